@@ -1,0 +1,34 @@
+"""Compress Keras vision models for the edge, with a proof of what each artifact cost."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgecv.api import compress, load_report, validate
+    from edgecv.errors import EdgecvError, InputError, RuntimeFailure, StepError
+    from edgecv.records import Report
+
+__version__ = "0.1.0"
+__all__ = [
+    "EdgecvError",
+    "InputError",
+    "Report",
+    "RuntimeFailure",
+    "StepError",
+    "__version__",
+    "compress",
+    "load_report",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: ``edgecv --help`` needs none of them."""
+    from importlib import import_module
+
+    if name in ("compress", "load_report", "validate"):
+        return getattr(import_module("edgecv.api"), name)
+    if name == "Report":
+        return import_module("edgecv.records").Report
+    if name in __all__:
+        return getattr(import_module("edgecv.errors"), name)
+    raise AttributeError(f"module 'edgecv' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Networks that `edgecv train` can build: one file, one class."""

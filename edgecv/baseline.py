@@ -1,0 +1,211 @@
+"""The original model: a file that the user brings, or an architecture trained once and kept."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecv.errors import InputError
+from edgecv.recipe import Recipe
+from edgecv.records import Dataset, Event, Predictions, Shape, Split
+from edgecv.registry import ARCHITECTURES, DATASETS, IMPORTERS
+from edgecv.reports.curves import write_curves
+from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
+
+OnEvent = Callable[[Event], None]
+MODEL = "model.keras"
+STAGE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Original:
+    """A baseline on disk. ``sha256`` is of the model file: same weights, same hash."""
+
+    path: Path
+    sha256: str
+
+    def load(self) -> Any:
+        """Return the tf-keras model."""
+        return importer_of(self.path).load(self.path)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the baseline says of some images: float32 (N, K) probabilities."""
+
+    predictions: Predictions
+    parameters: int
+
+
+def importer_of(path: Path) -> Any:
+    """Return the importer that reads a file. Raises InputError that says what is read."""
+    for cls in IMPORTERS.classes.values():
+        if path.suffix.lower() in cls.suffixes:
+            return cls()
+    known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes]
+    raise InputError(
+        str(path), f'has the ending "{path.suffix}"', accepted=f"models in {', '.join(known)}"
+    )
+
+
+def check_model_file(path: Path) -> None:
+    """Raise InputError unless there is a model file of a known kind: quick, no TensorFlow."""
+    importer_of(path)
+    if not path.is_file():
+        raise InputError("MODEL", f"there is no file {path}")
+
+
+def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Original:
+    """Return the baseline of a recipe: from its file, from the store, or trained now."""
+    if recipe.baseline.model is not None:
+        path = Path(recipe.baseline.model)
+        on_event(Event("baseline", f"the model {path}"))
+        return Original(path, file_sha256(path))
+    place = trained_place(recipe, data, store)
+    if store.find("baselines", place.name) is None:
+        on_event(Event("baseline", f"no stored baseline for {_label(recipe, data)}: training it"))
+        train(recipe, data, store, on_event)
+    else:
+        on_event(Event("baseline", f"the stored {place}"))
+    return Original(place / MODEL, file_sha256(place / MODEL))
+
+
+def trained_place(recipe: Recipe, data: Dataset, store: Store) -> Path:
+    """Return the folder of a trained baseline: its name holds a key of all that decides it."""
+    return store.place("baselines", f"{_label(recipe, data)}-{_key(recipe, data)[:8]}")
+
+
+def train(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Path:
+    """Train the recipe's architecture, write its folder, and return the folder."""
+    from edgecv.tf import keras_bytes, load_tensorflow, set_seed
+    from edgecv.training import fit
+
+    load_tensorflow()
+    set_seed(recipe.settings.seed)
+    model = recipe.architecture.build(recipe.baseline.input_shape, len(data.class_names))
+    schedule = recipe.schedule
+    if schedule.mirror is None:
+        schedule = schedule.model_copy(update={"mirror": type(recipe.data).mirrors})
+    place = trained_place(recipe, data, store)
+    with store.writing(place) as folder:
+        history = fit(
+            model,
+            data,
+            recipe.task,
+            schedule,
+            seed=recipe.settings.seed,
+            checkpoint=store.checkpoint(_key(recipe, data)),
+            on_event=on_event,
+        )
+        write_bytes(folder / MODEL, keras_bytes(model))
+        write_bytes(folder / "labels.txt", labels_text(data.class_names))
+        write_curves(history, folder / "curves.png")
+        write_json(
+            folder / "training.json",
+            {
+                "architecture": ARCHITECTURES.table(recipe.architecture),
+                "data": DATASETS.table(recipe.data),
+                "seed": recipe.settings.seed,
+                "schedule": schedule.model_dump(),
+                "parameters": model.count_params(),
+                "history": [asdict(epoch) for epoch in history],
+            },
+        )
+    return place
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """Return what was recorded of a training."""
+    record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
+    return record
+
+
+def labels_text(class_names: tuple[str, ...]) -> bytes:
+    """Return ``labels.txt``: the name of each output, a line each."""
+    return "".join(f"{name}\n" for name in class_names).encode()
+
+
+def check_model(model: Any, path: Path, shape: Shape, classes: int) -> None:
+    """Raise InputError unless the model takes such images and gives so many probabilities."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise InputError(
+            str(path),
+            f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
+            accepted="one of each",
+        )
+    outputs = tuple(model.outputs[0].shape)
+    if len(outputs) != 2 or outputs[1] != classes:
+        raise InputError(
+            str(path),
+            f"gives outputs of shape {outputs}",
+            accepted=f"(None, {classes}), as the data set has {classes} classes",
+        )
+
+
+def input_shape_of(model: Any, path: Path) -> Shape:
+    """Return height, width and channels of a model's input. Raises InputError if not fixed."""
+    shape = tuple(model.inputs[0].shape)
+    if len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
+        raise InputError(
+            str(path),
+            f"takes inputs of shape {shape}",
+            accepted="(None, height, width, channels) with 1 or 3 channels",
+        )
+    return int(shape[1]), int(shape[2]), int(shape[3])
+
+
+def reference(
+    original: Original, model: Callable[[], Any], split: Split, store: Store, threads: int
+) -> Reference:
+    """Return what the baseline says of a split, computed once and stored."""
+    key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
+    if (found := store.find("predictions", key)) is None:
+        from edgecv.runtimes.keras import KerasSession
+
+        predictions = KerasSession(model(), threads).predict(split.images)
+        _check_probabilities(predictions, original.path)
+        found = store.place("predictions", key)
+        with store.writing(found, replace=True) as folder:
+            np.save(folder / "predictions.npy", predictions, allow_pickle=False)
+            write_json(folder / "facts.json", {"parameters": int(model().count_params())})
+    facts = json.loads((found / "facts.json").read_text("utf-8"))
+    predictions = np.load(found / "predictions.npy", allow_pickle=False)
+    return Reference(predictions, facts["parameters"])
+
+
+def _check_probabilities(predictions: Predictions, path: Path) -> None:
+    if not np.isfinite(predictions).all():
+        raise InputError(str(path), "gives NaN or infinity on the test images")
+    sums = predictions.sum(axis=1)
+    if predictions.min() < 0 or np.abs(sums - 1).max() > 1e-2:
+        raise InputError(
+            str(path),
+            "gives outputs that are not probabilities",
+            remedy="end the model with a Softmax layer",
+        )
+
+
+def _label(recipe: Recipe, data: Dataset) -> str:
+    return f"{Path(data.name).stem}-{recipe.architecture.name}"
+
+
+def _key(recipe: Recipe, data: Dataset) -> str:
+    import os
+    from importlib.metadata import version
+
+    return content_key(
+        "baseline",
+        STAGE_VERSION,
+        ARCHITECTURES.table(recipe.architecture),
+        list(recipe.baseline.input_shape),
+        recipe.schedule.model_dump(),
+        type(recipe.data).mirrors,
+        recipe.settings.seed,
+        data.train.sha256,
+        data.validation.sha256,
+        version("tensorflow"),
+        os.cpu_count(),  # Other threads add gradients in another order: other weights.
+    )

@@ -1,0 +1,287 @@
+"""The commands: parse, call, show. No logic; heavy imports inside the functions."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edgecv.console import Screen
+    from edgecv.recipe import Recipe
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Compress Keras vision models for the edge, and prove what each artifact cost.",
+    epilog="Exit codes: 0 passed, 1 a gate failed, 2 wrong input, 3 a step failed, "
+    "4 inconclusive, 130 interrupted.",
+)
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, or a .npz.",
+        show_default="cifar10",
+    ),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(help="The network to train: see edgecv list.", show_default="cifar_cnn"),
+]
+ScheduleName = Annotated[
+    str | None,
+    typer.Option(help="How to train it: default or reference.", show_default="default"),
+]
+Epochs = Annotated[int | None, typer.Option(help="Train so many epochs instead of the schedule's.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Decides splits, first weights, order of images.", show_default="0"),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of a runtime while it is timed.", show_default="1"),
+]
+SkipBadImages = Annotated[
+    bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read.")
+]
+Output = Annotated[Path, typer.Option(help="The folder of all runs and baselines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing run of this name.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan as a recipe and touch nothing.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="The report as JSON on standard output, nothing else there.")
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(help="Fail if accuracy falls by more points than this."),
+]
+
+
+@app.command()
+def train(
+    data: Data = None,
+    architecture: Architecture = None,
+    schedule: ScheduleName = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    recipe: Annotated[str | None, typer.Option(help="Train the baseline of this recipe.")] = None,
+    skip_bad_images: SkipBadImages = False,
+    output: Output = Path("exported"),
+    as_json: AsJson = False,
+) -> None:
+    """Train a baseline and keep it, its history and its learning curves."""
+    options = {
+        "data": data,
+        "architecture": architecture,
+        "schedule": schedule,
+        "epochs": epochs,
+        "seed": seed,
+        "recipe": recipe,
+        "skip_bad_images": skip_bad_images,
+    }
+    plan = _recipe(options)
+
+    def work(screen: "Screen") -> int:
+        from edgecv import pipeline
+        from edgecv.baseline import read_training
+        from edgecv.store import Store
+
+        folder = pipeline.train(plan, Store(output), screen.on_event)
+        screen.training(read_training(folder), folder, as_json=as_json)
+        return 0
+
+    _run(work)
+
+
+@app.command()
+def compress(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A tf-keras .keras or .h5 file; without it a baseline is trained."),
+    ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="none, float16, dynamic, int8 (static: weights, activations, input and output), "
+            "int16x8.",
+            show_default="int8",
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="tflite or onnx; repeat for both.", show_default="both"),
+    ] = None,
+    data: Data = None,
+    architecture: Architecture = None,
+    schedule: ScheduleName = None,
+    epochs: Epochs = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A TOML recipe; the other flags change it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run: a folder of --output.")] = None,
+    max_drop: MaxDrop = None,
+    calibration_images: Annotated[
+        int | None,
+        typer.Option(help="Images that find the ranges of int8 and int16x8.", show_default="200"),
+    ] = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    skip_bad_images: SkipBadImages = False,
+    output: Output = Path("exported"),
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Quantize and convert a model, and prove each artifact against the original."""
+    options = {
+        "model": model,
+        "quantize": quantize,
+        "formats": tuple(formats or ()),
+        "data": data,
+        "architecture": architecture,
+        "schedule": schedule,
+        "epochs": epochs,
+        "recipe": recipe,
+        "name": name,
+        "max_drop": max_drop,
+        "calibration_images": calibration_images,
+        "seed": seed,
+        "threads": threads,
+        "skip_bad_images": skip_bad_images,
+    }
+    plan = _recipe(options)
+    if dry_run:
+        typer.echo(plan.to_toml(), nl=False)
+        return
+
+    def work(screen: "Screen") -> int:
+        from edgecv import pipeline
+        from edgecv.proof.gates import exit_code
+        from edgecv.store import Store
+
+        store = Store(output)
+        report = pipeline.run(plan, store, force=force, on_event=screen.on_event, log=screen.log)
+        screen.report(report, store.run_folder(plan.name), as_json=as_json)
+        return exit_code(report.gates)
+
+    _run(work)
+
+
+@app.command()
+def validate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Run folders, or .tflite, .onnx, .keras, .h5 files.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(help="As for compress; a run folder knows its own. test/ alone is enough."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="The original to compare with; a run folder has its own.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads while a file is timed.")] = 1,
+    max_drop: MaxDrop = None,
+    skip_bad_images: SkipBadImages = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure artifacts again; TensorFlow is loaded only for Keras models."""
+
+    def work(screen: "Screen") -> int:
+        from edgecv.proof.gates import exit_code
+        from edgecv.validation import validate_paths
+
+        report = validate_paths(
+            paths,
+            data=data,
+            baseline=baseline,
+            threads=threads,
+            max_drop=max_drop,
+            skip_bad_images=skip_bad_images,
+            on_event=screen.on_event,
+            log=screen.log,
+        )
+        screen.report(report, None, as_json=as_json)
+        return exit_code(report.gates)
+
+    _run(work)
+
+
+@app.command("list")
+def list_registered() -> None:
+    """Show what is registered, a line each."""
+
+    def work(screen: "Screen") -> int:
+        from edgecv.registry import all_registries
+
+        screen.lines(
+            [
+                (registry.kind, name, cls.help_text())
+                for registry in all_registries()
+                for name, cls in registry.classes.items()
+            ]
+        )
+        return 0
+
+    _run(work)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, for editors."""
+
+    def work(screen: "Screen") -> int:
+        import json
+
+        from edgecv.recipe import recipe_schema
+
+        screen.answer(json.dumps(recipe_schema(), indent=2))
+        return 0
+
+    _run(work)
+
+
+def _recipe(options: dict[str, Any]) -> "Recipe":
+    from edgecv.flags import Flags
+    from edgecv.registry import parse_options
+
+    return parse_options(Flags, options, "command line").to_recipe()
+
+
+def _run(work: "Callable[[Screen], int]") -> None:
+    from edgecv.console import Screen
+
+    with Screen() as screen:
+        code = work(screen)
+    raise typer.Exit(code)
+
+
+def main() -> int:
+    """Run a command line and return the exit code: no error reaches the screen as a traceback."""
+    from typer.exceptions import TyperException
+
+    from edgecv.errors import EdgecvError
+
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except EdgecvError as error:
+        return _fail(str(error), error.exit_code)
+    except TyperException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; the same command goes on where it was", 130)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"edgecv: {message}", file=sys.stderr)
+    return code
+
+
+def _usage(error: Any) -> int:
+    """Say a usage error in one line; a bare call has printed the help already."""
+    message = " ".join(error.format_message().split())
+    return _fail(f"{message}; see edgecv --help", 2) if message else 2

@@ -1,0 +1,190 @@
+"""Everything that prints: progress, tables, the verdict, one-line errors.
+
+The libraries below write to the process's own standard error, from C++ too. So the screen keeps
+copies of the two streams for itself and points the originals at a log file.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from edgecv.errors import EdgecvError, StepError
+from edgecv.records import Event, Report
+
+
+class Screen:
+    """The terminal of one command. ``answer`` goes to standard output, all else to error."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        descriptor, name = tempfile.mkstemp(prefix="edgecv-", suffix=".log")
+        self.log = Path(name)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._originals = os.dup(1), os.dup(2)
+        self._output, self._error = (
+            self._stack.enter_context(os.fdopen(os.dup(number), "w")) for number in (1, 2)
+        )
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        self.console = _console(self._error)
+        self._progress = self._stack.enter_context(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[values]}"),
+                console=self.console,
+                transient=True,
+                disable=not self.console.is_terminal,
+            )
+        )
+        self._task: TaskID | None = None
+        self._description = ""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            traceback.print_exception(error)  # Into the log: standard error points there.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._stack.close()
+        for number, descriptor in zip((1, 2), self._originals, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        if isinstance(error, Exception) and not isinstance(error, EdgecvError):
+            raise EdgecvError(
+                "internal error",
+                f"{type(error).__name__}: {error}",
+                remedy=f"this is a bug of edgecv; please report it with {self.log}",
+            ) from error
+        if not isinstance(error, StepError):
+            self.log.unlink(missing_ok=True)
+
+    def on_event(self, event: Event) -> None:
+        """Show an event of a run: a bar where it is counted, else a line."""
+        if event.total is not None and event.step is not None:
+            self._advance(event)
+        if event.stage == "epoch":
+            values = event.values
+            self.console.print(
+                f"epoch {event.step}/{event.total}: loss {values['loss']:.4f}, "
+                f"accuracy {values['accuracy']:.2%}, validation "
+                f"{values['validation_accuracy']:.2%}, {values['seconds']:.1f} s",
+                highlight=False,
+            )
+        elif event.total is None:
+            self.console.print(event.message, highlight=False, markup=False)
+
+    def _advance(self, event: Event) -> None:
+        if event.stage == "epoch":
+            return
+        if self._task is None or self._description != event.message:
+            self.end_progress()
+            self._description = event.message
+            self._task = self._progress.add_task(event.message, total=event.total, values="")
+        values = event.values
+        text = f"loss {values['loss']:.3f}" if "loss" in values else ""
+        self._progress.update(self._task, completed=event.step, total=event.total, values=text)
+
+    def end_progress(self) -> None:
+        """Take the bar off the screen."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+    def answer(self, text: str) -> None:
+        """Write to standard output, and nothing but this."""
+        self.end_progress()
+        self._output.write(text if text.endswith("\n") else f"{text}\n")
+        self._output.flush()
+
+    def report(self, report: Report, folder: Path | None, *, as_json: bool) -> None:
+        """Show a report: the table and the verdict, or JSON."""
+        from edgecv.reports.json_file import to_table
+        from edgecv.reports.verdict import verdict_line
+
+        if as_json:
+            self.answer(json.dumps(to_table(report), indent=2, allow_nan=False))
+            return
+        self.end_progress()
+        output = _console(self._output)
+        if report.comparisons:
+            output.print(report_table(report))
+        colour = {"passed": "green", "failed": "red", "inconclusive": "yellow"}[report.outcome]
+        output.print(verdict_line(report), style=colour, highlight=False, markup=False)
+        if folder is not None:
+            output.print(
+                f"Written to {folder}: report.md says more",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+    def training(self, record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+        """Show how a training ended, or its whole record as JSON."""
+        if as_json:
+            self.answer(json.dumps({"folder": str(folder), **record}, indent=2))
+            return
+        history = record["history"]
+        best = max(history, key=lambda epoch: epoch["validation_accuracy"])
+        seconds = sum(epoch["seconds"] for epoch in history)
+        self.answer(
+            f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
+            f"best is epoch {best['epoch']}: validation accuracy "
+            f"{best['validation_accuracy']:.2%}\n"
+            f"Kept in {folder}; next: edgecv compress --quantize int8 with the same --data"
+        )
+
+    def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Show rows of words in columns on standard output."""
+        grid = Table.grid(padding=(0, 2))
+        for row in rows:
+            grid.add_row(*row)
+        _console(self._output).print(grid)
+
+
+def report_table(report: Report) -> Table:
+    """Return the one table of a run."""
+    from edgecv.reports.markdown import HEADINGS, row
+
+    table = Table(title=f"{report.name}: {report.data.name}, {_images(report)} test images")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
+    if report.baseline is not None:
+        value = f"{report.baseline.value:.2%}"
+        cells = [report.baseline.path, "keras", "", "", value, "", "", "", "", "baseline"]
+        table.add_row(*cells, style="dim")
+    for comparison in report.comparisons:
+        table.add_row(*row(comparison), style="dim" if comparison.is_twin else "")
+    return table
+
+
+def _images(report: Report) -> str:
+    return f"{report.data.splits['test'].images:,}"
+
+
+def _console(stream: IO[Any]) -> Console:
+    """Return a console that never cuts a table short when it is not on a terminal."""
+    console = Console(file=stream)
+    return console if console.is_terminal else Console(file=stream, width=160)

@@ -1,0 +1,145 @@
+"""Images sorted into folders."""
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.datasets._archive import Archive
+from edgecv.datasets._cache import Decoded, cached
+from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits
+from edgecv.datasets._layout import read_layout
+from edgecv.datasets._pixels import BadImage, check_shape, decode, notes_of
+from edgecv.datasets._pool import in_batches
+from edgecv.datasets._words import counted, listed, were
+from edgecv.errors import InputError
+from edgecv.records import Dataset, Images, Shape
+from edgecv.registry import DatasetSource, Progress
+
+
+class ImageTree(DatasetSource):
+    """A folder or .zip with train/<class>/ and test/<class>/ of PNG, JPEG, WebP or BMP images.
+
+    Images are brought to the size and channels of the model. ``test/`` alone is enough to
+    measure with. Nothing is extracted; what is decoded is kept in the cache.
+    """
+
+    name: ClassVar[str] = "images"
+    path: str
+    """The folder or the zip."""
+    skip_bad_images: bool = False
+    """Leave out images that cannot be read, instead of stopping."""
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        if path.is_dir():
+            return has_splits(path)
+        return path.suffix.lower() == ".zip" and path.is_file()
+
+    @classmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        return cls(path=str(path), skip_bad_images=skip_bad_images)
+
+    def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        where = f"--data {self.path}"
+        path = Path(self.path).expanduser()
+        check_shape(shape, where)
+        if path.is_dir():
+            tree: Tree = Folder(path, where)
+        elif path.is_file():
+            tree = Archive(path, where)
+        else:
+            raise InputError(where, "there is no such file or folder", accepted=LAYOUT)
+        decoded = cached(
+            lambda: _decode_tree(tree, shape, where, self.skip_bad_images, progress),
+            self.name,
+            tree.fingerprint(),
+            *shape,
+            self.skip_bad_images,
+        )
+        return decoded.split(path.resolve().name, self.validation, seed)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What decoding some images has come to. ``bad`` holds rows and reasons."""
+
+    changes: Counter[str]
+    bad: list[tuple[int, str]]
+
+
+def _decode_tree(
+    tree: Tree, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
+) -> Decoded:
+    listing = tree.listing()
+    layout = read_layout(listing, where)
+    pictures = (*layout.train, *layout.test)
+    bytes_each = sum(listing.files[name] for name, _ in pictures) // len(pictures)
+    images, outcome = _decode_all(tree, [name for name, _ in pictures], bytes_each, shape, progress)
+    notes = [*layout.notes, *notes_of(outcome.changes, shape)]
+    good = np.ones(len(pictures), bool)
+    if outcome.bad:
+        good[[row for row, _ in outcome.bad]] = False
+        notes.append(_judge_bad(outcome.bad, pictures, where, skip_bad_images))
+    labels = np.array([label for _, label in pictures], np.int64)
+    is_train = np.arange(len(pictures)) < len(layout.train)
+    return Decoded(
+        layout.class_names,
+        *_take(images, labels, good & is_train),
+        *_take(images, labels, good & ~is_train),
+        tuple(notes),
+    )
+
+
+def _decode_all(
+    tree: Tree, names: list[str], bytes_each: int, shape: Shape, progress: Progress
+) -> tuple[Images, _Outcome]:
+    """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
+    images = np.zeros((len(names), *shape), np.uint8)
+
+    def work(rows: range) -> _Outcome:
+        outcome = _Outcome(Counter(), [])
+        for row in rows:
+            try:
+                images[row], changes = decode(tree.read(names[row]), shape)
+                outcome.changes.update(changes)
+            except BadImage as error:
+                outcome.bad.append((row, str(error)))
+        return outcome
+
+    with warnings.catch_warnings():
+        # Pillow's own limit is above ours; it would warn on stderr before we refuse
+        warnings.filterwarnings("error", message="Image size")
+        outcomes = in_batches(len(names), work, progress, bytes_each)
+    return images, _Outcome(
+        sum((outcome.changes for outcome in outcomes), Counter[str]()),
+        [bad for outcome in outcomes for bad in outcome.bad],
+    )
+
+
+def _judge_bad(
+    bad: list[tuple[int, str]],
+    pictures: tuple[tuple[str, int], ...],
+    where: str,
+    skip_bad_images: bool,
+) -> str:
+    """Return the note, or raise InputError unless they are to be skipped."""
+    named = [f"{pictures[row][0]} ({reason})" for row, reason in bad]
+    count = counted(len(bad), "image")
+    if skip_bad_images:
+        return f"{count} that cannot be read {were(len(bad))} left out: {listed(named, 20)}"
+    raise InputError(
+        where,
+        f"{count} cannot be read: {listed(named, 3)}",
+        remedy="mend or remove them; --skip-bad-images leaves them out",
+    )
+
+
+def _take(images: Images, labels: NDArray[np.int64], rows: NDArray[np.bool_]) -> tuple[
+    Images, NDArray[np.int64]
+]:
+    return images[rows], labels[rows]

@@ -1,0 +1,166 @@
+"""A command line is a recipe too: flags in, recipe out."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgecv.datasets._resolve import resolve
+from edgecv.errors import InputError, nearest
+from edgecv.recipe import Baseline, Gates, Recipe, Settings, check_name, load_recipe, parse_schedule
+from edgecv.registry import (
+    ARCHITECTURES,
+    EXPORTERS,
+    TASKS,
+    Exporter,
+    Options,
+    parse_options,
+)
+from edgecv.schedule import Schedule
+
+DEFAULT_FORMATS = ("tflite", "onnx")
+
+
+class Flags(Options):
+    """What a command line may say. None means that the flag was not given."""
+
+    model: str | None = None
+    recipe: str | None = None
+    quantize: str | None = None
+    formats: tuple[str, ...] = ()
+    data: str | None = None
+    architecture: str | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    name: str | None = None
+    max_drop: float | None = None
+    calibration_images: int | None = None
+    seed: int | None = None
+    threads: int | None = None
+    skip_bad_images: bool = False
+
+    def to_recipe(self) -> Recipe:
+        """Return the recipe. Raises InputError that names the flag or the recipe's key."""
+        if self.recipe is None:
+            return self._new_recipe()
+        return self._changed_recipe(load_recipe(Path(self.recipe)))
+
+    def _new_recipe(self) -> Recipe:
+        if self.model is not None:
+            self._refuse("MODEL", ("architecture", "schedule", "epochs"))
+        quantize = self.quantize or "int8"
+        data = self.data or "cifar10"
+        origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
+        return Recipe(
+            settings=_settings(
+                self.name or _clean(f"{Path(data).stem}-{origin}-{quantize}"),
+                self.seed or 0,
+                1 if self.threads is None else self.threads,
+            ),
+            data=resolve(data, skip_bad_images=self.skip_bad_images),
+            task=TASKS.parse({"task": "classification"}, "task"),
+            baseline=Baseline(model=self.model),
+            architecture=ARCHITECTURES.parse(
+                {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
+            ),
+            schedule=self._schedule(),
+            exports=_exports(quantize, self.formats, self.calibration_images),
+            gates=_gates(self.max_drop),
+        )
+
+    def _changed_recipe(self, recipe: Recipe) -> Recipe:
+        self._refuse("--recipe", ("quantize", "formats", "architecture", "schedule", "epochs"))
+        changes: dict[str, Any] = {
+            "settings": _settings(
+                self.name or recipe.name,
+                recipe.settings.seed if self.seed is None else self.seed,
+                recipe.settings.threads if self.threads is None else self.threads,
+            )
+        }
+        if self.data is not None:
+            changes["data"] = resolve(self.data, skip_bad_images=self.skip_bad_images)
+        elif self.skip_bad_images:
+            raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
+        if self.model is not None:
+            changes["baseline"] = Baseline(model=self.model)
+        if self.max_drop is not None:
+            changes["gates"] = _gates(self.max_drop)
+        if self.calibration_images is not None:
+            changes["exports"] = tuple(
+                _with_calibration(exporter, self.calibration_images) for exporter in recipe.exports
+            )
+        return recipe.replace(**changes)
+
+    def _schedule(self) -> Schedule:
+        options: dict[str, Any] = {"schedule": self.schedule or "default"}
+        if self.epochs is not None:
+            options |= {"epochs": self.epochs, "minimum_steps": 0}
+        return parse_schedule(options, "--schedule" if self.epochs is None else "--epochs")
+
+    def _refuse(self, beside: str, fields: Sequence[str]) -> None:
+        for field in fields:
+            if getattr(self, field):
+                flag = "--format" if field == "formats" else f"--{field}"
+                raise InputError(
+                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"
+                )
+
+
+def _settings(name: str, seed: int, threads: int) -> Settings:
+    check_name(name, "--name")
+    return parse_options(Settings, {"name": name, "seed": seed, "threads": threads}, "command line")
+
+
+def _gates(max_drop: float | None) -> Gates:
+    return parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop")
+
+
+def _with_calibration(exporter: Exporter, images: int) -> Exporter:
+    options = {**exporter.model_dump(), "calibration_images": images}
+    return parse_options(type(exporter), options, "--calibration-images")
+
+
+def _exports(
+    quantize: str, formats: Sequence[str], calibration_images: int | None
+) -> tuple[Exporter, ...]:
+    formats = tuple(dict.fromkeys(formats)) or DEFAULT_FORMATS
+    classes = [EXPORTERS.get(each, "--format") for each in formats]
+    precision = "float32" if quantize == "none" else quantize
+    _check_known(precision)
+    for cls in classes:
+        if precision not in cls.precisions:
+            raise _cannot(cls, precision)
+    options = {"precision": precision, "calibration_images": calibration_images}
+    return tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
+
+
+def _check_known(precision: str) -> None:
+    known = dict.fromkeys(each for cls in EXPORTERS.classes.values() for each in cls.precisions)
+    if precision not in known:
+        words = [_word(each) for each in known]
+        raise InputError(
+            "--quantize",
+            f'"{precision}" is not known',
+            accepted=", ".join(words),
+            remedy=nearest(precision, words),
+        )
+
+
+def _cannot(cls: type[Exporter], precision: str) -> InputError:
+    able = [name for name, other in EXPORTERS.classes.items() if precision in other.precisions]
+    return InputError(
+        f"--quantize {precision}",
+        f"{cls.name} files cannot be written so",
+        accepted=f"for {cls.name}: {', '.join(_word(each) for each in cls.precisions)}",
+        remedy="to go on: " + " ".join(f"--format {name}" for name in able),
+    )
+
+
+def _word(precision: str) -> str:
+    return "none" if precision == "float32" else precision
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100]
+
+

@@ -1,0 +1,1 @@
+"""Readers of model files that people arrive with: one file, one class."""

@@ -1,0 +1,143 @@
+"""Artifacts through their runtimes, each in a child process: predictions and timed runs."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecv.errors import InputError, RuntimeFailure
+from edgecv.proof.latency import Blocks
+from edgecv.records import (
+    Artifact,
+    Event,
+    Images,
+    Measurement,
+    Predictions,
+    SessionFacts,
+)
+from edgecv.registry import RUNTIMES, Runtime
+from edgecv.worker import Worker
+
+SECONDS_A_FILE = 0.5
+"""Time spent on the latency of one file, after its warm-up."""
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class File:
+    """An artifact and where it lies."""
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass
+class Bench:
+    """The child processes of a run, two a runtime: all threads to predict, few to be timed."""
+
+    threads: int
+    log: Path | None = None
+    _workers: dict[tuple[str, int], Worker] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def worker(self, runtime: str, threads: int) -> Worker:
+        """Return the worker of a runtime, started at the first call."""
+        key = (runtime, threads)
+        if key not in self._workers:
+            worker = self._stack.enter_context(Worker(runtime, threads, log=self.log))
+            self._workers[key] = worker
+        return self._workers[key]
+
+    def start(self, formats: Sequence[str]) -> None:
+        """Start the children for some formats, so that they are ready when they are needed."""
+        for file_format in dict.fromkeys(formats):
+            runtime = runtime_of_format(file_format)
+            for threads in dict.fromkeys((os.cpu_count() or 1, self.threads)):
+                self.worker(runtime.name, threads).start()
+
+    def measure(
+        self, files: Sequence[File], images: Images, on_event: OnEvent
+    ) -> tuple[list[Measurement], dict[str, str]]:
+        """Predict all images and time one, for each file.
+
+        Returns the measurements in the order of ``files``, and path -> reason for the files that
+        could not be measured: one bad file does not end the others.
+        """
+        predictions: dict[str, tuple[SessionFacts, Predictions]] = {}
+        failures: dict[str, str] = {}
+        for number, file in enumerate(files, start=1):
+            name = file.artifact.path
+            on_event(Event("evaluate", f"{len(images):,} images: {name}", number, len(files)))
+            worker = self.worker(runtime_of_format(file.artifact.format).name, os.cpu_count() or 1)
+            try:
+                predictions[name] = worker.open(file.path), worker.predict(file.path, images)
+            except RuntimeFailure as failure:
+                failures[name] = failure.found
+        alive = [file for file in files if file.artifact.path in predictions]
+        blocks = self._time(alive, images[:1], on_event, failures)
+        return [
+            Measurement(
+                file.artifact,
+                runtime_of_format(file.artifact.format).name,
+                predictions[file.artifact.path][1],
+                predictions[file.artifact.path][0],
+                blocks[file.artifact.path],
+            )
+            for file in alive
+            if file.artifact.path in blocks
+        ], failures
+
+    def _time(
+        self,
+        files: Sequence[File],
+        image: Images,
+        on_event: OnEvent,
+        failures: dict[str, str],
+    ) -> dict[str, Blocks]:
+        blocks: dict[str, Blocks] = {}
+        for file_format in dict.fromkeys(file.artifact.format for file in files):
+            group = [file for file in files if file.artifact.format == file_format]
+            worker = self.worker(runtime_of_format(file_format).name, self.threads)
+            on_event(Event("latency", f"{len(group)} {file_format} files, interleaved"))
+            paths = [file.path for file in group]
+            try:
+                timed = worker.time_interleaved(paths, image, budget_s=SECONDS_A_FILE * len(group))
+            except RuntimeFailure as failure:
+                failures |= {file.artifact.path: failure.found for file in group}
+                continue
+            blocks |= {file.artifact.path: timed[file.path] for file in group}
+        return blocks
+
+    def close(self) -> None:
+        """End the children."""
+        self._stack.close()
+
+
+@contextmanager
+def bench(threads: int, log: Path | None = None) -> Iterator[Bench]:
+    """Give a bench and end its children afterwards, whatever happens."""
+    made = Bench(threads, log)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def runtime_of_format(file_format: str) -> type[Runtime]:
+    """Return the runtime that opens a format."""
+    for cls in RUNTIMES.classes.values():
+        if cls.format == file_format:
+            return cls
+    raise InputError("format", f"no runtime opens {file_format}")
+
+
+def runtime_of_file(path: Path) -> type[Runtime]:
+    """Return the runtime that opens a file by its ending. Raises InputError that says which."""
+    for cls in RUNTIMES.classes.values():
+        if path.suffix.lower() in cls.suffixes:
+            return cls
+    known = [suffix for cls in RUNTIMES.classes.values() for suffix in cls.suffixes]
+    raise InputError(
+        str(path), f'has the ending "{path.suffix}"', accepted=f"files in {', '.join(known)}"
+    )

@@ -1,0 +1,267 @@
+"""One run: data -> baseline -> exports -> measurements -> gates -> report."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgecv import baseline as baselines
+from edgecv.baseline import Original, Reference
+from edgecv.environment import environment
+from edgecv.errors import InputError
+from edgecv.measuring import File, bench
+from edgecv.proof.comparison import compare
+from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
+from edgecv.recipe import Recipe
+from edgecv.records import (
+    SPLITS,
+    Baseline,
+    Comparison,
+    DataFacts,
+    Dataset,
+    Event,
+    Gate,
+    Measurement,
+    Predictions,
+    Report,
+    Shape,
+    SplitFacts,
+)
+from edgecv.registry import EXPORTERS, DatasetSource, Exporter
+from edgecv.reports.json_file import read_artifact, write_artifact, write_report
+from edgecv.reports.markdown import to_markdown
+from edgecv.store import Store, content_key, write_bytes
+
+OnEvent = Callable[[Event], None]
+STAGE_VERSION = 1
+DEFAULT_CALIBRATION_IMAGES = 200
+
+
+def run(
+    recipe: Recipe,
+    store: Store,
+    *,
+    force: bool = False,
+    on_event: OnEvent = lambda event: None,
+    log: Path | None = None,
+) -> Report:
+    """Do what the recipe says and write ``exported/<name>/``.
+
+    Raises InputError before anything is written where the recipe cannot be done, StepError where
+    a step fails. A gate that fails is not an error: it is the report's outcome.
+    """
+    place = preflight(recipe, store, force)
+    with (
+        store.writing(place, replace=force) as folder,
+        bench(recipe.settings.threads, log) as tests,
+    ):
+        tests.start([exporter.format for exporter in recipe.exports])
+        data, original, model = _inputs(recipe, store, on_event)
+        check_calibration(recipe, data)
+        shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
+        write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
+        write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
+        reference = baselines.reference(original, model, data.test, store, os.cpu_count() or 1)
+        files = [
+            _export(exporter, original, model, data, store, folder, on_event)
+            for exporter in with_twins(recipe.exports)
+        ]
+        measured = tests.measure(files, data.test.images, on_event)
+        report = _report(recipe, data, original, reference, *measured)
+        write_report(report, folder / "report.json")
+        write_bytes(folder / "report.md", to_markdown(report).encode())
+        if log is not None:
+            shutil.copyfile(log, folder / "log.txt")
+    return report
+
+
+def train(recipe: Recipe, store: Store, on_event: OnEvent = lambda event: None) -> Path:
+    """Train the recipe's baseline if it is not stored yet; return its folder."""
+    store.check_writable()
+    data = load_data(recipe, recipe.baseline.input_shape, on_event)
+    return baselines.obtain(recipe, data, store, on_event).path.parent
+
+
+def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
+    """Check, in no time, what would otherwise fail late. Returns the run's folder."""
+    if recipe.baseline.model is not None:
+        baselines.check_model_file(Path(recipe.baseline.model))
+    place = store.run_folder(recipe.name)
+    if place.exists() and not force:
+        raise InputError(
+            str(place), "exists already", remedy="give --force to replace it, or another --name"
+        )
+    if place.exists() and not (place / "manifest.json").exists():
+        raise InputError(
+            str(place), "is not a run of edgecv: it is not replaced", remedy="use another --name"
+        )
+    store.check_writable()
+    return place
+
+
+def check_calibration(recipe: Recipe, data: Dataset) -> None:
+    """Raise InputError where an export asks for more calibration images than there are."""
+    for exporter in recipe.exports:
+        asked = exporter.calibration_images or 1
+        if exporter.is_calibrated and asked > len(data.calibration):
+            raise InputError(
+                "--calibration-images",
+                f"{asked} asked for",
+                accepted=f"up to {len(data.calibration)} with {data.name}",
+            )
+
+
+def with_twins(exports: Sequence[Exporter]) -> list[Exporter]:
+    """Return the exports with the float32 twin of each format before its first candidate."""
+    ordered: dict[Exporter, None] = {}
+    for exporter in exports:
+        ordered[exporter.twin()] = None
+        ordered[exporter] = None
+    return list(ordered)
+
+
+def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
+    """Load and split the recipe's data for images of ``shape``."""
+    data = load_source(recipe.data, shape, recipe.settings.seed, on_event)
+    if not len(data.test):
+        raise InputError(data.name, "has no test images", remedy="put some under test/")
+    return data
+
+
+def load_source(source: DatasetSource, shape: Shape, seed: int, on_event: OnEvent) -> Dataset:
+    """Load and split a data set for images of ``shape``, with progress."""
+    on_event(Event("data", "reading the data"))
+
+    def progress(done: int, total: int) -> None:
+        on_event(Event("data", "reading images", done, total))
+
+    data = source.load(shape, seed, progress)
+    counts = ", ".join(f"{name} {len(data.split(name)):,}" for name in SPLITS)
+    on_event(Event("data", f"{data.name}: {counts}"))
+    for note in data.notes:
+        on_event(Event("note", note))
+    return data
+
+
+def data_facts(data: Dataset) -> DataFacts:
+    """Return what the report says of the data."""
+    splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
+    return DataFacts(data.name, data.class_names, splits, data.notes)
+
+
+def judge(
+    comparisons: Sequence[Comparison], failures: dict[str, str], recipe: Recipe
+) -> list[Gate]:
+    """Hold every comparison against the limits."""
+    gates = [failed_file(path, reason) for path, reason in failures.items()]
+    gates += [conversion_gate(each) for each in comparisons if each.is_twin]
+    limit = recipe.gates.max_drop_points
+    if limit is not None:
+        wanted = {(exporter.format, exporter.precision) for exporter in recipe.exports}
+        gates += [
+            drop_gate(each, limit)
+            for each in comparisons
+            if (each.artifact.format, each.artifact.precision) in wanted
+        ]
+    return gates
+
+
+def _inputs(
+    recipe: Recipe, store: Store, on_event: OnEvent
+) -> tuple[Dataset, Original, Callable[[], Any]]:
+    """Load data and baseline; the model itself only when somebody asks for it."""
+    if recipe.baseline.model is None:
+        data = load_data(recipe, recipe.baseline.input_shape, on_event)
+        original = baselines.obtain(recipe, data, store, on_event)
+        return data, original, cache(original.load)
+    path = Path(recipe.baseline.model)
+    on_event(Event("baseline", "opening the model"))
+    model = baselines.importer_of(path).load(path)
+    data = load_data(recipe, baselines.input_shape_of(model, path), on_event)
+    baselines.check_model(model, path, data.image_shape, len(data.class_names))
+    return data, baselines.obtain(recipe, data, store, on_event), lambda: model
+
+
+def _export(
+    exporter: Exporter,
+    original: Original,
+    model: Callable[[], Any],
+    data: Dataset,
+    store: Store,
+    folder: Path,
+    on_event: OnEvent,
+) -> File:
+    name = f"{exporter.precision}.{exporter.format}"
+    count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
+    images = data.calibration.images[: count if exporter.is_calibrated else 0]
+    stage = _export_stage(exporter, original, data, len(images))
+    found = store.find("exports", stage)
+    if found is None:
+        on_event(Event("export", name))
+        found = store.place("exports", stage)
+        with store.writing(found, replace=True) as draft:
+            artifact = exporter.export(model(), images, draft / name)
+            write_artifact(artifact, draft / "artifact.json")
+    else:
+        on_event(Event("export", f"{name} (stored)"))
+    shutil.copyfile(found / name, folder / name)
+    return File(read_artifact(found / "artifact.json"), folder / name)
+
+
+def _export_stage(exporter: Exporter, original: Original, data: Dataset, images: int) -> str:
+    facts = environment()
+    versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
+    calibration = data.calibration.sha256 if images else ""
+    table = EXPORTERS.table(exporter)
+    return content_key(
+        "export", STAGE_VERSION, table, images, original.sha256, calibration, versions
+    )
+
+
+def _report(
+    recipe: Recipe,
+    data: Dataset,
+    original: Original,
+    reference: Reference,
+    measurements: Sequence[Measurement],
+    failures: dict[str, str],
+) -> Report:
+    comparisons = compare_all(measurements, reference.predictions, data, recipe)
+    gates = judge(comparisons, failures, recipe)
+    return Report(
+        name=recipe.name,
+        recipe=recipe.table(),
+        environment=environment(),
+        outcome=verdict(gates),
+        data=data_facts(data),
+        baseline=Baseline(
+            path=f"baseline{original.path.suffix}",
+            parameters=reference.parameters,
+            metric=type(recipe.task).metric_name,
+            value=recipe.task.metric(reference.predictions, data.test.labels),
+        ),
+        comparisons=tuple(comparisons),
+        gates=tuple(gates),
+    )
+
+
+def compare_all(
+    measurements: Sequence[Measurement], reference: Predictions, data: Dataset, recipe: Recipe
+) -> list[Comparison]:
+    """Compare each measurement with the float twin of its format and with the baseline."""
+    twins = {
+        each.artifact.format: each for each in measurements if each.artifact.precision == "float32"
+    }
+    return [
+        compare(
+            each,
+            twins.get(each.artifact.format),
+            reference,
+            data.test.labels,
+            recipe.task,
+            recipe.settings.threads,
+        )
+        for each in measurements
+    ]

@@ -1,0 +1,1 @@
+"""What the measurements mean: pure numpy on predictions and timings."""

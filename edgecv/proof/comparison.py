@@ -1,0 +1,43 @@
+"""Baseline, twin and candidate side by side."""
+
+from edgecv.proof.agreement import agreement, max_probability_difference
+from edgecv.proof.latency import speedup, summarize
+from edgecv.records import Comparison, Labels, Measurement, Predictions
+from edgecv.registry import Task
+
+
+def compare(
+    measurement: Measurement,
+    twin: Measurement | None,
+    baseline: Predictions | None,
+    labels: Labels,
+    task: Task,
+    threads: int,
+) -> Comparison:
+    """Compare one measurement with its float twin and with the baseline's predictions.
+
+    ``baseline``: float32 (N, K) on the same images. ``twin`` is the measurement itself for a twin.
+    """
+    value = task.metric(measurement.predictions, labels)
+    baseline_value = None if baseline is None else task.metric(baseline, labels)
+    predictions = measurement.predictions
+    ratio = None if twin is None else speedup(twin.blocks_ns, measurement.blocks_ns)
+    return Comparison(
+        artifact=measurement.artifact,
+        runtime=measurement.runtime,
+        is_twin=twin is measurement,
+        metric=task.metric_name,
+        value=value,
+        baseline_value=baseline_value,
+        difference_points=None if baseline_value is None else (value - baseline_value) * 100,
+        agreement=None if baseline is None else agreement(predictions, baseline),
+        max_probability_difference=(
+            None if baseline is None else max_probability_difference(predictions, baseline)
+        ),
+        size_ratio=None if twin is None else twin.artifact.bytes / measurement.artifact.bytes,
+        speedup=None if ratio is None else ratio[0],
+        speedup_interval=None if ratio is None else ratio[1],
+        latency=summarize(measurement.blocks_ns, threads),
+        input=measurement.facts.input,
+        output=measurement.facts.output,
+    )

@@ -1,0 +1,225 @@
+"""A run, said in full: read from TOML, or made from flags; strict in both."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from edgecv.errors import InputError, nearest
+from edgecv.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    EXPORTERS,
+    TASKS,
+    Architecture,
+    DatasetSource,
+    Exporter,
+    Options,
+    Task,
+    parse_options,
+)
+from edgecv.schedule import SCHEDULES, Schedule
+from edgecv.store import RESERVED_NAMES
+
+LARGEST_RECIPE_BYTES = 1_000_000
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Gates(Options):
+    """Limits on every candidate; a run passes when all of them hold."""
+
+    max_drop_points: float | None = Field(default=None, ge=0, le=100)
+    """The most that the metric may fall below the baseline, in percentage points."""
+
+
+class Settings(Options):
+    """The keys of a recipe that are not tables."""
+
+    name: str
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Decides the splits, the first weights and the order of the images."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of a runtime while its latency is measured."""
+
+
+class Baseline(Options):
+    """The original: a model file, or an architecture to train."""
+
+    model: str | None = None
+    """A tf-keras model file; without it the architecture is trained, once, and kept."""
+    input_shape: tuple[int, int, int] = Field(default=(32, 32, 3), strict=False)
+    """Height, width and channels for the architecture."""
+
+
+BASELINE_KEYS = tuple(Baseline.model_fields)
+
+
+class Recipe(Options):
+    """Everything that decides a run."""
+
+    settings: Settings
+    data: DatasetSource
+    task: Task
+    baseline: Baseline
+    architecture: Architecture
+    schedule: Schedule
+    exports: tuple[Exporter, ...]
+    gates: Gates
+
+    @property
+    def name(self) -> str:
+        """The name of the run and of its folder."""
+        return self.settings.name
+
+    def table(self) -> dict[str, Any]:
+        """Return the recipe as TOML's plain values: ``parse`` reads it back."""
+        baseline = self.baseline.model_dump(exclude_none=True)
+        baseline["input_shape"] = list(self.baseline.input_shape)
+        if self.baseline.model is None:
+            baseline |= {
+                **ARCHITECTURES.table(self.architecture),
+                "training": self.schedule.model_dump(exclude_none=True),
+            }
+        else:
+            del baseline["input_shape"]
+        return {
+            **self.settings.model_dump(),
+            "data": DATASETS.table(self.data),
+            "task": TASKS.table(self.task),
+            "baseline": baseline,
+            "export": [EXPORTERS.table(exporter) for exporter in self.exports],
+            "gates": self.gates.model_dump(exclude_none=True),
+        }
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML text."""
+        import tomli_w
+
+        return tomli_w.dumps(self.table())
+
+    def replace(self, **tables: Any) -> Self:
+        """Return a recipe with some fields replaced."""
+        return self.model_copy(update=tables)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
+    try:
+        if path.stat().st_size > LARGEST_RECIPE_BYTES:
+            raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(str(path), f"is not TOML: {error}") from None
+    return parse_recipe(table, str(path))
+
+
+def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
+    """Validate the plain values of a recipe."""
+    known = [*Settings.model_fields, "data", "task", "baseline", "export", "gates"]
+    for key in table:
+        if key not in known:
+            raise InputError(
+                where,
+                f'unknown key "{key}"',
+                accepted=", ".join(known),
+                remedy=nearest(key, known),
+            )
+    settings = parse_options(
+        Settings, {key: table[key] for key in Settings.model_fields if key in table}, where
+    )
+    check_name(settings.name, f"{where}, name")
+    baseline = dict(_table(table, "baseline", where))
+    training = baseline.pop("training", {})
+    architecture = {key: baseline.pop(key) for key in list(baseline) if key not in BASELINE_KEYS}
+    inside = f"{where}, [baseline]"
+    if "model" in baseline and (training or architecture or "input_shape" in baseline):
+        raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
+    return Recipe(
+        settings=settings,
+        data=DATASETS.parse(_table(table, "data", where), f"{where}, [data]"),
+        task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
+        baseline=parse_options(Baseline, baseline, inside),
+        architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
+        schedule=parse_schedule(training, f"{where}, [baseline.training]"),
+        exports=_parse_exports(table.get("export"), where),
+        gates=parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]"),
+    )
+
+
+def parse_schedule(training: Any, where: str) -> Schedule:
+    """Read a table of training options, which may name a schedule to start from."""
+    if not isinstance(training, Mapping):
+        raise InputError(where, f"{training!r} is not a table")
+    options = dict(training)
+    name = options.pop("schedule", "default")
+    if not isinstance(name, str) or name not in SCHEDULES:
+        raise InputError(
+            where,
+            f"unknown schedule {name!r}",
+            accepted=", ".join(SCHEDULES),
+            remedy=nearest(str(name), SCHEDULES),
+        )
+    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise InputError where a run cannot be called so."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            where, f"{name!r}", accepted="letters, digits, dot, dash and underscore, up to 100"
+        )
+    if name in RESERVED_NAMES:
+        raise InputError(where, f'"{name}" is taken by edgecv itself', remedy="use another name")
+
+
+def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}, {key}", f"{value!r} is not a table", remedy=f"write [{key}]")
+    return value
+
+
+def _parse_exports(tables: Any, where: str) -> tuple[Exporter, ...]:
+    if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
+        raise InputError(
+            where, "asks for no artifact", remedy='add [[export]] with format = "tflite"'
+        )
+    exports = tuple(
+        EXPORTERS.parse(table, f"{where}, export[{number}]")
+        for number, table in enumerate(tables, start=1)
+    )
+    for number, exporter in enumerate(exports, start=1):
+        if exporter in exports[: number - 1]:
+            raise InputError(f"{where}, export[{number}]", "stands there twice")
+    return exports
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, for editors."""
+    settings = Settings.model_json_schema()
+    baseline = Baseline.model_json_schema()
+    training = Schedule.model_json_schema()
+    training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
+    names = {"enum": list(ARCHITECTURES.classes), "default": "cifar_cnn"}
+    options: dict[str, Any] = {}
+    for cls in ARCHITECTURES.classes.values():
+        options |= cls.model_json_schema().get("properties", {})
+    baseline["properties"] |= {"architecture": names, **options, "training": training}
+    settings["properties"] |= {
+        "data": DATASETS.schema(),
+        "task": TASKS.schema(),
+        "baseline": baseline,
+        "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
+        "gates": Gates.model_json_schema(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **settings,
+        "title": "edgecv recipe",
+        "required": ["name", "data", "export"],
+    }

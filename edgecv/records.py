@@ -1,0 +1,211 @@
+"""Frozen results, passed between floors: numpy and the standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+"""Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
+Labels = NDArray[np.int64]
+"""Class indices: int64 (N,)."""
+Predictions = NDArray[np.float32]
+"""Probabilities: float32 (N, classes)."""
+Shape = tuple[int, int, int]
+"""Height, width, channels of one image."""
+
+Format = Literal["tflite", "onnx", "keras"]
+Outcome = Literal["passed", "failed", "inconclusive"]
+SPLITS = ("train", "calibration", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some labelled images. ``sha256`` is over the pixels and labels, in order."""
+
+    images: Images
+    labels: Labels
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images in four splits that share no image. A split may be empty.
+
+    ``notes`` are sentences for the user and the report: what was resized, dropped or skipped.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    calibration: Split
+    validation: Split
+    test: Split
+    notes: tuple[str, ...] = ()
+
+    def split(self, name: str) -> Split:
+        """Return the split called ``name``: one of ``SPLITS``."""
+        found: Split = {key: getattr(self, key) for key in SPLITS}[name]
+        return found
+
+    @property
+    def image_shape(self) -> Shape:
+        """Height, width and channels of every image."""
+        height, width, channels = self.test.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported file and its facts. ``path`` is relative to the run directory."""
+
+    path: str
+    format: Format
+    precision: str
+    bytes: int
+    gzip_bytes: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """One input or output of an artifact. ``scale`` is None where the tensor is not quantized."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What a runtime says of an artifact that it opened."""
+
+    input: TensorFacts
+    output: TensorFacts
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference of one image, in microseconds, over ``runs`` timed runs."""
+
+    median_us: float
+    p95_us: float
+    threads: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One artifact, on one runtime, on one split."""
+
+    artifact: Artifact
+    runtime: str
+    predictions: Predictions
+    facts: SessionFacts
+    blocks_ns: NDArray[np.int64]
+    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate (or twin) beside the baseline and its float twin, on the test split.
+
+    Accuracy is a fraction, differences are percentage points, ratios are float twin over
+    candidate: bigger is better. What has nothing to be compared with is None.
+    """
+
+    artifact: Artifact
+    runtime: str
+    is_twin: bool
+    metric: str
+    value: float
+    baseline_value: float | None
+    difference_points: float | None
+    agreement: float | None
+    max_probability_difference: float | None
+    size_ratio: float | None
+    speedup: float | None
+    speedup_interval: tuple[float, float] | None
+    latency: Latency
+    input: TensorFacts
+    output: TensorFacts
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one limit on one artifact, or of a file that could not be measured."""
+
+    name: str
+    artifact: str
+    limit: float
+    observed: float | None
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """How many images a split holds and the hash of them."""
+
+    images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the report says of the data."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, SplitFacts]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The original model. ``path`` is relative to the run directory."""
+
+    path: str
+    parameters: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of a run, as plain data. ``load_report`` reads it back."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    outcome: Outcome
+    data: DataFacts
+    baseline: Baseline | None
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[Gate, ...]
+    notes: tuple[str, ...] = ()
+    schema_version: int = field(default=1)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run, for whoever shows it.
+
+    ``stage`` is a stable word; ``message`` a sentence; ``step`` of ``total`` where it is counted.
+    """
+
+    stage: str
+    message: str
+    step: int | None = None
+    total: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    path: Path | None = None

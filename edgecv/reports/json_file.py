@@ -1,0 +1,65 @@
+"""``report.json``: what other programs read."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgecv.errors import InputError
+from edgecv.records import Artifact, Report
+from edgecv.store import write_json
+
+LARGEST_REPORT_BYTES = 50_000_000
+
+
+def to_table(report: Report) -> dict[str, Any]:
+    """Return the report as JSON's plain values."""
+    table = asdict(report)
+    return {"schema_version": table.pop("schema_version"), **table}
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write ``report.json``, whole or not at all."""
+    write_json(path, to_table(report))
+
+
+def read_report(path: Path) -> Report:
+    """Read a report from a run's folder or from its ``report.json``.
+
+    Raises InputError where there is none, or where it is not a report of this version.
+    """
+    file = path / "report.json" if path.is_dir() else path
+    return _read(file, Report, 'a report.json with "schema_version": 1')
+
+
+def write_artifact(artifact: Artifact, path: Path) -> None:
+    """Write the facts of one artifact beside it."""
+    write_json(path, asdict(artifact))
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read what ``write_artifact`` wrote."""
+    return _read(path, Artifact, "the facts of an artifact")
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, cls: type[T], accepted: str) -> T:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        if path.stat().st_size > LARGEST_REPORT_BYTES:
+            raise InputError(str(path), "is larger than 50 MB", accepted=accepted)
+        value = json.loads(path.read_bytes())
+        if cls is Report and value.get("schema_version") != 1:
+            raise ValueError(f'"schema_version" is {value.get("schema_version")!r}')
+        return TypeAdapter(cls).validate_python(value)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(str(path), f'"{key}": {first["msg"]}', accepted=accepted) from None
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise InputError(str(path), f"is damaged: {error}", accepted=accepted) from None

@@ -1,0 +1,129 @@
+"""``report.md``: the report for people."""
+
+from edgecv.records import Comparison, Report, TensorFacts
+from edgecv.reports.verdict import gate_sentence, verdict_line
+
+HEADINGS = (
+    "artifact",
+    "runtime",
+    "bytes",
+    "gzip -9",
+    "accuracy",
+    "points",
+    "agreement",
+    "median us",
+    "p95 us",
+    "speed-up",
+)
+
+
+def row(comparison: Comparison) -> tuple[str, ...]:
+    """Return a comparison as the cells under ``HEADINGS``; a dash where nothing was compared."""
+    interval = comparison.speedup_interval
+    speedup = "-"
+    if comparison.is_twin:
+        speedup = "1 (twin)"
+    elif comparison.speedup is not None and interval is not None:
+        speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+    difference, same = comparison.difference_points, comparison.agreement
+    return (
+        comparison.artifact.path,
+        comparison.runtime,
+        f"{comparison.artifact.bytes:,}",
+        f"{comparison.artifact.gzip_bytes:,}",
+        f"{comparison.value:.2%}",
+        "-" if difference is None else f"{difference:+.2f}",
+        "-" if same is None else f"{same:.2%}",
+        f"{comparison.latency.median_us:,.1f}",
+        f"{comparison.latency.p95_us:,.1f}",
+        speedup,
+    )
+
+
+def to_markdown(report: Report) -> str:
+    """Return the whole report as Markdown."""
+    return "\n".join(
+        [
+            f"# {report.name}",
+            "",
+            verdict_line(report),
+            "",
+            *_table(HEADINGS, [row(each) for each in report.comparisons]),
+            "",
+            _latency_note(report),
+            "",
+            *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
+            *_section("Inputs and outputs", _tensors(report)),
+            *_section("Notes on the artifacts", _artifact_notes(report)),
+            *_section("Data", _data(report)),
+            *_section("Baseline", _baseline(report)),
+            *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
+        ]
+    )
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = [headings, tuple("---" for _ in headings), *rows]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [f"## {title}", "", *(f"- {line}" for line in lines), ""] if lines else []
+
+
+def _latency_note(report: Report) -> str:
+    threads = sorted({each.latency.threads for each in report.comparisons})
+    return (
+        f"Latency of one image, {', '.join(map(str, threads))} thread(s), artifacts of one "
+        "runtime in turn in one process; speed-up over the float32 twin with its 95% interval. "
+        "Times are a note on this machine, ratios are the result."
+    )
+
+
+def _tensors(report: Report) -> list[str]:
+    lines = []
+    for each in report.comparisons:
+        lines += [
+            f"{each.artifact.path}: takes {tensor_words(each.input)}",
+            f"{each.artifact.path}: gives {tensor_words(each.output)}",
+        ]
+    return lines
+
+
+def tensor_words(tensor: TensorFacts) -> str:
+    """Describe one input or output for somebody who has to fill or read it."""
+    shape = "x".join(str(side) if side > 0 else "N" for side in tensor.shape)
+    text = f"{tensor.type} {shape} `{tensor.name}`"
+    if tensor.scale is not None:
+        text += f", value = {tensor.scale:.9g} x (stored - {tensor.zero_point or 0})"
+    return text
+
+
+def _artifact_notes(report: Report) -> list[str]:
+    return [
+        f"{each.artifact.path}: {note}"
+        for each in report.comparisons
+        for note in each.artifact.notes
+    ]
+
+
+def _data(report: Report) -> list[str]:
+    splits = [
+        f"{name}: {facts.images:,} images, SHA-256 {facts.sha256}"
+        for name, facts in report.data.splits.items()
+    ]
+    return [f"{report.data.name}, {len(report.data.classes)} classes", *splits, *report.data.notes]
+
+
+def _baseline(report: Report) -> list[str]:
+    if report.baseline is None:
+        return []
+    baseline = report.baseline
+    return [
+        f"{baseline.path}, {baseline.parameters:,} parameters",
+        f"{baseline.metric} {baseline.value:.2%}",
+    ]
+
+
+def _facts(report: Report) -> list[tuple[str, object]]:
+    return list(report.environment.items())

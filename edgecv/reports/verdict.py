@@ -1,0 +1,58 @@
+"""A report in words: one sentence for the run, one for each gate."""
+
+from edgecv.records import Comparison, Gate, Report
+
+GATE_WORDS = {
+    "max_drop_points": "points lost",
+    "conversion_difference": "largest difference in a probability after conversion",
+}
+
+
+def verdict_line(report: Report) -> str:
+    """Return the verdict of a run in one line."""
+    word = report.outcome.upper()
+    bad = [gate for gate in report.gates if gate.outcome != "passed"]
+    if bad:
+        return f"{word}: {'; '.join(gate_sentence(gate) for gate in bad)}"
+    candidates = [each for each in report.comparisons if not each.is_twin]
+    summary = "; ".join(_candidate(each) for each in candidates or report.comparisons)
+    return f"{word}: {summary}. {_limits(report)}"
+
+
+def gate_sentence(gate: Gate) -> str:
+    """Say of one gate what was seen and what is allowed."""
+    if gate.name == "runs":
+        return f"{gate.artifact} could not be measured: {gate.reason}"
+    words = GATE_WORDS.get(gate.name, gate.name)
+    if gate.observed is None:
+        return f"{gate.artifact}: {words} not known, {gate.reason}"
+    return f"{gate.artifact}: {words} {gate.observed:.3g}, limit {gate.limit:g}"
+
+
+def _candidate(comparison: Comparison) -> str:
+    parts = [f"{comparison.metric} {comparison.value:.1%}"]
+    if comparison.difference_points is not None:
+        parts.append(f"{comparison.difference_points:+.2f} points")
+    if comparison.size_ratio is not None and not comparison.is_twin:
+        parts.append(f"{comparison.size_ratio:.1f} times smaller")
+    if comparison.speedup is not None and not comparison.is_twin:
+        parts.append(speed_words(comparison.speedup))
+    return f"{comparison.artifact.path} {', '.join(parts)}"
+
+
+def speed_words(speedup: float) -> str:
+    """Say a speed-up in words.
+
+    >>> speed_words(0.25)
+    '4.0 times slower'
+    """
+    return f"{speedup:.1f} times faster" if speedup >= 1 else f"{1 / speedup:.1f} times slower"
+
+
+def _limits(report: Report) -> str:
+    drops = sorted({gate.limit for gate in report.gates if gate.name == "max_drop_points"})
+    if drops:
+        return f"The limit was {drops[0]:g} points lost"
+    if report.baseline is None:
+        return "Nothing was compared: give --baseline for that"
+    return "No limit was asked for: set one with --max-drop POINTS"

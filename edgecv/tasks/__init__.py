@@ -1,0 +1,1 @@
+"""What counts as right for a model: loss, metric and a score per image."""

@@ -1,0 +1,30 @@
+"""One class an image."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.records import Labels, Predictions
+from edgecv.registry import Task
+from edgecv.tf import load_tensorflow
+
+
+class Classification(Task):
+    """One class an image: trained on cross-entropy, judged by accuracy."""
+
+    name: ClassVar[str] = "classification"
+    metric_name: ClassVar[str] = "accuracy"
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
+        tensorflow, _ = load_tensorflow()
+        return tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+    def metric(self, predictions: Predictions, labels: Labels) -> float:
+        """Return the fraction of images whose likeliest class is the label."""
+        return float(np.mean(self.score_per_image(predictions, labels)))
+
+    def score_per_image(self, predictions: Predictions, labels: Labels) -> NDArray[np.float64]:
+        """Return 1 where the likeliest class is the label, else 0: float64 (N,)."""
+        return (predictions.argmax(axis=1) == labels).astype(np.float64)

@@ -1,0 +1,269 @@
+"""Fit a model: shared by training and by every fine-tuning step.
+
+The order of the images and their variations are a pure function of (seed, epoch), and each
+finished epoch is kept on disk, so that a killed training goes on where it was and ends with the
+weights that it would have had.
+"""
+
+import io
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.errors import InputError, StepError
+from edgecv.records import Dataset, Event, Images, Split
+from edgecv.registry import Task
+from edgecv.schedule import Schedule
+from edgecv.store import write_bytes
+from edgecv.tf import compile_function, load_tensorflow
+
+STEPS_BETWEEN_REPORTS = 25
+EVALUATION_BATCH = 500
+Weights = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training images gave."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A training after some epochs: enough to go on from."""
+
+    history: tuple[Epoch, ...] = ()
+    weights: Weights = ()
+    optimizer: Weights = ()
+    best_weights: Weights = ()
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the highest validation accuracy, the first of equals."""
+        return max(self.history, key=lambda epoch: epoch.validation_accuracy)
+
+
+def fit(
+    model: Any,
+    data: Dataset,
+    task: Task,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path,
+    on_event: Callable[[Event], None],
+) -> tuple[Epoch, ...]:
+    """Train ``model`` in place and leave the weights of its best epoch in it.
+
+    ``model`` ends in a softmax layer: training works on the logits before it. ``checkpoint``
+    is the file of the last finished epoch, removed when all are done. Raises StepError when
+    the loss is not finite, InputError when there is nothing to train or choose with.
+    """
+    _check_enough(data, schedule)
+    trainer = _Trainer(model, data.train, task, schedule, seed)
+    epochs = schedule.total_epochs(len(data.train))
+    progress = _read(checkpoint)
+    if progress.history:
+        trainer.restore(progress)
+        done = len(progress.history)
+        on_event(Event("resume", f"going on after epoch {done} of {epochs}", done, epochs))
+    for epoch in range(len(progress.history), epochs):
+        progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
+        _write(checkpoint, progress)
+        values = asdict(progress.history[-1])
+        on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
+    model.set_weights(list(progress.best_weights))
+    checkpoint.unlink(missing_ok=True)
+    return progress.history
+
+
+def _one_epoch(
+    trainer: "_Trainer",
+    validation: Split,
+    before: Progress,
+    epoch: int,
+    epochs: int,
+    on_event: Callable[[Event], None],
+) -> Progress:
+    started = time.perf_counter()
+    loss = accuracy = math.nan
+    steps = trainer.steps
+    for step, loss, accuracy in trainer.epoch(epoch):
+        values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "accuracy": accuracy}
+        on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
+        if not math.isfinite(loss):
+            raise StepError(
+                "training",
+                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}",
+                remedy="lower the learning rate",
+            )
+    validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, time.perf_counter() - started)
+    weights = trainer.weights()
+    after = Progress((*before.history, result), weights, trainer.optimizer_state())
+    is_best = after.best is result
+    return replace(after, best_weights=weights if is_best else before.best_weights)
+
+
+class _Trainer:
+    """The compiled step of one model, and the images that it takes its batches from."""
+
+    def __init__(self, model: Any, split: Split, task: Task, schedule: Schedule, seed: int) -> None:
+        tensorflow, keras = load_tensorflow()
+        self.model = model
+        self.task = task
+        self.seed = seed
+        self.count = len(split)
+        self.batch = min(schedule.batch, self.count)
+        self.steps = schedule.steps_per_epoch(self.count)
+        self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(self.count))
+        self.optimizer = keras.optimizers.Adam(1e-3)
+        self.optimizer.build(model.trainable_variables)
+        self._predict = compile_function(lambda images: model(images, training=False))
+        images = tensorflow.constant(split.images)
+        labels = tensorflow.constant(split.labels.astype(np.int32))
+        logits = logits_model(model)
+
+        def step(chosen: Any, seeds: Any, rate: Any) -> tuple[Any, Any]:
+            batch = augment(tensorflow.gather(images, chosen), seeds, schedule)
+            truth = tensorflow.gather(labels, chosen)
+            with tensorflow.GradientTape() as tape:
+                outputs = logits(batch, training=True)
+                loss = tensorflow.reduce_mean(task.loss(truth, outputs))
+                loss += sum(model.losses)  # Regularization that the layers ask for.
+            self.optimizer.learning_rate.assign(rate)
+            gradients = tape.gradient(loss, model.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            right = tensorflow.argmax(outputs, 1, tensorflow.int32) == truth
+            return loss, tensorflow.reduce_mean(tensorflow.cast(right, tensorflow.float32))
+
+        self._step = compile_function(step)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
+        """Train one pass; yield (steps done, mean loss, mean accuracy) now and then."""
+        tensorflow, _ = load_tensorflow()
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
+        batches = order[: self.steps * self.batch].astype(np.int32).reshape(self.steps, self.batch)
+        sums = np.zeros(2)
+        waiting: list[tuple[Any, Any]] = []
+        for number, chosen in enumerate(batches):
+            rate = self.rates[epoch * self.steps + number]
+            seeds = tensorflow.constant([self.seed, epoch * self.steps + number], "int32")
+            waiting.append(
+                self._step(tensorflow.constant(chosen), seeds, tensorflow.constant(rate))
+            )
+            done = number + 1
+            # Reading a result waits for the step, so results are read a few at a time.
+            if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
+                sums += np.array(waiting, dtype=np.float64).sum(axis=0)
+                waiting.clear()
+                yield done, float(sums[0] / done), float(sums[1] / done)
+
+    def predict(self, images: Images) -> NDArray[np.float32]:
+        """Return probabilities: uint8 (N, H, W, C) -> float32 (N, K)."""
+        batches = range(0, len(images), EVALUATION_BATCH)
+        return np.concatenate(
+            [
+                self._predict(images[start : start + EVALUATION_BATCH].astype(np.float32)).numpy()
+                for start in batches
+            ]
+        )
+
+    def weights(self) -> Weights:
+        return tuple(self.model.get_weights())
+
+    def optimizer_state(self) -> Weights:
+        return tuple(variable.numpy() for variable in self.optimizer.variables)
+
+    def restore(self, progress: Progress) -> None:
+        self.model.set_weights(list(progress.weights))
+        for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
+            variable.assign(value)
+
+
+def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
+    """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape.
+
+    ``seeds`` (2,) alone decides what happens to each image.
+    """
+    tensorflow, _ = load_tensorflow()
+    if not schedule.shift and not schedule.mirror:
+        return tensorflow.cast(images, tensorflow.float32)
+    count, height, width = images.shape[:3]
+    shift = schedule.shift
+    margins = [[0, 0], [shift, shift], [shift, shift], [0, 0]]
+    padded = tensorflow.pad(images, margins, mode="REFLECT")
+    chance = tensorflow.random.stateless_uniform((3, count, 1), seeds)
+    offsets = tensorflow.cast(chance[:2] * (2 * shift + 1), tensorflow.int32)
+    rows = offsets[0] + tensorflow.range(height)
+    columns = tensorflow.broadcast_to(tensorflow.range(width), (count, width))
+    if schedule.mirror:
+        columns = tensorflow.where(chance[2] < 0.5, width - 1 - columns, columns)
+    moved = tensorflow.gather(padded, rows, axis=1, batch_dims=1)
+    moved = tensorflow.gather(moved, offsets[1] + columns, axis=2, batch_dims=1)
+    return tensorflow.cast(moved, tensorflow.float32)
+
+
+def logits_model(model: Any) -> Any:
+    """Return a model that shares all layers but ends before the softmax.
+
+    Raises StepError where the last layer is not a softmax of its own.
+    """
+    _, keras = load_tensorflow()
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    is_softmax = isinstance(last, keras.layers.Softmax) or (
+        isinstance(last, keras.layers.Activation) and activation is keras.activations.softmax
+    )
+    if not is_softmax:
+        raise StepError(
+            f"layer {last.name}", "is the last one and not a softmax", accepted="a Softmax layer"
+        )
+    return keras.Model(model.inputs, last.input)
+
+
+def _check_enough(data: Dataset, schedule: Schedule) -> None:
+    for split in ("train", "validation"):
+        if not len(data.split(split)):
+            raise InputError(
+                data.name, f"has no {split} images", remedy="give more images under train/"
+            )
+    if schedule.shift >= min(data.image_shape[:2]):
+        raise InputError(
+            "shift", f"is {schedule.shift}", accepted="less than the side of the images"
+        )
+
+
+def _write(path: Path, progress: Progress) -> None:
+    buffer = io.BytesIO()
+    arrays = {
+        f"{kind}_{number:04d}": value
+        for kind in ("weights", "optimizer", "best_weights")
+        for number, value in enumerate(getattr(progress, kind))
+    }
+    history = np.array([list(asdict(epoch).values()) for epoch in progress.history])
+    np.savez(buffer, allow_pickle=False, history=history, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def _read(path: Path) -> Progress:
+    if not path.exists():
+        return Progress()
+    with np.load(path, allow_pickle=False) as file:
+        history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in file["history"])
+        kinds = {
+            kind: tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
+            for kind in ("weights", "optimizer", "best_weights")
+        }
+    return Progress(history, **kinds)

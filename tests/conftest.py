@@ -1,0 +1,43 @@
+"""What several tests need: a cache of their own, a small trained baseline, real images."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache out of the tests, and the tests out of the user's cache."""
+    before = os.environ.get("EDGECV_CACHE_DIR")
+    os.environ["EDGECV_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["EDGECV_CACHE_DIR"]
+    else:
+        os.environ["EDGECV_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def cifar_zip() -> Path:
+    """Return the CIFAR-10 (JPEG copy) archive that lies beside the project, or skip."""
+    path = SHARED / "data" / "cifar10-images.zip"
+    if not path.exists():
+        pytest.skip(f"needs {path}, which is not part of the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an output folder with a baseline on digits, trained for three epochs."""
+    from edgecv.flags import Flags
+    from edgecv.pipeline import train
+    from edgecv.store import Store
+
+    folder = tmp_path_factory.mktemp("output") / "exported"
+    train(Flags(data="digits", epochs=3).to_recipe(), Store(folder))
+    return folder

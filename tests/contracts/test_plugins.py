@@ -1,0 +1,103 @@
+"""What holds for everything registered: a new file is tested the moment it exists."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.errors import InputError
+from edgecv.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    EXPORTERS,
+    IMPORTERS,
+    RUNTIMES,
+    TASKS,
+    Registry,
+    all_registries,
+)
+
+EVERY = [
+    pytest.param(registry, name, id=f"{registry.kind}-{name}")
+    for registry in all_registries()
+    for name in registry.classes
+]
+
+
+@pytest.mark.parametrize(("registry", "name"), EVERY)
+def test_a_plugin_has_a_name_and_a_line_of_help(registry: Registry[Any], name: str) -> None:
+    cls = registry.classes[name]
+    assert cls.name == name
+    assert 10 < len(cls.help_text()) < 100
+    assert cls.__module__.startswith(registry.package)
+
+
+@pytest.mark.parametrize(("registry", "name"), EVERY)
+def test_an_unknown_key_is_refused(registry: Registry[Any], name: str) -> None:
+    with pytest.raises(InputError, match='unknown key "speling"'):
+        registry.parse({registry.key: name, "speling": 1}, "recipe.toml, [table]")
+
+
+@pytest.mark.parametrize("registry", all_registries(), ids=lambda registry: registry.kind)
+def test_an_unknown_name_is_refused_with_what_is_known(registry: Registry[Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        registry.get("no-such-thing", "--flag")
+    for name in registry.classes:
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+def test_an_architecture_takes_pixels_and_gives_probabilities(name: str) -> None:
+    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), 7)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    probabilities = model(images).numpy()
+    assert probabilities.shape == (4, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+def test_an_architecture_refuses_images_that_are_too_small(name: str) -> None:
+    with pytest.raises(InputError, match="too small"):
+        ARCHITECTURES.get(name, "test")().build((4, 4, 3), 7)
+
+
+@pytest.mark.parametrize("name", TASKS.classes)
+def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
+    task = TASKS.get(name, "test")()
+    labels = np.array([0, 1, 2])
+    right = np.eye(3, dtype=np.float32)
+    assert task.metric(right, labels) == 1.0
+    assert task.metric(np.roll(right, 1, axis=1), labels) == 0.0
+    assert task.score_per_image(right, labels).shape == (3,)
+
+
+@pytest.mark.parametrize("name", EXPORTERS.classes)
+def test_an_exporter_has_a_float_twin_and_a_runtime(name: str) -> None:
+    cls = EXPORTERS.classes[name]
+    for precision in cls.precisions:
+        assert cls(precision=precision).twin().precision == "float32"
+    assert [each for each in RUNTIMES.classes.values() if each.format == cls.format]
+
+
+@pytest.mark.parametrize("name", EXPORTERS.classes)
+def test_calibration_images_are_refused_where_they_would_be_ignored(name: str) -> None:
+    with pytest.raises(InputError, match="needs no calibration"):
+        EXPORTERS.parse(
+            {"format": name, "precision": "float32", "calibration_images": 10}, "export[1]"
+        )
+
+
+@pytest.mark.parametrize("name", DATASETS.classes)
+def test_a_source_does_not_accept_what_is_not_there(name: str, tmp_path: Path) -> None:
+    assert not DATASETS.classes[name].accepts(tmp_path / "nothing.here")
+
+
+@pytest.mark.parametrize("name", IMPORTERS.classes)
+def test_an_importer_refuses_a_file_of_noise(name: str, tmp_path: Path) -> None:
+    cls = IMPORTERS.classes[name]
+    for suffix in cls.suffixes:
+        path = tmp_path / f"noise{suffix}"
+        path.write_bytes(np.random.default_rng(0).bytes(1000))
+        with pytest.raises(InputError, match=str(path)):
+            cls().load(path)

@@ -1,0 +1,18 @@
+from edgecv.errors import EdgecvError, InputError, RuntimeFailure, StepError, nearest
+
+
+def test_message_is_one_line_with_all_parts() -> None:
+    error = InputError(
+        "recipes/a.toml", 'unknown key "sparcity"', accepted="a\nb", remedy="say b"
+    )
+    assert str(error) == 'recipes/a.toml: unknown key "sparcity"; accepted: a b; say b'
+
+
+def test_exit_codes() -> None:
+    assert (InputError.exit_code, StepError.exit_code, RuntimeFailure.exit_code) == (2, 3, 3)
+    assert issubclass(InputError, EdgecvError)
+
+
+def test_nearest_says_nothing_about_strangers() -> None:
+    assert nearest("int9", ["int8"]) == 'did you mean "int8"?'
+    assert nearest("banana", ["int8"]) == ""

@@ -1,0 +1,218 @@
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecv.errors import InputError
+from edgecv.flags import Flags
+from edgecv.recipe import load_recipe, parse_recipe, recipe_schema
+from edgecv.registry import ARCHITECTURES, EXPORTERS
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+MINIMAL: dict[str, Any] = {
+    "name": "a",
+    "data": {"source": "digits"},
+    "export": [{"format": "tflite", "precision": "int8"}],
+}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {**MINIMAL, **changes}
+
+
+WRONG = [
+    (changed(nmae="a"), 'unknown key "nmae"', 'did you mean "name"'),
+    (changed(name="a/b"), "'a/b'", "letters, digits"),
+    (changed(name="baselines"), "taken by edgecv", "another name"),
+    (changed(seed=-1), '"seed" is -1', "greater than or equal to 0"),
+    (changed(seed="1"), "\"seed\" is '1'", "valid integer"),
+    (changed(threads=0), '"threads" is 0', "greater than or equal to 1"),
+    (changed(data={"source": "digit"}), 'unknown data set "digit"', 'did you mean "digits"'),
+    (changed(data={}), 'no "source" names the data set', 'source = "digits"'),
+    (changed(data="digits"), "not a table", "[data]"),
+    (changed(export=[]), "asks for no artifact", "[[export]]"),
+    (changed(export=[*MINIMAL["export"] * 2]), "export[2]", "stands there twice"),
+    (changed(export=[{"format": "tflight"}]), 'unknown format "tflight"', 'mean "tflite"'),
+    (changed(export=[{"format": "tflite"}]), '"precision" is missing', "add precision"),
+    (
+        changed(export=[{"format": "tflite", "precision": "int4"}]),
+        "\"precision\" is 'int4'",
+        "int16x8",
+    ),
+    (
+        changed(export=[{"format": "tflite", "precision": "int8", "calibration": 5}]),
+        'unknown key "calibration"',
+        "calibration_images",
+    ),
+    (changed(gates={"max_drop_points": -1}), "[gates]", "greater than or equal to 0"),
+    (changed(gates={"max_drop": 1}), 'unknown key "max_drop"', "max_drop_points"),
+    (changed(baseline={"architecture": "cifar"}), "unknown architecture", "cifar_cnn"),
+    (changed(baseline={"training": {"epochs": 0}}), '"epochs" is 0', "baseline.training"),
+    (changed(baseline={"training": {"schedule": "defualt"}}), "unknown schedule", "default"),
+    (changed(baseline={"training": {"decay": "step"}}), "\"decay\" is 'step'", "cosine"),
+    (
+        changed(baseline={"model": "m.keras", "architecture": "cifar_cnn"}),
+        "names a model and how to train one",
+        "keep one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "found", "accepted"), WRONG, ids=[row[1] for row in WRONG])
+def test_a_wrong_recipe_is_one_line_with_place_and_remedy(
+    table: dict[str, Any], found: str, accepted: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_recipe(table, "recipes/a.toml")
+    message = str(caught.value)
+    assert message.startswith("recipes/a.toml")
+    assert "\n" not in message
+    assert found in message
+    assert accepted in message
+
+
+FLAGS_WRONG = [
+    (Flags(quantize="int9"), "--quantize", 'did you mean "int8"'),
+    (Flags(quantize="float16"), "onnx", "--format tflite"),
+    (Flags(formats=("tflight",)), "--format", 'did you mean "tflite"'),
+    (Flags(architecture="cifar_cn"), "--architecture", 'did you mean "cifar_cnn"'),
+    (Flags(data="cifar-10"), "--data", "cifar10"),
+    (Flags(data="no/such/folder"), "--data", "neither"),
+    (Flags(data="digits", name="../up"), "--name", "letters"),
+    (Flags(data="digits", max_drop=-0.5), "--max-drop", "greater than or equal to 0"),
+    (Flags(data="digits", epochs=0), "--epochs", "greater than or equal to 1"),
+    (Flags(data="digits", threads=0), "threads", "greater than or equal to 1"),
+    (Flags(data="digits", schedule="fast"), "--schedule", "default, reference"),
+    (Flags(data="digits", calibration_images=0), "--calibration-images", "equal to 1"),
+    (
+        Flags(data="digits", formats=("tflite",), quantize="float16", calibration_images=9),
+        "--calibration-images",
+        "needs no calibration",
+    ),
+    (Flags(model="m.keras", architecture="cifar_cnn"), "--architecture", "beside MODEL"),
+    (Flags(recipe=str(RECIPES / "quickstart.toml"), quantize="int8"), "--quantize", "--recipe"),
+    (Flags(recipe="none.toml"), "none.toml", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("flags", "where", "rest"), FLAGS_WRONG)
+def test_a_wrong_flag_is_named(flags: Flags, where: str, rest: str) -> None:
+    with pytest.raises(InputError) as caught:
+        flags.to_recipe()
+    assert where in str(caught.value)
+    assert rest in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("name = ", "is not TOML"), ("\ufeff[[", "is not TOML"), ("name = 'a'", "[data]")],
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    assert message in str(caught.value)
+
+
+def test_a_recipe_has_a_size_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("#" * 1_000_001)
+    with pytest.raises(InputError, match="larger than a recipe"):
+        load_recipe(path)
+
+
+PRECISIONS = [
+    (name, precision) for name, cls in EXPORTERS.classes.items() for precision in cls.precisions
+]
+
+
+@given(
+    exports=st.lists(st.sampled_from(PRECISIONS), min_size=1, unique=True),
+    architecture=st.sampled_from(list(ARCHITECTURES.classes)),
+    epochs=st.integers(1, 100),
+    rate=st.floats(1e-6, 1),
+    seed=st.integers(0, 2**31 - 1),
+    drop=st.none() | st.floats(0, 100),
+)
+def test_every_recipe_reads_back_as_it_was_written(
+    exports: list[tuple[str, str]],
+    architecture: str,
+    epochs: int,
+    rate: float,
+    seed: int,
+    drop: float | None,
+) -> None:
+    recipe = parse_recipe(
+        {
+            "name": "a",
+            "seed": seed,
+            "data": {"source": "digits"},
+            "export": [{"format": name, "precision": each} for name, each in exports],
+            "baseline": {
+                "architecture": architecture,
+                "training": {"epochs": epochs, "learning_rate": rate},
+            },
+            "gates": {} if drop is None else {"max_drop_points": drop},
+        },
+        "test",
+    )
+    assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        Flags(data="digits"),
+        Flags(data="digits", formats=("tflite",), quantize="float16", max_drop=1.5),
+        Flags(data="digits", model="some.keras", quantize="none", seed=3, threads=2),
+        Flags(data="digits", schedule="reference", epochs=2, calibration_images=50),
+    ],
+)
+def test_a_command_line_is_a_recipe_too(flags: Flags, tmp_path: Path) -> None:
+    recipe = flags.to_recipe()
+    path = tmp_path / "a.toml"
+    path.write_text(recipe.to_toml())
+    assert load_recipe(path) == recipe
+    assert Flags(recipe=str(path)).to_recipe() == recipe
+
+
+def test_flags_change_a_recipe(tmp_path: Path) -> None:
+    recipe = Flags(
+        recipe=str(RECIPES / "cifar10-int8.toml"),
+        data="digits",
+        name="mine",
+        seed=5,
+        max_drop=2.5,
+        calibration_images=40,
+    ).to_recipe()
+    assert (recipe.name, recipe.settings.seed, recipe.data.name) == ("mine", 5, "digits")
+    assert recipe.gates.max_drop_points == 2.5
+    assert {exporter.calibration_images for exporter in recipe.exports} == {40}
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_valid_and_called_as_its_file(path: Path) -> None:
+    import jsonschema
+
+    assert load_recipe(path).name == path.stem
+    jsonschema.validate(tomllib.loads(path.read_text()), recipe_schema())
+    assert path.read_text().startswith("#:schema ./recipe.schema.json\n")
+
+
+def test_the_published_schema_is_the_current_one() -> None:
+    import json
+
+    published = json.loads((RECIPES / "recipe.schema.json").read_text())
+    assert published == recipe_schema(), "run: edgecv schema > recipes/recipe.schema.json"
+
+
+def test_the_schema_refuses_a_misspelt_key() -> None:
+    import jsonschema
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed(nmae="a"), recipe_schema())

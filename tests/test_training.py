@@ -1,0 +1,193 @@
+"""Training on a tiny model: it learns, resumes bit for bit, keeps its best, stops at NaN."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.errors import InputError, StepError
+from edgecv.records import Dataset, Event, Split
+from edgecv.schedule import SCHEDULES, Schedule
+from edgecv.tasks.classification import Classification
+from edgecv.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.training import Epoch, augment, fit, logits_model
+
+QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
+
+
+def split(images: int, seed: int) -> Split:
+    """Make images whose class is where they are bright: top or bottom."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, images)
+    pixels = random.integers(0, 100, (images, 8, 8, 1)).astype(np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[4 * label : 4 * label + 4] += 100
+    return Split(pixels, labels, str(seed))
+
+
+DATA = Dataset("bars", ("top", "bottom"), split(120, 1), split(10, 2), split(40, 3), split(40, 4))
+
+
+def tiny(seed: int = 0) -> Any:
+    set_seed(seed)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+
+
+def train(
+    folder: Path, model: Any, schedule: Schedule = QUICK, on_event: Any = lambda event: None
+) -> tuple[Epoch, ...]:
+    return fit(
+        model,
+        DATA,
+        Classification(),
+        schedule,
+        seed=7,
+        checkpoint=folder / "epoch.npz",
+        on_event=on_event,
+    )
+
+
+def test_it_learns_and_leaves_no_checkpoint(tmp_path: Path) -> None:
+    model = tiny()
+    history = train(tmp_path, model)
+    assert len(history) == 4
+    predictions = model(DATA.test.images.astype(np.float32)).numpy()
+    assert Classification().metric(predictions, DATA.test.labels) > 0.9
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    model = tiny()
+    history = train(tmp_path, model)
+    predictions = model(DATA.validation.images.astype(np.float32)).numpy()
+    best = max(epoch.validation_accuracy for epoch in history)
+    assert Classification().metric(predictions, DATA.validation.labels) == best
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoch: int) -> None:
+    whole = tiny()
+    expected = train(tmp_path, whole)
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "step" and event.values["epoch"] > epoch:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        train(tmp_path, tiny(), on_event=interrupt)
+    resumed = tiny(seed=99)  # Other first weights: all must come from the checkpoint.
+    history = train(tmp_path, resumed)
+    assert weights_sha256(resumed) == weights_sha256(whole)
+    without_clock = [(each.loss, each.validation_accuracy) for each in history]
+    assert without_clock == [(each.loss, each.validation_accuracy) for each in expected]
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Path) -> None:
+    model = tiny()
+    broken = [np.full_like(weight, np.nan) for weight in model.get_weights()]
+
+    def damage(event: Event) -> None:
+        if event.stage == "epoch" and event.step == 2:
+            model.set_weights(broken)
+
+    with pytest.raises(StepError, match=r"the loss is nan in epoch 3 of 4.*learning rate"):
+        train(tmp_path, model, on_event=damage)
+    with np.load(tmp_path / "epoch.npz") as kept:
+        assert len(kept["history"]) == 2
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_logits_and_probabilities_are_the_same_model() -> None:
+    model = tiny()
+    images = DATA.test.images.astype(np.float32)
+    logits = logits_model(model)(images).numpy().astype(np.float64)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model(images).numpy(), softmax, atol=1e-6)
+
+
+def test_a_model_without_a_softmax_layer_is_refused() -> None:
+    _, keras = load_tensorflow()
+    model = keras.Sequential([keras.layers.InputLayer((4,)), keras.layers.Dense(2)])
+    with pytest.raises(StepError, match="not a softmax"):
+        logits_model(model)
+
+
+def test_augmentation_depends_on_its_seeds_alone() -> None:
+    tensorflow, _ = load_tensorflow()
+    schedule = SCHEDULES["default"].model_copy(update={"mirror": True})
+    images = tensorflow.constant(DATA.train.images)
+    one, same, other = (
+        augment(images, tensorflow.constant(seeds), schedule).numpy()
+        for seeds in ([1, 2], [1, 2], [1, 3])
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_augmentation_only_mirrors_and_shifts() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = DATA.train.images
+    mirrored = augment(
+        tensorflow.constant(images),
+        tensorflow.constant([0, 0]),
+        Schedule(shift=0, mirror=True),
+    ).numpy()
+    as_is = (mirrored == images).all(axis=(1, 2, 3))
+    turned = (mirrored == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (as_is | turned).all()
+    assert 0.25 < turned.mean() < 0.75
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    shifts = [padded[:, y : y + 8, x : x + 8] for y in range(3) for x in range(3)]
+    shifted = augment(
+        tensorflow.constant(images),
+        tensorflow.constant([0, 0]),
+        Schedule(shift=1, mirror=False),
+    ).numpy()
+    matches = np.array([(shifted == each).all(axis=(1, 2, 3)) for each in shifts])
+    assert matches.any(axis=0).all()
+    assert matches.any(axis=1).all()
+
+
+def test_images_that_are_not_shifted_or_mirrored_stay_as_they_are() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = tensorflow.constant(DATA.train.images)
+    same = augment(images, tensorflow.constant([0, 0]), SCHEDULES["reference"]).numpy()
+    np.testing.assert_array_equal(same, DATA.train.images)
+
+
+@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
+def test_the_learning_rate_rises_and_falls(decay: Any) -> None:
+    rates = Schedule(decay=decay, learning_rate=0.1, warmup=0.2).learning_rates(100)
+    assert rates.shape == (100,)
+    assert (np.diff(rates[:20]) > 0).all()
+    assert rates.max() == pytest.approx(0.1, rel=0.05)
+    assert (rates[-1] < 0.01) == (decay != "constant")
+
+
+def test_a_small_data_set_gets_more_epochs() -> None:
+    schedule = Schedule(epochs=10, minimum_steps=800, batch=128)
+    assert schedule.total_epochs(128_000) == 10
+    assert schedule.total_epochs(1280) == 80
+    assert schedule.total_epochs(5) == 800
+
+
+def test_a_shift_as_wide_as_the_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="less than the side"):
+        train(tmp_path, tiny(), Schedule(shift=8))
