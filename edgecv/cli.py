@@ -282,6 +282,9 @@ def _fail(message: str, code: int) -> int:
 
 
 def _usage(error: Any) -> int:
-    """Say a usage error in one line; a bare call has printed the help already."""
-    message = " ".join(error.format_message().split())
-    return _fail(f"{message}; see edgecv --help", 2) if message else 2
+    """Say a usage error in one line; a call without a command gets the help."""
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message, file=sys.stderr)
+        return 2
+    return _fail(f"{message.rstrip('.')}; see edgecv --help", 2)

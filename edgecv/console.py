@@ -5,6 +5,7 @@ copies of the two streams for itself and points the originals at a log file.
 """
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -23,8 +24,12 @@ from edgecv.errors import EdgecvError, StepError
 from edgecv.records import Event, Report
 
 
+EPOCH_LINES = 20
+"""About so many lines for a training, however many epochs it has."""
+
+
 class Screen:
-    """The terminal of one command. ``answer`` goes to standard output, all else to error."""
+    """The terminal of one command: answers to standard output, progress to standard error."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -83,22 +88,26 @@ class Screen:
 
     def on_event(self, event: Event) -> None:
         """Show an event of a run: a bar where it is counted, else a line."""
-        if event.total is not None and event.step is not None:
-            self._advance(event)
         if event.stage == "epoch":
-            values = event.values
-            self.console.print(
-                f"epoch {event.step}/{event.total}: loss {values['loss']:.4f}, "
-                f"accuracy {values['accuracy']:.2%}, validation "
-                f"{values['validation_accuracy']:.2%}, {values['seconds']:.1f} s",
-                highlight=False,
-            )
+            self._epoch(event)
         elif event.total is None:
             self.console.print(event.message, highlight=False, markup=False)
+        else:
+            self._advance(event)
+
+    def _epoch(self, event: Event) -> None:
+        step, total = event.step or 0, event.total or 1
+        if step % math.ceil(total / EPOCH_LINES) and step != total:
+            return
+        values = event.values
+        self.console.print(
+            f"epoch {step}/{total}: loss {values['loss']:.4f}, "
+            f"accuracy {values['accuracy']:.2%}, validation "
+            f"{values['validation_accuracy']:.2%}, {values['seconds']:.1f} s",
+            highlight=False,
+        )
 
     def _advance(self, event: Event) -> None:
-        if event.stage == "epoch":
-            return
         if self._task is None or self._description != event.message:
             self.end_progress()
             self._description = event.message
@@ -147,7 +156,7 @@ class Screen:
             self.answer(json.dumps({"folder": str(folder), **record}, indent=2))
             return
         history = record["history"]
-        best = max(history, key=lambda epoch: epoch["validation_accuracy"])
+        best = max(history, key=lambda epoch: (epoch["validation_accuracy"], epoch["epoch"]))
         seconds = sum(epoch["seconds"] for epoch in history)
         self.answer(
             f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "

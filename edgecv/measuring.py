@@ -68,7 +68,7 @@ class Bench:
         failures: dict[str, str] = {}
         for number, file in enumerate(files, start=1):
             name = file.artifact.path
-            on_event(Event("evaluate", f"{len(images):,} images: {name}", number, len(files)))
+            on_event(Event("evaluate", f"{len(images):,} images through {name}", number, len(files)))
             worker = self.worker(runtime_of_format(file.artifact.format).name, os.cpu_count() or 1)
             try:
                 predictions[name] = worker.open(file.path), worker.predict(file.path, images)
@@ -99,7 +99,7 @@ class Bench:
         for file_format in dict.fromkeys(file.artifact.format for file in files):
             group = [file for file in files if file.artifact.format == file_format]
             worker = self.worker(runtime_of_format(file_format).name, self.threads)
-            on_event(Event("latency", f"{len(group)} {file_format} files, interleaved"))
+            on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
             paths = [file.path for file in group]
             try:
                 timed = worker.time_interleaved(paths, image, budget_s=SECONDS_A_FILE * len(group))

@@ -199,13 +199,13 @@ def _export(
     stage = _export_stage(exporter, original, data, len(images))
     found = store.find("exports", stage)
     if found is None:
-        on_event(Event("export", name))
+        on_event(Event("export", f"writing {name}"))
         found = store.place("exports", stage)
         with store.writing(found, replace=True) as draft:
             artifact = exporter.export(model(), images, draft / name)
             write_artifact(artifact, draft / "artifact.json")
     else:
-        on_event(Event("export", f"{name} (stored)"))
+        on_event(Event("export", f"{name} is stored already"))
     shutil.copyfile(found / name, folder / name)
     return File(read_artifact(found / "artifact.json"), folder / name)
 

@@ -258,7 +258,9 @@ def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
 
 
 def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) -> InputError:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A misspelt key is also a missing one: the misspelling is what to tell.
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"])
     known = [name for name in cls.model_fields]
     if first["type"] == "extra_forbidden":

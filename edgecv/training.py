@@ -50,8 +50,8 @@ class Progress:
 
     @property
     def best(self) -> Epoch:
-        """The epoch with the highest validation accuracy, the first of equals."""
-        return max(self.history, key=lambda epoch: epoch.validation_accuracy)
+        """The epoch with the highest validation accuracy; of equals the last, trained longest."""
+        return max(self.history, key=lambda epoch: (epoch.validation_accuracy, epoch.epoch))
 
 
 def fit(

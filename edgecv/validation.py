@@ -157,7 +157,7 @@ def _reference(
 ) -> Predictions | None:
     if request.baseline is None:
         return None
-    on_event(Event("evaluate", f"{len(data.test):,} images: {request.baseline} (baseline)"))
+    on_event(Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline"))
     worker = tests.worker(runtime_of_file(request.baseline).name, os.cpu_count() or 1)
     predictions = worker.predict(request.baseline, data.test.images)
     if predictions.shape[1] != len(data.class_names):

@@ -60,16 +60,14 @@ class Archive:
                 return bounded(member.read(MAX_FILE_BYTES + 1))
         except BadImage:
             raise
-        except Exception as error:
-            # zipfile lets through what zlib, bz2, lzma and struct raise
+        except Exception as error:  # noqa: BLE001 - zlib, lzma, struct: all come through
             raise BadImage(f"damaged in the zip: {error}") from None
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except Exception as error:
-            # a damaged directory makes zipfile raise nearly anything
+        except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
             raise InputError(
                 self.where,
                 f"it is not a zip, or a damaged one ({error})",

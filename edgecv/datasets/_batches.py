@@ -1,16 +1,15 @@
-"""Reads CIFAR-10's own files: the pickled batches without running them, and the binary ones."""
+"""Reads CIFAR-10's own files: an archive or a folder of pickled or binary batches."""
 
 import gzip
-import io
-import pickle
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.datasets._pickles import ByteArray, Damaged, as_text, unpickle
 from edgecv.datasets._words import printable
 from edgecv.records import Images, Labels
 
@@ -23,18 +22,14 @@ META = "batches.meta"
 _CLASSES = 10
 
 
-class Damaged(Exception):
-    """The files are not CIFAR-10's; the message says which and why."""
-
-
 def read_archive(path: Path) -> dict[str, bytes]:
     """Read the batches out of a .tar.gz, in memory. Raises Damaged."""
     wanted = {*TRAIN, TEST, META}
     found: dict[str, bytes] = {}
     try:
         with (
-            gzip.open(path) as unzipped,
-            tarfile.open(fileobj=_Bounded(unzipped), mode="r|", bufsize=1 << 20) as archive,
+            _Bounded(path) as unzipped,
+            tarfile.open(fileobj=unzipped, mode="r|", bufsize=1 << 20) as archive,
         ):
             for member in archive:
                 if member.size > MAX_MEMBER_BYTES:
@@ -46,8 +41,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
                     found[name] = content.read()
     except Damaged:
         raise
-    except Exception as error:
-        # gzip, zlib and tarfile raise nearly anything on damaged input
+    except Exception as error:  # noqa: BLE001 - they raise anything on damage
         raise Damaged(f"not a .tar.gz, or a damaged one ({error})") from None
     return found
 
@@ -98,7 +92,7 @@ def _class_names(name: str, data: bytes) -> tuple[str, ...]:
         words = data.decode("utf-8", "replace").split()
     else:
         entries = _field(name, unpickle(name, data), "label_names", list)
-        words = [_text(entry) for entry in entries if isinstance(entry, str | bytes)]
+        words = [as_text(entry) for entry in entries if isinstance(entry, str | bytes)]
     if len(set(words)) != _CLASSES:
         raise Damaged(f"{name} does not name {_CLASSES} classes")
     return tuple(printable(word) for word in words)
@@ -113,7 +107,7 @@ def _binary_batch(name: str, data: bytes) -> tuple[Images, Labels]:
 
 def _python_batch(name: str, data: bytes) -> tuple[Images, Labels]:
     batch = unpickle(name, data)
-    pixels = _field(name, batch, "data", _Array).values
+    pixels = _field(name, batch, "data", ByteArray).values
     labels = _field(name, batch, "labels", list)
     if pixels is None or not len(pixels) or pixels.ndim != 2 or pixels.shape[1] != IMAGE_BYTES:
         raise Damaged(f"{name} does not hold images of {IMAGE_BYTES} bytes")
@@ -140,101 +134,17 @@ def _field(name: str, batch: Any, key: str, kind: type[Any]) -> Any:
     return value
 
 
-def unpickle(name: str, data: bytes) -> Any:
-    """Read a pickle of plain values and byte arrays. It can run no code. Raises Damaged."""
-    try:
-        return _Unpickler(io.BytesIO(data), encoding="bytes").load()
-    except Damaged as error:
-        raise Damaged(f"{name} {error}") from None
-    except Exception as error:
-        # pickle raises nearly anything on damaged input
-        raise Damaged(f"{name} is damaged ({type(error).__name__}: {error})") from None
+class _Bounded(gzip.GzipFile):
+    """An unzipped stream that ends in an error where it has given more than CIFAR-10 has."""
 
+    _left = MAX_ARCHIVE_BYTES
 
-class _Unpickler(pickle.Unpickler):
-    """Knows three names, and gives its own stand-ins for them, so that not even numpy is driven."""
-
-    _known = frozenset(
-        {
-            *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._known:
-            raise Damaged(
-                f"asks for {printable(module)}.{printable(name)}, which CIFAR-10 does not: "
-                "it may be an attack"
-            )
-        return _StandIn(name)
-
-
-class _StandIn:
-    """Takes the place of a function or class of numpy.
-
-    An object and not a class, because a pickle can set attributes on whatever it is given.
-    """
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __call__(self, *arguments: Any) -> Any:
-        if self._name == "_reconstruct":
-            return _Array()
-        if self._name == "dtype" and arguments and _text(arguments[0]) == "u1":
-            return _ByteType()
-        raise Damaged("holds something else than arrays of bytes")
-
-    def __setstate__(self, state: Any) -> None:
-        raise Damaged("changes what it may only name")
-
-
-class _ByteType:
-    """Stands for numpy's dtype of bytes; a byte has no order, so its state says nothing."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Array:
-    """Stands for an array until its state comes: (version, shape, dtype, is Fortran, bytes)."""
-
-    __slots__ = ("values",)
-
-    def __init__(self) -> None:
-        self.values: NDArray[np.uint8] | None = None
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, kind, is_fortran, content = state
-        if not isinstance(kind, _ByteType) or type(content) is not bytes:
-            raise Damaged("holds something else than arrays of bytes")
-        order: Any = "F" if is_fortran else "C"
-        self.values = np.frombuffer(content, np.uint8).reshape(shape, order=order)
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that ends in an error where it has given more than CIFAR-10 has."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._left = MAX_ARCHIVE_BYTES
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
         self._left -= len(data)
         if self._left < 0:
             raise Damaged(f"it unpacks to over {MAX_ARCHIVE_BYTES:,} bytes")
         return data
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def has_batches(path: Path) -> bool:

@@ -49,7 +49,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
     digests: tuple[Digests, Digests] | None = None
 
-    def split(self, name: str, validation: float, seed: int) -> Dataset:
+    def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
         """Cut it into a data set called ``name``."""
         return partition(
             name,
@@ -62,6 +62,7 @@ class Decoded:
             seed=seed,
             notes=self.notes,
             digests=self.digests,
+            where=where,
         )
 
 
@@ -119,7 +120,9 @@ def _lock_path(entry: Path) -> Path:
 
 def _not_kept(decoded: Decoded, root: Path, error: OSError) -> Decoded:
     reason = error.strerror or type(error).__name__
-    note = f"the decoded images could not be kept in {root} ({reason}): every run decodes them again"
+    note = (
+        f"the decoded images could not be kept in {root} ({reason}): every run decodes them again"
+    )
     return replace(decoded, notes=(*decoded.notes, note))
 
 
@@ -179,7 +182,7 @@ def _read(entry: Path) -> Decoded | None:
 
 def _checksum(array: NDArray[Any]) -> list[str | int]:
     """Sum up an array. Not SHA-256: it guards against accidents, at a fifth of the time."""
-    return [str(array.dtype), *array.shape, zlib.crc32(np.ascontiguousarray(array))]
+    return [str(array.dtype), *array.shape, zlib.crc32(np.ascontiguousarray(array).data)]
 
 
 def _forget(root: Path) -> None:

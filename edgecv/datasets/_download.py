@@ -9,7 +9,7 @@ from edgecv.errors import InputError
 from edgecv.registry import Progress
 
 ATTEMPTS = 5
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 TIMEOUT_SECONDS = (10.0, 60.0)
 """To connect, and between two pieces."""
 
@@ -40,8 +40,7 @@ def fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted
     except requests.RequestException as error:
         raise InputError(
             where,
-            f"not in {target.parent}, and {remote.url} cannot be fetched "
-            f"({_reason(error)})",
+            f"not in {target.parent}, and {remote.url} cannot be fetched ({_reason(error)})",
             accepted=accepted,
         ) from None
     except OSError as error:

@@ -40,6 +40,11 @@ class Tree(Protocol):
         """Read one file. Raises BadImage where it cannot be read."""
 
 
+def locate(text: str) -> Path:
+    """Return the path that a user means, with ~ for their home."""
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it never raises
+
+
 def is_ignored(part: str) -> bool:
     """Tell whether a file or folder is the litter of an operating system, or hidden."""
     return part.startswith(".") or part.lower() in _IGNORED
@@ -57,9 +62,7 @@ def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> st
             where, f"more than one data set is in it: {listed(sorted(tops), 3)}", accepted=LAYOUT
         )
     there = listed(sorted(top_level), 5) or "nothing"
-    raise InputError(
-        where, f"neither train/ nor test/ is in it; there is {there}", accepted=LAYOUT
-    )
+    raise InputError(where, f"neither train/ nor test/ is in it; there is {there}", accepted=LAYOUT)
 
 
 def has_splits(path: Path) -> bool:
@@ -86,7 +89,7 @@ class Folder:
             # ctime too, because unpacked files often share one mtime, and bitmaps one size
             facts = f"\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\n"
             digest.update(os.fsencode(name) + facts.encode())
-        for name in sorted(self._walked[1]):
+        for name in (*sorted(self._walked[1]), "", *self.listing().beside):
             digest.update(os.fsencode(name) + b"/\n")
         return digest.hexdigest()
 

@@ -23,9 +23,7 @@ def read_layout(listing: Listing, where: str) -> Layout:
     pictures = [name for name in listing.files if name.lower().endswith(SUFFIXES)]
     for name in pictures:
         if name.count("/") < 2:
-            raise InputError(
-                where, f"{printable(name)} is in no class folder", accepted=LAYOUT
-            )
+            raise InputError(where, f"{printable(name)} is in no class folder", accepted=LAYOUT)
     if "test" not in listing.folders:
         raise InputError(
             where,

@@ -3,10 +3,12 @@
 import io
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecv.datasets._cache import Decoded
 from edgecv.datasets._pool import in_batches
 from edgecv.datasets._words import counted, were
 from edgecv.errors import InputError
@@ -22,8 +24,7 @@ MAX_PIXELS = 50_000_000
 _TURNED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _CHANGES: dict[str, Callable[[int, Shape], str]] = {
     "resized": lambda count, shape: (
-        f"{counted(count, 'image')} of another size {were(count)} "
-        f"resized to {shape[0]}x{shape[1]}"
+        f"{counted(count, 'image')} of another size {were(count)} resized to {shape[0]}x{shape[1]}"
     ),
     "laid on white": lambda count, _: (
         f"{counted(count, 'image')} with transparent parts {were(count)} laid on white"
@@ -80,8 +81,7 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
         raise BadImage("not a PNG, JPEG, WebP or BMP image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImage("over 50 megapixels") from None
-    except Exception as error:
-        # Pillow lets through whatever its parsers trip over, from struct.error to KeyError
+    except Exception as error:  # noqa: BLE001 - Pillow lets its parsers raise anything
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise BadImage("truncated" if "truncated" in reason.lower() else reason) from None
 
@@ -109,24 +109,36 @@ def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
     return np.frombuffer(image.tobytes(), np.uint8).reshape(shape), tuple(changes)
 
 
-def fit_all(
-    images: Images, shape: Shape, where: str, progress: Progress
-) -> tuple[Images, tuple[str, ...]]:
-    """Bring decoded images, uint8 (N, H, W, C), to ``shape``; also return what is to be said."""
-    from PIL import Image
-
-    if images.shape[1:] == shape:
-        return images, ()
+def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> Decoded:
+    """Bring images that are arrays already to ``shape``, and note what was changed."""
+    found = decoded.test_images.shape[1:]
+    if found == shape:
+        return decoded
     check_shape(shape, where)
-    if images.shape[3] not in (1, 3, 4):
+    if found[2] not in (1, 3, 4):
         raise InputError(
             where,
-            f"images of shape {images.shape[1:]}",
+            f"the images have the shape {found}",
             accepted="(height, width, channels) with 1, 3 or 4 channels",
-            remedy="move the channels to the last axis"
-            if images.shape[1] in (1, 3, 4)
-            else "",
+            remedy="move the channels to the last axis" if found[0] in (1, 3, 4) else "",
         )
+    train_count, test_count = len(decoded.train_labels), len(decoded.test_labels)
+    total = train_count + test_count
+    train, train_changes = _fit_array(
+        decoded.train_images, shape, lambda done, _: progress(done, total)
+    )
+    test, test_changes = _fit_array(
+        decoded.test_images, shape, lambda done, _: progress(train_count + done, total)
+    )
+    notes = notes_of(train_changes + test_changes, shape)
+    return replace(
+        decoded, train_images=train, test_images=test, notes=(*decoded.notes, *notes), digests=None
+    )
+
+
+def _fit_array(images: Images, shape: Shape, progress: Progress) -> tuple[Images, Counter[str]]:
+    from PIL import Image
+
     fitted = np.empty((len(images), *shape), np.uint8)
 
     def work(rows: range) -> Counter[str]:
@@ -137,8 +149,8 @@ def fit_all(
             changes.update(changed)
         return changes
 
-    changes = sum(in_batches(len(images), work, progress, images[:1].nbytes), Counter[str]())
-    return fitted, notes_of(changes, shape)
+    changes = in_batches(len(images), work, progress, images[:1].nbytes)
+    return fitted, sum(changes, Counter[str]())
 
 
 def notes_of(changes: Counter[str], shape: Shape) -> tuple[str, ...]:

@@ -32,16 +32,17 @@ def partition(
     seed: int,
     notes: Sequence[str] = (),
     digests: tuple[Digests, Digests] | None = None,
+    where: str = "",
 ) -> Dataset:
     """Take calibration and validation images out of train, class by class.
 
     Images: uint8 (N, H, W, C); labels: int64 (N,). The test split stays as it is. What is drawn
     depends on the pixels and the seed, not on the order of the images nor on a random
     generator, so a library update cannot move an image between splits. ``digests`` are those of
-    the train and test images, for who has them already. Raises InputError where a class is too
-    small.
+    the train and test images, for who has them already; ``where`` starts an error. Raises
+    InputError where a class is too small.
     """
-    where = f"--data {name}"
+    where = where or f"--data {name}"
     _check_test(where, class_names, test_labels)
     if digests is None:
         digests = image_digests(train_images), image_digests(test_images)
@@ -64,8 +65,8 @@ def partition(
 
 def image_digests(images: Images) -> Digests:
     """Hash the pixels of each image: uint8 (N, H, W, C) -> uint8 (N, 16)."""
-    rows = np.ascontiguousarray(images).reshape(len(images), -1)
-    hashes = b"".join(hashlib.blake2b(image, digest_size=16).digest() for image in rows)
+    rows = np.ascontiguousarray(images)
+    hashes = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
     return np.frombuffer(hashes, np.uint8).reshape(len(images), 16)
 
 

@@ -1,5 +1,6 @@
 """Images sorted into folders."""
 
+import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgecv.datasets._archive import Archive
 from edgecv.datasets._cache import Decoded, cached
-from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits
+from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits, locate
 from edgecv.datasets._layout import read_layout
 from edgecv.datasets._pixels import BadImage, check_shape, decode, notes_of
 from edgecv.datasets._pool import in_batches
@@ -36,21 +37,24 @@ class ImageTree(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
+        """Tell whether it is a .zip, or a folder with train/ or test/ in it."""
         if path.is_dir():
             return has_splits(path)
         return path.suffix.lower() == ".zip" and path.is_file()
 
     @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Make the source of a folder or a zip."""
         return cls(path=str(path), skip_bad_images=skip_bad_images)
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        """Decode the images, or find them decoded: see DatasetSource."""
         where = f"--data {self.path}"
-        path = Path(self.path).expanduser()
+        path = locate(self.path)
         check_shape(shape, where)
-        if path.is_dir():
+        if os.path.isdir(path):
             tree: Tree = Folder(path, where)
-        elif path.is_file():
+        elif os.path.isfile(path):
             tree = Archive(path, where)
         else:
             raise InputError(where, "there is no such file or folder", accepted=LAYOUT)
@@ -61,7 +65,7 @@ class ImageTree(DatasetSource):
             *shape,
             self.skip_bad_images,
         )
-        return decoded.split(path.resolve().name, self.validation, seed)
+        return decoded.split(path.resolve().name, where, self.validation, seed)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _judge_bad(
     )
 
 
-def _take(images: Images, labels: NDArray[np.int64], rows: NDArray[np.bool_]) -> tuple[
-    Images, NDArray[np.int64]
-]:
+def _take(
+    images: Images, labels: NDArray[np.int64], rows: NDArray[np.bool_]
+) -> tuple[Images, NDArray[np.int64]]:
     return images[rows], labels[rows]

@@ -23,7 +23,7 @@ def drop_gate(comparison: Comparison, limit: float) -> Gate:
     """Judge how many percentage points the metric fell below the baseline's (point value)."""
     difference = comparison.difference_points
     return _at_most(
-        "max_drop_points", comparison, limit, None if difference is None else -difference
+        "max_drop_points", comparison, limit, None if difference is None else 0.0 - difference
     )
 
 

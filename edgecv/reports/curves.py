@@ -17,7 +17,7 @@ def write_curves(history: Sequence[Any], path: Path) -> None:
     right.plot(epochs, [each.accuracy for each in history], marker=".", label="training")
     validation = [each.validation_accuracy for each in history]
     right.plot(epochs, validation, marker=".", label="validation")
-    best = max(history, key=lambda each: each.validation_accuracy)
+    best = max(history, key=lambda each: (each.validation_accuracy, each.epoch))
     right.axvline(best.epoch, color="grey", linewidth=0.8, label=f"best: epoch {best.epoch}")
     right.set(title="Accuracy", xlabel="epoch", ylabel="fraction right")
     right.legend()

@@ -74,8 +74,8 @@ def _section(title: str, lines: list[str]) -> list[str]:
 def _latency_note(report: Report) -> str:
     threads = sorted({each.latency.threads for each in report.comparisons})
     return (
-        f"Latency of one image, {', '.join(map(str, threads))} thread(s), artifacts of one "
-        "runtime in turn in one process; speed-up over the float32 twin with its 95% interval. "
+        f"Latency of one image, threads: {', '.join(map(str, threads))}; the artifacts of one "
+        "runtime take turns in one process; speed-up over the float32 twin with its 95% interval. "
         "Times are a note on this machine, ratios are the result."
     )
 

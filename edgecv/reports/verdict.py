@@ -26,7 +26,8 @@ def gate_sentence(gate: Gate) -> str:
     words = GATE_WORDS.get(gate.name, gate.name)
     if gate.observed is None:
         return f"{gate.artifact}: {words} not known, {gate.reason}"
-    return f"{gate.artifact}: {words} {gate.observed:.3g}, limit {gate.limit:g}"
+    observed = gate.observed + 0.0  # Not minus zero.
+    return f"{gate.artifact}: {words} {observed:.3g}, limit {gate.limit:g}"
 
 
 def _candidate(comparison: Comparison) -> str:
@@ -52,7 +53,7 @@ def speed_words(speedup: float) -> str:
 def _limits(report: Report) -> str:
     drops = sorted({gate.limit for gate in report.gates if gate.name == "max_drop_points"})
     if drops:
-        return f"The limit was {drops[0]:g} points lost"
+        return f"Allowed: {drops[0]:g} points lost"
     if report.baseline is None:
         return "Nothing was compared: give --baseline for that"
     return "No limit was asked for: set one with --max-drop POINTS"

@@ -27,21 +27,25 @@ class KerasRuntime(Runtime):
     def open(self, path: Path, threads: int) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
         from edgecv.importers.keras import load
+        from edgecv.tf import load_tensorflow
 
+        # Before the model is built: TensorFlow takes its threads before its first operation.
+        load_tensorflow(threads=threads)
         return KerasSession(load(path), threads, path)
 
 
 class KerasSession:
     """A tf-keras model, from a file or as the caller holds it.
 
-    ``threads`` are TensorFlow's own: a process sets them once, before its first operation.
-    ``path`` is only what failures call the model.
+    It runs on the threads that TensorFlow already has: a process fixes them before its first
+    operation, so ``threads`` is what the caller knows of them. ``path`` is what failures say.
     """
 
     def __init__(self, model: Any, threads: int, path: Path = Path("the Keras model")) -> None:
         from edgecv.tf import load_tensorflow
 
-        tensorflow, _ = load_tensorflow(threads=threads)
+        tensorflow, _ = load_tensorflow()
+        self.threads = threads
         self._path = path
         self._constant = tensorflow.constant
         self.facts = SessionFacts(

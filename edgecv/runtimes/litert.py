@@ -53,8 +53,7 @@ class LiteRTSession:
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         self._interpreters = [self._interpreter(threads=1)]
-        taken = self._only_one("input", self._interpreters[0].get_input_details())
-        given = self._only_one("output", self._interpreters[0].get_output_details())
+        taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
         self.facts = SessionFacts(input=_facts(taken), output=_facts(given))
@@ -93,12 +92,20 @@ class LiteRTSession:
         self, interpreter: Any, images: Images, values: NDArray[Any]
     ) -> Callable[[slice], None]:
         set_tensor, get_tensor = interpreter.set_tensor, interpreter.get_tensor
+        shape = self.facts.output.shape
 
         def run(part: slice) -> None:
             for index in range(part.start, part.stop):
                 set_tensor(self._input, self._encode(images[index : index + 1]))
                 interpreter.invoke()
-                values[index] = get_tensor(self._output)[0]
+                answer = get_tensor(self._output)
+                if answer.shape != shape:
+                    raise RuntimeFailure(
+                        str(self._path),
+                        f"it answers {list(answer.shape)}",
+                        accepted=f"{list(shape)}, as it declares",
+                    )
+                values[index] = answer[0]
 
         return run
 
@@ -109,15 +116,25 @@ class LiteRTSession:
             interpreter = Interpreter(model_content=self._content, num_threads=threads)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise RuntimeFailure(str(self._path), f"LiteRT refused it: {one_line(error)}") from None
+            raise self._refusal(error) from None
         return interpreter
 
-    def _only_one(self, kind: str, details: list[dict[str, Any]]) -> dict[str, Any]:
-        if len(details) != 1:
+    def _only_input_and_output(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        (interpreter,) = self._interpreters
+        try:
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        except ValueError as error:
+            raise self._refusal(error) from None
+        if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeFailure(
-                str(self._path), f"it has {len(details)} {kind}s", accepted=f"exactly one {kind}"
+                str(self._path),
+                f"it has {len(inputs)} inputs and {len(outputs)} outputs",
+                accepted="exactly one input and one output",
             )
-        return details[0]
+        return inputs[0], outputs[0]
+
+    def _refusal(self, error: Exception) -> RuntimeFailure:
+        return RuntimeFailure(str(self._path), f"LiteRT refused it: {one_line(error)}")
 
 
 def _facts(details: dict[str, Any]) -> TensorFacts:

@@ -128,7 +128,7 @@ class OnnxRuntimeSession:
             return onnxruntime.InferenceSession(
                 self._content, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # ONNX Runtime's errors have no base class of their own
+        except Exception as error:  # noqa: BLE001  its errors have no base class of their own
             raise RuntimeFailure(
                 str(self._path), f"ONNX Runtime refused it: {one_line(error)}"
             ) from None
@@ -174,7 +174,7 @@ def _refuse_external_data(path: Path, content: bytes) -> None:
     if b"location" not in content:
         return
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.ModelProto.FromString(content)
@@ -188,7 +188,7 @@ def _refuse_external_data(path: Path, content: bytes) -> None:
                 str(path),
                 f'its weights "{message.name}" are in another file',
                 accepted="one file that holds everything",
-                remedy='save it with onnx.save(..., save_as_external_data=False)',
+                remedy="save it with onnx.save(..., save_as_external_data=False)",
             )
 
 

@@ -90,7 +90,7 @@ def pixel_encoder(tensor: TensorFacts) -> Callable[[Images], NDArray[Any]]:
     """
     kind = np.dtype(tensor.type)
     if kind == np.float32 and tensor.scale is None:
-        return lambda images: images.astype(np.float32)
+        return lambda images: images.astype(np.float32, order="C")
     pixels = np.arange(PIXELS)
     limits = np.iinfo(kind)
     scaled = np.round(pixels / (tensor.scale or 1.0)) + (tensor.zero_point or 0)

@@ -27,4 +27,5 @@ class Classification(Task):
 
     def score_per_image(self, predictions: Predictions, labels: Labels) -> NDArray[np.float64]:
         """Return 1 where the likeliest class is the label, else 0: float64 (N,)."""
-        return (predictions.argmax(axis=1) == labels).astype(np.float64)
+        right: NDArray[np.float64] = (predictions.argmax(axis=1) == labels).astype(np.float64)
+        return right

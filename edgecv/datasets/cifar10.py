@@ -1,0 +1,94 @@
+"""CIFAR-10 as its authors publish it."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import ClassVar, Self
+
+from edgecv.datasets._batches import has_batches, parse, read_archive, read_folder
+from edgecv.datasets._cache import Decoded, cache_folder, cached
+from edgecv.datasets._download import Remote, fetch
+from edgecv.datasets._files import locate
+from edgecv.datasets._pickles import Damaged
+from edgecv.datasets._pixels import check_shape, fit_all
+from edgecv.errors import InputError
+from edgecv.records import Dataset, Shape
+from edgecv.registry import DatasetSource, Progress
+
+PUBLISHED = Remote(
+    # the page itself gives the MD5: c58f30108f718f92721af3b95e74349a
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    bytes=170_498_071,
+)
+ARCHIVE = "cifar-10-python.tar.gz"
+OTHER_WAYS = f"--data PATH of your own {ARCHIVE}; --data digits, which needs no network"
+READABLE = f"{ARCHIVE}, or a folder cifar-10-batches-py or cifar-10-batches-bin"
+
+
+class Cifar10(DatasetSource):
+    """CIFAR-10: 60,000 photographs of 32x32 pixels in 10 classes, downloaded once (170 MB).
+
+    Krizhevsky 2009. With ``path`` it is read from a local archive or folder instead. Pickles are
+    read without running what is in them, and nothing is extracted.
+    """
+
+    name: ClassVar[str] = "cifar10"
+    path: str | None = None
+    """The archive or the folder of batches; the user's cache when not given."""
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Tell whether it is a .tar.gz, or a folder of batches."""
+        if path.is_dir():
+            return has_batches(path)
+        return path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()
+
+    @classmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Make the source of a local archive or folder. It has no image files to be bad."""
+        return cls(path=str(path))
+
+    def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        """Read the batches, once downloaded: see DatasetSource."""
+        where = f"--data {self.path or self.name}"
+        check_shape(shape, where)
+        path = locate(self.path) if self.path is not None else cache_folder() / ARCHIVE
+        if self.path is None and not path.exists():
+            fetch(PUBLISHED, path, progress, where, OTHER_WAYS)
+        try:
+            decoded = self._decode(path, shape, where, progress)
+        except Damaged as error:
+            raise InputError(
+                where,
+                str(error) if self.path else f"{path}: {error}",
+                accepted=READABLE,
+                remedy=f"delete {path} and run again" if self.path is None else "get it again",
+            ) from None
+        return decoded.split(self.name, where, self.validation, seed)
+
+    def _decode(self, path: Path, shape: Shape, where: str, progress: Progress) -> Decoded:
+        if os.path.isdir(path):
+            return _fitted(read_folder(path), shape, where, progress)
+        try:
+            with open(path, "rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(
+                where, f"it cannot be read: {error.strerror}", accepted=READABLE
+            ) from None
+        if self.path is None and sha256 != PUBLISHED.sha256:
+            raise Damaged(f"its SHA-256 is {sha256[:12]}..., not {PUBLISHED.sha256[:12]}...")
+        return cached(
+            lambda: _fitted(read_archive(path), shape, where, progress), self.name, sha256, *shape
+        )
+
+
+def _fitted(files: dict[str, bytes], shape: Shape, where: str, progress: Progress) -> Decoded:
+    class_names, train_images, train_labels, test_images, test_labels = parse(files)
+    return fit_all(
+        Decoded(class_names, train_images, train_labels, test_images, test_labels),
+        shape,
+        where,
+        progress,
+    )

@@ -1,0 +1,85 @@
+"""Handwritten digits that come with scikit-learn."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from edgecv.datasets._cache import Decoded, cached
+from edgecv.datasets._pixels import check_shape
+from edgecv.errors import InputError
+from edgecv.records import Dataset, Shape
+from edgecv.registry import DatasetSource, Progress
+
+TEST_FRACTION = 0.25
+TEST_SEED = 0
+"""Not the run's seed: every run reports on the same test images."""
+
+
+class Digits(DatasetSource):
+    """1,797 handwritten digits of 8x8 pixels, embedded in scikit-learn: no network is needed.
+
+    They are enlarged to the shape of the model. A quarter of each class, always the same, is the
+    test split.
+    """
+
+    name: ClassVar[str] = "digits"
+    mirrors: ClassVar[bool] = False
+    validation: float = Field(default=0.1, gt=0, lt=0.5)
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return False: they come from no path."""
+        return False
+
+    @classmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Raise InputError: they come from no path."""
+        raise InputError(
+            f"--data {path}", "the digits come with edgecv", accepted=f"--data {cls.name}"
+        )
+
+    def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        """Enlarge the digits: see DatasetSource."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        where = f"--data {self.name}"
+        check_shape(shape, where)
+        try:
+            library = version("scikit-learn")
+        except PackageNotFoundError:
+            raise InputError(
+                where, "scikit-learn is not installed", remedy="pip install scikit-learn"
+            ) from None
+        # cached because importing scikit-learn takes seconds
+        decoded = cached(lambda: _decode(shape, progress), self.name, library, *shape)
+        return decoded.split(self.name, where, self.validation, seed)
+
+
+def _decode(shape: Shape, progress: Progress) -> Decoded:
+    from PIL import Image
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    height, width, _ = shape
+    digits = load_digits()
+    labels = digits.target.astype(np.int64)
+    images = np.empty((len(labels), *shape), np.uint8)
+    progress(0, len(labels))
+    for row, ink in enumerate(digits.images):  # float64 (8, 8), 0..16
+        small = Image.fromarray(np.rint(ink * (255 / 16)).astype(np.uint8))
+        large = small.resize((width, height), Image.Resampling.BILINEAR)
+        images[row] = np.asarray(large)[:, :, None]  # the same for every channel
+    progress(len(labels), len(labels))
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=TEST_FRACTION, stratify=labels, random_state=TEST_SEED
+    )
+    return Decoded(
+        tuple(str(name) for name in digits.target_names),
+        images[train],
+        labels[train],
+        images[test],
+        labels[test],
+        (f"handwritten digits of 8x8 pixels were enlarged to {height}x{width}",),
+    )

@@ -1,0 +1,165 @@
+"""float32 ONNX model in, ONNX model of 8-bit integers out, from bytes to the quantized answer."""
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.errors import StepError
+from edgecv.exporters._checks import first_line
+from edgecv.exporters._onnx_convert import quiet_logs
+from edgecv.exporters._onnx_graph import (
+    INPUT,
+    OUTPUT,
+    Links,
+    canonical,
+    drop_unused_constants,
+    set_constant,
+)
+from edgecv.exporters._onnx_prepare import fold_rescaling, take_trained_ranges
+from edgecv.records import Images
+
+ACTIVATIONS = ("uint8", "int8")
+INT8_SHIFT = 128
+
+
+class Quantizer:
+    """Quantizes one model, with activations of either 8-bit type.
+
+    ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
+    """
+
+    def __init__(self, model: Any, images: Images, where: str) -> None:
+        self._where = where
+        self._model = copy.deepcopy(model)
+        self._trained_ranges = take_trained_ranges(self._model.graph)
+        self._zero = fold_rescaling(self._model.graph)
+        drop_unused_constants(self._model.graph)
+        self._images = images
+
+    def quantize(self, activations: str) -> Any:
+        """Return the model with activations of one type, "uint8" or "int8"."""
+        import onnx
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        kind = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[activations]
+        try:
+            with quiet_logs(), tempfile.TemporaryDirectory(prefix="edgecv-onnx-") as folder:
+                source, prepared, quantized = (
+                    Path(folder) / name for name in ("source.onnx", "prepared.onnx", "done.onnx")
+                )
+                onnx.save(self._model, source)  # A model in memory would be emptied.
+                # Symbolic shapes are for transformers: without them the bytes are the same.
+                quant_pre_process(source, prepared, skip_symbolic_shape=True)
+                quantize_static(
+                    prepared,
+                    quantized,
+                    _Pixels(self._images, self._zero),
+                    quant_format=QuantFormat.QDQ,
+                    per_channel=True,
+                    activation_type=kind,
+                    weight_type=QuantType.QInt8,
+                    extra_options={
+                        "TensorQuantOverrides": self._overrides(prepared, activations, kind),
+                        # Else a transposed input would be quantized behind the transposition.
+                        "ForceQuantizeNoInputCheck": True,
+                    },
+                )
+                model = onnx.load(quantized)
+        except Exception as error:  # what it raises has no base class short of this
+            raise StepError(
+                self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
+            ) from error
+        self._take_bytes(model.graph, activations)
+        metadata = self._give_integers(model.graph)
+        return canonical(model, self._where, metadata)
+
+    def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
+        """Return fixed ranges: the input is the bytes themselves, and those found in training."""
+        import onnx
+
+        shift = INT8_SHIFT if activations == "int8" else 0
+        graph = onnx.load(prepared).graph
+        present = {name for node in graph.node for name in node.output}
+        ranges = {name: each for name, each in self._trained_ranges.items() if name in present}
+        ranges[INPUT] = np.float32(1), self._zero
+        return {
+            name: [
+                {
+                    "scale": np.array(scale, np.float32),
+                    "zero_point": np.array(zero_point - shift, activations),
+                    "quant_type": kind,
+                }
+            ]
+            for name, (scale, zero_point) in ranges.items()
+        }
+
+    def _take_bytes(self, graph: Any, activations: str) -> None:
+        """Make uint8 the input's type: a pixel's byte is its quantized value."""
+        import onnx
+
+        links = Links(graph)
+        quantize = links.only_consumer(INPUT)
+        if quantize is None or quantize.op_type != "QuantizeLinear":
+            raise StepError(
+                self._where,
+                "int8 was asked for; the input came back float32",
+                remedy="choose float32, or the tflite format",
+            )
+        if activations == "uint8":
+            for dequantize in links.consumers[quantize.output[0]]:
+                dequantize.input[0] = INPUT
+            graph.node.remove(quantize)
+        else:
+            set_constant(graph, "byte_scale", np.array(1, np.float32))
+            set_constant(graph, "byte_zero", np.array(self._zero, np.uint8))
+            names = [INPUT, "byte_scale", "byte_zero"]
+            graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, ["bytes"]))
+            quantize.input[0] = "bytes"
+        graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+
+    def _give_integers(self, graph: Any) -> dict[str, str]:
+        """Make the quantized answer the output; return what the integers stand for."""
+        links = Links(graph)
+        dequantize = links.producer[OUTPUT]
+        if dequantize.op_type != "DequantizeLinear":
+            raise StepError(
+                self._where,
+                f"int8 was asked for; the output came back float32 from {dequantize.op_type}",
+                remedy="choose float32, or the tflite format",
+            )
+        scale, zero_point = (links.constant(name) for name in dequantize.input[1:])
+        quantize = links.producer[dequantize.input[0]]
+        assert scale is not None
+        assert zero_point is not None
+        graph.node.remove(dequantize)
+        quantize.output[0] = OUTPUT
+        elements = links.constants[dequantize.input[2]].data_type
+        graph.output[0].type.tensor_type.elem_type = elements
+        return {
+            "edgecv.input_scale": "1.0",
+            "edgecv.input_zero_point": "0",
+            "edgecv.output_scale": repr(float(scale)),
+            "edgecv.output_zero_point": str(int(zero_point)),
+        }
+
+
+class _Pixels:
+    """Gives the quantizer one image after the other: float32 (1, H, W, C), pixels minus zero."""
+
+    def __init__(self, images: Images, zero: int) -> None:
+        self._images = images
+        self._zero = np.float32(zero)
+        self._next = 0
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        """Return the next input, None after the last."""
+        if self._next == len(self._images):
+            return None
+        image = self._images[self._next : self._next + 1].astype(np.float32)
+        self._next += 1
+        return {INPUT: image - self._zero}

@@ -1,0 +1,61 @@
+"""ONNX."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+
+from edgecv.exporters._checks import check_calibration, check_model, check_precision
+from edgecv.exporters._onnx_choice import choose
+from edgecv.exporters._onnx_convert import convert
+from edgecv.exporters._onnx_graph import serialized
+from edgecv.exporters._onnx_proof import prove_float, prove_integer
+from edgecv.exporters._onnx_quantize import ACTIVATIONS, Quantizer
+from edgecv.records import Artifact, Format, Images
+from edgecv.registry import Exporter
+from edgecv.store import describe, write_bytes
+
+
+class Onnx(Exporter):
+    """Writes .onnx files for ONNX Runtime, with an open batch."""
+
+    name: ClassVar[str] = "onnx"
+    format: ClassVar[Format] = "onnx"
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
+    precision: Literal["float32", "int8"]
+    """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the
+    machine that exports), bytes in."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_possible(cls, precision: Any) -> Any:
+        return check_precision(precision, cls.precisions)
+
+    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+        """Convert ``model``, prove that the types are those asked for, and write ``path``.
+
+        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8.
+        """
+        where = path.name
+        shape = check_model(model, where)
+        if self.is_calibrated:
+            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        converted = convert(model, shape, where)
+        notes: tuple[str, ...] = ()
+        if self.precision == "float32":
+            prove_float(converted, where)
+            content = serialized(converted)
+        else:
+            content, notes = self._quantize(converted, calibration, where)
+        write_bytes(path, content)
+        return describe(path, format=self.format, precision=self.precision, notes=notes)
+
+    def _quantize(
+        self, converted: Any, calibration: Images, where: str
+    ) -> tuple[bytes, tuple[str, ...]]:
+        quantizer = Quantizer(converted, calibration, where)
+        candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
+        kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
+        contents = {kind: serialized(model) for kind, model in candidates.items()}
+        chosen, reason = choose(contents, serialized(converted), calibration, where)
+        return contents[chosen], (reason, *kernels[chosen])

@@ -1,0 +1,5 @@
+"""Runs a runtime in a child process, so that a bad file kills the child and not the run."""
+
+from edgecv.worker.parent import Worker
+
+__all__ = ["Worker"]

@@ -1,0 +1,211 @@
+"""The child's side: one runtime, and whatever files the parent asks it to open.
+
+It ends with its parent: at the end of its input, when the pipe hangs up while it is busy, and at
+the latest by an alarm where native code never lets go of the interpreter.
+"""
+
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.errors import EdgecvError
+from edgecv.records import Images
+from edgecv.registry import RUNTIMES, Runtime, Session
+from edgecv.worker.frames import pack, read_exactly, unpack, write_all
+from edgecv.worker.timing import interleave, runs_a_block, warm_up
+
+FIRST_IMAGES = 16
+CHUNK_S = 0.1
+ALARM_AFTER_PARENT_S = 5.0
+BYTES_A_THREAD = 2**27
+"""Address space that a thread takes before it does anything: its stack and its malloc arena."""
+LARGEST_FILE_WRITTEN_BYTES = 2**26
+SIGNS_OF_NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
+
+
+class Version(NamedTuple):
+    """A file as it was at some time."""
+
+    path: str
+    written_ns: int
+    bytes: int
+
+
+Answer = tuple[dict[str, Any], Sequence[NDArray[Any]]]
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    settings = json.loads(sys.argv[1])
+    requests, answers = _take_pipes()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
+    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    runtime = RUNTIMES.get(settings["runtime"], "worker")()
+    limit = None if runtime.needs_tensorflow else settings["memory_limit_bytes"]
+    memory = Memory(limit, settings["threads"])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not runtime.needs_tensorflow:
+        largest = LARGEST_FILE_WRITTEN_BYTES
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    Service(runtime, settings["threads"], memory, requests, answers).serve()
+    # Native destructors may hang or crash after a hostile file; nothing here is left to save.
+    os._exit(0)
+
+
+def _take_pipes() -> tuple[int, int]:
+    # Native code prints to descriptor 1 and may read 0: it gets the log and nothing instead.
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _end_with_parent(requests: int) -> None:
+    poll = select.poll()
+    poll.register(requests, 0)  # no events: hang-up alone is reported
+    poll.poll()
+    os._exit(1)
+
+
+class Memory:
+    """The limit on this process's address space: what it had at first, plus an allowance."""
+
+    def __init__(self, limit_bytes: int | None, threads: int) -> None:
+        self.limit_bytes = limit_bytes
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        self._most = pages * resource.getpagesize() + threads * BYTES_A_THREAD + (limit_bytes or 0)
+        self.allow(0)
+
+    def allow(self, more_bytes: int) -> None:
+        """Raise the limit by what is about to be mapped: the images are not the file's fault."""
+        self._most += more_bytes
+        if self.limit_bytes is not None:
+            _, hard = resource.getrlimit(resource.RLIMIT_AS)
+            most = self._most if hard == resource.RLIM_INFINITY else min(self._most, hard)
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+class Service:
+    """Answers requests. Sessions stay open while their file stays as it is."""
+
+    def __init__(
+        self, runtime: Runtime, threads: int, memory: Memory, requests: int, answers: int
+    ) -> None:
+        self._runtime = runtime
+        self._threads = threads
+        self._memory = memory
+        self._requests = requests
+        self._answers = answers
+        self._sessions: dict[Version, Session] = {}
+        self._images: dict[Version, Images] = {}
+        self._alarm_s = 0.0
+        self._doing = "starting"
+        self._actions: dict[str, Callable[..., Answer]] = {
+            "open": self._open,
+            "predict": self._predict,
+            "time": self._time,
+        }
+
+    def serve(self) -> None:
+        """Answer until the input ends."""
+        self._say({"kind": "ready"})
+        while True:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            try:
+                request = unpack(lambda count: read_exactly(self._requests, count)).header
+            except EOFError:
+                return
+            self._alarm_s = request["silence_s"] + ALARM_AFTER_PARENT_S
+            signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
+            try:
+                answer, arrays = self._actions[request["do"]](**request["with"])
+            except Exception as error:  # noqa: BLE001  whatever a library raises is about the file
+                self._say({"kind": "failure", **self._failure(error)})
+            else:
+                self._say({"kind": "answer", **answer}, arrays)
+
+    def _open(self, path: str) -> Answer:
+        return {"facts": asdict(self._session(path, 0).facts)}, []
+
+    def _predict(self, path: str, images: str) -> Answer:
+        session = self._session(path, 0)
+        pixels = self._mapped(images)
+        self._stage("running it", 0)
+        # In chunks, so that the parent hears from a slow model long before it takes it for dead.
+        parts, start, size = [session.predict(pixels[:0])], 0, FIRST_IMAGES
+        while start < len(pixels):
+            began = time.monotonic()
+            parts.append(session.predict(pixels[start : start + size]))
+            start += size
+            self._say({"kind": "progress", "done": min(start, len(pixels))})
+            if time.monotonic() - began < CHUNK_S:
+                size *= 2
+        return {}, [np.concatenate(parts)]
+
+    def _time(
+        self, paths: list[str], images: str, budget_s: float, min_runs: int, min_blocks: int
+    ) -> Answer:
+        sessions = [self._session(path, index) for index, path in enumerate(paths)]
+        calls, runs = [], []
+        for index, session in enumerate(sessions):
+            self._stage("warming it up", index)
+            calls.append(session.single_call(self._mapped(images)[:1]))
+            median_s = warm_up(calls[-1])
+            runs.append(runs_a_block(median_s, budget_s / len(paths), min_runs, min_blocks))
+        self._stage("timing it", None)
+        return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
+
+    def _session(self, path: str, index: int) -> Session:
+        self._stage("opening it", index)
+        key = _version(path)
+        if key not in self._sessions:
+            self._sessions[key] = self._runtime.open(Path(path), self._threads)
+        return self._sessions[key]
+
+    def _mapped(self, path: str) -> Images:
+        key = _version(path)
+        if key not in self._images:
+            self._memory.allow(key.bytes)
+            # asarray, because every slice of a memmap costs several microseconds of bookkeeping.
+            self._images[key] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        return self._images[key]
+
+    def _stage(self, doing: str, index: int | None) -> None:
+        self._doing = doing
+        self._say({"kind": "stage", "doing": doing, "index": index})
+
+    def _failure(self, error: Exception) -> dict[str, str]:
+        limit = self._memory.limit_bytes
+        out_of_memory = isinstance(error, MemoryError) or any(
+            sign in str(error) for sign in SIGNS_OF_NO_MEMORY
+        )
+        if limit is not None and out_of_memory:
+            return {"found": f"needs more than {limit / 2**30:.1f} GiB of memory"}
+        if isinstance(error, EdgecvError):
+            return {"found": error.found, "accepted": error.accepted, "remedy": error.remedy}
+        if isinstance(error, OSError):
+            return {"found": f"cannot be read: {error.strerror or error}"}
+        name, kind = self._runtime.name, type(error).__name__
+        return {"found": f"{name} refused it while {self._doing}: {error or kind}"}
+
+    def _say(self, header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
+        write_all(self._answers, pack(header, arrays))
+        signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
+
+
+def _version(path: str) -> Version:
+    facts = os.stat(path)
+    return Version(path, facts.st_mtime_ns, facts.st_size)

@@ -1,0 +1,116 @@
+"""What parent and child say to each other: a JSON header, then arrays as their bytes.
+
+No pickle: a child that a hostile file has taken over can lie, but not run code in the parent.
+Both lengths are bounded before anything is allocated.
+"""
+
+import json
+import math
+import os
+import select
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAGIC = b"edgecv01"
+PREFIX = struct.Struct(">8sI")
+LARGEST_HEADER_BYTES = 2**20
+LARGEST_ARRAYS_BYTES = 2**30
+MOST_ARRAYS = 1024
+TYPES = ("float32", "int64")
+
+Read = Callable[[int], bytes | bytearray]
+"""Returns exactly so many bytes."""
+
+
+class GarbledFrame(Exception):
+    """What came through the pipe is not a frame."""
+
+
+class Frame(NamedTuple):
+    """A message. ``arrays`` are float32 or int64 of any shape."""
+
+    header: dict[str, Any]
+    arrays: list[NDArray[Any]]
+
+
+def pack(header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> bytes:
+    """Return a frame's bytes.
+
+    >>> frame = pack({"kind": "answer"}, [np.zeros((2, 3), np.float32)])
+    >>> from io import BytesIO
+    >>> unpack(BytesIO(frame).read).arrays[0].shape
+    (2, 3)
+    """
+    described = [{"type": array.dtype.name, "shape": list(array.shape)} for array in arrays]
+    text = json.dumps({**header, "arrays": described}, allow_nan=False).encode()
+    return b"".join([PREFIX.pack(MAGIC, len(text)), text, *(array.tobytes() for array in arrays)])
+
+
+def unpack(read: Read) -> Frame:
+    """Read one frame. Raises GarbledFrame, and whatever ``read`` raises."""
+    magic, length = PREFIX.unpack(read(PREFIX.size))
+    if magic != MAGIC or length > LARGEST_HEADER_BYTES:
+        raise GarbledFrame(f"starts with {magic!r} and a header of {length} bytes")
+    try:
+        header = json.loads(read(length).decode())
+    except (ValueError, RecursionError) as error:
+        raise GarbledFrame(f"its header is not JSON: {type(error).__name__}") from None
+    if not isinstance(header, dict):
+        raise GarbledFrame("its header is not a table")
+    room = LARGEST_ARRAYS_BYTES
+    arrays = []
+    for kind, shape in _descriptions(header.pop("arrays", None)):
+        count = math.prod(shape) * kind.itemsize
+        if count > room:
+            raise GarbledFrame(f"announces more than {LARGEST_ARRAYS_BYTES} bytes")
+        room -= count
+        arrays.append(np.frombuffer(read(count), kind).reshape(shape))
+    return Frame(header, arrays)
+
+
+def _descriptions(described: Any) -> list[tuple[np.dtype[Any], tuple[int, ...]]]:
+    if not isinstance(described, list) or len(described) > MOST_ARRAYS:
+        raise GarbledFrame("does not say its arrays")
+    found = []
+    for each in described:
+        kind, shape = (each.get("type"), each.get("shape")) if isinstance(each, dict) else (0, 0)
+        if kind not in TYPES or not isinstance(shape, list) or len(shape) > 4:
+            raise GarbledFrame(f"announces an array of {kind!r}")
+        # type() and not isinstance(): True is an int too.
+        if not all(type(length) is int and 0 <= length <= LARGEST_ARRAYS_BYTES for length in shape):
+            raise GarbledFrame("announces an array of an impossible shape")
+        found.append((np.dtype(kind), tuple(shape)))
+    return found
+
+
+def read_exactly(descriptor: int, count: int, deadline: float | None = None) -> bytearray:
+    """Read ``count`` bytes from a pipe, until ``deadline`` of ``time.monotonic``.
+
+    Raises EOFError where the other end is closed, TimeoutError after the deadline.
+    """
+    buffer = bytearray(count)
+    missing = memoryview(buffer)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while missing:
+        if deadline is not None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not poll.poll(left_s * 1000):
+                raise TimeoutError
+        got = os.readv(descriptor, [missing])
+        if not got:
+            raise EOFError
+        missing = missing[got:]
+    return buffer
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes to a pipe. Raises BrokenPipeError where the other end is closed."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -1,0 +1,110 @@
+"""Timed runs of several models, interleaved, so that a slow second hits all of them alike."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Call = Callable[[], object]
+
+BLOCK_S = 0.005
+RUNS_A_BLOCK = 5
+MOST_RUNS_A_BLOCK = 5_000
+WARM_UP_RUNS = 50
+WARM_UP_S = 0.1
+LONGEST_WARM_UP_S = 1.0
+STEADY = 0.02
+"""Medians of two warm-up blocks that differ by less than this fraction count as steady."""
+
+
+def warm_up(call: Call) -> float:
+    """Run until two blocks in a row take the same time, and return the median run, in seconds.
+
+    A model that never gets steady, or whose runs are long, ends its warm-up after one second.
+    """
+    began = time.perf_counter()
+    call()  # The first run of all allocates and packs weights: it says nothing of the second.
+    first = _seconds(_run_block(call, 1))
+    runs = RUNS_A_BLOCK if first < LONGEST_WARM_UP_S / RUNS_A_BLOCK else 1
+    runs = max(runs, min(MOST_RUNS_A_BLOCK, math.ceil(BLOCK_S / first)))
+    done, before = 2, math.inf
+    while True:
+        median = _seconds(_run_block(call, runs))
+        done += runs
+        spent = time.perf_counter() - began
+        steady = abs(median - before) <= STEADY * median
+        if spent >= LONGEST_WARM_UP_S or (steady and done >= WARM_UP_RUNS and spent >= WARM_UP_S):
+            return median
+        before = median
+
+
+def runs_a_block(median_s: float, budget_s: float, min_runs: int, min_blocks: int) -> int:
+    """Choose how many runs a block has: about 5 ms and at least 5, or what the budget allows.
+
+    >>> runs_a_block(50e-6, budget_s=0.5, min_runs=10, min_blocks=10)
+    100
+    >>> runs_a_block(0.003, budget_s=0.5, min_runs=10, min_blocks=10)
+    5
+    >>> runs_a_block(0.5, budget_s=0.5, min_runs=10, min_blocks=10)
+    1
+    """
+    wanted = min(MOST_RUNS_A_BLOCK, max(RUNS_A_BLOCK, math.ceil(BLOCK_S / median_s)))
+    affordable = int(budget_s / (min_blocks * median_s))
+    return max(1, math.ceil(min_runs / min_blocks), min(wanted, affordable))
+
+
+def interleave(
+    calls: Sequence[Call], runs: Sequence[int], *, budget_s: float, min_blocks: int
+) -> list[NDArray[np.int64]]:
+    """Time warm calls in alternating blocks until the budget is used, at least ``min_blocks``.
+
+    Returns, for each call, nanoseconds: int64 (blocks, runs of that call).
+    """
+    blocks: list[list[list[int]]] = [[] for _ in calls]
+    # A collection in the middle of a run would be counted as the model's own time.
+    gc.collect()
+    gc.disable()
+    try:
+        began = time.perf_counter()
+        turn = 0
+        while turn < min_blocks or time.perf_counter() - began < budget_s:
+            for index in _order(len(calls), turn):
+                _settle(calls[index], runs[index])
+                blocks[index].append(_run_block(calls[index], runs[index]))
+            turn += 1
+    finally:
+        gc.enable()
+    return [np.array(each, np.int64) for each in blocks]
+
+
+def _order(count: int, turn: int) -> list[int]:
+    # Rotated every second turn and reversed every other, so that nobody always follows the same
+    # neighbour, whose last run has left its weights in the cache: AB BA BA AB, ABC CBA BCA ACB.
+    start = turn // 2 % count
+    order = [(start + step) % count for step in range(count)]
+    return order if turn % 2 == 0 else order[::-1]
+
+
+def _settle(call: Call, runs: int) -> None:
+    # The first runs after a neighbour's find cold caches and threads asleep (measured: 3% longer
+    # on one thread, four times on two), which a model that runs alone on its device does not.
+    # In blocks of slow models it is lost in the rest, and would cost too much.
+    for _ in range(math.ceil(runs / 10) if runs >= RUNS_A_BLOCK else 0):
+        call()
+
+
+def _run_block(call: Call, runs: int) -> list[int]:
+    clock = time.perf_counter_ns
+    taken = [0] * runs
+    for run in range(runs):
+        start = clock()
+        call()
+        taken[run] = clock() - start
+    return taken
+
+
+def _seconds(block: Sequence[int]) -> float:
+    return max(float(np.median(block)) / 1e9, 1e-7)

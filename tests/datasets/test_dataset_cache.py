@@ -1,0 +1,198 @@
+"""No image is decoded twice, and a damaged or unwritable cache costs only time."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.datasets import _cache, images
+from edgecv.datasets._cache import cache_folder
+from edgecv.datasets.images import ImageTree
+from edgecv.records import SPLITS, Dataset
+
+SHAPE = (8, 8, 3)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return what has been decoded since, file by file."""
+    calls: list[bytes] = []
+    real = images.decode
+
+    def counting(data: bytes, shape: Any) -> Any:
+        calls.append(data)
+        return real(data, shape)
+
+    monkeypatch.setattr(images, "decode", counting)
+    return calls
+
+
+def load(path: Path, shape: Any = SHAPE, **options: Any) -> Dataset:
+    return ImageTree.at(path, **options).load(shape, 0, lambda done, total: None)
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(meta.parent for meta in (cache / "decoded").glob("*/meta.json"))
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    return one.notes == other.notes and all(
+        one.split(name).sha256 == other.split(name).sha256 for name in SPLITS
+    )
+
+
+@pytest.mark.parametrize("name", ["photos", "photos.zip"])
+def test_the_second_load_decodes_nothing(
+    make_tree: Any, tree_files: Any, decoded: list[bytes], cache: Path, name: str
+) -> None:
+    path = make_tree(tree_files() | {"train/cat/notes.txt": b""}, name)
+    first = load(path)
+    assert len(decoded) == 20
+    assert same(load(path), first)
+    assert len(decoded) == 20
+    assert len(entries(cache)) == 1
+    assert not list((cache / "decoded").glob(".partial-*"))
+
+
+def test_a_zip_elsewhere_is_known_by_its_content(
+    make_tree: Any, tree_files: Any, decoded: list[bytes]
+) -> None:
+    load(make_tree(tree_files(), "one.zip"))
+    other = load(make_tree(tree_files(), "one.zip").rename(cache_folder() / "two.zip"))
+    assert len(decoded) == 20
+    assert other.name == "two.zip"
+
+
+def test_other_shapes_options_and_contents_are_other_entries(
+    make_tree: Any, tree_files: Any, decoded: list[bytes], cache: Path
+) -> None:
+    path = make_tree(tree_files())
+    load(path)
+    load(path, (9, 8, 3))
+    load(path, skip_bad_images=True)
+    (path / "train/cat/0.png").write_bytes((path / "train/cat/1.png").read_bytes())
+    load(path)
+    assert len(entries(cache)) == 4
+    assert len(decoded) == 80
+
+
+def truncate(entry: Path) -> None:
+    content = (entry / "train_images.npy").read_bytes()
+    (entry / "train_images.npy").write_bytes(content[:-100])
+
+
+def flip(entry: Path) -> None:
+    content = bytearray((entry / "test_images.npy").read_bytes())
+    content[-1] ^= 1
+    (entry / "test_images.npy").write_bytes(content)
+
+
+def reshape(entry: Path) -> None:
+    array = np.load(entry / "train_images.npy")
+    np.save(entry / "train_images.npy", array.reshape(-1, 4, 16, 3))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        flip,
+        reshape,
+        lambda entry: (entry / "train_digests.npy").unlink(),
+        lambda entry: (entry / "test_labels.npy").write_bytes(b""),
+        lambda entry: (entry / "meta.json").write_text("{"),
+        lambda entry: (entry / "meta.json").write_text("[]"),
+        lambda entry: (entry / "meta.json").write_bytes(b"\xff\xfe"),
+    ],
+)
+def test_a_damaged_entry_is_rebuilt(
+    make_tree: Any, tree_files: Any, decoded: list[bytes], cache: Path, damage: Any
+) -> None:
+    path = make_tree(tree_files())
+    first = load(path)
+    damage(entries(cache)[0])
+    assert same(load(path), first)
+    assert len(decoded) == 40
+    assert same(load(path), first)
+    assert len(decoded) == 40
+
+
+def test_only_the_entries_used_last_are_kept(
+    make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "ENTRIES", 2)
+    path = make_tree(tree_files())
+    load(path)
+    first = entries(cache)[0]
+    os.utime(first / "meta.json", (1, 1))
+    load(path, (9, 9, 3))
+    (second,) = set(entries(cache)) - {first}
+    os.utime(second / "meta.json", (2, 2))
+    load(path)  # used again: no longer the oldest
+    load(path, (10, 10, 3))
+    assert first in entries(cache)
+    assert second not in entries(cache)
+    assert len(entries(cache)) == 2
+    assert len(list((cache / "decoded").glob("*.lock"))) == 2
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(
+    make_tree: Any, tree_files: Any, cache: Path
+) -> None:
+    old, new = cache / "decoded/.partial-old", cache / "decoded/.partial-new"
+    old.mkdir(parents=True)
+    new.mkdir()
+    os.utime(old, (1, 1))
+    load(make_tree(tree_files()))
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_a_note(
+    make_tree: Any, tree_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("EDGECV_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    data = load(make_tree(tree_files()))
+    assert len(data.test) == 4
+    (note,) = data.notes
+    assert "could not be kept in" in note
+    assert "Not a directory" in note
+
+
+def test_a_disk_that_fills_up_is_a_note_and_leaves_nothing(
+    make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cache.np, "save", full)
+    data = load(make_tree(tree_files()))
+    assert "No space left on device" in data.notes[0]
+    assert not entries(cache)
+    assert not list((cache / "decoded").glob(".partial-*"))
+
+
+def test_arrays_are_the_callers_own(make_tree: Any, tree_files: Any) -> None:
+    path = make_tree(tree_files())
+    load(path)
+    data = load(path)
+    data.test.images[:] = 0  # from a cache that is mapped read-only, this would raise
+    assert load(path).test.images.any()
+
+
+def test_the_folder_is_where_the_environment_says(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cache_folder() == cache
+    monkeypatch.delenv("EDGECV_CACHE_DIR")
+    assert cache_folder().name == "edgecv"
+
+
+def test_meta_is_plain_json(make_tree: Any, tree_files: Any, cache: Path) -> None:
+    load(make_tree(tree_files()))
+    meta = json.loads((entries(cache)[0] / "meta.json").read_text())
+    assert meta["class_names"] == ["cat", "dog"]

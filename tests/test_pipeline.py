@@ -1,0 +1,231 @@
+"""The main job end to end, on real digits: what is written, what it says, what is reused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgecv
+from edgecv.errors import InputError
+from edgecv.flags import Flags
+from edgecv.pipeline import run, with_twins
+from edgecv.records import Event, Report
+from edgecv.registry import EXPORTERS
+from edgecv.store import Store, check_seal
+
+RUN_FILES = {
+    "baseline.keras",
+    "float32.onnx",
+    "float32.tflite",
+    "int8.onnx",
+    "int8.tflite",
+    "labels.txt",
+    "manifest.json",
+    "recipe.toml",
+    "report.json",
+    "report.md",
+}
+
+
+@pytest.fixture(scope="module")
+def report(output: Path) -> Report:
+    recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
+    return run(recipe, Store(output))
+
+
+def test_a_run_directory_holds_all_that_was_promised(report: Report, output: Path) -> None:
+    folder = output / "main"
+    assert {path.name for path in folder.iterdir()} == RUN_FILES
+    check_seal(folder)
+    assert (folder / "labels.txt").read_text().split() == list("0123456789")
+    assert edgecv.load_report(folder) == report
+    assert "PASSED" in (folder / "report.md").read_text()
+
+
+def test_the_report_has_the_names_that_other_programs_read(report: Report, output: Path) -> None:
+    table = json.loads((output / "main" / "report.json").read_text())
+    assert set(table) >= {
+        "schema_version", "name", "recipe", "environment", "outcome", "data", "baseline",
+        "comparisons", "gates",
+    }  # fmt: skip
+    assert set(table["data"]["splits"]) == {"train", "calibration", "validation", "test"}
+    assert set(table["baseline"]) >= {"path", "parameters", "metric", "value"}
+    comparison = table["comparisons"][0]
+    assert set(comparison) >= {
+        "artifact", "runtime", "is_twin", "metric", "value", "baseline_value",
+        "difference_points", "agreement", "size_ratio", "speedup", "latency",
+    }  # fmt: skip
+    assert set(comparison["artifact"]) >= {
+        "path", "format", "precision", "bytes", "gzip_bytes", "sha256",
+    }  # fmt: skip
+    assert set(comparison["latency"]) >= {"median_us", "p95_us", "threads", "runs"}
+    assert set(table["gates"][0]) >= {"name", "limit", "observed", "outcome"}
+
+
+def test_every_artifact_is_proven_against_the_original(report: Report) -> None:
+    by_path = {each.artifact.path: each for each in report.comparisons}
+    assert set(by_path) == {"float32.tflite", "int8.tflite", "float32.onnx", "int8.onnx"}
+    for name in ("float32.tflite", "float32.onnx"):
+        assert by_path[name].is_twin
+        assert by_path[name].max_probability_difference < 1e-4  # type: ignore[operator]
+        assert by_path[name].agreement == 1.0
+    for name in ("int8.tflite", "int8.onnx"):
+        comparison = by_path[name]
+        assert comparison.input.type == "uint8"
+        assert comparison.output.type in ("int8", "uint8")
+        assert comparison.size_ratio > 3  # type: ignore[operator]
+        assert comparison.agreement > 0.9  # type: ignore[operator]
+        assert comparison.difference_points == pytest.approx(
+            100 * (comparison.value - report.baseline.value)  # type: ignore[union-attr]
+        )
+
+
+def test_two_runs_give_the_same_bytes(report: Report, tmp_path: Path) -> None:
+    again = run(Flags(data="digits", epochs=3, name="again").to_recipe(), Store(tmp_path))
+    assert {each.artifact.path: each.artifact.sha256 for each in again.comparisons} == {
+        each.artifact.path: each.artifact.sha256 for each in report.comparisons
+    }
+
+
+def test_a_second_run_converts_and_predicts_nothing_again(report: Report, output: Path) -> None:
+    events: list[Event] = []
+    recipe = Flags(data="digits", epochs=3, name="second").to_recipe()
+    run(recipe, Store(output), on_event=events.append)
+    said = [event.message for event in events if event.stage in ("export", "baseline")]
+    assert sum("stored" in message for message in said) == len(said) == 5
+
+
+def test_a_name_is_used_once_unless_forced(report: Report, output: Path) -> None:
+    recipe = Flags(data="digits", epochs=3, name="main").to_recipe()
+    before = (output / "main" / "report.json").stat().st_mtime_ns
+    with pytest.raises(InputError, match="--force"):
+        run(recipe, Store(output))
+    assert (output / "main" / "report.json").stat().st_mtime_ns == before
+
+
+def test_a_folder_that_is_not_a_run_is_never_replaced(output: Path) -> None:
+    mine = output / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    recipe = Flags(data="digits", epochs=3, name="mine").to_recipe()
+    with pytest.raises(InputError, match="not a run of edgecv"):
+        run(recipe, Store(output), force=True)
+    assert (mine / "thesis.txt").read_text() == "precious"
+
+
+def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(output: Path) -> None:
+    random = np.random.default_rng(0)
+    data = output.parent / "noise.npz"
+    labels = np.arange(200) % 10
+    np.savez(
+        data,
+        x_test=random.integers(0, 256, (200, 32, 32, 3), dtype=np.uint8),
+        y_test=labels,
+        x_train=random.integers(0, 256, (200, 32, 32, 3), dtype=np.uint8),
+        y_train=labels,
+    )
+    recipe = Flags(data=str(data), epochs=1, name="noise", formats=("tflite",), max_drop=0.0)
+    report = run(recipe.to_recipe(), Store(output))
+    gate = next(gate for gate in report.gates if gate.name == "max_drop_points")
+    drop = -next(
+        each.difference_points for each in report.comparisons if not each.is_twin  # type: ignore[operator, misc]
+    )
+    assert gate.outcome == ("failed" if drop > 1e-9 else "passed")
+    assert (output / "noise" / "report.json").exists()
+
+
+def test_more_calibration_images_than_there_are(output: Path) -> None:
+    recipe = Flags(data="digits", epochs=3, name="many", calibration_images=5000).to_recipe()
+    with pytest.raises(InputError, match=r"5000 asked for; accepted: up to \d+ with digits"):
+        run(recipe, Store(output))
+    assert not (output / "many").exists()
+
+
+def test_a_model_file_goes_through_the_same_job(report: Report, output: Path) -> None:
+    model = output / "main" / "baseline.keras"
+    result = edgecv.compress(
+        model, data="digits", quantize="none", name="own", output=output, formats=["tflite"]
+    )
+    (twin,) = result.comparisons
+    assert twin.artifact.sha256 == report.comparisons[0].artifact.sha256
+    assert result.baseline.parameters == 122_570  # type: ignore[union-attr]
+
+
+def test_a_model_of_other_classes_is_refused(output: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    path = tmp_path / "three.npz"
+    images = random.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(60) % 3
+    np.savez(path, x_train=images[:30], y_train=labels[:30], x_test=images[30:], y_test=labels[30:])
+    model = output / "main" / "baseline.keras"
+    with pytest.raises(InputError, match=r"outputs of shape \(None, 10\).*3 classes"):
+        edgecv.compress(model, data=path, output=output, name="three")
+
+
+@pytest.mark.parametrize("precision", ["float16", "dynamic", "int16x8"])
+def test_the_other_precisions(precision: str, output: Path) -> None:
+    recipe = Flags(data="digits", epochs=3, quantize=precision, formats=("tflite",)).to_recipe()
+    report = run(recipe, Store(output))
+    candidate = next(each for each in report.comparisons if not each.is_twin)
+    assert candidate.artifact.precision == precision
+    assert candidate.agreement > 0.9  # type: ignore[operator]
+    assert report.outcome == "passed"
+
+
+def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
+    tflite = EXPORTERS.classes["tflite"]
+    exports = [tflite(precision="int8"), tflite(precision="float32"), tflite(precision="float16")]
+    assert [each.precision for each in with_twins(exports)] == ["float32", "int8", "float16"]
+
+
+def test_validate_measures_the_same_accuracies(report: Report, output: Path) -> None:
+    again = edgecv.validate(output / "main")
+    assert again.outcome == "passed"
+    assert {each.artifact.path: each.value for each in again.comparisons} == {
+        each.artifact.path: each.value for each in report.comparisons
+    }
+    assert again.baseline.value == report.baseline.value  # type: ignore[union-attr]
+
+
+def test_validate_of_a_changed_run_is_refused(report: Report, output: Path) -> None:
+    run(Flags(data="digits", epochs=3, name="changed").to_recipe(), Store(output))
+    path = output / "changed" / "int8.tflite"
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        edgecv.validate(output / "changed")
+
+
+def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for name in "0123456789":
+        folder = tmp_path / "only" / "test" / name
+        folder.mkdir(parents=True)
+        for number in range(3):
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    result = edgecv.validate(
+        output / "main" / "int8.tflite",
+        data=tmp_path / "only",
+        baseline=output / "main" / "float32.onnx",
+    )
+    assert result.data.splits["test"].images == 30
+    assert result.data.splits["train"].images == 0
+    assert result.comparisons[0].agreement is not None
+
+
+def test_a_bad_file_is_a_line_and_the_good_one_is_still_measured(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.tflite"
+    bad.write_bytes(np.random.default_rng(0).bytes(5000))
+    result = edgecv.validate([bad, output / "main" / "int8.tflite"], data="digits")
+    assert result.outcome == "failed"
+    (gate,) = [gate for gate in result.gates if gate.name == "runs"]
+    assert gate.artifact == str(bad)
+    assert "\n" not in gate.reason
+    assert len(result.comparisons) == 1
