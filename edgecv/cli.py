@@ -1,5 +1,6 @@
 """The commands: parse, call, show. No logic; heavy imports inside the functions."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from edgecv.console import Screen
     from edgecv.recipe import Recipe
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     add_completion=False,
@@ -266,14 +269,19 @@ def main() -> int:
 
     from edgecv.errors import EdgecvError
 
+    # A polite request to end is an interruption too: what is half-way is swept, the rest kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
     except EdgecvError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; the same command goes on where it was", 130)
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer turns an interruption into this code without a word.
+        return _fail("interrupted; the same command goes on where it was", INTERRUPTED)
+    return code
 
 
 def _fail(message: str, code: int) -> int:

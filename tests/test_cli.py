@@ -1,0 +1,143 @@
+"""The commands as people call them: exit codes, one-line errors, streams, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edgecv", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+WRONG = [
+    (["frob"], "No such command"),
+    (["compress", "--quantise", "int8"], "--quantize"),
+    (["compress", "--quantize", "int4"], "int16x8"),
+    (["compress", "--quantize", "float16"], "--format tflite"),
+    (["compress", "--data", "digit"], 'did you mean "digits"'),
+    (["compress", "--data", "digits", "--architecture", "resnet9"], "cifar_cnn"),
+    (["compress", "--data", "digits", "--epochs", "many"], "valid integer"),
+    (["compress", "--data", "digits", "--name", "a/b"], "letters, digits"),
+    (["compress", "--data", "digits", "--skip-bad-images"], "leave it out"),
+    (["compress", "missing.keras", "--data", "digits"], "no file missing.keras"),
+    (["compress", "model.pt", "--data", "digits"], ".keras"),
+    (["compress", "--recipe", "missing.toml"], "cannot be read"),
+    (["compress", "--recipe", str(RECIPES / "quickstart.toml"), "--epochs", "3"], "--epochs"),
+    (["train", "--data", "digits", "--schedule", "best"], "default, reference"),
+    (["validate", "missing.tflite"], "there is no missing.tflite"),
+    (["validate", "model.pt", "--data", "digits"], "has the ending"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(w[0])[:60] for w in WRONG])
+def test_wrong_input_is_one_line_and_writes_nothing_and_loads_no_tensorflow(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "model.pt").write_bytes(b"PK")
+    program = (
+        "import sys; from edgecv.cli import main\n"
+        "code = main()\n"
+        "print('tensorflow' in sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "False\n"
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("edgecv: ")
+    assert message in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:
+    done = edgecv("compress", "--data", "digits", "--max-drop", "2", "--dry-run", folder=tmp_path)
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "plan.toml").write_text(done.stdout)
+    again = edgecv("compress", "--recipe", "plan.toml", "--dry-run", folder=tmp_path)
+    assert again.stdout == done.stdout
+
+
+def test_compress_with_json_and_a_gate(output: Path) -> None:
+    done = edgecv(
+        "compress", "--data", "digits", "--epochs", "3", "--format", "tflite", "--max-drop", "50",
+        "--name", "cli", "--json", folder=output.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["outcome"] == "passed"
+    assert "Traceback" not in done.stderr
+    assert "WARNING" not in done.stderr
+    assert (output / "cli" / "log.txt").exists()
+    table = edgecv("validate", output / "cli", folder=output.parent)
+    assert table.returncode == 0
+    assert "int8.tflite" in table.stdout
+    assert "PASSED" in table.stdout
+
+
+def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> None:
+    (model,) = output.glob("baselines/*/model.keras")
+    noise = output.parent / "noise.tflite"
+    noise.write_bytes(np.random.default_rng(0).bytes(999))
+    done = edgecv("validate", model, noise, "--data", "digits", folder=output.parent)
+    assert done.returncode == 3
+    assert "noise.tflite could not be measured" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_list_shows_what_is_registered(tmp_path: Path) -> None:
+    lines = edgecv("list", folder=tmp_path).stdout.splitlines()
+    first_words = {line.split("  ")[0].strip() for line in lines}
+    assert first_words == {"data set", "architecture", "importer", "task", "format", "runtime"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_keeps_the_work_and_leaves_no_half_run(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "edgecv", "compress", "--data", "digits", "--epochs", "200"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    checkpoints = tmp_path / "exported" / ".store" / "checkpoints"
+    end = time.monotonic() + 60
+    while not list(checkpoints.glob("*.npz")) and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert error.splitlines()[-1].startswith("edgecv: interrupted")
+    assert "Traceback" not in error
+    assert list(checkpoints.glob("*.npz"))
+    shown = {path.name for path in (tmp_path / "exported").iterdir()}
+    assert shown <= {".store", ".partial"}
+    assert not list((tmp_path / "exported" / ".partial").iterdir())
+
+
+def test_no_temporary_file_is_left(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-m", "edgecv", "list"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []
