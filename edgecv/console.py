@@ -120,6 +120,7 @@ class Screen:
         """Take the bar off the screen."""
         if self._task is not None:
             self._progress.remove_task(self._task)
+            self._progress.refresh()
             self._task = None
 
     def answer(self, text: str) -> None:

@@ -212,6 +212,7 @@ def test_memory_is_limited(good: Path, swelling: Path) -> None:
 def test_a_child_that_dies_half_way(
     number: signal.Signals, worker: Worker, good: Path, hanging: Path
 ) -> None:
+    worker.open(hanging)
     assert worker.pid is not None
     shortly(lambda pid=worker.pid: os.kill(pid, number))  # type: ignore[misc]
     with pytest.raises(RuntimeFailure, match=f"died of {number.name} while running it"):

@@ -87,7 +87,9 @@ LIES = {
     READY + "say({'kind': 'stage', 'doing': 'x', 'index': 0})": "a stage 'x'",
     READY + "say({'kind': 'progress', 'done': -1})": "a number -1",
     READY + "os._exit(0)": "ended with status 0 while opening it",
-    READY + "os.write(2, b'too bad'); os.abort()": "SIGABRT while .*: too bad",
+    READY + "unpack(sys.stdin.buffer.read); os.write(2, b'too bad'); os.abort()": (
+        "SIGABRT while .*: too bad"
+    ),
     READY + "say({'kind': 'failure', 'found': 'a\\x1b[2Jb'})": r"f: a\?\[2Jb$",
 }
 

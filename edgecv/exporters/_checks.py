@@ -72,7 +72,7 @@ def check_calibration(images: Images, shape: Shape, where: str) -> Images:
         raise StepError(
             where,
             f"calibration images are {images.dtype} {list(images.shape)}",
-            accepted=f"uint8 {['N', *shape]}, as the model takes them".replace("'", ""),
+            accepted=f"uint8 [images, {', '.join(map(str, shape))}], as the model takes them",
         )
     return images
 

@@ -173,18 +173,18 @@ def take_trained_ranges(graph: Any) -> dict[str, Range]:
         if node.input[0] in links.constants or scale is None or scale.size != 1:
             continue
         if node.op_type == "QuantizeLinear" and zero_point is not None:
-            maker = links.producer[node.input[0]]
+            maker = links.producer.get(node.input[0])
             ranges[node.input[0]] = _trained_range(scale, np.asarray(zero_point), maker)
         _bypass(graph, node)
     return ranges
 
 
 def _trained_range(
-    scale: NDArray[np.float32], zero_point: NDArray[np.integer[Any]], maker: Any
+    scale: NDArray[np.float32], zero_point: NDArray[np.integer[Any]], maker: Any | None
 ) -> Range:
     step = float(scale.item())
     zero = int(zero_point.item()) + (128 if zero_point.dtype == np.int8 else 0)
-    if maker.op_type in ("Relu", "Clip"):
+    if maker is not None and maker.op_type in ("Relu", "Clip"):
         # The quantizer takes the activation out and trusts the range to end at zero, where it
         # does: a range that training has left open below would let negative values through.
         return np.float32(step * (255 - zero) / 255), 0

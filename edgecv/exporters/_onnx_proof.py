@@ -11,7 +11,6 @@ from edgecv.exporters._checks import first_line, listed
 from edgecv.exporters._onnx_graph import Links, serialized
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-REMOVED_BY_QUANTIZING = ("Relu", "Clip")
 INTEGER_KERNELS = (
     "QLinearConv",
     "QLinearMatMul",
@@ -79,21 +78,20 @@ def _is_integer(node: Any, links: Links) -> bool:
     sources = [links.producer.get(name) for name in node.input]
     if any(source is None or source.op_type != "DequantizeLinear" for source in sources):
         return False
-    weights = links.constant(sources[1].input[0])  # type: ignore[union-attr]
+    weights = links.constant(links.producer[node.input[1]].input[0])
     if weights is not None and weights.dtype != np.int8:
         return False
-    takers = links.consumers.get(node.output[0], [])
-    while any(taker.op_type in REMOVED_BY_QUANTIZING for taker in takers):
-        takers = [
-            next_taker
-            for taker in takers
-            for next_taker in (
-                links.consumers.get(taker.output[0], [])
-                if taker.op_type in REMOVED_BY_QUANTIZING
-                else [taker]
-            )
-        ]
+    takers = _takers(node.output[0], links)
     return bool(takers) and all(taker.op_type == "QuantizeLinear" for taker in takers)
+
+
+def _takers(name: str, links: Links) -> list[Any]:
+    """Return who takes a tensor, behind the activations that quantizing takes up into itself."""
+    found = []
+    for node in links.consumers.get(name, []):
+        taken_up = node.op_type in ("Relu", "Clip")
+        found += _takers(node.output[0], links) if taken_up else [node]
+    return found
 
 
 def _count_kernels(model: Any, where: str) -> tuple[str, ...]:

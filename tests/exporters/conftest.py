@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 import tiny_models
+from exported_runs import Export, Runtimes
 
-from edgecv.records import Artifact, Predictions, SessionFacts
-from edgecv.registry import EXPORTERS, RUNTIMES
-from edgecv.worker import Worker
-
-Export = Callable[[str, str, str], tuple[Path, Artifact]]
+from edgecv.records import Artifact
+from edgecv.registry import EXPORTERS
 
 
 @pytest.fixture(scope="session")
@@ -33,30 +31,6 @@ def export(network: Callable[[str], Any], tmp_path_factory: pytest.TempPathFacto
         return path, exporter.export(network(name), tiny_models.images(100), path)
 
     return make
-
-
-class Runtimes:
-    """One worker for each format."""
-
-    def __init__(self) -> None:
-        self._workers: dict[str, Worker] = {}
-
-    def worker(self, path: Path) -> Worker:
-        suffix = path.suffix
-        if suffix not in self._workers:
-            (name,) = [name for name, cls in RUNTIMES.classes.items() if suffix in cls.suffixes]
-            self._workers[suffix] = Worker(name, threads=1)
-        return self._workers[suffix]
-
-    def open(self, path: Path) -> SessionFacts:
-        return self.worker(path).open(path)
-
-    def predict(self, path: Path, count: int = 200) -> Predictions:
-        return self.worker(path).predict(path, tiny_models.images(count, seed=1))
-
-    def close(self) -> None:
-        for worker in self._workers.values():
-            worker.close()
 
 
 @pytest.fixture(scope="session")

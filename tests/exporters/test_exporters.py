@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from conftest import Export, Runtimes
+from exported_runs import Export, Runtimes
 
 import edgecv
 from edgecv.errors import InputError, StepError
@@ -40,8 +40,9 @@ def test_a_file_answers_like_the_model(
     if precision == "float32":
         np.testing.assert_allclose(found, expected, atol=1e-4)
     else:
-        assert alike >= 0.93
-        assert np.abs(found - expected).mean() < 0.03
+        # Random features differ less between images than trained ones, so rounding weighs more.
+        assert alike >= 0.88
+        assert np.abs(found - expected).mean() < 0.05
     assert artifact.path == path.name
     assert artifact.bytes == path.stat().st_size
     assert artifact.sha256 == file_sha256(path)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from conftest import Export, Runtimes
+from exported_runs import Export, Runtimes
 from numpy.typing import NDArray
 
-from edgecv.errors import StepError
+from edgecv.errors import RuntimeFailure, StepError
+from edgecv.exporters._onnx_choice import choose
 from edgecv.exporters._onnx_convert import convert
 from edgecv.exporters._onnx_graph import canonical, serialized
 from edgecv.exporters._onnx_prepare import fold_rescaling, take_trained_ranges
@@ -182,7 +183,7 @@ def test_ranges_that_training_found_are_taken_out() -> None:
     ranges = take_trained_ranges(graph)
     # After a Relu, the range ends at zero: the quantizer takes the Relu out and relies on it.
     assert ranges["relu"] == (pytest.approx(0.5 * 155 / 255), 0)
-    assert ranges["negative"] == (0.5, 100)
+    assert ranges["negative"] == (np.float32(0.5), 100)
     assert [node.op_type for node in graph.node] == ["Relu", "Neg"]
     assert graph.node[1].output[0] == "probabilities"
 
@@ -208,8 +209,9 @@ def test_a_layer_that_onnx_does_not_know_is_named(tmp_path: Path) -> None:
     _, keras = load_tensorflow()
     model = tiny_models.ending_in(keras.layers.Activation("gelu"))
     for precision in Onnx.precisions:
+        exporter = Onnx.model_validate({"precision": precision})
         with pytest.raises(StepError, match="tf2onnx cannot write Erfc"):
-            Onnx(precision=precision).export(model, tiny_models.images(5), tmp_path / "a.onnx")
+            exporter.export(model, tiny_models.images(5), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -283,3 +285,14 @@ def _rescaled(scale: Any, offset: Any, padding: str, shape: Shape, end: str = "a
             ]
         )
     )
+
+
+def test_activations_that_cannot_be_run_are_not_chosen(export: Export) -> None:
+    good = export("plain", "onnx", "int8")[0].read_bytes()
+    reference = export("plain", "onnx", "float32")[0].read_bytes()
+    contents = {"uint8": good, "int8": b"not a model"}
+    chosen, reason = choose(contents, reference, tiny_models.images(5), "int8.onnx")
+    assert chosen == "uint8"
+    assert reason.startswith("activations uint8: with int8, ONNX Runtime refused it")
+    with pytest.raises(RuntimeFailure, match=r"uint8 of int8\.onnx.*refused"):
+        choose({"uint8": b"", "int8": good}, reference, tiny_models.images(5), "int8.onnx")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from conftest import Export, Runtimes
+from exported_runs import Export, Runtimes
 
 from edgecv.errors import StepError
 from edgecv.exporters._tflite_proof import FLOATS, prove, read_graph
