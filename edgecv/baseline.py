@@ -158,14 +158,14 @@ def input_shape_of(model: Any, path: Path) -> Shape:
 
 
 def reference(
-    original: Original, model: Callable[[], Any], split: Split, store: Store, threads: int
+    original: Original, model: Callable[[], Any], split: Split, store: Store
 ) -> Reference:
     """Return what the baseline says of a split, computed once and stored."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
     if (found := store.find("predictions", key)) is None:
         from edgecv.runtimes.keras import KerasSession
 
-        predictions = KerasSession(model(), threads).predict(split.images)
+        predictions = KerasSession(model(), original.path).predict(split.images)
         _check_probabilities(predictions, original.path)
         found = store.place("predictions", key)
         with store.writing(found, replace=True) as folder:

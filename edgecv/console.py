@@ -23,7 +23,6 @@ from rich.table import Table
 from edgecv.errors import EdgecvError, StepError
 from edgecv.records import Event, Report
 
-
 EPOCH_LINES = 20
 """About so many lines for a training, however many epochs it has."""
 

@@ -25,7 +25,12 @@ class EdgecvError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.found}"]
+        return " ".join(f"{self.where}: {self.reason}".split())
+
+    @property
+    def reason(self) -> str:
+        """What was found, what is accepted and what to do, without the place."""
+        parts = [self.found]
         if self.accepted:
             parts.append(f"accepted: {self.accepted}")
         if self.remedy:

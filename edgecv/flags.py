@@ -162,5 +162,3 @@ def _word(precision: str) -> str:
 
 def _clean(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100]
-
-

@@ -68,12 +68,14 @@ class Bench:
         failures: dict[str, str] = {}
         for number, file in enumerate(files, start=1):
             name = file.artifact.path
-            on_event(Event("evaluate", f"{len(images):,} images through {name}", number, len(files)))
+            on_event(
+                Event("evaluate", f"{len(images):,} images through {name}", number, len(files))
+            )
             worker = self.worker(runtime_of_format(file.artifact.format).name, os.cpu_count() or 1)
             try:
                 predictions[name] = worker.open(file.path), worker.predict(file.path, images)
             except RuntimeFailure as failure:
-                failures[name] = failure.found
+                failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in predictions]
         blocks = self._time(alive, images[:1], on_event, failures)
         return [
@@ -104,7 +106,7 @@ class Bench:
             try:
                 timed = worker.time_interleaved(paths, image, budget_s=SECONDS_A_FILE * len(group))
             except RuntimeFailure as failure:
-                failures |= {file.artifact.path: failure.found for file in group}
+                failures |= {file.artifact.path: failure.reason for file in group}
                 continue
             blocks |= {file.artifact.path: timed[file.path] for file in group}
         return blocks

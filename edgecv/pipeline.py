@@ -1,6 +1,5 @@
 """One run: data -> baseline -> exports -> measurements -> gates -> report."""
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -63,7 +62,7 @@ def run(
         shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
         write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
         write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
-        reference = baselines.reference(original, model, data.test, store, os.cpu_count() or 1)
+        reference = baselines.reference(original, model, data.test, store)
         files = [
             _export(exporter, original, model, data, store, folder, on_event)
             for exporter in with_twins(recipe.exports)

@@ -140,7 +140,7 @@ def _common_shape(files: Sequence[File], tests: Bench) -> tuple[Shape, dict[str,
         try:
             height, width, channels = worker.open(file.path).input.shape[1:]
         except RuntimeFailure as failure:
-            failures[name] = failure.found
+            failures[name] = failure.reason
             continue
         found = (height, width, channels)
         if shape is not None and found != shape:
@@ -157,7 +157,9 @@ def _reference(
 ) -> Predictions | None:
     if request.baseline is None:
         return None
-    on_event(Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline"))
+    on_event(
+        Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
+    )
     worker = tests.worker(runtime_of_file(request.baseline).name, os.cpu_count() or 1)
     predictions = worker.predict(request.baseline, data.test.images)
     if predictions.shape[1] != len(data.class_names):

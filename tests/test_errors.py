@@ -2,9 +2,7 @@ from edgecv.errors import EdgecvError, InputError, RuntimeFailure, StepError, ne
 
 
 def test_message_is_one_line_with_all_parts() -> None:
-    error = InputError(
-        "recipes/a.toml", 'unknown key "sparcity"', accepted="a\nb", remedy="say b"
-    )
+    error = InputError("recipes/a.toml", 'unknown key "sparcity"', accepted="a\nb", remedy="say b")
     assert str(error) == 'recipes/a.toml: unknown key "sparcity"; accepted: a b; say b'
 
 

@@ -129,7 +129,9 @@ def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(output: Path) -> No
     report = run(recipe.to_recipe(), Store(output))
     gate = next(gate for gate in report.gates if gate.name == "max_drop_points")
     drop = -next(
-        each.difference_points for each in report.comparisons if not each.is_twin  # type: ignore[operator, misc]
+        each.difference_points
+        for each in report.comparisons
+        if not each.is_twin  # type: ignore[operator, misc]
     )
     assert gate.outcome == ("failed" if drop > 1e-9 else "passed")
     assert (output / "noise" / "report.json").exists()

@@ -21,7 +21,7 @@ class KerasRuntime(Runtime):
 
     name: ClassVar[str] = "keras"
     format: ClassVar[Format] = "keras"
-    suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5")
+    suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
     needs_tensorflow: ClassVar[bool] = True
 
     def open(self, path: Path, threads: int) -> "KerasSession":
@@ -31,21 +31,20 @@ class KerasRuntime(Runtime):
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
-        return KerasSession(load(path), threads, path)
+        return KerasSession(load(path), path)
 
 
 class KerasSession:
     """A tf-keras model, from a file or as the caller holds it.
 
     It runs on the threads that TensorFlow already has: a process fixes them before its first
-    operation, so ``threads`` is what the caller knows of them. ``path`` is what failures say.
+    operation. ``path`` is what failures say.
     """
 
-    def __init__(self, model: Any, threads: int, path: Path = Path("the Keras model")) -> None:
+    def __init__(self, model: Any, path: Path = Path("the Keras model")) -> None:
         from edgecv.tf import load_tensorflow
 
         tensorflow, _ = load_tensorflow()
-        self.threads = threads
         self._path = path
         self._constant = tensorflow.constant
         self.facts = SessionFacts(

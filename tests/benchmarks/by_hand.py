@@ -72,7 +72,7 @@ def to_onnx(model: tf_keras.Model, images: np.ndarray, folder: Path) -> list[Pat
     path = folder / "float32.onnx"
     tf2onnx.convert.from_keras(model, signature, opset=17, output_path=str(path))
     prepared = folder / "prepared.onnx"
-    quant_pre_process(str(path), str(prepared))
+    quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
     paths = [path]
     for kind in (QuantType.QUInt8, QuantType.QInt8):
         paths.append(folder / f"{kind}.onnx")

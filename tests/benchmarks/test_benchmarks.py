@@ -17,9 +17,7 @@ ROUNDS = 3
 
 def seconds(*command: str | Path) -> float:
     started = time.perf_counter()
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return time.perf_counter() - started
 
@@ -36,9 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, cifar_zip: Path) -> Path:
     return folder
 
 
-def test_compress_against_a_script_by_hand(
-    exported: Path, cifar_zip: Path, tmp_path: Path
-) -> None:
+def test_compress_against_a_script_by_hand(exported: Path, cifar_zip: Path, tmp_path: Path) -> None:
     """Print how much more `compress` takes than a script with the same conversions."""
     (model,) = exported.glob("baselines/*/model.keras")
     ours, by_hand = [], []

@@ -61,9 +61,7 @@ def test_a_file_is_as_fast_as_itself() -> None:
         (["inconclusive", "failed", "passed"], "failed", 1),
     ],
 )
-def test_a_run_is_as_good_as_its_worst_gate(
-    outcomes: list[str], expected: str, code: int
-) -> None:
+def test_a_run_is_as_good_as_its_worst_gate(outcomes: list[str], expected: str, code: int) -> None:
     gates = [Gate("max_drop_points", "a", 1.0, 0.5, outcome) for outcome in outcomes]  # type: ignore[arg-type]
     assert verdict(gates) == expected
     assert exit_code(gates) == code

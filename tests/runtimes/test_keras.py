@@ -14,7 +14,7 @@ from edgecv.worker import Worker
 
 
 def test_a_model_in_hand(model: Any, images: Images, expected: np.ndarray) -> None:
-    session = KerasSession(model, threads=1)
+    session = KerasSession(model)
     assert session.facts.input.shape == (-1, 8, 8, 3)
     assert (session.facts.output.shape, session.facts.output.type) == ((-1, 3), "float32")
     many = np.concatenate([images] * 8)  # more than a batch, and a rest
@@ -29,12 +29,12 @@ def test_a_model_with_two_outputs_is_refused() -> None:
     image = keras.Input((2, 2, 1))
     flat = keras.layers.Flatten()(image)
     with pytest.raises(RuntimeFailure, match="it has 2 outputs"):
-        KerasSession(keras.Model(image, [flat, flat + 1]), threads=1)
+        KerasSession(keras.Model(image, [flat, flat + 1]))
 
 
 def test_other_images_are_refused(model: Any) -> None:
     with pytest.raises(RuntimeFailure, match=r"takes images of \[8, 8, 3\].*\[1, 9, 9, 3\]"):
-        KerasSession(model, threads=1).predict(np.zeros((1, 9, 9, 3), np.uint8))
+        KerasSession(model).predict(np.zeros((1, 9, 9, 3), np.uint8))
 
 
 def test_a_file_in_a_worker(
