@@ -22,7 +22,12 @@ def refusal(text: str) -> str:
 
 def test_names() -> None:
     assert resolve("cifar10") == Cifar10()
-    assert resolve("digits", skip_bad_images=True) == Digits()
+    assert resolve("digits") == Digits()
+
+
+def test_images_are_not_skipped_where_there_are_none() -> None:
+    with pytest.raises(InputError, match="--skip-bad-images.*leave it out"):
+        resolve("digits", skip_bad_images=True)
 
 
 def test_paths(make_tree: Any, tree_files: Any, tmp_path: Path) -> None:
