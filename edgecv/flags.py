@@ -5,17 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecv.contracts import Exporter, Options
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
 from edgecv.recipe import Baseline, Gates, Recipe, Settings, check_name, load_recipe, parse_schedule
-from edgecv.registry import (
-    ARCHITECTURES,
-    EXPORTERS,
-    TASKS,
-    Exporter,
-    Options,
-    parse_options,
-)
+from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, parse_options
 from edgecv.schedule import Schedule
 
 DEFAULT_FORMATS = ("tflite", "onnx")

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgecv.contracts import Runtime
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.proof.latency import Blocks
 from edgecv.records import (
@@ -16,7 +17,7 @@ from edgecv.records import (
     Predictions,
     SessionFacts,
 )
-from edgecv.registry import RUNTIMES, Runtime
+from edgecv.registry import RUNTIMES
 from edgecv.worker import Worker
 
 SECONDS_A_FILE = 0.5

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecv import baseline as baselines
 from edgecv.baseline import Original, Reference
+from edgecv.contracts import DatasetSource, Exporter
 from edgecv.environment import environment
 from edgecv.errors import InputError
 from edgecv.measuring import File, bench
@@ -28,7 +29,7 @@ from edgecv.records import (
     Shape,
     SplitFacts,
 )
-from edgecv.registry import EXPORTERS, DatasetSource, Exporter
+from edgecv.registry import EXPORTERS
 from edgecv.reports.json_file import read_artifact, write_artifact, write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import Store, content_key, write_bytes

@@ -8,19 +8,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task
 from edgecv.errors import InputError, nearest
-from edgecv.registry import (
-    ARCHITECTURES,
-    DATASETS,
-    EXPORTERS,
-    TASKS,
-    Architecture,
-    DatasetSource,
-    Exporter,
-    Options,
-    Task,
-    parse_options,
-)
+from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
 

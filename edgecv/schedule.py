@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.contracts import Options
 from edgecv.errors import InputError, nearest
-from edgecv.registry import Options
 
 
 class Schedule(Options):

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import Task
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Images, Split
-from edgecv.registry import Task
 from edgecv.schedule import Schedule
 from edgecv.store import write_bytes
 from edgecv.tf import compile_function, load_tensorflow

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecv.contracts import DatasetSource
 from edgecv.datasets._resolve import resolve
 from edgecv.environment import environment
 from edgecv.errors import InputError, RuntimeFailure
@@ -27,7 +28,7 @@ from edgecv.records import (
     Report,
     Shape,
 )
-from edgecv.registry import DATASETS, TASKS, DatasetSource
+from edgecv.registry import DATASETS, TASKS
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
 

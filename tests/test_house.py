@@ -14,7 +14,17 @@ HEAVY = ("tensorflow", "tf_keras", "keras", "onnx", "onnxruntime", "ai_edge_lite
 
 FLOORS = (
     ("errors", "records"),
-    ("registry", "store", "tf", "schedule", "environment", "worker", "proof", "reports"),
+    (
+        "contracts",
+        "registry",
+        "store",
+        "tf",
+        "schedule",
+        "environment",
+        "worker",
+        "proof",
+        "reports",
+    ),
     ("tasks", "datasets", "architectures", "importers", "exporters", "runtimes"),
     ("recipe", "flags", "training", "measuring", "baseline"),
     ("pipeline", "validation", "api"),

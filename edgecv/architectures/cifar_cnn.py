@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar
 
+from edgecv.contracts import Architecture
 from edgecv.errors import InputError
 from edgecv.records import Shape
-from edgecv.registry import Architecture
 from edgecv.tf import load_tensorflow
 
 SMALLEST_SIDE = 18

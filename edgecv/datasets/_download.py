@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.contracts import Progress
 from edgecv.errors import InputError
-from edgecv.registry import Progress
 
 ATTEMPTS = 5
 CHUNK_BYTES = 1 << 18

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecv.contracts import Progress
 from edgecv.datasets._cache import Decoded
 from edgecv.datasets._pool import in_batches
 from edgecv.datasets._words import counted, were
 from edgecv.errors import InputError
 from edgecv.records import Images, Shape
-from edgecv.registry import Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from edgecv.registry import Progress
+from edgecv.contracts import Progress
 
 Result = TypeVar("Result")
 BATCH = 64

@@ -2,10 +2,11 @@
 
 import os
 
+from edgecv.contracts import DatasetSource
 from edgecv.datasets._files import LAYOUT, locate
 from edgecv.datasets._words import listed, printable
 from edgecv.errors import InputError, nearest
-from edgecv.registry import DATASETS, DatasetSource, parse_options
+from edgecv.registry import DATASETS, parse_options
 
 
 def resolve(text: str, *, skip_bad_images: bool = False) -> DatasetSource:

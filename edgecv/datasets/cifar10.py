@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import ClassVar, Self
 
+from edgecv.contracts import DatasetSource, Progress
 from edgecv.datasets._batches import has_batches, parse, read_archive, read_folder
 from edgecv.datasets._cache import Decoded, cache_folder, cached
 from edgecv.datasets._download import Remote, fetch
@@ -13,7 +14,6 @@ from edgecv.datasets._pickles import Damaged
 from edgecv.datasets._pixels import check_shape, fit_all
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Shape
-from edgecv.registry import DatasetSource, Progress
 
 PUBLISHED = Remote(
     # the page itself gives the MD5: c58f30108f718f92721af3b95e74349a

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from edgecv.contracts import DatasetSource, Progress
 from edgecv.datasets._cache import Decoded, cached
 from edgecv.datasets._pixels import check_shape
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Shape
-from edgecv.registry import DatasetSource, Progress
 
 TEST_FRACTION = 0.25
 TEST_SEED = 0

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import DatasetSource, Progress
 from edgecv.datasets._archive import Archive
 from edgecv.datasets._cache import Decoded, cached
 from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits, locate
@@ -19,7 +20,6 @@ from edgecv.datasets._pool import in_batches
 from edgecv.datasets._words import counted, listed, were
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Images, Shape
-from edgecv.registry import DatasetSource, Progress
 
 
 class ImageTree(DatasetSource):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import DatasetSource, Progress
 from edgecv.datasets._arrays import read_arrays
 from edgecv.datasets._cache import Decoded, cached
 from edgecv.datasets._files import locate
@@ -15,7 +16,6 @@ from edgecv.datasets._pixels import fit_all
 from edgecv.datasets._words import printable
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Images, Labels, Shape
-from edgecv.registry import DatasetSource, Progress
 
 
 class Npz(DatasetSource):

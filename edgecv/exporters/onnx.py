@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
+from edgecv.contracts import Exporter
 from edgecv.exporters._checks import check_calibration, check_model, check_precision
 from edgecv.exporters._onnx_choice import choose
 from edgecv.exporters._onnx_convert import convert
@@ -12,7 +13,6 @@ from edgecv.exporters._onnx_graph import serialized
 from edgecv.exporters._onnx_proof import prove_float, prove_integer
 from edgecv.exporters._onnx_quantize import ACTIVATIONS, Quantizer
 from edgecv.records import Artifact, Format, Images
-from edgecv.registry import Exporter
 from edgecv.store import describe, write_bytes
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
+from edgecv.contracts import Exporter
 from edgecv.errors import StepError
 from edgecv.exporters._checks import (
     check_calibration,
@@ -18,7 +19,6 @@ from edgecv.exporters._checks import (
 )
 from edgecv.exporters._tflite_proof import prove
 from edgecv.records import Artifact, Format, Images, Shape
-from edgecv.registry import Exporter
 from edgecv.store import describe, write_bytes
 from edgecv.tf import compile_function, load_tensorflow
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgecv.contracts import Importer
 from edgecv.errors import InputError, nearest
-from edgecv.registry import Importer
 from edgecv.tf import load_tensorflow
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000

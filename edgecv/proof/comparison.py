@@ -1,9 +1,9 @@
 """Baseline, twin and candidate side by side."""
 
+from edgecv.contracts import Task
 from edgecv.proof.agreement import agreement, max_probability_difference
 from edgecv.proof.latency import speedup, summarize
 from edgecv.records import Comparison, Labels, Measurement, Predictions
-from edgecv.registry import Task
 
 
 def compare(

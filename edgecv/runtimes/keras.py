@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
-from edgecv.registry import Runtime
 from edgecv.runtimes.tensors import check_facts, check_finite, check_images
 
 BATCH = 512

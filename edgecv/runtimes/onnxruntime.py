@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
-from edgecv.registry import Runtime
 from edgecv.runtimes.tensors import (
     check_facts,
     check_finite,

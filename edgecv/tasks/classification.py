@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import Task
 from edgecv.records import Labels, Predictions
-from edgecv.registry import Task
 from edgecv.tf import load_tensorflow
 
 

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import Runtime, Session
 from edgecv.errors import EdgecvError
 from edgecv.records import Images
-from edgecv.registry import RUNTIMES, Runtime, Session
+from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
 from edgecv.worker.timing import interleave, runs_a_block, warm_up
 

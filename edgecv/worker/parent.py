@@ -10,8 +10,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.contracts import Progress
 from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
-from edgecv.registry import RUNTIMES, Progress
+from edgecv.registry import RUNTIMES
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess

@@ -1,0 +1,170 @@
+"""The contract of each plugin kind: what its one class has to do.
+
+A plugin is one class in one file of its folder. The class is its own schema, defaults, validation
+and behaviour; the first line of its docstring is its help text.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edgecv.records import (
+    Artifact,
+    Dataset,
+    Format,
+    Images,
+    Labels,
+    Predictions,
+    SessionFacts,
+    Shape,
+)
+
+
+class Options(BaseModel):
+    """A frozen table of typed options: an unknown key or a wrong type is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Plugin(Options, ABC):
+    """Base of every plugin. ``name`` is what recipes and flags say."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def help_text(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+class Architecture(Plugin):
+    """A network that can be trained from nothing."""
+
+    @abstractmethod
+    def build(self, input_shape: Shape, num_classes: int) -> Any:
+        """Build an untrained tf-keras model.
+
+        Input: float32 (N, H, W, C), 0..255; its first layer rescales. Output: float32
+        (N, num_classes), probabilities. Layers are named by the architecture, so that two
+        builds give the same graph. Raises InputError where the shape is too small.
+        """
+
+
+class DatasetSource(Plugin):
+    """A place that labelled images come from."""
+
+    mirrors: ClassVar[bool] = True
+    """Whether an image mirrored left to right is still of its class: not so for writing."""
+
+    validation: float = Field(default=0.05, gt=0, lt=0.5)
+    """Fraction of the training images set apart to choose with."""
+
+    @classmethod
+    @abstractmethod
+    def accepts(cls, path: Path) -> bool:
+        """Tell, quickly, whether this source reads what is at ``path``."""
+
+    @classmethod
+    @abstractmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Make the source that reads ``path``."""
+
+    @abstractmethod
+    def load(self, shape: Shape, seed: int, progress: "Progress") -> Dataset:
+        """Read, decode and split: uint8 images of ``shape``, int labels, class names.
+
+        The four splits share no image. Raises InputError with the place and the remedy.
+        """
+
+
+class Task(Plugin):
+    """What counts as right for a model."""
+
+    metric_name: ClassVar[str]
+
+    @abstractmethod
+    def loss(self, labels: Any, logits: Any) -> Any:
+        """Per-image training loss: TensorFlow (N,), (N, classes) -> (N,)."""
+
+    @abstractmethod
+    def metric(self, predictions: Predictions, labels: Labels) -> float:
+        """Return the figure that comparisons and gates speak of."""
+
+    @abstractmethod
+    def score_per_image(self, predictions: Predictions, labels: Labels) -> Any:
+        """Return how right each image is: float64 (N,), 0..1."""
+
+
+class Importer(Plugin):
+    """Reads a model file that people arrive with."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def load(self, path: Path) -> Any:
+        """Return a tf-keras model. Raises InputError where the file is not one, or not safe."""
+
+
+class Exporter(Plugin):
+    """Writes a Keras model as one file in one format at one precision."""
+
+    format: ClassVar[Format]
+    precisions: ClassVar[tuple[str, ...]]
+    precision: str
+    calibration_images: int | None = Field(default=None, ge=1)
+    """Images to calibrate with; all that the data set allows up to 200 when not given."""
+
+    @model_validator(mode="after")
+    def _calibration_is_used(self) -> Self:
+        if self.calibration_images is not None and not self.is_calibrated:
+            raise ValueError(
+                f"{self.precision} needs no calibration images: leave calibration_images out"
+            )
+        return self
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the precision has fixed ranges of activations, found on real images."""
+        return self.precision in ("int8", "int16x8")
+
+    @abstractmethod
+    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+        """Write ``model`` to ``path``. Raises StepError where the precision cannot be had.
+
+        ``calibration``: uint8 (N, H, W, C), 0..255.
+        """
+
+    def twin(self) -> Self:
+        """Return the float32 exporter of the same format."""
+        return type(self)(precision="float32")
+
+
+class Session(Protocol):
+    """An artifact that a runtime has opened. It owns scale and zero point."""
+
+    facts: SessionFacts
+
+    def predict(self, images: Images) -> Predictions:
+        """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
+
+    def single_call(self, image: Images) -> Callable[[], object]:
+        """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
+
+
+class Runtime(Plugin):
+    """Opens an artifact and runs it."""
+
+    format: ClassVar[Format]
+    suffixes: ClassVar[tuple[str, ...]]
+    needs_tensorflow: ClassVar[bool] = False
+
+    @abstractmethod
+    def open(self, path: Path, threads: int) -> Session:
+        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, of how many."""
