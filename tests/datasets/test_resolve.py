@@ -26,7 +26,7 @@ def test_names() -> None:
 
 
 def test_images_are_not_skipped_where_there_are_none() -> None:
-    with pytest.raises(InputError, match="--skip-bad-images.*leave it out"):
+    with pytest.raises(InputError, match=r"--skip-bad-images.*leave it out"):
         resolve("digits", skip_bad_images=True)
 
 
