@@ -115,6 +115,13 @@ def compress(
             show_default="int8",
         ),
     ] = None,
+    prune: Annotated[
+        str | None,
+        typer.Option(help="Set this fraction of the weights to zero (0.5), or 2:4 of each four."),
+    ] = None,
+    cluster: Annotated[
+        int | None, typer.Option(help="Give each kernel at most so many distinct weights.")
+    ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="tflite or onnx; repeat for both.", show_default="both"),
@@ -144,6 +151,8 @@ def compress(
     options = {
         "model": model,
         "quantize": quantize,
+        "prune": prune,
+        "cluster": cluster,
         "formats": tuple(formats or ()),
         "data": data,
         "architecture": architecture,

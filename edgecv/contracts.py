@@ -6,6 +6,7 @@ and behaviour; the first line of its docstring is its help text.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -106,6 +107,49 @@ class Importer(Plugin):
     @abstractmethod
     def load(self, path: Path) -> Any:
         """Return a tf-keras model. Raises InputError where the file is not one, or not safe."""
+
+
+class Constraint(Protocol):
+    """What training keeps true of a model's weights."""
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Prepare for training step ``step`` of ``steps``, counted from 0."""
+
+    def project(self) -> None:
+        """Bring the weights back to what is asked for; compiled into the training step."""
+
+    def restore(self) -> None:
+        """Go on from the weights that the model now has: they obey the constraint."""
+
+    def settled(self, steps: int) -> int:
+        """Return the step from which on the model is fully what was asked for."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a technique is given besides the model.
+
+    ``fit(model, schedule, constraint)`` trains a model in place, resumes after a kill, and leaves
+    the weights of the best epoch in it. ``note`` takes sentences for the report.
+    """
+
+    fit: Callable[[Any, Any, Constraint], None]
+    seed: int
+    note: Callable[[str], None]
+
+
+class Technique(Plugin):
+    """Changes a Keras model into a smaller one: Keras in, Keras out."""
+
+    may_follow: ClassVar[tuple[str, ...]] = ()
+    """Names of the techniques that this one keeps the work of."""
+
+    @abstractmethod
+    def apply(self, model: Any, tuning: Tuning) -> Any:
+        """Return a new model; the caller's is left alone.
+
+        Raises InputError where the options do not fit the model's layers: before any training.
+        """
 
 
 class Exporter(Plugin):

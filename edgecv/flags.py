@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecv.contracts import Exporter, Options
+from edgecv.contracts import Exporter, Options, Technique
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
 from edgecv.recipe import Baseline, Gates, Recipe, Settings, check_name, load_recipe, parse_schedule
-from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, parse_options
+from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import Schedule
 
 DEFAULT_FORMATS = ("tflite", "onnx")
+RECIPE_ONLY = ("quantize", "formats", "prune", "cluster", "architecture", "schedule", "epochs")
 
 
 class Flags(Options):
@@ -21,6 +22,8 @@ class Flags(Options):
     model: str | None = None
     recipe: str | None = None
     quantize: str | None = None
+    prune: str | None = None
+    cluster: int | None = None
     formats: tuple[str, ...] = ()
     data: str | None = None
     architecture: str | None = None
@@ -43,11 +46,13 @@ class Flags(Options):
         if self.model is not None:
             self._refuse("MODEL", ("architecture", "schedule", "epochs"))
         quantize = self.quantize or "int8"
+        steps = f"-prune{self.prune}" if self.prune else ""
+        steps += f"-cluster{self.cluster}" if self.cluster else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         return Recipe(
             settings=_settings(
-                self.name or _clean(f"{Path(data).stem}-{origin}-{quantize}"),
+                self.name or _clean(f"{Path(data).stem}-{origin}{steps}-{quantize}"),
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
             ),
@@ -58,12 +63,13 @@ class Flags(Options):
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
             ),
             schedule=self._schedule(),
+            techniques=_techniques(self.prune, self.cluster),
             exports=_exports(quantize, self.formats, self.calibration_images),
             gates=_gates(self.max_drop),
         )
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
-        self._refuse("--recipe", ("quantize", "formats", "architecture", "schedule", "epochs"))
+        self._refuse("--recipe", RECIPE_ONLY)
         changes: dict[str, Any] = {
             "settings": _settings(
                 self.name or recipe.name,
@@ -103,6 +109,29 @@ class Flags(Options):
 def _settings(name: str, seed: int, threads: int) -> Settings:
     check_name(name, "--name")
     return parse_options(Settings, {"name": name, "seed": seed, "threads": threads}, "command line")
+
+
+def _techniques(prune: str | None, clusters: int | None) -> tuple[Technique, ...]:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    if prune is not None:
+        asked.append(
+            ("prune", {"pattern": prune} if ":" in prune else {"sparsity": _number(prune)})
+        )
+    if clusters is not None:
+        asked.append(("cluster", {"clusters": clusters}))
+    return tuple(
+        parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
+        for name, options in asked
+    )
+
+
+def _number(prune: str) -> float:
+    try:
+        return float(prune)
+    except ValueError:
+        raise InputError(
+            "--prune", f'"{prune}"', accepted="a fraction such as 0.5, or 2:4"
+        ) from None
 
 
 def _gates(max_drop: float | None) -> Gates:

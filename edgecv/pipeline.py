@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from edgecv.contracts import DatasetSource, Exporter
 from edgecv.environment import environment
 from edgecv.errors import InputError
 from edgecv.measuring import File, bench
-from edgecv.proof.comparison import compare
+from edgecv.proof.comparison import compare, is_twin
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Recipe
 from edgecv.records import (
     SPLITS,
+    TWIN_STEM,
     Baseline,
     Comparison,
     DataFacts,
@@ -33,6 +35,7 @@ from edgecv.registry import EXPORTERS
 from edgecv.reports.json_file import read_artifact, write_artifact, write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import Store, content_key, write_bytes
+from edgecv.tuning import apply_techniques
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 1
@@ -64,12 +67,16 @@ def run(
         write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
         write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
         reference = baselines.reference(original, model, data.test, store)
+        final, candidate, notes = apply_techniques(recipe, data, original, model, store, on_event)
+        if recipe.techniques:
+            shutil.copyfile(final.path, folder / "compressed.keras")
         files = [
-            _export(exporter, original, model, data, store, folder, on_event)
-            for exporter in with_twins(recipe.exports)
+            _export(name, exporter, *source, data, store, folder, on_event)
+            for name, exporter, is_twin in planned_exports(recipe)
+            for source in [(original, model) if is_twin else (final, candidate)]
         ]
         measured = tests.measure(files, data.test.images, on_event)
-        report = _report(recipe, data, original, reference, *measured)
+        report = _report(recipe, data, original, reference, *measured, notes)
         write_report(report, folder / "report.json")
         write_bytes(folder / "report.md", to_markdown(report).encode())
         if log is not None:
@@ -113,13 +120,20 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
             )
 
 
-def with_twins(exports: Sequence[Exporter]) -> list[Exporter]:
-    """Return the exports with the float32 twin of each format before its first candidate."""
-    ordered: dict[Exporter, None] = {}
-    for exporter in exports:
-        ordered[exporter.twin()] = None
-        ordered[exporter] = None
-    return list(ordered)
+def planned_exports(recipe: Recipe) -> list[tuple[str, Exporter, bool]]:
+    """Return file name, exporter and "is a twin" of each file, twins before their candidates.
+
+    Without techniques a float32 candidate is its twin, and is written once.
+    """
+    planned: dict[str, tuple[str, Exporter, bool]] = {}
+    for exporter in recipe.exports:
+        twin = f"{TWIN_STEM}.{exporter.format}"
+        planned[twin] = (twin, exporter.twin(), True)
+        name = f"{exporter.precision}.{exporter.format}"
+        if name == twin and recipe.techniques:
+            name = f"compressed-{name}"
+        planned.setdefault(name, (name, exporter, False))
+    return list(planned.values())
 
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
@@ -159,11 +173,12 @@ def judge(
     gates += [conversion_gate(each) for each in comparisons if each.is_twin]
     limit = recipe.gates.max_drop_points
     if limit is not None:
-        wanted = {(exporter.format, exporter.precision) for exporter in recipe.exports}
+        asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
         gates += [
             drop_gate(each, limit)
             for each in comparisons
-            if (each.artifact.format, each.artifact.precision) in wanted
+            if not (each.is_twin and recipe.techniques)
+            and (each.artifact.format, each.artifact.precision) in asked
         ]
     return gates
 
@@ -185,6 +200,7 @@ def _inputs(
 
 
 def _export(
+    name: str,
     exporter: Exporter,
     original: Original,
     model: Callable[[], Any],
@@ -193,21 +209,21 @@ def _export(
     folder: Path,
     on_event: OnEvent,
 ) -> File:
-    name = f"{exporter.precision}.{exporter.format}"
     count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
     images = data.calibration.images[: count if exporter.is_calibrated else 0]
+    file = f"artifact.{exporter.format}"
     stage = _export_stage(exporter, original, data, len(images))
     found = store.find("exports", stage)
     if found is None:
         on_event(Event("export", f"writing {name}"))
         found = store.place("exports", stage)
         with store.writing(found, replace=True) as draft:
-            artifact = exporter.export(model(), images, draft / name)
+            artifact = exporter.export(model(), images, draft / file)
             write_artifact(artifact, draft / "artifact.json")
     else:
         on_event(Event("export", f"{name} is stored already"))
-    shutil.copyfile(found / name, folder / name)
-    return File(read_artifact(found / "artifact.json"), folder / name)
+    shutil.copyfile(found / file, folder / name)
+    return File(replace(read_artifact(found / "artifact.json"), path=name), folder / name)
 
 
 def _export_stage(exporter: Exporter, original: Original, data: Dataset, images: int) -> str:
@@ -227,6 +243,7 @@ def _report(
     reference: Reference,
     measurements: Sequence[Measurement],
     failures: dict[str, str],
+    notes: tuple[str, ...],
 ) -> Report:
     comparisons = compare_all(measurements, reference.predictions, data, recipe)
     gates = judge(comparisons, failures, recipe)
@@ -244,6 +261,7 @@ def _report(
         ),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
+        notes=notes,
     )
 
 
@@ -251,9 +269,7 @@ def compare_all(
     measurements: Sequence[Measurement], reference: Predictions, data: Dataset, recipe: Recipe
 ) -> list[Comparison]:
     """Compare each measurement with the float twin of its format and with the baseline."""
-    twins = {
-        each.artifact.format: each for each in measurements if each.artifact.precision == "float32"
-    }
+    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [
         compare(
             each,

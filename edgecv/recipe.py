@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task
+from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
-from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, parse_options
+from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
 
@@ -56,6 +56,7 @@ class Recipe(Options):
     baseline: Baseline
     architecture: Architecture
     schedule: Schedule
+    techniques: tuple[Technique, ...]
     exports: tuple[Exporter, ...]
     gates: Gates
 
@@ -80,6 +81,7 @@ class Recipe(Options):
             "data": DATASETS.table(self.data),
             "task": TASKS.table(self.task),
             "baseline": baseline,
+            "technique": [TECHNIQUES.table(technique) for technique in self.techniques],
             "export": [EXPORTERS.table(exporter) for exporter in self.exports],
             "gates": self.gates.model_dump(exclude_none=True),
         }
@@ -110,7 +112,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     """Validate the plain values of a recipe."""
-    known = [*Settings.model_fields, "data", "task", "baseline", "export", "gates"]
+    known = [*Settings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
     for key in table:
         if key not in known:
             raise InputError(
@@ -136,6 +138,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         baseline=parse_options(Baseline, baseline, inside),
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
         schedule=parse_schedule(training, f"{where}, [baseline.training]"),
+        techniques=_parse_techniques(table.get("technique", ()), where),
         exports=_parse_exports(table.get("export"), where),
         gates=parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]"),
     )
@@ -189,6 +192,34 @@ def _parse_exports(tables: Any, where: str) -> tuple[Exporter, ...]:
     return exports
 
 
+def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
+    if not isinstance(tables, Sequence) or isinstance(tables, str):
+        raise InputError(f"{where}, technique", f"{tables!r} is not a list of tables")
+    techniques = tuple(
+        TECHNIQUES.parse(table, f"{where}, technique[{number}]")
+        for number, table in enumerate(tables, start=1)
+    )
+    check_order(techniques, where)
+    return techniques
+
+
+def check_order(techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError where a technique would undo the work of one before it."""
+    for number, technique in enumerate(techniques):
+        for earlier in techniques[:number]:
+            if earlier.name not in technique.may_follow:
+                works = earlier.may_follow
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" would undo "{earlier.name}" before it',
+                    remedy=(
+                        f'put "{technique.name}" before "{earlier.name}"'
+                        if technique.name in works
+                        else f'keep one "{technique.name}"'
+                    ),
+                )
+
+
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema of recipes, for editors."""
     settings = Settings.model_json_schema()
@@ -204,6 +235,7 @@ def recipe_schema() -> dict[str, Any]:
         "data": DATASETS.schema(),
         "task": TASKS.schema(),
         "baseline": baseline,
+        "technique": {"type": "array", "items": TECHNIQUES.schema()},
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
         "gates": Gates.model_json_schema(),
     }

@@ -19,6 +19,8 @@ Shape = tuple[int, int, int]
 
 Format = Literal["tflite", "onnx", "keras"]
 Outcome = Literal["passed", "failed", "inconclusive"]
+TWIN_STEM = "float32"
+"""A file of this name is the float32 export of the baseline: the twin of its format."""
 SPLITS = ("train", "calibration", "validation", "test")
 
 
@@ -62,6 +64,19 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """The weights of one layer as they stand in an exported file."""
+
+    name: str
+    type: str
+    weights: int
+    sparsity: float
+    """Fraction of the weights that are zero."""
+    distinct: int
+    """Distinct stored values."""
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One exported file and its facts. ``path`` is relative to the run directory."""
 
@@ -72,6 +87,8 @@ class Artifact:
     gzip_bytes: int
     sha256: str
     notes: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    """Read back from the file; empty for a file that edgecv did not write."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from edgecv.contracts import (
     Plugin,
     Runtime,
     Task,
+    Technique,
 )
 from edgecv.errors import InputError, nearest
 
@@ -125,10 +126,11 @@ ARCHITECTURES = Registry("architecture", Architecture, "edgecv.architectures", "
 DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source")
 TASKS = Registry("task", Task, "edgecv.tasks", "task")
 IMPORTERS = Registry("importer", Importer, "edgecv.importers", "importer")
+TECHNIQUES = Registry("technique", Technique, "edgecv.techniques", "technique")
 EXPORTERS = Registry("format", Exporter, "edgecv.exporters", "format")
 RUNTIMES = Registry("runtime", Runtime, "edgecv.runtimes", "runtime")
 
 
 def all_registries() -> tuple[Registry[Any], ...]:
     """Return every registry, in the order in which a run uses them."""
-    return DATASETS, ARCHITECTURES, IMPORTERS, TASKS, EXPORTERS, RUNTIMES
+    return DATASETS, ARCHITECTURES, IMPORTERS, TASKS, TECHNIQUES, EXPORTERS, RUNTIMES

@@ -28,6 +28,8 @@ class Schedule(Options):
     """Fraction of all steps in which the learning rate rises from zero."""
     mirror: bool | None = None
     """Mirror half of the images left to right; where not given, as the data set allows."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after so many epochs that were no better on validation; where not given, never."""
     shift: int = Field(default=2, ge=0, le=64)
     """Shift each image by up to this many pixels, edges reflected."""
 

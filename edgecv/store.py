@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.errors import InputError, StepError
-from edgecv.records import Artifact, Format
+from edgecv.records import Artifact, Format, Layer
 
 MANIFEST = "manifest.json"
 RESERVED_NAMES = ("baselines",)
@@ -59,7 +59,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def describe(
-    path: Path, *, format: Format, precision: str, notes: tuple[str, ...] = ()
+    path: Path,
+    *,
+    format: Format,
+    precision: str,
+    notes: tuple[str, ...] = (),
+    layers: tuple[Layer, ...] = (),
 ) -> Artifact:
     """Return the facts of a file: bytes, gzip -9 bytes, SHA-256."""
     data = path.read_bytes()
@@ -71,6 +76,7 @@ def describe(
         gzip_bytes=len(gzip.compress(data, compresslevel=9, mtime=0)),
         sha256=hashlib.sha256(data).hexdigest(),
         notes=notes,
+        layers=layers,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.contracts import Task
+from edgecv.contracts import Constraint, Task
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Images, Split
 from edgecv.schedule import Schedule
@@ -37,6 +37,8 @@ class Epoch:
     accuracy: float
     validation_accuracy: float
     seconds: float
+    settled: bool = True
+    """Whether the weights are fully what the constraint asks for."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class Progress:
 
     @property
     def best(self) -> Epoch:
-        """The epoch with the highest validation accuracy; of equals the last, trained longest."""
-        return max(self.history, key=lambda epoch: (epoch.validation_accuracy, epoch.epoch))
+        """The settled epoch with the highest validation accuracy; of equals the last one."""
+        return max(
+            self.history, key=lambda each: (each.settled, each.validation_accuracy, each.epoch)
+        )
 
 
 def fit(
@@ -63,15 +67,18 @@ def fit(
     seed: int,
     checkpoint: Path,
     on_event: Callable[[Event], None],
+    constraint: Constraint | None = None,
 ) -> tuple[Epoch, ...]:
     """Train ``model`` in place and leave the weights of its best epoch in it.
+
+    With a ``constraint`` the best is chosen among the epochs whose weights fully obey it.
 
     ``model`` ends in a softmax layer: training works on the logits before it. ``checkpoint``
     is the file of the last finished epoch, removed when all are done. Raises StepError when
     the loss is not finite, InputError when there is nothing to train or choose with.
     """
     _check_enough(data, schedule)
-    trainer = _Trainer(model, data.train, task, schedule, seed)
+    trainer = _Trainer(model, data.train, task, schedule, seed, constraint)
     epochs = schedule.total_epochs(len(data.train))
     progress = _read(checkpoint)
     if progress.history:
@@ -83,6 +90,9 @@ def fit(
         _write(checkpoint, progress)
         values = asdict(progress.history[-1])
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
+        if schedule.patience and epoch + 1 - progress.best.epoch >= schedule.patience:
+            on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
+            break
     model.set_weights(list(progress.best_weights))
     checkpoint.unlink(missing_ok=True)
     return progress.history
@@ -109,7 +119,9 @@ def _one_epoch(
                 remedy="lower the learning rate",
             )
     validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
-    result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    settled = trainer.is_settled(epoch)
+    result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, seconds, settled)
     weights = trainer.weights()
     after = Progress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
@@ -119,11 +131,20 @@ def _one_epoch(
 class _Trainer:
     """The compiled step of one model, and the images that it takes its batches from."""
 
-    def __init__(self, model: Any, split: Split, task: Task, schedule: Schedule, seed: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        split: Split,
+        task: Task,
+        schedule: Schedule,
+        seed: int,
+        constraint: Constraint | None,
+    ) -> None:
         tensorflow, keras = load_tensorflow()
         self.model = model
         self.task = task
         self.seed = seed
+        self.constraint = constraint
         self.count = len(split)
         self.batch = min(schedule.batch, self.count)
         self.steps = schedule.steps_per_epoch(self.count)
@@ -145,6 +166,8 @@ class _Trainer:
             self.optimizer.learning_rate.assign(rate)
             gradients = tape.gradient(loss, model.trainable_variables)
             self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            if constraint is not None:
+                constraint.project()
             right = tensorflow.argmax(outputs, 1, tensorflow.int32) == truth
             return loss, tensorflow.reduce_mean(tensorflow.cast(right, tensorflow.float32))
 
@@ -158,8 +181,11 @@ class _Trainer:
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
         for number, chosen in enumerate(batches):
-            rate = self.rates[epoch * self.steps + number]
-            seeds = tensorflow.constant([self.seed, epoch * self.steps + number], "int32")
+            step = epoch * self.steps + number
+            if self.constraint is not None:
+                self.constraint.before_step(step, len(self.rates))
+            rate = self.rates[step]
+            seeds = tensorflow.constant([self.seed, step], "int32")
             waiting.append(
                 self._step(tensorflow.constant(chosen), seeds, tensorflow.constant(rate))
             )
@@ -180,6 +206,12 @@ class _Trainer:
             ]
         )
 
+    def is_settled(self, epoch: int) -> bool:
+        """Tell whether the weights after ``epoch`` are fully what the constraint asks for."""
+        if self.constraint is None:
+            return True
+        return (epoch + 1) * self.steps > self.constraint.settled(len(self.rates))
+
     def weights(self) -> Weights:
         return tuple(self.model.get_weights())
 
@@ -190,6 +222,8 @@ class _Trainer:
         self.model.set_weights(list(progress.weights))
         for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
             variable.assign(value)
+        if self.constraint is not None:
+            self.constraint.restore()
 
 
 def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
@@ -261,7 +295,10 @@ def _read(path: Path) -> Progress:
     if not path.exists():
         return Progress()
     with np.load(path, allow_pickle=False) as file:
-        history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in file["history"])
+        history = tuple(
+            Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
+            for number, loss, accuracy, validation, seconds, settled in file["history"].tolist()
+        )
         kinds = {
             kind: tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
             for kind in ("weights", "optimizer", "best_weights")

@@ -15,7 +15,7 @@ from edgecv.environment import environment
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
-from edgecv.proof.comparison import compare
+from edgecv.proof.comparison import compare, is_twin
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.records import (
     Baseline,
@@ -190,9 +190,7 @@ def _compare(
     threads: int,
 ) -> list[Comparison]:
     task = TASKS.parse({"task": "classification"}, "task")
-    twins = {
-        each.artifact.format: each for each in measurements if each.artifact.precision == "float32"
-    }
+    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [
         compare(each, twins.get(each.artifact.format), reference, data.test.labels, task, threads)
         for each in measurements

@@ -25,8 +25,8 @@ FLOORS = (
         "proof",
         "reports",
     ),
-    ("tasks", "datasets", "architectures", "importers", "exporters", "runtimes"),
-    ("recipe", "flags", "training", "measuring", "baseline"),
+    ("tasks", "datasets", "architectures", "importers", "techniques", "exporters", "runtimes"),
+    ("recipe", "flags", "training", "measuring", "baseline", "tuning"),
     ("pipeline", "validation", "api"),
     ("console", "cli", "__main__"),
 )

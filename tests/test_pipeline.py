@@ -9,7 +9,7 @@ import pytest
 import edgecv
 from edgecv.errors import InputError
 from edgecv.flags import Flags
-from edgecv.pipeline import run, with_twins
+from edgecv.pipeline import planned_exports, run
 from edgecv.records import Event, Report
 from edgecv.registry import EXPORTERS
 from edgecv.store import Store, check_seal
@@ -176,9 +176,11 @@ def test_the_other_precisions(precision: str, output: Path) -> None:
 
 
 def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
+    recipe = Flags(data="digits", formats=("tflite",)).to_recipe()
     tflite = EXPORTERS.classes["tflite"]
-    exports = [tflite(precision="int8"), tflite(precision="float32"), tflite(precision="float16")]
-    assert [each.precision for each in with_twins(exports)] == ["float32", "int8", "float16"]
+    exports = tuple(tflite(precision=each) for each in ("int8", "float32", "float16"))
+    names = [name for name, _, _ in planned_exports(recipe.replace(exports=exports))]
+    assert names == ["float32.tflite", "int8.tflite", "float16.tflite"]
 
 
 def test_validate_measures_the_same_accuracies(report: Report, output: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.exporters._checks import first_line, listed
@@ -71,6 +72,21 @@ def _check_valid(model: Any, where: str) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise StepError(where, f"the converted model is not valid: {first_line(error)}") from error
+
+
+def kernels_in(model: Any) -> list[NDArray[Any]]:
+    """Return the weights of each layer as they are stored, in the order of the file."""
+    links = Links(model.graph)
+    kernels = []
+    for node in model.graph.node:
+        if node.op_type in KERNELS:
+            name = node.input[1]
+            source = links.producer.get(name)
+            if source is not None and source.op_type == "DequantizeLinear":
+                name = source.input[0]
+            if (weights := links.constant(name)) is not None:
+                kernels.append(weights)
+    return kernels
 
 
 def _is_integer(node: Any, links: Links) -> bool:

@@ -30,10 +30,13 @@ class Quantizer:
     """Quantizes one model, with activations of either 8-bit type.
 
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
+    ``shared``: whether weights are clustered.
     """
 
-    def __init__(self, model: Any, images: Images, where: str) -> None:
+    def __init__(self, model: Any, images: Images, where: str, *, shared: bool) -> None:
         self._where = where
+        # A scale a channel would make other numbers of one shared weight in each channel.
+        self._per_channel = not shared
         self._model = copy.deepcopy(model)
         self._trained_ranges = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph)
@@ -60,7 +63,7 @@ class Quantizer:
                     quantized,
                     _Pixels(self._images, self._zero),
                     quant_format=QuantFormat.QDQ,
-                    per_channel=True,
+                    per_channel=self._per_channel,
                     activation_type=kind,
                     weight_type=QuantType.QInt8,
                     extra_options={

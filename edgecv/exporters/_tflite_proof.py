@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.exporters._checks import listed
@@ -156,6 +157,17 @@ def _check_range(kernels: list[tuple[Operator, Tensor]], where: str) -> None:
                 accepted=f"weights between -{LARGEST_FLOAT16:.0f} and {LARGEST_FLOAT16:.0f}",
                 remedy="choose float32 or int8",
             )
+
+
+def kernels_in(content: bytes) -> list[NDArray[Any]]:
+    """Return the weights of each layer as they are stored, flat, in the order of the file."""
+    graph = read_graph(content)
+    found = [_kernel(operator, graph) for operator in graph.operators]
+    return [
+        np.frombuffer(kernel.data, np.dtype(kernel.type.lower()))
+        for kernel in found
+        if kernel is not None
+    ]
 
 
 def _kernel(operator: Operator, graph: Graph) -> Tensor | None:

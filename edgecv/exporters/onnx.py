@@ -7,10 +7,11 @@ from pydantic import field_validator
 
 from edgecv.contracts import Exporter
 from edgecv.exporters._checks import check_calibration, check_model, check_precision
+from edgecv.exporters._layers import has_shared_weights, one_scale_note, read_layers
 from edgecv.exporters._onnx_choice import choose
 from edgecv.exporters._onnx_convert import convert
 from edgecv.exporters._onnx_graph import serialized
-from edgecv.exporters._onnx_proof import prove_float, prove_integer
+from edgecv.exporters._onnx_proof import kernels_in, prove_float, prove_integer
 from edgecv.exporters._onnx_quantize import ACTIVATIONS, Quantizer
 from edgecv.records import Artifact, Format, Images
 from edgecv.store import describe, write_bytes
@@ -41,21 +42,25 @@ class Onnx(Exporter):
         if self.is_calibrated:
             calibration = check_calibration(calibration[: self.calibration_images], shape, where)
         converted = convert(model, shape, where)
-        notes: tuple[str, ...] = ()
+        notes = one_scale_note(model, self.precision)
         if self.precision == "float32":
             prove_float(converted, where)
-            content = serialized(converted)
         else:
-            content, notes = self._quantize(converted, calibration, where)
-        write_bytes(path, content)
-        return describe(path, format=self.format, precision=self.precision, notes=notes)
+            shared = has_shared_weights(model)
+            converted, chosen = self._quantize(converted, calibration, where, shared=shared)
+            notes = (*chosen, *notes)
+        write_bytes(path, serialized(converted))
+        layers = read_layers(model, kernels_in(converted))
+        return describe(
+            path, format=self.format, precision=self.precision, notes=notes, layers=layers
+        )
 
     def _quantize(
-        self, converted: Any, calibration: Images, where: str
-    ) -> tuple[bytes, tuple[str, ...]]:
-        quantizer = Quantizer(converted, calibration, where)
+        self, converted: Any, calibration: Images, where: str, *, shared: bool
+    ) -> tuple[Any, tuple[str, ...]]:
+        quantizer = Quantizer(converted, calibration, where, shared=shared)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
         kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
         contents = {kind: serialized(model) for kind, model in candidates.items()}
         chosen, reason = choose(contents, serialized(converted), calibration, where)
-        return contents[chosen], (reason, *kernels[chosen])
+        return candidates[chosen], (reason, *kernels[chosen])

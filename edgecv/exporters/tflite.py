@@ -17,7 +17,8 @@ from edgecv.exporters._checks import (
     check_precision,
     first_line,
 )
-from edgecv.exporters._tflite_proof import prove
+from edgecv.exporters._layers import has_shared_weights, one_scale_note, read_layers
+from edgecv.exporters._tflite_proof import kernels_in, prove
 from edgecv.records import Artifact, Format, Images, Shape
 from edgecv.store import describe, write_bytes
 from edgecv.tf import compile_function, load_tensorflow
@@ -52,9 +53,12 @@ class TFLite(Exporter):
         if self.is_calibrated:
             calibration = check_calibration(calibration[: self.calibration_images], shape, where)
         content = self._convert(model, shape, calibration, where)
-        notes = prove(content, self.precision, where)
+        notes = (*prove(content, self.precision, where), *one_scale_note(model, self.precision))
         write_bytes(path, content)
-        return describe(path, format=self.format, precision=self.precision, notes=notes)
+        layers = read_layers(model, kernels_in(content))
+        return describe(
+            path, format=self.format, precision=self.precision, notes=notes, layers=layers
+        )
 
     def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
         tensorflow, _ = load_tensorflow()
@@ -75,6 +79,8 @@ class TFLite(Exporter):
                     [function], owner
                 )
                 self._set_precision(converter, calibration)
+                # A scale a channel would make other numbers of one shared weight in each channel.
+                converter._experimental_disable_per_channel = has_shared_weights(model)
                 content: bytes = converter.convert()
         except Exception as error:  # what it raises has no base class short of this
             raise StepError(

@@ -1,9 +1,16 @@
 """Baseline, twin and candidate side by side."""
 
+from pathlib import PurePath
+
 from edgecv.contracts import Task
 from edgecv.proof.agreement import agreement, max_probability_difference
 from edgecv.proof.latency import speedup, summarize
-from edgecv.records import Comparison, Labels, Measurement, Predictions
+from edgecv.records import TWIN_STEM, Artifact, Comparison, Labels, Measurement, Predictions
+
+
+def is_twin(artifact: Artifact) -> bool:
+    """Tell whether an artifact is the float32 export of a baseline."""
+    return artifact.precision == "float32" and PurePath(artifact.path).stem == TWIN_STEM
 
 
 def compare(

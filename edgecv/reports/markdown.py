@@ -1,5 +1,7 @@
 """``report.md``: the report for people."""
 
+from collections.abc import Sequence
+
 from edgecv.records import Comparison, Report, TensorFacts
 from edgecv.reports.verdict import gate_sentence, verdict_line
 
@@ -55,6 +57,8 @@ def to_markdown(report: Report) -> str:
             *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
+            *_layers(report),
+            *_section("Notes", list(report.notes)),
             *_section("Data", _data(report)),
             *_section("Baseline", _baseline(report)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
@@ -62,7 +66,7 @@ def to_markdown(report: Report) -> str:
     )
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     lines = [headings, tuple("---" for _ in headings), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
@@ -105,6 +109,25 @@ def _artifact_notes(report: Report) -> list[str]:
         for each in report.comparisons
         for note in each.artifact.notes
     ]
+
+
+def _layers(report: Report) -> list[str]:
+    rows = [
+        (
+            each.artifact.path,
+            layer.name,
+            layer.type,
+            f"{layer.weights:,}",
+            f"{layer.sparsity:.2%}",
+            f"{layer.distinct:,}",
+        )
+        for each in report.comparisons
+        for layer in each.artifact.layers
+    ]
+    if not rows:
+        return []
+    headings = ("artifact", "layer", "type", "weights", "zero", "distinct")
+    return ["## Weights, as read back from each file", "", *_table(headings, rows), ""]
 
 
 def _data(report: Report) -> list[str]:

@@ -1,0 +1,48 @@
+"""What stands in an exported file, layer by layer."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.kernels import is_clustered, kernels_of
+from edgecv.records import Layer
+
+
+def read_layers(model: Any, kernels: list[NDArray[Any]]) -> tuple[Layer, ...]:
+    """Return the facts of the weights of a file, with the names of the model's layers.
+
+    ``kernels``: as stored, in the order of the file. A converter may reorder branches: names go
+    by order and size, and a kernel that fits no layer is called by its place.
+    """
+    names = {name: int(np.prod(kernel.shape)) for name, kernel in _named(model).items()}
+    layers = []
+    for number, kernel in enumerate(kernels, start=1):
+        name = next((name for name, size in names.items() if size == kernel.size), None)
+        names.pop(name or "", None)
+        layers.append(
+            Layer(
+                name=name or f"kernel {number}",
+                type=str(kernel.dtype),
+                weights=kernel.size,
+                sparsity=float(np.mean(kernel == 0)),
+                distinct=len(np.unique(kernel)),
+            )
+        )
+    return tuple(layers)
+
+
+def has_shared_weights(model: Any) -> bool:
+    """Tell whether some kernel was clustered."""
+    return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
+
+
+def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
+    """Return what to say of an integer file of a clustered model."""
+    if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
+        return ()
+    return ("weights are clustered: one scale a kernel, so that equal weights stay equal",)
+
+
+def _named(model: Any) -> dict[str, Any]:
+    return kernels_of(model, depthwise=True)

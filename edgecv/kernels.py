@@ -1,0 +1,41 @@
+"""The weights that hold nearly all of a model's bytes, by layer name."""
+
+from typing import Any
+
+from edgecv.tf import load_tensorflow
+
+
+def kernels_of(model: Any, *, depthwise: bool = False) -> dict[str, Any]:
+    """Return the kernel variable of each convolution and dense layer, in the model's order.
+
+    With ``depthwise`` those of depthwise convolutions too.
+    """
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    found: dict[str, Any] = {}
+    for layer in _leaves(model):
+        if isinstance(layer, layers.SeparableConv2D):
+            if depthwise:
+                found[f"{layer.name}/depthwise"] = layer.depthwise_kernel
+            found[layer.name] = layer.pointwise_kernel
+        elif isinstance(layer, layers.DepthwiseConv2D):
+            if depthwise:
+                found[layer.name] = layer.depthwise_kernel
+        elif isinstance(layer, layers.Conv2D | layers.Conv2DTranspose | layers.Dense):
+            found[layer.name] = layer.kernel
+    return found
+
+
+def is_clustered(kernel: Any, most: int = 64) -> bool:
+    """Tell whether a kernel of some size has only a few distinct weights."""
+    import numpy as np
+
+    values = np.asarray(kernel)
+    return values.size > 4 * most and len(np.unique(values)) <= most
+
+
+def _leaves(model: Any) -> list[Any]:
+    leaves: list[Any] = []
+    for layer in model.layers:
+        leaves += _leaves(layer) if hasattr(layer, "layers") else [layer]
+    return leaves

@@ -1,0 +1,1 @@
+"""Keras model in, smaller Keras model out: one file, one class."""

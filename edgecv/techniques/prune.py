@@ -1,0 +1,137 @@
+"""Magnitude pruning: small weights become zero, the rest is trained on.
+
+Zhu and Gupta, "To prune, or not to prune", 2017 (polynomial decay); Mishra et al., "Accelerating
+sparse deep neural networks", 2021 (two of four).
+"""
+
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edgecv.contracts import Technique, Tuning
+from edgecv.schedule import Schedule
+from edgecv.techniques._kernels import chosen, clone
+from edgecv.tf import load_tensorflow
+
+GROUP = 4
+KEPT_OF_A_GROUP = 2
+STEPS_BETWEEN_MASKS = 25
+
+
+class Prune(Technique):
+    """Sets the smallest weights to zero, gradually, and trains the others on."""
+
+    name: ClassVar[str] = "prune"
+    sparsity: float = Field(default=0.5, gt=0, lt=1)
+    """Fraction of each kernel's weights that become zero."""
+    pattern: Literal["2:4"] | None = None
+    """Two of each four weights along the input channels, for kernels that can skip such zeros;
+    in place of ``sparsity``."""
+    layers: dict[str, float] = Field(default={})
+    """Other fractions for layers by name pattern: {"dense_*" = 0.9}; the first that matches."""
+    exclude: tuple[str, ...] = Field(default=(), strict=False)
+    """Layers to leave whole, by name pattern."""
+    decay: Literal["polynomial", "constant"] = "polynomial"
+    """Rise to the sparsity by a cubic polynomial, or have it from the start."""
+    settle: float = Field(default=0.5, gt=0, le=0.9)
+    """Fraction of the training after which the sparsity is reached."""
+    training: Schedule = Schedule(
+        epochs=6, minimum_steps=200, learning_rate=0.002, warmup=0.1, patience=None
+    )
+    """The fine-tuning."""
+
+    def apply(self, model: Any, tuning: Tuning) -> Any:
+        """Return a pruned copy of the model, dense in shape and with zeros in place."""
+        where = "prune"
+        pruned = clone(model)
+        kernels = chosen(pruned, self.exclude, self.layers, where)
+        masks = Masks(
+            {name: (kernel, self._target(name)) for name, kernel in kernels.items()}, self
+        )
+        tuning.fit(pruned, self.training, masks)
+        return pruned
+
+    def _target(self, name: str) -> float:
+        for pattern, fraction in self.layers.items():
+            if fnmatchcase(name, pattern):
+                return fraction
+        return self.sparsity
+
+
+class Masks:
+    """Keeps the weights that were set to zero at zero: a Constraint."""
+
+    def __init__(self, kernels: dict[str, tuple[Any, float]], options: Prune) -> None:
+        tensorflow, _ = load_tensorflow()
+        self._options = options
+        self._kernels = [kernel for kernel, _ in kernels.values()]
+        self._targets = [target for _, target in kernels.values()]
+        self._masks = [
+            tensorflow.Variable(tensorflow.ones_like(kernel), trainable=False)
+            for kernel in self._kernels
+        ]
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Choose anew which weights are zero, until the sparsity is reached."""
+        last = self.settled(steps)
+        if step > last or (step % STEPS_BETWEEN_MASKS and step != last):
+            return
+        part = 1.0
+        if self._options.decay == "polynomial" and last:
+            part = 1 - (1 - step / last) ** 3
+        for kernel, mask, target in zip(self._kernels, self._masks, self._targets, strict=True):
+            keep = self._keep(kernel.numpy(), target, part)
+            mask.assign(keep.astype(np.float32))
+            kernel.assign(kernel * mask)
+
+    def _keep(self, kernel: NDArray[np.float32], target: float, part: float) -> NDArray[np.bool_]:
+        if self._options.pattern is None:
+            return keep_largest(kernel, target * part)
+        # The pattern is whole from the start of its share: half of a group cannot be half done.
+        groups = keep_two_of_four(kernel)
+        return groups | keep_largest(kernel, (1 - groups.mean()) * part)
+
+    def project(self) -> None:
+        """Set the masked weights to zero again."""
+        for kernel, mask in zip(self._kernels, self._masks, strict=True):
+            kernel.assign(kernel * mask)
+
+    def restore(self) -> None:
+        """Take the zeros of the weights as they are for the mask."""
+        for kernel, mask in zip(self._kernels, self._masks, strict=True):
+            mask.assign((kernel.numpy() != 0).astype(np.float32))
+
+    def settled(self, steps: int) -> int:
+        """Return the step at which the last weights are set to zero."""
+        return 0 if self._options.decay == "constant" else int(steps * self._options.settle)
+
+
+def keep_largest(kernel: NDArray[np.float32], sparsity: float) -> NDArray[np.bool_]:
+    """Return where the weights are that stay, when exactly this fraction becomes zero.
+
+    >>> keep_largest(np.array([3.0, -1.0, 0.5, 2.0], np.float32), 0.5)
+    array([ True, False, False,  True])
+    """
+    zeros = round(kernel.size * sparsity)
+    order = np.argsort(np.abs(kernel), axis=None, kind="stable")
+    keep = np.ones(kernel.size, np.bool_)
+    keep[order[:zeros]] = False
+    return keep.reshape(kernel.shape)
+
+
+def keep_two_of_four(kernel: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where the two largest of each four weights along the input channels are.
+
+    ``kernel``: (..., inputs, outputs). A last group of fewer than four keeps half, rounded up.
+    """
+    inputs = kernel.shape[-2]
+    keep = np.zeros(kernel.shape, np.bool_)
+    for start in range(0, inputs, GROUP):
+        group = np.abs(kernel[..., start : start + GROUP, :])
+        count = -(-group.shape[-2] * KEPT_OF_A_GROUP // GROUP)
+        largest = np.argsort(-group, axis=-2, kind="stable")[..., :count, :]
+        np.put_along_axis(keep[..., start : start + GROUP, :], largest, True, axis=-2)
+    return keep
