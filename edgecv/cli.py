@@ -122,6 +122,9 @@ def compress(
     cluster: Annotated[
         int | None, typer.Option(help="Give each kernel at most so many distinct weights.")
     ] = None,
+    qat: Annotated[
+        bool, typer.Option("--qat", help="Train on with the rounding of int8 in place.")
+    ] = False,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="tflite or onnx; repeat for both.", show_default="both"),
@@ -153,6 +156,7 @@ def compress(
         "quantize": quantize,
         "prune": prune,
         "cluster": cluster,
+        "qat": qat,
         "formats": tuple(formats or ()),
         "data": data,
         "architecture": architecture,

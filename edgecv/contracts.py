@@ -5,7 +5,7 @@ and behaviour; the first line of its docstring is its help text.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -18,6 +18,7 @@ from edgecv.records import (
     Format,
     Images,
     Labels,
+    Layer,
     Predictions,
     SessionFacts,
     Shape,
@@ -133,8 +134,9 @@ class Tuning:
     the weights of the best epoch in it. ``note`` takes sentences for the report.
     """
 
-    fit: Callable[[Any, Any, Constraint], None]
+    fit: Callable[[Any, Any, Constraint | None], None]
     seed: int
+    calibration: Images
     note: Callable[[str], None]
 
 
@@ -150,6 +152,9 @@ class Technique(Plugin):
 
         Raises InputError where the options do not fit the model's layers: before any training.
         """
+
+    def check(self, layers: Sequence[Layer], where: str) -> None:
+        """Raise StepError where an exported file does not hold what this technique promised."""
 
 
 class Exporter(Plugin):

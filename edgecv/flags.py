@@ -13,7 +13,16 @@ from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, TECHNIQUES, parse_o
 from edgecv.schedule import Schedule
 
 DEFAULT_FORMATS = ("tflite", "onnx")
-RECIPE_ONLY = ("quantize", "formats", "prune", "cluster", "architecture", "schedule", "epochs")
+RECIPE_ONLY = (
+    "quantize",
+    "formats",
+    "prune",
+    "cluster",
+    "qat",
+    "architecture",
+    "schedule",
+    "epochs",
+)
 
 
 class Flags(Options):
@@ -24,6 +33,7 @@ class Flags(Options):
     quantize: str | None = None
     prune: str | None = None
     cluster: int | None = None
+    qat: bool = False
     formats: tuple[str, ...] = ()
     data: str | None = None
     architecture: str | None = None
@@ -48,6 +58,7 @@ class Flags(Options):
         quantize = self.quantize or "int8"
         steps = f"-prune{self.prune}" if self.prune else ""
         steps += f"-cluster{self.cluster}" if self.cluster else ""
+        steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         return Recipe(
@@ -63,7 +74,7 @@ class Flags(Options):
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
             ),
             schedule=self._schedule(),
-            techniques=_techniques(self.prune, self.cluster),
+            techniques=_techniques(self.prune, self.cluster, self.qat),
             exports=_exports(quantize, self.formats, self.calibration_images),
             gates=_gates(self.max_drop),
         )
@@ -111,7 +122,7 @@ def _settings(name: str, seed: int, threads: int) -> Settings:
     return parse_options(Settings, {"name": name, "seed": seed, "threads": threads}, "command line")
 
 
-def _techniques(prune: str | None, clusters: int | None) -> tuple[Technique, ...]:
+def _techniques(prune: str | None, clusters: int | None, qat: bool) -> tuple[Technique, ...]:
     asked: list[tuple[str, dict[str, Any]]] = []
     if prune is not None:
         asked.append(
@@ -119,6 +130,8 @@ def _techniques(prune: str | None, clusters: int | None) -> tuple[Technique, ...
         )
     if clusters is not None:
         asked.append(("cluster", {"clusters": clusters}))
+    if qat:
+        asked.append(("qat", {}))
     return tuple(
         parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
         for name, options in asked

@@ -13,7 +13,14 @@ def kernels_of(model: Any, *, depthwise: bool = False) -> dict[str, Any]:
     _, keras = load_tensorflow()
     layers = keras.layers
     found: dict[str, Any] = {}
-    for layer in _leaves(model):
+    for wrapper in _leaves(model):
+        layer = getattr(wrapper, "layer", wrapper)
+        if layer is not wrapper:
+            # Within a quantization wrapper, layer.kernel is what was rounded last, no variable.
+            weights = [variable for variable, _, _ in getattr(wrapper, "_weight_vars", ())]
+            if weights and (depthwise or not isinstance(layer, layers.DepthwiseConv2D)):
+                found[layer.name] = weights[0]
+            continue
         if isinstance(layer, layers.SeparableConv2D):
             if depthwise:
                 found[f"{layer.name}/depthwise"] = layer.depthwise_kernel

@@ -69,12 +69,16 @@ def run(
         reference = baselines.reference(original, model, data.test, store)
         final, candidate, notes = apply_techniques(recipe, data, original, model, store, on_event)
         if recipe.techniques:
-            shutil.copyfile(final.path, folder / "compressed.keras")
+            shutil.copyfile(final.path, folder / f"compressed{final.path.suffix}")
         files = [
             _export(name, exporter, *source, data, store, folder, on_event)
             for name, exporter, is_twin in planned_exports(recipe)
             for source in [(original, model) if is_twin else (final, candidate)]
         ]
+        for file in files:
+            if not is_twin(file.artifact):
+                for technique in recipe.techniques:
+                    technique.check(file.artifact.layers, file.artifact.path)
         measured = tests.measure(files, data.test.images, on_event)
         report = _report(recipe, data, original, reference, *measured, notes)
         write_report(report, folder / "report.json")

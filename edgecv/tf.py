@@ -78,6 +78,23 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
+def model_bytes(model: Any) -> tuple[str, bytes]:
+    """Return the suffix and the bytes of a model's file.
+
+    A model with quantizers is written as ``.h5``: Keras cannot read its ``.keras`` file back.
+    """
+    import tempfile
+    from pathlib import Path
+
+    if not any(hasattr(layer, "quantize_config") for layer in model.layers):
+        return ".keras", keras_bytes(model)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.h5"
+        model.save(path, include_optimizer=False)
+        return ".h5", path.read_bytes()
+
+
 def keras_bytes(model: Any) -> bytes:
     """Return a model as a ``.keras`` file with no clock in it: same weights, same bytes."""
     import io

@@ -256,9 +256,10 @@ def logits_model(model: Any) -> Any:
     """
     _, keras = load_tensorflow()
     last = model.layers[-1]
-    activation = getattr(last, "activation", None)
-    is_softmax = isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and activation is keras.activations.softmax
+    inner = getattr(last, "layer", last)  # Within a quantization wrapper.
+    is_softmax = isinstance(inner, keras.layers.Softmax) or (
+        isinstance(inner, keras.layers.Activation)
+        and inner.activation is keras.activations.softmax
     )
     if not is_softmax:
         raise StepError(

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from edgecv.baseline import MODEL, Original, labels_text
+from edgecv.baseline import Original, labels_text
 from edgecv.contracts import Constraint, Technique, Tuning
 from edgecv.recipe import Recipe
 from edgecv.records import Dataset, Event
@@ -19,6 +19,7 @@ from edgecv.store import Store, content_key, file_sha256, write_bytes, write_jso
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 1
+CALIBRATION_IMAGES = 200
 
 
 def apply_techniques(
@@ -58,7 +59,8 @@ def _apply(
             _write(technique, recipe, data, model(), store, key, folder, on_event)
     else:
         on_event(Event("technique", f"{technique.name} is stored already"))
-    made = Original(place / MODEL, file_sha256(place / MODEL))
+    (path,) = place.glob("model.*")
+    made = Original(path, file_sha256(path))
     return made, cache(made.load)
 
 
@@ -72,13 +74,13 @@ def _write(
     folder: Any,
     on_event: OnEvent,
 ) -> None:
-    from edgecv.tf import keras_bytes, set_seed
+    from edgecv.tf import model_bytes, set_seed
     from edgecv.training import fit
 
     notes: list[str] = []
     history: list[Any] = []
 
-    def tune(tuned: Any, schedule: Schedule, constraint: Constraint) -> None:
+    def tune(tuned: Any, schedule: Schedule, constraint: Constraint | None) -> None:
         if schedule.mirror is None:
             schedule = schedule.model_copy(update={"mirror": type(recipe.data).mirrors})
         history[:] = fit(
@@ -93,8 +95,11 @@ def _write(
         )
 
     set_seed(recipe.settings.seed)
-    result = technique.apply(model, Tuning(tune, recipe.settings.seed, notes.append))
-    write_bytes(folder / MODEL, keras_bytes(result))
+    calibration = data.calibration.images[:CALIBRATION_IMAGES]
+    tuning = Tuning(tune, recipe.settings.seed, calibration, notes.append)
+    result = technique.apply(model, tuning)
+    suffix, content = model_bytes(result)
+    write_bytes(folder / f"model{suffix}", content)
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, folder / "curves.png")
     write_json(
@@ -113,6 +118,7 @@ def _key(technique: Technique, recipe: Recipe, data: Dataset, original: Original
         STAGE_VERSION,
         TECHNIQUES.table(technique),
         original.sha256,
+        data.calibration.sha256,
         type(recipe.data).mirrors,
         recipe.settings.seed,
         data.train.sha256,

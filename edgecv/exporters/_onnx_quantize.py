@@ -24,6 +24,10 @@ from edgecv.records import Images
 
 ACTIVATIONS = ("uint8", "int8")
 INT8_SHIFT = 128
+LARGEST_INT8 = 127
+ROUNDED = 1e-2
+"""Weights that were rounded are whole multiples of their scale, but for float32's own rounding."""
+PROBABILITY_STEP = np.float32(1 / 256)
 
 
 class Quantizer:
@@ -90,7 +94,11 @@ class Quantizer:
         present = {name for node in graph.node for name in node.output}
         ranges = {name: each for name, each in self._trained_ranges.items() if name in present}
         ranges[INPUT] = np.float32(1), self._zero
-        return {
+        if graph.node[-1].op_type == "Softmax":
+            # As in a TFLite file: a probability has one code, whatever the calibration images.
+            ranges[OUTPUT] = PROBABILITY_STEP, 0
+        weights = self._one_scale(graph) if self._trained_ranges else {}
+        return weights | {
             name: [
                 {
                     "scale": np.array(scale, np.float32),
@@ -100,6 +108,34 @@ class Quantizer:
             ]
             for name, (scale, zero_point) in ranges.items()
         }
+
+    def _one_scale(self, graph: Any) -> dict[str, Any]:
+        """Return one scale for each dense kernel that was rounded with one while it was trained.
+
+        By itself the quantizer gives one to each column, and would round them a second time.
+        """
+        from onnxruntime.quantization import QuantType
+
+        links = Links(graph)
+        found = {}
+        for node in graph.node:
+            if node.op_type not in ("Gemm", "MatMul"):
+                continue
+            weights = links.constant(node.input[1])
+            if weights is None:
+                continue
+            scale = np.abs(weights).max() / LARGEST_INT8
+            codes = weights / scale
+            if np.abs(codes - np.round(codes)).max() < ROUNDED:
+                zero_point = np.array(0, np.int8)
+                found[node.input[1]] = [
+                    {
+                        "scale": np.array(scale, np.float32),
+                        "zero_point": zero_point,
+                        "quant_type": QuantType.QInt8,
+                    }
+                ]
+        return found
 
     def _take_bytes(self, graph: Any, activations: str) -> None:
         """Make uint8 the input's type: a pixel's byte is its quantized value."""

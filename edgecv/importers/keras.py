@@ -7,6 +7,7 @@ the first bytes, and every class that the configuration names must be on the lis
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from edgecv.errors import InputError, nearest
 from edgecv.tf import load_tensorflow
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000
-ALLOWED_MODULES = ("keras.", "tf_keras.", "builtins")
+ALLOWED_MODULES = ("keras.", "tf_keras.", "builtins", "tensorflow_model_optimization.")
 ALLOWED_CLASSES = frozenset(
     """
     Sequential Functional Model InputLayer
@@ -31,6 +32,9 @@ ALLOWED_CLASSES = frozenset(
     RandomCrop RandomHeight RandomWidth
     Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
     Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform
+    QuantizeLayer QuantizeWrapperV2 QuantizeAwareActivation NoOpQuantizeConfig OutputOnlyConfig
+    Default8BitQuantizeConfig Default8BitConvQuantizeConfig Default8BitConvTransposeQuantizeConfig
+    Default8BitOutputQuantizeConfig Default8BitActivationQuantizeConfig
     L1 L2 L1L2 MaxNorm MinMaxNorm NonNeg UnitNorm Policy __tuple__
     """.split()
 )
@@ -49,19 +53,31 @@ class KerasFile(Importer):
 
 def load(path: Path) -> Any:
     """Return the tf-keras model in a file. Raises InputError where it is not one, or not safe."""
-    check(path)
+    quantizes = check(path)
     _, keras = load_tensorflow()
     try:
-        return keras.models.load_model(path, compile=False)
+        with _quantize_scope() if quantizes else nullcontext():
+            return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(str(path), f"tf-keras cannot read it: {first_line[:300]}") from error
 
 
-def check(path: Path) -> None:
-    """Raise InputError unless every class in the file's configuration is on the list."""
+def _quantize_scope() -> Any:
+    from tensorflow_model_optimization.quantization.keras import quantize_scope
+
+    return quantize_scope()
+
+
+def check(path: Path) -> bool:
+    """Raise InputError unless every class in the file's configuration is on the list.
+
+    Returns whether the model has quantizers of tensorflow-model-optimization.
+    """
+    quantizes = False
     for found in _named_objects(_configuration(path)):
         name = found["class_name"]
+        quantizes |= name.startswith("Quantize")
         module = found.get("module") or "keras.layers"
         if name not in ALLOWED_CLASSES or not f"{module}.".startswith(ALLOWED_MODULES):
             raise InputError(
@@ -70,6 +86,7 @@ def check(path: Path) -> None:
                 accepted="the standard vision layers of Keras",
                 remedy=nearest(name, ALLOWED_CLASSES) or "rebuild the model with standard layers",
             )
+    return quantizes
 
 
 def _configuration(path: Path) -> Any:

@@ -3,6 +3,8 @@
 Han, Mao and Dally, "Deep compression", 2016.
 """
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,9 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Technique, Tuning
+from edgecv.errors import StepError
+from edgecv.records import Layer
 from edgecv.schedule import Schedule
 from edgecv.techniques._kernels import chosen, clone
-from edgecv.tf import load_tensorflow
+from edgecv.techniques._shared_values import SharedValues
 
 Initialization = Literal["k-means++", "density"]
 
@@ -45,43 +49,17 @@ class Cluster(Technique):
         tuning.fit(clustered, self.training, SharedValues(kernels))
         return clustered
 
-
-class SharedValues:
-    """Keeps weights that are equal equal, and zeros zero: a Constraint."""
-
-    def __init__(self, kernels: list[Any]) -> None:
-        tensorflow, _ = load_tensorflow()
-        self._tensorflow = tensorflow
-        self._kernels = kernels
-        self._groups: list[tuple[Any, Any, int]] = []
-        for kernel in kernels:
-            values, group = np.unique(kernel.numpy(), return_inverse=True)
-            self._groups.append(
-                (
-                    tensorflow.constant(group.ravel().astype(np.int32)),
-                    tensorflow.constant((values != 0).astype(np.float32)),
-                    len(values),
+    def check(self, layers: Sequence[Layer], where: str) -> None:
+        """Raise StepError where a layer of a file has more distinct weights than asked for."""
+        for layer in layers:
+            excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
+            if not excluded and layer.distinct > self.clusters:
+                raise StepError(
+                    where,
+                    f"{layer.name} has {layer.distinct} distinct weights, {self.clusters} were"
+                    " asked for",
+                    remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
-            )
-
-    def before_step(self, step: int, steps: int) -> None:
-        """Change nothing: which weights are equal is decided once."""
-
-    def project(self) -> None:
-        """Give the weights of a group their mean; a gradient of the group is then its members'."""
-        for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
-            flat = self._tensorflow.reshape(kernel, [-1])
-            means = self._tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
-            kernel.assign(
-                self._tensorflow.reshape(self._tensorflow.gather(means, group), kernel.shape)
-            )
-
-    def restore(self) -> None:
-        """Go on: the groups were read from the weights that training started with."""
-
-    def settled(self, steps: int) -> int:
-        """Return 0: the weights are shared from the start."""
-        return 0
 
 
 def cluster(

@@ -4,6 +4,7 @@ Zhu and Gupta, "To prune, or not to prune", 2017 (polynomial decay); Mishra et a
 sparse deep neural networks", 2021 (two of four).
 """
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Technique, Tuning
+from edgecv.errors import StepError
+from edgecv.records import Layer
 from edgecv.schedule import Schedule
 from edgecv.techniques._kernels import chosen, clone
 from edgecv.tf import load_tensorflow
@@ -19,6 +22,7 @@ from edgecv.tf import load_tensorflow
 GROUP = 4
 KEPT_OF_A_GROUP = 2
 STEPS_BETWEEN_MASKS = 25
+TOLERANCE = 0.01
 
 
 class Prune(Technique):
@@ -53,6 +57,18 @@ class Prune(Technique):
         )
         tuning.fit(pruned, self.training, masks)
         return pruned
+
+    def check(self, layers: Sequence[Layer], where: str) -> None:
+        """Raise StepError where a layer of a file has fewer zeros than were asked for."""
+        for layer in layers:
+            wanted = 0.5 if self.pattern else self._target(layer.name)
+            excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
+            if not excluded and layer.sparsity < wanted - TOLERANCE:
+                raise StepError(
+                    where,
+                    f"{layer.sparsity:.1%} of {layer.name} is zero, {wanted:.1%} was asked for",
+                    remedy=f'exclude it: exclude = ["{layer.name}"]',
+                )
 
     def _target(self, name: str) -> float:
         for pattern, fraction in self.layers.items():
