@@ -32,3 +32,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("edgecv.errors"), name)
     raise AttributeError(f"module 'edgecv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Show what is public, though it is not imported yet."""
+    return sorted([*globals(), *__all__])

@@ -1,8 +1,48 @@
-"""``python -m edgecv``."""
+"""``edgecv`` and ``python -m edgecv``: what must hold before the commands are even imported."""
 
+import os
+import signal
 import sys
 
-from edgecv.cli import main
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run a command line and return the exit code, whatever happens."""
+    _open_closed_streams()
+    # A polite request to end is an interruption too: what is half-way is swept, the rest kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from edgecv.cli import run
+
+        code = run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        print("edgecv: interrupted; the same command goes on where it was", file=sys.stderr)
+    return _flush(code)
+
+
+def _open_closed_streams() -> None:
+    """Give the process three open streams: what a caller has closed goes nowhere."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number, which is this one.
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _flush(code: int) -> int:
+    """Flush standard output here, where a reader that is gone is no traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return code or 3
+    return code
+
 
 if __name__ == "__main__":
     sys.exit(main())

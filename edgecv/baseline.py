@@ -65,11 +65,21 @@ def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Or
         on_event(Event("baseline", f"the model {path}"))
         return Original(path, file_sha256(path))
     place = trained_place(recipe, data, store)
-    if store.find("baselines", place.name) is None:
-        on_event(Event("baseline", f"no stored baseline for {_label(recipe, data)}: training it"))
-        train(recipe, data, store, on_event)
-    else:
+    if store.find("baselines", place.name) is not None:
         on_event(Event("baseline", f"the stored {place}"))
+    else:
+        for split in ("train", "validation"):
+            if not len(data.split(split)):
+                raise InputError(
+                    data.name,
+                    f"has no {split} images to train a baseline with",
+                    remedy="give images under train/, or a MODEL",
+                )
+        label = _label(recipe, data)
+        on_event(Event("baseline", f"no stored baseline for {label}: training it"))
+        store.stage(
+            "baselines", place.name, lambda folder: train(recipe, data, store, folder, on_event)
+        )
     return Original(place / MODEL, file_sha256(place / MODEL))
 
 
@@ -78,43 +88,39 @@ def trained_place(recipe: Recipe, data: Dataset, store: Store) -> Path:
     return store.place("baselines", f"{_label(recipe, data)}-{_key(recipe, data)[:8]}")
 
 
-def train(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Path:
-    """Train the recipe's architecture, write its folder, and return the folder."""
-    from edgecv.tf import keras_bytes, load_tensorflow, set_seed
+def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: OnEvent) -> None:
+    """Train the recipe's architecture and write model, labels, history and curves."""
+    from edgecv.tf import keras_bytes, set_seed
     from edgecv.training import fit
 
-    load_tensorflow()
     set_seed(recipe.settings.seed)
     model = recipe.architecture.build(recipe.baseline.input_shape, len(data.class_names))
     schedule = recipe.schedule
     if schedule.mirror is None:
         schedule = schedule.model_copy(update={"mirror": type(recipe.data).mirrors})
-    place = trained_place(recipe, data, store)
-    with store.writing(place) as folder:
-        history = fit(
-            model,
-            data,
-            recipe.task,
-            schedule,
-            seed=recipe.settings.seed,
-            checkpoint=store.checkpoint(_key(recipe, data)),
-            on_event=on_event,
-        )
-        write_bytes(folder / MODEL, keras_bytes(model))
-        write_bytes(folder / "labels.txt", labels_text(data.class_names))
-        write_curves(history, folder / "curves.png")
-        write_json(
-            folder / "training.json",
-            {
-                "architecture": ARCHITECTURES.table(recipe.architecture),
-                "data": DATASETS.table(recipe.data),
-                "seed": recipe.settings.seed,
-                "schedule": schedule.model_dump(),
-                "parameters": model.count_params(),
-                "history": [asdict(epoch) for epoch in history],
-            },
-        )
-    return place
+    history = fit(
+        model,
+        data,
+        recipe.task,
+        schedule,
+        seed=recipe.settings.seed,
+        checkpoint=store.checkpoint(_key(recipe, data)),
+        on_event=on_event,
+    )
+    write_bytes(folder / MODEL, keras_bytes(model))
+    write_bytes(folder / "labels.txt", labels_text(data.class_names))
+    write_curves(history, folder / "curves.png")
+    write_json(
+        folder / "training.json",
+        {
+            "architecture": ARCHITECTURES.table(recipe.architecture),
+            "data": DATASETS.table(recipe.data),
+            "seed": recipe.settings.seed,
+            "schedule": schedule.model_dump(),
+            "parameters": model.count_params(),
+            "history": [asdict(epoch) for epoch in history],
+        },
+    )
 
 
 def read_training(folder: Path) -> dict[str, Any]:
@@ -162,15 +168,16 @@ def reference(
 ) -> Reference:
     """Return what the baseline says of a split, computed once and stored."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
-    if (found := store.find("predictions", key)) is None:
+
+    def make(folder: Path) -> None:
         from edgecv.runtimes.keras import KerasSession
 
         predictions = KerasSession(model(), original.path).predict(split.images)
         _check_probabilities(predictions, original.path)
-        found = store.place("predictions", key)
-        with store.writing(found, replace=True) as folder:
-            np.save(folder / "predictions.npy", predictions, allow_pickle=False)
-            write_json(folder / "facts.json", {"parameters": int(model().count_params())})
+        np.save(folder / "predictions.npy", predictions, allow_pickle=False)
+        write_json(folder / "facts.json", {"parameters": int(model().count_params())})
+
+    found = store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))
     predictions = np.load(found / "predictions.npy", allow_pickle=False)
     return Reference(predictions, facts["parameters"])

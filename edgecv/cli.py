@@ -1,6 +1,5 @@
 """The commands: parse, call, show. No logic; heavy imports inside the functions."""
 
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,21 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgecv import __version__
+
 if TYPE_CHECKING:
     from edgecv.console import Screen
     from edgecv.recipe import Recipe
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Compress Keras vision models for the edge, and prove what each artifact cost.",
     epilog="Exit codes: 0 passed, 1 a gate failed, 2 wrong input, 3 a step failed, "
     "4 inconclusive, 130 interrupted.",
 )
+
+
+@app.callback()
+def edgecv(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    """Compress Keras vision models for the edge, and prove what each artifact cost."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
 
 Data = Annotated[
     str | None,
@@ -51,7 +64,7 @@ Threads = Annotated[
 SkipBadImages = Annotated[
     bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read.")
 ]
-Output = Annotated[Path, typer.Option(help="The folder of all runs and baselines.")]
+Output = Annotated[str, typer.Option(help="The folder of all runs and baselines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing run of this name.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan as a recipe and touch nothing.")
@@ -74,7 +87,7 @@ def train(
     seed: Seed = None,
     recipe: Annotated[str | None, typer.Option(help="Train the baseline of this recipe.")] = None,
     skip_bad_images: SkipBadImages = False,
-    output: Output = Path("exported"),
+    output: Output = "exported",
     as_json: AsJson = False,
 ) -> None:
     """Train a baseline and keep it, its history and its learning curves."""
@@ -87,14 +100,14 @@ def train(
         "recipe": recipe,
         "skip_bad_images": skip_bad_images,
     }
-    plan = _recipe(options)
 
     def work(screen: "Screen") -> int:
         from edgecv import pipeline
         from edgecv.baseline import read_training
         from edgecv.store import Store
 
-        folder = pipeline.train(plan, Store(output), screen.on_event)
+        plan = _recipe(options)
+        folder = pipeline.train(plan, Store.at(output), screen.on_event)
         screen.training(read_training(folder), folder, as_json=as_json)
         return 0
 
@@ -127,7 +140,7 @@ def compress(
     ] = False,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="tflite or onnx; repeat for both.", show_default="both"),
+        typer.Option("--format", help="tflite or onnx, or both with a comma.", show_default="both"),
     ] = None,
     data: Data = None,
     architecture: Architecture = None,
@@ -145,7 +158,7 @@ def compress(
     seed: Seed = None,
     threads: Threads = None,
     skip_bad_images: SkipBadImages = False,
-    output: Output = Path("exported"),
+    output: Output = "exported",
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -170,17 +183,18 @@ def compress(
         "threads": threads,
         "skip_bad_images": skip_bad_images,
     }
-    plan = _recipe(options)
-    if dry_run:
-        typer.echo(plan.to_toml(), nl=False)
-        return
 
     def work(screen: "Screen") -> int:
         from edgecv import pipeline
         from edgecv.proof.gates import exit_code
         from edgecv.store import Store
 
-        store = Store(output)
+        plan = _recipe(options)
+        if dry_run:
+            pipeline.check_model(plan)
+            screen.answer(plan.to_toml())
+            return 0
+        store = Store.at(output)
         report = pipeline.run(plan, store, force=force, on_event=screen.on_event, log=screen.log)
         screen.report(report, store.run_folder(plan.name), as_json=as_json)
         return exit_code(report.gates)
@@ -191,7 +205,7 @@ def compress(
 @app.command()
 def validate(
     paths: Annotated[
-        list[Path], typer.Argument(help="Run folders, or .tflite, .onnx, .keras, .h5 files.")
+        list[Path], typer.Argument(help="A run folder, or .tflite, .onnx, .keras, .h5 files.")
     ],
     data: Annotated[
         str | None,
@@ -200,7 +214,7 @@ def validate(
     baseline: Annotated[
         Path | None, typer.Option(help="The original to compare with; a run folder has its own.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads while a file is timed.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
     max_drop: MaxDrop = None,
     skip_bad_images: SkipBadImages = False,
     as_json: AsJson = False,
@@ -223,6 +237,26 @@ def validate(
         )
         screen.report(report, None, as_json=as_json)
         return exit_code(report.gates)
+
+    _run(work)
+
+
+@app.command()
+def table(
+    recipes: Annotated[list[Path], typer.Argument(help="Recipes: .toml files.")],
+    data: Data = None,
+    output: Output = "exported",
+    as_json: AsJson = False,
+) -> None:
+    """Run recipes that were not run yet, and print what all of them gave, as Markdown."""
+
+    def work(screen: "Screen") -> int:
+        from edgecv.store import Store
+        from edgecv.tables import run_all, to_json, to_markdown
+
+        reports = run_all(recipes, data, Store.at(output), on_event=screen.on_event, log=screen.log)
+        screen.answer(to_json(reports) if as_json else to_markdown(reports))
+        return 0
 
     _run(work)
 
@@ -276,25 +310,22 @@ def _run(work: "Callable[[Screen], int]") -> None:
     raise typer.Exit(code)
 
 
-def main() -> int:
+def run() -> int:
     """Run a command line and return the exit code: no error reaches the screen as a traceback."""
     from typer.exceptions import TyperException
 
     from edgecv.errors import EdgecvError
 
-    # A polite request to end is an interruption too: what is half-way is swept, the rest kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False) or 0)
     except EdgecvError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
         return _usage(error)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    if code == INTERRUPTED:  # Typer turns an interruption into this code without a word.
-        return _fail("interrupted; the same command goes on where it was", INTERRUPTED)
-    return code
+    except BrokenPipeError:
+        return 0  # Whoever was reading has read enough.
+    except OSError as error:
+        return _fail(f"standard output: cannot be written: {error.strerror}", 3)
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,9 +4,11 @@ The libraries below write to the process's own standard error, from C++ too. So 
 copies of the two streams for itself and points the originals at a log file.
 """
 
+import io
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -22,7 +24,10 @@ from rich.table import Table
 
 from edgecv.errors import EdgecvError, StepError
 from edgecv.records import Event, Report
+from edgecv.reports.markdown import HEADINGS, row
 
+WIDE = 130
+"""Columns of the whole table; on a narrower terminal it stands on its side."""
 EPOCH_LINES = 20
 """About so many lines for a training, however many epochs it has."""
 
@@ -39,9 +44,8 @@ class Screen:
         sys.stdout.flush()
         sys.stderr.flush()
         self._originals = os.dup(1), os.dup(2)
-        self._output, self._error = (
-            self._stack.enter_context(os.fdopen(os.dup(number), "w")) for number in (1, 2)
-        )
+        self._output = self._stack.enter_context(os.fdopen(os.dup(1), "wb", buffering=0))
+        self._error = self._stack.enter_context(os.fdopen(os.dup(2), "w"))
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
@@ -123,10 +127,28 @@ class Screen:
             self._task = None
 
     def answer(self, text: str) -> None:
-        """Write to standard output, and nothing but this."""
+        """Write to standard output, and nothing but this.
+
+        Raises StepError where it cannot be written; a reader that has left is no error.
+        """
         self.end_progress()
-        self._output.write(text if text.endswith("\n") else f"{text}\n")
-        self._output.flush()
+        data = (text if text.endswith("\n") else f"{text}\n").encode()
+        try:
+            while data:
+                data = data[self._output.write(data) or 0 :]
+        except BrokenPipeError:
+            return
+        except OSError as error:
+            raise StepError("standard output", f"cannot be written: {error.strerror}") from None
+
+    def _rich(self, *parts: Any, **options: Any) -> str:
+        """Return what rich makes of some parts on the terminal that standard output is, or not."""
+        terminal = self._output.isatty()
+        width = shutil.get_terminal_size().columns if terminal else WIDE
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
+        console.print(*parts, highlight=False, markup=False, **options)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined]
+        return text
 
     def report(self, report: Report, folder: Path | None, *, as_json: bool) -> None:
         """Show a report: the table and the verdict, or JSON."""
@@ -136,19 +158,15 @@ class Screen:
         if as_json:
             self.answer(json.dumps(to_table(report), indent=2, allow_nan=False))
             return
-        self.end_progress()
-        output = _console(self._output)
-        if report.comparisons:
-            output.print(report_table(report))
         colour = {"passed": "green", "failed": "red", "inconclusive": "yellow"}[report.outcome]
-        output.print(verdict_line(report), style=colour, highlight=False, markup=False)
+        text = ""
+        if report.comparisons:
+            wide = shutil.get_terminal_size((WIDE, 0)).columns >= WIDE or not self._output.isatty()
+            text += self._rich(report_table(report) if wide else narrow_table(report))
+        text += self._rich(verdict_line(report), style=colour)
         if folder is not None:
-            output.print(
-                f"Written to {folder}: report.md says more",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            text += f"Written to {folder}: report.md says more\n"
+        self.answer(text)
 
     def training(self, record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
         """Show how a training ended, or its whole record as JSON."""
@@ -162,31 +180,50 @@ class Screen:
             f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
             f"best is epoch {best['epoch']}: validation accuracy "
             f"{best['validation_accuracy']:.2%}\n"
-            f"Kept in {folder}; next: edgecv compress --quantize int8 with the same --data"
+            f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
 
     def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Show rows of words in columns on standard output."""
         grid = Table.grid(padding=(0, 2))
-        for row in rows:
-            grid.add_row(*row)
-        _console(self._output).print(grid)
+        for words in rows:
+            grid.add_row(*words)
+        self.answer(self._rich(grid))
 
 
 def report_table(report: Report) -> Table:
     """Return the one table of a run."""
-    from edgecv.reports.markdown import HEADINGS, row
-
-    table = Table(title=f"{report.name}: {report.data.name}, {_images(report)} test images")
+    table = Table(title=_title(report))
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
-    if report.baseline is not None:
-        value = f"{report.baseline.value:.2%}"
-        cells = [report.baseline.path, "keras", "", "", value, "", "", "", "", "baseline"]
-        table.add_row(*cells, style="dim")
-    for comparison in report.comparisons:
-        table.add_row(*row(comparison), style="dim" if comparison.is_twin else "")
+    for cells, style in _rows(report):
+        table.add_row(*cells, style=style)
     return table
+
+
+def narrow_table(report: Report) -> Table:
+    """Return the same table with a column an artifact, for a narrow terminal."""
+    table = Table(title=_title(report), show_header=False)
+    rows = [cells for cells, _ in _rows(report)]
+    for _ in range(len(rows) + 1):
+        table.add_column(overflow="fold")
+    for heading, *cells in zip(HEADINGS, *rows, strict=True):
+        table.add_row(heading, *cells)
+    return table
+
+
+def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
+    rows: list[tuple[tuple[str, ...], str]] = []
+    if report.baseline is not None:
+        name, value = Path(report.baseline.path).name, f"{report.baseline.value:.2%}"
+        rows.append(((name, "keras", "", "", value, "", "", "", "", "baseline"), "dim"))
+    for comparison in report.comparisons:
+        rows.append((row(comparison), "dim" if comparison.is_twin else ""))
+    return rows
+
+
+def _title(report: Report) -> str:
+    return f"{report.name}: {report.data.name}, {_images(report)} test images"
 
 
 def _images(report: Report) -> str:
@@ -196,4 +233,4 @@ def _images(report: Report) -> str:
 def _console(stream: IO[Any]) -> Console:
     """Return a console that never cuts a table short when it is not on a terminal."""
     console = Console(file=stream)
-    return console if console.is_terminal else Console(file=stream, width=160)
+    return console if console.is_terminal else Console(file=stream, width=WIDE)

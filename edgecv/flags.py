@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
+
 from edgecv.contracts import Exporter, Options, Technique
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
@@ -45,6 +47,14 @@ class Flags(Options):
     seed: int | None = None
     threads: int | None = None
     skip_bad_images: bool = False
+
+    @field_validator("*")
+    @classmethod
+    def _says_something(cls, value: Any) -> Any:
+        """Refuse an empty string: a shell variable that was never set."""
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise ValueError("something: it is empty")
+        return value
 
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
@@ -97,8 +107,14 @@ class Flags(Options):
         if self.max_drop is not None:
             changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
+            calibrated = [exporter for exporter in recipe.exports if exporter.is_calibrated]
+            if not calibrated:
+                raise InputError("--calibration-images", "no export of the recipe needs any")
             changes["exports"] = tuple(
-                _with_calibration(exporter, self.calibration_images) for exporter in recipe.exports
+                _with_calibration(exporter, self.calibration_images)
+                if exporter.is_calibrated
+                else exporter
+                for exporter in recipe.exports
             )
         return recipe.replace(**changes)
 
@@ -119,7 +135,8 @@ class Flags(Options):
 
 def _settings(name: str, seed: int, threads: int) -> Settings:
     check_name(name, "--name")
-    return parse_options(Settings, {"name": name, "seed": seed, "threads": threads}, "command line")
+    checked = parse_options(Settings, {"name": name, "seed": seed}, "--seed")
+    return parse_options(Settings, {**checked.model_dump(), "threads": threads}, "--threads")
 
 
 def _techniques(prune: str | None, clusters: int | None, qat: bool) -> tuple[Technique, ...]:
@@ -159,10 +176,11 @@ def _with_calibration(exporter: Exporter, images: int) -> Exporter:
 def _exports(
     quantize: str, formats: Sequence[str], calibration_images: int | None
 ) -> tuple[Exporter, ...]:
-    formats = tuple(dict.fromkeys(formats)) or DEFAULT_FORMATS
+    each_one = [name.strip() for text in formats for name in text.split(",")]
+    formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
     classes = [EXPORTERS.get(each, "--format") for each in formats]
+    _check_known(quantize)
     precision = "float32" if quantize == "none" else quantize
-    _check_known(precision)
     for cls in classes:
         if precision not in cls.precisions:
             raise _cannot(cls, precision)
@@ -170,15 +188,15 @@ def _exports(
     return tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
 
 
-def _check_known(precision: str) -> None:
+def _check_known(quantize: str) -> None:
     known = dict.fromkeys(each for cls in EXPORTERS.classes.values() for each in cls.precisions)
-    if precision not in known:
-        words = [_word(each) for each in known]
+    words = [_word(each) for each in known]
+    if quantize not in words:
         raise InputError(
             "--quantize",
-            f'"{precision}" is not known',
+            f'"{quantize}" is not known',
             accepted=", ".join(words),
-            remedy=nearest(precision, words),
+            remedy='say "none"' if quantize in known else nearest(quantize, words),
         )
 
 

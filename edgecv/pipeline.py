@@ -1,24 +1,30 @@
 """One run: data -> baseline -> exports -> measurements -> gates -> report."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgecv import baseline as baselines
 from edgecv.baseline import Original, Reference
-from edgecv.contracts import DatasetSource, Exporter
+from edgecv.contracts import DatasetSource
 from edgecv.environment import environment
 from edgecv.errors import InputError
-from edgecv.measuring import File, bench
+from edgecv.exporting import (
+    Exporting,
+    calibration_notes,
+    check_calibration,
+    check_promises,
+    planned_exports,
+)
+from edgecv.measuring import bench
 from edgecv.proof.comparison import compare, is_twin
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Recipe
 from edgecv.records import (
     SPLITS,
-    TWIN_STEM,
     Baseline,
     Comparison,
     DataFacts,
@@ -31,15 +37,12 @@ from edgecv.records import (
     Shape,
     SplitFacts,
 )
-from edgecv.registry import EXPORTERS
-from edgecv.reports.json_file import read_artifact, write_artifact, write_report
+from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
-from edgecv.store import Store, content_key, write_bytes
+from edgecv.store import Store, write_bytes
 from edgecv.tuning import apply_techniques
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 1
-DEFAULT_CALIBRATION_IMAGES = 200
 
 
 def run(
@@ -56,31 +59,32 @@ def run(
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
     place = preflight(recipe, store, force)
+    data, given = _inputs(recipe, on_event)
+    check_calibration(recipe, data)
     with (
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
     ):
         tests.start([exporter.format for exporter in recipe.exports])
-        data, original, model = _inputs(recipe, store, on_event)
-        check_calibration(recipe, data)
-        shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
-        write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
-        write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
+        original = baselines.obtain(recipe, data, store, on_event)
+        model = given or cache(original.load)
         reference = baselines.reference(original, model, data.test, store)
         final, candidate, notes = apply_techniques(recipe, data, original, model, store, on_event)
+        exporting = Exporting(data, store, folder, on_event)
+        sources = {True: (original, model), False: (final, candidate)}
+        files = [
+            exporting.export(planned, *sources[planned.is_twin])
+            for planned in planned_exports(recipe)
+        ]
+        check_promises(recipe, files)
+        measured = tests.measure(files, data.test.images, on_event)
+        notes += calibration_notes(recipe, data)
+        report = _report(recipe, data, original, reference, *measured, notes)
+        shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
         if recipe.techniques:
             shutil.copyfile(final.path, folder / f"compressed{final.path.suffix}")
-        files = [
-            _export(name, exporter, *source, data, store, folder, on_event)
-            for name, exporter, is_twin in planned_exports(recipe)
-            for source in [(original, model) if is_twin else (final, candidate)]
-        ]
-        for file in files:
-            if not is_twin(file.artifact):
-                for technique in recipe.techniques:
-                    technique.check(file.artifact.layers, file.artifact.path)
-        measured = tests.measure(files, data.test.images, on_event)
-        report = _report(recipe, data, original, reference, *measured, notes)
+        write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
+        write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
         write_report(report, folder / "report.json")
         write_bytes(folder / "report.md", to_markdown(report).encode())
         if log is not None:
@@ -97,14 +101,13 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = lambda event: None) 
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     """Check, in no time, what would otherwise fail late. Returns the run's folder."""
-    if recipe.baseline.model is not None:
-        baselines.check_model_file(Path(recipe.baseline.model))
+    check_model(recipe)
     place = store.run_folder(recipe.name)
-    if place.exists() and not force:
+    if os.path.lexists(place) and not force:
         raise InputError(
             str(place), "exists already", remedy="give --force to replace it, or another --name"
         )
-    if place.exists() and not (place / "manifest.json").exists():
+    if os.path.lexists(place) and not (place / "manifest.json").exists():
         raise InputError(
             str(place), "is not a run of edgecv: it is not replaced", remedy="use another --name"
         )
@@ -112,32 +115,10 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     return place
 
 
-def check_calibration(recipe: Recipe, data: Dataset) -> None:
-    """Raise InputError where an export asks for more calibration images than there are."""
-    for exporter in recipe.exports:
-        asked = exporter.calibration_images or 1
-        if exporter.is_calibrated and asked > len(data.calibration):
-            raise InputError(
-                "--calibration-images",
-                f"{asked} asked for",
-                accepted=f"up to {len(data.calibration)} with {data.name}",
-            )
-
-
-def planned_exports(recipe: Recipe) -> list[tuple[str, Exporter, bool]]:
-    """Return file name, exporter and "is a twin" of each file, twins before their candidates.
-
-    Without techniques a float32 candidate is its twin, and is written once.
-    """
-    planned: dict[str, tuple[str, Exporter, bool]] = {}
-    for exporter in recipe.exports:
-        twin = f"{TWIN_STEM}.{exporter.format}"
-        planned[twin] = (twin, exporter.twin(), True)
-        name = f"{exporter.precision}.{exporter.format}"
-        if name == twin and recipe.techniques:
-            name = f"compressed-{name}"
-        planned.setdefault(name, (name, exporter, False))
-    return list(planned.values())
+def check_model(recipe: Recipe) -> None:
+    """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
+    if recipe.baseline.model is not None:
+        baselines.check_model_file(Path(recipe.baseline.model))
 
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
@@ -187,57 +168,16 @@ def judge(
     return gates
 
 
-def _inputs(
-    recipe: Recipe, store: Store, on_event: OnEvent
-) -> tuple[Dataset, Original, Callable[[], Any]]:
-    """Load data and baseline; the model itself only when somebody asks for it."""
+def _inputs(recipe: Recipe, on_event: OnEvent) -> tuple[Dataset, Callable[[], Any] | None]:
+    """Load the data, for the size of the user's model where one is given, and check both."""
     if recipe.baseline.model is None:
-        data = load_data(recipe, recipe.baseline.input_shape, on_event)
-        original = baselines.obtain(recipe, data, store, on_event)
-        return data, original, cache(original.load)
+        return load_data(recipe, recipe.baseline.input_shape, on_event), None
     path = Path(recipe.baseline.model)
     on_event(Event("baseline", "opening the model"))
     model = baselines.importer_of(path).load(path)
     data = load_data(recipe, baselines.input_shape_of(model, path), on_event)
     baselines.check_model(model, path, data.image_shape, len(data.class_names))
-    return data, baselines.obtain(recipe, data, store, on_event), lambda: model
-
-
-def _export(
-    name: str,
-    exporter: Exporter,
-    original: Original,
-    model: Callable[[], Any],
-    data: Dataset,
-    store: Store,
-    folder: Path,
-    on_event: OnEvent,
-) -> File:
-    count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
-    images = data.calibration.images[: count if exporter.is_calibrated else 0]
-    file = f"artifact.{exporter.format}"
-    stage = _export_stage(exporter, original, data, len(images))
-    found = store.find("exports", stage)
-    if found is None:
-        on_event(Event("export", f"writing {name}"))
-        found = store.place("exports", stage)
-        with store.writing(found, replace=True) as draft:
-            artifact = exporter.export(model(), images, draft / file)
-            write_artifact(artifact, draft / "artifact.json")
-    else:
-        on_event(Event("export", f"{name} is stored already"))
-    shutil.copyfile(found / file, folder / name)
-    return File(replace(read_artifact(found / "artifact.json"), path=name), folder / name)
-
-
-def _export_stage(exporter: Exporter, original: Original, data: Dataset, images: int) -> str:
-    facts = environment()
-    versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
-    calibration = data.calibration.sha256 if images else ""
-    table = EXPORTERS.table(exporter)
-    return content_key(
-        "export", STAGE_VERSION, table, images, original.sha256, calibration, versions
-    )
+    return data, lambda: model
 
 
 def _report(

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -16,6 +16,10 @@ from edgecv.store import RESERVED_NAMES
 
 LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+"""Pixels along one side of an image."""
 
 
 class Gates(Options):
@@ -40,7 +44,7 @@ class Baseline(Options):
 
     model: str | None = None
     """A tf-keras model file; without it the architecture is trained, once, and kept."""
-    input_shape: tuple[int, int, int] = Field(default=(32, 32, 3), strict=False)
+    input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
 
@@ -100,12 +104,14 @@ class Recipe(Options):
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
     try:
-        if path.stat().st_size > LARGEST_RECIPE_BYTES:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_RECIPE_BYTES + 1)
+        if len(content) > LARGEST_RECIPE_BYTES:
             raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # A ValueError: a number of 5,000 digits.
         raise InputError(str(path), f"is not TOML: {error}") from None
     return parse_recipe(table, str(path))
 
@@ -186,9 +192,14 @@ def _parse_exports(tables: Any, where: str) -> tuple[Exporter, ...]:
         EXPORTERS.parse(table, f"{where}, export[{number}]")
         for number, table in enumerate(tables, start=1)
     )
-    for number, exporter in enumerate(exports, start=1):
-        if exporter in exports[: number - 1]:
-            raise InputError(f"{where}, export[{number}]", "stands there twice")
+    files = [(exporter.name, exporter.precision) for exporter in exports]
+    for number, file in enumerate(files, start=1):
+        if file in files[: number - 1]:
+            raise InputError(
+                f"{where}, export[{number}]",
+                f"{file[1]} as {file[0]} stands there twice",
+                remedy="keep one: both would be written to the same file",
+            )
     return exports
 
 

@@ -116,7 +116,7 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
         )
     if first["type"] == "missing":
         return InputError(where, f'"{key}" is missing', remedy=f"add {key} = ...")
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if not key:
         return InputError(where, message)
     return InputError(where, f'"{key}" is {first["input"]!r}', accepted=message)

@@ -16,7 +16,7 @@ class Schedule(Options):
 
     epochs: int = Field(default=10, ge=1, le=10_000)
     """Passes over the training images."""
-    minimum_steps: int = Field(default=400, ge=0)
+    minimum_steps: int = Field(default=400, ge=0, le=1_000_000)
     """Epochs are added until there are this many steps: a small data set needs more passes."""
     batch: int = Field(default=128, ge=1, le=65_536)
     """Images a step."""

@@ -9,10 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from edgecv.errors import InputError, StepError
 from edgecv.records import Artifact, Format, Layer
@@ -114,17 +114,20 @@ def check_seal(folder: Path) -> None:
 
 
 def _manifest_files(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    path = folder / MANIFEST
     try:
-        files = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-        if isinstance(files, dict) and all("sha256" in facts for facts in files.values()):
-            return files
+        files = json.loads(path.read_text("utf-8"))["files"]
     except FileNotFoundError:
         raise InputError(
             str(folder), "holds no manifest.json", accepted="a run or baseline that edgecv wrote"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # One message for every way in which it can be damaged.
-    raise InputError(str(folder / MANIFEST), "is damaged")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        files = None
+    if not isinstance(files, dict) or not all(
+        isinstance(facts, dict) and "sha256" in facts for facts in files.values()
+    ):
+        raise InputError(str(path), "is damaged")
+    return files
 
 
 class Store:
@@ -132,6 +135,13 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @classmethod
+    def at(cls, output: str) -> Self:
+        """Return the store of ``--output``. Raises InputError where it is empty."""
+        if not output:
+            raise InputError("--output", "is empty", accepted="a folder")
+        return cls(Path(output))
 
     def place(self, kind: str, name: str) -> Path:
         """Return where a stage of a kind belongs."""
@@ -145,23 +155,44 @@ class Store:
     def find(self, kind: str, name: str) -> Path | None:
         """Return a finished stage, or None. A damaged one is removed, to be made again."""
         place = self.place(kind, name)
-        if not place.exists():
+        if not place.is_dir():
+            if os.path.lexists(place):
+                place.unlink()
             return None
         try:
             check_seal(place)
-        except InputError:
+        except InputError as damage:
             if kind == "baselines":  # People look at these and may have changed one: not ours.
-                raise
+                raise InputError(
+                    damage.where,
+                    damage.found,
+                    remedy=f"move {place} away, and it is trained again",
+                ) from None
             shutil.rmtree(place)
             return None
         return place
+
+    def stage(self, kind: str, name: str, make: Callable[[Path], None]) -> Path:
+        """Return a finished stage; ``make`` fills its folder where there is none.
+
+        A second process that wants the same stage waits for the first and takes what it made.
+        """
+        place = self.place(kind, name)
+        with self.lock(f"{kind}-{name}", wait=True):
+            if self.find(kind, name) is None:
+                self._fill(place, make)
+        return place
+
+    def _fill(self, place: Path, make: Callable[[Path], None]) -> None:
+        with self.writing(place, replace=True) as folder:
+            make(folder)
 
     @contextmanager
     def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:
         """Give an empty folder; on success seal it and move it to ``place`` in one step."""
         draft = self.root / ".partial" / f"{place.parent.name}-{place.name}"
-        with self.lock(draft.name):
-            shutil.rmtree(draft, ignore_errors=True)
+        with self.lock(f"draft-{draft.name}"):
+            self._recover(draft, place)
             self._make(draft)
             try:
                 yield draft
@@ -170,12 +201,19 @@ class Store:
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
 
+    def _recover(self, draft: Path, place: Path) -> None:
+        """Sweep what a killed process left; put back what it had moved aside to replace."""
+        shutil.rmtree(draft, ignore_errors=True)
+        old = _aside(draft)
+        if old.exists() and not place.exists():
+            old.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+
     def _publish(self, draft: Path, place: Path, replace: bool) -> None:
         self._make(place.parent)
         if place.exists() and not replace:
             raise StepError(str(place), "appeared while this was running", remedy="choose a name")
-        old = draft.with_name(f"{draft.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
+        old = _aside(draft)
         if place.exists():
             place.rename(old)
         try:
@@ -193,18 +231,21 @@ class Store:
         return self.root / ".store" / "checkpoints" / f"{key}.npz"
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold a name against other processes. Raises InputError that says who holds it."""
+    def lock(self, name: str, *, wait: bool = False) -> Iterator[None]:
+        """Hold a name against other processes; wait for it, or raise InputError that says who."""
         from filelock import FileLock, Timeout
 
         folder = self.root / ".store" / "locks"
         self._make(folder)
-        holder = folder / f"{name}.holder"
+        path = folder / f"{name}.lock"
+        holder = path.with_suffix(".holder")
         try:
-            with FileLock(folder / f"{name}.lock", timeout=0):
+            with FileLock(path, timeout=-1 if wait else 0):
                 holder.write_text(f"process {os.getpid()}")
-                yield
-                holder.unlink(missing_ok=True)
+                try:
+                    yield
+                finally:
+                    holder.unlink(missing_ok=True)
         except Timeout:
             who = holder.read_text() if holder.exists() else "another process"
             raise InputError(
@@ -212,12 +253,18 @@ class Store:
             ) from None
 
     def check_writable(self) -> None:
-        """Raise InputError if nothing can be written here."""
-        self._make(self.root)
-        if not os.access(self.root, os.W_OK | os.X_OK):
+        """Raise InputError if nothing can be written here; make nothing."""
+        existing = self.root
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise InputError(
-                str(self.root), "cannot be written", remedy="use --output with another folder"
+                str(self.root),
+                "cannot be written" if existing.is_dir() else f"{existing} is not a folder",
+                remedy="use --output with another folder",
             )
+        if (self.root / "baselines").exists() and not (self.root / "baselines").is_dir():
+            raise InputError(str(self.root / "baselines"), "is not a folder", remedy="move it away")
 
     def _make(self, folder: Path) -> None:
         try:
@@ -228,6 +275,11 @@ class Store:
                 f"cannot be made: {error.strerror}",
                 remedy="use --output with another folder",
             ) from None
+
+
+def _aside(draft: Path) -> Path:
+    """Return where a folder waits while its replacement takes its place."""
+    return draft.with_name(f"{draft.name}.old")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -57,6 +57,12 @@ class Progress:
             self.history, key=lambda each: (each.settled, each.validation_accuracy, each.epoch)
         )
 
+    @property
+    def epochs_without_gain(self) -> int:
+        """Settled epochs since the highest validation accuracy was first reached."""
+        settled = [each.validation_accuracy for each in self.history if each.settled]
+        return len(settled) - 1 - settled.index(max(settled)) if settled else 0
+
 
 def fit(
     model: Any,
@@ -90,7 +96,7 @@ def fit(
         _write(checkpoint, progress)
         values = asdict(progress.history[-1])
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
-        if schedule.patience and epoch + 1 - progress.best.epoch >= schedule.patience:
+        if schedule.patience and progress.epochs_without_gain >= schedule.patience:
             on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
             break
     model.set_weights(list(progress.best_weights))
@@ -258,8 +264,7 @@ def logits_model(model: Any) -> Any:
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
     is_softmax = isinstance(inner, keras.layers.Softmax) or (
-        isinstance(inner, keras.layers.Activation)
-        and inner.activation is keras.activations.softmax
+        isinstance(inner, keras.layers.Activation) and inner.activation is keras.activations.softmax
     )
     if not is_softmax:
         raise StepError(

@@ -53,12 +53,15 @@ def _apply(
 ) -> tuple[Original, Callable[[], Any]]:
     key = _key(technique, recipe, data, original)
     place = store.place("techniques", key)
-    if store.find("techniques", key) is None:
-        on_event(Event("technique", f"{technique.name}: training"))
-        with store.writing(place) as folder:
-            _write(technique, recipe, data, model(), store, key, folder, on_event)
-    else:
+    if store.find("techniques", key) is not None:
         on_event(Event("technique", f"{technique.name} is stored already"))
+    else:
+        on_event(Event("technique", f"{technique.name}: training"))
+        store.stage(
+            "techniques",
+            key,
+            lambda folder: _write(technique, recipe, data, model(), store, key, folder, on_event),
+        )
     (path,) = place.glob("model.*")
     made = Original(path, file_sha256(path))
     return made, cache(made.load)

@@ -4,6 +4,7 @@ TensorFlow is not imported in this process, and only in a child where a Keras mo
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
 from edgecv.proof.comparison import compare, is_twin
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
+from edgecv.recipe import Gates, Settings
 from edgecv.records import (
     Baseline,
     Comparison,
@@ -28,12 +30,14 @@ from edgecv.records import (
     Report,
     Shape,
 )
-from edgecv.registry import DATASETS, TASKS
+from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
 
 OnEvent = Callable[[Event], None]
 PRECISION_NOT_KNOWN = "given"
+ROUNDING = 0.01
+"""How far a quantized probability may be outside of 0..1."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Request:
     seed: int
     baseline: Path | None
     parameters: int = 0
+    test_sha256: str | None = None
+    """Of the test split that a run's own report speaks of."""
 
 
 def validate_paths(
@@ -63,18 +69,22 @@ def validate_paths(
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
+    settings = parse_options(Settings, {"name": "validate", "threads": threads}, "--threads")
+    limit = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop").max_drop_points
+    threads = settings.threads
     request = _request(paths, data, baseline, skip_bad_images)
     with bench(threads, log) as tests:
-        shape, closed = _common_shape(request.files, tests)
+        shape, closed = _common_shape(request, tests)
         loaded = load_source(request.source, shape, request.seed, on_event)
         if not len(loaded.test):
             raise InputError(loaded.name, "has no test images", remedy="put some under test/")
+        _check_same_images(request, loaded)
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
-    usable, strange = _with_classes(measurements, len(loaded.class_names))
+    usable, strange = _usable(measurements, len(loaded.class_names))
     comparisons = _compare(usable, reference, loaded, threads)
-    gates = _gates(comparisons, {**closed, **failures, **strange}, max_drop)
+    gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
     return _report(request, loaded, reference, comparisons, gates)
 
 
@@ -82,43 +92,72 @@ def _request(
     paths: Sequence[Path], data: str | None, baseline: Path | None, skip_bad_images: bool
 ) -> Request:
     if not paths:
-        raise InputError("PATH", "none given", accepted="run folders, .tflite, .onnx, .keras files")
+        raise InputError(
+            "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
+        )
     for path in [*paths, *([baseline] if baseline else [])]:
         if not path.exists():
             raise InputError("PATH", f"there is no {path}")
-    files: list[File] = []
+    _check_paths(paths)
+    runs = [path for path in paths if path.is_dir()]
+    if skip_bad_images and data is None:
+        raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
+    for run in runs:
+        check_seal(run)
+    report = read_report(runs[0]) if runs else None
     source = None if data is None else resolve(data, skip_bad_images=skip_bad_images)
-    seed, parameters = 0, 0
-    for path in paths:
-        if not path.is_dir():
-            files.append(_single(path))
-            continue
-        check_seal(path)
-        report = read_report(path)
-        if report.baseline is not None and baseline is None:
-            baseline, parameters = path / report.baseline.path, report.baseline.parameters
+    seed, parameters, test_sha256 = 0, 0, None
+    if report is not None:
+        if baseline is None and report.baseline is not None:
+            baseline = runs[0] / _plain(report.baseline.path, runs[0])
+            parameters = report.baseline.parameters
         if source is None:
-            source = DATASETS.parse(report.recipe.get("data"), f"{path}/report.json, data")
+            source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = int(report.recipe.get("seed", 0))
-        files += _of_run(path, report, alone=len(paths) == 1)
+            test_sha256 = report.data.splits["test"].sha256
     if baseline is not None:
         runtime_of_file(baseline)
     if source is None:
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )
-    return Request(tuple(files), source, seed, baseline, parameters)
+    files: list[File] = []
+    for path in paths:
+        files += _of_run(path, report) if report and path.is_dir() else [_single(path)]
+    return Request(tuple(files), source, seed, baseline, parameters, test_sha256)
 
 
-def _of_run(folder: Path, report: Report, *, alone: bool) -> list[File]:
-    files = []
-    for each in report.comparisons:
-        name = each.artifact.path
-        if Path(name).name != name:
-            raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
-        shown = name if alone else str(folder / name)
-        files.append(File(replace(each.artifact, path=shown), folder / name))
-    return files
+def _check_paths(paths: Sequence[Path]) -> None:
+    """Raise InputError for two runs, or one file twice: each would be judged by the other's."""
+    if len([path for path in paths if path.is_dir()]) > 1:
+        raise InputError("PATH", "more than one run", remedy="validate them one after the other")
+    places = [path.resolve() for path in paths]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
+
+
+def _check_same_images(request: Request, data: Dataset) -> None:
+    """Raise InputError where a run's own data is no longer what the run was proven on."""
+    if request.test_sha256 not in (None, data.test.sha256):
+        raise InputError(
+            data.name,
+            "holds other test images than those that the run was proven on",
+            remedy="give --data to measure on these all the same",
+        )
+
+
+def _of_run(folder: Path, report: Report) -> list[File]:
+    return [
+        File(each.artifact, folder / _plain(each.artifact.path, folder))
+        for each in report.comparisons
+    ]
+
+
+def _plain(name: str, folder: Path) -> str:
+    if Path(name).name != name:
+        raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
+    return name
 
 
 def _single(path: Path) -> File:
@@ -131,26 +170,36 @@ def _single(path: Path) -> File:
     return File(replace(artifact, path=str(path)), path)
 
 
-def _common_shape(files: Sequence[File], tests: Bench) -> tuple[Shape, dict[str, str]]:
-    """Return the image shape that the files take, and path -> reason for those that do not."""
-    shape: Shape | None = None
+def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]]:
+    """Return the image shape of the baseline, or else of most files, and why others are out."""
+    shapes: dict[str, Shape] = {}
     failures: dict[str, str] = {}
-    for file in files:
-        name = file.artifact.path
-        worker = tests.worker(runtime_of_file(file.path).name, os.cpu_count() or 1)
+    for file in request.files:
         try:
-            height, width, channels = worker.open(file.path).input.shape[1:]
+            shapes[file.artifact.path] = _shape_of(file.path, tests)
         except RuntimeFailure as failure:
-            failures[name] = failure.reason
-            continue
-        found = (height, width, channels)
-        if shape is not None and found != shape:
-            failures[name] = f"takes images of {found}, the files before it of {shape}"
-        shape = shape or found
-    if shape is None:
+            failures[file.artifact.path] = failure.reason
+    if not shapes:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
         raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
+    if request.baseline is not None:
+        shape = _shape_of(request.baseline, tests)
+    else:
+        ((shape, _),) = Counter(shapes.values()).most_common(1)
+    for path, found in shapes.items():
+        if found != shape:
+            failures[path] = f"takes images of {_words(found)}, the others of {_words(shape)}"
     return shape, failures
+
+
+def _shape_of(path: Path, tests: Bench) -> Shape:
+    worker = tests.worker(runtime_of_file(path).name, os.cpu_count() or 1)
+    height, width, channels = worker.open(path).input.shape[1:]
+    return height, width, channels
+
+
+def _words(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 def _reference(
@@ -163,6 +212,8 @@ def _reference(
     )
     worker = tests.worker(runtime_of_file(request.baseline).name, os.cpu_count() or 1)
     predictions = worker.predict(request.baseline, data.test.images)
+    if strange := _not_probabilities(predictions):
+        raise InputError(str(request.baseline), strange, remedy="end the model with a softmax")
     if predictions.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
@@ -172,15 +223,25 @@ def _reference(
     return predictions
 
 
-def _with_classes(
+def _usable(
     measurements: Sequence[Measurement], classes: int
 ) -> tuple[list[Measurement], dict[str, str]]:
-    usable = [each for each in measurements if each.predictions.shape[1] == classes]
-    return usable, {
-        each.artifact.path: f"gives {each.predictions.shape[1]} classes, the data has {classes}"
-        for each in measurements
-        if each.predictions.shape[1] != classes
-    }
+    strange = {}
+    for each in measurements:
+        if each.predictions.shape[1] != classes:
+            found = each.predictions.shape[1]
+            strange[each.artifact.path] = f"gives {found} classes, the data has {classes}"
+        elif reason := _not_probabilities(each.predictions):
+            strange[each.artifact.path] = reason
+    return [each for each in measurements if each.artifact.path not in strange], strange
+
+
+def _not_probabilities(predictions: Predictions) -> str:
+    """Say why predictions cannot be probabilities; empty where they can."""
+    low, high = float(predictions.min()), float(predictions.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        return f"gives outputs from {low:.3g} to {high:.3g}, not probabilities"
+    return ""
 
 
 def _compare(

@@ -35,6 +35,14 @@ WRONG = [
     (["compress", "--data", "digits", "--name", "a/b"], "letters, digits"),
     (["compress", "--data", "digits", "--skip-bad-images"], "leave it out"),
     (["compress", "missing.keras", "--data", "digits"], "no file missing.keras"),
+    (["compress", "missing.keras", "--data", "digits", "--dry-run"], "no file missing.keras"),
+    (["compress", "--data", "digits", "--output", ""], "--output: is empty"),
+    (["compress", "--data", ""], "empty"),
+    (["compress", "--data", "digits", "--calibration-images", "5000"], "up to 202"),
+    (["validate", "model.pt", "model.pt", "--data", "digits"], "given twice"),
+    (["validate", "model.pt", "--data", "digits", "--max-drop", "nan"], "--max-drop"),
+    (["validate", "model.pt", "--data", "digits", "--threads", "0"], "--threads"),
+    (["validate", "model.pt", "--skip-bad-images"], "goes with --data"),
     (["compress", "model.pt", "--data", "digits"], ".keras"),
     (["compress", "--recipe", "missing.toml"], "cannot be read"),
     (["compress", "--recipe", str(RECIPES / "quickstart.toml"), "--epochs", "3"], "--epochs"),
@@ -50,7 +58,7 @@ def test_wrong_input_is_one_line_and_writes_nothing_and_loads_no_tensorflow(
 ) -> None:
     (tmp_path / "model.pt").write_bytes(b"PK")
     program = (
-        "import sys; from edgecv.cli import main\n"
+        "import sys; from edgecv.__main__ import main\n"
         "code = main()\n"
         "print('tensorflow' in sys.modules); sys.exit(code)"
     )
@@ -105,10 +113,48 @@ def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> N
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["schema"], ["--version"]])
+def test_an_output_that_cannot_be_written_is_a_line_or_nothing(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    command = f"{sys.executable} -m edgecv {' '.join(arguments)}"
+    for redirect, codes in ((">&-", (0,)), ("| true", (0,)), (">/dev/full", (3,))):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{command} {redirect}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in codes, (redirect, done.stderr)
+        assert done.stderr.count("\n") <= 1
+        assert "Traceback" not in done.stderr
+
+
+def test_a_narrow_terminal_gets_the_whole_table(output: Path) -> None:
+    import io
+
+    from rich.console import Console
+
+    from edgecv.console import narrow_table
+    from edgecv.flags import Flags
+    from edgecv.pipeline import run
+    from edgecv.store import Store
+
+    recipe = Flags(data="digits", epochs=3, name="narrow").to_recipe()
+    report = run(recipe, Store(output))
+    text = io.StringIO()
+    Console(file=text, width=80).print(narrow_table(report))
+    assert "…" not in text.getvalue()
+    assert all(len(line) <= 80 for line in text.getvalue().splitlines())
+
+
 def test_list_shows_what_is_registered(tmp_path: Path) -> None:
     lines = edgecv("list", folder=tmp_path).stdout.splitlines()
     first_words = {line.split("  ")[0].strip() for line in lines}
-    assert first_words == {"data set", "architecture", "importer", "task", "format", "runtime"}
+    assert first_words == {
+        "data set", "architecture", "importer", "task", "technique", "format", "runtime",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,10 +13,11 @@ PACKAGE = Path(edgecv.__file__).parent
 HEAVY = ("tensorflow", "tf_keras", "keras", "onnx", "onnxruntime", "ai_edge_litert", "sklearn")
 
 FLOORS = (
-    ("errors", "records"),
+    ("errors", "records", "__init__"),
     (
         "contracts",
         "registry",
+        "kernels",
         "store",
         "tf",
         "schedule",
@@ -26,8 +27,8 @@ FLOORS = (
         "reports",
     ),
     ("tasks", "datasets", "architectures", "importers", "techniques", "exporters", "runtimes"),
-    ("recipe", "flags", "training", "measuring", "baseline", "tuning"),
-    ("pipeline", "validation", "api"),
+    ("recipe", "flags", "training", "measuring", "baseline", "tuning", "exporting"),
+    ("pipeline", "validation", "tables", "api"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -42,7 +43,9 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
             if node.module == "edgecv":
-                names = [f"edgecv.{alias.name}" for alias in node.names]
+                names = [
+                    f"edgecv.{alias.name}" for alias in node.names if alias.name != "__version__"
+                ]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         rooms |= {name.split(".")[1] for name in names if name.startswith("edgecv.")}

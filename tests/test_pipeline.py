@@ -8,8 +8,9 @@ import pytest
 
 import edgecv
 from edgecv.errors import InputError
+from edgecv.exporting import planned_exports
 from edgecv.flags import Flags
-from edgecv.pipeline import planned_exports, run
+from edgecv.pipeline import run
 from edgecv.records import Event, Report
 from edgecv.registry import EXPORTERS
 from edgecv.store import Store, check_seal
@@ -179,7 +180,7 @@ def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
     recipe = Flags(data="digits", formats=("tflite",)).to_recipe()
     tflite = EXPORTERS.classes["tflite"]
     exports = tuple(tflite(precision=each) for each in ("int8", "float32", "float16"))
-    names = [name for name, _, _ in planned_exports(recipe.replace(exports=exports))]
+    names = [each.name for each in planned_exports(recipe.replace(exports=exports))]
     assert names == ["float32.tflite", "int8.tflite", "float16.tflite"]
 
 
@@ -200,6 +201,73 @@ def test_validate_of_a_changed_run_is_refused(report: Report, output: Path) -> N
     path.write_bytes(content)
     with pytest.raises(InputError, match="SHA-256 differs"):
         edgecv.validate(output / "changed")
+
+
+def test_validate_of_two_runs_at_once_is_refused(report: Report, output: Path) -> None:
+    run(Flags(data="digits", epochs=3, name="other").to_recipe(), Store(output), force=True)
+    with pytest.raises(InputError, match=r"more than one run; validate them one after the other"):
+        edgecv.validate([output / "main", output / "other"])
+
+
+def test_validate_notices_that_the_images_are_others(output: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+
+    def write() -> None:
+        images = random.integers(0, 256, (120, 32, 32, 3), dtype=np.uint8)
+        labels = np.arange(120) % 10
+        train, test = slice(0, 90), slice(90, 120)
+        np.savez(
+            tmp_path / "data.npz",
+            x_train=images[train],
+            y_train=labels[train],
+            x_test=images[test],
+            y_test=labels[test],
+        )
+
+    write()
+    flags = Flags(data=str(tmp_path / "data.npz"), epochs=1, name="moved", formats=("tflite",))
+    run(flags.to_recipe(), Store(output))
+    edgecv.validate(output / "moved")
+    write()
+    with pytest.raises(InputError, match="other test images"):
+        edgecv.validate(output / "moved")
+    edgecv.validate(output / "moved", data=tmp_path / "data.npz")
+
+
+def test_logits_are_not_taken_for_probabilities(output: Path, tmp_path: Path) -> None:
+    from edgecv.tf import keras_bytes, load_tensorflow
+    from edgecv.training import logits_model
+
+    load_tensorflow()
+    (model,) = output.glob("baselines/digits*/model.keras")
+    from edgecv.importers.keras import load
+
+    logits = tmp_path / "logits.keras"
+    logits.write_bytes(keras_bytes(logits_model(load(model))))
+    int8 = output / "main" / "int8.tflite"
+    with pytest.raises(InputError, match=r"not probabilities; end the model with a softmax"):
+        edgecv.validate(int8, data="digits", baseline=logits)
+    result = edgecv.validate([logits, int8], data="digits")
+    assert [gate.artifact for gate in result.gates if gate.name == "runs"] == [str(logits)]
+
+
+def test_a_file_of_another_shape_does_not_take_the_others_down(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
+    from edgecv.exporters.tflite import TFLite
+    from edgecv.registry import ARCHITECTURES
+
+    small = ARCHITECTURES.classes["cifar_cnn"]().build((20, 20, 3), 10)
+    TFLite(precision="float32").export(
+        small, np.zeros((0, 20, 20, 3), np.uint8), tmp_path / "a.tflite"
+    )
+    int8 = output / "main" / "int8.tflite"
+    result = edgecv.validate(
+        [tmp_path / "a.tflite", int8], data="digits", baseline=output / "main" / "float32.onnx"
+    )
+    (gate,) = [gate for gate in result.gates if gate.name == "runs"]
+    assert "takes images of 20x20x3, the others of 32x32x3" in gate.reason
+    assert len(result.comparisons) == 1
 
 
 def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgecv.errors import InputError
 from edgecv.flags import Flags
 from edgecv.recipe import load_recipe, parse_recipe, recipe_schema
-from edgecv.registry import ARCHITECTURES, EXPORTERS
+from edgecv.registry import ARCHITECTURES, EXPORTERS, parse_options
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 MINIMAL: dict[str, Any] = {
@@ -46,6 +46,49 @@ WRONG = [
         changed(export=[{"format": "tflite", "precision": "int8", "calibration": 5}]),
         'unknown key "calibration"',
         "calibration_images",
+    ),
+    (
+        changed(
+            export=[
+                {"format": "tflite", "precision": "int8"},
+                {"format": "tflite", "precision": "int8", "calibration_images": 10},
+            ]
+        ),
+        "int8 as tflite stands there twice",
+        "same file",
+    ),
+    (changed(baseline={"input_shape": [32, 32, 4]}), "input_shape", "1 or 3"),
+    (changed(baseline={"input_shape": [-1, 32, 3]}), "input_shape", "greater than"),
+    (changed(baseline={"input_shape": [99999, 32, 3]}), "input_shape", "less than"),
+    (
+        changed(baseline={"training": {"minimum_steps": 99999999999}}),
+        "minimum_steps",
+        "less than",
+    ),
+    (changed(technique=[{"technique": "prune", "sparsity": 1.5}]), '"sparsity" is 1.5', "less"),
+    (changed(technique=[{"technique": "prune", "pattern": "1:4"}]), "pattern", "2:4"),
+    (
+        changed(technique=[{"technique": "prune", "layers": {"a": 2.0}}]),
+        "layers.a",
+        "less than 1",
+    ),
+    (changed(technique=[{"technique": "cluster", "clusters": 1}]), "clusters", "equal to 2"),
+    (changed(technique=[{"technique": "prun"}]), "unknown technique", 'mean "prune"'),
+    (changed(technique={"technique": "prune"}), "not a list of tables", "technique"),
+    (
+        changed(technique=[{"technique": "cluster"}, {"technique": "prune"}]),
+        '"prune" would undo "cluster"',
+        'put "prune" before "cluster"',
+    ),
+    (
+        changed(technique=[{"technique": "qat"}, {"technique": "cluster"}]),
+        '"cluster" would undo "qat"',
+        'put "cluster" before "qat"',
+    ),
+    (
+        changed(technique=[{"technique": "qat"}, {"technique": "qat"}]),
+        '"qat" would undo "qat"',
+        'keep one "qat"',
     ),
     (changed(gates={"max_drop_points": -1}), "[gates]", "greater than or equal to 0"),
     (changed(gates={"max_drop": 1}), 'unknown key "max_drop"', "max_drop_points"),
@@ -93,6 +136,13 @@ FLAGS_WRONG = [
         "needs no calibration",
     ),
     (Flags(model="m.keras", architecture="cifar_cnn"), "--architecture", "beside MODEL"),
+    (Flags(data="digits", prune="half"), "--prune", "0.5, or 2:4"),
+    (Flags(data="digits", prune="1.5"), "--prune", "less than 1"),
+    (Flags(data="digits", prune="3:4"), "--prune", "'2:4'"),
+    (Flags(data="digits", cluster=1), "--cluster", "equal to 2"),
+    (Flags(data="digits", quantize="float32"), "--quantize", 'say "none"'),
+    (Flags(data="digits", max_drop=float("nan")), "--max-drop", "nan"),
+    (Flags(data="digits", max_drop=float("inf")), "--max-drop", "less than"),
     (Flags(recipe=str(RECIPES / "quickstart.toml"), quantize="int8"), "--quantize", "--recipe"),
     (Flags(recipe="none.toml"), "none.toml", "cannot be read"),
 ]
@@ -117,6 +167,40 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(InputError) as caught:
         load_recipe(path)
     assert message in str(caught.value)
+
+
+def test_a_number_of_five_thousand_digits(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"seed = {'9' * 5000}")
+    with pytest.raises(InputError, match="is not TOML"):
+        load_recipe(path)
+
+
+def test_a_recipe_that_never_ends() -> None:
+    with pytest.raises(InputError, match="larger than a recipe"):
+        load_recipe(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("field", ["model", "quantize", "data", "name", "recipe", "schedule"])
+def test_an_empty_flag_is_a_variable_that_was_never_set(field: str) -> None:
+    with pytest.raises(InputError, match=f'"{field}" is .*empty'):
+        parse_options(Flags, {field: ""}, "command line")
+
+
+def test_formats_may_stand_behind_commas() -> None:
+    both = Flags(data="digits", formats=("tflite,onnx",)).to_recipe()
+    assert [exporter.name for exporter in both.exports] == ["tflite", "onnx"]
+
+
+def test_calibration_images_go_to_the_exports_that_need_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'name = "a"\n[data]\nsource = "digits"\n'
+        '[[export]]\nformat = "tflite"\nprecision = "float16"\n'
+        '[[export]]\nformat = "tflite"\nprecision = "int8"\n'
+    )
+    recipe = Flags(recipe=str(path), calibration_images=30).to_recipe()
+    assert [exporter.calibration_images for exporter in recipe.exports] == [None, 30]
 
 
 def test_a_recipe_has_a_size_limit(tmp_path: Path) -> None:

@@ -58,9 +58,11 @@ def load(path: Path) -> Any:
     try:
         with _quantize_scope() if quantizes else nullcontext():
             return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except Exception as error:  # what Keras and TensorFlow raise has no base class short of this
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(str(path), f"tf-keras cannot read it: {first_line[:300]}") from error
+        raise InputError(
+            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
+        ) from error
 
 
 def _quantize_scope() -> Any:
@@ -82,7 +84,7 @@ def check(path: Path) -> bool:
         if name not in ALLOWED_CLASSES or not f"{module}.".startswith(ALLOWED_MODULES):
             raise InputError(
                 str(path),
-                f'names "{name}" of {module}, which could run code of the file\'s author',
+                f'names "{name[:80]}" of {module}, which could run code of the file\'s author',
                 accepted="the standard vision layers of Keras",
                 remedy=nearest(name, ALLOWED_CLASSES) or "rebuild the model with standard layers",
             )
@@ -107,7 +109,10 @@ def _configuration(path: Path) -> Any:
 
 def _configuration_of_zip(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
-        version = str(json.loads(_read(archive, "metadata.json")).get("keras_version", ""))
+        metadata = json.loads(_read(archive, "metadata.json"))
+        if not isinstance(metadata, dict):
+            raise ValueError("metadata.json holds no table")
+        version = str(metadata.get("keras_version", ""))
         if not version.startswith("2."):
             raise InputError(
                 str(path),

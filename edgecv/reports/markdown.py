@@ -50,7 +50,7 @@ def to_markdown(report: Report) -> str:
             "",
             verdict_line(report),
             "",
-            *_table(HEADINGS, [row(each) for each in report.comparisons]),
+            *markdown_table(HEADINGS, [row(each) for each in report.comparisons]),
             "",
             _latency_note(report),
             "",
@@ -66,7 +66,8 @@ def to_markdown(report: Report) -> str:
     )
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def markdown_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table."""
     lines = [headings, tuple("---" for _ in headings), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
@@ -127,7 +128,7 @@ def _layers(report: Report) -> list[str]:
     if not rows:
         return []
     headings = ("artifact", "layer", "type", "weights", "zero", "distinct")
-    return ["## Weights, as read back from each file", "", *_table(headings, rows), ""]
+    return ["## Weights, as read back from each file", "", *markdown_table(headings, rows), ""]
 
 
 def _data(report: Report) -> list[str]:

@@ -16,7 +16,20 @@ def verdict_line(report: Report) -> str:
         return f"{word}: {'; '.join(gate_sentence(gate) for gate in bad)}"
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each) for each in candidates or report.comparisons)
-    return f"{word}: {summary}. {_limits(report)}"
+    return f"{word}: {summary}. {_limits(report)}{_no_faster(report)}"
+
+
+def _no_faster(report: Report) -> str:
+    """Say where zeros and shared weights do not change the latency, lest someone expect it."""
+    names = {each["technique"] for each in report.recipe.get("technique", ())}
+    words = {"prune": "Zeros", "cluster": "Shared weights"}
+    found = [words[name] for name in words if name in names]
+    if not found:
+        return ""
+    return (
+        f". {' and '.join(found)} make the file smaller where it is compressed (gzip), not faster:"
+        " these runtimes compute with them as with any others"
+    )
 
 
 def gate_sentence(gate: Gate) -> str:

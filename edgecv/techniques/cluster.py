@@ -5,7 +5,7 @@ Han, Mao and Dally, "Deep compression", 2016.
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Cluster(Technique):
     may_follow: ClassVar[tuple[str, ...]] = ("prune",)
     clusters: int = Field(default=16, ge=2, le=256)
     """Distinct values a kernel, zero among them where the kernel has zeros."""
+    layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(default={})
+    """Other numbers for layers by name pattern: {"dense_*" = 12}; the first that matches."""
     initialization: Initialization = "k-means++"
     """Where the search for the values starts: k-means++, or even steps of the weights' density."""
     exclude: tuple[str, ...] = Field(default=(), strict=False)
@@ -53,13 +55,19 @@ class Cluster(Technique):
         """Raise StepError where a layer of a file has more distinct weights than asked for."""
         for layer in layers:
             excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
-            if not excluded and layer.distinct > self.clusters:
+            if not excluded and layer.distinct > self._target(layer.name):
                 raise StepError(
                     where,
-                    f"{layer.name} has {layer.distinct} distinct weights, {self.clusters} were"
-                    " asked for",
+                    f"{layer.name} has {layer.distinct} distinct weights,"
+                    f" {self._target(layer.name)} were asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
+
+    def _target(self, name: str) -> int:
+        for pattern, clusters in self.layers.items():
+            if fnmatchcase(name, pattern):
+                return clusters
+        return self.clusters
 
 
 def cluster(

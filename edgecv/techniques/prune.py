@@ -6,7 +6,7 @@ sparse deep neural networks", 2021 (two of four).
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Prune(Technique):
     pattern: Literal["2:4"] | None = None
     """Two of each four weights along the input channels, for kernels that can skip such zeros;
     in place of ``sparsity``."""
-    layers: dict[str, float] = Field(default={})
+    layers: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default={})
     """Other fractions for layers by name pattern: {"dense_*" = 0.9}; the first that matches."""
     exclude: tuple[str, ...] = Field(default=(), strict=False)
     """Layers to leave whole, by name pattern."""
@@ -106,9 +106,10 @@ class Masks:
     def _keep(self, kernel: NDArray[np.float32], target: float, part: float) -> NDArray[np.bool_]:
         if self._options.pattern is None:
             return keep_largest(kernel, target * part)
-        # The pattern is whole from the start of its share: half of a group cannot be half done.
-        groups = keep_two_of_four(kernel)
-        return groups | keep_largest(kernel, (1 - groups.mean()) * part)
+        # Of the weights that the pattern does not keep, the smallest go first.
+        keep = keep_two_of_four(kernel)
+        keep[~keep] = keep_largest(kernel[~keep], part)
+        return keep
 
     def project(self) -> None:
         """Set the masked weights to zero again."""

@@ -1,0 +1,124 @@
+"""The files of a run: planned, exported once, stored, and held to what was promised."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgecv.baseline import Original
+from edgecv.contracts import Exporter
+from edgecv.environment import environment
+from edgecv.errors import InputError
+from edgecv.measuring import File
+from edgecv.proof.comparison import is_twin
+from edgecv.recipe import Recipe
+from edgecv.records import TWIN_STEM, Dataset, Event, Images
+from edgecv.registry import EXPORTERS
+from edgecv.reports.json_file import read_artifact, write_artifact
+from edgecv.store import Store, content_key
+
+OnEvent = Callable[[Event], None]
+STAGE_VERSION = 1
+DEFAULT_CALIBRATION_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One file that a run is to write."""
+
+    name: str
+    exporter: Exporter
+    is_twin: bool
+
+
+def planned_exports(recipe: Recipe) -> list[Planned]:
+    """Return the files of a run, twins before their candidates.
+
+    Without techniques a float32 candidate is its twin, and is written once.
+    """
+    planned: dict[str, Planned] = {}
+    for exporter in recipe.exports:
+        twin = f"{TWIN_STEM}.{exporter.format}"
+        planned[twin] = Planned(twin, exporter.twin(), True)
+        name = f"{exporter.precision}.{exporter.format}"
+        if name == twin and recipe.techniques:
+            name = f"compressed-{name}"
+        planned.setdefault(name, Planned(name, exporter, False))
+    return list(planned.values())
+
+
+@dataclass(frozen=True)
+class Exporting:
+    """Where exports come from and go to, in one run."""
+
+    data: Dataset
+    store: Store
+    folder: Path
+    on_event: OnEvent
+
+    def export(self, planned: Planned, original: Original, model: Callable[[], Any]) -> File:
+        """Export a model into the run's folder, or copy what an earlier run has exported."""
+        exporter, stored = planned.exporter, f"artifact.{planned.exporter.format}"
+        images = calibration_of(exporter, self.data)
+        key = self._key(exporter, original, images)
+        known = self.store.find("exports", key) is not None
+        words = f"{planned.name} is stored already" if known else f"writing {planned.name}"
+        self.on_event(Event("export", words))
+
+        def make(draft: Path) -> None:
+            artifact = exporter.export(model(), images, draft / stored)
+            write_artifact(artifact, draft / "artifact.json")
+
+        found = self.store.stage("exports", key, make)
+        path = self.folder / planned.name
+        shutil.copyfile(found / stored, path)
+        return File(replace(read_artifact(found / "artifact.json"), path=planned.name), path)
+
+    def _key(self, exporter: Exporter, original: Original, images: Images) -> str:
+        facts = environment()
+        versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
+        calibration = self.data.calibration.sha256 if len(images) else ""
+        return content_key(
+            "export",
+            STAGE_VERSION,
+            EXPORTERS.table(exporter),
+            len(images),
+            original.sha256,
+            calibration,
+            versions,
+        )
+
+
+def calibration_of(exporter: Exporter, data: Dataset) -> Images:
+    """Return the images that an export finds its ranges on: uint8 (N, H, W, C)."""
+    count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
+    return data.calibration.images[: count if exporter.is_calibrated else 0]
+
+
+def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+    """Say how many images the ranges were found on."""
+    counts = {
+        len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
+    }
+    return tuple(f"ranges found on {count} calibration images" for count in sorted(counts))
+
+
+def check_calibration(recipe: Recipe, data: Dataset) -> None:
+    """Raise InputError where an export asks for more calibration images than there are."""
+    for exporter in recipe.exports:
+        asked = exporter.calibration_images or 1
+        if exporter.is_calibrated and asked > len(data.calibration):
+            raise InputError(
+                "--calibration-images",
+                f"{asked} asked for",
+                accepted=f"up to {len(data.calibration)} with {data.name}",
+            )
+
+
+def check_promises(recipe: Recipe, files: Sequence[File]) -> None:
+    """Raise StepError where a file does not hold what a technique promised of its weights."""
+    for file in files:
+        if not is_twin(file.artifact):
+            for technique in recipe.techniques:
+                technique.check(file.artifact.layers, file.artifact.path)

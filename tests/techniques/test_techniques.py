@@ -1,0 +1,261 @@
+"""Techniques on a tiny model: what they promise is in the weights, and in the exported files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edgecv.contracts import Technique, Tuning
+from edgecv.errors import InputError, StepError
+from edgecv.kernels import is_clustered, kernels_of
+from edgecv.records import Dataset, Event, Layer, Split
+from edgecv.registry import EXPORTERS, TECHNIQUES
+from edgecv.schedule import Schedule
+from edgecv.tasks.classification import Classification
+from edgecv.techniques.cluster import Cluster, cluster
+from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four
+from edgecv.techniques.qat import Qat
+from edgecv.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
+from edgecv.training import fit
+
+QUICK = Schedule(epochs=2, minimum_steps=0, batch=16, learning_rate=0.01, shift=0, mirror=False)
+
+
+def split(images: int, seed: int) -> Split:
+    """Make images whose class is where they are bright: top or bottom."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, images)
+    pixels = random.integers(0, 100, (images, 12, 12, 3)).astype(np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[6 * label : 6 * label + 6] += 100
+    return Split(pixels, labels, str(seed))
+
+
+DATA = Dataset("bars", ("top", "bottom"), split(160, 1), split(30, 2), split(40, 3), split(40, 4))
+
+
+def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda event: None) -> Tuning:
+    def tune(tuned: Any, schedule: Any, constraint: Any) -> None:
+        fit(
+            tuned,
+            DATA,
+            Classification(),
+            schedule,
+            seed=3,
+            checkpoint=checkpoint,
+            on_event=on_event,
+            constraint=constraint,
+        )
+
+    return Tuning(tune, 3, DATA.calibration.images, lambda note: None)
+
+
+@pytest.fixture
+def tuning(tmp_path: Path) -> Tuning:
+    return tuning_with(tmp_path / "epoch.npz")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    made = keras.Sequential(
+        [
+            layers.InputLayer((12, 12, 3), name="image"),
+            layers.Rescaling(1 / 128, offset=-1.0, name="rescale"),
+            layers.Conv2D(16, 3, activation="relu", name="conv_1"),
+            layers.Conv2D(24, 1, activation="relu", name="conv_one_by_one"),
+            layers.MaxPooling2D(name="pool"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(16, activation="relu", name="dense_1"),
+            layers.Dense(2, name="logits"),
+            layers.Softmax(name="probabilities"),
+        ]
+    )
+    tuning_with(tmp_path_factory.mktemp("model") / "epoch.npz").fit(made, QUICK, None)
+    return made
+
+
+def sparsity(kernel: Any) -> float:
+    return float(np.mean(kernel.numpy() == 0))
+
+
+CHAINS: dict[str, list[Technique]] = {
+    "prune": [Prune(sparsity=0.5, training=QUICK)],
+    "prune-2:4": [Prune(pattern="2:4", training=QUICK, exclude=("conv_1",))],
+    "cluster": [Cluster(clusters=8, training=QUICK)],
+    "qat": [Qat(training=QUICK)],
+    "pqat": [Prune(sparsity=0.5, training=QUICK), Qat(training=QUICK)],
+    "cqat": [Cluster(clusters=8, training=QUICK), Qat(training=QUICK)],
+    "pcqat": [
+        Prune(sparsity=0.6, training=QUICK),
+        Cluster(clusters=8, training=QUICK),
+        Qat(training=QUICK),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_every_combination_keeps_its_promises_in_the_exported_files(
+    name: str, model: Any, tuning: Tuning, tmp_path: Path
+) -> None:
+    before = weights_sha256(model)
+    result = model
+    for technique in CHAINS[name]:
+        result = technique.apply(result, tuning)
+    assert weights_sha256(model) == before, "the caller's model was changed"
+    for file_format, cls in EXPORTERS.classes.items():
+        path = tmp_path / f"a.{file_format}"
+        artifact = cls(precision="int8").export(result, DATA.calibration.images, path)
+        names = [layer.name for layer in artifact.layers]
+        assert names == ["conv_1", "conv_one_by_one", "dense_1", "logits"]
+        for technique in CHAINS[name]:
+            technique.check(artifact.layers, path.name)
+
+
+def test_one_trained_model_is_the_same_network_in_both_formats(
+    model: Any, tuning: Tuning, tmp_path: Path
+) -> None:
+    from edgecv.worker import Worker
+
+    result = Qat(training=QUICK).apply(model, tuning)
+    answers = []
+    for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
+        path = tmp_path / f"a.{file_format}"
+        exporter = EXPORTERS.classes[file_format](precision="int8")
+        exporter.export(result, DATA.calibration.images, path)
+        with Worker(runtime, 1) as worker:
+            answers.append(worker.predict(path, DATA.test.images))
+    keras = result(DATA.test.images.astype(np.float32)).numpy()
+    assert np.abs(answers[0] - answers[1]).max() < 0.02
+    assert np.abs(answers[0] - keras).max() < 0.05
+
+
+def test_a_model_with_quantizers_reads_back(model: Any, tuning: Tuning, tmp_path: Path) -> None:
+    from edgecv.importers.keras import load
+
+    result = Qat(training=QUICK).apply(model, tuning)
+    suffix, content = model_bytes(result)
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    assert weights_sha256(load(path)) == weights_sha256(result)
+
+
+def test_pruning_reaches_its_target_exactly(model: Any, tuning: Tuning) -> None:
+    options = Prune(sparsity=0.75, layers={"dense_*": 0.9}, exclude=("logits",), training=QUICK)
+    kernels = kernels_of(options.apply(model, tuning))
+    for name, target in (("conv_1", 0.75), ("conv_one_by_one", 0.75), ("dense_1", 0.9)):
+        assert sparsity(kernels[name]) == pytest.approx(target, abs=0.005)
+    assert sparsity(kernels["logits"]) == 0
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "technique",
+    [
+        Prune(sparsity=0.5, training=QUICK.model_copy(update={"epochs": 4})),
+        Prune(pattern="2:4", decay="constant", training=QUICK.model_copy(update={"epochs": 4})),
+        Cluster(clusters=8, training=QUICK.model_copy(update={"epochs": 4})),
+        Qat(training=QUICK.model_copy(update={"epochs": 4})),
+    ],
+    ids=["prune", "prune-2:4", "cluster", "qat"],
+)
+def test_an_interrupted_technique_ends_with_the_same_weights(
+    technique: Technique, model: Any, tmp_path: Path
+) -> None:
+    def stop_after(epoch: int) -> Callable[[Event], None]:
+        def on_event(event: Event) -> None:
+            if event.stage == "epoch" and event.step == epoch:
+                raise Interruption
+
+        return on_event
+
+    whole = technique.apply(model, tuning_with(tmp_path / "whole.npz"))
+    for epoch in (1, 3):
+        with pytest.raises(Interruption):
+            technique.apply(model, tuning_with(tmp_path / "cut.npz", stop_after(epoch)))
+    resumed = technique.apply(model, tuning_with(tmp_path / "cut.npz"))
+    assert weights_sha256(resumed) == weights_sha256(whole)
+
+
+def test_early_stopping_ends_a_training_that_gets_no_better(model: Any, tmp_path: Path) -> None:
+    events: list[Event] = []
+    patient = QUICK.model_copy(update={"epochs": 50, "learning_rate": 1e-9, "patience": 3})
+    technique = Cluster(clusters=8, training=patient)
+    technique.apply(model, tuning_with(tmp_path / "epoch.npz", events.append))
+    epochs = [event for event in events if event.stage == "epoch"]
+    assert len(epochs) < 50
+    assert any("stopped early" in event.message for event in events)
+
+
+@pytest.mark.parametrize("initialization", ["k-means++", "density"])
+def test_clusters_keep_zeros_and_are_few(initialization: Any) -> None:
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 8, 16)).astype(np.float32)
+    kernel[np.abs(kernel) < 0.6] = 0
+    result = cluster(kernel, 8, initialization, seed=0)
+    assert len(np.unique(result)) == 8
+    np.testing.assert_array_equal(result == 0, kernel == 0)
+    assert np.abs(result - kernel).max() < 1.5
+
+
+@given(
+    arrays(np.float32, (2, 2, 7, 3), elements=st.floats(-1, 1, width=32), unique=True),
+    st.floats(0, 0.99),
+)
+def test_exactly_the_smallest_weights_go(kernel: Any, fraction: float) -> None:
+    keep = keep_largest(kernel, fraction)
+    assert np.count_nonzero(~keep) == round(kernel.size * fraction)
+    if keep.any() and not keep.all():
+        assert np.abs(kernel[keep]).min() >= np.abs(kernel[~keep]).max()
+
+
+@given(arrays(np.float32, (1, 2, 8, 3), elements=st.floats(-1, 1, width=32)))
+def test_two_of_each_four_stay(kernel: Any) -> None:
+    groups = keep_two_of_four(kernel).reshape(1, 2, 2, 4, 3)
+    assert (groups.sum(axis=3) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Prune(exclude=("conv_9",)), 'prune: "conv_9" matches no layer; accepted: conv_1'),
+        (Prune(layers={"dens": 0.5}), '"dens" matches no layer'),
+        (Prune(exclude=("*",)), "every layer is excluded"),
+        (Cluster(exclude=("nothing",)), 'cluster: "nothing" matches no layer'),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_refused_before_training(
+    options: Technique, message: str, model: Any, tuning: Tuning
+) -> None:
+    with pytest.raises(InputError) as caught:
+        options.apply(model, tuning)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["prune", "cluster"])
+def test_a_model_without_kernels_is_refused(name: str, tuning: Tuning) -> None:
+    _, keras = load_tensorflow()
+    empty = keras.Sequential([keras.layers.InputLayer((2, 2, 1)), keras.layers.Flatten()])
+    with pytest.raises(InputError, match="no layer with a kernel"):
+        TECHNIQUES.classes[name]().apply(empty, tuning)
+
+
+def test_a_broken_promise_fails_the_step() -> None:
+    dense = (Layer("conv_1", "int8", 100, 0.2, 90),)
+    with pytest.raises(StepError, match=r"20.0% of conv_1 is zero, 50.0% was asked for"):
+        Prune(sparsity=0.5).check(dense, "int8.tflite")
+    with pytest.raises(StepError, match=r"conv_1 has 90 distinct weights, 16 were asked for"):
+        Cluster(clusters=16).check(dense, "int8.tflite")
+
+
+def test_an_ordinary_kernel_is_not_taken_for_a_clustered_one(model: Any) -> None:
+    assert not any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
