@@ -19,7 +19,7 @@ from edgecv.reports.json_file import read_artifact, write_artifact
 from edgecv.store import Store, content_key
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 DEFAULT_CALIBRATION_IMAGES = 200
 
 

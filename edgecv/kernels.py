@@ -44,7 +44,7 @@ def is_clustered(kernel: Any) -> bool:
 
     values = np.asarray(kernel)
     values = values[values != 0]
-    return len(np.unique(values)) < DISTINCT_BY_TRAINING * values.size
+    return bool(len(np.unique(values)) < DISTINCT_BY_TRAINING * values.size)
 
 
 def _leaves(model: Any) -> list[Any]:

@@ -68,6 +68,8 @@ class Layer:
     """The weights of one layer as they stand in an exported file."""
 
     name: str
+    shape: tuple[int, ...]
+    """Of the kernel in Keras: (height, width, inputs, outputs) or (inputs, outputs)."""
     type: str
     weights: int
     sparsity: float

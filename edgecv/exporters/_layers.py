@@ -15,14 +15,18 @@ def read_layers(model: Any, kernels: list[NDArray[Any]]) -> tuple[Layer, ...]:
     ``kernels``: as stored, in the order of the file. A converter may reorder branches: names go
     by order and size, and a kernel that fits no layer is called by its place.
     """
-    names = {name: int(np.prod(kernel.shape)) for name, kernel in _named(model).items()}
+    shapes = {
+        name: tuple(int(side) for side in kernel.shape)
+        for name, kernel in kernels_of(model, depthwise=True).items()
+    }
     layers = []
     for number, kernel in enumerate(kernels, start=1):
-        name = next((name for name, size in names.items() if size == kernel.size), None)
-        names.pop(name or "", None)
+        fitting = [name for name, shape in shapes.items() if np.prod(shape) == kernel.size]
+        name = fitting[0] if fitting else f"kernel {number}"
         layers.append(
             Layer(
-                name=name or f"kernel {number}",
+                name=name,
+                shape=shapes.pop(name, kernel.shape),
                 type=str(kernel.dtype),
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
@@ -42,7 +46,3 @@ def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
     if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
         return ()
     return ("weights are clustered: one scale a kernel, so that equal weights stay equal",)
-
-
-def _named(model: Any) -> dict[str, Any]:
-    return kernels_of(model, depthwise=True)

@@ -33,7 +33,7 @@ class Prune(Technique):
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None
     """Two of each four weights along the input channels, for kernels that can skip such zeros;
-    in place of ``sparsity``."""
+    in place of ``sparsity``. A layer whose inputs do not come in fours is left whole."""
     layers: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default={})
     """Other fractions for layers by name pattern: {"dense_*" = 0.9}; the first that matches."""
     exclude: tuple[str, ...] = Field(default=(), strict=False)
@@ -51,11 +51,18 @@ class Prune(Technique):
         """Return a pruned copy of the model, dense in shape and with zeros in place."""
         where = "prune"
         pruned = clone(model)
-        kernels = chosen(pruned, self.exclude, self.layers, where)
-        masks = Masks(
-            {name: (kernel, self._target(name)) for name, kernel in kernels.items()}, self
-        )
-        tuning.fit(pruned, self.training, masks)
+        kernels = chosen(pruned, self.exclude, self.layers, "prune")
+        odd = [name for name, kernel in kernels.items() if not self._fits(kernel.shape)]
+        if len(odd) == len(kernels):
+            raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
+        if odd:
+            tuning.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
+        targets = {
+            name: (kernel, self._target(name))
+            for name, kernel in kernels.items()
+            if name not in odd
+        }
+        tuning.fit(pruned, self.training, Masks(targets, self))
         return pruned
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
@@ -63,12 +70,15 @@ class Prune(Technique):
         for layer in layers:
             wanted = 0.5 if self.pattern else self._target(layer.name)
             excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
-            if not excluded and layer.sparsity < wanted - TOLERANCE:
+            if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
                 raise StepError(
                     where,
                     f"{layer.sparsity:.1%} of {layer.name} is zero, {wanted:.1%} was asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
+
+    def _fits(self, shape: Sequence[int]) -> bool:
+        return self.pattern is None or shape[-2] % GROUP == 0
 
     def _target(self, name: str) -> float:
         for pattern, fraction in self.layers.items():
@@ -142,13 +152,11 @@ def keep_largest(kernel: NDArray[np.float32], sparsity: float) -> NDArray[np.boo
 def keep_two_of_four(kernel: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return where the two largest of each four weights along the input channels are.
 
-    ``kernel``: (..., inputs, outputs). A last group of fewer than four keeps half, rounded up.
+    ``kernel``: (..., inputs, outputs), inputs a multiple of four.
     """
-    inputs = kernel.shape[-2]
-    keep = np.zeros(kernel.shape, np.bool_)
-    for start in range(0, inputs, GROUP):
-        group = np.abs(kernel[..., start : start + GROUP, :])
-        count = -(-group.shape[-2] * KEPT_OF_A_GROUP // GROUP)
-        largest = np.argsort(-group, axis=-2, kind="stable")[..., :count, :]
-        np.put_along_axis(keep[..., start : start + GROUP, :], largest, True, axis=-2)
-    return keep
+    *sides, inputs, outputs = kernel.shape
+    groups = np.abs(kernel).reshape(*sides, inputs // GROUP, GROUP, outputs)
+    largest = np.argsort(-groups, axis=-2, kind="stable")[..., :KEPT_OF_A_GROUP, :]
+    keep = np.zeros(groups.shape, np.bool_)
+    np.put_along_axis(keep, largest, True, axis=-2)
+    return keep.reshape(kernel.shape)

@@ -88,7 +88,7 @@ def sparsity(kernel: Any) -> float:
 
 CHAINS: dict[str, list[Technique]] = {
     "prune": [Prune(sparsity=0.5, training=QUICK)],
-    "prune-2:4": [Prune(pattern="2:4", training=QUICK, exclude=("conv_1",))],
+    "prune-2:4": [Prune(pattern="2:4", training=QUICK)],
     "cluster": [Cluster(clusters=8, training=QUICK)],
     "qat": [Qat(training=QUICK)],
     "pqat": [Prune(sparsity=0.5, training=QUICK), Qat(training=QUICK)],
@@ -250,7 +250,7 @@ def test_a_model_without_kernels_is_refused(name: str, tuning: Tuning) -> None:
 
 
 def test_a_broken_promise_fails_the_step() -> None:
-    dense = (Layer("conv_1", "int8", 100, 0.2, 90),)
+    dense = (Layer("conv_1", (1, 1, 10, 10), "int8", 100, 0.2, 90),)
     with pytest.raises(StepError, match=r"20.0% of conv_1 is zero, 50.0% was asked for"):
         Prune(sparsity=0.5).check(dense, "int8.tflite")
     with pytest.raises(StepError, match=r"conv_1 has 90 distinct weights, 16 were asked for"):
