@@ -25,16 +25,20 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def edgecv(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     """Compress Keras vision models for the edge, and prove what each artifact cost."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 Data = Annotated[
@@ -322,7 +326,7 @@ def run() -> int:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
         return _usage(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer leaves so where a pipe is broken.
         return 0  # Whoever was reading has read enough.
     except OSError as error:
         return _fail(f"standard output: cannot be written: {error.strerror}", 3)

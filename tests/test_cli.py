@@ -38,7 +38,6 @@ WRONG = [
     (["compress", "missing.keras", "--data", "digits", "--dry-run"], "no file missing.keras"),
     (["compress", "--data", "digits", "--output", ""], "--output: is empty"),
     (["compress", "--data", ""], "empty"),
-    (["compress", "--data", "digits", "--calibration-images", "5000"], "up to 202"),
     (["validate", "model.pt", "model.pt", "--data", "digits"], "given twice"),
     (["validate", "model.pt", "--data", "digits", "--max-drop", "nan"], "--max-drop"),
     (["validate", "model.pt", "--data", "digits", "--threads", "0"], "--threads"),
@@ -75,6 +74,14 @@ def test_wrong_input_is_one_line_and_writes_nothing_and_loads_no_tensorflow(
     assert done.stderr.startswith("edgecv: ")
     assert message in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_too_many_calibration_images_are_refused_before_training(tmp_path: Path) -> None:
+    done = edgecv("compress", "--data", "digits", "--calibration-images", "5000", folder=tmp_path)
+    assert done.returncode == 2
+    assert "5000 asked for; accepted: up to 202 with digits" in done.stderr
+    assert "training" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:

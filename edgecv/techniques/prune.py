@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Technique, Tuning
-from edgecv.errors import StepError
+from edgecv.errors import InputError, StepError
 from edgecv.records import Layer
 from edgecv.schedule import Schedule
 from edgecv.techniques._kernels import chosen, clone
@@ -49,7 +49,6 @@ class Prune(Technique):
 
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a pruned copy of the model, dense in shape and with zeros in place."""
-        where = "prune"
         pruned = clone(model)
         kernels = chosen(pruned, self.exclude, self.layers, "prune")
         odd = [name for name, kernel in kernels.items() if not self._fits(kernel.shape)]

@@ -67,7 +67,7 @@ def test_int8_is_integers_from_end_to_end(name: str, export: Export, runtimes: R
     facts = runtimes.open(path)
     assert (facts.input.type, facts.input.scale, facts.input.zero_point) == ("uint8", 1.0, 0)
     assert facts.output.type in ("uint8", "int8")
-    assert facts.output.scale == pytest.approx(1 / 255, rel=1e-6)
+    assert facts.output.scale == pytest.approx(1 / 256, rel=1e-6)
     metadata = {each.key: each.value for each in model.metadata_props}
     assert float(np.float32(metadata["edgecv.output_scale"])) == facts.output.scale
     values = [numpy_helper.to_array(each) for each in model.graph.initializer]
