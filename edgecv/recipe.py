@@ -137,12 +137,13 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
+    source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)
     check_precisions(techniques, exports, where)
     return Recipe(
         settings=settings,
-        data=DATASETS.parse(_table(table, "data", where), f"{where}, [data]"),
+        data=source,
         task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
         baseline=parse_options(Baseline, baseline, inside),
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
