@@ -145,6 +145,8 @@ class Technique(Plugin):
 
     may_follow: ClassVar[tuple[str, ...]] = ()
     """Names of the techniques that this one keeps the work of."""
+    precisions: ClassVar[tuple[str, ...] | None] = None
+    """The only precisions that its model can be exported at; None where all are possible."""
 
     @abstractmethod
     def apply(self, model: Any, tuning: Tuning) -> Any:

@@ -10,7 +10,16 @@ from pydantic import field_validator
 from edgecv.contracts import Exporter, Options, Technique
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
-from edgecv.recipe import Baseline, Gates, Recipe, Settings, check_name, load_recipe, parse_schedule
+from edgecv.recipe import (
+    Baseline,
+    Gates,
+    Recipe,
+    Settings,
+    check_name,
+    check_precisions,
+    load_recipe,
+    parse_schedule,
+)
 from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import Schedule
 
@@ -71,6 +80,9 @@ class Flags(Options):
         steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
+        techniques = _techniques(self.prune, self.cluster, self.qat)
+        exports = _exports(quantize, self.formats, self.calibration_images)
+        check_precisions(techniques, exports, "--quantize")
         return Recipe(
             settings=_settings(
                 self.name or _clean(f"{Path(data).stem}-{origin}{steps}-{quantize}"),
@@ -84,8 +96,8 @@ class Flags(Options):
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
             ),
             schedule=self._schedule(),
-            techniques=_techniques(self.prune, self.cluster, self.qat),
-            exports=_exports(quantize, self.formats, self.calibration_images),
+            techniques=techniques,
+            exports=exports,
             gates=_gates(self.max_drop),
         )
 

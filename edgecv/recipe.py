@@ -137,15 +137,19 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
+    source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
+    techniques = _parse_techniques(table.get("technique", ()), where)
+    exports = _parse_exports(table.get("export"), where)
+    check_precisions(techniques, exports, where)
     return Recipe(
         settings=settings,
-        data=DATASETS.parse(_table(table, "data", where), f"{where}, [data]"),
+        data=source,
         task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
         baseline=parse_options(Baseline, baseline, inside),
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
         schedule=parse_schedule(training, f"{where}, [baseline.training]"),
-        techniques=_parse_techniques(table.get("technique", ()), where),
-        exports=_parse_exports(table.get("export"), where),
+        techniques=techniques,
+        exports=exports,
         gates=parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]"),
     )
 
@@ -212,6 +216,22 @@ def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
     )
     check_order(techniques, where)
     return techniques
+
+
+def check_precisions(
+    techniques: Sequence[Technique], exports: Sequence[Exporter], where: str
+) -> None:
+    """Raise InputError where a technique's model cannot be exported as asked: before training."""
+    for technique in techniques:
+        possible = technique.precisions
+        for exporter in exports:
+            if possible is not None and exporter.precision not in possible:
+                raise InputError(
+                    where,
+                    f'"{technique.name}" makes a model for {", ".join(possible)}, and'
+                    f" {exporter.precision} is asked for",
+                    remedy=f'leave "{technique.name}" out, or ask for {possible[0]}',
+                )
 
 
 def check_order(techniques: Sequence[Technique], where: str) -> None:

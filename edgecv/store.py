@@ -191,7 +191,7 @@ class Store:
     def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:
         """Give an empty folder; on success seal it and move it to ``place`` in one step."""
         draft = self.root / ".partial" / f"{place.parent.name}-{place.name}"
-        with self.lock(f"draft-{draft.name}"):
+        with self.lock(f"draft-{draft.name}", label=place.name):
             self._recover(draft, place)
             self._make(draft)
             try:
@@ -231,7 +231,7 @@ class Store:
         return self.root / ".store" / "checkpoints" / f"{key}.npz"
 
     @contextmanager
-    def lock(self, name: str, *, wait: bool = False) -> Iterator[None]:
+    def lock(self, name: str, *, wait: bool = False, label: str = "") -> Iterator[None]:
         """Hold a name against other processes; wait for it, or raise InputError that says who."""
         from filelock import FileLock, Timeout
 
@@ -249,7 +249,9 @@ class Store:
         except Timeout:
             who = holder.read_text() if holder.exists() else "another process"
             raise InputError(
-                str(self.root), f"{who} is already working on {name}", remedy="wait, or use --name"
+                str(self.root),
+                f"{who} is already working on {label or name}",
+                remedy="wait, or use --name",
             ) from None
 
     def check_writable(self) -> None:

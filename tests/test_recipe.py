@@ -74,6 +74,14 @@ WRONG = [
     ),
     (changed(technique=[{"technique": "cluster", "clusters": 1}]), "clusters", "equal to 2"),
     (changed(technique=[{"technique": "prun"}]), "unknown technique", 'mean "prune"'),
+    (
+        changed(
+            technique=[{"technique": "qat"}],
+            export=[{"format": "tflite", "precision": "float16"}],
+        ),
+        '"qat" makes a model for int8, and float16 is asked for',
+        'leave "qat" out',
+    ),
     (changed(technique={"technique": "prune"}), "not a list of tables", "technique"),
     (
         changed(technique=[{"technique": "cluster"}, {"technique": "prune"}]),
@@ -139,6 +147,7 @@ FLAGS_WRONG = [
     (Flags(data="digits", prune="half"), "--prune", "0.5, or 2:4"),
     (Flags(data="digits", prune="1.5"), "--prune", "less than 1"),
     (Flags(data="digits", prune="3:4"), "--prune", "'2:4'"),
+    (Flags(data="digits", qat=True, quantize="none"), "--quantize", 'leave "qat" out'),
     (Flags(data="digits", cluster=1), "--cluster", "equal to 2"),
     (Flags(data="digits", quantize="float32"), "--quantize", 'say "none"'),
     (Flags(data="digits", max_drop=float("nan")), "--max-drop", "nan"),

@@ -41,10 +41,8 @@ class SharedValues:
         for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
             flat = self._tensorflow.reshape(kernel, [-1])
             means = self._tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
-            kernel.assign(
-                self._tensorflow.reshape(self._tensorflow.gather(means, group), kernel.shape)
-            )
-
+            values = self._tensorflow.gather(means, group)
+            kernel.assign(self._tensorflow.reshape(values, kernel.shape))
         for kernel, mask in self._masks:
             kernel.assign(kernel * mask)
 

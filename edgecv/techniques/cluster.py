@@ -42,13 +42,11 @@ class Cluster(Technique):
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a copy of the model whose kernels have at most ``clusters`` distinct values."""
         clustered = clone(model)
-        kernels = list(chosen(clustered, self.exclude, {}, "cluster").values())
-        for number, kernel in enumerate(kernels):
-            values = cluster(
-                kernel.numpy(), self.clusters, self.initialization, tuning.seed + number
-            )
-            kernel.assign(values)
-        tuning.fit(clustered, self.training, SharedValues(kernels))
+        kernels = chosen(clustered, self.exclude, self.layers, "cluster")
+        for number, (name, kernel) in enumerate(kernels.items()):
+            seed, most = tuning.seed + number, self._target(name)
+            kernel.assign(cluster(kernel.numpy(), most, self.initialization, seed))
+        tuning.fit(clustered, self.training, SharedValues(list(kernels.values())))
         return clustered
 
     def check(self, layers: Sequence[Layer], where: str) -> None:

@@ -27,6 +27,7 @@ class Qat(Technique):
 
     name: ClassVar[str] = "qat"
     may_follow: ClassVar[tuple[str, ...]] = ("prune", "cluster")
+    precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
     training: Schedule = Schedule(
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None
     )

@@ -155,6 +155,14 @@ def test_pruning_reaches_its_target_exactly(model: Any, tuning: Tuning) -> None:
     assert sparsity(kernels["logits"]) == 0
 
 
+def test_clusters_are_counted_layer_by_layer(model: Any, tuning: Tuning) -> None:
+    options = Cluster(clusters=16, layers={"dense_*": 5}, exclude=("logits",), training=QUICK)
+    kernels = kernels_of(options.apply(model, tuning))
+    counts = {name: len(np.unique(kernel.numpy())) for name, kernel in kernels.items()}
+    assert (counts["conv_1"], counts["dense_1"]) == (16, 5)
+    assert counts["logits"] == kernels["logits"].numpy().size
+
+
 class Interruption(Exception):
     pass
 
