@@ -12,6 +12,7 @@ from edgecv.environment import environment
 from edgecv.errors import InputError
 from edgecv.measuring import File
 from edgecv.proof.comparison import is_twin
+from edgecv.proof.scales import check_same_scales
 from edgecv.recipe import Recipe
 from edgecv.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.registry import EXPORTERS
@@ -19,7 +20,7 @@ from edgecv.reports.json_file import read_artifact, write_artifact
 from edgecv.store import Store, content_key
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 DEFAULT_CALIBRATION_IMAGES = 200
 
 
@@ -116,9 +117,12 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
             )
 
 
-def check_promises(recipe: Recipe, files: Sequence[File]) -> None:
-    """Raise StepError where a file does not hold what a technique promised of its weights."""
-    for file in files:
-        if not is_twin(file.artifact):
-            for technique in recipe.techniques:
-                technique.check(file.artifact.layers, file.artifact.path)
+def check_promises(recipe: Recipe, files: Sequence[File]) -> tuple[str, ...]:
+    """Return what could be checked in the files. Raises StepError where a promise is not held."""
+    artifacts = [file.artifact for file in files if not is_twin(file.artifact)]
+    for artifact in artifacts:
+        for technique in recipe.techniques:
+            technique.check(artifact.layers, artifact.path)
+    if any(technique.precisions for technique in recipe.techniques):
+        return check_same_scales(artifacts)
+    return ()

@@ -76,7 +76,7 @@ def run(
             exporting.export(planned, *sources[planned.is_twin])
             for planned in planned_exports(recipe)
         ]
-        check_promises(recipe, files)
+        notes += check_promises(recipe, files)
         measured = tests.measure(files, data.test.images, on_event)
         notes += calibration_notes(recipe, data)
         report = _report(recipe, data, original, reference, *measured, notes)

@@ -76,6 +76,11 @@ class Layer:
     """Fraction of the weights that are zero."""
     distinct: int
     """Distinct stored values."""
+    scales: tuple[float, ...] = ()
+    """Of the weights, one or one an output; empty where they are not integers."""
+    output_scale: float | None = None
+    output_zero_point: int | None = None
+    """Of the layer's output as uint8: an int8 file's zero point plus 128."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What stands in an exported file, layer by layer."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,20 @@ from edgecv.kernels import is_clustered, kernels_of
 from edgecv.records import Layer
 
 
-def read_layers(model: Any, kernels: list[NDArray[Any]]) -> tuple[Layer, ...]:
+@dataclass(frozen=True)
+class StoredKernel:
+    """The weights of one layer as a file stores them, and how its output is quantized."""
+
+    weights: NDArray[Any]
+    scales: tuple[float, ...] = ()
+    output_scale: float | None = None
+    output_zero_point: int | None = None
+
+
+def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
     """Return the facts of the weights of a file, with the names of the model's layers.
 
-    ``kernels``: as stored, in the order of the file. A converter may reorder branches: names go
+    ``kernels``: in the order of the file. A converter may reorder branches: names go
     by order and size, and a kernel that fits no layer is called by its place.
     """
     shapes = {
@@ -20,7 +31,8 @@ def read_layers(model: Any, kernels: list[NDArray[Any]]) -> tuple[Layer, ...]:
         for name, kernel in kernels_of(model, depthwise=True).items()
     }
     layers = []
-    for number, kernel in enumerate(kernels, start=1):
+    for number, stored in enumerate(kernels, start=1):
+        kernel = stored.weights
         fitting = [name for name, shape in shapes.items() if np.prod(shape) == kernel.size]
         name = fitting[0] if fitting else f"kernel {number}"
         layers.append(
@@ -31,6 +43,9 @@ def read_layers(model: Any, kernels: list[NDArray[Any]]) -> tuple[Layer, ...]:
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),
+                scales=stored.scales,
+                output_scale=stored.output_scale,
+                output_zero_point=stored.output_zero_point,
             )
         )
     return tuple(layers)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.exporters._checks import first_line, listed
+from edgecv.exporters._layers import StoredKernel
 from edgecv.exporters._onnx_graph import Links, serialized
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -32,6 +32,7 @@ FLOAT_KERNELS = (
     "FusedMatMul",
 )
 ERRORS_ONLY = 3
+INT8_SHIFT = 128
 
 
 def prove_float(model: Any, where: str) -> None:
@@ -74,19 +75,36 @@ def _check_valid(model: Any, where: str) -> None:
         raise StepError(where, f"the converted model is not valid: {first_line(error)}") from error
 
 
-def kernels_in(model: Any) -> list[NDArray[Any]]:
+def kernels_in(model: Any) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
     links = Links(model.graph)
     kernels = []
     for node in model.graph.node:
-        if node.op_type in KERNELS:
-            name = node.input[1]
-            source = links.producer.get(name)
-            if source is not None and source.op_type == "DequantizeLinear":
-                name = source.input[0]
-            if (weights := links.constant(name)) is not None:
-                kernels.append(weights)
+        if node.op_type not in KERNELS:
+            continue
+        source = links.producer.get(node.input[1])
+        if source is None or source.op_type != "DequantizeLinear":
+            if (weights := links.constant(node.input[1])) is not None:
+                kernels.append(StoredKernel(weights))
+            continue
+        weights, scales = (links.constant(name) for name in source.input[:2])
+        if weights is not None and scales is not None:
+            scale, zero_point = _output_of(node, links)
+            kernels.append(
+                StoredKernel(weights, tuple(map(float, scales.ravel())), scale, zero_point)
+            )
     return kernels
+
+
+def _output_of(node: Any, links: Links) -> tuple[float | None, int | None]:
+    """Return how a layer's output is quantized: scale, and zero point as uint8."""
+    for taker in _takers(node.output[0], links):
+        if taker.op_type == "QuantizeLinear":
+            scale, zero_point = (links.constant(name) for name in taker.input[1:3])
+            if scale is not None and zero_point is not None:
+                shift = INT8_SHIFT if zero_point.dtype == np.int8 else 0
+                return float(scale), int(zero_point) + shift
+    return None, None
 
 
 def _is_integer(node: Any, links: Links) -> bool:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.exporters._checks import listed
+from edgecv.exporters._layers import StoredKernel
 
 KERNEL_INPUT = 1
+INT8_SHIFT = 128
 KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")
 FLOATS = ("FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64")
 KERNEL_TYPE = {
@@ -34,6 +35,8 @@ class Tensor:
     type: str
     elements: int
     data: bytes
+    scales: tuple[float, ...] = ()
+    zero_point: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,15 +162,25 @@ def _check_range(kernels: list[tuple[Operator, Tensor]], where: str) -> None:
             )
 
 
-def kernels_in(content: bytes) -> list[NDArray[Any]]:
-    """Return the weights of each layer as they are stored, flat, in the order of the file."""
+def kernels_in(content: bytes) -> list[StoredKernel]:
+    """Return the weights of each layer as they are stored, in the order of the file."""
     graph = read_graph(content)
-    found = [_kernel(operator, graph) for operator in graph.operators]
-    return [
-        np.frombuffer(kernel.data, np.dtype(kernel.type.lower()))
-        for kernel in found
-        if kernel is not None
-    ]
+    found = []
+    for operator in graph.operators:
+        if (kernel := _kernel(operator, graph)) is None:
+            continue
+        output = operator.outputs[0]
+        quantized = output.type in ("INT8", "UINT8") and len(output.scales) == 1
+        shift = INT8_SHIFT if output.type == "INT8" else 0
+        found.append(
+            StoredKernel(
+                weights=np.frombuffer(kernel.data, np.dtype(kernel.type.lower())),
+                scales=kernel.scales,
+                output_scale=output.scales[0] if quantized else None,
+                output_zero_point=(output.zero_point or 0) + shift if quantized else None,
+            )
+        )
+    return found
 
 
 def _kernel(operator: Operator, graph: Graph) -> Tensor | None:
@@ -182,6 +195,13 @@ def _kernel(operator: Operator, graph: Graph) -> Tensor | None:
         if other.type == "DEQUANTIZE" and kernel in other.outputs:
             return other.inputs[0] if other.inputs[0].data else None
     return None
+
+
+def _numbers(tensor: Any, kind: str) -> tuple[float, ...]:
+    """Return the scales or the zero points of a tensor, none where it is not quantized."""
+    quantization = tensor.Quantization()
+    values = None if quantization is None else getattr(quantization, f"{kind}AsNumpy")()
+    return tuple(map(float, values)) if isinstance(values, np.ndarray) else ()
 
 
 def read_graph(content: bytes) -> Graph:
@@ -201,6 +221,8 @@ def read_graph(content: bytes) -> Graph:
             type=type_names[found.Type()],
             elements=int(np.prod(found.ShapeAsNumpy())) if found.ShapeLength() else 1,
             data=data.tobytes() if isinstance(data, np.ndarray) else b"",
+            scales=_numbers(found, "Scale"),
+            zero_point=next(iter(map(int, _numbers(found, "ZeroPoint"))), None),
         )
 
     tensors = [tensor(index) for index in range(subgraph.TensorsLength())]

@@ -121,14 +121,35 @@ def _layers(report: Report) -> list[str]:
             f"{layer.weights:,}",
             f"{layer.sparsity:.2%}",
             f"{layer.distinct:,}",
+            _scales(layer.scales),
+            "-" if layer.output_scale is None else f"{layer.output_scale:.6g}",
+            "-" if layer.output_zero_point is None else str(layer.output_zero_point),
         )
         for each in report.comparisons
         for layer in each.artifact.layers
     ]
     if not rows:
         return []
-    headings = ("artifact", "layer", "type", "weights", "zero", "distinct")
+    headings = (
+        "artifact",
+        "layer",
+        "type",
+        "weights",
+        "zero",
+        "distinct",
+        "weight scale",
+        "output scale",
+        "output zero point (uint8)",
+    )
     return ["## Weights, as read back from each file", "", *markdown_table(headings, rows), ""]
+
+
+def _scales(scales: tuple[float, ...]) -> str:
+    if not scales:
+        return "-"
+    if len(scales) == 1:
+        return f"{scales[0]:.6g}"
+    return f"{min(scales):.6g} to {max(scales):.6g}, {len(scales)} channels"
 
 
 def _data(report: Report) -> list[str]:

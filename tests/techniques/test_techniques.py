@@ -1,6 +1,7 @@
 """Techniques on a tiny model: what they promise is in the weights, and in the exported files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from edgecv.contracts import Technique, Tuning
 from edgecv.errors import InputError, StepError
 from edgecv.kernels import is_clustered, kernels_of
-from edgecv.records import Dataset, Event, Layer, Split
+from edgecv.proof.scales import check_same_scales
+from edgecv.records import Artifact, Dataset, Event, Layer, Split
 from edgecv.registry import EXPORTERS, TECHNIQUES
 from edgecv.schedule import Schedule
 from edgecv.tasks.classification import Classification
@@ -110,6 +112,7 @@ def test_every_combination_keeps_its_promises_in_the_exported_files(
     for technique in CHAINS[name]:
         result = technique.apply(result, tuning)
     assert weights_sha256(model) == before, "the caller's model was changed"
+    artifacts = []
     for file_format, cls in EXPORTERS.classes.items():
         path = tmp_path / f"a.{file_format}"
         artifact = cls(precision="int8").export(result, DATA.calibration.images, path)
@@ -117,6 +120,22 @@ def test_every_combination_keeps_its_promises_in_the_exported_files(
         assert names == ["conv_1", "conv_one_by_one", "dense_1", "logits"]
         for technique in CHAINS[name]:
             technique.check(artifact.layers, path.name)
+        artifacts.append(artifact)
+    if name.endswith("qat"):
+        (note,) = check_same_scales(artifacts)
+        assert "conv_1, conv_one_by_one, dense_1, logits" in note
+
+
+def test_other_scales_in_two_files_of_one_model_are_an_error() -> None:
+    def artifact(path: str, **changes: Any) -> Artifact:
+        layer = Layer("conv_1", (1, 1, 2, 2), "int8", 4, 0.0, 4, (0.1, 0.2), 0.5, 3)
+        return Artifact(path, "tflite", "int8", 1, 1, "", layers=(replace(layer, **changes),))
+
+    same = artifact("a", scales=(0.1000001, 0.2))
+    assert check_same_scales([same, artifact("b")])
+    for changes in ({"scales": (0.1, 0.21)}, {"output_zero_point": 4}, {"output_scale": 0.51}):
+        with pytest.raises(StepError, match="have other scales in conv_1"):
+            check_same_scales([same, artifact("b", **changes)])
 
 
 def test_one_trained_model_is_the_same_network_in_both_formats(
