@@ -281,7 +281,7 @@ def test_a_recipe_that_changes_the_epochs_keeps_the_rest_of_the_schedule(name: s
     own = TECHNIQUES.classes[name]().training  # type: ignore[attr-defined]
     changed = TECHNIQUES.parse({"technique": name, "training": {"epochs": 9}}, "test")
     assert changed.training == own.model_copy(update={"epochs": 9})
-    with pytest.raises(InputError, match='unknown key "training.epoch"'):
+    with pytest.raises(InputError, match=r'unknown key "training\.epoch"'):
         TECHNIQUES.parse({"technique": name, "training": {"epoch": 9}}, "test")
 
 
