@@ -5,12 +5,12 @@ and behaviour; the first line of its docstring is its help text.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edgecv.records import (
     Artifact,
@@ -147,6 +147,14 @@ class Technique(Plugin):
     """Names of the techniques that this one keeps the work of."""
     precisions: ClassVar[tuple[str, ...] | None] = None
     """The only precisions that its model can be exported at; None where all are possible."""
+
+    @field_validator("training", mode="before", check_fields=False)
+    @classmethod
+    def _changes_its_own_schedule(cls, given: Any) -> Any:
+        """Let a recipe that names some options of the fine-tuning keep the technique's others."""
+        if not isinstance(given, Mapping):
+            return given
+        return {**cls.model_fields["training"].default.model_dump(), **given}
 
     @abstractmethod
     def apply(self, model: Any, tuning: Tuning) -> Any:

@@ -276,6 +276,15 @@ def test_a_model_without_kernels_is_refused(name: str, tuning: Tuning) -> None:
         TECHNIQUES.classes[name]().apply(empty, tuning)
 
 
+@pytest.mark.parametrize("name", TECHNIQUES.classes)
+def test_a_recipe_that_changes_the_epochs_keeps_the_rest_of_the_schedule(name: str) -> None:
+    own = TECHNIQUES.classes[name]().training  # type: ignore[attr-defined]
+    changed = TECHNIQUES.parse({"technique": name, "training": {"epochs": 9}}, "test")
+    assert changed.training == own.model_copy(update={"epochs": 9})
+    with pytest.raises(InputError, match=r'unknown key "training\.epoch"'):
+        TECHNIQUES.parse({"technique": name, "training": {"epoch": 9}}, "test")
+
+
 def test_a_broken_promise_fails_the_step() -> None:
     dense = (Layer("conv_1", (1, 1, 10, 10), "int8", 100, 0.2, 90),)
     with pytest.raises(StepError, match=r"20.0% of conv_1 is zero, 50.0% was asked for"):
