@@ -78,6 +78,31 @@ def test_the_two_schedules(exported: Path, cifar_zip: Path, tmp_path: Path) -> N
     print(f"default over reference: {ratio:.2f} of the time")
 
 
+def test_evaluation_of_5000_images(output: Path) -> None:
+    """Print the time of 5,000 images through one int8 TFLite file, on all cores."""
+    import os
+
+    import numpy as np
+
+    from edgecv.flags import Flags
+    from edgecv.pipeline import run
+    from edgecv.store import Store
+    from edgecv.worker import Worker
+
+    recipe = Flags(data="digits", epochs=3, name="evaluation", formats=("tflite",)).to_recipe()
+    run(recipe, Store(output))
+    images = np.random.default_rng(0).integers(0, 256, (5000, 32, 32, 3), dtype=np.uint8)
+    path = output / "evaluation" / "int8.tflite"
+    with Worker("litert", os.cpu_count() or 1) as worker:
+        worker.predict(path, images)
+        times = []
+        for _ in range(9):
+            started = time.perf_counter()
+            worker.predict(path, images)
+            times.append(time.perf_counter() - started)
+    print(f"\n5,000 images through int8.tflite: {statistics.median(times):.3f} s")
+
+
 def test_help_is_quick() -> None:
     """Print what `edgecv --help` costs over a bare Python."""
     ours = statistics.median(seconds(*edgecv("--help")) for _ in range(9))
