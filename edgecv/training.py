@@ -273,6 +273,29 @@ def logits_model(model: Any) -> Any:
     return keras.Model(model.inputs, last.input)
 
 
+def separate_softmax(model: Any) -> Any:
+    """Return the same function with the softmax as a layer of its own, where it is part of one.
+
+    A model that ends otherwise is returned as it is, and refused by ``logits_model``.
+    """
+    _, keras = load_tensorflow()
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
+        return model
+
+    def copy(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer is last:
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    linear = keras.models.clone_model(model, clone_function=copy)
+    linear.set_weights(model.get_weights())
+    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
+    return keras.Model(linear.inputs, probabilities, name=model.name)
+
+
 def _check_enough(data: Dataset, schedule: Schedule) -> None:
     for split in ("train", "validation"):
         if not len(data.split(split)):

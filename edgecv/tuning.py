@@ -78,7 +78,7 @@ def _write(
     on_event: OnEvent,
 ) -> None:
     from edgecv.tf import model_bytes, set_seed
-    from edgecv.training import fit
+    from edgecv.training import fit, separate_softmax
 
     notes: list[str] = []
     history: list[Any] = []
@@ -100,7 +100,7 @@ def _write(
     set_seed(recipe.settings.seed)
     calibration = data.calibration.images[:CALIBRATION_IMAGES]
     tuning = Tuning(tune, recipe.settings.seed, calibration, notes.append)
-    result = technique.apply(model, tuning)
+    result = technique.apply(separate_softmax(model), tuning)
     suffix, content = model_bytes(result)
     write_bytes(folder / f"model{suffix}", content)
     write_bytes(folder / "labels.txt", labels_text(data.class_names))

@@ -11,7 +11,7 @@ from edgecv.records import Dataset, Event, Split
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.tasks.classification import Classification
 from edgecv.tf import load_tensorflow, set_seed, weights_sha256
-from edgecv.training import Epoch, augment, fit, logits_model
+from edgecv.training import Epoch, augment, fit, logits_model, separate_softmax
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
@@ -120,6 +120,21 @@ def test_logits_and_probabilities_are_the_same_model() -> None:
     logits = logits_model(model)(images).numpy().astype(np.float64)
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model(images).numpy(), softmax, atol=1e-6)
+
+
+def test_a_softmax_within_a_dense_layer_becomes_a_layer(tmp_path: Path) -> None:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    image = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(image)
+    both = keras.layers.Add()([keras.layers.Dense(4)(flat), keras.layers.Dense(4)(flat)])
+    fused = keras.Model(image, keras.layers.Dense(2, activation="softmax", name="end")(both))
+    separate = separate_softmax(fused)
+    images = DATA.test.images.astype(np.float32)
+    np.testing.assert_allclose(separate(images).numpy(), fused(images).numpy(), atol=1e-6)
+    assert logits_model(separate)(images).shape == (40, 2)
+    assert separate_softmax(separate) is separate
+    train(tmp_path, separate)
 
 
 def test_a_model_without_a_softmax_layer_is_refused() -> None:
