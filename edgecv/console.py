@@ -80,6 +80,8 @@ class Screen:
         for number, descriptor in zip((1, 2), self._originals, strict=True):
             os.dup2(descriptor, number)
             os.close(descriptor)
+        if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
         if isinstance(error, Exception) and not isinstance(error, EdgecvError):
             raise EdgecvError(
                 "internal error",

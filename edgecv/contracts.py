@@ -157,6 +157,10 @@ class Technique(Plugin):
         return {**cls.model_fields["training"].default.model_dump(), **given}
 
     @abstractmethod
+    def check_model(self, model: Any) -> None:
+        """Raise InputError where the options do not fit the model: before any step is trained."""
+
+    @abstractmethod
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a new model; the caller's is left alone.
 

@@ -34,7 +34,11 @@ def apply_techniques(
 
     A recipe that shares its first techniques with an earlier run does not train these again.
     """
+    from edgecv.training import separate_softmax
+
     notes: list[str] = []
+    for technique in recipe.techniques:
+        technique.check_model(separate_softmax(model()))
     for technique in recipe.techniques:
         original, model = _apply(technique, recipe, data, original, model, store, on_event)
         facts = json.loads((original.path.parent / "facts.json").read_text("utf-8"))

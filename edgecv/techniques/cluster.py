@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Technique, Tuning
-from edgecv.errors import StepError
+from edgecv.errors import InputError, StepError
 from edgecv.records import Layer
 from edgecv.schedule import Schedule
 from edgecv.techniques._kernels import chosen, clone
 from edgecv.techniques._shared_values import SharedValues
+from edgecv.tf import load_tensorflow
 
 Initialization = Literal["k-means++", "density"]
 
@@ -39,8 +40,22 @@ class Cluster(Technique):
     )
     """The fine-tuning."""
 
+    def check_model(self, model: Any) -> None:
+        """Raise InputError where a pattern matches no layer, or sharing would not survive."""
+        chosen(model, self.exclude, self.layers, "cluster")
+        _, keras = load_tensorflow()
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                raise InputError(
+                    "cluster",
+                    f"{layer.name} is folded into the kernel before it, channel by channel: equal"
+                    " weights would not stay equal",
+                    remedy="leave cluster out; prune and int8 keep what they promise",
+                )
+
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a copy of the model whose kernels have at most ``clusters`` distinct values."""
+        self.check_model(model)
         clustered = clone(model)
         kernels = chosen(clustered, self.exclude, self.layers, "cluster")
         for number, (name, kernel) in enumerate(kernels.items()):

@@ -6,11 +6,11 @@ sparse deep neural networks", 2021 (two of four).
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgecv.contracts import Technique, Tuning
 from edgecv.errors import InputError, StepError
@@ -23,13 +23,14 @@ GROUP = 4
 KEPT_OF_A_GROUP = 2
 STEPS_BETWEEN_MASKS = 25
 TOLERANCE = 0.01
+HALF = 0.5
 
 
 class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
-    sparsity: float = Field(default=0.5, gt=0, lt=1)
+    sparsity: float = Field(default=HALF, gt=0, lt=1)
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None
     """Two of each four weights along the input channels, for kernels that can skip such zeros;
@@ -47,13 +48,24 @@ class Prune(Technique):
     )
     """The fine-tuning."""
 
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if self.pattern and (self.layers or self.sparsity != HALF):
+            raise ValueError(f"{self.pattern} is a sparsity of its own: leave the others out")
+        return self
+
+    def check_model(self, model: Any) -> None:
+        """Raise InputError where a pattern matches no layer, or nothing can be pruned."""
+        kernels = chosen(model, self.exclude, self.layers, "prune")
+        if not any(self._fits(kernel.shape) for kernel in kernels.values()):
+            raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
+
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a pruned copy of the model, dense in shape and with zeros in place."""
+        self.check_model(model)
         pruned = clone(model)
         kernels = chosen(pruned, self.exclude, self.layers, "prune")
         odd = [name for name, kernel in kernels.items() if not self._fits(kernel.shape)]
-        if len(odd) == len(kernels):
-            raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
         if odd:
             tuning.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
         targets = {
@@ -67,7 +79,7 @@ class Prune(Technique):
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError where a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
-            wanted = 0.5 if self.pattern else self._target(layer.name)
+            wanted = HALF if self.pattern else self._target(layer.name)
             excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
             if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
                 raise StepError(

@@ -33,6 +33,10 @@ class Qat(Technique):
     )
     """The fine-tuning."""
 
+    def check_model(self, model: Any) -> None:
+        """Raise InputError where tensorflow-model-optimization does not know a layer."""
+        quantize(model)
+
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a copy of the model with quantizers in it, trained on.
 
@@ -81,7 +85,8 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "qat",
-            f"tensorflow-model-optimization refused the model: {' '.join(str(error).split())}",
+            "tensorflow-model-optimization refused the model: "
+            + " ".join(str(error).split("You can quantize")[0].split()),
             remedy="leave qat out; --quantize int8 needs no training",
         ) from error
 

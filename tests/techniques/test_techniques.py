@@ -263,9 +263,10 @@ def test_two_of_each_four_stay(kernel: Any) -> None:
 def test_a_pattern_that_matches_nothing_is_refused_before_training(
     options: Technique, message: str, model: Any, tuning: Tuning
 ) -> None:
-    with pytest.raises(InputError) as caught:
-        options.apply(model, tuning)
-    assert message in str(caught.value)
+    for step in (options.check_model, lambda each: options.apply(each, tuning)):
+        with pytest.raises(InputError) as caught:
+            step(model)
+        assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["prune", "cluster"])
@@ -283,6 +284,31 @@ def test_a_recipe_that_changes_the_epochs_keeps_the_rest_of_the_schedule(name: s
     assert changed.training == own.model_copy(update={"epochs": 9})
     with pytest.raises(InputError, match=r'unknown key "training\.epoch"'):
         TECHNIQUES.parse({"technique": name, "training": {"epoch": 9}}, "test")
+
+
+def test_batch_normalization_is_refused_before_clustering(tuning: Tuning) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    normalized = keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 1)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+    with pytest.raises(InputError, match="norm is folded into the kernel"):
+        Cluster().apply(normalized, tuning)
+    Prune().check_model(normalized)
+
+
+def test_what_the_pattern_would_ignore_is_refused() -> None:
+    for extra in ({"sparsity": 0.7}, {"layers": {"conv_1": 0.5}}):
+        with pytest.raises(InputError, match="2:4 is a sparsity of its own"):
+            TECHNIQUES.parse({"technique": "prune", "pattern": "2:4", **extra}, "test")
 
 
 def test_a_broken_promise_fails_the_step() -> None:
