@@ -1,8 +1,10 @@
 """The original model: a file that the user brings, or an architecture trained once and kept."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +97,7 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
 
     set_seed(recipe.settings.seed)
     model = recipe.architecture.build(recipe.baseline.input_shape, len(data.class_names))
-    schedule = recipe.schedule
-    if schedule.mirror is None:
-        schedule = schedule.model_copy(update={"mirror": type(recipe.data).mirrors})
+    schedule = recipe.schedule.for_data(mirrors=type(recipe.data).mirrors)
     history = fit(
         model,
         data,
@@ -200,9 +200,6 @@ def _label(recipe: Recipe, data: Dataset) -> str:
 
 
 def _key(recipe: Recipe, data: Dataset) -> str:
-    import os
-    from importlib.metadata import version
-
     return content_key(
         "baseline",
         STAGE_VERSION,

@@ -20,6 +20,7 @@ from edgecv.records import (
 from edgecv.registry import RUNTIMES
 from edgecv.worker import Worker
 
+CORES = os.cpu_count() or 1
 SECONDS_A_FILE = 0.5
 """Time spent on the latency of one file, after its warm-up."""
 OnEvent = Callable[[Event], None]
@@ -50,11 +51,15 @@ class Bench:
             self._workers[key] = worker
         return self._workers[key]
 
+    def evaluator(self, runtime: str) -> Worker:
+        """Return the worker of a runtime that predicts many images: on all cores."""
+        return self.worker(runtime, CORES)
+
     def start(self, formats: Sequence[str]) -> None:
         """Start the children for some formats, so that they are ready when they are needed."""
         for file_format in dict.fromkeys(formats):
             runtime = runtime_of_format(file_format)
-            for threads in dict.fromkeys((os.cpu_count() or 1, self.threads)):
+            for threads in dict.fromkeys((CORES, self.threads)):
                 self.worker(runtime.name, threads).start()
 
     def measure(
@@ -72,7 +77,7 @@ class Bench:
             on_event(
                 Event("evaluate", f"{len(images):,} images through {name}", number, len(files))
             )
-            worker = self.worker(runtime_of_format(file.artifact.format).name, os.cpu_count() or 1)
+            worker = self.evaluator(runtime_of_format(file.artifact.format).name)
             try:
                 predictions[name] = worker.open(file.path), worker.predict(file.path, images)
             except RuntimeFailure as failure:

@@ -20,7 +20,7 @@ from edgecv.exporting import (
     planned_exports,
 )
 from edgecv.measuring import bench
-from edgecv.proof.comparison import compare, is_twin
+from edgecv.proof.comparison import compare_all
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Recipe
 from edgecv.records import (
@@ -32,7 +32,6 @@ from edgecv.records import (
     Event,
     Gate,
     Measurement,
-    Predictions,
     Report,
     Shape,
     SplitFacts,
@@ -123,14 +122,14 @@ def check_model(recipe: Recipe) -> None:
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
     """Load and split the recipe's data for images of ``shape``."""
-    data = load_source(recipe.data, shape, recipe.settings.seed, on_event)
-    if not len(data.test):
-        raise InputError(data.name, "has no test images", remedy="put some under test/")
-    return data
+    return load_source(recipe.data, shape, recipe.settings.seed, on_event)
 
 
 def load_source(source: DatasetSource, shape: Shape, seed: int, on_event: OnEvent) -> Dataset:
-    """Load and split a data set for images of ``shape``, with progress."""
+    """Load and split a data set for images of ``shape``, with progress.
+
+    Raises InputError where there is nothing to report on.
+    """
     on_event(Event("data", "reading the data"))
 
     def progress(done: int, total: int) -> None:
@@ -141,6 +140,8 @@ def load_source(source: DatasetSource, shape: Shape, seed: int, on_event: OnEven
     on_event(Event("data", f"{data.name}: {counts}"))
     for note in data.notes:
         on_event(Event("note", note))
+    if not len(data.test):
+        raise InputError(data.name, "has no test images", remedy="put some under test/")
     return data
 
 
@@ -189,7 +190,13 @@ def _report(
     failures: dict[str, str],
     notes: tuple[str, ...],
 ) -> Report:
-    comparisons = compare_all(measurements, reference.predictions, data, recipe)
+    comparisons = compare_all(
+        measurements,
+        reference.predictions,
+        data.test.labels,
+        recipe.task,
+        recipe.settings.threads,
+    )
     gates = judge(comparisons, failures, recipe)
     return Report(
         name=recipe.name,
@@ -207,21 +214,3 @@ def _report(
         gates=tuple(gates),
         notes=notes,
     )
-
-
-def compare_all(
-    measurements: Sequence[Measurement], reference: Predictions, data: Dataset, recipe: Recipe
-) -> list[Comparison]:
-    """Compare each measurement with the float twin of its format and with the baseline."""
-    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
-    return [
-        compare(
-            each,
-            twins.get(each.artifact.format),
-            reference,
-            data.test.labels,
-            recipe.task,
-            recipe.settings.threads,
-        )
-        for each in measurements
-    ]

@@ -33,6 +33,10 @@ class Schedule(Options):
     shift: int = Field(default=2, ge=0, le=64)
     """Shift each image by up to this many pixels, edges reflected."""
 
+    def for_data(self, *, mirrors: bool) -> "Schedule":
+        """Return the schedule with ``mirror`` as the data allows, where it was left open."""
+        return self if self.mirror is not None else self.model_copy(update={"mirror": mirrors})
+
     def total_epochs(self, images: int) -> int:
         """Return the epochs for so many training images."""
         return max(self.epochs, math.ceil(self.minimum_steps / self.steps_per_epoch(images)))

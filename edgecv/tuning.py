@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from edgecv.baseline import Original, labels_text
+from edgecv.baseline import Original
 from edgecv.contracts import Constraint, Technique, Tuning
 from edgecv.recipe import Recipe
 from edgecv.records import Dataset, Event
@@ -37,8 +37,10 @@ def apply_techniques(
     from edgecv.training import separate_softmax
 
     notes: list[str] = []
-    for technique in recipe.techniques:
-        technique.check_model(separate_softmax(model()))
+    if recipe.techniques:
+        separate = separate_softmax(model())
+        for technique in recipe.techniques:
+            technique.check_model(separate)
     for technique in recipe.techniques:
         original, model = _apply(technique, recipe, data, original, model, store, on_event)
         facts = json.loads((original.path.parent / "facts.json").read_text("utf-8"))
@@ -88,13 +90,11 @@ def _write(
     history: list[Any] = []
 
     def tune(tuned: Any, schedule: Schedule, constraint: Constraint | None) -> None:
-        if schedule.mirror is None:
-            schedule = schedule.model_copy(update={"mirror": type(recipe.data).mirrors})
         history[:] = fit(
             tuned,
             data,
             recipe.task,
-            schedule,
+            schedule.for_data(mirrors=type(recipe.data).mirrors),
             seed=recipe.settings.seed,
             checkpoint=store.checkpoint(key),
             on_event=on_event,
@@ -107,7 +107,6 @@ def _write(
     result = technique.apply(separate_softmax(model), tuning)
     suffix, content = model_bytes(result)
     write_bytes(folder / f"model{suffix}", content)
-    write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, folder / "curves.png")
     write_json(
         folder / "facts.json",

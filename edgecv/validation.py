@@ -3,20 +3,19 @@
 TensorFlow is not imported in this process, and only in a child where a Keras model is measured.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecv.contracts import DatasetSource
+from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
 from edgecv.environment import environment
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
-from edgecv.proof.comparison import compare, is_twin
+from edgecv.proof.comparison import compare_all
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Gates, Settings
 from edgecv.records import (
@@ -76,16 +75,15 @@ def validate_paths(
     with bench(threads, log) as tests:
         shape, closed = _common_shape(request, tests)
         loaded = load_source(request.source, shape, request.seed, on_event)
-        if not len(loaded.test):
-            raise InputError(loaded.name, "has no test images", remedy="put some under test/")
         _check_same_images(request, loaded)
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
     usable, strange = _usable(measurements, len(loaded.class_names))
-    comparisons = _compare(usable, reference, loaded, threads)
+    task = TASKS.parse({"task": "classification"}, "task")
+    comparisons = compare_all(usable, reference, loaded.test.labels, task, threads)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
-    return _report(request, loaded, reference, comparisons, gates)
+    return _report(request, loaded, task, reference, comparisons, gates)
 
 
 def _request(
@@ -193,7 +191,7 @@ def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]
 
 
 def _shape_of(path: Path, tests: Bench) -> Shape:
-    worker = tests.worker(runtime_of_file(path).name, os.cpu_count() or 1)
+    worker = tests.evaluator(runtime_of_file(path).name)
     height, width, channels = worker.open(path).input.shape[1:]
     return height, width, channels
 
@@ -210,7 +208,7 @@ def _reference(
     on_event(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
-    worker = tests.worker(runtime_of_file(request.baseline).name, os.cpu_count() or 1)
+    worker = tests.evaluator(runtime_of_file(request.baseline).name)
     predictions = worker.predict(request.baseline, data.test.images)
     if strange := _not_probabilities(predictions):
         raise InputError(str(request.baseline), strange, remedy="end the model with a softmax")
@@ -244,20 +242,6 @@ def _not_probabilities(predictions: Predictions) -> str:
     return ""
 
 
-def _compare(
-    measurements: Sequence[Measurement],
-    reference: Predictions | None,
-    data: Dataset,
-    threads: int,
-) -> list[Comparison]:
-    task = TASKS.parse({"task": "classification"}, "task")
-    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
-    return [
-        compare(each, twins.get(each.artifact.format), reference, data.test.labels, task, threads)
-        for each in measurements
-    ]
-
-
 def _gates(
     comparisons: Sequence[Comparison], failures: dict[str, str], max_drop: float | None
 ) -> list[Gate]:
@@ -272,11 +256,11 @@ def _gates(
 def _report(
     request: Request,
     data: Dataset,
+    task: Task,
     reference: Predictions | None,
     comparisons: Sequence[Comparison],
     gates: Sequence[Gate],
 ) -> Report:
-    task = TASKS.parse({"task": "classification"}, "task")
     recipe: dict[str, Any] = {"data": DATASETS.table(request.source), "seed": request.seed}
     baseline = None
     if reference is not None:

@@ -1,5 +1,6 @@
 """Baseline, twin and candidate side by side."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from edgecv.contracts import Task
@@ -11,6 +12,21 @@ from edgecv.records import TWIN_STEM, Artifact, Comparison, Labels, Measurement,
 def is_twin(artifact: Artifact) -> bool:
     """Tell whether an artifact is the float32 export of a baseline."""
     return artifact.precision == "float32" and PurePath(artifact.path).stem == TWIN_STEM
+
+
+def compare_all(
+    measurements: Sequence[Measurement],
+    baseline: Predictions | None,
+    labels: Labels,
+    task: Task,
+    threads: int,
+) -> list[Comparison]:
+    """Compare each measurement with the float twin of its format and with the baseline."""
+    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
+    return [
+        compare(each, twins.get(each.artifact.format), baseline, labels, task, threads)
+        for each in measurements
+    ]
 
 
 def compare(
