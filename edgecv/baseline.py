@@ -82,6 +82,7 @@ def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Or
         store.stage(
             "baselines", place.name, lambda folder: train(recipe, data, store, folder, on_event)
         )
+        store.forget(_key(recipe, data))
     return Original(place / MODEL, file_sha256(place / MODEL))
 
 

@@ -22,6 +22,8 @@ from edgecv.records import (
     Predictions,
     SessionFacts,
     Shape,
+    Split,
+    Trial,
 )
 
 
@@ -92,6 +94,10 @@ class Task(Plugin):
         """Per-image training loss: TensorFlow (N,), (N, classes) -> (N,)."""
 
     @abstractmethod
+    def imitation_loss(self, teacher: Any, logits: Any, temperature: float) -> Any:
+        """Per-image loss of other outputs than the teacher's: (N, K), (N, K) -> (N,)."""
+
+    @abstractmethod
     def metric(self, predictions: Predictions, labels: Labels) -> float:
         """Return the figure that comparisons and gates speak of."""
 
@@ -126,18 +132,35 @@ class Constraint(Protocol):
         """Return the step from which on the model is fully what was asked for."""
 
 
+class Fit(Protocol):
+    """Trains a model in place, resumes after a kill, leaves the weights of the best epoch in it."""
+
+    def __call__(
+        self,
+        model: Any,
+        schedule: Any,
+        constraint: Constraint | None = None,
+        distillation: Any = None,
+    ) -> None:
+        """Train on ``schedule``, a Schedule; on the baseline's outputs by a ``Distillation``."""
+
+
 @dataclass(frozen=True)
 class Tuning:
-    """What a technique is given besides the model.
+    """What a technique is given besides the model."""
 
-    ``fit(model, schedule, constraint)`` trains a model in place, resumes after a kill, and leaves
-    the weights of the best epoch in it. ``note`` takes sentences for the report.
-    """
-
-    fit: Callable[[Any, Any, Constraint | None], None]
+    fit: Fit
     seed: int
-    calibration: Images
+    task: Task
+    calibration: Split
     note: Callable[[str], None]
+    """Takes sentences for the report."""
+    progress: Callable[[str, int, int], None]
+    """Takes what is being done, how much of it is done, of how much."""
+    trial: Callable[[Any, str, str], Trial]
+    """Exports a model for a runtime at a precision, runs it, and says what it would be."""
+    remember: Callable[[str, Callable[[], Any]], Any]
+    """``remember(name, make)``: JSON values made once, and the same again after a kill."""
 
 
 class Technique(Plugin):

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from edgecv.worker.tiles import machine_has_tiles
+
 PACKAGES = (
     "edgecv",
     "tensorflow",
@@ -27,6 +29,7 @@ def environment() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "matrix_tiles": "left off where artifacts run" if machine_has_tiles() else "none",
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
     }

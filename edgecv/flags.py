@@ -27,6 +27,8 @@ DEFAULT_FORMATS = ("tflite", "onnx")
 RECIPE_ONLY = (
     "quantize",
     "formats",
+    "shrink",
+    "distil",
     "prune",
     "cluster",
     "qat",
@@ -42,6 +44,8 @@ class Flags(Options):
     model: str | None = None
     recipe: str | None = None
     quantize: str | None = None
+    shrink: str | None = None
+    distil: bool = False
     prune: str | None = None
     cluster: int | None = None
     qat: bool = False
@@ -75,12 +79,14 @@ class Flags(Options):
         if self.model is not None:
             self._refuse("MODEL", ("architecture", "schedule", "epochs"))
         quantize = self.quantize or "int8"
-        steps = f"-prune{self.prune}" if self.prune else ""
+        steps = f"-shrink{self.shrink}" if self.shrink else ""
+        steps += "-distil" if self.distil else ""
+        steps += f"-prune{self.prune}" if self.prune else ""
         steps += f"-cluster{self.cluster}" if self.cluster else ""
         steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
-        techniques = _techniques(self.prune, self.cluster, self.qat)
+        techniques = self._techniques()
         exports = _exports(quantize, self.formats, self.calibration_images)
         check_precisions(techniques, exports, "--quantize")
         return Recipe(
@@ -99,6 +105,27 @@ class Flags(Options):
             techniques=techniques,
             exports=exports,
             gates=_gates(self.max_drop),
+        )
+
+    def _techniques(self) -> tuple[Technique, ...]:
+        """Return the techniques in the order that keeps the work of each."""
+        taught: dict[str, Any] = {"distil": {}} if self.distil else {}
+        asked: list[tuple[str, dict[str, Any]]] = []
+        if self.shrink is not None:
+            left = {"fine_tune": False} if self.distil else {}
+            asked.append(("shrink", {**shrink_options(self.shrink), **left}))
+        if self.distil:
+            asked.append(("distil", {}))
+        if self.prune is not None:
+            target = {"pattern": self.prune} if ":" in self.prune else None
+            asked.append(("prune", {**(target or {"sparsity": _number(self.prune)}), **taught}))
+        if self.cluster is not None:
+            asked.append(("cluster", {"clusters": self.cluster, **taught}))
+        if self.qat:
+            asked.append(("qat", taught))
+        return tuple(
+            parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
+            for name, options in asked
         )
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
@@ -151,20 +178,45 @@ def _settings(name: str, seed: int, threads: int) -> Settings:
     return parse_options(Settings, {**checked.model_dump(), "threads": threads}, "--threads")
 
 
-def _techniques(prune: str | None, clusters: int | None, qat: bool) -> tuple[Technique, ...]:
-    asked: list[tuple[str, dict[str, Any]]] = []
-    if prune is not None:
-        asked.append(
-            ("prune", {"pattern": prune} if ":" in prune else {"sparsity": _number(prune)})
-        )
-    if clusters is not None:
-        asked.append(("cluster", {"clusters": clusters}))
-    if qat:
-        asked.append(("qat", {}))
-    return tuple(
-        parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
-        for name, options in asked
-    )
+SHRINK_UNITS = {
+    "": ("keep", 1.0),
+    "macs": ("macs", 1.0),
+    "kmacs": ("macs", 1e3),
+    "mmacs": ("macs", 1e6),
+    "params": ("parameters", 1.0),
+    "kparams": ("parameters", 1e3),
+    "mparams": ("parameters", 1e6),
+    "b": ("int8_bytes", 1.0),
+    "kb": ("int8_bytes", 1e3),
+    "mb": ("int8_bytes", 1e6),
+    "us": ("latency_us", 1.0),
+    "ms": ("latency_us", 1e3),
+    "x": ("speedup", 1.0),
+}
+SHRINK_EXAMPLES = "0.5, 1.2Mmacs, 30kparams, 35KB, 10us, 6x, or several: 35KB,6x"
+
+
+def shrink_options(text: str) -> dict[str, Any]:
+    """Return the targets of ``--shrink``. Raises InputError that shows how they are written.
+
+    >>> shrink_options("0.5")
+    {'keep': 0.5}
+    >>> shrink_options("35KB,6x")
+    {'int8_bytes': 35000, 'speedup': 6.0}
+    """
+    options: dict[str, Any] = {}
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", part)
+        unit = found[2].lower() if found else None
+        if found is None or unit not in SHRINK_UNITS:
+            raise InputError("--shrink", f'"{part}"', accepted=SHRINK_EXAMPLES)
+        option, factor = SHRINK_UNITS[unit]
+        if option in options:
+            raise InputError("--shrink", f'"{text}" gives {option} twice', remedy="keep one")
+        value = float(found[1]) * factor
+        is_whole = option in ("macs", "parameters", "int8_bytes")
+        options[option] = round(value) if is_whole else value
+    return options
 
 
 def _number(prune: str) -> float:

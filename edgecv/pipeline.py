@@ -39,7 +39,7 @@ from edgecv.records import (
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import Store, write_bytes
-from edgecv.tuning import apply_techniques
+from edgecv.tuning import Techniques
 
 OnEvent = Callable[[Event], None]
 
@@ -68,7 +68,8 @@ def run(
         original = baselines.obtain(recipe, data, store, on_event)
         model = given or cache(original.load)
         reference = baselines.reference(original, model, data.test, store)
-        final, candidate, notes = apply_techniques(recipe, data, original, model, store, on_event)
+        techniques = Techniques(recipe, data, original, model, store, tests, on_event)
+        final, candidate, notes = techniques.apply()
         exporting = Exporting(data, store, folder, on_event)
         sources = {True: (original, model), False: (final, candidate)}
         files = [

@@ -84,6 +84,41 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class LayerCost:
+    """What one use of a layer costs for one image."""
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...]
+    macs: int
+    """Multiply-accumulates of its kernels."""
+    parameters: int
+    activations: int
+    """Elements of its output: bytes, once they are int8."""
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs for one image, by its graph: no runtime was asked."""
+
+    macs: int
+    parameters: int
+    peak_activations: int
+    """The most elements that live at one time, layer after layer: bytes, once they are int8."""
+    layers: tuple[LayerCost, ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model that was exported to see what it would be: nothing of it is kept."""
+
+    bytes: int
+    latency_us: float
+    speedup: float
+    """Over the float32 twin of the baseline in the same format, timed in turn with it."""
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One exported file and its facts. ``path`` is relative to the run directory."""
 

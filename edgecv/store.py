@@ -225,10 +225,15 @@ class Store:
         _flush_folder(place.parent)
         shutil.rmtree(old, ignore_errors=True)
 
-    def checkpoint(self, key: str) -> Path:
-        """Return the file that keeps a training's last finished epoch."""
+    def checkpoint(self, key: str, suffix: str = ".npz") -> Path:
+        """Return the file that keeps what an unfinished stage has done."""
         self._make(self.root / ".store" / "checkpoints")
-        return self.root / ".store" / "checkpoints" / f"{key}.npz"
+        return self.root / ".store" / "checkpoints" / f"{key}{suffix}"
+
+    def forget(self, key: str) -> None:
+        """Remove the checkpoints of a stage: it is finished."""
+        for path in (self.root / ".store" / "checkpoints").glob(f"{key}*"):
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False, label: str = "") -> Iterator[None]:

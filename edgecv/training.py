@@ -5,7 +5,6 @@ finished epoch is kept on disk, so that a killed training goes on where it was a
 weights that it would have had.
 """
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -16,52 +15,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.checkpoint import Epoch, Progress, Weights, read_progress, write_progress
 from edgecv.contracts import Constraint, Task
+from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Images, Split
 from edgecv.schedule import Schedule
-from edgecv.store import write_bytes
+from edgecv.softmax import logits_model
 from edgecv.tf import compile_function, load_tensorflow
 
 STEPS_BETWEEN_REPORTS = 25
 EVALUATION_BATCH = 500
-Weights = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training images gave."""
+class Teacher:
+    """A model whose outputs are learned, and how."""
 
-    epoch: int
-    loss: float
-    accuracy: float
-    validation_accuracy: float
-    seconds: float
-    settled: bool = True
-    """Whether the weights are fully what the constraint asks for."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A training after some epochs: enough to go on from."""
-
-    history: tuple[Epoch, ...] = ()
-    weights: Weights = ()
-    optimizer: Weights = ()
-    best_weights: Weights = ()
-
-    @property
-    def best(self) -> Epoch:
-        """The settled epoch with the highest validation accuracy; of equals the last one."""
-        return max(
-            self.history, key=lambda each: (each.settled, each.validation_accuracy, each.epoch)
-        )
-
-    @property
-    def epochs_without_gain(self) -> int:
-        """Settled epochs since the highest validation accuracy was first reached."""
-        settled = [each.validation_accuracy for each in self.history if each.settled]
-        return len(settled) - 1 - settled.index(max(settled)) if settled else 0
+    model: Any
+    distillation: Distillation
 
 
 def fit(
@@ -74,33 +46,35 @@ def fit(
     checkpoint: Path,
     on_event: Callable[[Event], None],
     constraint: Constraint | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Epoch, ...]:
     """Train ``model`` in place and leave the weights of its best epoch in it.
 
-    With a ``constraint`` the best is chosen among the epochs whose weights fully obey it.
+    With a ``constraint`` the best is chosen among the epochs whose weights fully obey it; with a
+    ``teacher`` the loss looks at its outputs too.
 
     ``model`` ends in a softmax layer: training works on the logits before it. ``checkpoint``
-    is the file of the last finished epoch, removed when all are done. Raises StepError when
-    the loss is not finite, InputError when there is nothing to train or choose with.
+    is the file of the last finished epoch; it stays, so that one of several trainings need not be
+    done again, and is the caller's to remove. Raises StepError when the loss is not finite,
+    InputError when there is nothing to train or choose with.
     """
     _check_enough(data, schedule)
-    trainer = _Trainer(model, data.train, task, schedule, seed, constraint)
+    trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
     epochs = schedule.total_epochs(len(data.train))
-    progress = _read(checkpoint)
+    progress = read_progress(checkpoint)
     if progress.history:
         trainer.restore(progress)
         done = len(progress.history)
         on_event(Event("resume", f"going on after epoch {done} of {epochs}", done, epochs))
     for epoch in range(len(progress.history), epochs):
-        progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
-        _write(checkpoint, progress)
-        values = asdict(progress.history[-1])
-        on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
         if schedule.patience and progress.epochs_without_gain >= schedule.patience:
             on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
             break
+        progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
+        write_progress(checkpoint, progress)
+        values = asdict(progress.history[-1])
+        on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
-    checkpoint.unlink(missing_ok=True)
     return progress.history
 
 
@@ -145,6 +119,7 @@ class _Trainer:
         schedule: Schedule,
         seed: int,
         constraint: Constraint | None,
+        teacher: Teacher | None,
     ) -> None:
         tensorflow, keras = load_tensorflow()
         self.model = model
@@ -161,13 +136,14 @@ class _Trainer:
         images = tensorflow.constant(split.images)
         labels = tensorflow.constant(split.labels.astype(np.int32))
         logits = logits_model(model)
+        loss_of = _loss(task, teacher)
 
         def step(chosen: Any, seeds: Any, rate: Any) -> tuple[Any, Any]:
             batch = augment(tensorflow.gather(images, chosen), seeds, schedule)
             truth = tensorflow.gather(labels, chosen)
             with tensorflow.GradientTape() as tape:
                 outputs = logits(batch, training=True)
-                loss = tensorflow.reduce_mean(task.loss(truth, outputs))
+                loss = tensorflow.reduce_mean(loss_of(batch, truth, outputs))
                 loss += sum(model.losses)  # Regularization that the layers ask for.
             self.optimizer.learning_rate.assign(rate)
             gradients = tape.gradient(loss, model.trainable_variables)
@@ -232,6 +208,19 @@ class _Trainer:
             self.constraint.restore()
 
 
+def _loss(task: Task, teacher: Teacher | None) -> Callable[[Any, Any, Any], Any]:
+    """Return the loss of each image: (images, labels, logits) -> (N,)."""
+    if teacher is None:
+        return lambda images, labels, logits: task.loss(labels, logits)
+    says, options = logits_model(teacher.model), teacher.distillation
+
+    def both(images: Any, labels: Any, logits: Any) -> Any:
+        soft = task.imitation_loss(says(images, training=False), logits, options.temperature)
+        return options.mix * task.loss(labels, logits) + (1 - options.mix) * soft
+
+    return both
+
+
 def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
     """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape.
 
@@ -255,47 +244,6 @@ def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
     return tensorflow.cast(moved, tensorflow.float32)
 
 
-def logits_model(model: Any) -> Any:
-    """Return a model that shares all layers but ends before the softmax.
-
-    Raises StepError where the last layer is not a softmax of its own.
-    """
-    _, keras = load_tensorflow()
-    last = model.layers[-1]
-    inner = getattr(last, "layer", last)  # Within a quantization wrapper.
-    is_softmax = isinstance(inner, keras.layers.Softmax) or (
-        isinstance(inner, keras.layers.Activation) and inner.activation is keras.activations.softmax
-    )
-    if not is_softmax:
-        raise StepError(
-            f"layer {last.name}", "is the last one and not a softmax", accepted="a Softmax layer"
-        )
-    return keras.Model(model.inputs, last.input)
-
-
-def separate_softmax(model: Any) -> Any:
-    """Return the same function with the softmax as a layer of its own, where it is part of one.
-
-    A model that ends otherwise is returned as it is, and refused by ``logits_model``.
-    """
-    _, keras = load_tensorflow()
-    last = model.layers[-1]
-    activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
-        return model
-
-    def copy(layer: Any) -> Any:
-        config = layer.get_config()
-        if layer is last:
-            config["activation"] = "linear"
-        return type(layer).from_config(config)
-
-    linear = keras.models.clone_model(model, clone_function=copy)
-    linear.set_weights(model.get_weights())
-    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
-    return keras.Model(linear.inputs, probabilities, name=model.name)
-
-
 def _check_enough(data: Dataset, schedule: Schedule) -> None:
     for split in ("train", "validation"):
         if not len(data.split(split)):
@@ -306,30 +254,3 @@ def _check_enough(data: Dataset, schedule: Schedule) -> None:
         raise InputError(
             "shift", f"is {schedule.shift}", accepted="less than the side of the images"
         )
-
-
-def _write(path: Path, progress: Progress) -> None:
-    buffer = io.BytesIO()
-    arrays = {
-        f"{kind}_{number:04d}": value
-        for kind in ("weights", "optimizer", "best_weights")
-        for number, value in enumerate(getattr(progress, kind))
-    }
-    history = np.array([list(asdict(epoch).values()) for epoch in progress.history])
-    np.savez(buffer, allow_pickle=False, history=history, **arrays)
-    write_bytes(path, buffer.getvalue())
-
-
-def _read(path: Path) -> Progress:
-    if not path.exists():
-        return Progress()
-    with np.load(path, allow_pickle=False) as file:
-        history = tuple(
-            Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
-            for number, loss, accuracy, validation, seconds, settled in file["history"].tolist()
-        )
-        kinds = {
-            kind: tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
-            for kind in ("weights", "optimizer", "best_weights")
-        }
-    return Progress(history, **kinds)

@@ -2,133 +2,177 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from edgecv.baseline import Original
+from edgecv.checkpoint import Epoch
 from edgecv.contracts import Constraint, Technique, Tuning
+from edgecv.distillation import Distillation
+from edgecv.measuring import Bench
 from edgecv.recipe import Recipe
 from edgecv.records import Dataset, Event
 from edgecv.registry import TECHNIQUES
 from edgecv.reports.curves import write_curves
 from edgecv.schedule import Schedule
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.trials import Trials
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 1
-CALIBRATION_IMAGES = 200
+STAGE_VERSION = 2
 
 
-def apply_techniques(
-    recipe: Recipe,
-    data: Dataset,
-    original: Original,
-    model: Callable[[], Any],
-    store: Store,
-    on_event: OnEvent,
-) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
-    """Return the model after all techniques, a way to load it, and sentences for the report.
+@dataclass(frozen=True)
+class Techniques:
+    """What every technique of a run is applied with."""
 
-    A recipe that shares its first techniques with an earlier run does not train these again.
-    """
-    from edgecv.training import separate_softmax
+    recipe: Recipe
+    data: Dataset
+    baseline: Original
+    model: Callable[[], Any]
+    """Loads the baseline."""
+    store: Store
+    tests: Bench
+    on_event: OnEvent
 
-    notes: list[str] = []
-    if recipe.techniques:
-        separate = separate_softmax(model())
-        for technique in recipe.techniques:
-            technique.check_model(separate)
-    for technique in recipe.techniques:
-        original, model = _apply(technique, recipe, data, original, model, store, on_event)
-        facts = json.loads((original.path.parent / "facts.json").read_text("utf-8"))
-        notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-    return original, model, tuple(notes)
+    def apply(self) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
+        """Return the model after all techniques, a way to load it, and sentences for the report.
 
+        A recipe that shares its first techniques with an earlier run does not train these again.
+        """
+        from edgecv.softmax import separate_softmax
 
-def _apply(
-    technique: Technique,
-    recipe: Recipe,
-    data: Dataset,
-    original: Original,
-    model: Callable[[], Any],
-    store: Store,
-    on_event: OnEvent,
-) -> tuple[Original, Callable[[], Any]]:
-    key = _key(technique, recipe, data, original)
-    place = store.place("techniques", key)
-    if store.find("techniques", key) is not None:
-        on_event(Event("technique", f"{technique.name} is stored already"))
-    else:
-        on_event(Event("technique", f"{technique.name}: training"))
-        store.stage(
-            "techniques",
-            key,
-            lambda folder: _write(technique, recipe, data, model(), store, key, folder, on_event),
+        if self.recipe.techniques:
+            separate = separate_softmax(self.model())
+            for technique in self.recipe.techniques:
+                technique.check_model(separate)
+        notes: list[str] = []
+        made, load = self.baseline, self.model
+        for technique in self.recipe.techniques:
+            made = self._apply(technique, made, load)
+            load = cache(made.load)
+            facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
+            notes += [f"{technique.name}: {note}" for note in facts["notes"]]
+        return made, load, tuple(notes)
+
+    def _apply(self, technique: Technique, before: Original, load: Callable[[], Any]) -> Original:
+        key = self._key(technique, before)
+        place = self.store.place("techniques", key)
+        if self.store.find("techniques", key) is not None:
+            self.on_event(Event("technique", f"{technique.name} is stored already"))
+        else:
+            self.on_event(Event("technique", f"{technique.name}: training"))
+            self.store.stage(
+                "techniques", key, lambda folder: self._write(technique, load(), key, folder)
+            )
+            self.store.forget(key)
+        (path,) = place.glob("model.*")
+        return Original(path, file_sha256(path))
+
+    def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
+        from edgecv.softmax import separate_softmax
+        from edgecv.tf import model_bytes, set_seed
+
+        set_seed(self.recipe.settings.seed)
+        with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
+            stage = Stage(self, key, Path(trials))
+            result = technique.apply(separate_softmax(model), stage.tuning())
+        suffix, content = model_bytes(result)
+        write_bytes(folder / f"model{suffix}", content)
+        if stage.history:
+            write_curves(stage.history, folder / "curves.png")
+        write_json(
+            folder / "facts.json",
+            {
+                "technique": TECHNIQUES.table(technique),
+                "notes": stage.notes,
+                "history": [asdict(epoch) for epoch in stage.history],
+            },
         )
-    (path,) = place.glob("model.*")
-    made = Original(path, file_sha256(path))
-    return made, cache(made.load)
+
+    def _key(self, technique: Technique, before: Original) -> str:
+        return content_key(
+            "technique",
+            STAGE_VERSION,
+            TECHNIQUES.table(technique),
+            before.sha256,
+            self.baseline.sha256,
+            self.data.calibration.sha256,
+            type(self.recipe.data).mirrors,
+            self.recipe.settings.seed,
+            self.data.train.sha256,
+            self.data.validation.sha256,
+            version("tensorflow"),
+            os.cpu_count(),
+        )
 
 
-def _write(
-    technique: Technique,
-    recipe: Recipe,
-    data: Dataset,
-    model: Any,
-    store: Store,
-    key: str,
-    folder: Any,
-    on_event: OnEvent,
-) -> None:
-    from edgecv.tf import model_bytes, set_seed
-    from edgecv.training import fit, separate_softmax
+@dataclass
+class Stage:
+    """One technique at work: what it did, and what it would go on from after a kill."""
 
-    notes: list[str] = []
-    history: list[Any] = []
+    techniques: Techniques
+    key: str
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
+    _trainings: int = 0
 
-    def tune(tuned: Any, schedule: Schedule, constraint: Constraint | None) -> None:
-        history[:] = fit(
-            tuned,
-            data,
-            recipe.task,
-            schedule.for_data(mirrors=type(recipe.data).mirrors),
-            seed=recipe.settings.seed,
-            checkpoint=store.checkpoint(key),
-            on_event=on_event,
+    def tuning(self) -> Tuning:
+        """Return what the technique is given."""
+        run = self.techniques
+        trials = Trials(run.model, run.data.calibration.images, run.tests, self.folder)
+        return Tuning(
+            fit=self.fit,
+            seed=run.recipe.settings.seed,
+            task=run.recipe.task,
+            calibration=run.data.calibration,
+            note=self.notes.append,
+            progress=lambda words, done, total: run.on_event(
+                Event("technique", words, done, total)
+            ),
+            trial=trials.try_out,
+            remember=self.remember,
+        )
+
+    def fit(
+        self,
+        model: Any,
+        schedule: Schedule,
+        constraint: Constraint | None = None,
+        distillation: Distillation | None = None,
+    ) -> None:
+        """Train ``model``: see ``contracts.Fit``."""
+        from edgecv.softmax import separate_softmax
+        from edgecv.training import Teacher, fit
+
+        run = self.techniques
+        self._trainings += 1
+        teacher = None
+        if distillation is not None:
+            teacher = Teacher(separate_softmax(run.model()), distillation)
+        epochs = fit(
+            model,
+            run.data,
+            run.recipe.task,
+            schedule.for_data(mirrors=type(run.recipe.data).mirrors),
+            seed=run.recipe.settings.seed,
+            checkpoint=run.store.checkpoint(f"{self.key}-{self._trainings}"),
+            on_event=run.on_event,
             constraint=constraint,
+            teacher=teacher,
         )
+        before = len(self.history)
+        self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
 
-    set_seed(recipe.settings.seed)
-    calibration = data.calibration.images[:CALIBRATION_IMAGES]
-    tuning = Tuning(tune, recipe.settings.seed, calibration, notes.append)
-    result = technique.apply(separate_softmax(model), tuning)
-    suffix, content = model_bytes(result)
-    write_bytes(folder / f"model{suffix}", content)
-    write_curves(history, folder / "curves.png")
-    write_json(
-        folder / "facts.json",
-        {
-            "technique": TECHNIQUES.table(technique),
-            "notes": notes,
-            "history": [asdict(epoch) for epoch in history],
-        },
-    )
-
-
-def _key(technique: Technique, recipe: Recipe, data: Dataset, original: Original) -> str:
-    return content_key(
-        "technique",
-        STAGE_VERSION,
-        TECHNIQUES.table(technique),
-        original.sha256,
-        data.calibration.sha256,
-        type(recipe.data).mirrors,
-        recipe.settings.seed,
-        data.train.sha256,
-        data.validation.sha256,
-        version("tensorflow"),
-        os.cpu_count(),
-    )
+    def remember(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` gave, now or before a kill."""
+        path = self.techniques.store.checkpoint(f"{self.key}-{name}", ".json")
+        if not path.exists():
+            write_json(path, make())
+        return json.loads(path.read_text("utf-8"))

@@ -235,8 +235,8 @@ def test_validate_notices_that_the_images_are_others(output: Path, tmp_path: Pat
 
 
 def test_logits_are_not_taken_for_probabilities(output: Path, tmp_path: Path) -> None:
+    from edgecv.softmax import logits_model
     from edgecv.tf import keras_bytes, load_tensorflow
-    from edgecv.training import logits_model
 
     load_tensorflow()
     (model,) = output.glob("baselines/digits*/model.keras")

@@ -1,17 +1,21 @@
 """Training on a tiny model: it learns, resumes bit for bit, keeps its best, stops at NaN."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgecv.checkpoint import Epoch
+from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Split
 from edgecv.schedule import SCHEDULES, Schedule
+from edgecv.softmax import logits_model, separate_softmax
 from edgecv.tasks.classification import Classification
 from edgecv.tf import load_tensorflow, set_seed, weights_sha256
-from edgecv.training import Epoch, augment, fit, logits_model, separate_softmax
+from edgecv.training import Teacher, augment, fit
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
@@ -60,13 +64,15 @@ def train(
     )
 
 
-def test_it_learns_and_leaves_no_checkpoint(tmp_path: Path) -> None:
+def test_it_learns_and_does_nothing_twice(tmp_path: Path) -> None:
     model = tiny()
     history = train(tmp_path, model)
     assert len(history) == 4
     predictions = model(DATA.test.images.astype(np.float32)).numpy()
     assert Classification().metric(predictions, DATA.test.labels) > 0.9
-    assert not list(tmp_path.iterdir())
+    again = tiny(seed=99)
+    assert train(tmp_path, again) == history
+    assert weights_sha256(again) == weights_sha256(model)
 
 
 def test_the_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
@@ -85,6 +91,7 @@ class Interruption(Exception):
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoch: int) -> None:
     whole = tiny()
     expected = train(tmp_path, whole)
+    (tmp_path / "epoch.npz").unlink()
 
     def interrupt(event: Event) -> None:
         if event.stage == "step" and event.values["epoch"] > epoch:
@@ -142,6 +149,39 @@ def test_a_model_without_a_softmax_layer_is_refused() -> None:
     model = keras.Sequential([keras.layers.InputLayer((4,)), keras.layers.Dense(2)])
     with pytest.raises(StepError, match="not a softmax"):
         logits_model(model)
+
+
+def test_a_taught_model_says_what_its_teacher_says_and_not_what_the_labels_say(
+    tmp_path: Path,
+) -> None:
+    def swapped(split: Split) -> Split:
+        return replace(split, labels=1 - split.labels)
+
+    teacher = tiny()
+    chosen_by_teacher = replace(DATA, validation=swapped(DATA.validation))
+    fit(
+        teacher,
+        replace(chosen_by_teacher, train=swapped(DATA.train)),
+        Classification(),
+        QUICK,
+        seed=7,
+        checkpoint=tmp_path / "teacher.npz",
+        on_event=lambda event: None,
+    )
+    student = tiny(seed=5)
+    fit(
+        student,
+        chosen_by_teacher,
+        Classification(),
+        QUICK,
+        seed=7,
+        checkpoint=tmp_path / "student.npz",
+        on_event=lambda event: None,
+        teacher=Teacher(teacher, Distillation(mix=0.0)),
+    )
+    pixels = DATA.test.images.astype(np.float32)
+    agreement = np.mean(teacher(pixels).numpy().argmax(1) == student(pixels).numpy().argmax(1))
+    assert agreement > 0.9
 
 
 def test_augmentation_depends_on_its_seeds_alone() -> None:

@@ -21,6 +21,17 @@ class Classification(Task):
         tensorflow, _ = load_tensorflow()
         return tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
+    def imitation_loss(self, teacher: Any, logits: Any, temperature: float) -> Any:
+        """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
+
+        Times the square of the temperature, so that its gradients are as large as the labels'.
+        """
+        tensorflow, _ = load_tensorflow()
+        log_softmax = tensorflow.nn.log_softmax
+        wanted, given = log_softmax(teacher / temperature), log_softmax(logits / temperature)
+        divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
+        return temperature**2 * divergence
+
     def metric(self, predictions: Predictions, labels: Labels) -> float:
         """Return the fraction of images whose likeliest class is the label."""
         return float(np.mean(self.score_per_image(predictions, labels)))

@@ -1,11 +1,15 @@
 """Training that keeps what earlier techniques made of the weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from edgecv.kernels import is_clustered, kernels_of
 from edgecv.tf import load_tensorflow
+
+PRUNED = 0.1
+"""Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
 
 
 class SharedValues:
@@ -52,3 +56,18 @@ class SharedValues:
     def settled(self, steps: int) -> int:
         """Return 0: the weights are shared from the start."""
         return 0
+
+
+def kept(model: Any, note: Callable[[str], None]) -> SharedValues | None:
+    """Return what keeps zeros and shared weights; None where there are none to keep."""
+    shared, zeros = [], []
+    for kernel in kernels_of(model).values():
+        values = kernel.numpy()
+        if is_clustered(values):
+            shared.append(kernel)
+        elif np.mean(values == 0) >= PRUNED:
+            zeros.append(kernel)
+    if not shared and not zeros:
+        return None
+    note(f"kept the shared weights of {len(shared)} layers, the zeros of {len(zeros)} more")
+    return SharedValues(shared, zeros)

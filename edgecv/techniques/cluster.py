@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Technique, Tuning
+from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Layer
 from edgecv.schedule import Schedule
@@ -26,7 +27,7 @@ class Cluster(Technique):
     """Gives each kernel a few distinct weights, zeros kept, and trains these on."""
 
     name: ClassVar[str] = "cluster"
-    may_follow: ClassVar[tuple[str, ...]] = ("prune",)
+    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune")
     clusters: int = Field(default=16, ge=2, le=256)
     """Distinct values a kernel, zero among them where the kernel has zeros."""
     layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(default={})
@@ -39,6 +40,8 @@ class Cluster(Technique):
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None
     )
     """The fine-tuning."""
+    distil: Distillation | None = None
+    """Train against the baseline's outputs."""
 
     def check_model(self, model: Any) -> None:
         """Raise InputError where a pattern matches no layer, or sharing would not survive."""
@@ -61,7 +64,7 @@ class Cluster(Technique):
         for number, (name, kernel) in enumerate(kernels.items()):
             seed, most = tuning.seed + number, self._target(name)
             kernel.assign(cluster(kernel.numpy(), most, self.initialization, seed))
-        tuning.fit(clustered, self.training, SharedValues(list(kernels.values())))
+        tuning.fit(clustered, self.training, SharedValues(list(kernels.values())), self.distil)
         return clustered
 
     def check(self, layers: Sequence[Layer], where: str) -> None:

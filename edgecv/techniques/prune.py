@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgecv.contracts import Technique, Tuning
+from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Layer
 from edgecv.schedule import Schedule
@@ -30,6 +31,7 @@ class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
+    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil")
     sparsity: float = Field(default=HALF, gt=0, lt=1)
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None
@@ -47,6 +49,8 @@ class Prune(Technique):
         epochs=6, minimum_steps=200, learning_rate=0.002, warmup=0.1, patience=None
     )
     """The fine-tuning."""
+    distil: Distillation | None = None
+    """Train against the baseline's outputs."""
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -73,7 +77,7 @@ class Prune(Technique):
             for name, kernel in kernels.items()
             if name not in odd
         }
-        tuning.fit(pruned, self.training, Masks(targets, self))
+        tuning.fit(pruned, self.training, Masks(targets, self), self.distil)
         return pruned
 
     def check(self, layers: Sequence[Layer], where: str) -> None:

@@ -10,28 +10,30 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.contracts import Technique, Tuning
+from edgecv.distillation import Distillation
 from edgecv.errors import InputError
 from edgecv.kernels import is_clustered, kernels_of
 from edgecv.records import Images
 from edgecv.schedule import Schedule
 from edgecv.techniques._kernels import clone
-from edgecv.techniques._shared_values import SharedValues
+from edgecv.techniques._shared_values import kept
 from edgecv.tf import load_tensorflow
 
-PRUNED = 0.1
-"""Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
+IMAGES_FOR_RANGES = 200
 
 
 class Qat(Technique):
     """Trains on with the rounding of int8 in place; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "qat"
-    may_follow: ClassVar[tuple[str, ...]] = ("prune", "cluster")
+    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune", "cluster")
     precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
     training: Schedule = Schedule(
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None
     )
     """The fine-tuning."""
+    distil: Distillation | None = None
+    """Train against the baseline's outputs."""
 
     def check_model(self, model: Any) -> None:
         """Raise InputError where tensorflow-model-optimization does not know a layer."""
@@ -48,8 +50,8 @@ class Qat(Technique):
                 f"{', '.join(left_out)} has no quantizer of its own: exact arithmetic on pixels,"
                 " which the converters fold into the first convolution"
             )
-        set_ranges(quantized, model, tuning.calibration)
-        tuning.fit(quantized, self.training, _kept(quantized, tuning))
+        set_ranges(quantized, model, tuning.calibration.images[:IMAGES_FOR_RANGES])
+        tuning.fit(quantized, self.training, kept(quantized, tuning.note), self.distil)
         return quantized
 
 
@@ -110,18 +112,3 @@ def set_ranges(quantized: Any, model: Any, images: Images) -> None:
                 variable.assign(min(0.0, float(value.numpy().min())))
             if kind in ("post_activation_max", "output_max"):
                 variable.assign(max(1e-3, float(value.numpy().max())))
-
-
-def _kept(quantized: Any, tuning: Tuning) -> SharedValues | None:
-    """Return what keeps zeros and shared weights; None where there are none to keep."""
-    shared, zeros = [], []
-    for kernel in kernels_of(quantized).values():
-        values = kernel.numpy()
-        if is_clustered(values):
-            shared.append(kernel)
-        elif np.mean(values == 0) >= PRUNED:
-            zeros.append(kernel)
-    if not shared and not zeros:
-        return None
-    tuning.note(f"kept the shared weights of {len(shared)} layers, the zeros of {len(zeros)} more")
-    return SharedValues(shared, zeros)

@@ -25,6 +25,7 @@ from edgecv.errors import EdgecvError
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
+from edgecv.worker.tiles import leave_tiles_off
 from edgecv.worker.timing import interleave, runs_a_block, warm_up
 
 FIRST_IMAGES = 16
@@ -54,6 +55,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
     threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
     runtime = RUNTIMES.get(settings["runtime"], "worker")()
+    leave_tiles_off()
     limit = None if runtime.needs_tensorflow else settings["memory_limit_bytes"]
     memory = Memory(limit, settings["threads"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -42,7 +42,7 @@ DATA = Dataset("bars", ("top", "bottom"), split(160, 1), split(30, 2), split(40,
 
 
 def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda event: None) -> Tuning:
-    def tune(tuned: Any, schedule: Any, constraint: Any) -> None:
+    def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
         fit(
             tuned,
             DATA,
@@ -53,8 +53,18 @@ def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda eve
             on_event=on_event,
             constraint=constraint,
         )
+        checkpoint.unlink()
 
-    return Tuning(tune, 3, DATA.calibration.images, lambda note: None)
+    return Tuning(
+        fit=tune,
+        seed=3,
+        task=Classification(),
+        calibration=DATA.calibration,
+        note=lambda note: None,
+        progress=lambda words, done, total: None,
+        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
+        remember=lambda name, make: make(),
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""The last layer of a classifier: training needs what comes before the softmax."""
+
+from typing import Any
+
+from edgecv.errors import StepError
+from edgecv.tf import load_tensorflow
+
+
+def logits_model(model: Any) -> Any:
+    """Return a model that shares all layers but ends before the softmax.
+
+    Raises StepError where the last layer is not a softmax of its own.
+    """
+    _, keras = load_tensorflow()
+    last = model.layers[-1]
+    inner = getattr(last, "layer", last)  # Within a quantization wrapper.
+    is_softmax = isinstance(inner, keras.layers.Softmax) or (
+        isinstance(inner, keras.layers.Activation) and inner.activation is keras.activations.softmax
+    )
+    if not is_softmax:
+        raise StepError(
+            f"layer {last.name}", "is the last one and not a softmax", accepted="a Softmax layer"
+        )
+    return keras.Model(model.inputs, last.input)
+
+
+def separate_softmax(model: Any) -> Any:
+    """Return the same function with the softmax as a layer of its own, where it is part of one.
+
+    A model that ends otherwise is returned as it is, and refused by ``logits_model``.
+    """
+    _, keras = load_tensorflow()
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
+        return model
+
+    def copy(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer is last:
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    linear = keras.models.clone_model(model, clone_function=copy)
+    linear.set_weights(model.get_weights())
+    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
+    return keras.Model(linear.inputs, probabilities, name=model.name)

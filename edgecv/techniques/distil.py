@@ -1,0 +1,31 @@
+"""Knowledge distillation as a step of its own: nothing is removed, the weights are trained on.
+
+Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
+"""
+
+from typing import Any, ClassVar
+
+from edgecv.contracts import Technique, Tuning
+from edgecv.distillation import Distillation
+from edgecv.schedule import Schedule
+from edgecv.techniques._kernels import clone
+from edgecv.techniques._shared_values import kept
+
+
+class Distil(Distillation, Technique):
+    """Trains on against the baseline's outputs; zeros and shared weights are kept."""
+
+    name: ClassVar[str] = "distil"
+    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "prune", "cluster")
+    training: Schedule = Schedule(epochs=30, minimum_steps=1000, learning_rate=0.005)
+    """The fine-tuning."""
+
+    def check_model(self, model: Any) -> None:
+        """Accept every model that has logits, which the training asks for."""
+
+    def apply(self, model: Any, tuning: Tuning) -> Any:
+        """Return a copy of the model, trained on."""
+        student = clone(model)
+        distillation = Distillation(temperature=self.temperature, mix=self.mix)
+        tuning.fit(student, self.training, kept(student, tuning.note), distillation)
+        return student

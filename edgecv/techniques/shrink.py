@@ -1,0 +1,282 @@
+"""Channel pruning: whole channels are removed, and the narrower model is trained on.
+
+The graph of dependent channels is that of Fang et al., "DepGraph: towards any structural pruning",
+2023, in our own words; for the rankings see ``_ranking.py``.
+"""
+
+import time
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from edgecv.channels.costs import totals
+from edgecv.channels.rebuild import rebuild
+from edgecv.channels.trace import ChannelGraph, Width, trace
+from edgecv.contracts import Technique, Tuning
+from edgecv.distillation import Distillation
+from edgecv.errors import InputError
+from edgecv.schedule import Schedule
+from edgecv.techniques._narrowing import Candidate, Weighing, alive_with, candidates, order_of
+from edgecv.techniques._ranking import Ranking, check_has_scales, scores
+from edgecv.techniques._sensitivity import Ladder, damages, steps_of
+
+HALF = 0.5
+MOST_CUTS_A_WIDTH = 8
+
+
+class Shrink(Technique):
+    """Removes whole channels, and trains the narrower model on."""
+
+    name: ClassVar[str] = "shrink"
+    keep: float | None = Field(default=None, gt=0, lt=1)
+    """Fraction of the multiply-accumulates to keep; 0.5 where no target is given."""
+    macs: int | None = Field(default=None, ge=1)
+    """No more multiply-accumulates than this."""
+    parameters: int | None = Field(default=None, ge=1)
+    """No more parameters than this."""
+    int8_bytes: int | None = Field(default=None, ge=1)
+    """An int8 file of no more bytes than this, in the format of ``runtime``."""
+    latency_us: float | None = Field(default=None, gt=0)
+    """An image in no more microseconds than this, measured on ``runtime``."""
+    speedup: float | None = Field(default=None, gt=1)
+    """At least so many times faster than the float32 twin, measured on ``runtime``."""
+    runtime: Literal["litert", "onnxruntime"] = "litert"
+    """Where latency and bytes are measured."""
+    precision: Literal["int8", "float32"] = "int8"
+    """What latency is measured at."""
+    widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
+    """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
+    ranking: Ranking = "l2"
+    """Which channels go first: those of small weights (l1, l2), of a small BatchNorm scale, of
+    little effect on the loss to first order (taylor), or close to all others (geometric_median)."""
+    floor: float = Field(default=0.125, gt=0, le=1)
+    """The smallest fraction of its channels that a layer keeps."""
+    multiple: int = Field(default=8, ge=1, le=256)
+    """Numbers of channels are multiples of this, which kernels like."""
+    rounds: int = Field(default=1, ge=1, le=20)
+    """Remove and train in so many rounds, with a new ranking in each."""
+    exclude: tuple[str, ...] = Field(default=(), strict=False)
+    """Layers to leave whole, by name pattern."""
+    fine_tune: bool = True
+    """Train after each round; false leaves all training to the next technique."""
+    training: Schedule = Schedule(epochs=10, minimum_steps=400, learning_rate=0.003, warmup=0.1)
+    """The fine-tuning after each round."""
+    distil: Distillation | None = None
+    """Train against the baseline's outputs."""
+
+    @model_validator(mode="after")
+    def _rounds_are_trained(self) -> Self:
+        if not self.fine_tune and (self.rounds > 1 or self.distil):
+            raise ValueError("fine_tune = false leaves nothing to do for rounds and distil")
+        return self
+
+    def check_model(self, model: Any) -> None:
+        """Raise InputError where nothing can be removed, or a target is out of reach."""
+        graph = trace(model)
+        ladder = self._ladder(graph)
+        if self.ranking == "bn_scale":
+            check_has_scales(graph, tuple(each for each in graph.widths if each.name in ladder))
+        macs, parameters = totals(graph, graph.everything())
+        orders = {each.name: each.units for each in graph.widths}
+        least = {name: steps[-1] for name, steps in ladder.items()}
+        fewest_macs, fewest_parameters = totals(graph, alive_with(graph, orders, least))
+        for option, wanted, fewest, all_of in (
+            ("keep", self._macs_wanted(macs), fewest_macs, macs),
+            ("parameters", self.parameters, fewest_parameters, parameters),
+        ):
+            if wanted is not None and wanted < fewest:
+                raise _out_of_reach(
+                    option, f"leaves {wanted:,.0f} of {all_of:,}", f"{fewest:,} and more"
+                )
+
+    def apply(self, model: Any, tuning: Tuning) -> Any:
+        """Return a narrower copy of the model, trained on."""
+        self.check_model(model)
+        graph = trace(model)
+        if graph.not_followed:
+            tuning.note(
+                f"left whole, as channels cannot be followed through it: "
+                f"{', '.join(graph.not_followed)}"
+            )
+        targets = Targets(self, *totals(graph, graph.everything()))
+        before = {each.name: len(each) for each in graph.widths}
+        for number in range(1, self.rounds + 1):
+            model = self._round(model, targets, number, tuning)
+            if self.fine_tune:
+                tuning.fit(model, self.training, None, self.distil)
+        after = {each.name: len(each) for each in trace(model).widths}
+        changes = [f"{name} {before[name]} to {after[name]}" for name in before]
+        tuning.note(f"channels: {', '.join(changes)}")
+        return model
+
+    def _round(self, model: Any, targets: "Targets", number: int, tuning: Tuning) -> Any:
+        graph = trace(model)
+        chosen = tuning.remember(
+            f"round-{number}", lambda: self._choose(model, graph, targets, number, tuning)
+        )
+        for note in chosen["notes"]:
+            tuning.note(note)
+        return rebuild(model, graph, graph.without(np.array(chosen["gone"], np.int64)))
+
+    def _choose(
+        self, model: Any, graph: ChannelGraph, targets: "Targets", number: int, tuning: Tuning
+    ) -> dict[str, Any]:
+        """Return the units to remove in this round, and sentences for the report."""
+        began = time.perf_counter()
+        tuning.progress(f"ranking channels by {self.ranking}", 0, 1)
+        ladder = self._ladder(graph)
+        found = scores(model, graph, self.ranking, tuning)
+        orders = {each.name: order_of(each, found) for each in graph.widths}
+        damage = damages(model, graph, orders, ladder, tuning)
+        path = list(candidates(graph, orders, ladder, damage, targets.weighing()))
+        took = time.perf_counter() - began
+        best, trials = targets.first_that_holds(
+            path, lambda each: rebuild(model, graph, alive_with(graph, orders, each.kept)), tuning
+        )
+        # With rounds to come, an even part of the way.
+        place = -(-best // (self.rounds - number + 1))
+        kept = path[place].kept
+        gone = [
+            int(unit)
+            for name, order in orders.items()
+            if name in kept
+            for unit in order[: len(order) - kept[name]]
+        ]
+        notes = [
+            f"ranked by {self.ranking} in {took:.1f} s, {len(path)} candidates; multiply-"
+            f"accumulates {path[place].macs:,}, parameters {path[place].parameters:,}",
+            *trials,
+        ]
+        return {"gone": gone, "notes": notes}
+
+    def _ladder(self, graph: ChannelGraph) -> Ladder:
+        """Return what each width may be. Raises InputError where a pattern fits none."""
+        widths = graph.widths
+        if not widths:
+            raise InputError("shrink", "no channels of this model can be removed")
+        for pattern in (*self.exclude, *self.widths):
+            if not any(_matches(width, pattern) for width in widths):
+                raise InputError(
+                    "shrink",
+                    f'"{pattern}" matches no layer whose channels can be removed',
+                    accepted=", ".join(maker for width in widths for maker in width.makers),
+                )
+        ladder: dict[str, tuple[int, ...]] = {}
+        for width in widths:
+            given = [kept for name, kept in self.widths.items() if _matches(width, name)]
+            if given and given[0] > len(width):
+                raise InputError(
+                    "shrink",
+                    f"{width.name} has {len(width)} channels, {given[0]} are to be kept",
+                    accepted=f"1 to {len(width)}",
+                )
+            if given:
+                ladder[width.name] = (given[0],)
+            elif not any(_matches(width, pattern) for pattern in self.exclude):
+                ladder[width.name] = steps_of(width, self.floor, self.multiple, MOST_CUTS_A_WIDTH)
+        if not ladder:
+            raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
+        return ladder
+
+    def _macs_wanted(self, macs: int) -> float | None:
+        """Return the fewest multiply-accumulates that are asked for."""
+        asked = [each for each in (self.macs, self._fraction and self._fraction * macs) if each]
+        return min(asked) if asked else None
+
+    @property
+    def _fraction(self) -> float | None:
+        others = (self.macs, self.parameters, self.int8_bytes, self.latency_us, self.speedup)
+        if self.keep is None and not self.widths and not any(others):
+            return HALF
+        return self.keep
+
+
+class Targets:
+    """What a narrower model must hold: all that the options ask for."""
+
+    def __init__(self, options: Shrink, macs: int, parameters: int) -> None:
+        self._options = options
+        self._macs = options._macs_wanted(macs)
+        self._is_measured = any((options.int8_bytes, options.latency_us, options.speedup))
+
+    def weighing(self) -> Weighing:
+        """Return what a cut is judged by: what the targets are about."""
+        options = self._options
+        is_timed = bool(options.latency_us or options.speedup)
+        return Weighing(
+            macs=is_timed or self._macs is not None,
+            parameters=bool(options.parameters or options.int8_bytes),
+            macs_wanted=0 if is_timed else self._macs or 0,
+            parameters_wanted=0 if options.int8_bytes else options.parameters or 0,
+        )
+
+    def first_that_holds(
+        self, path: list[Candidate], make: Callable[[Candidate], Any], tuning: Tuning
+    ) -> tuple[int, list[str]]:
+        """Return the place of the first candidate that holds all targets, and what was measured.
+
+        Raises InputError where the narrowest does not.
+        """
+        first = next((n for n, each in enumerate(path) if self._holds(each)), None)
+        if first is None:
+            raise _out_of_reach(
+                "target", "is not met by the narrowest candidate", f"{path[-1].macs:,} MACs"
+            )
+        if not self._is_measured:
+            return first, []
+        return self._search(path, first, make, tuning)
+
+    def _holds(self, candidate: Candidate) -> bool:
+        wanted = self._options.parameters
+        return (self._macs is None or candidate.macs <= self._macs) and (
+            wanted is None or candidate.parameters <= wanted
+        )
+
+    def _search(
+        self, path: list[Candidate], first: int, make: Callable[[Candidate], Any], tuning: Tuning
+    ) -> tuple[int, list[str]]:
+        """Halve the path again and again, measuring the candidate in the middle."""
+        options, notes, step = self._options, [], 0
+        low, high, narrowest_holds = first, len(path) - 1, False
+        most = max(1, (high - low + 1).bit_length() + 1)
+        while low < high or not narrowest_holds:
+            middle = (low + high) // 2 if narrowest_holds else high
+            tuning.progress("measuring candidates", step, most)
+            step += 1
+            trial = tuning.trial(make(path[middle]), options.runtime, options.precision)
+            holds = (
+                trial.bytes <= (options.int8_bytes or trial.bytes)
+                and trial.latency_us <= (options.latency_us or trial.latency_us)
+                and trial.speedup >= (options.speedup or trial.speedup)
+            )
+            words = (
+                f"{trial.bytes:,} bytes, {trial.latency_us:.1f} us, "
+                f"{trial.speedup:.2f} times faster than the float32 twin"
+            )
+            notes.append(
+                f"candidate of {path[middle].macs:,} multiply-accumulates: {words} on "
+                f"{options.runtime} at {options.precision}"
+            )
+            if not holds and not narrowest_holds:
+                raise _out_of_reach("target", f"is not met by the narrowest candidate ({words})")
+            if holds:
+                high, narrowest_holds = middle, True
+            else:
+                low = middle + 1
+        return high, notes
+
+
+def _matches(width: Width, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in (width.name, *width.makers))
+
+
+def _out_of_reach(option: str, found: str, accepted: str = "") -> InputError:
+    return InputError(
+        f"shrink, {option}",
+        found,
+        accepted=accepted,
+        remedy="ask for less, or lower floor or multiple",
+    )

@@ -1,0 +1,45 @@
+"""What a model would be as a file: exported, run beside its twin, and thrown away."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecv.measuring import Bench
+from edgecv.records import Images, Trial
+from edgecv.registry import EXPORTERS, RUNTIMES
+
+SECONDS_A_TRIAL = 1.0
+CALIBRATION_IMAGES = 50
+"""Ranges found on few images have the same kernels, bytes and speed."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Tries models in one folder, each against the float32 twin of the baseline."""
+
+    baseline: Callable[[], Any]
+    images: Images
+    tests: Bench
+    folder: Path
+    _twins: dict[str, Path] = field(default_factory=dict)
+
+    def try_out(self, model: Any, runtime: str, precision: str) -> Trial:
+        """Return bytes and latency of ``model`` at a precision: see ``Tuning.trial``."""
+        file_format = RUNTIMES.get(runtime, "runtime").format
+        exporter = EXPORTERS.get(file_format, "format")
+        if runtime not in self._twins:
+            self._twins[runtime] = self.folder / f"twin.{file_format}"
+            twin = exporter(precision="float32")
+            twin.export(self.baseline(), self.images[:0], self._twins[runtime])
+        path = self.folder / f"trial.{file_format}"
+        artifact = exporter(precision=precision).export(
+            model, self.images[:CALIBRATION_IMAGES], path
+        )
+        pair = [self._twins[runtime], path]
+        worker = self.tests.worker(runtime, self.tests.threads)
+        blocks = worker.time_interleaved(pair, self.images[:1], budget_s=SECONDS_A_TRIAL)
+        twin_ns, trial_ns = (float(np.median(blocks[each])) for each in pair)
+        return Trial(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
