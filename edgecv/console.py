@@ -154,6 +154,7 @@ class Screen:
 
     def report(self, report: Report, folder: Path | None, *, as_json: bool) -> None:
         """Show a report: the table and the verdict, or JSON."""
+        from edgecv.reports.costs import costs_sentence
         from edgecv.reports.json_file import to_table
         from edgecv.reports.verdict import verdict_line
 
@@ -165,6 +166,8 @@ class Screen:
         if report.comparisons:
             wide = shutil.get_terminal_size((WIDE, 0)).columns >= WIDE or not self._output.isatty()
             text += self._rich(report_table(report) if wide else narrow_table(report))
+        if report.costs is not None and report.costs.baseline != report.costs.compressed:
+            text += self._rich(costs_sentence(report.costs))
         text += self._rich(verdict_line(report), style=colour)
         if folder is not None:
             text += f"Written to {folder}: report.md says more\n"

@@ -170,6 +170,8 @@ class Technique(Plugin):
     """Names of the techniques that this one keeps the work of."""
     precisions: ClassVar[tuple[str, ...] | None] = None
     """The only precisions that its model can be exported at; None where all are possible."""
+    adds_quantizers: ClassVar[bool] = False
+    """Whether its model has quantizers around the layers."""
 
     @field_validator("training", mode="before", check_fields=False)
     @classmethod

@@ -27,6 +27,7 @@ from edgecv.records import (
     SPLITS,
     Baseline,
     Comparison,
+    Costs,
     DataFacts,
     Dataset,
     Event,
@@ -36,6 +37,7 @@ from edgecv.records import (
     Shape,
     SplitFacts,
 )
+from edgecv.reports.costs import write_widths
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import Store, write_bytes
@@ -69,9 +71,11 @@ def run(
         model = given or cache(original.load)
         reference = baselines.reference(original, model, data.test, store)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
-        final, candidate, notes = techniques.apply()
+        applied = techniques.apply()
+        costs, notes = costs_of(model, applied.plain)
+        notes = (*applied.notes, *notes)
         exporting = Exporting(data, store, folder, on_event)
-        sources = {True: (original, model), False: (final, candidate)}
+        sources = {True: (original, model), False: (applied.file, applied.load)}
         files = [
             exporting.export(planned, *sources[planned.is_twin])
             for planned in planned_exports(recipe)
@@ -79,10 +83,13 @@ def run(
         notes += check_promises(recipe, files)
         measured = tests.measure(files, data.test.images, on_event)
         notes += calibration_notes(recipe, data)
-        report = _report(recipe, data, original, reference, *measured, notes)
+        report = _report(recipe, data, original, reference, *measured, notes, costs)
         shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
         if recipe.techniques:
-            shutil.copyfile(final.path, folder / f"compressed{final.path.suffix}")
+            path = applied.file.path
+            shutil.copyfile(path, folder / f"compressed{path.suffix}")
+        if costs is not None and costs.baseline != costs.compressed:
+            write_widths(costs, folder / "widths.png")
         write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
         write_bytes(folder / "recipe.toml", recipe.to_toml().encode())
         write_report(report, folder / "report.json")
@@ -170,6 +177,18 @@ def judge(
     return gates
 
 
+def costs_of(
+    baseline: Callable[[], Any], compressed: Callable[[], Any]
+) -> tuple[Costs | None, tuple[str, ...]]:
+    """Return what the models cost by their graphs, or a sentence that says why it is not known."""
+    from edgecv.channels.costs import cost_of_model
+
+    try:
+        return Costs(cost_of_model(baseline()), cost_of_model(compressed())), ()
+    except InputError as error:
+        return None, (f"multiply-accumulates and activations are not known: {error}",)
+
+
 def _inputs(recipe: Recipe, on_event: OnEvent) -> tuple[Dataset, Callable[[], Any] | None]:
     """Load the data, for the size of the user's model where one is given, and check both."""
     if recipe.baseline.model is None:
@@ -190,6 +209,7 @@ def _report(
     measurements: Sequence[Measurement],
     failures: dict[str, str],
     notes: tuple[str, ...],
+    costs: Costs | None,
 ) -> Report:
     comparisons = compare_all(
         measurements,
@@ -214,4 +234,5 @@ def _report(
         comparisons=tuple(comparisons),
         gates=tuple(gates),
         notes=notes,
+        costs=costs,
     )

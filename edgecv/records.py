@@ -109,6 +109,14 @@ class ModelCost:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What the baseline costs by its graph, and the model that was compressed."""
+
+    baseline: ModelCost
+    compressed: ModelCost
+
+
+@dataclass(frozen=True)
 class Trial:
     """A model that was exported to see what it would be: nothing of it is kept."""
 
@@ -252,6 +260,8 @@ class Report:
     comparisons: tuple[Comparison, ...]
     gates: tuple[Gate, ...]
     notes: tuple[str, ...] = ()
+    costs: Costs | None = None
+    """None where a model's graph could not be followed; the notes say why."""
     schema_version: int = field(default=1)
 
 

@@ -1,12 +1,13 @@
 """What a model would be as a file: exported, run beside its twin, and thrown away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgecv.contracts import Exporter
 from edgecv.measuring import Bench
 from edgecv.records import Images, Trial
 from edgecv.registry import EXPORTERS, RUNTIMES
@@ -21,6 +22,8 @@ class Trials:
     """Tries models in one folder, each against the float32 twin of the baseline."""
 
     baseline: Callable[[], Any]
+    exports: Sequence[Exporter]
+    """Those of the recipe: what is tried is what will be written, where it asks for the same."""
     images: Images
     tests: Bench
     folder: Path
@@ -29,17 +32,21 @@ class Trials:
     def try_out(self, model: Any, runtime: str, precision: str) -> Trial:
         """Return bytes and latency of ``model`` at a precision: see ``Tuning.trial``."""
         file_format = RUNTIMES.get(runtime, "runtime").format
-        exporter = EXPORTERS.get(file_format, "format")
         if runtime not in self._twins:
             self._twins[runtime] = self.folder / f"twin.{file_format}"
-            twin = exporter(precision="float32")
+            twin = self._exporter(file_format, "float32")
             twin.export(self.baseline(), self.images[:0], self._twins[runtime])
         path = self.folder / f"trial.{file_format}"
-        artifact = exporter(precision=precision).export(
-            model, self.images[:CALIBRATION_IMAGES], path
-        )
+        exporter = self._exporter(file_format, precision)
+        artifact = exporter.export(model, self.images[:CALIBRATION_IMAGES], path)
         pair = [self._twins[runtime], path]
         worker = self.tests.worker(runtime, self.tests.threads)
         blocks = worker.time_interleaved(pair, self.images[:1], budget_s=SECONDS_A_TRIAL)
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in pair)
         return Trial(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
+
+    def _exporter(self, file_format: str, precision: str) -> Exporter:
+        for exporter in self.exports:
+            if (exporter.format, exporter.precision) == (file_format, precision):
+                return exporter
+        return EXPORTERS.get(file_format, "format")(precision=precision)

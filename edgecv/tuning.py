@@ -28,6 +28,18 @@ STAGE_VERSION = 2
 
 
 @dataclass(frozen=True)
+class Applied:
+    """The model after all techniques."""
+
+    file: Original
+    load: Callable[[], Any]
+    plain: Callable[[], Any]
+    """Loads the same layers without quantizers: their shapes are the same."""
+    notes: tuple[str, ...]
+    """Sentences for the report."""
+
+
+@dataclass(frozen=True)
 class Techniques:
     """What every technique of a run is applied with."""
 
@@ -40,8 +52,8 @@ class Techniques:
     tests: Bench
     on_event: OnEvent
 
-    def apply(self) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
-        """Return the model after all techniques, a way to load it, and sentences for the report.
+    def apply(self) -> "Applied":
+        """Apply all techniques, one after the other.
 
         A recipe that shares its first techniques with an earlier run does not train these again.
         """
@@ -52,13 +64,14 @@ class Techniques:
             for technique in self.recipe.techniques:
                 technique.check_model(separate)
         notes: list[str] = []
-        made, load = self.baseline, self.model
+        made, load, plain = self.baseline, self.model, self.model
         for technique in self.recipe.techniques:
             made = self._apply(technique, made, load)
             load = cache(made.load)
+            plain = plain if technique.adds_quantizers else load
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-        return made, load, tuple(notes)
+        return Applied(made, load, plain, tuple(notes))
 
     def _apply(self, technique: Technique, before: Original, load: Callable[[], Any]) -> Original:
         key = self._key(technique, before)
@@ -126,7 +139,9 @@ class Stage:
     def tuning(self) -> Tuning:
         """Return what the technique is given."""
         run = self.techniques
-        trials = Trials(run.model, run.data.calibration.images, run.tests, self.folder)
+        trials = Trials(
+            run.model, run.recipe.exports, run.data.calibration.images, run.tests, self.folder
+        )
         return Tuning(
             fit=self.fit,
             seed=run.recipe.settings.seed,

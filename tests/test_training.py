@@ -181,7 +181,7 @@ def test_a_taught_model_says_what_its_teacher_says_and_not_what_the_labels_say(
     )
     pixels = DATA.test.images.astype(np.float32)
     agreement = np.mean(teacher(pixels).numpy().argmax(1) == student(pixels).numpy().argmax(1))
-    assert agreement > 0.9
+    assert agreement > 0.7  # A student of the labels would agree on one image in ten.
 
 
 def test_augmentation_depends_on_its_seeds_alone() -> None:

@@ -61,11 +61,15 @@ class Graph:
     outputs: tuple[Tensor, ...]
 
 
-def prove(content: bytes, precision: str, where: str) -> tuple[str, ...]:
-    """Return sentences on what was found. Raises StepError where it is not ``precision``."""
+def prove(content: bytes, precision: str, where: str, io: str | None = None) -> tuple[str, ...]:
+    """Return sentences on what was found. Raises StepError where it is not ``precision``.
+
+    ``io``: the type of the input, where it is another than usual.
+    """
     graph = read_graph(content)
     if precision in ENDS:
-        _check_integers(graph, precision, where)
+        usual, output = ENDS[precision]
+        _check_integers(graph, precision, (io.upper() if io else usual, output), where)
     else:
         _check_not_quantized(graph, precision, where)
     kernels = [
@@ -91,7 +95,7 @@ def prove(content: bytes, precision: str, where: str) -> tuple[str, ...]:
     return ()
 
 
-def _check_integers(graph: Graph, precision: str, where: str) -> None:
+def _check_integers(graph: Graph, precision: str, wanted: tuple[str, str], where: str) -> None:
     floats = [
         operator
         for operator in graph.operators
@@ -105,11 +109,11 @@ def _check_integers(graph: Graph, precision: str, where: str) -> None:
             remedy="replace these layers, or choose float16",
         )
     ends = tuple(tensor.type for tensor in graph.inputs + graph.outputs)
-    if ends != ENDS[precision]:
+    if ends != wanted:
         raise StepError(
             where,
             f"{precision} was asked for; input and output came back {' and '.join(ends).lower()}",
-            accepted=" and ".join(ENDS[precision]).lower(),
+            accepted=" and ".join(wanted).lower(),
         )
 
 

@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from edgecv.contracts import Exporter
 from edgecv.errors import StepError
@@ -37,11 +37,20 @@ class TFLite(Exporter):
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
     throughout, bytes in; int16x8: int16 activations, int8 weights."""
+    io: Literal["uint8", "int8"] | None = None
+    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
+    128, which saves an operator at the start."""
 
     @field_validator("precision", mode="before")
     @classmethod
     def _is_possible(cls, precision: Any) -> Any:
         return check_precision(precision, cls.precisions)
+
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        if self.io is not None and self.precision != "int8":
+            raise ValueError(f"{self.precision} has an input type of its own: leave io out")
+        return self
 
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -53,7 +62,10 @@ class TFLite(Exporter):
         if self.is_calibrated:
             calibration = check_calibration(calibration[: self.calibration_images], shape, where)
         content = self._convert(model, shape, calibration, where)
-        notes = (*prove(content, self.precision, where), *one_scale_note(model, self.precision))
+        notes = (
+            *prove(content, self.precision, where, self.io),
+            *one_scale_note(model, self.precision),
+        )
         write_bytes(path, content)
         layers = read_layers(model, kernels_in(content))
         return describe(
@@ -101,7 +113,8 @@ class TFLite(Exporter):
             converter.representative_dataset = lambda: _one_by_one(calibration)
         if self.precision == "int8":
             converter.target_spec.supported_ops = [operators.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tensorflow.uint8
+            takes = tensorflow.int8 if self.io == "int8" else tensorflow.uint8
+            converter.inference_input_type = takes
             converter.inference_output_type = tensorflow.int8
         if self.precision == "int16x8":
             converter.target_spec.supported_ops = [

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from edgecv.records import Comparison, Report, TensorFacts
+from edgecv.reports.costs import HEADINGS as COST_HEADINGS
+from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.verdict import gate_sentence, verdict_line
 
 HEADINGS = (
@@ -57,6 +59,7 @@ def to_markdown(report: Report) -> str:
             *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
+            *_costs(report),
             *_layers(report),
             *_section("Notes", list(report.notes)),
             *_section("Data", _data(report)),
@@ -109,6 +112,23 @@ def _artifact_notes(report: Report) -> list[str]:
         f"{each.artifact.path}: {note}"
         for each in report.comparisons
         for note in each.artifact.notes
+    ]
+
+
+def _costs(report: Report) -> list[str]:
+    if report.costs is None:
+        return []
+    picture = []
+    if report.costs.baseline != report.costs.compressed:
+        picture = ["![Widths before and after](widths.png)", ""]
+    return [
+        "## Costs by the graph, for one image",
+        "",
+        f"{costs_sentence(report.costs)}.",
+        "",
+        *picture,
+        *markdown_table(COST_HEADINGS, costs_rows(report.costs)),
+        "",
     ]
 
 

@@ -28,6 +28,7 @@ class Qat(Technique):
     name: ClassVar[str] = "qat"
     may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune", "cluster")
     precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
+    adds_quantizers: ClassVar[bool] = True
     training: Schedule = Schedule(
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None
     )

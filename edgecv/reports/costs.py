@@ -1,0 +1,76 @@
+"""What a model costs by its graph, before and after: tables, a sentence, a picture."""
+
+from pathlib import Path
+
+from edgecv.records import Costs, LayerCost, ModelCost
+
+HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")
+
+
+def costs_sentence(costs: Costs) -> str:
+    """Say what became of the whole model; one number each where nothing changed."""
+    before, after = costs.baseline, costs.compressed
+    return (
+        f"{_change(before.macs, after.macs)} multiply-accumulates, "
+        f"{_change(before.parameters, after.parameters)} parameters, "
+        f"{_change(before.peak_activations, after.peak_activations)} activations at most at one "
+        "time (bytes, as int8)"
+    )
+
+
+def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
+    """Return the cells under ``HEADINGS``, a layer a row, as before -> after."""
+    after = {layer.name: layer for layer in costs.compressed.layers}
+    rows = [_row(layer, after[layer.name]) for layer in costs.baseline.layers]
+    return [*rows, ("all", "", "", *_sums(costs.baseline, costs.compressed))]
+
+
+def write_widths(costs: Costs, path: Path) -> None:
+    """Draw the channels of each layer with a kernel, before and after, into a PNG file."""
+    from matplotlib.figure import Figure
+
+    after = {layer.name: layer.output_shape[-1] for layer in costs.compressed.layers}
+    names = [layer.name for layer in costs.baseline.layers if layer.macs]
+    widths = {layer.name: layer.output_shape[-1] for layer in costs.baseline.layers}
+    figure = Figure(figsize=(8, 1.2 + 0.32 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(names))
+    axes.barh(places, [widths[name] for name in names], color="lightgrey", label="before")
+    axes.barh(places, [after[name] for name in names], color="tab:blue", height=0.5, label="after")
+    for place, name in zip(places, names, strict=True):
+        words = f" {_change(widths[name], after[name])}"
+        axes.text(widths[name], place, words, va="center", fontsize=8)
+    axes.set_yticks(places, names, fontsize=8)
+    axes.set(xlabel="channels", title="Widths before and after", ylim=(len(names) - 0.4, -0.6))
+    axes.margins(x=0.15)
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def _row(before: LayerCost, after: LayerCost) -> tuple[str, ...]:
+    shapes = ("x".join(map(str, each.output_shape)) for each in (before, after))
+    return (
+        before.name,
+        before.type,
+        " -> ".join(dict.fromkeys(shapes)),
+        _change(before.macs, after.macs),
+        _change(before.parameters, after.parameters),
+        _change(before.activations, after.activations),
+    )
+
+
+def _sums(before: ModelCost, after: ModelCost) -> tuple[str, ...]:
+    return (
+        _change(before.macs, after.macs),
+        _change(before.parameters, after.parameters),
+        f"{_change(before.peak_activations, after.peak_activations)} at one time",
+    )
+
+
+def _change(before: int, after: int) -> str:
+    """Return both numbers, or one where they are the same.
+
+    >>> _change(64, 24), _change(7, 7)
+    ('64 -> 24', '7')
+    """
+    return f"{before:,}" if before == after else f"{before:,} -> {after:,}"
