@@ -272,7 +272,21 @@ def recipe_schema() -> dict[str, Any]:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": _definitions_within(settings),
         **settings,
         "title": "edgecv recipe",
         "required": ["name", "data", "export"],
     }
+
+
+def _definitions_within(schema: Any) -> dict[str, Any]:
+    """Take the definitions out of all tables: references look for them in the outermost one."""
+    found: dict[str, Any] = {}
+    if isinstance(schema, dict):
+        found |= schema.pop("$defs", {})
+        for value in [*schema.values(), *found.values()]:
+            found |= _definitions_within(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            found |= _definitions_within(value)
+    return found

@@ -79,7 +79,7 @@ class Registry(Generic[P]):
 
     def table(self, plugin: P) -> dict[str, Any]:
         """Return the recipe's table of a plugin: the inverse of ``parse``."""
-        return {self.key: plugin.name, **plugin.model_dump(exclude_none=True)}
+        return {self.key: plugin.name, **plugin.model_dump(mode="json", exclude_none=True)}
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of one such table."""

@@ -62,7 +62,7 @@ def _report(
         return pipeline.run(recipe, store, on_event=on_event, log=log)
     check_seal(folder)
     report = read_report(folder)
-    if report.recipe != json.loads(json.dumps(recipe.table())):
+    if report.recipe != recipe.table():
         raise InputError(
             str(folder), "is a run of another recipe", remedy="move it away, or use --output"
         )

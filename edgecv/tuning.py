@@ -79,7 +79,7 @@ class Techniques:
         if self.store.find("techniques", key) is not None:
             self.on_event(Event("technique", f"{technique.name} is stored already"))
         else:
-            self.on_event(Event("technique", f"{technique.name}: training"))
+            self.on_event(Event("technique", f"{technique.name}: {technique.help_text()}"))
             self.store.stage(
                 "techniques", key, lambda folder: self._write(technique, load(), key, folder)
             )

@@ -144,6 +144,15 @@ FLAGS_WRONG = [
         "needs no calibration",
     ),
     (Flags(model="m.keras", architecture="cifar_cnn"), "--architecture", "beside MODEL"),
+    (Flags(data="digits", shrink="half"), "--shrink", "0.5, 1.2Mmacs, 30kparams, 35KB"),
+    (Flags(data="digits", shrink="35 bananas"), "--shrink", '"35 bananas"'),
+    (Flags(data="digits", shrink="35KB,20KB"), "--shrink", "int8_bytes twice"),
+    (Flags(data="digits", shrink="1.5"), "--shrink", "less than 1"),
+    (Flags(data="digits", shrink="0.5x"), "--shrink", "greater than 1"),
+    (Flags(data="digits", shrink="0KB"), "--shrink", "greater than or equal to 1"),
+    (Flags(data="digits", shrink=","), "--shrink", "accepted"),
+    (Flags(recipe=str(RECIPES / "quickstart.toml"), distil=True), "--distil", "--recipe"),
+    (Flags(recipe=str(RECIPES / "quickstart.toml"), shrink="0.5"), "--shrink", "--recipe"),
     (Flags(data="digits", prune="half"), "--prune", "0.5, or 2:4"),
     (Flags(data="digits", prune="1.5"), "--prune", "less than 1"),
     (Flags(data="digits", prune="3:4"), "--prune", "'2:4'"),
@@ -264,6 +273,7 @@ def test_every_recipe_reads_back_as_it_was_written(
         Flags(data="digits", formats=("tflite",), quantize="float16", max_drop=1.5),
         Flags(data="digits", model="some.keras", quantize="none", seed=3, threads=2),
         Flags(data="digits", schedule="reference", epochs=2, calibration_images=50),
+        Flags(data="digits", shrink="30kparams, 6x", distil=True, prune="0.5", cluster=8, qat=True),
     ],
 )
 def test_a_command_line_is_a_recipe_too(flags: Flags, tmp_path: Path) -> None:
@@ -286,6 +296,18 @@ def test_flags_change_a_recipe(tmp_path: Path) -> None:
     assert (recipe.name, recipe.settings.seed, recipe.data.name) == ("mine", 5, "digits")
     assert recipe.gates.max_drop_points == 2.5
     assert {exporter.calibration_images for exporter in recipe.exports} == {40}
+
+
+def test_distil_teaches_every_step_and_stands_after_shrink() -> None:
+    flags = Flags(data="digits", shrink="0.4", distil=True, prune="0.5", cluster=8, qat=True)
+    shrink, distil, *others = flags.to_recipe().techniques
+    assert [each.name for each in (shrink, distil, *others)] == [
+        "shrink", "distil", "prune", "cluster", "qat",
+    ]  # fmt: skip
+    assert not shrink.fine_tune  # type: ignore[attr-defined]
+    assert all(each.distil is not None for each in others)  # type: ignore[attr-defined]
+    (alone,) = Flags(data="digits", shrink="0.4").to_recipe().techniques
+    assert alone.fine_tune  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)

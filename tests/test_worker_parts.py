@@ -1,9 +1,13 @@
 """What a worker is made of: frames that may lie, children that do, and timed blocks."""
 
+import errno
 import gc
 import io
 import json
+import platform
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import pytest
 from edgecv.errors import RuntimeFailure
 from edgecv.worker import Worker
 from edgecv.worker.frames import MAGIC, GarbledFrame, pack, unpack
+from edgecv.worker.tiles import machine_has_tiles
 from edgecv.worker.timing import interleave, runs_a_block, warm_up
 
 IMAGES = np.zeros((5, 4, 4, 1), np.uint8)
@@ -160,3 +165,36 @@ def test_garbage_is_not_collected_while_time_is_taken() -> None:
     interleave([lambda: states.append(gc.isenabled())], [1], budget_s=0.0, min_blocks=1)
     assert states == [False]
     assert gc.isenabled()
+
+
+def test_a_process_without_tiles_is_refused_them_and_nothing_else() -> None:
+    """Ask the kernel as libraries do, in a process of its own: the filter stays for good."""
+    program = (
+        "import ctypes, os\n"
+        "from edgecv.worker import tiles\n"
+        "tiles.machine_has_tiles = lambda: True\n"
+        "tiles.leave_tiles_off()\n"
+        "library = ctypes.CDLL(None, use_errno=True)\n"
+        "answer = library.syscall(158, 0x1023, 18)\n"
+        "error = ctypes.get_errno()\n"
+        "library.syscall(158, 0x1003, ctypes.byref(ctypes.c_ulong()))\n"  # ARCH_GET_FS
+        "print(answer, error, os.getpid() > 0)\n"
+    )
+    if platform.machine() != "x86_64":
+        pytest.skip("the tiles are those of x86_64")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["-1", str(errno.EPERM), "True"]
+
+
+def test_artifacts_run_without_tiles() -> None:
+    """The kernel says of the child whether a filter is in place."""
+    if not machine_has_tiles():
+        pytest.skip("this machine has no tiles to leave off")
+    with Worker("litert", threads=1) as worker:
+        worker.start()
+        status, end = Path(f"/proc/{worker.pid}/status"), time.monotonic() + 30
+        while "Seccomp:\t2" not in status.read_text() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert "Seccomp:\t2" in status.read_text()

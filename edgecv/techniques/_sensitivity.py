@@ -1,6 +1,6 @@
 """What a model loses when one width is cut: measured on real images, one cut at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,10 @@ def damages(
     ladder: Ladder,
     tuning: Tuning,
 ) -> Damage:
-    """Return the mean divergence of the outputs from the whole model's, for each single cut.
+    """Return how far the outputs are from the whole model's when a single width is cut.
 
-    ``orders``: the units of each width, the least important first.
+    ``orders``: the units of each width, the least important first. What is measured, a mean
+    divergence, is smoothed: see ``smooth``.
     """
     cuts = sum(len(steps) - 1 for steps in ladder.values())
     macs, _ = totals(graph, graph.everything())
@@ -50,12 +51,28 @@ def damages(
         for kept in ladder[width.name][1:]:
             gone = orders[width.name][: len(width) - kept]
             trial.set_weights(zeroed(model, graph, graph.without(gone)))
-            # More can be gone and, on these images, matter less: a cut is no better for that.
-            losses.append(max(losses[-1], divergence(whole, predict(pixels).numpy())))
+            losses.append(divergence(whole, predict(pixels).numpy()))
             done += 1
             tuning.progress("measuring what each cut costs", done, cuts)
-        found[width.name] = tuple(losses)
+        found[width.name] = smooth(ladder[width.name], losses)
     return found
+
+
+def smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[float, ...]:
+    """Return losses on one curve, slope x (channels before / channels left - 1).
+
+    Single cuts are noisy, and the divergence of a ruined model hardly grows any more: taken as they
+    are, a width that is cut deep looks cheap to cut deeper. On the CIFAR CNN the measured slope of
+    a width is the same within a factor of two from its first cut to an eighth of its channels.
+
+    >>> smooth([64, 32, 16], [0.0, 0.25, 0.75])
+    (0.0, 0.25, 0.75)
+    >>> smooth([64, 32, 16], [0.0, 0.5, 0.5])[2] > 0.5
+    True
+    """
+    ratios = np.array([steps[0] / kept - 1 for kept in steps])
+    slope = float(np.median(np.array(losses[1:]) / ratios[1:])) if len(steps) > 1 else 0.0
+    return tuple(float(slope * ratio) for ratio in ratios)
 
 
 def divergence(whole: NDArray[np.float32], cut: NDArray[np.float32]) -> float:

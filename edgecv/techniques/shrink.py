@@ -5,7 +5,7 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -19,9 +19,10 @@ from edgecv.contracts import Technique, Tuning
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError
 from edgecv.schedule import Schedule
-from edgecv.techniques._narrowing import Candidate, Weighing, alive_with, candidates, order_of
+from edgecv.techniques._narrowing import alive_with, candidates, order_of
 from edgecv.techniques._ranking import Ranking, check_has_scales, scores
 from edgecv.techniques._sensitivity import Ladder, damages, steps_of
+from edgecv.techniques._targets import Search, Targets, out_of_reach
 
 HALF = 0.5
 MOST_CUTS_A_WIDTH = 8
@@ -49,7 +50,7 @@ class Shrink(Technique):
     """What latency is measured at."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
-    ranking: Ranking = "l2"
+    ranking: Ranking = "taylor"
     """Which channels go first: those of small weights (l1, l2), of a small BatchNorm scale, of
     little effect on the loss to first order (taylor), or close to all others (geometric_median)."""
     floor: float = Field(default=0.125, gt=0, le=1)
@@ -88,7 +89,7 @@ class Shrink(Technique):
             ("parameters", self.parameters, fewest_parameters, parameters),
         ):
             if wanted is not None and wanted < fewest:
-                raise _out_of_reach(
+                raise out_of_reach(
                     option, f"leaves {wanted:,.0f} of {all_of:,}", f"{fewest:,} and more"
                 )
 
@@ -101,7 +102,7 @@ class Shrink(Technique):
                 f"left whole, as channels cannot be followed through it: "
                 f"{', '.join(graph.not_followed)}"
             )
-        targets = Targets(self, *totals(graph, graph.everything()))
+        targets = self._targets(totals(graph, graph.everything())[0])
         before = {each.name: len(each) for each in graph.widths}
         for number in range(1, self.rounds + 1):
             model = self._round(model, targets, number, tuning)
@@ -112,7 +113,7 @@ class Shrink(Technique):
         tuning.note(f"channels: {', '.join(changes)}")
         return model
 
-    def _round(self, model: Any, targets: "Targets", number: int, tuning: Tuning) -> Any:
+    def _round(self, model: Any, targets: Targets, number: int, tuning: Tuning) -> Any:
         graph = trace(model)
         chosen = tuning.remember(
             f"round-{number}", lambda: self._choose(model, graph, targets, number, tuning)
@@ -122,7 +123,7 @@ class Shrink(Technique):
         return rebuild(model, graph, graph.without(np.array(chosen["gone"], np.int64)))
 
     def _choose(
-        self, model: Any, graph: ChannelGraph, targets: "Targets", number: int, tuning: Tuning
+        self, model: Any, graph: ChannelGraph, targets: Targets, number: int, tuning: Tuning
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
@@ -131,11 +132,15 @@ class Shrink(Technique):
         found = scores(model, graph, self.ranking, tuning)
         orders = {each.name: order_of(each, found) for each in graph.widths}
         damage = damages(model, graph, orders, ladder, tuning)
-        path = list(candidates(graph, orders, ladder, damage, targets.weighing()))
         took = time.perf_counter() - began
-        best, trials = targets.first_that_holds(
-            path, lambda each: rebuild(model, graph, alive_with(graph, orders, each.kept)), tuning
-        )
+
+        def make(kept: Mapping[str, int]) -> Any:
+            whole = {name: steps[0] for name, steps in ladder.items()}
+            return rebuild(model, graph, alive_with(graph, orders, {**whole, **kept}))
+
+        search = Search(targets, ladder, make, tuning)
+        path = list(candidates(graph, orders, ladder, damage, search.wanted(), search.timings))
+        best = search.first_that_holds(path)
         # With rounds to come, an even part of the way.
         place = -(-best // (self.rounds - number + 1))
         kept = path[place].kept
@@ -148,7 +153,7 @@ class Shrink(Technique):
         notes = [
             f"ranked by {self.ranking} in {took:.1f} s, {len(path)} candidates; multiply-"
             f"accumulates {path[place].macs:,}, parameters {path[place].parameters:,}",
-            *trials,
+            *search.notes,
         ]
         return {"gone": gone, "notes": notes}
 
@@ -181,6 +186,18 @@ class Shrink(Technique):
             raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
         return ladder
 
+    def _targets(self, macs: int) -> Targets:
+        """Return what is asked for, of a model of so many multiply-accumulates."""
+        return Targets(
+            macs=self._macs_wanted(macs),
+            parameters=self.parameters,
+            int8_bytes=self.int8_bytes,
+            latency_us=self.latency_us,
+            speedup=self.speedup,
+            runtime=self.runtime,
+            precision=self.precision,
+        )
+
     def _macs_wanted(self, macs: int) -> float | None:
         """Return the fewest multiply-accumulates that are asked for."""
         asked = [each for each in (self.macs, self._fraction and self._fraction * macs) if each]
@@ -194,89 +211,5 @@ class Shrink(Technique):
         return self.keep
 
 
-class Targets:
-    """What a narrower model must hold: all that the options ask for."""
-
-    def __init__(self, options: Shrink, macs: int, parameters: int) -> None:
-        self._options = options
-        self._macs = options._macs_wanted(macs)
-        self._is_measured = any((options.int8_bytes, options.latency_us, options.speedup))
-
-    def weighing(self) -> Weighing:
-        """Return what a cut is judged by: what the targets are about."""
-        options = self._options
-        is_timed = bool(options.latency_us or options.speedup)
-        return Weighing(
-            macs=is_timed or self._macs is not None,
-            parameters=bool(options.parameters or options.int8_bytes),
-            macs_wanted=0 if is_timed else self._macs or 0,
-            parameters_wanted=0 if options.int8_bytes else options.parameters or 0,
-        )
-
-    def first_that_holds(
-        self, path: list[Candidate], make: Callable[[Candidate], Any], tuning: Tuning
-    ) -> tuple[int, list[str]]:
-        """Return the place of the first candidate that holds all targets, and what was measured.
-
-        Raises InputError where the narrowest does not.
-        """
-        first = next((n for n, each in enumerate(path) if self._holds(each)), None)
-        if first is None:
-            raise _out_of_reach(
-                "target", "is not met by the narrowest candidate", f"{path[-1].macs:,} MACs"
-            )
-        if not self._is_measured:
-            return first, []
-        return self._search(path, first, make, tuning)
-
-    def _holds(self, candidate: Candidate) -> bool:
-        wanted = self._options.parameters
-        return (self._macs is None or candidate.macs <= self._macs) and (
-            wanted is None or candidate.parameters <= wanted
-        )
-
-    def _search(
-        self, path: list[Candidate], first: int, make: Callable[[Candidate], Any], tuning: Tuning
-    ) -> tuple[int, list[str]]:
-        """Halve the path again and again, measuring the candidate in the middle."""
-        options, notes, step = self._options, [], 0
-        low, high, narrowest_holds = first, len(path) - 1, False
-        most = max(1, (high - low + 1).bit_length() + 1)
-        while low < high or not narrowest_holds:
-            middle = (low + high) // 2 if narrowest_holds else high
-            tuning.progress("measuring candidates", step, most)
-            step += 1
-            trial = tuning.trial(make(path[middle]), options.runtime, options.precision)
-            holds = (
-                trial.bytes <= (options.int8_bytes or trial.bytes)
-                and trial.latency_us <= (options.latency_us or trial.latency_us)
-                and trial.speedup >= (options.speedup or trial.speedup)
-            )
-            words = (
-                f"{trial.bytes:,} bytes, {trial.latency_us:.1f} us, "
-                f"{trial.speedup:.2f} times faster than the float32 twin"
-            )
-            notes.append(
-                f"candidate of {path[middle].macs:,} multiply-accumulates: {words} on "
-                f"{options.runtime} at {options.precision}"
-            )
-            if not holds and not narrowest_holds:
-                raise _out_of_reach("target", f"is not met by the narrowest candidate ({words})")
-            if holds:
-                high, narrowest_holds = middle, True
-            else:
-                low = middle + 1
-        return high, notes
-
-
 def _matches(width: Width, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in (width.name, *width.makers))
-
-
-def _out_of_reach(option: str, found: str, accepted: str = "") -> InputError:
-    return InputError(
-        f"shrink, {option}",
-        found,
-        accepted=accepted,
-        remedy="ask for less, or lower floor or multiple",
-    )

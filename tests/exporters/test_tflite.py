@@ -9,9 +9,10 @@ import pytest
 import tiny_models
 from exported_runs import Export, Runtimes
 
-from edgecv.errors import StepError
+from edgecv.errors import InputError, StepError
 from edgecv.exporters._tflite_proof import FLOATS, prove, read_graph
 from edgecv.exporters.tflite import TFLite
+from edgecv.registry import EXPORTERS
 from edgecv.tf import load_tensorflow
 
 
@@ -137,3 +138,25 @@ def test_calibration_images_limits_what_is_used(
     all_of_them = TFLite(precision="int8").export(model, wild, tmp_path / "c.tflite")
     assert limited.sha256 == ten.sha256
     assert all_of_them.sha256 != ten.sha256
+
+
+def test_an_int8_input_is_the_byte_minus_128_and_gives_the_same_answers(
+    network: Callable[[str], Any], runtimes: Runtimes, tmp_path: Path
+) -> None:
+    model, images = network("plain"), tiny_models.images(50)
+    paths = {}
+    for io in ("uint8", "int8"):
+        paths[io] = tmp_path / f"{io}.tflite"
+        TFLite(precision="int8", io=io).export(model, images, paths[io])  # type: ignore[arg-type]
+    facts = {io: runtimes.open(path).input for io, path in paths.items()}
+    assert (facts["uint8"].type, facts["uint8"].zero_point) == ("uint8", 0)
+    assert (facts["int8"].type, facts["int8"].zero_point) == ("int8", -128)
+    assert facts["int8"].scale == facts["uint8"].scale
+    answers = [runtimes.predict(path) for path in paths.values()]
+    np.testing.assert_array_equal(*answers)
+    assert paths["int8"].stat().st_size < paths["uint8"].stat().st_size
+
+
+def test_an_input_type_is_for_int8_files_alone() -> None:
+    with pytest.raises(InputError, match="float32 has an input type of its own"):
+        EXPORTERS.parse({"format": "tflite", "precision": "float32", "io": "int8"}, "export[1]")

@@ -1,0 +1,145 @@
+"""What a narrower model must hold, and the search for the widest one that does."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgecv.contracts import Tuning
+from edgecv.errors import InputError
+from edgecv.records import Trial
+from edgecv.techniques._narrowing import Candidate, Timings, Wanted, measure_timings
+from edgecv.techniques._sensitivity import Ladder
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All that is asked for at once; None where it is not."""
+
+    macs: float | None
+    parameters: int | None
+    int8_bytes: int | None
+    latency_us: float | None
+    speedup: float | None
+    runtime: str
+    precision: str
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a latency is asked for."""
+        return self.latency_us is not None or self.speedup is not None
+
+    def hold_in(self, candidate: Candidate) -> bool:
+        """Tell whether all targets that can be counted are met."""
+        return (self.macs is None or candidate.macs <= self.macs) and (
+            self.parameters is None or candidate.parameters <= self.parameters
+        )
+
+
+@dataclass
+class Search:
+    """The search for one model: what was tried, and what was learned from it.
+
+    ``make`` builds the model with these channels kept of these widths, all of the others.
+    """
+
+    targets: Targets
+    ladder: Ladder
+    make: Callable[[Mapping[str, int]], Any]
+    tuning: Tuning
+    timings: Timings | None = None
+    notes: list[str] = field(default_factory=list)
+    _twin_us: float = 0.0
+
+    def wanted(self) -> Wanted:
+        """Return how low each cost is to get, in what cuts save: for this something is measured."""
+        targets, parameters, latency_us = self.targets, self.targets.parameters, None
+        if targets.is_timed:
+            self.timings = measure_timings(
+                self.ladder,
+                lambda kept: self._try(kept, targets.precision).latency_us,
+                lambda done, total: self.tuning.progress("timing single cuts", done, total),
+            )
+            asked = [targets.latency_us] if targets.latency_us else []
+            asked += [self._twin_us / targets.speedup] if targets.speedup else []
+            latency_us = min(asked)
+        if targets.int8_bytes is not None:
+            fits = self._parameters_that_fit(targets.int8_bytes)
+            parameters = min(parameters, fits) if parameters is not None else fits
+        return Wanted(targets.macs, parameters, latency_us)
+
+    def first_that_holds(self, path: Sequence[Candidate]) -> int:
+        """Return the place of the first candidate on the path that holds all targets.
+
+        Each place has less of everything than the one before, so the path is halved again and
+        again. Raises InputError where the last one does not hold.
+        """
+        first = next((n for n, each in enumerate(path) if self.targets.hold_in(each)), None)
+        if first is None:
+            least = path[-1]
+            raise out_of_reach(
+                "macs and parameters",
+                "are not met by the narrowest model",
+                f"{least.macs:,} multiply-accumulates, {least.parameters:,} parameters and more",
+            )
+        if self.targets.int8_bytes is None and not self.targets.is_timed:
+            return first
+        self._check_narrowest(path[-1])
+        low, high = first, len(path) - 1
+        step, steps = 1, (high - low).bit_length() + 1
+        while low < high:
+            self.tuning.progress("measuring candidates", step, steps)
+            middle, step = (low + high) // 2, step + 1
+            low, high = (low, middle) if self._measure(path[middle])[0] else (middle + 1, high)
+        return high
+
+    def _check_narrowest(self, last: Candidate) -> None:
+        holds, words = self._measure(last)
+        if not holds:
+            raise out_of_reach("target", f"is not met by the narrowest model ({words})")
+
+    def _measure(self, candidate: Candidate) -> tuple[bool, str]:
+        """Tell whether a candidate holds what can only be measured, and what it is."""
+        targets, words, holds = self.targets, [], True
+        if targets.int8_bytes is not None:
+            tried = self._try(candidate.kept, "int8")
+            holds = tried.bytes <= targets.int8_bytes
+            words.append(f"{tried.bytes:,} bytes as int8")
+        if targets.is_timed:
+            tried = self._try(candidate.kept, targets.precision)
+            holds = holds and tried.latency_us <= (targets.latency_us or tried.latency_us)
+            holds = holds and tried.speedup >= (targets.speedup or tried.speedup)
+            words.append(
+                f"{tried.latency_us:.1f} us on {targets.runtime} at {targets.precision}, "
+                f"{tried.speedup:.2f} times faster than the float32 twin"
+            )
+        said = ", ".join(words)
+        kept = ", ".join(f"{name} {count}" for name, count in candidate.kept.items())
+        self.notes.append(f"tried {kept}: {said}")
+        return holds, said
+
+    def _parameters_that_fit(self, most_bytes: int) -> int:
+        """Estimate it on the line through the widest and the narrowest model's bytes."""
+        sizes = []
+        for place in (0, -1):
+            model = self.make({name: steps[place] for name, steps in self.ladder.items()})
+            tried = self.tuning.trial(model, self.targets.runtime, "int8")
+            sizes.append((int(model.count_params()), tried.bytes))
+        (most, largest), (least, smallest) = sizes
+        if largest == smallest:
+            return most
+        return int(least + (most_bytes - smallest) * (most - least) / (largest - smallest))
+
+    def _try(self, kept: Mapping[str, int], precision: str) -> Trial:
+        tried = self.tuning.trial(self.make(kept), self.targets.runtime, precision)
+        self._twin_us = tried.latency_us * tried.speedup
+        return tried
+
+
+def out_of_reach(option: str, found: str, accepted: str = "") -> InputError:
+    """Return the error for a target that no candidate holds."""
+    return InputError(
+        f"shrink, {option}",
+        found,
+        accepted=accepted,
+        remedy="ask for less, or lower floor or multiple",
+    )
