@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgecv.channels.costs import totals
 from edgecv.channels.rebuild import zeroed
-from edgecv.channels.trace import ChannelGraph, Width
+from edgecv.channels.trace import ChannelGraph
 from edgecv.contracts import Tuning
 from edgecv.techniques._kernels import clone
 from edgecv.tf import compile_function
@@ -17,6 +17,8 @@ FEWEST_IMAGES, MOST_IMAGES = 32, 256
 MACS_TO_SPEND = 3e11
 """About fifteen seconds on two cores. Counted, not timed: the same run gives the same cuts."""
 SMALLEST = 1e-12
+MOST_CUTS = 8
+"""Numbers of channels that are tried of each width, besides all of them."""
 
 Ladder = Mapping[str, tuple[int, ...]]
 """By the name of a width: the numbers of channels that it can have, largest first."""
@@ -86,19 +88,19 @@ def divergence(whole: NDArray[np.float32], cut: NDArray[np.float32]) -> float:
     return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
 
 
-def narrowest(width: Width, floor: float, multiple: int) -> int:
-    """Return the fewest channels of a width: the floor, rounded up to the multiple."""
-    return min(len(width), max(multiple, multiple * int(np.ceil(len(width) * floor / multiple))))
-
-
-def steps_of(width: Width, floor: float, multiple: int, most: int) -> tuple[int, ...]:
+def steps_of(channels: int, least: int, multiple: int) -> tuple[int, ...]:
     """Return the numbers of channels that a width can have: all, then multiples, falling.
 
-    At most ``most`` cuts, evenly spread.
+    None is below ``least``, and there are at most ``MOST_CUTS`` of them, evenly spread.
+
+    >>> steps_of(32, 4, 8)
+    (32, 24, 16, 8)
+    >>> steps_of(24, 20, 8)
+    (24,)
     """
-    least = narrowest(width, floor, multiple)
-    below = list(range(least, len(width), multiple))
-    if len(below) > most:
-        chosen = np.unique(np.linspace(0, len(below) - 1, most).round().astype(int))
-        below = [below[index] for index in chosen]
-    return (len(width), *reversed(below))
+    lowest = multiple * max(1, -(-least // multiple))
+    below = list(range(lowest, channels, multiple))
+    if len(below) > MOST_CUTS:
+        places = np.unique(np.linspace(0, len(below) - 1, MOST_CUTS).round().astype(int))
+        below = [below[place] for place in places]
+    return (channels, *reversed(below))

@@ -4,6 +4,7 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 2023, in our own words; for the rankings see ``_ranking.py``.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -25,7 +26,6 @@ from edgecv.techniques._sensitivity import Ladder, damages, steps_of
 from edgecv.techniques._targets import Search, Targets, out_of_reach
 
 HALF = 0.5
-MOST_CUTS_A_WIDTH = 8
 
 
 class Shrink(Technique):
@@ -77,7 +77,7 @@ class Shrink(Technique):
     def check_model(self, model: Any) -> None:
         """Raise InputError where nothing can be removed, or a target is out of reach."""
         graph = trace(model)
-        ladder = self._ladder(graph)
+        ladder = self._ladder(graph, _widths(graph))
         if self.ranking == "bn_scale":
             check_has_scales(graph, tuple(each for each in graph.widths if each.name in ladder))
         macs, parameters = totals(graph, graph.everything())
@@ -103,32 +103,40 @@ class Shrink(Technique):
                 f"{', '.join(graph.not_followed)}"
             )
         targets = self._targets(totals(graph, graph.everything())[0])
-        before = {each.name: len(each) for each in graph.widths}
+        before = _widths(graph)
         for number in range(1, self.rounds + 1):
-            model = self._round(model, targets, number, tuning)
+            model = self._round(model, targets, before, number, tuning)
             if self.fine_tune:
                 tuning.fit(model, self.training, None, self.distil)
-        after = {each.name: len(each) for each in trace(model).widths}
+        after = _widths(trace(model))
         changes = [f"{name} {before[name]} to {after[name]}" for name in before]
         tuning.note(f"channels: {', '.join(changes)}")
         return model
 
-    def _round(self, model: Any, targets: Targets, number: int, tuning: Tuning) -> Any:
+    def _round(
+        self, model: Any, targets: Targets, before: Mapping[str, int], number: int, tuning: Tuning
+    ) -> Any:
         graph = trace(model)
+        ladder = self._ladder(graph, before)
         chosen = tuning.remember(
-            f"round-{number}", lambda: self._choose(model, graph, targets, number, tuning)
+            f"round-{number}", lambda: self._choose(model, graph, ladder, targets, number, tuning)
         )
         for note in chosen["notes"]:
             tuning.note(note)
         return rebuild(model, graph, graph.without(np.array(chosen["gone"], np.int64)))
 
     def _choose(
-        self, model: Any, graph: ChannelGraph, targets: Targets, number: int, tuning: Tuning
+        self,
+        model: Any,
+        graph: ChannelGraph,
+        ladder: Ladder,
+        targets: Targets,
+        number: int,
+        tuning: Tuning,
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
         tuning.progress(f"ranking channels by {self.ranking}", 0, 1)
-        ladder = self._ladder(graph)
         found = scores(model, graph, self.ranking, tuning)
         orders = {each.name: order_of(each, found) for each in graph.widths}
         damage = damages(model, graph, orders, ladder, tuning)
@@ -157,8 +165,11 @@ class Shrink(Technique):
         ]
         return {"gone": gone, "notes": notes}
 
-    def _ladder(self, graph: ChannelGraph) -> Ladder:
-        """Return what each width may be. Raises InputError where a pattern fits none."""
+    def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
+        """Return what each width may be. Raises InputError where a pattern fits none.
+
+        ``before``: the widths before the first round, which the floor is a fraction of.
+        """
         widths = graph.widths
         if not widths:
             raise InputError("shrink", "no channels of this model can be removed")
@@ -181,7 +192,8 @@ class Shrink(Technique):
             if given:
                 ladder[width.name] = (given[0],)
             elif not any(_matches(width, pattern) for pattern in self.exclude):
-                ladder[width.name] = steps_of(width, self.floor, self.multiple, MOST_CUTS_A_WIDTH)
+                least = math.ceil(before[width.name] * self.floor)
+                ladder[width.name] = steps_of(len(width), least, self.multiple)
         if not ladder:
             raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
         return ladder
@@ -209,6 +221,10 @@ class Shrink(Technique):
         if self.keep is None and not self.widths and not any(others):
             return HALF
         return self.keep
+
+
+def _widths(graph: ChannelGraph) -> dict[str, int]:
+    return {width.name: len(width) for width in graph.widths}
 
 
 def _matches(width: Width, pattern: str) -> bool:
