@@ -1,6 +1,6 @@
 """How far each width is cut: the cheapest cut first, until every target is met."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from edgecv.channels.costs import totals
 from edgecv.channels.ties import Ids
-from edgecv.channels.trace import Alive, ChannelGraph, Width
+from edgecv.channels.trace import ChannelGraph, Width
 from edgecv.techniques._sensitivity import Damage, Ladder
+from edgecv.techniques._timings import Timings
 
 LEAST_DAMAGE = 1e-6
 """Cuts that change nothing are taken by what they save."""
 LEAST_WORTH = 1e-9
 """Cuts that save nothing of what is asked for come last."""
-MOST_TIMINGS = 32
 
 
 Saved = NDArray[np.float64]
@@ -46,6 +46,14 @@ class Wanted:
     parameters: float | None = None
     latency_us: float | None = None
 
+    def holds_in(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate costs no more, by the estimates."""
+        limits = (self.macs, self.parameters, self.latency_us)
+        return all(
+            limit is None or cost <= limit
+            for limit, cost in zip(limits, candidate.costs, strict=True)
+        )
+
     def worth(self, before: Candidate, saved: Saved) -> float:
         """Return how much of what is still too much a cut saves: fractions, added."""
         limits = (self.macs, self.parameters, self.latency_us)
@@ -56,118 +64,94 @@ class Wanted:
         return float(sum(saved[each] / max(costs[each], 1e-9) for each in open_ or asked))
 
 
-def candidates(
-    graph: ChannelGraph,
-    orders: Mapping[str, NDArray[np.int64]],
-    ladder: Ladder,
-    damage: Damage,
-    wanted: Wanted,
-    timings: "Timings | None" = None,
-) -> Iterator[Candidate]:
-    """Give ever smaller candidates, from the top of each ladder to its end.
-
-    Each is the one before with one more cut: that of the least damage for what it saves.
-    """
-    widths = {width.name: width for width in graph.widths if width.name in ladder}
-    touched = {name: graph.touched_by(width) for name, width in widths.items()}
-    places = dict.fromkeys(widths, 0)
-    whole = {name: ladder[name][0] for name in widths}
-    latency_us = timings.whole_us if timings else 0.0
-    now = Candidate(whole, *totals(graph, alive_with(graph, orders, whole)), latency_us)
-    savings: dict[str, Saved] = {}
-    while True:
-        yield now
-        alive = alive_with(graph, orders, now.kept)
-        best, least = None, np.inf
-        for name in widths:
-            if places[name] + 1 == len(ladder[name]):
-                continue
-            if name not in savings:
-                kept = {**now.kept, name: ladder[name][places[name] + 1]}
-                smaller = alive_with(graph, orders, kept)
-                macs, parameters = _saving(graph, alive, smaller, touched[name])
-                us = timings.saved_us(name, now.kept[name], kept[name]) if timings else 0.0
-                savings[name] = np.array([macs, parameters, us])
-            worth = wanted.worth(now, savings[name])
-            harm = damage[name][places[name] + 1] - damage[name][places[name]]
-            price = max(harm, LEAST_DAMAGE) / max(worth, LEAST_WORTH)
-            if price < least:
-                best, least = name, price
-        if best is None:
-            return
-        places[best] += 1
-        macs, parameters, us = savings[best]
-        now = Candidate(
-            {**now.kept, best: ladder[best][places[best]]},
-            now.macs - int(macs),
-            now.parameters - int(parameters),
-            now.latency_us - us,
-        )
-        changed = set(touched[best])
-        savings = {name: each for name, each in savings.items() if not changed & set(touched[name])}
-
-
 @dataclass(frozen=True)
-class Timings:
-    """Latency with one width cut at a time, measured (Yang et al., "NetAdapt", 2018)."""
+class Narrowing:
+    """All cuts that a model could be given."""
 
-    whole_us: float
-    by_width: Mapping[str, tuple[tuple[int, float], ...]]
-    """Channels kept and the latency with them, falling."""
+    graph: ChannelGraph
+    orders: Mapping[str, NDArray[np.int64]]
+    """By the name of a width: its units, the least important first."""
+    ladder: Ladder
+    damage: Damage
+    timings: Timings | None = None
 
-    def saved_us(self, name: str, before: int, after: int) -> float:
-        """Return what going from so many channels to so many saves: between measurements, a line.
+    def gone(self, kept: Mapping[str, int]) -> Ids:
+        """Return the units that are removed when so many of each width are kept."""
+        cut = [self.orders[name][: len(self.orders[name]) - count] for name, count in kept.items()]
+        return np.concatenate([*cut, np.array([], np.int64)])
 
-        A cut that was timed as slower saves nothing.
+    def candidate(self, kept: Mapping[str, int]) -> Candidate:
+        """Return what a model with these channels would cost; all are kept of other widths."""
+        macs, parameters = totals(self.graph, self.graph.without(self.gone(kept)))
+        return Candidate(kept, macs, parameters, self._latency_us(kept))
+
+    def path(self, wanted: Wanted) -> Iterator[Candidate]:
+        """Give ever smaller candidates, from the top of each ladder to its end.
+
+        Each is the one before with one more cut: that of the least damage for what it saves.
         """
-        kept, us = zip(*reversed(self.by_width[name]), strict=True)
-        return max(0.0, float(np.interp(before, kept, us) - np.interp(after, kept, us)))
+        widths = {width.name: width for width in self.graph.widths if width.name in self.ladder}
+        touched = {name: set(self.graph.touched_by(width)) for name, width in widths.items()}
+        now = self.candidate({name: self.ladder[name][0] for name in widths})
+        savings: dict[str, Saved] = {}
+        while True:
+            yield now
+            prices = {}
+            for name, cut in self._cuts(now).items():
+                if name not in savings:
+                    savings[name] = self._saving(now.kept, cut, touched[name])
+                harm = self._damage(cut, name) - self._damage(now.kept, name)
+                worth = wanted.worth(now, savings[name])
+                prices[name] = max(harm, LEAST_DAMAGE) / max(worth, LEAST_WORTH)
+            if not prices:
+                return
+            best = min(prices, key=lambda name: prices[name])
+            macs, parameters, us = now.costs - savings[best]
+            now = Candidate(self._cuts(now)[best], int(macs), int(parameters), float(us))
+            # What a cut saves hangs on the widths beside it.
+            savings = {
+                name: saved for name, saved in savings.items() if not touched[best] & touched[name]
+            }
 
+    def wider(self, candidate: Candidate) -> list[Candidate]:
+        """Return it with one width a step wider, those first that mend the most damage."""
+        found = []
+        for name, count in candidate.kept.items():
+            place = self.ladder[name].index(count)
+            if place:
+                kept = {**candidate.kept, name: self.ladder[name][place - 1]}
+                mended = self._damage(candidate.kept, name) - self._damage(kept, name)
+                found.append((mended, kept))
+        found.sort(key=lambda each: -each[0])
+        return [self.candidate(kept) for _, kept in found]
 
-def measure_timings(
-    ladder: Ladder,
-    time_us: Callable[[Mapping[str, int]], float],
-    progress: Callable[[int, int], None],
-) -> Timings:
-    """Time the whole model, and each width at some steps of its ladder: the last one at least.
+    def _cuts(self, now: Candidate) -> dict[str, dict[str, int]]:
+        """Return, by the width that is cut by a step, what is kept then."""
+        cuts = {}
+        for name, count in now.kept.items():
+            place = self.ladder[name].index(count) + 1
+            if place < len(self.ladder[name]):
+                cuts[name] = {**now.kept, name: self.ladder[name][place]}
+        return cuts
 
-    ``time_us`` times the model with these channels kept of these widths.
-    """
-    each = max(1, MOST_TIMINGS // len(ladder))
-    chosen: dict[str, tuple[int, ...]] = {}
-    for name, steps in ladder.items():
-        places = np.unique(np.linspace(len(steps) - 1, 0, min(each + 1, len(steps))).round())
-        chosen[name] = tuple(steps[int(place)] for place in places[1:])
-    total, done = 1 + sum(map(len, chosen.values())), 1
-    whole_us = time_us({})
-    by_width: dict[str, tuple[tuple[int, float], ...]] = {}
-    for name, counts in chosen.items():
-        timed = [(ladder[name][0], whole_us)]
-        for kept in counts:
-            progress(done, total)
-            timed.append((kept, time_us({name: kept})))
-            done += 1
-        by_width[name] = tuple(timed)
-    return Timings(whole_us, by_width)
+    def _damage(self, kept: Mapping[str, int], name: str) -> float:
+        return self.damage[name][self.ladder[name].index(kept[name])]
 
+    def _saving(
+        self, before: Mapping[str, int], after: Mapping[str, int], paths: Collection[str]
+    ) -> Saved:
+        larger = totals(self.graph, self.graph.without(self.gone(before)), paths)
+        smaller = totals(self.graph, self.graph.without(self.gone(after)), paths)
+        us = self._latency_us(before) - self._latency_us(after)
+        return np.array([larger[0] - smaller[0], larger[1] - smaller[1], us])
 
-def alive_with(
-    graph: ChannelGraph, orders: Mapping[str, NDArray[np.int64]], kept: Mapping[str, int]
-) -> Alive:
-    """Return the channels of a candidate: of each width the most important so many."""
-    gone: list[Ids] = [
-        order[: len(order) - kept[name]] for name, order in orders.items() if name in kept
-    ]
-    return graph.without(np.concatenate(gone) if gone else np.array([], np.int64))
+    def _latency_us(self, kept: Mapping[str, int]) -> float:
+        if self.timings is None:
+            return 0.0
+        saved = (self.timings.saved_us(name, count) for name, count in kept.items())
+        return max(0.0, self.timings.whole_us - sum(saved))
 
 
 def order_of(width: Width, scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the units of a width, the least important first."""
     return width.units[np.argsort(scores[width.units], kind="stable")]
-
-
-def _saving(
-    graph: ChannelGraph, before: Alive, after: Alive, paths: tuple[str, ...]
-) -> tuple[int, int]:
-    larger, smaller = totals(graph, before, paths), totals(graph, after, paths)
-    return larger[0] - smaller[0], larger[1] - smaller[1]

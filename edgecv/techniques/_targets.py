@@ -7,8 +7,12 @@ from typing import Any
 from edgecv.contracts import Tuning
 from edgecv.errors import InputError
 from edgecv.records import Trial
-from edgecv.techniques._narrowing import Candidate, Timings, Wanted, measure_timings
+from edgecv.techniques._narrowing import Candidate, Narrowing, Wanted
 from edgecv.techniques._sensitivity import Ladder
+from edgecv.techniques._timings import Timings, measure_timings
+
+MOST_WIDENINGS = 8
+"""Candidates that are measured to widen the one that was found."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,11 @@ class Targets:
     def is_timed(self) -> bool:
         """Whether a latency is asked for."""
         return self.latency_us is not None or self.speedup is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether something is asked for that only a file can show."""
+        return self.is_timed or self.int8_bytes is not None
 
     def hold_in(self, candidate: Candidate) -> bool:
         """Tell whether all targets that can be counted are met."""
@@ -81,7 +90,7 @@ class Search:
                 "are not met by the narrowest model",
                 f"{least.macs:,} multiply-accumulates, {least.parameters:,} parameters and more",
             )
-        if self.targets.int8_bytes is None and not self.targets.is_timed:
+        if not self.targets.is_measured:
             return first
         self._check_narrowest(path[-1])
         low, high = first, len(path) - 1
@@ -91,6 +100,27 @@ class Search:
             middle, step = (low + high) // 2, step + 1
             low, high = (low, middle) if self._measure(path[middle])[0] else (middle + 1, high)
         return high
+
+    def widened(self, best: Candidate, narrowing: Narrowing, wanted: Wanted) -> Candidate:
+        """Return the candidate with what it can be given back: steps on the path are coarse.
+
+        One width after the other is made a step wider, while all targets hold.
+        """
+        tries = 0
+        while True:
+            for wider in narrowing.wider(best):
+                if not (self.targets.hold_in(wider) and wanted.holds_in(wider)):
+                    continue
+                if self.targets.is_measured:
+                    tries += 1
+                    if tries > MOST_WIDENINGS:
+                        return best
+                    if not self._measure(wider)[0]:
+                        continue
+                best = wider
+                break
+            else:
+                return best
 
     def _check_narrowest(self, last: Candidate) -> None:
         holds, words = self._measure(last)

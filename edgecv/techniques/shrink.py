@@ -7,6 +7,7 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -20,7 +21,7 @@ from edgecv.contracts import Technique, Tuning
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError
 from edgecv.schedule import Schedule
-from edgecv.techniques._narrowing import alive_with, candidates, order_of
+from edgecv.techniques._narrowing import Narrowing, order_of
 from edgecv.techniques._ranking import Ranking, check_has_scales, scores
 from edgecv.techniques._sensitivity import Ladder, damages, steps_of
 from edgecv.techniques._targets import Search, Targets, out_of_reach
@@ -82,11 +83,12 @@ class Shrink(Technique):
             check_has_scales(graph, tuple(each for each in graph.widths if each.name in ladder))
         macs, parameters = totals(graph, graph.everything())
         orders = {each.name: each.units for each in graph.widths}
-        least = {name: steps[-1] for name, steps in ladder.items()}
-        fewest_macs, fewest_parameters = totals(graph, alive_with(graph, orders, least))
+        least = Narrowing(graph, orders, ladder, {}).candidate(
+            {name: steps[-1] for name, steps in ladder.items()}
+        )
         for option, wanted, fewest, all_of in (
-            ("keep", self._macs_wanted(macs), fewest_macs, macs),
-            ("parameters", self.parameters, fewest_parameters, parameters),
+            ("keep", self._macs_wanted(macs), least.macs, macs),
+            ("parameters", self.parameters, least.parameters, parameters),
         ):
             if wanted is not None and wanted < fewest:
                 raise out_of_reach(
@@ -136,34 +138,35 @@ class Shrink(Technique):
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
+        narrowing = self._ranked(model, graph, ladder, tuning)
+        took = time.perf_counter() - began
+        whole = {name: steps[0] for name, steps in ladder.items()}
+        search = Search(
+            targets,
+            ladder,
+            lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
+            tuning,
+        )
+        wanted = search.wanted()
+        narrowing = replace(narrowing, timings=search.timings)
+        path = list(narrowing.path(wanted))
+        place = search.first_that_holds(path)
+        if number == self.rounds:
+            chosen = search.widened(path[place], narrowing, wanted)
+        else:  # With rounds to come, an even part of the way.
+            chosen = path[-(-place // (self.rounds - number + 1))]
+        notes = [
+            f"ranked by {self.ranking} in {took:.1f} s, {len(path)} candidates; multiply-"
+            f"accumulates {chosen.macs:,}, parameters {chosen.parameters:,}",
+            *search.notes,
+        ]
+        return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
+
+    def _ranked(self, model: Any, graph: ChannelGraph, ladder: Ladder, tuning: Tuning) -> Narrowing:
         tuning.progress(f"ranking channels by {self.ranking}", 0, 1)
         found = scores(model, graph, self.ranking, tuning)
         orders = {each.name: order_of(each, found) for each in graph.widths}
-        damage = damages(model, graph, orders, ladder, tuning)
-        took = time.perf_counter() - began
-
-        def make(kept: Mapping[str, int]) -> Any:
-            whole = {name: steps[0] for name, steps in ladder.items()}
-            return rebuild(model, graph, alive_with(graph, orders, {**whole, **kept}))
-
-        search = Search(targets, ladder, make, tuning)
-        path = list(candidates(graph, orders, ladder, damage, search.wanted(), search.timings))
-        best = search.first_that_holds(path)
-        # With rounds to come, an even part of the way.
-        place = -(-best // (self.rounds - number + 1))
-        kept = path[place].kept
-        gone = [
-            int(unit)
-            for name, order in orders.items()
-            if name in kept
-            for unit in order[: len(order) - kept[name]]
-        ]
-        notes = [
-            f"ranked by {self.ranking} in {took:.1f} s, {len(path)} candidates; multiply-"
-            f"accumulates {path[place].macs:,}, parameters {path[place].parameters:,}",
-            *search.notes,
-        ]
-        return {"gone": gone, "notes": notes}
+        return Narrowing(graph, orders, ladder, damages(model, graph, orders, ladder, tuning))
 
     def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
         """Return what each width may be. Raises InputError where a pattern fits none.
