@@ -81,11 +81,14 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _latency_note(report: Report) -> str:
     threads = sorted({each.latency.threads for each in report.comparisons})
-    return (
+    note = (
         f"Latency of one image, threads: {', '.join(map(str, threads))}; the artifacts of one "
         "runtime take turns in one process; speed-up over the float32 twin with its 95% interval. "
         "Times are a note on this machine, ratios are the result."
     )
+    if report.environment.get("matrix_tiles", "none") == "none":
+        return note
+    return f"{note} Its AMX tiles are left off: no device at the edge has them."
 
 
 def _tensors(report: Report) -> list[str]:
