@@ -86,8 +86,8 @@ class Flags(Options):
         steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
-        techniques = self._techniques()
         exports = _exports(quantize, self.formats, self.calibration_images)
+        techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")
         return Recipe(
             settings=_settings(
@@ -107,13 +107,17 @@ class Flags(Options):
             gates=_gates(self.max_drop),
         )
 
-    def _techniques(self) -> tuple[Technique, ...]:
+    def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in the order that keeps the work of each."""
         taught: dict[str, Any] = {"distil": {}} if self.distil else {}
         asked: list[tuple[str, dict[str, Any]]] = []
         if self.shrink is not None:
             left = {"fine_tune": False} if self.distil else {}
-            asked.append(("shrink", {**shrink_options(self.shrink), **left}))
+            targets = shrink_options(self.shrink)
+            if {"latency_us", "speedup"} & set(targets):
+                first = exports[0]  # Timed as what will be written: of two formats, as TFLite.
+                targets |= {"runtime": TIMED_ON[first.format], "precision": first.precision}
+            asked.append(("shrink", {**targets, **left}))
         if self.distil:
             asked.append(("distil", {}))
         if self.prune is not None:
@@ -178,6 +182,7 @@ def _settings(name: str, seed: int, threads: int) -> Settings:
     return parse_options(Settings, {**checked.model_dump(), "threads": threads}, "--threads")
 
 
+TIMED_ON = {"tflite": "litert", "onnx": "onnxruntime"}
 SHRINK_UNITS = {
     "": ("keep", 1.0),
     "macs": ("macs", 1.0),

@@ -310,6 +310,17 @@ def test_distil_teaches_every_step_and_stands_after_shrink() -> None:
     assert alone.fine_tune  # type: ignore[attr-defined]
 
 
+def test_a_speed_is_measured_on_what_will_be_written() -> None:
+    def asked(**flags: Any) -> tuple[str, str]:
+        (shrink,) = Flags(data="digits", shrink="2x", **flags).to_recipe().techniques
+        return shrink.runtime, shrink.precision  # type: ignore[attr-defined]
+
+    assert asked() == ("litert", "int8")
+    assert asked(formats=("onnx",)) == ("onnxruntime", "int8")
+    assert asked(formats=("onnx",), quantize="none") == ("onnxruntime", "float32")
+    assert asked(formats=("tflite",), quantize="float16") == ("litert", "float16")
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_shipped_recipe_is_valid_and_called_as_its_file(path: Path) -> None:
     import jsonschema

@@ -62,14 +62,15 @@ def _narrow(
     entering: dict[int, list[tuple[int, ...]]],
 ) -> None:
     """Write the kept numbers of channels into the configuration of a model, in place."""
-    shapes = iter(entering.get(id(model), ()))
+    names = [tensor.node.layer.name for tensor in model.inputs]
+    shapes = dict(zip(names, entering.get(id(model), ()), strict=False))
     for table in config["layers"]:
         # What Keras would build a layer with at once: the shapes of before.
         table.pop("build_config", None)
         options = table["config"]
         if table["class_name"] == "InputLayer":
-            if id(model) in entering:
-                options["batch_input_shape"] = (None, *next(shapes))
+            if options["name"] in shapes:
+                options["batch_input_shape"] = (None, *shapes[options["name"]])
             continue
         layer = model.get_layer(options["name"])
         if _is_model(layer):
@@ -77,8 +78,9 @@ def _narrow(
         else:
             known = graph.layer(layer)
             options |= {option: int(alive[ids].sum()) for option, ids in known.counts.items()}
-            if "target_shape" in options:
-                options["target_shape"] = graph.kept_shape(graph.output_of(known.path), alive)
+            if "target_shape" in options and options["target_shape"][-1] != -1:
+                kept = graph.kept_shape(graph.output_of(known.path), alive)
+                options["target_shape"] = (*options["target_shape"][:-1], kept[-1])
 
 
 def _is_model(layer: Any) -> bool:

@@ -50,6 +50,7 @@ class LayerChannels:
     counts: dict[str, Ids] = field(default_factory=dict)
     """Options of the layer that are a number of channels, and these channels."""
     incoming: tuple[Ids, ...] = ()
+    """What entered in the first call, or left a Reshape: the same channels in all calls."""
     made: Ids | None = None
     """Channels that the layer makes; None for one that hands on what enters."""
     follows: bool = True
@@ -257,7 +258,12 @@ def _zero_padding(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) 
 
 def _reshape(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Flatten and Reshape: followed where one channel is still one place on the last axis."""
-    return _moved(ties, known, inputs[0], _shape(known, inputs), np.reshape)
+    moved = _moved(ties, known, inputs[0], _shape(known, inputs), np.reshape)
+    # A shared Reshape gives one shape in all its calls.
+    if known.incoming and len(known.incoming[0]) == len(moved.ids):
+        ties.tie(known.incoming[0], moved.ids)
+    known.incoming = known.incoming or (moved.ids,)
+    return moved
 
 
 def _permute(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
@@ -286,25 +292,34 @@ def _merge(combine: Callable[[Values], Values]) -> Rule:
         if len({each.shape[-1] for each in inputs}) > 1:
             known.follows = False  # One channel against many: all of them would be one unit.
             return hold_all(ties, inputs, shape)
-        first = inputs[0]
-        for other in inputs[1:]:
-            ties.tie(first.ids, other.ids)
-        return Elements(shape, first.ids, combine(np.stack([each.values for each in inputs])))
+        return _combined(ties, inputs, shape, combine)
 
     return rule
+
+
+def _combined(
+    ties: Ties,
+    inputs: Sequence[Elements],
+    shape: tuple[int, ...],
+    combine: Callable[[Values], Values],
+) -> Elements:
+    first = inputs[0]
+    for other in inputs[1:]:
+        ties.tie(first.ids, other.ids)
+    return Elements(shape, first.ids, combine(np.stack([each.values for each in inputs])))
 
 
 def _multiply(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Multiply; a gate of one channel for all of them is held, as nothing times it is nothing."""
     shape = _shape(known, inputs)
     wide = [each for each in inputs if each.shape[-1] == shape[-1]]
-    gates = [each for each in inputs if each.shape[-1] != shape[-1]]
-    for gate in gates:
-        ties.hold(gate.ids)
-    product = _merge(lambda values: values.prod(axis=0))(ties, known, wide)
-    if gates:
+    for gate in inputs:
+        if gate.shape[-1] != shape[-1]:
+            ties.hold(gate.ids)
+    product = _combined(ties, wide, shape, lambda values: values.prod(axis=0))
+    if len(wide) < len(inputs):
         _only_nothing(ties, product)
-    return product.with_shape(shape)
+    return product
 
 
 def _across_channels(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:

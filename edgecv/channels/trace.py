@@ -38,6 +38,13 @@ class Width:
     makers: tuple[str, ...]
     """Paths of the layers that make them: several where an addition ties them."""
     units: Ids
+    channels_each: int
+    """Channels of one layer in a unit: several where the groups of a convolution go together."""
+
+    @property
+    def channels(self) -> int:
+        """Channels that one layer makes of this width."""
+        return len(self.units) * self.channels_each
 
     def __len__(self) -> int:
         return len(self.units)
@@ -70,9 +77,15 @@ class ChannelGraph:
             if not self.held[unit]:
                 groups.setdefault(tuple(paths), []).append(unit)
         return tuple(
-            Width("+".join(paths), paths, np.array(units, np.int64))
+            Width("+".join(paths), paths, np.array(units, np.int64), self._share(paths[0], units))
             for paths, units in groups.items()
         )
+
+    def _share(self, path: str, units: Sequence[int]) -> int:
+        """Return how many channels of a layer each of its units has."""
+        made = self.layers[path].made
+        assert made is not None
+        return int(np.isin(self.roots[made], units).sum()) // len(units)
 
     @property
     def not_followed(self) -> tuple[str, ...]:

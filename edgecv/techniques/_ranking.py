@@ -6,7 +6,7 @@ al., "Importance estimation for neural network pruning", 2019. Geometric median:
 pruning via geometric median for deep convolutional neural networks acceleration", 2019.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,13 +29,10 @@ IMAGES_A_BATCH = 32
 def scores(model: Any, graph: ChannelGraph, ranking: Ranking, tuning: Tuning) -> Scores:
     """Return how much each unit of the model matters.
 
-    Scores of different widths are not comparable. Raises InputError where a width has no
-    BatchNormalization and its scale was asked for.
+    Scores of different widths are not comparable. For "bn_scale" see ``check_has_scales``.
     """
     if ranking == "taylor":
         return _taylor(model, graph, tuning)
-    if ranking == "bn_scale":
-        check_has_scales(graph)
     total = np.zeros(len(graph.roots))
     for known, which, number, ids in _made_axes(graph):
         values = known.layer.get_weights()[which]
@@ -52,13 +49,13 @@ def scores(model: Any, graph: ChannelGraph, ranking: Ranking, tuning: Tuning) ->
     return total
 
 
-def check_has_scales(graph: ChannelGraph, chosen: tuple[Width, ...] | None = None) -> None:
-    """Raise InputError where a width has no scale of a BatchNormalization to go by."""
+def check_has_scales(graph: ChannelGraph, chosen: Sequence[Width]) -> None:
+    """Raise InputError where one of these widths has no scale of a BatchNormalization."""
     scaled = np.zeros(len(graph.roots), np.bool_)
     for known, which, _, ids in _made_axes(graph):
         if _is_scale(known, which):
             scaled[graph.roots[ids]] = True
-    bare = [each.name for each in chosen or graph.widths if not scaled[each.units].all()]
+    bare = [each.name for each in chosen if not scaled[each.units].all()]
     if bare:
         raise InputError(
             "shrink",

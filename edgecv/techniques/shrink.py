@@ -47,7 +47,7 @@ class Shrink(Technique):
     """At least so many times faster than the float32 twin, measured on ``runtime``."""
     runtime: Literal["litert", "onnxruntime"] = "litert"
     """Where latency and bytes are measured."""
-    precision: Literal["int8", "float32"] = "int8"
+    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"] = "int8"
     """What latency is measured at."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
@@ -73,6 +73,12 @@ class Shrink(Technique):
     def _rounds_are_trained(self) -> Self:
         if not self.fine_tune and (self.rounds > 1 or self.distil):
             raise ValueError("fine_tune = false leaves nothing to do for rounds and distil")
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_file(self) -> Self:
+        if self.runtime == "onnxruntime" and self.precision not in ("float32", "int8"):
+            raise ValueError(f"{self.precision} is for litert alone")
         return self
 
     def check_model(self, model: Any) -> None:
@@ -110,8 +116,9 @@ class Shrink(Technique):
             model = self._round(model, targets, before, number, tuning)
             if self.fine_tune:
                 tuning.fit(model, self.training, None, self.distil)
-        after = _widths(trace(model))
-        changes = [f"{name} {before[name]} to {after[name]}" for name in before]
+        made, left = _channels(graph), _channels(trace(model))
+        makers = dict.fromkeys(path for width in graph.widths for path in width.makers)
+        changes = [f"{path} {made[path]} to {left[path]}" for path in makers]
         tuning.note(f"channels: {', '.join(changes)}")
         return model
 
@@ -186,17 +193,20 @@ class Shrink(Technique):
         ladder: dict[str, tuple[int, ...]] = {}
         for width in widths:
             given = [kept for name, kept in self.widths.items() if _matches(width, name)]
-            if given and given[0] > len(width):
+            each = width.channels_each
+            if given and (given[0] > width.channels or given[0] % each):
                 raise InputError(
                     "shrink",
-                    f"{width.name} has {len(width)} channels, {given[0]} are to be kept",
-                    accepted=f"1 to {len(width)}",
+                    f"{width.name} has {width.channels} channels, {given[0]} are to be kept",
+                    accepted=f"{each} to {width.channels}" + f", by {each}" * (each > 1),
                 )
             if given:
-                ladder[width.name] = (given[0],)
+                ladder[width.name] = (given[0] // each,)
             elif not any(_matches(width, pattern) for pattern in self.exclude):
-                least = math.ceil(before[width.name] * self.floor)
-                ladder[width.name] = steps_of(len(width), least, self.multiple)
+                # A width that is new in a later round is what a cut has left of others.
+                least = math.ceil(before.get(width.name, len(width)) * self.floor)
+                multiple = math.lcm(self.multiple, each) // each
+                ladder[width.name] = steps_of(len(width), least, multiple)
         if not ladder:
             raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
         return ladder
@@ -224,6 +234,11 @@ class Shrink(Technique):
         if self.keep is None and not self.widths and not any(others):
             return HALF
         return self.keep
+
+
+def _channels(graph: ChannelGraph) -> dict[str, int]:
+    """Return, by layer, how many channels it makes."""
+    return {path: len(each.made) for path, each in graph.layers.items() if each.made is not None}
 
 
 def _widths(graph: ChannelGraph) -> dict[str, int]:
