@@ -77,10 +77,10 @@ def test_a_run_that_is_killed_in_a_later_round_ends_with_the_same_bytes(
     plan = recipe("narrow")
     with pytest.raises(Killed):
         run(plan, store, on_event=kill_in_round_two)
-    assert seen.count("ranking channels by taylor") == 2
+    assert seen.count("ranking channels by l1") == 2
     again: list[str] = []
     run(plan, store, on_event=lambda event: again.append(event.message))
-    assert "ranking channels by taylor" not in again
+    assert "ranking channels by l1" not in again
     assert file_sha256(store.run_folder("narrow") / "int8.tflite") == file_sha256(
         output / "narrow" / "int8.tflite"
     )

@@ -34,13 +34,14 @@ def scores(model: Any, graph: ChannelGraph, ranking: Ranking, tuning: Tuning) ->
     if ranking == "taylor":
         return _taylor(model, graph, tuning)
     total = np.zeros(len(graph.roots))
+    factors = _normalization(graph)
     for known, which, number, ids in _made_axes(graph):
         values = known.layer.get_weights()[which]
         if ranking == "bn_scale" and _is_scale(known, which):
             of_channels = np.abs(values)
         elif ranking != "bn_scale" and known.made is not None and which in known.kernels:
             rows = np.moveaxis(values, number, 0).reshape(len(ids), -1).astype(np.float64)
-            of_channels = _of_rows(rows, ranking)
+            of_channels = _of_rows(rows * factors[ids, np.newaxis], ranking)
         else:
             continue
         # A layer of large weights must not outvote another that shares its channels.
@@ -72,6 +73,28 @@ def _made_axes(graph: ChannelGraph) -> Iterator[tuple[LayerChannels, int, int, I
             for number, axis in enumerate(axes):
                 if axis is not None and axis.makes:
                     yield known, which, number, axis.ids
+
+
+def _normalization(graph: ChannelGraph) -> NDArray[np.float64]:
+    """Return what a BatchNormalization multiplies each channel by: float64 (all channels,).
+
+    Weights before one say nothing by themselves: it makes all of them equally large.
+    """
+    factors = np.ones(len(graph.roots))
+    normalized = np.zeros(len(graph.roots), np.bool_)
+    for known in graph.layers.values():
+        if type(known.layer).__name__ != "BatchNormalization" or not known.weights:
+            continue
+        axis = known.weights[0][0]
+        assert axis is not None
+        new = axis.ids[~normalized[axis.ids]]  # Only the first after a kernel is of that kernel.
+        gamma = 1.0 if known.layer.gamma is None else known.layer.gamma.numpy()
+        deviation = np.sqrt(known.layer.moving_variance.numpy() + known.layer.epsilon)
+        by_channel = np.ones(len(graph.roots))
+        by_channel[axis.ids] = np.abs(gamma / deviation)
+        factors[new] = by_channel[new]
+        normalized[axis.ids] = True
+    return factors
 
 
 def _is_scale(known: LayerChannels, which: int) -> bool:

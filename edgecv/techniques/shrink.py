@@ -51,9 +51,10 @@ class Shrink(Technique):
     """What latency is measured at."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
-    ranking: Ranking = "taylor"
-    """Which channels go first: those of small weights (l1, l2), of a small BatchNorm scale, of
-    little effect on the loss to first order (taylor), or close to all others (geometric_median)."""
+    ranking: Ranking = "l1"
+    """Which channels go first: those of small weights (l1, l2; with the BatchNormalization after
+    them folded in), of a small BatchNorm scale (bn_scale), of little effect on the loss to first
+    order (taylor), or close to all others (geometric_median)."""
     floor: float = Field(default=0.125, gt=0, le=1)
     """The smallest fraction of its channels that a layer keeps."""
     multiple: int = Field(default=8, ge=1, le=256)

@@ -708,3 +708,26 @@ def test_a_narrower_model_learns(tmp_path: Any) -> None:
     result = Shrink(keep=0.2, training=quick, **OPTIONS).apply(small(norms=2), tuning)
     predictions = result(data.test.images.astype(np.float32)).numpy()
     assert Classification().metric(predictions, data.test.labels) > 0.9
+
+
+def test_a_normalization_is_folded_into_the_weights_that_are_ranked() -> None:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 3)),
+            layers.Conv2D(8, 3, use_bias=False, name="conv_1"),
+            layers.BatchNormalization(name="norm"),
+            layers.Flatten(),
+            layers.Dense(2, name="logits"),
+            layers.Softmax(),
+        ]
+    )
+    kernel, norm = model.get_layer("conv_1").kernel, model.get_layer("norm")
+    kernel.assign(np.ones(kernel.shape) * np.arange(1, 9))
+    norm.gamma.assign(1.0 / np.arange(1, 9) ** 2)  # The largest weights are made the smallest.
+    graph = trace(model)
+    (width,) = graph.widths
+    found = scores(model, graph, "l1", Bench().tuning())[width.units]
+    assert (np.diff(found) < 0).all()
