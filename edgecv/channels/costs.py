@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
-from edgecv.channels.rules import LayerChannels
+from edgecv.channels.layer import LayerChannels
 from edgecv.channels.trace import Alive, ChannelGraph, trace
 from edgecv.records import LayerCost, ModelCost
 

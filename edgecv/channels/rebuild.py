@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.channels.rules import LayerChannels
+from edgecv.channels.layer import LayerChannels
 from edgecv.channels.trace import Alive, ChannelGraph
 from edgecv.tf import load_tensorflow
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.channels.rules import LayerChannels, hold_all, rule_for
+from edgecv.channels.layer import LayerChannels, hold_all
+from edgecv.channels.rules import rule_for
 from edgecv.channels.ties import Elements, Ids, Ties
 from edgecv.errors import InputError
 from edgecv.tf import load_tensorflow

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.channels.rules import LayerChannels
+from edgecv.channels.layer import LayerChannels
 from edgecv.channels.ties import Ids
 from edgecv.channels.trace import ChannelGraph, Width
 from edgecv.contracts import Tuning

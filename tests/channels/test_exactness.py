@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgecv.channels.costs import cost_of
+from edgecv.channels.layer import ELEMENTWISE
 from edgecv.channels.rebuild import rebuild, zeroed
-from edgecv.channels.rules import ELEMENTWISE
 from edgecv.channels.trace import ChannelGraph, trace
 from edgecv.registry import ARCHITECTURES
 from edgecv.softmax import logits_model, separate_softmax
