@@ -13,6 +13,7 @@ from edgecv.store import Store
 def compress(
     model: str | Path | None = None,
     *,
+    preprocess: str | None = None,
     quantize: str | None = None,
     shrink: float | str | None = None,
     distil: bool = False,
@@ -48,6 +49,7 @@ def compress(
         {
             "model": _text(model),
             "recipe": _text(recipe),
+            "preprocess": preprocess,
             "quantize": quantize,
             "shrink": None if shrink is None else str(shrink),
             "distil": distil,

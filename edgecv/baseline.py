@@ -61,11 +61,7 @@ def check_model_file(path: Path) -> None:
 
 
 def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Original:
-    """Return the baseline of a recipe: from its file, from the store, or trained now."""
-    if recipe.baseline.model is not None:
-        path = Path(recipe.baseline.model)
-        on_event(Event("baseline", f"the model {path}"))
-        return Original(path, file_sha256(path))
+    """Return the trained baseline of a recipe: from the store, or trained now."""
     place = trained_place(recipe, data, store)
     if store.find("baselines", place.name) is not None:
         on_event(Event("baseline", f"the stored {place}"))

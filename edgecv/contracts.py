@@ -115,6 +115,14 @@ class Importer(Plugin):
     def load(self, path: Path) -> Any:
         """Return a tf-keras model. Raises InputError where the file is not one, or not safe."""
 
+    def load_with_notes(self, path: Path) -> tuple[Any, tuple[str, ...]]:
+        """Return the model and sentences on how it came in, for the report."""
+        return self.load(path), ()
+
+    def keeps_its_format(self, path: Path) -> bool:
+        """Tell whether the file itself is of the format that edgecv writes."""
+        return True
+
 
 class Constraint(Protocol):
     """What training keeps true of a model's weights."""

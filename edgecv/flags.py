@@ -42,6 +42,7 @@ class Flags(Options):
     """What a command line may say. None means that the flag was not given."""
 
     model: str | None = None
+    preprocess: str | None = None
     recipe: str | None = None
     quantize: str | None = None
     shrink: str | None = None
@@ -97,7 +98,7 @@ class Flags(Options):
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images),
             task=TASKS.parse({"task": "classification"}, "task"),
-            baseline=Baseline(model=self.model),
+            baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
             ),
@@ -146,7 +147,9 @@ class Flags(Options):
         elif self.skip_bad_images:
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
         if self.model is not None:
-            changes["baseline"] = Baseline(model=self.model)
+            changes["baseline"] = self._baseline()
+        elif self.preprocess is not None:
+            raise InputError("--preprocess", "goes with a MODEL")
         if self.max_drop is not None:
             changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
@@ -160,6 +163,10 @@ class Flags(Options):
                 for exporter in recipe.exports
             )
         return recipe.replace(**changes)
+
+    def _baseline(self) -> Baseline:
+        options = {"model": self.model, "preprocess": self.preprocess}
+        return parse_options(Baseline, options, "--preprocess")
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv import baseline as baselines
+from edgecv.adopting import Adopted, adopt, hint
 from edgecv.baseline import Original, Reference
 from edgecv.contracts import DatasetSource
 from edgecv.environment import environment
@@ -60,20 +61,20 @@ def run(
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
     place = preflight(recipe, store, force)
-    data, given = _inputs(recipe, on_event)
+    data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
     with (
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
     ):
         tests.start([exporter.format for exporter in recipe.exports])
-        original = baselines.obtain(recipe, data, store, on_event)
-        model = given or cache(original.load)
+        original, model, notes = _baseline(recipe, data, adopted, store, on_event)
         reference = baselines.reference(original, model, data.test, store)
+        notes += _near_chance(recipe, data, adopted, reference)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
         applied = techniques.apply()
-        costs, notes = costs_of(model, applied.plain)
-        notes = (*applied.notes, *notes)
+        costs, unknown = costs_of(model, applied.plain)
+        notes += (*applied.notes, *unknown)
         exporting = Exporting(data, store, folder, on_event)
         sources = {True: (original, model), False: (applied.file, applied.load)}
         files = [
@@ -189,16 +190,38 @@ def costs_of(
         return None, (f"multiply-accumulates and activations are not known: {error}",)
 
 
-def _inputs(recipe: Recipe, on_event: OnEvent) -> tuple[Dataset, Callable[[], Any] | None]:
+def _inputs(recipe: Recipe, store: Store, on_event: OnEvent) -> tuple[Dataset, Adopted | None]:
     """Load the data, for the size of the user's model where one is given, and check both."""
     if recipe.baseline.model is None:
         return load_data(recipe, recipe.baseline.input_shape, on_event), None
-    path = Path(recipe.baseline.model)
-    on_event(Event("baseline", "opening the model"))
-    model = baselines.importer_of(path).load(path)
-    data = load_data(recipe, baselines.input_shape_of(model, path), on_event)
-    baselines.check_model(model, path, data.image_shape, len(data.class_names))
-    return data, lambda: model
+    on_event(Event("baseline", f"opening the model {recipe.baseline.model}"))
+    adopted = adopt(Path(recipe.baseline.model), recipe.baseline.preprocess, store)
+    for note in adopted.notes:
+        on_event(Event("note", note))
+    data = load_data(recipe, adopted.shape, on_event)
+    adopted.check(data)
+    return data, adopted
+
+
+def _baseline(
+    recipe: Recipe, data: Dataset, adopted: Adopted | None, store: Store, on_event: OnEvent
+) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
+    """Return the baseline's file, a way to load it, and sentences for the report."""
+    if adopted is None:
+        trained = baselines.obtain(recipe, data, store, on_event)
+        return trained, cache(trained.load), ()
+    return adopted.keep(store), lambda: adopted.model, adopted.notes
+
+
+def _near_chance(
+    recipe: Recipe, data: Dataset, adopted: Adopted | None, reference: Reference
+) -> tuple[str, ...]:
+    """Say what other pixels would give, where a user's model is hardly better than guessing."""
+    if adopted is None:
+        return ()
+    value = recipe.task.metric(reference.predictions, data.test.labels)
+    found = hint(adopted, data, recipe.task, value)
+    return () if found is None else (found,)
 
 
 def _report(

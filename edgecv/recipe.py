@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
+from edgecv.preprocessing import Preprocessing, named
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
@@ -43,9 +44,19 @@ class Baseline(Options):
     """The original: a model file, or an architecture to train."""
 
     model: str | None = None
-    """A tf-keras model file; without it the architecture is trained, once, and kept."""
+    """A Keras model file; without it the architecture is trained, once, and kept."""
+    preprocess: str | Preprocessing | None = None
+    """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
+
+    @model_validator(mode="after")
+    def _preprocess_is_of_a_model(self) -> Self:
+        if isinstance(self.preprocess, str):
+            named(self.preprocess, "preprocess")
+        if self.preprocess is not None and self.model is None:
+            raise ValueError("preprocess is for a model; an architecture rescales by itself")
+        return self
 
 
 BASELINE_KEYS = tuple(Baseline.model_fields)
@@ -71,7 +82,7 @@ class Recipe(Options):
 
     def table(self) -> dict[str, Any]:
         """Return the recipe as TOML's plain values: ``parse`` reads it back."""
-        baseline = self.baseline.model_dump(exclude_none=True)
+        baseline = self.baseline.model_dump(mode="json", exclude_none=True)
         baseline["input_shape"] = list(self.baseline.input_shape)
         if self.baseline.model is None:
             baseline |= {

@@ -1,9 +1,14 @@
-"""The last layer of a classifier: training needs what comes before the softmax."""
+"""The last layer of a classifier: artifacts end in a softmax, training needs what is before it."""
 
 from typing import Any
 
-from edgecv.errors import StepError
+import numpy as np
+
+from edgecv.errors import InputError, StepError
 from edgecv.tf import load_tensorflow
+
+RANDOM_IMAGES = 8
+TOLERANCE = 1e-3
 
 
 def logits_model(model: Any) -> Any:
@@ -45,3 +50,34 @@ def separate_softmax(model: Any) -> Any:
     linear.set_weights(model.get_weights())
     probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
     return keras.Model(linear.inputs, probabilities, name=model.name)
+
+
+def with_softmax(model: Any, where: str) -> tuple[Any, str]:
+    """Return the model, a softmax added where it gives logits, and what was found, in words.
+
+    Raises InputError where its outputs are probabilities of something else than one class.
+    """
+    _, keras = load_tensorflow()
+    last = model.layers[-1]
+    activation = getattr(getattr(last, "layer", last), "activation", None)
+    if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:
+        return model, "the model gives probabilities"
+    if activation is keras.activations.sigmoid:
+        raise InputError(
+            where,
+            f"ends in a sigmoid ({last.name}): each output is a yes or no of its own",
+            accepted="one softmax over the classes, or logits",
+        )
+    if _gives_probabilities(model):
+        return model, f"the model gives probabilities, by {last.name}"
+    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(model.outputs[0])
+    whole = keras.Model(model.inputs, probabilities, name=model.name)
+    return whole, f"the model gives logits: a softmax was added after {last.name}"
+
+
+def _gives_probabilities(model: Any) -> bool:
+    """Tell by its outputs on random images."""
+    shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
+    images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    values = model(images, training=False).numpy()
+    return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= TOLERANCE)

@@ -1,0 +1,98 @@
+"""A user's model is adapted once: pixels in, probabilities out, and what was done is said."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecv.adopting import adopt, hint
+from edgecv.errors import InputError
+from edgecv.flags import Flags
+from edgecv.pipeline import run
+from edgecv.records import Event, Report
+from edgecv.store import Store
+from edgecv.tf import load_tensorflow
+
+
+def trained(output: Path) -> Any:
+    _, keras = load_tensorflow()
+    (path,) = (output / "baselines").glob("digits-*/model.keras")
+    return keras.models.load_model(path, compile=False)
+
+
+def of_fractions(output: Path, *, ends_in_softmax: bool) -> Any:
+    """Return the trained network as people save it: it takes 0..1, by its first convolution."""
+    _, keras = load_tensorflow()
+    whole = trained(output)
+    image = keras.layers.Input((32, 32, 3), name="image")
+    tensor = image
+    for layer in whole.layers[1:] if ends_in_softmax else whole.layers[1:-1]:
+        tensor = type(layer).from_config(layer.get_config())(tensor)
+    model = keras.Model(image, tensor)
+    for layer in model.layers[1:]:
+        layer.set_weights(whole.get_layer(layer.name).get_weights())
+    kernel, bias = model.get_layer("conv_1").get_weights()
+    # pixel / 128 - 1 is fraction * 255 / 128 - 1.
+    model.get_layer("conv_1").set_weights([kernel * 255 / 128, bias - kernel.sum(axis=(0, 1, 2))])
+    return model
+
+
+def compress(path: Path, output: Path, name: str, **flags: Any) -> tuple[Report, list[str]]:
+    said: list[str] = []
+
+    def listen(event: Event) -> None:
+        said.append(event.message)
+
+    plan = Flags(model=str(path), data="digits", formats=("tflite",), name=name, **flags)
+    return run(plan.to_recipe(), Store(output), on_event=listen, force=True), said
+
+
+def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fractions.h5"
+    of_fractions(output, ends_in_softmax=False).save(path)
+    report, _ = compress(path, output, "adopted", preprocess="0..1")
+    assert report.baseline is not None
+    pixels = run(
+        Flags(data="digits", epochs=3, formats=("tflite",), name="own").to_recipe(), Store(output)
+    )
+    assert pixels.baseline is not None
+    assert report.baseline.value == pytest.approx(pixels.baseline.value, abs=0.01)
+    assert any("logits: a softmax was added after logits" in note for note in report.notes)
+    assert any("folded into conv_1, exactly" in note for note in report.notes)
+    candidate = next(each for each in report.comparisons if not each.is_twin)
+    assert candidate.input.type == "uint8"
+    assert candidate.value == pytest.approx(report.baseline.value, abs=0.03)
+    again, _ = compress(path, output, "adopted", preprocess="0..1")
+    assert again.notes == report.notes
+
+
+def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
+    output: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fractions.keras"
+    of_fractions(output, ends_in_softmax=True).save(path)
+    recipe = Flags(model=str(path), data="digits").to_recipe()
+    data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
+    adopted = adopt(path, "caffe", Store(tmp_path / "exported"))
+    with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
+        hint(adopted, data, recipe.task, value=0.11)
+    assert hint(adopted, data, recipe.task, value=0.5) is None
+    assert not (tmp_path / "exported").exists()
+
+
+def test_a_model_that_rescales_itself_is_left_alone(output: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.keras"
+    trained(output).save(path)
+    report, said = compress(path, output, "own-rescaling")
+    assert any("rescale (Rescaling) of the model itself" in line for line in said)
+    assert (output / "own-rescaling" / "baseline.keras").read_bytes() == path.read_bytes()
+    assert report.outcome == "passed"
+    with pytest.raises(InputError, match="rescales its pixels itself"):
+        compress(path, output, "twice", preprocess="0..1")
+
+
+def test_preprocessing_needs_a_model() -> None:
+    with pytest.raises(InputError, match="preprocess is for a model"):
+        Flags(data="digits", preprocess="0..1").to_recipe()
+    with pytest.raises(InputError, match='did you mean "imagenet"'):
+        Flags(data="digits", model="m.keras", preprocess="imagnet").to_recipe()
