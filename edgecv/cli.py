@@ -132,6 +132,13 @@ def compress(
             show_default="int8",
         ),
     ] = None,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help="What MODEL expects of pixels: 0..255, 0..1, -1..1, imagenet, caffe.",
+            show_default="as in its graph",
+        ),
+    ] = None,
     shrink: Annotated[
         str | None,
         typer.Option(
@@ -183,6 +190,7 @@ def compress(
     options = {
         "model": model,
         "quantize": quantize,
+        "preprocess": preprocess,
         "shrink": shrink,
         "distil": distil,
         "prune": prune,
@@ -275,6 +283,42 @@ def table(
         reports = run_all(recipes, data, Store.at(output), on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(reports) if as_json else to_markdown(reports))
         return 0
+
+    _run(work)
+
+
+@app.command()
+def inspect(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Model files: .keras, .h5, .tflite, .onnx, of any maker.")
+    ],
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="The same as JSON on standard output, nothing else there."),
+    ] = False,
+) -> None:
+    """Show what is in model files: inputs, operators, costs, memory, what is quantized."""
+    import shutil
+
+    wide = shutil.get_terminal_size((0, 0)).columns  # Before the screen takes standard output.
+
+    def work(screen: "Screen") -> int:
+        from edgecv.errors import EdgecvError
+        from edgecv.inspection.plain import to_json
+        from edgecv.inspection.reading import inspect_all
+        from edgecv.inspection.words import WIDE, to_text
+
+        results = []
+        for path, found in inspect_all(paths):
+            results.append((path, found))
+            if isinstance(found, EdgecvError):
+                line = f"edgecv: {found}"
+                screen.console.print(line, soft_wrap=True, markup=False, highlight=False)
+            elif not as_json:
+                screen.answer(to_text(found, wide or WIDE))
+        if as_json:
+            screen.answer(to_json(results))
+        return 2 if any(isinstance(found, EdgecvError) for _, found in results) else 0
 
     _run(work)
 

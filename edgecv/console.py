@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import shutil
 import sys
 import tempfile
 import traceback
@@ -143,11 +142,17 @@ class Screen:
         except OSError as error:
             raise StepError("standard output", f"cannot be written: {error.strerror}") from None
 
+    def _columns(self) -> int:
+        """Return the width of the terminal that standard output is, or a width for files."""
+        # Not of descriptor 1, which shutil would ask: that is the log now.
+        return (
+            os.get_terminal_size(self._output.fileno()).columns if self._output.isatty() else WIDE
+        )
+
     def _rich(self, *parts: Any, **options: Any) -> str:
         """Return what rich makes of some parts on the terminal that standard output is, or not."""
         terminal = self._output.isatty()
-        width = shutil.get_terminal_size().columns if terminal else WIDE
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=self._columns())
         console.print(*parts, highlight=False, markup=False, **options)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text
@@ -164,7 +169,7 @@ class Screen:
         colour = {"passed": "green", "failed": "red", "inconclusive": "yellow"}[report.outcome]
         text = ""
         if report.comparisons:
-            wide = shutil.get_terminal_size((WIDE, 0)).columns >= WIDE or not self._output.isatty()
+            wide = self._columns() >= WIDE
             text += self._rich(report_table(report) if wide else narrow_table(report))
         if report.costs is not None and report.costs.baseline != report.costs.compressed:
             text += self._rich(costs_sentence(report.costs))

@@ -1,10 +1,14 @@
 """The commands as people call them: exit codes, one-line errors, streams, interruption."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -194,3 +198,21 @@ def test_no_temporary_file_is_left(tmp_path: Path) -> None:
         check=True,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_width_is_that_of_the_terminal_that_standard_output_is(tmp_path: Path) -> None:
+    """Descriptor 1 is the log while a command works: its width is not the one to ask for."""
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecv", "list"],
+        stdout=its,
+        stderr=subprocess.PIPE,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stderr == b""
+    os.close(its)
+    lines = os.read(mine, 100_000).decode().splitlines()
+    os.close(mine)
+    assert max(map(len, lines)) > 90
