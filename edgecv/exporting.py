@@ -20,7 +20,7 @@ from edgecv.reports.json_file import read_artifact, write_artifact
 from edgecv.store import Store, content_key
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 DEFAULT_CALIBRATION_IMAGES = 200
 
 

@@ -20,7 +20,10 @@ def kernels_of(model: Any, *, depthwise: bool = False) -> dict[str, Any]:
         if layer is not wrapper:
             # Within a quantization wrapper, layer.kernel is what was rounded last, no variable.
             weights = [variable for variable, _, _ in getattr(wrapper, "_weight_vars", ())]
-            if weights and (depthwise or not isinstance(layer, layers.DepthwiseConv2D)):
+            if isinstance(layer, layers.DepthwiseConv2D):
+                if depthwise:
+                    found[layer.name] = weights[0] if weights else layer.depthwise_kernel
+            elif weights:
                 found[layer.name] = weights[0]
             continue
         if isinstance(layer, layers.SeparableConv2D):

@@ -81,6 +81,8 @@ class Layer:
     output_scale: float | None = None
     output_zero_point: int | None = None
     """Of the layer's output as uint8: an int8 file's zero point plus 128."""
+    is_depthwise: bool = False
+    """Whether the weights are a depthwise kernel, which techniques leave whole."""
 
 
 @dataclass(frozen=True)

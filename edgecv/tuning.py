@@ -24,7 +24,7 @@ from edgecv.store import Store, content_key, file_sha256, write_bytes, write_jso
 from edgecv.trials import Trials
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
         name: tuple(int(side) for side in kernel.shape)
         for name, kernel in kernels_of(model, depthwise=True).items()
     }
+    others = kernels_of(model)
     layers = []
     for number, stored in enumerate(kernels, start=1):
         kernel = stored.weights
@@ -43,6 +44,7 @@ def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),
+                is_depthwise=bool(fitting) and name not in others,
                 scales=stored.scales,
                 output_scale=stored.output_scale,
                 output_zero_point=stored.output_zero_point,

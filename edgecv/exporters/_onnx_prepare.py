@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from edgecv.exporters._onnx_graph import Links, set_constant
 
 HALF_STEP = 0.5 + 1e-6
+MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
+"""Operators that change no value: the quantizer has one range before and behind them."""
 CHANNELS_FIRST = [0, 3, 1, 2]
 ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 
@@ -58,7 +60,7 @@ def _rescaling(graph: Any, links: Links) -> tuple[list[Any], Any | None]:
 
 def _foldable(node: Any | None, links: Links) -> Any | None:
     """Return a convolution whose weights and bias are constants, None where it is not one."""
-    if node is None or node.op_type != "Conv" or _attribute(node, "group", 1) != 1:
+    if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
     return node if all(links.constant(name) is not None for name in node.input[1:]) else None
 
@@ -119,7 +121,7 @@ def _affine(chain: list[Any], links: Links, graph: Any) -> Affine | None:
 def _moves_channels(node: Any, links: Links) -> bool:
     """Tell whether a node takes the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
-        return bool(_attribute(node, "perm", []) == CHANNELS_FIRST)
+        return bool(attribute_of(node, "perm", []) == CHANNELS_FIRST)
     if node.op_type != "Reshape":
         return False
     # With a single channel, tf2onnx writes the same as a change of shape.
@@ -144,11 +146,12 @@ def _keep_moves(graph: Any, chain: list[Any], source: str) -> None:
 
 
 def _is_padded(convolution: Any) -> bool:
-    padding = _attribute(convolution, "auto_pad", b"NOTSET")
-    return any(_attribute(convolution, "pads", [])) or padding not in (b"NOTSET", b"VALID")
+    padding = attribute_of(convolution, "auto_pad", b"NOTSET")
+    return any(attribute_of(convolution, "pads", [])) or padding not in (b"NOTSET", b"VALID")
 
 
-def _attribute(node: Any, name: str, default: Any) -> Any:
+def attribute_of(node: Any, name: str, default: Any) -> Any:
+    """Return the value of a node's attribute."""
     import onnx
 
     for attribute in node.attribute:
@@ -175,6 +178,11 @@ def take_trained_ranges(graph: Any) -> dict[str, Range]:
         if node.op_type == "QuantizeLinear" and zero_point is not None:
             maker = links.producer.get(node.input[0])
             ranges[node.input[0]] = _trained_range(scale, np.asarray(zero_point), maker)
+            # tf2onnx writes global pooling as pooling and Squeeze; the range is trained behind it.
+            while maker is not None and maker.op_type in MOVES:
+                moved, maker = maker.input[0], links.producer.get(maker.input[0])
+                found = _trained_range(scale, np.asarray(zero_point), maker)
+                ranges.setdefault(moved, found)
         _bypass(graph, node)
     return ranges
 

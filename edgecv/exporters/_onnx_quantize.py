@@ -19,7 +19,7 @@ from edgecv.exporters._onnx_graph import (
     drop_unused_constants,
     set_constant,
 )
-from edgecv.exporters._onnx_prepare import fold_rescaling, take_trained_ranges
+from edgecv.exporters._onnx_prepare import attribute_of, fold_rescaling, take_trained_ranges
 from edgecv.records import Images
 
 ACTIVATIONS = ("uint8", "int8")
@@ -98,6 +98,8 @@ class Quantizer:
             # As in a TFLite file: a probability has one code, whatever the calibration images.
             ranges[OUTPUT] = PROBABILITY_STEP, 0
         weights = self._one_scale(graph) if self._trained_ranges else {}
+        if not self._per_channel:
+            weights |= _scale_a_channel(graph)
         return weights | {
             name: [
                 {
@@ -185,6 +187,23 @@ class Quantizer:
             "edgecv.output_scale": repr(float(scale)),
             "edgecv.output_zero_point": str(int(zero_point)),
         }
+
+
+def _scale_a_channel(graph: Any) -> dict[str, Any]:
+    """Return that depthwise kernels have a scale a channel: no weights are shared in them."""
+    from onnxruntime.quantization import QuantType
+
+    links = Links(graph)
+    kernels = [
+        (node.input[1], links.constant(node.input[1]))
+        for node in graph.node
+        if node.op_type == "Conv" and attribute_of(node, "group", 1) > 1
+    ]
+    return {
+        name: [{"quant_type": QuantType.QInt8, "axis": 0}]
+        for name, kernel in kernels
+        if kernel is not None and kernel.shape[1] == 1
+    }
 
 
 class _Pixels:

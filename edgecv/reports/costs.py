@@ -21,7 +21,7 @@ def costs_sentence(costs: Costs) -> str:
 def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
     """Return the cells under ``HEADINGS``, a layer a row, as before -> after."""
     after = {layer.name: layer for layer in costs.compressed.layers}
-    rows = [_row(layer, after[layer.name]) for layer in costs.baseline.layers]
+    rows = [_row(layer, after.get(layer.name)) for layer in costs.baseline.layers]
     return [*rows, ("all", "", "", *_sums(costs.baseline, costs.compressed))]
 
 
@@ -47,7 +47,10 @@ def write_widths(costs: Costs, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _row(before: LayerCost, after: LayerCost) -> tuple[str, ...]:
+def _row(before: LayerCost, after: LayerCost | None) -> tuple[str, ...]:
+    if after is None:
+        # Batch normalization that a technique has folded into the layer before it.
+        return (before.name, before.type, "folded", *("0",) * 3)
     shapes = ("x".join(map(str, each.output_shape)) for each in (before, after))
     return (
         before.name,

@@ -16,9 +16,9 @@ from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Layer
 from edgecv.schedule import Schedule
-from edgecv.techniques._kernels import chosen, clone
+from edgecv.techniques._folding import fold, folded_note, normalizations_in
+from edgecv.techniques._kernels import chosen
 from edgecv.techniques._shared_values import SharedValues
-from edgecv.tf import load_tensorflow
 
 Initialization = Literal["k-means++", "density"]
 
@@ -45,21 +45,17 @@ class Cluster(Technique):
 
     def check_model(self, model: Any) -> None:
         """Raise InputError where a pattern matches no layer, or sharing would not survive."""
-        chosen(model, self.exclude, self.layers, "cluster")
-        _, keras = load_tensorflow()
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                raise InputError(
-                    "cluster",
-                    f"{layer.name} is folded into the kernel before it, channel by channel: equal"
-                    " weights would not stay equal",
-                    remedy="leave cluster out; prune and int8 keep what they promise",
-                )
+        self._folded(model)
 
     def apply(self, model: Any, tuning: Tuning) -> Any:
-        """Return a copy of the model whose kernels have at most ``clusters`` distinct values."""
-        self.check_model(model)
-        clustered = clone(model)
+        """Return a copy of the model whose kernels have at most ``clusters`` distinct values.
+
+        Batch normalization is folded first: a converter would fold it later, channel by channel,
+        and equal weights would not stay equal.
+        """
+        clustered, folded = self._folded(model)
+        if folded:
+            tuning.note(folded_note(folded))
         kernels = chosen(clustered, self.exclude, self.layers, "cluster")
         for number, (name, kernel) in enumerate(kernels.items()):
             seed, most = tuning.seed + number, self._target(name)
@@ -70,7 +66,9 @@ class Cluster(Technique):
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError where a layer of a file has more distinct weights than asked for."""
         for layer in layers:
-            excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
+            excluded = layer.is_depthwise or any(
+                fnmatchcase(layer.name, pattern) for pattern in self.exclude
+            )
             if not excluded and layer.distinct > self._target(layer.name):
                 raise StepError(
                     where,
@@ -78,6 +76,20 @@ class Cluster(Technique):
                     f" {self._target(layer.name)} were asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
+
+    def _folded(self, model: Any) -> tuple[Any, tuple[str, ...]]:
+        """Return a copy that can be clustered, and what was folded in it."""
+        chosen(model, self.exclude, self.layers, "cluster")
+        result, folded = fold(model)
+        for name in normalizations_in(result):
+            raise InputError(
+                "cluster",
+                f"{name} cannot be folded into the layer before it, and a converter may fold it"
+                " elsewhere, channel by channel: equal weights would not stay equal",
+                accepted="batch normalization directly behind a convolution or dense layer",
+                remedy="leave cluster out; prune and int8 keep what they promise",
+            )
+        return result, folded
 
     def _target(self, name: str) -> int:
         for pattern, clusters in self.layers.items():

@@ -84,7 +84,9 @@ class Prune(Technique):
         """Raise StepError where a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
             wanted = HALF if self.pattern else self._target(layer.name)
-            excluded = any(fnmatchcase(layer.name, pattern) for pattern in self.exclude)
+            excluded = layer.is_depthwise or any(
+                fnmatchcase(layer.name, pattern) for pattern in self.exclude
+            )
             if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
                 raise StepError(
                     where,

@@ -5,6 +5,7 @@ inference", 2018, by tensorflow-model-optimization. What pruning and clustering 
 is kept by our own constraint after every step, in kernels of every size.
 """
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +16,13 @@ from edgecv.errors import InputError
 from edgecv.kernels import is_clustered, kernels_of
 from edgecv.records import Images
 from edgecv.schedule import Schedule
+from edgecv.techniques._folding import fold, folded_note, fuse_relus
 from edgecv.techniques._kernels import clone
 from edgecv.techniques._shared_values import kept
 from edgecv.tf import load_tensorflow
 
 IMAGES_FOR_RANGES = 200
+HALF_STEP = 0.5 + 1e-6
 
 
 class Qat(Technique):
@@ -38,13 +41,16 @@ class Qat(Technique):
 
     def check_model(self, model: Any) -> None:
         """Raise InputError where tensorflow-model-optimization does not know a layer."""
-        quantize(model)
+        quantize(plain(model)[0])
 
     def apply(self, model: Any, tuning: Tuning) -> Any:
         """Return a copy of the model with quantizers in it, trained on.
 
         Raises InputError where tensorflow-model-optimization does not know a layer.
         """
+        model, folded = plain(model)
+        if folded:
+            tuning.note(folded_note(folded))
         quantized, left_out = quantize(model)
         if left_out:
             tuning.note(
@@ -53,7 +59,19 @@ class Qat(Technique):
             )
         set_ranges(quantized, model, tuning.calibration.images[:IMAGES_FOR_RANGES])
         tuning.fit(quantized, self.training, kept(quantized, tuning.note), self.distil)
+        take_pixels(quantized)
         return quantized
+
+
+def plain(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return a copy without batch normalization and relu as layers, and what was folded.
+
+    Both converters see plain convolutions then, with one range behind each. Left as they are,
+    tfmot would round kernels before the normalization that the converters fold into them, and not
+    round those at all that have a layer of relu behind them.
+    """
+    folded, names = fold(model)
+    return fuse_relus(folded), names
 
 
 def quantize(model: Any) -> tuple[Any, list[str]]:
@@ -68,23 +86,36 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
         quantize_scope,
     )
 
-    one_scale = default_8bit_quantize_registry.Default8BitQuantizeConfig
+    quantizers = default_8bit_quantize_registry.Default8BitQuantizeConfig
     shared = {name for name, kernel in kernels_of(model).items() if is_clustered(kernel.numpy())}
     left_out = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Rescaling)]
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.SeparableConv2D):
+            # tfmot makes two layers of it, under other names: their ranges would not be found.
+            raise InputError(
+                "qat",
+                f"{layer.name} is a SeparableConv2D, two convolutions in one layer",
+                remedy="write it as DepthwiseConv2D and Conv2D, or leave qat out",
+            )
 
     def annotate(layer: Any) -> Any:
         if layer.name in left_out:
             return layer
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            # tfmot has one scale for all channels here. The converters round with one a channel,
+            # and nine weights each that training did not see rounded lose less than that.
+            return quantize_annotate_layer(layer, quantizers([], ["activation"], False))
         if layer.name in shared:
             # A scale a channel would make other numbers of one shared weight in each channel.
-            return quantize_annotate_layer(layer, one_scale(["kernel"], ["activation"], False))
+            return quantize_annotate_layer(layer, quantizers(["kernel"], ["activation"], False))
         return quantize_annotate_layer(layer)
 
     try:
         annotated = keras.models.clone_model(clone(model), clone_function=annotate)
         annotated.set_weights(model.get_weights())
         with quantize_scope():
-            return quantize_apply(annotated), left_out
+            return _with_rounded_kernels(quantize_apply(annotated), shared), left_out
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "qat",
@@ -92,6 +123,54 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
             + " ".join(str(error).split("You can quantize")[0].split()),
             remedy="leave qat out; --quantize int8 needs no training",
         ) from error
+
+
+def _with_rounded_kernels(quantized: Any, shared: Collection[str]) -> Any:
+    """Return a copy that rounds the kernels with an activation behind them as a layer, too.
+
+    tfmot quantizes behind the activation then, which is right, and leaves the kernel as it is.
+    ``shared``: the layers whose kernels have one scale.
+    """
+    _, keras = load_tensorflow()
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_configs,
+        default_8bit_quantize_registry,
+    )
+
+    one_scale = default_8bit_quantize_registry.Default8BitQuantizeConfig
+    configs = {
+        keras.layers.Conv2D: default_8bit_quantize_registry.Default8BitConvQuantizeConfig,
+        keras.layers.Dense: one_scale,
+    }
+    bare = {
+        wrapper.name: one_scale if wrapper.layer.name in shared else configs[type(wrapper.layer)]
+        for wrapper in quantized.layers
+        if isinstance(
+            getattr(wrapper, "quantize_config", None),
+            default_8bit_quantize_configs.NoOpQuantizeConfig,
+        )
+        and type(wrapper.layer) in configs
+    }
+    if not bare:
+        return quantized
+
+    def copy(layer: Any) -> Any:
+        if layer.name not in bare:
+            return type(layer).from_config(layer.get_config())
+        inner = type(layer.layer).from_config(layer.layer.get_config())
+        return type(layer)(inner, bare[layer.name](["kernel"], [], False), name=layer.name)
+
+    result = keras.models.clone_model(quantized, clone_function=copy)
+    for layer in result.layers:
+        before = quantized.get_layer(layer.name)
+        if layer.name not in bare:
+            layer.set_weights(before.get_weights())
+            continue
+        ((kernel, _, _),) = layer._weight_vars
+        kernel.assign(before.layer.kernel)
+        if layer.layer.use_bias:
+            layer.layer.bias.assign(before.layer.bias)
+    return result
 
 
 def set_ranges(quantized: Any, model: Any, images: Images) -> None:
@@ -113,3 +192,49 @@ def set_ranges(quantized: Any, model: Any, images: Images) -> None:
                 variable.assign(min(0.0, float(value.numpy().min())))
             if kind in ("post_activation_max", "output_max"):
                 variable.assign(max(1e-3, float(value.numpy().max())))
+
+
+def take_pixels(quantized: Any) -> None:
+    """Let a padded first convolution take pixels minus a whole number, with weights to match.
+
+    In place, and the same function, but for borders where no whole pixel is zero: half a pixel
+    there. The ONNX exporter folds a rescaling into a convolution in this way. TensorFlow's
+    converter does so only where nothing is padded: else it would round the pixels to steps of 1.5
+    on the way, and have other scales of weights. Not done before the training, whose steps are
+    meant for weights of the usual size.
+    """
+    _, keras = load_tensorflow()
+    nodes = [node for nodes in quantized._nodes_by_depth.values() for node in nodes]
+    for made in nodes:
+        rescale = made.layer
+        if not isinstance(rescale, keras.layers.Rescaling):
+            continue
+        takers = [
+            node.layer for node in nodes if any(each is made.outputs for each in node.keras_inputs)
+        ]
+        if len(takers) != 1 or np.ndim(rescale.scale) or np.ndim(rescale.offset):
+            continue
+        (wrapper,) = takers
+        if hasattr(wrapper, "layer") and _is_padded_convolution(wrapper.layer):
+            _take_up(rescale, wrapper)
+
+
+def _is_padded_convolution(layer: Any) -> bool:
+    _, keras = load_tensorflow()
+    return type(layer) is keras.layers.Conv2D and layer.padding == "same"
+
+
+def _take_up(rescale: Any, wrapper: Any) -> None:
+    """Move the factor of a rescaling into the weights behind it, where that is possible."""
+    zero = float(np.clip(np.round(-rescale.offset / rescale.scale), 0, 255))
+    rest = rescale.offset + rescale.scale * zero
+    if abs(rest) > HALF_STEP * abs(rescale.scale) or (rest and not wrapper.layer.use_bias):
+        return
+    if not wrapper._weight_vars:
+        return
+    ((kernel, _, limits),) = wrapper._weight_vars
+    if rest:
+        wrapper.layer.bias.assign_add(rest * kernel.numpy().sum(axis=(0, 1, 2)))
+    for variable in (kernel, *limits.values()):
+        variable.assign(variable * rescale.scale)
+    rescale.scale, rescale.offset = 1.0, -zero

@@ -296,25 +296,6 @@ def test_a_recipe_that_changes_the_epochs_keeps_the_rest_of_the_schedule(name: s
         TECHNIQUES.parse({"technique": name, "training": {"epoch": 9}}, "test")
 
 
-def test_batch_normalization_is_refused_before_clustering(tuning: Tuning) -> None:
-    _, keras = load_tensorflow()
-    layers = keras.layers
-    normalized = keras.Sequential(
-        [
-            layers.InputLayer((8, 8, 1)),
-            layers.Conv2D(4, 3),
-            layers.BatchNormalization(name="norm"),
-            layers.ReLU(),
-            layers.Flatten(),
-            layers.Dense(2),
-            layers.Softmax(),
-        ]
-    )
-    with pytest.raises(InputError, match="norm is folded into the kernel"):
-        Cluster().apply(normalized, tuning)
-    Prune().check_model(normalized)
-
-
 def test_what_the_pattern_would_ignore_is_refused() -> None:
     for extra in ({"sparsity": 0.7}, {"layers": {"conv_1": 0.5}}):
         with pytest.raises(InputError, match="2:4 is a sparsity of its own"):
@@ -327,6 +308,12 @@ def test_a_broken_promise_fails_the_step() -> None:
         Prune(sparsity=0.5).check(dense, "int8.tflite")
     with pytest.raises(StepError, match=r"conv_1 has 90 distinct weights, 16 were asked for"):
         Cluster(clusters=16).check(dense, "int8.tflite")
+
+
+def test_a_depthwise_kernel_is_left_whole_and_not_held_to_a_promise() -> None:
+    depthwise = (Layer("depthwise", (3, 3, 8, 1), "int8", 72, 0.0, 70, is_depthwise=True),)
+    Prune(sparsity=0.5).check(depthwise, "int8.tflite")
+    Cluster(clusters=16).check(depthwise, "int8.tflite")
 
 
 def test_an_ordinary_kernel_is_not_taken_for_a_clustered_one(model: Any) -> None:
