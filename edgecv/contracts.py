@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edgecv.records import (
     Artifact,
+    Comparison,
+    Costs,
     Dataset,
     Format,
+    Gate,
     Images,
     Labels,
     Layer,
@@ -202,6 +205,13 @@ class Technique(Plugin):
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError where an exported file does not hold what this technique promised."""
+
+    def check_exports(self, exports: Sequence["Exporter"], where: str) -> None:
+        """Raise InputError where no file is written that could show what is asked for."""
+
+    def gates(self, comparisons: Sequence[Comparison], costs: Costs | None) -> list[Gate]:
+        """Hold the finished files against what is asked for."""
+        return []
 
 
 class Exporter(Plugin):

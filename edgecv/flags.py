@@ -90,6 +90,8 @@ class Flags(Options):
         exports = _exports(quantize, self.formats, self.calibration_images)
         techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")
+        for technique in techniques:
+            technique.check_exports(exports, "--shrink")
         return Recipe(
             settings=_settings(
                 self.name or _clean(f"{Path(data).stem}-{origin}{steps}-{quantize}"),
@@ -115,8 +117,8 @@ class Flags(Options):
         if self.shrink is not None:
             left = {"fine_tune": False} if self.distil else {}
             targets = shrink_options(self.shrink)
-            if {"latency_us", "speedup"} & set(targets):
-                first = exports[0]  # Timed as what will be written: of two formats, as TFLite.
+            if {"latency_us", "speedup", "int8_bytes"} & set(targets):
+                first = exports[0]  # Measured as what will be written: of two formats, as TFLite.
                 targets |= {"runtime": TIMED_ON[first.format], "precision": first.precision}
             asked.append(("shrink", {**targets, **left}))
         if self.distil:
@@ -218,11 +220,13 @@ def shrink_options(text: str) -> dict[str, Any]:
     """
     options: dict[str, Any] = {}
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", part)
+        found = re.fullmatch(r"\s*(\d{1,15}\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", part, re.ASCII)
         unit = found[2].lower() if found else None
         if found is None or unit not in SHRINK_UNITS:
             raise InputError("--shrink", f'"{part}"', accepted=SHRINK_EXAMPLES)
         option, factor = SHRINK_UNITS[unit]
+        if option == "keep" and float(found[1]) > 1:
+            raise InputError("--shrink", f'"{part}" has no unit', accepted=SHRINK_EXAMPLES)
         if option in options:
             raise InputError("--shrink", f'"{text}" gives {option} twice', remedy="keep one")
         value = float(found[1]) * factor

@@ -63,6 +63,7 @@ def run(
     place = preflight(recipe, store, force)
     data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
+    check_techniques(recipe, data, adopted)
     with (
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
@@ -121,6 +122,22 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
         )
     store.check_writable()
     return place
+
+
+def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> None:
+    """Raise InputError where a technique does not fit the model: before anything is trained."""
+    from edgecv.softmax import separate_softmax
+
+    if not recipe.techniques:
+        return
+    if adopted is not None:
+        model = adopted.model
+    else:
+        shape = recipe.baseline.input_shape
+        model = recipe.architecture.build(shape, len(data.class_names))
+    separate = separate_softmax(model)
+    for technique in recipe.techniques:
+        technique.check_model(separate)
 
 
 def check_model(recipe: Recipe) -> None:
@@ -242,6 +259,8 @@ def _report(
         recipe.settings.threads,
     )
     gates = judge(comparisons, failures, recipe)
+    for technique in recipe.techniques:
+        gates += technique.gates(comparisons, costs)
     return Report(
         name=recipe.name,
         recipe=recipe.table(),

@@ -152,6 +152,8 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)
     check_precisions(techniques, exports, where)
+    for technique in techniques:
+        technique.check_exports(exports, where)
     return Recipe(
         settings=settings,
         data=source,
@@ -249,16 +251,17 @@ def check_order(techniques: Sequence[Technique], where: str) -> None:
     """Raise InputError where a technique would undo the work of one before it."""
     for number, technique in enumerate(techniques):
         for earlier in techniques[:number]:
+            if earlier.name == technique.name:
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" stands there twice',
+                    remedy="keep one",
+                )
             if earlier.name not in technique.may_follow:
-                works = earlier.may_follow
                 raise InputError(
                     f"{where}, technique[{number + 1}]",
                     f'"{technique.name}" would undo "{earlier.name}" before it',
-                    remedy=(
-                        f'put "{technique.name}" before "{earlier.name}"'
-                        if technique.name in works
-                        else f'keep one "{technique.name}"'
-                    ),
+                    remedy=f'put "{technique.name}" before "{earlier.name}"',
                 )
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -25,6 +26,7 @@ from edgecv.trials import Trials
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 3
+SECONDS_OF_SILENCE = 8.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,6 @@ class Techniques:
 
         A recipe that shares its first techniques with an earlier run does not train these again.
         """
-        from edgecv.softmax import separate_softmax
-
-        if self.recipe.techniques:
-            separate = separate_softmax(self.model())
-            for technique in self.recipe.techniques:
-                technique.check_model(separate)
         notes: list[str] = []
         made, load, plain = self.baseline, self.model, self.model
         for technique in self.recipe.techniques:
@@ -133,6 +129,8 @@ class Stage:
     key: str
     folder: Path
     notes: list[str] = field(default_factory=list)
+    _said_at: float = field(default_factory=time.monotonic)
+    _said: str = ""
     history: list[Epoch] = field(default_factory=list)
     _trainings: int = 0
 
@@ -148,9 +146,7 @@ class Stage:
             task=run.recipe.task,
             calibration=run.data.calibration,
             note=self.notes.append,
-            progress=lambda words, done, total: run.on_event(
-                Event("technique", words, done, total)
-            ),
+            progress=self.progress,
             trial=trials.try_out,
             remember=self.remember,
         )
@@ -184,6 +180,16 @@ class Stage:
         )
         before = len(self.history)
         self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
+
+    def progress(self, words: str, done: int, total: int) -> None:
+        """Count what is being done; where there is no bar to see, a line now and then tells it."""
+        on_event = self.techniques.on_event
+        now = time.monotonic()
+        if words != self._said or now - self._said_at > SECONDS_OF_SILENCE:
+            count = f", {done} of {total}" if words == self._said else ""
+            on_event(Event("technique", f"{words}{count}"))
+            self._said, self._said_at = words, now
+        on_event(Event("technique", words, done, total))
 
     def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` gave, now or before a kill."""

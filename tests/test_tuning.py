@@ -57,6 +57,8 @@ def test_a_narrower_model_is_smaller_and_the_report_says_where(
     assert "![Widths before and after](widths.png)" in text
     assert (output / "narrow" / "widths.png").read_bytes().startswith(b"\x89PNG")
     assert edgecv.load_report(output / "narrow") == report
+    (gate,) = [each for each in report.gates if each.name == "macs"]
+    assert gate.observed == after.macs <= gate.limit
 
 
 class Killed(Exception):
@@ -70,7 +72,8 @@ def test_a_run_that_is_killed_in_a_later_round_ends_with_the_same_bytes(
     seen: list[str] = []
 
     def kill_in_round_two(event: Event) -> None:
-        seen.append(event.message)
+        if event.total is None or event.stage == "epoch":
+            seen.append(event.message)
         if event.stage == "step" and seen.count("epoch done") == 2 + 3:
             raise Killed
 
@@ -105,3 +108,5 @@ def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
     candidate = next(each for each in measured.comparisons if not each.is_twin)
     assert candidate.artifact.bytes <= 60_000
     assert any("tried conv_1" in note for note in measured.notes)
+    (gate,) = [each for each in measured.gates if each.name == "int8_bytes"]
+    assert (gate.limit, gate.observed, gate.outcome) == (60_000, candidate.artifact.bytes, "passed")

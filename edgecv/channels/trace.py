@@ -64,6 +64,8 @@ class ChannelGraph:
     """By unit: whether it cannot be removed."""
     nested: Mapping[int, tuple[int, ...]]
     """By identity of a model within the model: the tensors that enter it first."""
+    outputs: tuple[int, ...]
+    """Tensors that leave the model."""
 
     @cached_property
     def widths(self) -> tuple[Width, ...]:
@@ -87,6 +89,18 @@ class ChannelGraph:
         made = self.layers[path].made
         assert made is not None
         return int(np.isin(self.roots[made], units).sum()) // len(units)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The layers that make channels of which none can be removed, but for the outputs."""
+        ends = np.concatenate([self.roots[self.tensors[each].ids] for each in self.outputs])
+        return tuple(
+            path
+            for path, known in self.layers.items()
+            if known.made is not None
+            and self.held[self.roots[known.made]].all()
+            and not np.isin(self.roots[known.made], ends).any()
+        )
 
     @property
     def not_followed(self) -> tuple[str, ...]:
@@ -170,7 +184,8 @@ def trace(model: Any) -> ChannelGraph:
     for tensor in model.inputs:
         number = tracer.add(tracer.held(_fixed_shape(tensor, model.name)))
         entering.append(number)
-    for number in tracer.follow(model, entering, ""):
+    leaving = tuple(tracer.follow(model, entering, ""))
+    for number in leaving:
         tracer.ties.hold(tracer.tensors[number].ids)
     return ChannelGraph(
         tracer.layers,
@@ -179,6 +194,7 @@ def trace(model: Any) -> ChannelGraph:
         tracer.ties.roots(),
         tracer.ties.held_units(),
         tracer.nested,
+        leaving,
     )
 
 

@@ -1,7 +1,8 @@
-"""Keras 2 files, ``.keras`` and ``.h5``: their configuration is checked before Keras sees it.
+"""Keras files, ``.keras`` and ``.h5``: their configuration is checked before Keras sees it.
 
 A Keras file can run code while it is loaded, whatever ``safe_mode`` says. So the format is told by
-the first bytes, and every class that the configuration names must be on the list below.
+the first bytes, and every class that the configuration names must be on the list below. What
+Keras 3 wrote is rebuilt in tf-keras, by the modules beside this one.
 """
 
 import json
@@ -13,6 +14,9 @@ from typing import Any, ClassVar
 
 from edgecv.contracts import Importer
 from edgecv.errors import InputError, nearest
+from edgecv.importers._keras3 import load_with_parity as load_keras3
+from edgecv.importers._keras3_archive import DAMAGE, keras_version
+from edgecv.importers._keras3_parity import Parity
 from edgecv.tf import load_tensorflow
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000
@@ -21,13 +25,17 @@ ALLOWED_CLASSES = frozenset(
     """
     Sequential Functional Model InputLayer
     Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D SeparableConv2D Dense
+    Conv1DTranspose DepthwiseConv1D SeparableConv1D
     BatchNormalization LayerNormalization GroupNormalization UnitNormalization Normalization
     Rescaling Resizing CenterCrop ZeroPadding2D Cropping2D UpSampling2D
+    ZeroPadding1D Cropping1D UpSampling1D
     MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D
+    MaxPooling1D AveragePooling1D GlobalAveragePooling1D GlobalMaxPooling1D
     Activation ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
     Add Subtract Multiply Average Maximum Minimum Concatenate Dot
     Flatten Reshape Permute RepeatVector Embedding
-    Dropout SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout ActivityRegularization
+    Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout
+    ActivityRegularization
     RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness
     RandomCrop RandomHeight RandomWidth
     Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
@@ -41,7 +49,7 @@ ALLOWED_CLASSES = frozenset(
 
 
 class KerasFile(Importer):
-    """Model files of Keras 2 and tf-keras: .keras and .h5."""
+    """Model files of Keras: .keras of Keras 2 and 3, .h5 of Keras 2 and tf-keras."""
 
     name: ClassVar[str] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
@@ -50,9 +58,36 @@ class KerasFile(Importer):
         """Check the file's configuration, then build the model."""
         return load(path)
 
+    def load_with_notes(self, path: Path) -> tuple[Any, tuple[str, ...]]:
+        """Return the model; of one of Keras 3, also how near it is to the original."""
+        model, parity = load_with_parity(path)
+        return model, () if parity is None else parity.sentences()
+
+    def keeps_its_format(self, path: Path) -> bool:
+        """Tell whether tf-keras reads the file: what Keras 3 wrote is rebuilt once, and kept."""
+        return not _is_of_keras3(path)
+
 
 def load(path: Path) -> Any:
     """Return the tf-keras model in a file. Raises InputError where it is not one, or not safe."""
+    return load_with_parity(path)[0]
+
+
+def load_with_parity(path: Path) -> tuple[Any, Parity | None]:
+    """Return the model, and how near it is to its original where Keras 3 wrote that."""
+    if _is_of_keras3(path):
+        return load_keras3(path)
+    return _load_keras2(path), None
+
+
+def _is_of_keras3(path: Path) -> bool:
+    try:
+        return (keras_version(path) or "").startswith("3.")
+    except DAMAGE:
+        return False  # What is wrong with it is said by the check of what is left: Keras 2.
+
+
+def _load_keras2(path: Path) -> Any:
     quantizes = check(path)
     _, keras = load_tensorflow()
     try:
@@ -102,9 +137,9 @@ def _configuration(path: Path) -> Any:
             return _configuration_of_zip(path)
         if magic == b"\x89HDF\r\n\x1a\n":
             return _configuration_of_hdf5(path)
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, RecursionError) as error:
+    except DAMAGE as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
-    raise InputError(str(path), "is not a Keras file", accepted=".keras and .h5 of Keras 2")
+    raise InputError(str(path), "is not a Keras file", accepted=".keras and .h5")
 
 
 def _configuration_of_zip(path: Path) -> Any:
@@ -117,8 +152,7 @@ def _configuration_of_zip(path: Path) -> Any:
             raise InputError(
                 str(path),
                 f"was saved by Keras {version}",
-                accepted="models of Keras 2 and tf-keras",
-                remedy="rebuild it in tf_keras, load its weights there, and save that",
+                accepted="models of Keras 2, Keras 3 and tf-keras",
             )
         return json.loads(_read(archive, "config.json"))
 
@@ -138,6 +172,15 @@ def _configuration_of_hdf5(path: Path) -> Any:
         text = file.attrs.get("model_config")
         if text is None:
             raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
+        version = str(file.attrs.get("keras_version", ""))
+        if version.startswith("3."):
+            # The same names mean other things there: hard_sigmoid, for one.
+            raise InputError(
+                str(path),
+                f"is an HDF5 file of Keras {version}",
+                accepted=".keras of Keras 3, .keras and .h5 of Keras 2",
+                remedy="load it in Keras 3 and save it with model.save('model.keras')",
+            )
         return json.loads(text)
 
 

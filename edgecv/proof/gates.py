@@ -27,6 +27,35 @@ def drop_gate(comparison: Comparison, limit: float) -> Gate:
     )
 
 
+def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:
+    """Judge whether something that was asked for is no more than that."""
+    passed = observed <= limit + ROUNDING
+    return Gate(name, subject, limit, observed, "passed" if passed else "failed")
+
+
+def speed_gate(comparison: Comparison, limit: float) -> Gate:
+    """Judge a speed-up over the twin: failed where its 95% interval lies below the limit."""
+    if comparison.speedup is None or comparison.speedup_interval is None:
+        return Gate("speedup", comparison.artifact.path, limit, None, "inconclusive", "no twin")
+    reaches = comparison.speedup_interval[1] >= limit
+    return Gate(
+        "speedup",
+        comparison.artifact.path,
+        limit,
+        comparison.speedup,
+        "passed" if reaches else "failed",
+    )
+
+
+def latency_gate(comparison: Comparison, limit: float) -> Gate:
+    """Judge a latency in microseconds: what is over by less than a tenth may be this minute's."""
+    observed = comparison.latency.median_us
+    outcome: Outcome = "failed"
+    if observed <= limit * 1.1:
+        outcome = "passed" if observed <= limit else "inconclusive"
+    return Gate("latency_us", comparison.artifact.path, limit, observed, outcome)
+
+
 def failed_file(path: str, reason: str) -> Gate:
     """Say that a file could not be measured at all."""
     return Gate("runs", path, 0.0, None, "failed", reason)

@@ -20,8 +20,13 @@ def costs_sentence(costs: Costs) -> str:
 
 def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
     """Return the cells under ``HEADINGS``, a layer a row, as before -> after."""
-    after = {layer.name: layer for layer in costs.compressed.layers}
-    rows = [_row(layer, after.get(layer.name)) for layer in costs.baseline.layers]
+    after: dict[str, list[LayerCost]] = {}
+    for layer in costs.compressed.layers:
+        after.setdefault(layer.name, []).append(layer)
+    rows = []
+    for layer in costs.baseline.layers:
+        calls = after.get(layer.name)  # A shared layer stands there once a call.
+        rows.append(_row(layer, calls.pop(0) if calls else None))
     return [*rows, ("all", "", "", *_sums(costs.baseline, costs.compressed))]
 
 

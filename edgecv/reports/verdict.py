@@ -5,6 +5,11 @@ from edgecv.records import Comparison, Gate, Report
 GATE_WORDS = {
     "max_drop_points": "points lost",
     "conversion_difference": "largest difference in a probability after conversion",
+    "int8_bytes": "bytes",
+    "macs": "multiply-accumulates",
+    "parameters": "parameters",
+    "speedup": "times faster than the float32 twin",
+    "latency_us": "microseconds an image",
 }
 
 
@@ -40,7 +45,16 @@ def gate_sentence(gate: Gate) -> str:
     if gate.observed is None:
         return f"{gate.artifact}: {words} not known, {gate.reason}"
     observed = gate.observed + 0.0  # Not minus zero.
-    return f"{gate.artifact}: {words} {observed:.3g}, limit {gate.limit:g}"
+    return f"{gate.artifact}: {words} {_number(observed)}, limit {_number(gate.limit)}"
+
+
+def _number(value: float) -> str:
+    """Write counts whole, everything else short.
+
+    >>> _number(35_000), _number(1.7042)
+    ('35,000', '1.7')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _candidate(comparison: Comparison) -> str:

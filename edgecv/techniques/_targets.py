@@ -62,6 +62,9 @@ class Search:
     def wanted(self) -> Wanted:
         """Return how low each cost is to get, in what cuts save: for this something is measured."""
         targets, parameters, latency_us = self.targets, self.targets.parameters, None
+        if targets.is_measured:
+            # First of all, as nothing else needs to be measured where it does not hold.
+            self._check_narrowest({name: steps[-1] for name, steps in self.ladder.items()})
         if targets.is_timed:
             self.timings = measure_timings(
                 self.ladder,
@@ -92,13 +95,12 @@ class Search:
             )
         if not self.targets.is_measured:
             return first
-        self._check_narrowest(path[-1])
         low, high = first, len(path) - 1
         step, steps = 1, (high - low).bit_length() + 1
         while low < high:
             self.tuning.progress("measuring candidates", step, steps)
             middle, step = (low + high) // 2, step + 1
-            low, high = (low, middle) if self._measure(path[middle])[0] else (middle + 1, high)
+            low, high = (low, middle) if self._measure(path[middle].kept)[0] else (middle + 1, high)
         return high
 
     def widened(self, best: Candidate, narrowing: Narrowing, wanted: Wanted) -> Candidate:
@@ -115,27 +117,27 @@ class Search:
                     tries += 1
                     if tries > MOST_WIDENINGS:
                         return best
-                    if not self._measure(wider)[0]:
+                    if not self._measure(wider.kept)[0]:
                         continue
                 best = wider
                 break
             else:
                 return best
 
-    def _check_narrowest(self, last: Candidate) -> None:
-        holds, words = self._measure(last)
+    def _check_narrowest(self, kept: Mapping[str, int]) -> None:
+        holds, words = self._measure(kept)
         if not holds:
             raise out_of_reach("target", f"is not met by the narrowest model ({words})")
 
-    def _measure(self, candidate: Candidate) -> tuple[bool, str]:
+    def _measure(self, kept: Mapping[str, int]) -> tuple[bool, str]:
         """Tell whether a candidate holds what can only be measured, and what it is."""
         targets, words, holds = self.targets, [], True
         if targets.int8_bytes is not None:
-            tried = self._try(candidate.kept, "int8")
+            tried = self._try(kept, "int8")
             holds = tried.bytes <= targets.int8_bytes
             words.append(f"{tried.bytes:,} bytes as int8")
         if targets.is_timed:
-            tried = self._try(candidate.kept, targets.precision)
+            tried = self._try(kept, targets.precision)
             holds = holds and tried.latency_us <= (targets.latency_us or tried.latency_us)
             holds = holds and tried.speedup >= (targets.speedup or tried.speedup)
             words.append(
@@ -143,8 +145,8 @@ class Search:
                 f"{tried.speedup:.2f} times faster than the float32 twin"
             )
         said = ", ".join(words)
-        kept = ", ".join(f"{name} {count}" for name, count in candidate.kept.items())
-        self.notes.append(f"tried {kept}: {said}")
+        widths = ", ".join(f"{name} {count}" for name, count in kept.items())
+        self.notes.append(f"tried {widths}: {said}")
         return holds, said
 
     def _parameters_that_fit(self, most_bytes: int) -> int:
@@ -171,5 +173,5 @@ def out_of_reach(option: str, found: str, accepted: str = "") -> InputError:
         f"shrink, {option}",
         found,
         accepted=accepted,
-        remedy="ask for less, or lower floor or multiple",
+        remedy="ask for a larger or slower model, or lower floor or multiple in a recipe",
     )

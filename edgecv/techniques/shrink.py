@@ -6,7 +6,7 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -17,9 +17,11 @@ from pydantic import Field, model_validator
 from edgecv.channels.costs import totals
 from edgecv.channels.rebuild import rebuild
 from edgecv.channels.trace import ChannelGraph, Width, trace
-from edgecv.contracts import Technique, Tuning
+from edgecv.contracts import Exporter, Technique, Tuning
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError
+from edgecv.proof.gates import latency_gate, most_gate, speed_gate
+from edgecv.records import Comparison, Costs, Gate
 from edgecv.schedule import Schedule
 from edgecv.techniques._narrowing import Narrowing, order_of
 from edgecv.techniques._ranking import Ranking, check_has_scales, scores
@@ -27,6 +29,7 @@ from edgecv.techniques._sensitivity import Ladder, damages, steps_of
 from edgecv.techniques._targets import Search, Targets, out_of_reach
 
 HALF = 0.5
+FORMATS = {"litert": "tflite", "onnxruntime": "onnx"}
 
 
 class Shrink(Technique):
@@ -73,7 +76,7 @@ class Shrink(Technique):
     @model_validator(mode="after")
     def _rounds_are_trained(self) -> Self:
         if not self.fine_tune and (self.rounds > 1 or self.distil):
-            raise ValueError("fine_tune = false leaves nothing to do for rounds and distil")
+            raise ValueError("fine_tune = false trains nothing: leave rounds and distil out")
         return self
 
     @model_validator(mode="after")
@@ -94,12 +97,14 @@ class Shrink(Technique):
             {name: steps[-1] for name, steps in ladder.items()}
         )
         for option, wanted, fewest, all_of in (
-            ("keep", self._macs_wanted(macs), least.macs, macs),
+            ("multiply-accumulates", self._macs_wanted(macs), least.macs, macs),
             ("parameters", self.parameters, least.parameters, parameters),
         ):
             if wanted is not None and wanted < fewest:
                 raise out_of_reach(
-                    option, f"leaves {wanted:,.0f} of {all_of:,}", f"{fewest:,} and more"
+                    option,
+                    f"{wanted:,.0f} of {all_of:,} are asked for",
+                    f"{fewest:,} and more, at this floor and multiple",
                 )
 
     def apply(self, model: Any, tuning: Tuning) -> Any:
@@ -111,6 +116,11 @@ class Shrink(Technique):
                 f"left whole, as channels cannot be followed through it: "
                 f"{', '.join(graph.not_followed)}"
             )
+        if graph.whole:
+            tuning.note(
+                "left whole, as a removed channel would leave a value behind or others depend on "
+                f"it: {', '.join(graph.whole)}"
+            )
         targets = self._targets(totals(graph, graph.everything())[0])
         before = _widths(graph)
         for number in range(1, self.rounds + 1):
@@ -120,8 +130,49 @@ class Shrink(Technique):
         made, left = _channels(graph), _channels(trace(model))
         makers = dict.fromkeys(path for width in graph.widths for path in width.makers)
         changes = [f"{path} {made[path]} to {left[path]}" for path in makers]
+        if made == left:
+            tuning.note("nothing had to be removed: the model holds all that is asked for")
         tuning.note(f"channels: {', '.join(changes)}")
         return model
+
+    def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
+        """Raise InputError where no file is written that a measured target could be seen in."""
+        kinds = {(exporter.format, exporter.precision) for exporter in exports}
+        file_format = FORMATS[self.runtime]
+        for option, precision in (
+            ("int8_bytes", "int8"),
+            ("latency_us", self.precision),
+            ("speedup", self.precision),
+        ):
+            if getattr(self, option) and (file_format, precision) not in kinds:
+                raise InputError(
+                    where,
+                    f'"{option}" is of an {precision} {file_format} file, and none is written',
+                    remedy=f"ask for {precision} as {file_format}, or change runtime or precision",
+                )
+
+    def gates(self, comparisons: Sequence[Comparison], costs: Costs | None) -> list[Gate]:
+        """Hold the finished files against all that was asked for."""
+        found: list[Gate] = []
+        if costs is not None:
+            after = costs.compressed
+            wanted = self._macs_wanted(costs.baseline.macs)
+            found += [most_gate("macs", "model", wanted, after.macs)] if wanted else []
+            if self.parameters:
+                found.append(most_gate("parameters", "model", self.parameters, after.parameters))
+        for each in comparisons:
+            artifact = each.artifact
+            if each.is_twin or artifact.format != FORMATS[self.runtime]:
+                continue
+            if self.int8_bytes and artifact.precision == "int8":
+                found.append(
+                    most_gate("int8_bytes", artifact.path, self.int8_bytes, artifact.bytes)
+                )
+            if self.speedup and artifact.precision == self.precision:
+                found.append(speed_gate(each, self.speedup))
+            if self.latency_us and artifact.precision == self.precision:
+                found.append(latency_gate(each, self.latency_us))
+        return found
 
     def _round(
         self, model: Any, targets: Targets, before: Mapping[str, int], number: int, tuning: Tuning
@@ -194,6 +245,8 @@ class Shrink(Technique):
         ladder: dict[str, tuple[int, ...]] = {}
         for width in widths:
             given = [kept for name, kept in self.widths.items() if _matches(width, name)]
+            if given and any(_matches(width, pattern) for pattern in self.exclude):
+                raise InputError("shrink", f"{width.name} is in widths and in exclude")
             each = width.channels_each
             if given and (given[0] > width.channels or given[0] % each):
                 raise InputError(

@@ -288,7 +288,10 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
     with pytest.raises(InputError, match="narrowest model"):
         too_much = {"int8_bytes": 0.5, "latency_us": 0.5, "speedup": 101.0}[option]
         targets = replace(NOTHING_ASKED, **{option: too_much})
-        Search(targets, {}, lambda kept: kept["conv"], tuning).first_that_holds(path)
+        ladder = {"conv": tuple(range(length, 0, -1))}
+        tried.clear()
+        Search(targets, ladder, lambda kept: kept["conv"], tuning).wanted()
+    assert tried == [1]
 
 
 NOTHING_ASKED = Targets(None, None, None, None, None, "litert", "int8")
@@ -297,13 +300,13 @@ NOTHING_ASKED = Targets(None, None, None, None, None, "litert", "int8")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 0.001}, r"shrink, keep: leaves \d+ of [\d,]+; accepted: [\d,]+ and more; ask"),
-        ({"macs": 10}, r"leaves 10 of [\d,]+; accepted: [\d,]+ and more; ask for less, or lower"),
-        ({"parameters": 10}, r"shrink, parameters: leaves 10 of [\d,]+; accepted: [\d,]+ and more"),
+        ({"keep": 0.001}, r"shrink, multiply-accumulates: \d+ of [\d,]+ are asked for; accepted: "),
+        ({"macs": 10}, r"10 of [\d,]+ are asked for; accepted: [\d,]+ and more, at this floor"),
+        ({"parameters": 10}, r"shrink, parameters: 10 of [\d,]+ are asked for; accepted: [\d,]+"),
         ({"int8_bytes": 10}, r"narrowest model \([\d,]+ bytes as int8\)"),
         ({"latency_us": 0.1}, r"narrowest model \([\d.]+ us on litert at int8, "),
         ({"speedup": 1e6}, r"narrowest model \(.*, [\d.]+ times faster"),
-        ({"keep": 0.9, "parameters": 10}, "shrink, parameters: leaves 10"),
+        ({"keep": 0.9, "parameters": 10}, "shrink, parameters: 10 of"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
@@ -581,7 +584,7 @@ def test_without_fine_tuning_nothing_is_trained(model: Any, bench: Bench) -> Non
 
 @pytest.mark.parametrize("extra", [{"rounds": 2}, {"distil": {}}], ids=str)
 def test_what_no_training_would_ignore_is_refused(extra: Any) -> None:
-    with pytest.raises(InputError, match="leaves nothing to do for rounds and distil"):
+    with pytest.raises(InputError, match="trains nothing: leave rounds and distil out"):
         TECHNIQUES.parse({"technique": "shrink", "fine_tune": False, **extra}, "test")
 
 
