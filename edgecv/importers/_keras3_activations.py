@@ -1,0 +1,117 @@
+"""Activations of Keras 3: those that tf-keras has as well, and those made of its layers.
+
+A name can mean two things: ``hard_sigmoid`` is ``relu6(x + 3) / 6`` in Keras 3, ``0.2 x + 0.5``
+clipped to 0..1 in Keras 2.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+NATIVE = {
+    name: name
+    for name in """
+    linear relu sigmoid tanh softmax log_softmax elu selu softplus softsign exponential
+    leaky_relu gelu mish swish
+    """.split()
+} | {"silu": "swish", "celu": "elu"}
+"""Names in Keras 3, and the name that means the same in tf-keras, with their default options."""
+CUBE = 0.044715
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tf-keras layer. ``takes``: 0 is what enters the first step, n what the n-th step gives.
+
+    ``suffix`` follows the name of the Keras 3 layer; a step without one bears that name.
+    """
+
+    class_name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    takes: tuple[int, ...] = (0,)
+    suffix: str = ""
+
+
+Steps = tuple[Step, ...]
+
+
+def _shifted(scale: float, offset: float, takes: int, suffix: str) -> Step:
+    return Step("Rescaling", {"scale": scale, "offset": offset}, (takes,), suffix)
+
+
+def _clipped(largest: float, takes: int, suffix: str) -> Step:
+    return Step("ReLU", {"max_value": largest}, (takes,), suffix)
+
+
+def _named(name: str, takes: int, suffix: str) -> Step:
+    return Step("Activation", {"activation": name}, (takes,), suffix)
+
+
+def _gelu_by_tanh() -> Steps:
+    """Return x * (0.5 + 0.5 * tanh(c * x * (1 + 0.044715 * x * x))), c = sqrt(2 / pi)."""
+    c = math.sqrt(2 / math.pi)
+    return (
+        Step("Multiply", {}, (0, 0), "square"),
+        _shifted(c * CUBE, c, 1, "factor"),
+        Step("Multiply", {}, (0, 2), "inner"),
+        _named("tanh", 3, "tanh"),
+        _shifted(0.5, 0.5, 4, "gate"),
+        Step("Multiply", {}, (0, 5), "gelu"),
+    )
+
+
+def _hard_sigmoid() -> Steps:
+    return (
+        _shifted(1.0, 3.0, 0, "shift"),
+        _clipped(6.0, 1, "clip"),
+        _shifted(1 / 6, 0.0, 2, "hard_sigmoid"),
+    )
+
+
+def _hard_silu() -> Steps:
+    return (*_hard_sigmoid(), Step("Multiply", {}, (0, 3), "hard_silu"))
+
+
+MADE: Mapping[str, Steps] = {
+    "relu6": (_clipped(6.0, 0, "relu6"),),
+    "hard_sigmoid": _hard_sigmoid(),
+    "hard_silu": _hard_silu(),
+    "hard_swish": _hard_silu(),
+    "hard_tanh": (
+        _shifted(1.0, 1.0, 0, "shift"),
+        _clipped(2.0, 1, "clip"),
+        _shifted(1.0, -1.0, 2, "hard_tanh"),
+    ),
+    "tanh_shrink": (
+        _named("tanh", 0, "tanh"),
+        Step("Subtract", {}, (0, 1), "tanh_shrink"),
+    ),
+    "log_sigmoid": (
+        _shifted(-1.0, 0.0, 0, "negative"),
+        _named("softplus", 1, "softplus"),
+        _shifted(-1.0, 0.0, 2, "log_sigmoid"),
+    ),
+    "gelu_by_tanh": _gelu_by_tanh(),
+}
+"""Activations that tf-keras has not, has with another meaning, or cannot train quantized."""
+
+
+def activation(name: str) -> Steps | None:
+    """Return the steps of an activation as a layer of its own; None where there are none.
+
+    >>> [step.class_name for step in activation("hard_silu")]
+    ['Rescaling', 'ReLU', 'Rescaling', 'Multiply']
+    """
+    if name in NATIVE:
+        return (_named(NATIVE[name], 0, ""),)
+    if name not in MADE:
+        return None
+    *steps, last = MADE[name]
+    return (*steps, replace(last, suffix=""))
+
+
+def after(step: Step, steps: Steps) -> Steps:
+    """Return a step and then steps that take what it gives."""
+    moved = (replace(each, takes=tuple(n + 1 for n in each.takes)) for each in steps)
+    return (step, *moved)
