@@ -122,7 +122,7 @@ def train(
 def compress(
     model: Annotated[
         str | None,
-        typer.Argument(help="A .keras (Keras 3 or 2) or .h5 file; without it a baseline is trained."),
+        typer.Argument(help="A .keras (Keras 3 or 2) or .h5; without it a baseline is trained."),
     ] = None,
     quantize: Annotated[
         str | None,
