@@ -53,7 +53,8 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
     report, _ = compress(path, output, "adopted", preprocess="0..1")
     assert report.baseline is not None
     pixels = run(
-        Flags(data="digits", epochs=3, formats=("tflite",), name="own").to_recipe(), Store(output)
+        Flags(data="digits", epochs=3, formats=("tflite",), name="own-pixels").to_recipe(),
+        Store(output),
     )
     assert pixels.baseline is not None
     assert report.baseline.value == pytest.approx(pixels.baseline.value, abs=0.01)

@@ -36,7 +36,7 @@ def recipe(name: str, **shrink: Any) -> Recipe:
 
 @pytest.fixture(scope="module")
 def report(output: Path) -> Report:
-    return run(recipe("narrow"), Store(output))
+    return run(recipe("narrower"), Store(output))
 
 
 def test_a_narrower_model_is_smaller_and_the_report_says_where(
@@ -51,12 +51,12 @@ def test_a_narrower_model_is_smaller_and_the_report_says_where(
     candidate = next(each for each in report.comparisons if not each.is_twin)
     assert candidate.size_ratio > 4  # type: ignore[operator]
     assert candidate.input.type == "int8"
-    text = (output / "narrow" / "report.md").read_text()
+    text = (output / "narrower" / "report.md").read_text()
     assert "4,548,608 -> " in text
     assert "conv_1 32 to " in text
     assert "![Widths before and after](widths.png)" in text
-    assert (output / "narrow" / "widths.png").read_bytes().startswith(b"\x89PNG")
-    assert edgecv.load_report(output / "narrow") == report
+    assert (output / "narrower" / "widths.png").read_bytes().startswith(b"\x89PNG")
+    assert edgecv.load_report(output / "narrower") == report
     (gate,) = [each for each in report.gates if each.name == "macs"]
     assert gate.observed == after.macs <= gate.limit
 
@@ -77,15 +77,15 @@ def test_a_run_that_is_killed_in_a_later_round_ends_with_the_same_bytes(
         if event.stage == "step" and seen.count("epoch done") == 2 + 3:
             raise Killed
 
-    plan = recipe("narrow")
+    plan = recipe("narrower")
     with pytest.raises(Killed):
         run(plan, store, on_event=kill_in_round_two)
     assert seen.count("ranking channels by l1") == 2
     again: list[str] = []
     run(plan, store, on_event=lambda event: again.append(event.message))
     assert "ranking channels by l1" not in again
-    assert file_sha256(store.run_folder("narrow") / "int8.tflite") == file_sha256(
-        output / "narrow" / "int8.tflite"
+    assert file_sha256(store.run_folder("narrower") / "int8.tflite") == file_sha256(
+        output / "narrower" / "int8.tflite"
     )
     assert not list((tmp_path / "exported" / ".store" / "checkpoints").iterdir())
 
