@@ -115,7 +115,7 @@ def test_compress_with_json_and_a_gate(output: Path) -> None:
 
 
 def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> None:
-    (model,) = output.glob("baselines/*/model.keras")
+    model = next(output.glob("baselines/*/model.keras"))
     noise = output.parent / "noise.tflite"
     noise.write_bytes(np.random.default_rng(0).bytes(999))
     done = edgecv("validate", model, noise, "--data", "digits", folder=output.parent)
