@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.contracts import Options
-from edgecv.errors import InputError, nearest
 
 
 class Schedule(Options):
@@ -71,15 +70,3 @@ SCHEDULES = {
         shift=0,
     ),
 }
-
-
-def schedule_named(name: str, where: str) -> Schedule:
-    """Return a schedule by name. Raises InputError with the nearest name."""
-    if name not in SCHEDULES:
-        raise InputError(
-            where,
-            f'unknown schedule "{name}"',
-            accepted=", ".join(SCHEDULES),
-            remedy=nearest(name, SCHEDULES),
-        )
-    return SCHEDULES[name]

@@ -58,6 +58,7 @@ class Search:
     timings: Timings | None = None
     notes: list[str] = field(default_factory=list)
     _twin_us: float = 0.0
+    _tried: dict[tuple[str, tuple[tuple[str, int], ...]], Trial] = field(default_factory=dict)
 
     def wanted(self) -> Wanted:
         """Return how low each cost is to get, in what cuts save: for this something is measured."""
@@ -153,16 +154,21 @@ class Search:
         """Estimate it on the line through the widest and the narrowest model's bytes."""
         sizes = []
         for place in (0, -1):
-            model = self.make({name: steps[place] for name, steps in self.ladder.items()})
-            tried = self.tuning.trial(model, self.targets.runtime, "int8")
-            sizes.append((int(model.count_params()), tried.bytes))
+            kept = {name: steps[place] for name, steps in self.ladder.items()}
+            parameters = int(self.make(kept).count_params())
+            sizes.append((parameters, self._try(kept, "int8").bytes))
         (most, largest), (least, smallest) = sizes
         if largest == smallest:
             return most
         return int(least + (most_bytes - smallest) * (most - least) / (largest - smallest))
 
     def _try(self, kept: Mapping[str, int], precision: str) -> Trial:
-        tried = self.tuning.trial(self.make(kept), self.targets.runtime, precision)
+        """Export and time a model once: bytes and latency of one file come together."""
+        whole = {name: steps[0] for name, steps in self.ladder.items()}
+        key = (precision, tuple(sorted({**whole, **kept}.items())))
+        if key not in self._tried:
+            self._tried[key] = self.tuning.trial(self.make(kept), self.targets.runtime, precision)
+        tried = self._tried[key]
         self._twin_us = tried.latency_us * tried.speedup
         return tried
 
