@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, or a .npz.",
+        show_default="cifar10",
+    ),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(help="The network to train: see edgecv list.", show_default="cifar_cnn"),
+]
+ScheduleName = Annotated[
+    str | None,
+    typer.Option(help="How to train it: default or reference.", show_default="default"),
+]
+Epochs = Annotated[int | None, typer.Option(help="Train so many epochs instead of the schedule's.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Decides splits, first weights, order of images.", show_default="0"),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of a runtime while it is timed.", show_default="1"),
+]
+SkipBadImages = Annotated[
+    bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read.")
+]
+Output = Annotated[str, typer.Option(help="The folder of all runs and baselines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing run of this name.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan as a recipe and touch nothing.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="The report as JSON on standard output, nothing else there.")
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(help="Fail if accuracy falls by more points than this."),
+]

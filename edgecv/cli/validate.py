@@ -1,0 +1,54 @@
+"""``edgecv validate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecv.cli.options import (
+    AsJson,
+    MaxDrop,
+    SkipBadImages,
+)
+from edgecv.cli.running import on_screen
+
+if TYPE_CHECKING:
+    from edgecv.console import Screen
+
+
+def validate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="A run folder, or .tflite, .onnx, .keras, .h5 files.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(help="As for compress; a run folder knows its own. test/ alone is enough."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="The original to compare with; a run folder has its own.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
+    max_drop: MaxDrop = None,
+    skip_bad_images: SkipBadImages = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure artifacts again; TensorFlow is loaded only for Keras models."""
+
+    def work(screen: "Screen") -> int:
+        from edgecv.proof.gates import exit_code
+        from edgecv.validation import validate_paths
+
+        report = validate_paths(
+            paths,
+            data=data,
+            baseline=baseline,
+            threads=threads,
+            max_drop=max_drop,
+            skip_bad_images=skip_bad_images,
+            on_event=screen.on_event,
+            log=screen.log,
+        )
+        screen.report(report, None, as_json=as_json)
+        return exit_code(report.gates)
+
+    on_screen(work)
