@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgecv import baseline as baselines
-from edgecv.adopting import Adopted, adopt, hint
+from edgecv.adopting import Adopted, adopt, hint, told_by_statistics
 from edgecv.baseline import Original, Reference
+from edgecv.class_order import check_order
 from edgecv.contracts import DatasetSource
 from edgecv.environment import environment
 from edgecv.errors import InputError
@@ -21,7 +23,7 @@ from edgecv.exporting import (
     planned_exports,
 )
 from edgecv.measuring import bench
-from edgecv.proof.comparison import compare_all
+from edgecv.proof.comparison import compare_all, metric_of
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Recipe
 from edgecv.records import (
@@ -61,7 +63,7 @@ def run(
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
     place = preflight(recipe, store, force)
-    data, adopted = _inputs(recipe, store, on_event)
+    recipe, data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
     check_techniques(recipe, data, adopted)
     with (
@@ -71,7 +73,7 @@ def run(
         tests.start([exporter.format for exporter in recipe.exports])
         original, model, notes = _baseline(recipe, data, adopted, store, on_event)
         reference = baselines.reference(original, model, data.test, store)
-        notes += _near_chance(recipe, data, adopted, reference)
+        notes += _doubts(recipe, data, adopted, reference)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
         applied = techniques.apply()
         costs, unknown = costs_of(model, applied.plain)
@@ -174,7 +176,7 @@ def load_source(source: DatasetSource, shape: Shape, seed: int, on_event: OnEven
 def data_facts(data: Dataset) -> DataFacts:
     """Return what the report says of the data."""
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
-    return DataFacts(data.name, data.class_names, splits, data.notes)
+    return DataFacts(data.name, data.class_names, splits, data.notes, data.has_labels)
 
 
 def judge(
@@ -207,17 +209,28 @@ def costs_of(
         return None, (f"multiply-accumulates and activations are not known: {error}",)
 
 
-def _inputs(recipe: Recipe, store: Store, on_event: OnEvent) -> tuple[Dataset, Adopted | None]:
-    """Load the data, for the size of the user's model where one is given, and check both."""
+def _inputs(
+    recipe: Recipe, store: Store, on_event: OnEvent
+) -> tuple[Recipe, Dataset, Adopted | None]:
+    """Load the data, for the size of the user's model where one is given, and check both.
+
+    Returns the recipe with the preprocessing that was found, where none was given.
+    """
     if recipe.baseline.model is None:
-        return load_data(recipe, recipe.baseline.input_shape, on_event), None
-    on_event(Event("baseline", f"opening the model {recipe.baseline.model}"))
-    adopted = adopt(Path(recipe.baseline.model), recipe.baseline.preprocess, store)
+        return recipe, load_data(recipe, recipe.baseline.input_shape, on_event), None
+    path, asked = Path(recipe.baseline.model), recipe.baseline.preprocess
+    on_event(Event("baseline", f"opening the model {path}"))
+    adopted = adopt(path, asked, store)
+    data = load_data(recipe, adopted.shape, on_event)
+    if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
+        found, reason = told
+        adopted = adopt(path, found, store)
+        adopted = replace(adopted, notes=(reason, *adopted.notes))
+        baseline = recipe.baseline.model_copy(update={"preprocess": found})
+        recipe = recipe.replace(baseline=baseline)
     for note in adopted.notes:
         on_event(Event("note", note))
-    data = load_data(recipe, adopted.shape, on_event)
-    adopted.check(data)
-    return data, adopted
+    return recipe, adopted.fitted(data, recipe.baseline.labels), adopted
 
 
 def _baseline(
@@ -230,15 +243,20 @@ def _baseline(
     return adopted.keep(store), lambda: adopted.model, adopted.notes
 
 
-def _near_chance(
+def _doubts(
     recipe: Recipe, data: Dataset, adopted: Adopted | None, reference: Reference
 ) -> tuple[str, ...]:
-    """Say what other pixels would give, where a user's model is hardly better than guessing."""
-    if adopted is None:
+    """Say what other pixels would give, where a user's model is hardly better than guessing, and
+    where another order of its outputs would be right more often."""
+    if adopted is None or not data.has_labels:
         return ()
     value = recipe.task.metric(reference.predictions, data.test.labels)
-    found = hint(adopted, data, recipe.task, value)
-    return () if found is None else (found,)
+    where = str(adopted.path)
+    found = (
+        check_order(reference.predictions, data.test.labels, data.class_names, where),
+        hint(adopted, data, recipe.task, value),
+    )
+    return tuple(each for each in found if each is not None)
 
 
 def _report(
@@ -254,7 +272,7 @@ def _report(
     comparisons = compare_all(
         measurements,
         reference.predictions,
-        data.test.labels,
+        data.test_labels,
         recipe.task,
         recipe.settings.threads,
     )
@@ -271,7 +289,7 @@ def _report(
             path=f"baseline{original.path.suffix}",
             parameters=reference.parameters,
             metric=type(recipe.task).metric_name,
-            value=recipe.task.metric(reference.predictions, data.test.labels),
+            value=metric_of(reference.predictions, data.test_labels, recipe.task),
         ),
         comparisons=tuple(comparisons),
         gates=tuple(gates),

@@ -7,6 +7,7 @@ import typer
 
 from edgecv.cli.options import (
     AsJson,
+    Labels,
     MaxDrop,
     SkipBadImages,
 )
@@ -28,6 +29,7 @@ def validate(
         Path | None, typer.Option(help="The original to compare with; a run folder has its own.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
+    labels: Labels = None,
     max_drop: MaxDrop = None,
     skip_bad_images: SkipBadImages = False,
     as_json: AsJson = False,
@@ -43,6 +45,7 @@ def validate(
             data=data,
             baseline=baseline,
             threads=threads,
+            labels=None if labels is None else Path(labels),
             max_drop=max_drop,
             skip_bad_images=skip_bad_images,
             on_event=screen.on_event,
