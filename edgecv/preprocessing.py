@@ -62,6 +62,13 @@ def found_in(model: Any) -> str | None:
     return None
 
 
+def pixel_layers(model: Any) -> list[Any]:
+    """Return the layers of a flat model that rescale pixels before anything else sees them."""
+    _, keras = load_tensorflow()
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
+
+
 def with_preprocessing(model: Any, asked: Preprocessing, where: str) -> tuple[Any, str]:
     """Return a model that takes pixels of 0..255, and how that was done, as a sentence.
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from edgecv.errors import StepError
 from edgecv.exporters._checks import first_line, listed
 from edgecv.exporters._onnx_graph import INPUT, canonical
@@ -33,9 +35,28 @@ def convert(model: Any, shape: Shape, where: str) -> Any:
             raise StepError(
                 where, f"tf2onnx cannot convert this model: {first_line(error)}"
             ) from error
+    _write_erfc_as_erf(converted.graph)
     result = canonical(converted, where)
     _check_operators(result, where)
     return result
+
+
+def _write_erfc_as_erf(graph: Any) -> None:
+    """Write what TensorFlow makes of gelu with an operator that ONNX has: erfc(x) = 1 - erf(x)."""
+    import onnx
+
+    for number, node in reversed(list(enumerate(graph.node))):
+        if node.op_type != "Erfc":
+            continue
+        one, erf = f"{node.output[0]}_one", f"{node.output[0]}_erf"
+        graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), one))
+        graph.node.insert(
+            number + 1,
+            onnx.helper.make_node("Sub", [one, erf], list(node.output), f"{node.name}_1"),
+        )
+        node.op_type = "Erf"
+        node.domain = ""
+        node.output[0] = erf
 
 
 def _check_operators(model: Any, where: str) -> None:

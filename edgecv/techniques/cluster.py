@@ -18,6 +18,7 @@ from edgecv.records import Layer
 from edgecv.schedule import Schedule
 from edgecv.techniques._folding import fold, folded_note, normalizations_in
 from edgecv.techniques._kernels import chosen
+from edgecv.techniques._plain_layers import flatten
 from edgecv.techniques._shared_values import SharedValues
 
 Initialization = Literal["k-means++", "density"]
@@ -80,7 +81,7 @@ class Cluster(Technique):
     def _folded(self, model: Any) -> tuple[Any, tuple[str, ...]]:
         """Return a copy that can be clustered, and what was folded in it."""
         chosen(model, self.exclude, self.layers, "cluster")
-        result, folded = fold(model)
+        result, folded = fold(flatten(model))
         for name in normalizations_in(result):
             raise InputError(
                 "cluster",

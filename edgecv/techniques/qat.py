@@ -14,15 +14,28 @@ from edgecv.contracts import Technique, Tuning
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError
 from edgecv.kernels import is_clustered, kernels_of
+from edgecv.preprocessing import pixel_layers
 from edgecv.records import Images
 from edgecv.schedule import Schedule
-from edgecv.techniques._folding import fold, folded_note, fuse_relus
+from edgecv.techniques._folding import fold, folded_note, fuse_relus, normalizations_in
 from edgecv.techniques._kernels import clone
+from edgecv.techniques._plain_layers import (
+    merge_rescalings,
+    one_thing_a_layer,
+    without_normalizations,
+)
 from edgecv.techniques._shared_values import kept
 from edgecv.tf import load_tensorflow
 
 IMAGES_FOR_RANGES = 200
 HALF_STEP = 0.5 + 1e-6
+NOISES = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
+ARITHMETIC = ("Multiply Subtract Average Maximum Minimum Rescaling GlobalMaxPooling2D").split()
+"""Layers without weights for which tfmot has no quantizer, or one only at some places."""
+NOT_AS_INTEGERS = (
+    "PReLU ELU ThresholdedReLU LayerNormalization GroupNormalization UnitNormalization "
+    "Normalization Dot Embedding"
+).split()
 
 
 class Qat(Technique):
@@ -64,13 +77,15 @@ class Qat(Technique):
 
 
 def plain(model: Any) -> tuple[Any, tuple[str, ...]]:
-    """Return a copy without batch normalization and relu as layers, and what was folded.
+    """Return a flat copy without batch normalization and relu as layers, and what was folded.
 
     Both converters see plain convolutions then, with one range behind each. Left as they are,
     tfmot would round kernels before the normalization that the converters fold into them, and not
     round those at all that have a layer of relu behind them.
     """
-    folded, names = fold(model)
+    folded, names = fold(merge_rescalings(one_thing_a_layer(model)))
+    if any(True for _ in normalizations_in(folded)):
+        folded = without_normalizations(folded)
     return fuse_relus(folded), names
 
 
@@ -80,6 +95,9 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry,
     )
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_configs import (  # noqa: E501
+        Default8BitOutputQuantizeConfig,
+    )
     from tensorflow_model_optimization.quantization.keras import (
         quantize_annotate_layer,
         quantize_apply,
@@ -88,19 +106,14 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
 
     quantizers = default_8bit_quantize_registry.Default8BitQuantizeConfig
     shared = {name for name, kernel in kernels_of(model).items() if is_clustered(kernel.numpy())}
-    left_out = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Rescaling)]
-
+    left_out = [layer.name for layer in pixel_layers(model)]
+    bare = [layer.name for layer in model.layers if _is_augmentation(layer)]
     for layer in model.layers:
-        if isinstance(layer, keras.layers.SeparableConv2D):
-            # tfmot makes two layers of it, under other names: their ranges would not be found.
-            raise InputError(
-                "qat",
-                f"{layer.name} is a SeparableConv2D, two convolutions in one layer",
-                remedy="write it as DepthwiseConv2D and Conv2D, or leave qat out",
-            )
+        if layer.name not in left_out:
+            _check_layer(layer)
 
     def annotate(layer: Any) -> Any:
-        if layer.name in left_out:
+        if layer.name in (*left_out, *bare):
             return layer
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             # tfmot has one scale for all channels here. The converters round with one a channel,
@@ -109,6 +122,8 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
         if layer.name in shared:
             # A scale a channel would make other numbers of one shared weight in each channel.
             return quantize_annotate_layer(layer, quantizers(["kernel"], ["activation"], False))
+        if _has_a_range_alone(layer):
+            return quantize_annotate_layer(layer, Default8BitOutputQuantizeConfig())
         return quantize_annotate_layer(layer)
 
     try:
@@ -123,6 +138,35 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
             + " ".join(str(error).split("You can quantize")[0].split()),
             remedy="leave qat out; --quantize int8 needs no training",
         ) from error
+
+
+def _is_augmentation(layer: Any) -> bool:
+    """Tell whether a layer does nothing but in training."""
+    return type(layer).__name__.startswith("Random") or type(layer).__name__ in NOISES
+
+
+def _has_a_range_alone(layer: Any) -> bool:
+    """Tell whether a layer has no weights, and what it gives has a range of its own in a file."""
+    _, keras = load_tensorflow()
+    if isinstance(layer, keras.layers.Activation):
+        return keras.activations.serialize(layer.activation) not in ("linear", "relu", "softmax")
+    return type(layer).__name__ in ARITHMETIC
+
+
+def _check_layer(layer: Any) -> None:
+    """Raise InputError where integers of a layer would not be those that it was trained with."""
+    kind = type(layer).__name__
+    if kind == "BatchNormalization":
+        reason = "cannot be folded into the layer before it, and is not one of images"
+    elif kind in NOT_AS_INTEGERS:
+        reason = f"is a {kind}, which has no integer kernel"
+    else:
+        return
+    raise InputError(
+        "qat",
+        f"{layer.name} {reason}",
+        remedy="replace it in the model, or leave qat out; --quantize int8 needs no training",
+    )
 
 
 def _with_rounded_kernels(quantized: Any, shared: Collection[str]) -> Any:
@@ -181,17 +225,22 @@ def set_ranges(quantized: Any, model: Any, images: Images) -> None:
     """
     _, keras = load_tensorflow()
     wrappers = [layer for layer in quantized.layers if hasattr(layer, "layer")]
-    names = [wrapper.layer.name for wrapper in wrappers]
-    outputs = [model.get_layer(name).output for name in names]
+    outputs = [_outputs_of(model.get_layer(wrapper.layer.name)) for wrapper in wrappers]
     values = keras.Model(model.inputs, outputs)(images.astype(np.float32), training=False)
-    values = values if len(outputs) > 1 else [values]
-    for wrapper, value in zip(wrappers, values, strict=True):
+    for wrapper, given in zip(wrappers, values, strict=True):
+        least = min(float(each.numpy().min()) for each in given)
+        most = max(float(each.numpy().max()) for each in given)
         for variable in wrapper.weights:
             kind = variable.name.split("/")[-1].split(":")[0]
             if kind in ("post_activation_min", "output_min"):
-                variable.assign(min(0.0, float(value.numpy().min())))
+                variable.assign(min(0.0, least))
             if kind in ("post_activation_max", "output_max"):
-                variable.assign(max(1e-3, float(value.numpy().max())))
+                variable.assign(max(1e-3, most))
+
+
+def _outputs_of(layer: Any) -> list[Any]:
+    """Return what a layer gives at each of its uses."""
+    return [layer.get_output_at(number) for number in range(len(layer.inbound_nodes))]
 
 
 def take_pixels(quantized: Any) -> None:

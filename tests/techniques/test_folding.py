@@ -9,7 +9,7 @@ from edgecv.errors import InputError
 from edgecv.kernels import kernels_of
 from edgecv.techniques._folding import fold, fuse_relus, normalizations_in
 from edgecv.techniques.cluster import Cluster
-from edgecv.techniques.qat import Qat, quantize, set_ranges, take_pixels
+from edgecv.techniques.qat import quantize, set_ranges, take_pixels
 from edgecv.tf import load_tensorflow, set_seed, weights_sha256
 
 SHAPE = (8, 8, 4)
@@ -203,12 +203,6 @@ def test_a_padded_convolution_takes_pixels_after_the_training(scale: float, offs
     # Where no whole pixel is zero, the border is half a pixel off: 1 in 255 of what it says.
     most = 1e-5 if (-offset / scale).is_integer() else 0.02
     assert np.abs(after - before).max() <= most * np.abs(before).max()
-
-
-def test_a_separable_convolution_is_refused_before_quantization() -> None:
-    _, keras = load_tensorflow()
-    with pytest.raises(InputError, match="both is a SeparableConv2D"):
-        Qat().check_model(model_of(keras.layers.SeparableConv2D(4, 3, name="both")))
 
 
 def test_kernels_before_an_activation_that_stays_a_layer_are_rounded_too() -> None:
