@@ -10,7 +10,7 @@ import numpy as np
 from edgecv.baseline import Original, check_model, importer_of, input_shape_of
 from edgecv.contracts import Task
 from edgecv.errors import InputError
-from edgecv.preprocessing import NAMED, Preprocessing, found_in, named, with_preprocessing
+from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
 from edgecv.records import Dataset, Shape
 from edgecv.softmax import with_softmax
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
@@ -110,11 +110,7 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     images = data.test.images[:IMAGES_FOR_A_HINT]
     labels = data.test.labels[:IMAGES_FOR_A_HINT]
     found = {}
-    for name, choice in NAMED.items():
-        if choice.channels == "bgr" and data.image_shape[2] != 3:
-            continue
-        if len(np.atleast_1d(choice.offset)) not in (1, data.image_shape[2]):
-            continue
+    for name, choice in fitting(data.image_shape[2]).items():
         model, _ = with_preprocessing(bare, choice, "--preprocess")
         predictions = model.predict(images.astype(np.float32), verbose=0)
         found[name] = task.metric(predictions, labels)

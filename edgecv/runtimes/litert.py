@@ -9,18 +9,20 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
+from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
+from edgecv.runtimes._images import OPEN
 from edgecv.runtimes.tensors import (
-    check_facts,
     check_finite,
     check_images,
+    classes_of,
     decode_output,
+    facts_of,
     one_line,
-    pixel_encoder,
     run_slices,
 )
 
-TYPES = ("float32", "uint8", "int8", "int16")
+TYPES = ("float32", "float16", "uint8", "int8", "int16")
 
 
 class LiteRT(Runtime):
@@ -30,9 +32,9 @@ class LiteRT(Runtime):
     format: ClassVar[Format] = "tflite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
 
-    def open(self, path: Path, threads: int) -> "LiteRTSession":
+    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "LiteRTSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return LiteRTSession(path, threads)
+        return LiteRTSession(path, threads, reading)
 
 
 class LiteRTSession:
@@ -44,7 +46,7 @@ class LiteRTSession:
     another batch size or another number of threads.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, reading: Reading) -> None:
         self._path = path
         self._threads = threads
         try:
@@ -52,28 +54,42 @@ class LiteRTSession:
             self._content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
+        self._size: tuple[int, list[int]] | None = None
         self._interpreters = [self._interpreter(threads=1)]
-        taken, given = self._only_input_and_output()
+        taken, _ = self._only_input_and_output()
         self._input: int = taken["index"]
-        self._output: int = given["index"]
-        self.facts = SessionFacts(input=_facts(taken), output=_facts(given))
-        check_facts(path, self.facts, TYPES, TYPES)
-        if self.facts.input.shape[0] != 1 or self.facts.output.shape[0] != 1:
+        self.facts, self._encode = self._read(reading)
+        if OPEN in self.facts.input.shape[1:]:
+            # From here on every interpreter is made for this size.
+            shape = list(self._encode(np.zeros((1, *self.facts.image), np.uint8)).shape)
+            self._size = self._input, shape
+            self._interpreters = [self._interpreter(threads=1)]
+            self.facts, self._encode = self._read(reading)
+        given = self.facts.output
+        self._output: int = self._only_input_and_output()[1]["index"]
+        self._classes = classes_of(path, given, given.shape)
+        if self.facts.input.shape[0] != 1 or given.shape[0] != 1:
             raise RuntimeFailure(
                 str(path),
                 f"its batch is fixed at {self.facts.input.shape[0]} images"
-                f" and {self.facts.output.shape[0]} answers",
+                f" and {given.shape[0]} answers",
                 accepted="a batch of 1",
                 remedy="convert the model again with a batch of 1",
             )
-        self._encode = pixel_encoder(self.facts.input)
+
+    def _read(self, reading: Reading) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
+        taken, given = self._only_input_and_output()
+        # Once resized, the sides that the file leaves open are those that were asked for.
+        keep_open = self._size is None
+        ends = _facts(taken, keep_open=keep_open), _facts(given, keep_open=False)
+        return facts_of(self._path, *ends, reading, TYPES, TYPES)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
         check_images(self._path, self.facts, images)
         while len(self._interpreters) < self._threads:
             self._interpreters.append(self._interpreter(threads=1))
-        values = np.empty((len(images), self.facts.output.shape[1]), self.facts.output.type)
+        values = np.empty((len(images), self._classes), self.facts.output.type)
         run_slices(
             [self._runner(interpreter, images, values) for interpreter in self._interpreters],
             len(images),
@@ -105,7 +121,7 @@ class LiteRTSession:
                         f"it answers {list(answer.shape)}",
                         accepted=f"{list(shape)}, as it declares",
                     )
-                values[index] = answer[0]
+                values[index] = answer.ravel()
 
         return run
 
@@ -114,6 +130,8 @@ class LiteRTSession:
 
         try:
             interpreter = Interpreter(model_content=self._content, num_threads=threads)
+            if self._size is not None:
+                interpreter.resize_tensor_input(*self._size)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise self._refusal(error) from None
@@ -128,7 +146,7 @@ class LiteRTSession:
         if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeFailure(
                 str(self._path),
-                f"it has {len(inputs)} inputs and {len(outputs)} outputs",
+                f"it has {_words(inputs, 'input')} and {_words(outputs, 'output')}",
                 accepted="exactly one input and one output",
             )
         return inputs[0], outputs[0]
@@ -137,12 +155,22 @@ class LiteRTSession:
         return RuntimeFailure(str(self._path), f"LiteRT refused it: {one_line(error)}")
 
 
-def _facts(details: dict[str, Any]) -> TensorFacts:
+def _words(ends: list[dict[str, Any]], kind: str) -> str:
+    names = ", ".join(str(each["name"]) for each in ends)
+    return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
+
+
+def _facts(details: dict[str, Any], *, keep_open: bool) -> TensorFacts:
     scale, zero_point = details["quantization"]
     quantized = float(scale) != 0.0  # LiteRT's way to say that a tensor is not quantized
+    shape = tuple(int(length) for length in details["shape"])
+    signature = tuple(int(length) for length in details["shape_signature"])
+    if keep_open and len(signature) == len(shape):
+        # A batch that is left open stands in the shape as 1, which is what is run.
+        shape = (*shape[:1], *signature[1:])
     return TensorFacts(
         name=str(details["name"]),
-        shape=tuple(int(length) for length in details["shape"]),
+        shape=shape,
         type=np.dtype(details["dtype"]).name,
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,
