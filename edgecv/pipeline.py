@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecv import baseline as baselines
 from edgecv.adopting import Adopted, adopt, hint
+from edgecv.adopting_onnx import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
 from edgecv.baseline import Original, Reference
 from edgecv.contracts import DatasetSource
 from edgecv.environment import environment
@@ -70,11 +71,14 @@ def run(
     ):
         tests.start([exporter.format for exporter in recipe.exports])
         original, model, notes = _baseline(recipe, data, adopted, store, on_event)
-        reference = baselines.reference(original, model, data.test, store)
-        notes += _near_chance(recipe, data, adopted, reference)
+        if isinstance(adopted, AdoptedOnnx):
+            reference = adopted.reference
+        else:
+            reference = baselines.reference(original, model, data.test, store)
+            notes += _near_chance(recipe, data, adopted, reference)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
         applied = techniques.apply()
-        costs, unknown = costs_of(model, applied.plain)
+        costs, unknown = (None, ()) if is_onnx(recipe) else costs_of(model, applied.plain)
         notes += (*applied.notes, *unknown)
         exporting = Exporting(data, store, folder, on_event)
         sources = {True: (original, model), False: (applied.file, applied.load)}
@@ -124,7 +128,7 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     return place
 
 
-def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> None:
+def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOnnx | None) -> None:
     """Raise InputError where a technique does not fit the model: before anything is trained."""
     from edgecv.softmax import separate_softmax
 
@@ -142,7 +146,9 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> 
 
 def check_model(recipe: Recipe) -> None:
     """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
-    if recipe.baseline.model is not None:
+    if is_onnx(recipe):
+        check_recipe(recipe)
+    elif recipe.baseline.model is not None:
         baselines.check_model_file(Path(recipe.baseline.model))
 
 
@@ -207,11 +213,18 @@ def costs_of(
         return None, (f"multiply-accumulates and activations are not known: {error}",)
 
 
-def _inputs(recipe: Recipe, store: Store, on_event: OnEvent) -> tuple[Dataset, Adopted | None]:
+def _inputs(
+    recipe: Recipe, store: Store, on_event: OnEvent
+) -> tuple[Dataset, Adopted | AdoptedOnnx | None]:
     """Load the data, for the size of the user's model where one is given, and check both."""
     if recipe.baseline.model is None:
         return load_data(recipe, recipe.baseline.input_shape, on_event), None
     on_event(Event("baseline", f"opening the model {recipe.baseline.model}"))
+    if is_onnx(recipe):
+        data, foreign = adopt_onnx(recipe, lambda shape: load_data(recipe, shape, on_event))
+        for note in foreign.notes:
+            on_event(Event("note", note))
+        return data, foreign
     adopted = adopt(Path(recipe.baseline.model), recipe.baseline.preprocess, store)
     for note in adopted.notes:
         on_event(Event("note", note))
@@ -221,13 +234,18 @@ def _inputs(recipe: Recipe, store: Store, on_event: OnEvent) -> tuple[Dataset, A
 
 
 def _baseline(
-    recipe: Recipe, data: Dataset, adopted: Adopted | None, store: Store, on_event: OnEvent
+    recipe: Recipe,
+    data: Dataset,
+    adopted: Adopted | AdoptedOnnx | None,
+    store: Store,
+    on_event: OnEvent,
 ) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
     """Return the baseline's file, a way to load it, and sentences for the report."""
     if adopted is None:
         trained = baselines.obtain(recipe, data, store, on_event)
         return trained, cache(trained.load), ()
-    return adopted.keep(store), lambda: adopted.model, adopted.notes
+    original = adopted.keep() if isinstance(adopted, AdoptedOnnx) else adopted.keep(store)
+    return original, lambda: adopted.model, adopted.notes
 
 
 def _near_chance(

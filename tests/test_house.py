@@ -40,6 +40,7 @@ FLOORS = (
         "measuring",
         "baseline",
         "adopting",
+        "adopting_onnx",
         "hints",
         "trials",
         "tuning",

@@ -12,7 +12,7 @@ SIDE, CLASSES = 8, 10
 
 @pytest.fixture(scope="session")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an .npz whose labels are what ``mean_colour`` says of pixels of 0..1."""
+    """Return an .npz whose labels are what ``mean_colour`` says of pixels of -1..1."""
     import onnx_files
 
     path = tmp_path_factory.mktemp("data") / "data.npz"
@@ -21,7 +21,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, count in (("train", 250), ("test", 120)):
         base = random.integers(0, 216, (count, 1, 1, 3))
         images: Images = (base + random.integers(0, 40, (count, SIDE, SIDE, 3))).astype(np.uint8)
-        labels = onnx_files.logits_of(images, 1 / 255).argmax(axis=1)
+        labels = onnx_files.logits_of(images, 1 / 127.5, -1.0).argmax(axis=1)
         labels[:CLASSES] = range(CLASSES)
         arrays |= {f"x_{split}": images, f"y_{split}": labels}
     np.savez(path, **arrays)
