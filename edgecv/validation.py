@@ -88,7 +88,7 @@ def validate_paths(
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
-        usable, strange = _usable(measurements, len(loaded.class_names))
+        usable, strange = _usable(measurements, len(loaded.class_names), on_event)
         task = TASKS.parse({"task": "classification"}, "task")
         comparisons = compare_all(usable, reference, loaded.test.labels, task, threads)
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
@@ -260,7 +260,7 @@ def _reference(
 
 
 def _usable(
-    measurements: Sequence[Measurement], classes: int
+    measurements: Sequence[Measurement], classes: int, on_event: OnEvent
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Return what can be compared, as probabilities and with what was told, and why others not."""
     usable, strange = [], {}
@@ -274,8 +274,10 @@ def _usable(
         except ValueError as error:
             strange[path] = str(error)
             continue
-        notes = (*each.artifact.notes, *each.facts.notes, *words)
-        artifact = replace(each.artifact, notes=notes)
+        told = (*each.facts.notes, *words)
+        for note in told:
+            on_event(Event("note", f"{path}: {note}"))
+        artifact = replace(each.artifact, notes=(*each.artifact.notes, *told))
         usable.append(replace(each, artifact=artifact, predictions=predictions))
     return usable, strange
 
@@ -307,6 +309,7 @@ def _hints(
 
         words = words_of(with_each_choice(predict, data, task), data)
         notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")
+        on_event(Event("note", notes[-1]))
     return tuple(notes)
 
 

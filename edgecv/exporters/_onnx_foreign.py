@@ -82,7 +82,8 @@ def adapted(path: Path, ends: Ends) -> OnnxNetwork:
     _name_ends(model.graph, ends)
     model = canonical(model, where)
     graph = model.graph
-    parameters = sum(int(np.prod(each.dims)) for each in graph.initializer)
+    floats = [each for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
+    parameters = sum(int(np.prod(each.dims)) for each in floats)
     _open_batch(graph, Links(graph))
     _take_pixels(graph, ends, where)
     _give_probabilities(graph, ends, is_row=is_row)
