@@ -1,15 +1,18 @@
 """A user's model made into what every later step takes: pixels in, probabilities out."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecv.baseline import Original, check_model, importer_of, input_shape_of
+from edgecv.baseline import Original, count_outputs, importer_of, input_shape_of
+from edgecv.class_order import in_order_of
 from edgecv.contracts import Task
 from edgecv.errors import InputError
+from edgecv.pixel_statistics import misfit
 from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
 from edgecv.records import Dataset, Shape
 from edgecv.softmax import with_softmax
@@ -20,6 +23,10 @@ IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
 """A model within so much of guessing may see other pixels than it was trained on."""
 CLEARLY_BETTER = 0.15
+IMAGES_FOR_STATISTICS = 64
+FAR, NEAR, CLEARLY_FARTHER = 3.0, 0.5, 5.0
+"""Divergences of what a batch normalization sees: those of other pixels, and of the right ones; and
+how many times farther the second choice is where the first is certain."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,12 @@ class Adopted:
         """Height, width and channels of its input."""
         return input_shape_of(self.model, self.path)
 
-    def check(self, data: Dataset) -> None:
-        """Raise InputError unless it fits the data."""
-        check_model(self.model, self.path, data.image_shape, len(data.class_names))
+    def fitted(self, data: Dataset, labels: Sequence[str] | None) -> Dataset:
+        """Return the data in the order of the model's outputs, which ``labels`` may name.
+
+        Raises InputError unless model and data fit each other.
+        """
+        return fitted(data, count_outputs(self.model, self.path), labels, self.path)
 
     def keep(self, store: Store) -> Original:
         """Return the model's file: the user's own, or that of the adapted model, written once."""
@@ -54,6 +64,23 @@ class Adopted:
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return Original(path, file_sha256(path))
+
+
+def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path) -> Dataset:
+    """Return the data in the order of a model's outputs, which ``labels`` may name.
+
+    Raises InputError unless there are as many classes.
+    """
+    ordered = in_order_of(data, outputs, labels)
+    if len(ordered.class_names) != outputs:
+        raise InputError(
+            str(path),
+            f"gives {outputs} numbers for an image, and {data.name} has "
+            f"{len(data.class_names)} classes",
+            accepted="one output a class",
+            remedy="--labels FILE names each output; the data may then have fewer classes",
+        )
+    return ordered
 
 
 def adopt(path: Path, preprocess: str | Preprocessing | None, store: Store) -> Adopted:
@@ -110,8 +137,7 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     images = data.test.images[:IMAGES_FOR_A_HINT]
     labels = data.test.labels[:IMAGES_FOR_A_HINT]
     found = {}
-    for name, choice in fitting(data.image_shape[2]).items():
-        model, _ = with_preprocessing(bare, choice, "--preprocess")
+    for name, model in _choices(bare, data.image_shape[2]):
         predictions = model.predict(images.astype(np.float32), verbose=0)
         found[name] = task.metric(predictions, labels)
     choices = ", ".join(f"{name} {each:.1%}" for name, each in found.items())
@@ -124,3 +150,41 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
             remedy=f"give --preprocess {best}",
         )
     return f"the baseline is hardly better than guessing; {words}"
+
+
+def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | None:
+    """Return the preprocessing that the model's batch normalization speaks for, and why.
+
+    For images without labels, where no accuracy shows a wrong guess. None where the pixels as they
+    are may well be those of the training, or nothing tells. Raises InputError where they are
+    clearly not, and more than one choice is near.
+    """
+    images = data.test.images[:IMAGES_FOR_STATISTICS]
+    now = misfit(adopted.model, images)
+    if now is None or now < FAR:
+        return None
+    bare = importer_of(adopted.path).load(adopted.path)
+    if found_in(bare) is not None:
+        return None
+    found = {
+        name: far
+        for name, model in _choices(bare, data.image_shape[2])
+        if (far := misfit(model, images)) is not None
+    }
+    best, *others = sorted(found, key=lambda name: found[name])
+    if found[best] > NEAR:
+        return None
+    figures = ", ".join(f"{name} {far:.2g}" for name, far in found.items())
+    words = (
+        "these pixels are not those that the model was trained on: divergence of what its first "
+        f"batch normalization sees from what it saw in training, by --preprocess: {figures}"
+    )
+    if found[others[0]] < CLEARLY_FARTHER * found[best]:
+        raise InputError(str(adopted.path), words, remedy="give --preprocess; 0..255: as they are")
+    return best, f"{words}; {best} was taken, as none was given"
+
+
+def _choices(bare: Any, channels: int) -> Iterator[tuple[str, Any]]:
+    """Give each named preprocessing that fits the channels, and the model with it."""
+    for name, choice in fitting(channels).items():
+        yield name, with_preprocessing(bare, choice, "--preprocess")[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.adopting import CLEARLY_BETTER
+from edgecv.adopting import CLEARLY_BETTER, fitted
 from edgecv.baseline import Original, Reference
 from edgecv.errors import InputError
 from edgecv.exporters._onnx_foreign import Ends, OnnxNetwork, adapted
@@ -80,9 +80,9 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
     path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
     with Worker("onnxruntime", CORES) as worker:
         facts = worker.open(path, reading)
-        data = load(facts.image)
-        outputs = worker.predict(path, data.test.images, reading=reading)
-        _check_classes(path, outputs, data)
+        loaded = load(facts.image)
+        outputs = worker.predict(path, loaded.test.images, reading=reading)
+        data = fitted(loaded, outputs.shape[1], recipe.baseline.labels, path)
         try:
             predictions, logits = as_probabilities(outputs, facts.output.scale)
         except ValueError as error:
@@ -106,15 +106,6 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
     )
 
 
-def _check_classes(path: Path, outputs: Predictions, data: Dataset) -> None:
-    if outputs.shape[1] != len(data.class_names):
-        raise InputError(
-            str(path),
-            f"gives {outputs.shape[1]} numbers for an image",
-            accepted=f"{len(data.class_names)}, as the data set has so many classes",
-        )
-
-
 def _hints(
     recipe: Recipe, worker: Worker, data: Dataset, predictions: Predictions
 ) -> tuple[str, ...]:
@@ -123,6 +114,8 @@ def _hints(
     Raises InputError where another preprocessing is clearly right.
     """
     path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
+    if not data.has_labels:
+        return ()
     value = recipe.task.metric(predictions, data.test.labels)
     if not is_near_chance(value, data):
         return ()

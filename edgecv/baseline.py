@@ -131,8 +131,11 @@ def labels_text(class_names: tuple[str, ...]) -> bytes:
     return "".join(f"{name}\n" for name in class_names).encode()
 
 
-def check_model(model: Any, path: Path, shape: Shape, classes: int) -> None:
-    """Raise InputError unless the model takes such images and gives so many probabilities."""
+def count_outputs(model: Any, path: Path) -> int:
+    """Return how many numbers a model gives for an image.
+
+    Raises InputError unless it takes one image and gives one row of numbers.
+    """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
             str(path),
@@ -140,12 +143,13 @@ def check_model(model: Any, path: Path, shape: Shape, classes: int) -> None:
             accepted="one of each",
         )
     outputs = tuple(model.outputs[0].shape)
-    if len(outputs) != 2 or outputs[1] != classes:
+    if len(outputs) != 2 or outputs[1] is None or outputs[1] < 2:
         raise InputError(
             str(path),
             f"gives outputs of shape {outputs}",
-            accepted=f"(None, {classes}), as the data set has {classes} classes",
+            accepted="(None, classes): one number a class for an image",
         )
+    return int(outputs[1])
 
 
 def input_shape_of(model: Any, path: Path) -> Shape:

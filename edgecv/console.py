@@ -25,6 +25,7 @@ from edgecv.errors import EdgecvError, StepError
 from edgecv.measuring import runtime_of_file
 from edgecv.records import Event, Report
 from edgecv.reports.markdown import HEADINGS, row
+from edgecv.reports.verdict import percent
 
 WIDE = 130
 """Columns of the whole table; on a narrower terminal it stands on its side."""
@@ -226,7 +227,7 @@ def narrow_table(report: Report) -> Table:
 def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
     rows: list[tuple[tuple[str, ...], str]] = []
     if report.baseline is not None:
-        name, value = Path(report.baseline.path).name, f"{report.baseline.value:.2%}"
+        name, value = Path(report.baseline.path).name, percent(report.baseline.value)
         runtime = runtime_of_file(Path(name)).name
         rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
     for comparison in report.comparisons:

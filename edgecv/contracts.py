@@ -68,6 +68,8 @@ class DatasetSource(Plugin):
 
     mirrors: ClassVar[bool] = True
     """Whether an image mirrored left to right is still of its class: not so for writing."""
+    has_labels: ClassVar[bool] = True
+    """Whether the classes of the images are known: else nothing can be trained or judged."""
 
     validation: float = Field(default=0.05, gt=0, lt=0.5)
     """Fraction of the training images set apart to choose with."""

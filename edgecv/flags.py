@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import field_validator
 
+from edgecv.class_order import read_labels
 from edgecv.contracts import Exporter, Options, Technique
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
@@ -15,6 +16,7 @@ from edgecv.recipe import (
     Gates,
     Recipe,
     Settings,
+    check_data,
     check_name,
     check_precisions,
     load_recipe,
@@ -27,6 +29,7 @@ DEFAULT_FORMATS = ("tflite", "onnx")
 RECIPE_ONLY = (
     "quantize",
     "formats",
+    "io",
     "shrink",
     "distil",
     "prune",
@@ -43,6 +46,8 @@ class Flags(Options):
 
     model: str | None = None
     preprocess: str | None = None
+    labels: str | None = None
+    io: str | None = None
     recipe: str | None = None
     quantize: str | None = None
     shrink: str | None = None
@@ -77,6 +82,11 @@ class Flags(Options):
         return self._changed_recipe(load_recipe(Path(self.recipe)))
 
     def _new_recipe(self) -> Recipe:
+        recipe = self._recipe_of_flags()
+        check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
+        return recipe
+
+    def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
             self._refuse("MODEL", ("architecture", "schedule", "epochs"))
         quantize = self.quantize or "int8"
@@ -90,7 +100,7 @@ class Flags(Options):
         formats = self.formats
         if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
             formats = ("onnx",)  # Nothing else can be written of one.
-        exports = _exports(quantize, formats, self.calibration_images)
+        exports = _exports(quantize, formats, self.calibration_images, self.io)
         techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
@@ -153,8 +163,9 @@ class Flags(Options):
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
-        elif self.preprocess is not None:
-            raise InputError("--preprocess", "goes with a MODEL")
+        elif self.preprocess is not None or self.labels is not None:
+            flag = "--labels" if self.preprocess is None else "--preprocess"
+            raise InputError(flag, "goes with a MODEL")
         if self.max_drop is not None:
             changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
@@ -167,11 +178,17 @@ class Flags(Options):
                 else exporter
                 for exporter in recipe.exports
             )
-        return recipe.replace(**changes)
+        changed = recipe.replace(**changes)
+        check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
+        return changed
 
     def _baseline(self) -> Baseline:
         options = {"model": self.model, "preprocess": self.preprocess}
-        return parse_options(Baseline, options, "--preprocess")
+        checked = parse_options(Baseline, options, "--preprocess")
+        if self.labels is None:
+            return checked
+        names = read_labels(Path(self.labels))
+        return parse_options(Baseline, {**checked.model_dump(), "labels": names}, "--labels")
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}
@@ -257,7 +274,7 @@ def _with_calibration(exporter: Exporter, images: int) -> Exporter:
 
 
 def _exports(
-    quantize: str, formats: Sequence[str], calibration_images: int | None
+    quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
 ) -> tuple[Exporter, ...]:
     each_one = [name.strip() for text in formats for name in text.split(",")]
     formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
@@ -268,7 +285,12 @@ def _exports(
         if precision not in cls.precisions:
             raise _cannot(cls, precision)
     options = {"precision": precision, "calibration_images": calibration_images}
-    return tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
+    exports = tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
+    if io is None:
+        return exports
+    return tuple(
+        parse_options(type(each), {**each.model_dump(), "io": io}, "--io") for each in exports
+    )
 
 
 def _check_known(quantize: str) -> None:

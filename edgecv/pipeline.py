@@ -3,14 +3,16 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgecv import baseline as baselines
-from edgecv.adopting import Adopted, adopt, hint
+from edgecv.adopting import Adopted, adopt, hint, told_by_statistics
 from edgecv.adopting_onnx import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
 from edgecv.baseline import Original, Reference
+from edgecv.class_order import check_order
 from edgecv.contracts import DatasetSource
 from edgecv.environment import environment
 from edgecv.errors import InputError
@@ -22,7 +24,7 @@ from edgecv.exporting import (
     planned_exports,
 )
 from edgecv.measuring import bench
-from edgecv.proof.comparison import compare_all
+from edgecv.proof.comparison import compare_all, metric_of
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.recipe import Recipe
 from edgecv.records import (
@@ -62,7 +64,7 @@ def run(
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
     place = preflight(recipe, store, force)
-    data, adopted = _inputs(recipe, store, on_event)
+    recipe, data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
     check_techniques(recipe, data, adopted)
     with (
@@ -75,7 +77,7 @@ def run(
             reference = adopted.reference
         else:
             reference = baselines.reference(original, model, data.test, store)
-            notes += _near_chance(recipe, data, adopted, reference)
+        notes += _doubts(recipe, data, adopted, reference)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
         applied = techniques.apply()
         costs, unknown = (None, ()) if is_onnx(recipe) else costs_of(model, applied.plain)
@@ -180,7 +182,7 @@ def load_source(source: DatasetSource, shape: Shape, seed: int, on_event: OnEven
 def data_facts(data: Dataset) -> DataFacts:
     """Return what the report says of the data."""
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
-    return DataFacts(data.name, data.class_names, splits, data.notes)
+    return DataFacts(data.name, data.class_names, splits, data.notes, data.has_labels)
 
 
 def judge(
@@ -215,22 +217,31 @@ def costs_of(
 
 def _inputs(
     recipe: Recipe, store: Store, on_event: OnEvent
-) -> tuple[Dataset, Adopted | AdoptedOnnx | None]:
-    """Load the data, for the size of the user's model where one is given, and check both."""
+) -> tuple[Recipe, Dataset, Adopted | AdoptedOnnx | None]:
+    """Load the data, for the size of the user's model where one is given, and check both.
+
+    Returns the recipe with the preprocessing that was found, where none was given.
+    """
     if recipe.baseline.model is None:
-        return load_data(recipe, recipe.baseline.input_shape, on_event), None
-    on_event(Event("baseline", f"opening the model {recipe.baseline.model}"))
+        return recipe, load_data(recipe, recipe.baseline.input_shape, on_event), None
+    path, asked = Path(recipe.baseline.model), recipe.baseline.preprocess
+    on_event(Event("baseline", f"opening the model {path}"))
     if is_onnx(recipe):
         data, foreign = adopt_onnx(recipe, lambda shape: load_data(recipe, shape, on_event))
         for note in foreign.notes:
             on_event(Event("note", note))
-        return data, foreign
-    adopted = adopt(Path(recipe.baseline.model), recipe.baseline.preprocess, store)
+        return recipe, data, foreign
+    adopted = adopt(path, asked, store)
+    data = load_data(recipe, adopted.shape, on_event)
+    if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
+        found, reason = told
+        adopted = adopt(path, found, store)
+        adopted = replace(adopted, notes=(reason, *adopted.notes))
+        baseline = recipe.baseline.model_copy(update={"preprocess": found})
+        recipe = recipe.replace(baseline=baseline)
     for note in adopted.notes:
         on_event(Event("note", note))
-    data = load_data(recipe, adopted.shape, on_event)
-    adopted.check(data)
-    return data, adopted
+    return recipe, adopted.fitted(data, recipe.baseline.labels), adopted
 
 
 def _baseline(
@@ -248,15 +259,22 @@ def _baseline(
     return original, lambda: adopted.model, adopted.notes
 
 
-def _near_chance(
-    recipe: Recipe, data: Dataset, adopted: Adopted | None, reference: Reference
+def _doubts(
+    recipe: Recipe,
+    data: Dataset,
+    adopted: Adopted | AdoptedOnnx | None,
+    reference: Reference,
 ) -> tuple[str, ...]:
-    """Say what other pixels would give, where a user's model is hardly better than guessing."""
-    if adopted is None:
+    """Say what other pixels would give, where a user's model is hardly better than guessing, and
+    where another order of its outputs would be right more often."""
+    if adopted is None or not data.has_labels:
         return ()
     value = recipe.task.metric(reference.predictions, data.test.labels)
-    found = hint(adopted, data, recipe.task, value)
-    return () if found is None else (found,)
+    where = str(adopted.path)
+    found = [check_order(reference.predictions, data.test.labels, data.class_names, where)]
+    if isinstance(adopted, Adopted):  # Of an ONNX file it was seen when that was run.
+        found.append(hint(adopted, data, recipe.task, value))
+    return tuple(each for each in found if each is not None)
 
 
 def _report(
@@ -272,7 +290,7 @@ def _report(
     comparisons = compare_all(
         measurements,
         reference.predictions,
-        data.test.labels,
+        data.test_labels,
         recipe.task,
         recipe.settings.threads,
     )
@@ -289,7 +307,7 @@ def _report(
             path=f"baseline{original.path.suffix}",
             parameters=reference.parameters,
             metric=type(recipe.task).metric_name,
-            value=recipe.task.metric(reference.predictions, data.test.labels),
+            value=metric_of(reference.predictions, data.test_labels, recipe.task),
         ),
         comparisons=tuple(comparisons),
         gates=tuple(gates),

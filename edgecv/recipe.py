@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
@@ -30,6 +30,10 @@ class Gates(Options):
     max_drop_points: float | None = Field(default=None, ge=0, le=100)
     """The most that the metric may fall below the baseline, in percentage points."""
 
+    def of_labels(self) -> tuple[str, ...]:
+        """Name the limits that are given and that only labelled images can be held against."""
+        return tuple(name for name in ("max_drop_points",) if getattr(self, name) is not None)
+
 
 class Settings(Options):
     """The keys of a recipe that are not tables."""
@@ -48,8 +52,18 @@ class Baseline(Options):
     """A Keras model file; without it the architecture is trained, once, and kept."""
     preprocess: str | Preprocessing | None = None
     """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
+    labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
+    """The name of each output of the model, in order; else the classes of the data."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for number, name in enumerate(labels or ()):
+            if not name.strip() or name in (labels or ())[:number]:
+                raise ValueError(f'a name for each output: "{name}" is empty or stands there twice')
+        return labels
 
     @model_validator(mode="after")
     def _preprocess_is_of_a_model(self) -> Self:
@@ -57,6 +71,8 @@ class Baseline(Options):
             named(self.preprocess, "preprocess")
         if self.preprocess is not None and self.model is None:
             raise ValueError("preprocess is for a model; an architecture rescales by itself")
+        if self.labels is not None and self.model is None:
+            raise ValueError("labels are of a model; an architecture is trained on those of data")
         return self
 
     @property
@@ -161,16 +177,19 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     check_precisions(techniques, exports, where)
     for technique in techniques:
         technique.check_exports(exports, where)
+    original = parse_options(Baseline, baseline, inside)
+    gates = parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]")
+    check_data(source, original, techniques, gates, where)
     return Recipe(
         settings=settings,
         data=source,
         task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
-        baseline=parse_options(Baseline, baseline, inside),
+        baseline=original,
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
         schedule=parse_schedule(training, f"{where}, [baseline.training]"),
         techniques=techniques,
         exports=exports,
-        gates=parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]"),
+        gates=gates,
     )
 
 
@@ -236,6 +255,40 @@ def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
     )
     check_order(techniques, where)
     return techniques
+
+
+def check_data(
+    source: DatasetSource,
+    baseline: Baseline,
+    techniques: Sequence[Technique],
+    gates: Gates,
+    where: str,
+) -> None:
+    """Raise InputError where something is asked for that images without labels cannot give."""
+    if source.has_labels:
+        return
+    found = f"{source.name} images have no labels"
+    if baseline.model is None:
+        raise InputError(where, f"{found}: nothing can be trained on them", remedy="give a MODEL")
+    if techniques:
+        raise InputError(
+            where,
+            f'{found}: "{techniques[0].name}" cannot train on them',
+            accepted="quantization after training",
+            remedy="put class folders under train/ and test/, or leave it out",
+        )
+    check_limits(source, gates, where)
+
+
+def check_limits(source: DatasetSource, gates: Gates, where: str) -> None:
+    """Raise InputError where a limit can only be judged with labels, and there are none."""
+    limits = gates.of_labels()
+    if limits and not source.has_labels:
+        raise InputError(
+            where,
+            f"{source.name} images have no labels: {limits[0]} cannot be judged",
+            remedy="put class folders under test/, or leave the limit out",
+        )
 
 
 def check_precisions(

@@ -12,6 +12,8 @@ Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
 Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
+UNKNOWN_LABEL = -1
+"""Stands for the label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]
 """Probabilities: float32 (N, classes)."""
 Shape = tuple[int, int, int]
@@ -50,6 +52,13 @@ class Dataset:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()
+    has_labels: bool = True
+    """Whether the classes of the images are known; else no accuracy is."""
+
+    @property
+    def test_labels(self) -> Labels | None:
+        """Return the labels of the test split: int64 (N,), None where they are not known."""
+        return self.test.labels if self.has_labels else None
 
     def split(self, name: str) -> Split:
         """Return the split called ``name``: one of ``SPLITS``."""
@@ -202,7 +211,8 @@ class Comparison:
     runtime: str
     is_twin: bool
     metric: str
-    value: float
+    value: float | None
+    """None where the images have no labels."""
     baseline_value: float | None
     difference_points: float | None
     agreement: float | None
@@ -213,6 +223,7 @@ class Comparison:
     latency: Latency
     input: TensorFacts
     output: TensorFacts
+    mean_probability_difference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +254,7 @@ class DataFacts:
     classes: tuple[str, ...]
     splits: Mapping[str, SplitFacts]
     notes: tuple[str, ...] = ()
+    has_labels: bool = True
 
 
 @dataclass(frozen=True)
@@ -252,7 +264,8 @@ class Baseline:
     path: str
     parameters: int
     metric: str
-    value: float
+    value: float | None
+    """None where the images have no labels."""
 
 
 @dataclass(frozen=True)

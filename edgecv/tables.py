@@ -11,6 +11,7 @@ from edgecv.recipe import Recipe
 from edgecv.records import Comparison, Event, Report
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown import markdown_table
+from edgecv.reports.verdict import percent
 from edgecv.store import Store, check_seal
 
 HEADINGS = (
@@ -82,7 +83,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
             split = report.data.splits["test"]
             line = (
                 f"{report.data.name}, {split.images:,} test images: the baseline has "
-                f"{report.baseline.parameters:,} parameters and {report.baseline.value:.2%}."
+                f"{report.baseline.parameters:,} parameters and {percent(report.baseline.value)}."
             )
             if line not in lines:
                 lines.append(line)
@@ -105,8 +106,8 @@ def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:
         artifact.path,
         f"{artifact.bytes:,}",
         f"{artifact.gzip_bytes:,}",
-        f"{comparison.value:.2%}",
-        f"{comparison.difference_points or 0:+.2f}",
+        percent(comparison.value),
+        "-" if comparison.difference_points is None else f"{comparison.difference_points:+.2f}",
         f"{comparison.agreement or 0:.2%}",
         f"{comparison.speedup or 0:.2f}",
         f"{zeros:.0%}",

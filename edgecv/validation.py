@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecv.class_order import in_order_of, read_labels
 from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
 from edgecv.environment import environment
@@ -17,12 +18,12 @@ from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
 from edgecv.preprocessing import Preprocessing
-from edgecv.proof.comparison import compare_all
+from edgecv.proof.comparison import compare_all, metric_of
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
 from edgecv.proof.probabilities import as_probabilities
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.recipe import Baseline as BaselineOptions
-from edgecv.recipe import Gates, Settings
+from edgecv.recipe import Gates, Settings, check_limits
 from edgecv.records import (
     Baseline,
     Comparison,
@@ -55,6 +56,8 @@ class Request:
     baseline: Path | None
     baseline_reading: Reading = AS_IT_SAYS
     parameters: int = 0
+    labels: tuple[str, ...] | None = None
+    """The name of each output, where it is not that of a class of the data."""
     test_sha256: str | None = None
     """Of the test split that a run's own report speaks of."""
 
@@ -65,6 +68,7 @@ def validate_paths(
     data: str | None,
     baseline: Path | None,
     threads: int = 1,
+    labels: Path | None = None,
     max_drop: float | None = None,
     skip_bad_images: bool = False,
     reading: Reading = AS_IT_SAYS,
@@ -78,19 +82,25 @@ def validate_paths(
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
     settings = parse_options(Settings, {"name": "validate", "threads": threads}, "--threads")
-    limit = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop").max_drop_points
-    threads = settings.threads
-    request = _request(paths, data, baseline, skip_bad_images, reading)
+    limits = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop")
+    limit, threads = limits.max_drop_points, settings.threads
+    names = None if labels is None else read_labels(labels)
+    request = _request(paths, data, baseline, names, skip_bad_images, reading)
+    check_limits(request.source, limits, "--data")
     with bench(threads, log) as tests:
         shape, closed = _common_shape(request, tests)
         loaded = load_source(request.source, shape, request.seed, on_event)
+        if request.labels is not None:
+            loaded = in_order_of(loaded, len(request.labels), request.labels)
         _check_same_images(request, loaded)
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
+        if not loaded.class_names:
+            loaded = _numbered(loaded, reference, measurements)
         usable, strange = _usable(measurements, len(loaded.class_names), on_event)
         task = TASKS.parse({"task": "classification"}, "task")
-        comparisons = compare_all(usable, reference, loaded.test.labels, task, threads)
+        comparisons = compare_all(usable, reference, loaded.test_labels, task, threads)
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
@@ -100,6 +110,7 @@ def _request(
     paths: Sequence[Path],
     data: str | None,
     baseline: Path | None,
+    labels: tuple[str, ...] | None,
     skip_bad_images: bool,
     reading: Reading,
 ) -> Request:
@@ -133,6 +144,8 @@ def _request(
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = int(report.recipe.get("seed", 0))
             test_sha256 = report.data.splits["test"].sha256
+        if labels is None:
+            labels = _labels_of(report)
     if baseline is not None:
         runtime_of_file(baseline)
     if source is None:
@@ -143,7 +156,14 @@ def _request(
     for path in paths:
         files += _of_run(path, report) if report and path.is_dir() else [_single(path, reading)]
     baseline_reading = AS_IT_SAYS if baseline is None else _reading_of(baseline, reading)
-    return Request(tuple(files), source, seed, baseline, baseline_reading, parameters, test_sha256)
+    return Request(
+        tuple(files), source, seed, baseline, baseline_reading, parameters, labels, test_sha256
+    )
+
+
+def _labels_of(report: Report) -> tuple[str, ...] | None:
+    names = report.recipe.get("baseline", {}).get("labels")
+    return None if names is None else tuple(map(str, names))
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -245,11 +265,12 @@ def _reference(
     worker = tests.evaluator(runtime_of_file(request.baseline).name)
     outputs = worker.predict(request.baseline, data.test.images, reading=request.baseline_reading)
     scale = worker.open(request.baseline, request.baseline_reading).output.scale
-    if outputs.shape[1] != len(data.class_names):
+    if data.class_names and outputs.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
             f"gives {outputs.shape[1]} classes",
             accepted=f"{len(data.class_names)}, as {data.name} has",
+            remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
         return as_probabilities(outputs, scale)[0]
@@ -257,6 +278,17 @@ def _reference(
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
         ) from None
+
+
+def _numbered(
+    data: Dataset, reference: Predictions | None, measurements: Sequence[Measurement]
+) -> Dataset:
+    """Return data without class names with a number for each output that most files have."""
+    seen = [each.predictions for each in measurements] if reference is None else [reference]
+    if not seen:
+        return data
+    ((outputs, _),) = Counter(each.shape[1] for each in seen).most_common(1)
+    return in_order_of(data, outputs, None)
 
 
 def _usable(
@@ -296,7 +328,7 @@ def _hints(
     for each in comparisons:
         file = places[each.artifact.path]
         is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
-        if not is_foreign or not is_near_chance(each.value, data):
+        if not is_foreign or each.value is None or not is_near_chance(each.value, data):
             continue
         on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
         worker = tests.evaluator(each.runtime)
@@ -317,7 +349,7 @@ def _gates(
     comparisons: Sequence[Comparison], failures: dict[str, str], max_drop: float | None
 ) -> list[Gate]:
     gates = [failed_file(path, reason) for path, reason in failures.items()]
-    if any(each.baseline_value is not None for each in comparisons):
+    if any(each.agreement is not None for each in comparisons):
         gates += [conversion_gate(each) for each in comparisons if each.is_twin]
     if max_drop is not None:
         gates += [drop_gate(each, max_drop) for each in comparisons if not each.is_twin]
@@ -336,7 +368,7 @@ def _report(
     recipe: dict[str, Any] = {"data": DATASETS.table(request.source), "seed": request.seed}
     baseline = None
     if reference is not None:
-        value = task.metric(reference, data.test.labels)
+        value = metric_of(reference, data.test_labels, task)
         metric = type(task).metric_name
         baseline = Baseline(str(request.baseline), request.parameters, metric, value)
     return Report(

@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from edgecv.adopting import adopt, hint
 from edgecv.errors import InputError
 from edgecv.flags import Flags
 from edgecv.pipeline import run
 from edgecv.records import Event, Report
+from edgecv.reports.verdict import verdict_line
 from edgecv.store import Store
 from edgecv.tf import load_tensorflow
+from edgecv.validation import validate_paths
+
+SHARED = Path(__file__).parents[2] / "shared"
 
 
 def trained(output: Path) -> Any:
@@ -97,3 +103,71 @@ def test_preprocessing_needs_a_model() -> None:
         Flags(data="digits", preprocess="0..1").to_recipe()
     with pytest.raises(InputError, match='did you mean "imagenet"'):
         Flags(data="digits", model="m.keras", preprocess="imagnet").to_recipe()
+
+
+def of_statistics(tmp_path: Path, images: Any) -> Path:
+    """Return a model whose batch normalization has seen fractions, as after a training."""
+    _, keras = load_tensorflow()
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((16, 16, 3)),
+            layers.Conv2D(8, 3),
+            layers.BatchNormalization(momentum=0.0),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model(images.astype("float32") / 255, training=True)
+    path = tmp_path / "fractions.h5"
+    model.save(path)
+    return path
+
+
+def test_without_labels_the_statistics_of_the_model_tell_its_pixels(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    images = (random.random((40, 16, 16, 3)) * random.random((40, 1, 1, 1)) * 255).astype(np.uint8)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    path = of_statistics(tmp_path, images)
+    plan = Flags(model=str(path), data=str(folder), formats=("tflite",), name="statistics")
+    report = run(plan.to_recipe(), Store(tmp_path / "exported"))
+    assert any("0..1 was taken, as none was given" in note for note in report.notes)
+    assert report.recipe["baseline"]["preprocess"] == "0..1"
+    candidate = next(each for each in report.comparisons if not each.is_twin)
+    assert (candidate.value, report.baseline and report.baseline.value) == (None, None)
+    assert candidate.agreement is not None
+    assert report.data.has_labels is False
+    assert "accuracy unknown" in verdict_line(report)
+    kept = Flags(**{**plan.model_dump(), "preprocess": "0..255", "name": "as-they-are"})
+    report = run(kept.to_recipe(), Store(tmp_path / "exported"))
+    assert not any("was taken" in note for note in report.notes)
+    again = validate_paths([tmp_path / "exported" / "as-they-are"], data=None, baseline=None)
+    assert [each.agreement for each in again.comparisons] == [
+        each.agreement for each in report.comparisons
+    ]
+
+
+@pytest.mark.slow
+def test_a_model_that_nobody_here_made_goes_through_without_labels(tmp_path: Path) -> None:
+    model = SHARED / "models" / "vww_96.h5"
+    if not model.exists():
+        pytest.skip(f"needs {model}, which is not part of the project")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(60):
+        small = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        small.resize((96, 96)).save(folder / f"{number}.png")
+    plan = Flags(model=str(model), data=str(folder), preprocess="0..1", name="vww")
+    report = run(plan.to_recipe(), Store(tmp_path / "exported"))
+    assert report.outcome == "passed"
+    for each in report.comparisons:
+        assert each.value is None
+        assert each.agreement is not None
+        assert each.agreement > 0.9
+        assert each.mean_probability_difference is not None

@@ -11,6 +11,7 @@ from edgecv.cli.options import (
     DryRun,
     Epochs,
     Force,
+    Labels,
     MaxDrop,
     Output,
     ScheduleName,
@@ -44,6 +45,14 @@ def compress(
         typer.Option(
             help="What MODEL expects of pixels: 0..255, 0..1, -1..1, imagenet, caffe.",
             show_default="as in its graph",
+        ),
+    ] = None,
+    labels: Labels = None,
+    io: Annotated[
+        str | None,
+        typer.Option(
+            help="What an int8 file takes: uint8, int8 (the byte minus 128) or float32.",
+            show_default="uint8",
         ),
     ] = None,
     shrink: Annotated[
@@ -98,6 +107,8 @@ def compress(
         "model": model,
         "quantize": quantize,
         "preprocess": preprocess,
+        "labels": labels,
+        "io": io,
         "shrink": shrink,
         "distil": distil,
         "prune": prune,

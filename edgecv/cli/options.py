@@ -7,7 +7,8 @@ import typer
 Data = Annotated[
     str | None,
     typer.Option(
-        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, or a .npz.",
+        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, a .npz, or a "
+        "folder of images without labels.",
         show_default="cifar10",
     ),
 ]
@@ -30,6 +31,13 @@ Threads = Annotated[
 ]
 SkipBadImages = Annotated[
     bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="A file with the name of each output of the model, a line each.",
+        show_default="the classes of the data",
+    ),
 ]
 Output = Annotated[str, typer.Option(help="The folder of all runs and baselines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing run of this name.")]

@@ -7,6 +7,7 @@ import typer
 
 from edgecv.cli.options import (
     AsJson,
+    Labels,
     MaxDrop,
     SkipBadImages,
 )
@@ -44,6 +45,7 @@ def validate(
         typer.Option(help="HEIGHTxWIDTH for files that leave their size open."),
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
+    labels: Labels = None,
     max_drop: MaxDrop = None,
     skip_bad_images: SkipBadImages = False,
     as_json: AsJson = False,
@@ -60,6 +62,7 @@ def validate(
             data=data,
             baseline=baseline,
             threads=threads,
+            labels=None if labels is None else Path(labels),
             max_drop=max_drop,
             skip_bad_images=skip_bad_images,
             reading=reading_of(preprocess, layout, input_size),

@@ -76,11 +76,15 @@ def _is_split(folder: str) -> bool:
 
 
 class Folder:
-    """An image tree in a folder. Links that leave it are refused."""
+    """An image tree in a folder. Links that leave it are refused.
 
-    def __init__(self, path: Path, where: str) -> None:
+    ``whole``: all of the folder is the tree, not train/ and test/ alone.
+    """
+
+    def __init__(self, path: Path, where: str, *, whole: bool = False) -> None:
         self.root = path.resolve()
         self.where = where
+        self.whole = whole
 
     def fingerprint(self) -> str:
         """Hash names, sizes and times: reading 50,000 files would take as long as decoding."""
@@ -98,7 +102,10 @@ class Folder:
         beside = sorted(
             entry.name
             for entry in (self.root / self._top).iterdir()
-            if entry.is_dir() and entry.name not in ("train", "test") and not is_ignored(entry.name)
+            if not self.whole
+            and entry.is_dir()
+            and entry.name not in ("train", "test")
+            and not is_ignored(entry.name)
         )
         sizes = {name: files[name].st_size for name in sorted(files)}
         return Listing(sizes, frozenset(folders), tuple(beside))
@@ -112,6 +119,8 @@ class Folder:
 
     @cached_property
     def _top(self) -> str:
+        if self.whole:
+            return ""
         return find_top(
             _two_levels(self.root), self.where, (entry.name for entry in self.root.iterdir())
         )
@@ -121,14 +130,15 @@ class Folder:
         files: dict[str, os.stat_result] = {}
         folders: set[str] = set()
         top = self.root / self._top
-        waiting = [name for name in ("train", "test") if os.path.lexists(top / name)]
+        starts = ("",) if self.whole else ("train", "test")
+        waiting = [name for name in starts if os.path.lexists(top / name)]
         for name in waiting:
             self._check_link(top / name, name)
         while waiting:
             folder = waiting.pop()
             folders.add(folder)
             for entry in _entries(top / folder, self.where):
-                name = f"{folder}/{entry.name}"
+                name = f"{folder}/{entry.name}" if folder else entry.name
                 self._check_link(Path(entry.path), name)
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(name)

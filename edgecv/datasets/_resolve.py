@@ -58,4 +58,7 @@ def _names() -> list[str]:
 
 
 def _accepted() -> str:
-    return f"{', '.join(_names())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz"
+    return (
+        f"{', '.join(_names())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
+        "a folder of images without labels"
+    )

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from edgecv.datasets._words import counted, were
 from edgecv.errors import InputError
-from edgecv.records import Dataset, Images, Labels, Split
+from edgecv.records import UNKNOWN_LABEL, Dataset, Images, Labels, Split
 
 CALIBRATION_IMAGES = 1000
 CALIBRATION_PERCENT = 15
 SMALLEST_CLASS = 3
 """One image each for train, calibration and validation."""
+
+SMALLEST_PILE = 3
+"""Images without labels: one to calibrate, two to compare on."""
 
 Digests = NDArray[np.uint8]
 """A hash of each image's pixels: uint8 (N, 16)."""
@@ -60,6 +63,50 @@ def partition(
         validation=_split(train_images, train_labels, rows[chosen]),
         test=_split(test_images, test_labels, np.arange(len(test_labels))),
         notes=(*notes, *found),
+    )
+
+
+def without_labels(
+    name: str,
+    images: Images,
+    digests: Digests | None,
+    *,
+    seed: int,
+    notes: Sequence[str] = (),
+    where: str = "",
+) -> Dataset:
+    """Share images without labels between calibration and test: uint8 (N, H, W, C).
+
+    At most a third of the different ones calibrate. Raises InputError where there are too few.
+    """
+    if digests is None:
+        digests = image_digests(images)
+    labels = np.full(len(images), UNKNOWN_LABEL, np.int64)
+    rows = np.sort(np.unique(_keys(digests), return_index=True)[1])
+    found = []
+    if copies := len(images) - len(rows):
+        found.append(
+            f"{counted(copies, 'image')} that {were(copies)} an exact copy of another "
+            f"{were(copies)} left out"
+        )
+    if len(rows) < SMALLEST_PILE:
+        raise InputError(
+            where or f"--data {name}",
+            f"holds {counted(len(rows), 'different image')}",
+            accepted=f"at least {SMALLEST_PILE}: some calibrate, a model is compared on the others",
+        )
+    rows = rows[_draw(digests[rows], seed)]
+    calibrating = min(CALIBRATION_IMAGES, len(rows) // 3)
+    none = rows[:0]
+    return Dataset(
+        name=name,
+        class_names=(),
+        train=_split(images, labels, none),
+        calibration=_split(images, labels, rows[:calibrating]),
+        validation=_split(images, labels, none),
+        test=_split(images, labels, np.sort(rows[calibrating:])),
+        notes=(*notes, *found, "the images have no labels: no accuracy is known"),
+        has_labels=False,
     )
 
 

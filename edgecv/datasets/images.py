@@ -82,21 +82,40 @@ def _decode_tree(
     listing = tree.listing()
     layout = read_layout(listing, where)
     pictures = (*layout.train, *layout.test)
-    bytes_each = sum(listing.files[name] for name, _ in pictures) // len(pictures)
-    images, outcome = _decode_all(tree, [name for name, _ in pictures], bytes_each, shape, progress)
-    notes = [*layout.notes, *notes_of(outcome.changes, shape)]
-    good = np.ones(len(pictures), bool)
-    if outcome.bad:
-        good[[row for row, _ in outcome.bad]] = False
-        notes.append(_judge_bad(outcome.bad, pictures, where, skip_bad_images))
+    names = [name for name, _ in pictures]
+    sizes = [listing.files[name] for name in names]
+    images, good, notes = decode_files(tree, names, sizes, shape, where, skip_bad_images, progress)
     labels = np.array([label for _, label in pictures], np.int64)
     is_train = np.arange(len(pictures)) < len(layout.train)
     return Decoded(
         layout.class_names,
         *_take(images, labels, good & is_train),
         *_take(images, labels, good & ~is_train),
-        tuple(notes),
+        (*layout.notes, *notes),
     )
+
+
+def decode_files(
+    tree: Tree,
+    names: list[str],
+    sizes: list[int],
+    shape: Shape,
+    where: str,
+    skip_bad_images: bool,
+    progress: Progress,
+) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
+    """Decode files of a tree: uint8 (N, H, W, C), bool (N,) for those that could be, notes.
+
+    ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
+    """
+    bytes_each = sum(sizes) // len(names)
+    images, outcome = _decode_all(tree, names, bytes_each, shape, progress)
+    notes = [*notes_of(outcome.changes, shape)]
+    good = np.ones(len(names), bool)
+    if outcome.bad:
+        good[[row for row, _ in outcome.bad]] = False
+        notes.append(_judge_bad(outcome.bad, names, where, skip_bad_images))
+    return images, good, tuple(notes)
 
 
 def _decode_all(
@@ -127,12 +146,12 @@ def _decode_all(
 
 def _judge_bad(
     bad: list[tuple[int, str]],
-    pictures: tuple[tuple[str, int], ...],
+    names: list[str],
     where: str,
     skip_bad_images: bool,
 ) -> str:
     """Return the note, or raise InputError unless they are to be skipped."""
-    named = [f"{pictures[row][0]} ({reason})" for row, reason in bad]
+    named = [f"{names[row]} ({reason})" for row, reason in bad]
     count = counted(len(bad), "image")
     if skip_bad_images:
         return f"{count} that cannot be read {were(len(bad))} left out: {listed(named, 20)}"

@@ -1,6 +1,6 @@
 """What every format asks of a precision, a model and the calibration images before it converts."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,16 @@ def check_precision(precision: Any, precisions: tuple[str, ...]) -> Any:
             )
         )
     return precision
+
+
+E = TypeVar("E", bound=Any)
+
+
+def check_io(exporter: E) -> E:
+    """Return an exporter. Raises ValueError where its precision leaves no choice of ``io``."""
+    if exporter.io is not None and exporter.precision != "int8":
+        raise ValueError(f"{exporter.precision} has an input type of its own: leave io out")
+    return exporter
 
 
 def check_model(model: Any, where: str) -> Shape:

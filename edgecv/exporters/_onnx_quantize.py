@@ -34,11 +34,15 @@ class Quantizer:
     """Quantizes one model, with activations of either 8-bit type.
 
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
-    ``shared``: whether weights are clustered.
+    ``shared``: whether weights are clustered. ``io``: what the file takes, "uint8" bytes, "int8"
+    for the byte minus 128, or "float32".
     """
 
-    def __init__(self, model: Any, images: Images, where: str, *, shared: bool) -> None:
+    def __init__(
+        self, model: Any, images: Images, where: str, *, shared: bool, io: str = "uint8"
+    ) -> None:
         self._where = where
+        self._io = io
         # A scale a channel would make other numbers of one shared weight in each channel.
         self._per_channel = not shared
         self._model = copy.deepcopy(model)
@@ -81,6 +85,9 @@ class Quantizer:
             raise StepError(
                 self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
             ) from error
+        if self._io == "float32":
+            self._take_floats(model.graph)
+            return canonical(model, self._where)
         self._take_bytes(model.graph, activations)
         metadata = self._give_integers(model.graph)
         return canonical(model, self._where, metadata)
@@ -140,7 +147,7 @@ class Quantizer:
         return found
 
     def _take_bytes(self, graph: Any, activations: str) -> None:
-        """Make uint8 the input's type: a pixel's byte is its quantized value."""
+        """Make an integer the input's type: a pixel's byte is its quantized value."""
         import onnx
 
         links = Links(graph)
@@ -151,17 +158,35 @@ class Quantizer:
                 "int8 was asked for; the input came back float32",
                 remedy="choose float32, or the tflite format",
             )
-        if activations == "uint8":
+        if activations == self._io:
             for dequantize in links.consumers[quantize.output[0]]:
                 dequantize.input[0] = INPUT
             graph.node.remove(quantize)
         else:
             set_constant(graph, "byte_scale", np.array(1, np.float32))
-            set_constant(graph, "byte_zero", np.array(self._zero, np.uint8))
+            set_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
             names = [INPUT, "byte_scale", "byte_zero"]
             graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, ["bytes"]))
             quantize.input[0] = "bytes"
-        graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+        kinds = {"uint8": onnx.TensorProto.UINT8, "int8": onnx.TensorProto.INT8}
+        graph.input[0].type.tensor_type.elem_type = kinds[self._io]
+
+    @property
+    def _io_shift(self) -> int:
+        return INT8_SHIFT if self._io == "int8" else 0
+
+    def _take_floats(self, graph: Any) -> None:
+        """Let pixels of 0..255 enter a graph that was calibrated on pixels minus zero."""
+        import onnx
+
+        if not self._zero:
+            return
+        set_constant(graph, "pixel_zero", np.array(self._zero, np.float32))
+        for node in graph.node:
+            for place, name in enumerate(node.input):
+                if name == INPUT:
+                    node.input[place] = "centred"
+        graph.node.insert(0, onnx.helper.make_node("Sub", [INPUT, "pixel_zero"], ["centred"]))
 
     def _give_integers(self, graph: Any) -> dict[str, str]:
         """Make the quantized answer the output; return what the integers stand for."""
@@ -183,7 +208,7 @@ class Quantizer:
         graph.output[0].type.tensor_type.elem_type = elements
         return {
             "edgecv.input_scale": "1.0",
-            "edgecv.input_zero_point": "0",
+            "edgecv.input_zero_point": str(-self._io_shift),
             "edgecv.output_scale": repr(float(scale)),
             "edgecv.output_zero_point": str(int(zero_point)),
         }

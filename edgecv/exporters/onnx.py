@@ -1,12 +1,12 @@
 """ONNX."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from edgecv.contracts import Exporter
-from edgecv.exporters._checks import check_calibration, check_model, check_precision
+from edgecv.exporters._checks import check_calibration, check_io, check_model, check_precision
 from edgecv.exporters._layers import (
     has_shared_weights,
     one_scale_note,
@@ -33,10 +33,18 @@ class Onnx(Exporter):
     """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the
     machine that exports), bytes in."""
 
+    io: Literal["uint8", "int8", "float32"] | None = None
+    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
+    128; float32, pixels of 0..255, and it gives float32."""
+
     @field_validator("precision", mode="before")
     @classmethod
     def _is_possible(cls, precision: Any) -> Any:
         return check_precision(precision, cls.precisions)
+
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        return check_io(self)
 
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -67,7 +75,8 @@ class Onnx(Exporter):
     def _quantize(
         self, converted: Any, calibration: Images, where: str, *, shared: bool
     ) -> tuple[Any, tuple[str, ...]]:
-        quantizer = Quantizer(converted, calibration, where, shared=shared)
+        io = self.io or "uint8"
+        quantizer = Quantizer(converted, calibration, where, shared=shared, io=io)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
         kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
         contents = {kind: serialized(model) for kind, model in candidates.items()}

@@ -13,6 +13,7 @@ from edgecv.contracts import Exporter
 from edgecv.errors import StepError
 from edgecv.exporters._checks import (
     check_calibration,
+    check_io,
     check_model,
     check_precision,
     first_line,
@@ -37,9 +38,9 @@ class TFLite(Exporter):
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
     throughout, bytes in; int16x8: int16 activations, int8 weights."""
-    io: Literal["uint8", "int8"] | None = None
+    io: Literal["uint8", "int8", "float32"] | None = None
     """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
-    128, which saves an operator at the start."""
+    128, which saves an operator at the start; float32, pixels of 0..255, and it gives float32."""
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -48,9 +49,7 @@ class TFLite(Exporter):
 
     @model_validator(mode="after")
     def _io_is_of_integers(self) -> Self:
-        if self.io is not None and self.precision != "int8":
-            raise ValueError(f"{self.precision} has an input type of its own: leave io out")
-        return self
+        return check_io(self)
 
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -113,9 +112,9 @@ class TFLite(Exporter):
             converter.representative_dataset = lambda: _one_by_one(calibration)
         if self.precision == "int8":
             converter.target_spec.supported_ops = [operators.TFLITE_BUILTINS_INT8]
-            takes = tensorflow.int8 if self.io == "int8" else tensorflow.uint8
-            converter.inference_input_type = takes
-            converter.inference_output_type = tensorflow.int8
+            converter.inference_input_type = getattr(tensorflow, self.io or "uint8")
+            is_float = self.io == "float32"
+            converter.inference_output_type = tensorflow.float32 if is_float else tensorflow.int8
         if self.precision == "int16x8":
             converter.target_spec.supported_ops = [
                 operators.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8

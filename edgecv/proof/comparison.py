@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from edgecv.contracts import Task
-from edgecv.proof.agreement import agreement, max_probability_difference
+from edgecv.proof.agreement import (
+    agreement,
+    max_probability_difference,
+    mean_probability_difference,
+)
 from edgecv.proof.latency import speedup, summarize
 from edgecv.records import TWIN_STEM, Artifact, Comparison, Labels, Measurement, Predictions
 
@@ -17,11 +21,14 @@ def is_twin(artifact: Artifact) -> bool:
 def compare_all(
     measurements: Sequence[Measurement],
     baseline: Predictions | None,
-    labels: Labels,
+    labels: Labels | None,
     task: Task,
     threads: int,
 ) -> list[Comparison]:
-    """Compare each measurement with the float twin of its format and with the baseline."""
+    """Compare each measurement with the float twin of its format and with the baseline.
+
+    ``labels`` are None where they are not known: then no metric is.
+    """
     twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [
         compare(each, twins.get(each.artifact.format), baseline, labels, task, threads)
@@ -33,7 +40,7 @@ def compare(
     measurement: Measurement,
     twin: Measurement | None,
     baseline: Predictions | None,
-    labels: Labels,
+    labels: Labels | None,
     task: Task,
     threads: int,
 ) -> Comparison:
@@ -41,9 +48,12 @@ def compare(
 
     ``baseline``: float32 (N, K) on the same images. ``twin`` is the measurement itself for a twin.
     """
-    value = task.metric(measurement.predictions, labels)
-    baseline_value = None if baseline is None else task.metric(baseline, labels)
     predictions = measurement.predictions
+    value = metric_of(predictions, labels, task)
+    baseline_value = metric_of(baseline, labels, task)
+    difference = None
+    if value is not None and baseline_value is not None:
+        difference = (value - baseline_value) * 100
     ratio = None if twin is None else speedup(twin.blocks_ns, measurement.blocks_ns)
     return Comparison(
         artifact=measurement.artifact,
@@ -52,7 +62,7 @@ def compare(
         metric=task.metric_name,
         value=value,
         baseline_value=baseline_value,
-        difference_points=None if baseline_value is None else (value - baseline_value) * 100,
+        difference_points=difference,
         agreement=None if baseline is None else agreement(predictions, baseline),
         max_probability_difference=(
             None if baseline is None else max_probability_difference(predictions, baseline)
@@ -63,4 +73,14 @@ def compare(
         latency=summarize(measurement.blocks_ns, threads),
         input=measurement.facts.input,
         output=measurement.facts.output,
+        mean_probability_difference=(
+            None if baseline is None else mean_probability_difference(predictions, baseline)
+        ),
     )
+
+
+def metric_of(predictions: Predictions | None, labels: Labels | None, task: Task) -> float | None:
+    """Return a task's metric, None where predictions or labels are missing."""
+    if predictions is None or labels is None:
+        return None
+    return task.metric(predictions, labels)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from edgecv.records import Comparison, Report, TensorFacts
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
-from edgecv.reports.verdict import gate_sentence, verdict_line
+from edgecv.reports.verdict import gate_sentence, percent, verdict_line
 
 HEADINGS = (
     "artifact",
@@ -35,7 +35,7 @@ def row(comparison: Comparison) -> tuple[str, ...]:
         comparison.runtime,
         f"{comparison.artifact.bytes:,}",
         f"{comparison.artifact.gzip_bytes:,}",
-        f"{comparison.value:.2%}",
+        percent(comparison.value),
         "-" if difference is None else f"{difference:+.2f}",
         "-" if same is None else f"{same:.2%}",
         f"{comparison.latency.median_us:,.1f}",
@@ -57,6 +57,7 @@ def to_markdown(report: Report) -> str:
             _latency_note(report),
             "",
             *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
+            *_section("Outputs against the baseline's", _outputs(report)),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
             *_costs(report),
@@ -89,6 +90,16 @@ def _latency_note(report: Report) -> str:
     if report.environment.get("matrix_tiles", "none") == "none":
         return note
     return f"{note} Its AMX tiles are left off: no device at the edge has them."
+
+
+def _outputs(report: Report) -> list[str]:
+    return [
+        f"{each.artifact.path}: a probability differs by {each.mean_probability_difference:.2g} "
+        f"in the mean, by {each.max_probability_difference:.2g} at the most; the likeliest class "
+        f"is the same on {each.agreement:.2%} of the images"
+        for each in report.comparisons
+        if each.agreement is not None
+    ]
 
 
 def _tensors(report: Report) -> list[str]:
@@ -189,7 +200,7 @@ def _baseline(report: Report) -> list[str]:
     baseline = report.baseline
     return [
         f"{baseline.path}, {baseline.parameters:,} parameters",
-        f"{baseline.metric} {baseline.value:.2%}",
+        f"{baseline.metric} {percent(baseline.value)}",
     ]
 
 

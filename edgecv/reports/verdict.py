@@ -58,7 +58,9 @@ def _number(value: float) -> str:
 
 
 def _candidate(comparison: Comparison) -> str:
-    parts = [f"{comparison.metric} {comparison.value:.1%}"]
+    parts = [f"{comparison.metric} {percent(comparison.value, 1)}"]
+    if comparison.value is None and comparison.agreement is not None:
+        parts.append(f"agreement {comparison.agreement:.1%}")
     if comparison.difference_points is not None:
         parts.append(f"{comparison.difference_points:+.2f} points")
     if comparison.size_ratio is not None and not comparison.is_twin:
@@ -66,6 +68,15 @@ def _candidate(comparison: Comparison) -> str:
     if comparison.speedup is not None and not comparison.is_twin:
         parts.append(speed_words(comparison.speedup))
     return f"{comparison.artifact.path} {', '.join(parts)}"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Write a metric that may not be known.
+
+    >>> percent(0.747), percent(None)
+    ('74.70%', 'unknown')
+    """
+    return "unknown" if value is None else f"{value:.{digits}%}"
 
 
 def speed_words(speedup: float) -> str:
@@ -83,4 +94,6 @@ def _limits(report: Report) -> str:
         return f"Allowed: {drops[0]:g} points lost"
     if report.baseline is None:
         return "Nothing was compared: give --baseline for that"
+    if not report.data.has_labels:
+        return "The images have no labels: no accuracy is known, and no limit on it can be set"
     return "No limit was asked for: set one with --max-drop POINTS"

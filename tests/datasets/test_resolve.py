@@ -88,7 +88,7 @@ def test_what_is_neither_is_refused(text: str, parts: list[str]) -> None:
 
 
 def test_a_path_that_no_source_reads_is_refused(make_tree: Any) -> None:
-    folder = make_tree({"notes.txt": b"", "sub/x.png": b""}, "stuff")
+    folder = make_tree({"notes.txt": b"", "sub/x.txt": b""}, "stuff")
     assert (
         f"--data {folder}: neither train/ nor test/ is in it; there is notes.txt, sub"
         in refusal(str(folder))

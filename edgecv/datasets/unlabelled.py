@@ -1,0 +1,98 @@
+"""Images of which nobody has said what is on them."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from edgecv.contracts import DatasetSource, Progress
+from edgecv.datasets._cache import Decoded, cached
+from edgecv.datasets._files import Folder, has_splits, locate
+from edgecv.datasets._pixels import SUFFIXES, check_shape
+from edgecv.datasets._splits import without_labels
+from edgecv.datasets._words import counted, listed, were
+from edgecv.datasets.images import decode_files
+from edgecv.errors import InputError
+from edgecv.records import UNKNOWN_LABEL, Dataset, Shape
+
+ENDINGS = ", ".join(SUFFIXES)
+
+
+class UnlabelledImages(DatasetSource):
+    """A folder of images without labels, at any depth: enough to quantize and compare a model.
+
+    A part of them, at most a third, calibrates; a model is compared on the others. Nothing can be
+    trained on them, and no accuracy is known.
+    """
+
+    name: ClassVar[str] = "unlabelled"
+    has_labels: ClassVar[bool] = False
+    path: str
+    """The folder."""
+    skip_bad_images: bool = False
+    """Leave out images that cannot be read, instead of stopping."""
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Tell whether it is a folder of images without train/ and test/ in it."""
+        return path.is_dir() and not has_splits(path) and _holds_a_picture(path)
+
+    @classmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Make the source of a folder."""
+        return cls(path=str(path), skip_bad_images=skip_bad_images)
+
+    def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        """Decode the images, or find them decoded: see DatasetSource."""
+        where = f"--data {self.path}"
+        path = locate(self.path)
+        check_shape(shape, where)
+        if not path.is_dir():
+            raise InputError(where, "there is no such folder", accepted="a folder of images")
+        tree = Folder(path, where, whole=True)
+        decoded = cached(
+            lambda: _decode(tree, shape, where, self.skip_bad_images, progress),
+            self.name,
+            tree.fingerprint(),
+            *shape,
+            self.skip_bad_images,
+        )
+        return without_labels(
+            path.resolve().name,
+            decoded.test_images,
+            None if decoded.digests is None else decoded.digests[1],
+            seed=seed,
+            notes=decoded.notes,
+            where=where,
+        )
+
+
+def _holds_a_picture(path: Path) -> bool:
+    return any(each.suffix.lower() in SUFFIXES for each in path.rglob("*"))
+
+
+def _decode(
+    tree: Folder, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
+) -> Decoded:
+    files = tree.listing().files
+    names = [name for name in files if name.lower().endswith(SUFFIXES)]
+    if not names:
+        raise InputError(where, "holds no image", accepted=f"images that end in {ENDINGS}")
+    images, good, notes = decode_files(
+        tree, names, [files[name] for name in names], shape, where, skip_bad_images, progress
+    )
+    if folders := sorted({name.partition("/")[0] for name in names if "/" in name}):
+        notes = (
+            f"{listed(folders, 5)} {were(len(folders))} not taken for classes: for accuracy, put "
+            "class folders under test/",
+            *notes,
+        )
+    if strangers := len(files) - len(names):
+        notes = (
+            f"{counted(strangers, 'file')} beside the images {were(strangers)} not read "
+            f"(images end in {ENDINGS})",
+            *notes,
+        )
+    found = images[good]
+    labels = np.full(len(found), UNKNOWN_LABEL, np.int64)
+    return Decoded((), found[:0], labels[:0], found, labels, notes)
