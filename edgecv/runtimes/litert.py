@@ -1,6 +1,7 @@
 """LiteRT, formerly TensorFlow Lite."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.reading import AS_IT_SAYS, Reading
-from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
-from edgecv.runtimes._images import OPEN
+from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.runtimes._images import OPEN, image_of
 from edgecv.runtimes.tensors import (
     check_finite,
     check_images,
@@ -54,35 +55,21 @@ class LiteRTSession:
             self._content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
-        self._size: tuple[int, list[int]] | None = None
+        self._reading = reading
         self._interpreters = [self._interpreter(threads=1)]
-        taken, _ = self._only_input_and_output()
+        taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
-        self.facts, self._encode = self._read(reading)
-        if OPEN in self.facts.input.shape[1:]:
-            # From here on every interpreter is made for this size.
-            shape = list(self._encode(np.zeros((1, *self.facts.image), np.uint8)).shape)
-            self._size = self._input, shape
-            self._interpreters = [self._interpreter(threads=1)]
-            self.facts, self._encode = self._read(reading)
-        given = self.facts.output
-        self._output: int = self._only_input_and_output()[1]["index"]
-        self._classes = classes_of(path, given, given.shape)
-        if self.facts.input.shape[0] != 1 or given.shape[0] != 1:
+        self._output: int = given["index"]
+        ends = _facts(taken), _facts(given)
+        self.facts, self._encode = facts_of(path, *ends, reading, TYPES, TYPES)
+        self._classes = classes_of(path, ends[1], ends[1].shape)
+        if ends[0].shape[0] != 1 or ends[1].shape[0] != 1:
             raise RuntimeFailure(
                 str(path),
-                f"its batch is fixed at {self.facts.input.shape[0]} images"
-                f" and {given.shape[0]} answers",
+                f"its batch is fixed at {ends[0].shape[0]} images and {ends[1].shape[0]} answers",
                 accepted="a batch of 1",
                 remedy="convert the model again with a batch of 1",
             )
-
-    def _read(self, reading: Reading) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
-        taken, given = self._only_input_and_output()
-        # Once resized, the sides that the file leaves open are those that were asked for.
-        keep_open = self._size is None
-        ends = _facts(taken, keep_open=keep_open), _facts(given, keep_open=False)
-        return facts_of(self._path, *ends, reading, TYPES, TYPES)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
@@ -130,12 +117,23 @@ class LiteRTSession:
 
         try:
             interpreter = Interpreter(model_content=self._content, num_threads=threads)
-            if self._size is not None:
-                interpreter.resize_tensor_input(*self._size)
+            self._give_size(interpreter)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise self._refusal(error) from None
         return interpreter
+
+    def _give_size(self, interpreter: Any) -> None:
+        """Resize an input whose height and width are open, before anything is made for it."""
+        for details in interpreter.get_input_details():
+            signature = tuple(int(length) for length in details["shape_signature"])
+            if OPEN not in signature[1:]:
+                continue
+            tensor = replace(_facts(details), shape=signature)
+            layout, (height, width, channels) = image_of(self._path, tensor, self._reading)
+            is_first = layout == "nchw"
+            shape = [channels, height, width] if is_first else [height, width, channels]
+            interpreter.resize_tensor_input(details["index"], [1, *shape])
 
     def _only_input_and_output(self) -> tuple[dict[str, Any], dict[str, Any]]:
         (interpreter,) = self._interpreters
@@ -160,17 +158,12 @@ def _words(ends: list[dict[str, Any]], kind: str) -> str:
     return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
 
 
-def _facts(details: dict[str, Any], *, keep_open: bool) -> TensorFacts:
+def _facts(details: dict[str, Any]) -> TensorFacts:
     scale, zero_point = details["quantization"]
     quantized = float(scale) != 0.0  # LiteRT's way to say that a tensor is not quantized
-    shape = tuple(int(length) for length in details["shape"])
-    signature = tuple(int(length) for length in details["shape_signature"])
-    if keep_open and len(signature) == len(shape):
-        # A batch that is left open stands in the shape as 1, which is what is run.
-        shape = (*shape[:1], *signature[1:])
     return TensorFacts(
         name=str(details["name"]),
-        shape=shape,
+        shape=tuple(int(length) for length in details["shape"]),
         type=np.dtype(details["dtype"]).name,
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,

@@ -10,6 +10,7 @@ from edgecv.records import Images
 
 SIDE, CLASSES = 8, 10
 WEIGHTS = np.random.default_rng(0).normal(size=(3, CLASSES))
+WEIGHTS /= np.linalg.norm(WEIGHTS, axis=0)  # On a sphere, so that each class is the likeliest once.
 TYPES = {"float32": 1, "uint8": 2, "int8": 3, "float16": 10, "float64": 11}
 
 
