@@ -57,12 +57,13 @@ def test_wrong_flags_are_refused(options: dict[str, str], message: str, tmp_path
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"needs {HOSTILE}, which is not part of this")
 def test_files_that_kill_a_runtime_are_a_line_each(labelled: Path, tmp_path: Path) -> None:
     good = onnx_files.mean_colour(tmp_path / "good.onnx")
     hostile = sorted(HOSTILE.glob("*.onnx")) + sorted(HOSTILE.glob("*.tflite"))
     chosen = [path for path in hostile if "hang" not in path.name]  # Its time limit is minutes.
-    report = edgecv.validate([*chosen, good], data=labelled, preprocess="-1..1")
+    report = edgecv.validate([*chosen, good], data=labelled, baseline=good, preprocess="-1..1")
     (comparison,) = report.comparisons
     assert comparison.artifact.path == str(good)
     assert comparison.value == 1.0
