@@ -50,7 +50,8 @@ def test_it_becomes_a_twin_and_an_int8_file(
     assert twin.max_probability_difference < 1e-4  # type: ignore[operator]
     assert int8.input.type == "uint8"
     assert int8.input.shape[1:] == (16, 16, channels)
-    assert int8.agreement > 0.9  # type: ignore[operator]
+    # Random weights put many images near a border: of these, the classes say less than the numbers.
+    assert int8.mean_probability_difference < 0.04  # type: ignore[operator]
     images = np.load(data)["x_test"][:50]
     outputs = OnnxRuntime().open(model, 1, reading_of(preprocess)).predict(images)
     expected = outputs if options.get("ends_in") == "softmax" else softmax(outputs)
