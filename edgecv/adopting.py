@@ -13,7 +13,7 @@ from edgecv.class_order import in_order_of
 from edgecv.contracts import Task
 from edgecv.errors import InputError
 from edgecv.pixel_statistics import misfit
-from edgecv.preprocessing import NAMED, Preprocessing, found_in, named, with_preprocessing
+from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
 from edgecv.records import Dataset, Shape
 from edgecv.softmax import with_softmax
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
@@ -48,17 +48,7 @@ class Adopted:
 
         Raises InputError unless model and data fit each other.
         """
-        outputs = count_outputs(self.model, self.path)
-        ordered = in_order_of(data, outputs, labels)
-        if len(ordered.class_names) != outputs:
-            raise InputError(
-                str(self.path),
-                f"gives {outputs} numbers for an image, and {data.name} has "
-                f"{len(data.class_names)} classes",
-                accepted="one output a class",
-                remedy="--labels FILE names each output; the data may then have fewer classes",
-            )
-        return ordered
+        return fitted(data, count_outputs(self.model, self.path), labels, self.path)
 
     def keep(self, store: Store) -> Original:
         """Return the model's file: the user's own, or that of the adapted model, written once."""
@@ -74,6 +64,23 @@ class Adopted:
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return Original(path, file_sha256(path))
+
+
+def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path) -> Dataset:
+    """Return the data in the order of a model's outputs, which ``labels`` may name.
+
+    Raises InputError unless there are as many classes.
+    """
+    ordered = in_order_of(data, outputs, labels)
+    if len(ordered.class_names) != outputs:
+        raise InputError(
+            str(path),
+            f"gives {outputs} numbers for an image, and {data.name} has "
+            f"{len(data.class_names)} classes",
+            accepted="one output a class",
+            remedy="--labels FILE names each output; the data may then have fewer classes",
+        )
+    return ordered
 
 
 def adopt(path: Path, preprocess: str | Preprocessing | None, store: Store) -> Adopted:
@@ -179,9 +186,5 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
 
 def _choices(bare: Any, channels: int) -> Iterator[tuple[str, Any]]:
     """Give each named preprocessing that fits the channels, and the model with it."""
-    for name, choice in NAMED.items():
-        if choice.channels == "bgr" and channels != 3:
-            continue
-        if len(np.atleast_1d(choice.offset)) not in (1, channels):
-            continue
+    for name, choice in fitting(channels).items():
         yield name, with_preprocessing(bare, choice, "--preprocess")[0]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecv.flags import Flags
+from edgecv.reading import reading_of
 from edgecv.records import Event, Report
 from edgecv.registry import parse_options
 from edgecv.reports.json_file import read_report
@@ -82,6 +83,9 @@ def validate(
     *,
     data: str | Path | None = None,
     baseline: str | Path | None = None,
+    preprocess: str | None = None,
+    layout: str | None = None,
+    input_size: str | None = None,
     labels: str | Path | None = None,
     threads: int = 1,
     max_drop: float | None = None,
@@ -100,6 +104,7 @@ def validate(
         threads=threads,
         max_drop=max_drop,
         skip_bad_images=skip_bad_images,
+        reading=reading_of(preprocess, layout, input_size),
         on_event=on_event,
     )
 

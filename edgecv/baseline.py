@@ -47,7 +47,7 @@ def importer_of(path: Path) -> Any:
     for cls in IMPORTERS.classes.values():
         if path.suffix.lower() in cls.suffixes:
             return cls()
-    known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes]
+    known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes] + [".onnx"]
     raise InputError(
         str(path), f'has the ending "{path.suffix}"', accepted=f"models in {', '.join(known)}"
     )

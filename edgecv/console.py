@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from edgecv.errors import EdgecvError, StepError
+from edgecv.measuring import runtime_of_file
 from edgecv.records import Event, Report
 from edgecv.reports.markdown import HEADINGS, row
 from edgecv.reports.verdict import percent
@@ -227,7 +228,8 @@ def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
     rows: list[tuple[tuple[str, ...], str]] = []
     if report.baseline is not None:
         name, value = Path(report.baseline.path).name, percent(report.baseline.value)
-        rows.append(((name, "keras", "", "", value, "", "", "", "", "baseline"), "dim"))
+        runtime = runtime_of_file(Path(name)).name
+        rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
     for comparison in report.comparisons:
         rows.append((row(comparison), "dim" if comparison.is_twin else ""))
     return rows

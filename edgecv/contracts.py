@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -28,6 +28,9 @@ from edgecv.records import (
     Split,
     Trial,
 )
+
+if TYPE_CHECKING:
+    from edgecv.reading import Reading
 
 
 class Options(BaseModel):
@@ -270,7 +273,7 @@ class Runtime(Plugin):
     needs_tensorflow: ClassVar[bool] = False
 
     @abstractmethod
-    def open(self, path: Path, threads: int) -> Session:
+    def open(self, path: Path, threads: int, reading: "Reading") -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
 
 

@@ -97,7 +97,10 @@ class Flags(Options):
         steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
-        exports = _exports(quantize, self.formats, self.calibration_images, self.io)
+        formats = self.formats
+        if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
+            formats = ("onnx",)  # Nothing else can be written of one.
+        exports = _exports(quantize, formats, self.calibration_images, self.io)
         techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgecv.contracts import Runtime
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.proof.latency import Blocks
+from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import (
     Artifact,
     Event,
@@ -28,10 +29,11 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class File:
-    """An artifact and where it lies."""
+    """An artifact, where it lies, and how it is read where it does not say so itself."""
 
     artifact: Artifact
     path: Path
+    reading: Reading = AS_IT_SAYS
 
 
 @dataclass
@@ -79,7 +81,9 @@ class Bench:
             )
             worker = self.evaluator(runtime_of_format(file.artifact.format).name)
             try:
-                predictions[name] = worker.open(file.path), worker.predict(file.path, images)
+                facts = worker.open(file.path, file.reading)
+                answers = worker.predict(file.path, images, reading=file.reading)
+                predictions[name] = facts, answers
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in predictions]
@@ -110,7 +114,12 @@ class Bench:
             on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
             paths = [file.path for file in group]
             try:
-                timed = worker.time_interleaved(paths, image, budget_s=SECONDS_A_FILE * len(group))
+                timed = worker.time_interleaved(
+                    paths,
+                    image,
+                    budget_s=SECONDS_A_FILE * len(group),
+                    readings=[file.reading for file in group],
+                )
             except RuntimeFailure as failure:
                 failures |= {file.artifact.path: failure.reason for file in group}
                 continue

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgecv import baseline as baselines
 from edgecv.adopting import Adopted, adopt, hint, told_by_statistics
+from edgecv.adopting_onnx import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
 from edgecv.baseline import Original, Reference
 from edgecv.class_order import check_order
 from edgecv.contracts import DatasetSource
@@ -72,11 +73,14 @@ def run(
     ):
         tests.start([exporter.format for exporter in recipe.exports])
         original, model, notes = _baseline(recipe, data, adopted, store, on_event)
-        reference = baselines.reference(original, model, data.test, store)
+        if isinstance(adopted, AdoptedOnnx):
+            reference = adopted.reference
+        else:
+            reference = baselines.reference(original, model, data.test, store)
         notes += _doubts(recipe, data, adopted, reference)
         techniques = Techniques(recipe, data, original, model, store, tests, on_event)
         applied = techniques.apply()
-        costs, unknown = costs_of(model, applied.plain)
+        costs, unknown = (None, ()) if is_onnx(recipe) else costs_of(model, applied.plain)
         notes += (*applied.notes, *unknown)
         exporting = Exporting(data, store, folder, on_event)
         sources = {True: (original, model), False: (applied.file, applied.load)}
@@ -126,7 +130,7 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     return place
 
 
-def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> None:
+def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOnnx | None) -> None:
     """Raise InputError where a technique does not fit the model: before anything is trained."""
     from edgecv.softmax import separate_softmax
 
@@ -144,7 +148,9 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> 
 
 def check_model(recipe: Recipe) -> None:
     """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
-    if recipe.baseline.model is not None:
+    if is_onnx(recipe):
+        check_recipe(recipe)
+    elif recipe.baseline.model is not None:
         baselines.check_model_file(Path(recipe.baseline.model))
 
 
@@ -211,7 +217,7 @@ def costs_of(
 
 def _inputs(
     recipe: Recipe, store: Store, on_event: OnEvent
-) -> tuple[Recipe, Dataset, Adopted | None]:
+) -> tuple[Recipe, Dataset, Adopted | AdoptedOnnx | None]:
     """Load the data, for the size of the user's model where one is given, and check both.
 
     Returns the recipe with the preprocessing that was found, where none was given.
@@ -220,6 +226,11 @@ def _inputs(
         return recipe, load_data(recipe, recipe.baseline.input_shape, on_event), None
     path, asked = Path(recipe.baseline.model), recipe.baseline.preprocess
     on_event(Event("baseline", f"opening the model {path}"))
+    if is_onnx(recipe):
+        data, foreign = adopt_onnx(recipe, lambda shape: load_data(recipe, shape, on_event))
+        for note in foreign.notes:
+            on_event(Event("note", note))
+        return recipe, data, foreign
     adopted = adopt(path, asked, store)
     data = load_data(recipe, adopted.shape, on_event)
     if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
@@ -234,17 +245,25 @@ def _inputs(
 
 
 def _baseline(
-    recipe: Recipe, data: Dataset, adopted: Adopted | None, store: Store, on_event: OnEvent
+    recipe: Recipe,
+    data: Dataset,
+    adopted: Adopted | AdoptedOnnx | None,
+    store: Store,
+    on_event: OnEvent,
 ) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
     """Return the baseline's file, a way to load it, and sentences for the report."""
     if adopted is None:
         trained = baselines.obtain(recipe, data, store, on_event)
         return trained, cache(trained.load), ()
-    return adopted.keep(store), lambda: adopted.model, adopted.notes
+    original = adopted.keep() if isinstance(adopted, AdoptedOnnx) else adopted.keep(store)
+    return original, lambda: adopted.model, adopted.notes
 
 
 def _doubts(
-    recipe: Recipe, data: Dataset, adopted: Adopted | None, reference: Reference
+    recipe: Recipe,
+    data: Dataset,
+    adopted: Adopted | AdoptedOnnx | None,
+    reference: Reference,
 ) -> tuple[str, ...]:
     """Say what other pixels would give, where a user's model is hardly better than guessing, and
     where another order of its outputs would be right more often."""
@@ -252,10 +271,9 @@ def _doubts(
         return ()
     value = recipe.task.metric(reference.predictions, data.test.labels)
     where = str(adopted.path)
-    found = (
-        check_order(reference.predictions, data.test.labels, data.class_names, where),
-        hint(adopted, data, recipe.task, value),
-    )
+    found = [check_order(reference.predictions, data.test.labels, data.class_names, where)]
+    if isinstance(adopted, Adopted):  # Of an ONNX file it was seen when that was run.
+        found.append(hint(adopted, data, recipe.task, value))
     return tuple(each for each in found if each is not None)
 
 

@@ -75,17 +75,35 @@ def with_preprocessing(model: Any, asked: Preprocessing, where: str) -> tuple[An
     ``model`` has one input, (N, H, W, C). Raises InputError where the numbers do not fit its
     channels.
     """
-    channels = int(model.inputs[0].shape[-1])
-    scale, offset = (_numbers(each, channels, where) for each in (asked.scale, asked.offset))
-    if asked.channels == "bgr" and channels != 3:
-        raise InputError(where, f"bgr for {channels} channels", accepted="3 channels")
+    scale, offset, order = affine_of(asked, int(model.inputs[0].shape[-1]), where)
     if asked == Preprocessing():
         return model, "pixels of 0..255 enter the model as they are"
-    order = [2, 1, 0] if asked.channels == "bgr" else list(range(channels))
     first = _first_convolution(model)
     if first is not None and (first.padding == "valid" or not offset.any()):
         return _folded(model, first, scale, offset, order), f"folded into {first.name}, exactly"
     return _inserted(model, scale, offset, order), "a layer of its own in front of the model"
+
+
+def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any, list[int]]:
+    """Return scale and offset of each channel, float64 (C,), and which channel of the camera it is.
+
+    Raises InputError where the numbers do not fit so many channels.
+    """
+    scale, offset = (_numbers(each, channels, where) for each in (asked.scale, asked.offset))
+    if asked.channels == "bgr" and channels != 3:
+        raise InputError(where, f"bgr for {channels} channels", accepted="3 channels")
+    order = [2, 1, 0] if asked.channels == "bgr" else list(range(channels))
+    return scale, offset, order
+
+
+def fitting(channels: int) -> dict[str, Preprocessing]:
+    """Return the named choices that images of so many channels can be given."""
+    return {
+        name: choice
+        for name, choice in NAMED.items()
+        if len(np.atleast_1d(choice.offset)) in (1, channels)
+        and (choice.channels == "rgb" or channels == 3)
+    }
 
 
 def _numbers(value: Number, channels: int, where: str) -> Any:

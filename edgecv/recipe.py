@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
 from edgecv.preprocessing import Preprocessing, named
+from edgecv.reading import Reading
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
@@ -73,6 +74,12 @@ class Baseline(Options):
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
         return self
+
+    @property
+    def reading(self) -> Reading:
+        """How a runtime reads the model file itself."""
+        asked = self.preprocess
+        return Reading(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
 
 
 BASELINE_KEYS = tuple(Baseline.model_fields)

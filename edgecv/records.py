@@ -165,10 +165,16 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What a runtime says of an artifact that it opened."""
+    """What a runtime says of an artifact that it opened.
+
+    ``notes`` are sentences on what was told by the file's shapes and ranges.
+    """
 
     input: TensorFacts
     output: TensorFacts
+    image: Shape
+    """Of the images that it is given, whatever the order of its own axes."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,15 @@ from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
 from edgecv.environment import environment
 from edgecv.errors import InputError, RuntimeFailure
+from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
+from edgecv.preprocessing import Preprocessing
 from edgecv.proof.comparison import compare_all, metric_of
 from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
+from edgecv.proof.probabilities import as_probabilities
+from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.recipe import Baseline as BaselineOptions
 from edgecv.recipe import Gates, Settings, check_limits
 from edgecv.records import (
     Baseline,
@@ -25,6 +30,7 @@ from edgecv.records import (
     Dataset,
     Event,
     Gate,
+    Images,
     Measurement,
     Predictions,
     Report,
@@ -33,11 +39,11 @@ from edgecv.records import (
 from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
+from edgecv.worker import Worker
 
 OnEvent = Callable[[Event], None]
 PRECISION_NOT_KNOWN = "given"
-ROUNDING = 0.01
-"""How far a quantized probability may be outside of 0..1."""
+ONNX_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Request:
     source: DatasetSource
     seed: int
     baseline: Path | None
+    baseline_reading: Reading = AS_IT_SAYS
     parameters: int = 0
     labels: tuple[str, ...] | None = None
     """The name of each output, where it is not that of a class of the data."""
@@ -64,11 +71,13 @@ def validate_paths(
     labels: Path | None = None,
     max_drop: float | None = None,
     skip_bad_images: bool = False,
+    reading: Reading = AS_IT_SAYS,
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
+    ``reading`` is of files that no run of edgecv has written: those say all of themselves.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
@@ -76,7 +85,7 @@ def validate_paths(
     limits = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop")
     limit, threads = limits.max_drop_points, settings.threads
     names = None if labels is None else read_labels(labels)
-    request = _request(paths, data, baseline, names, skip_bad_images)
+    request = _request(paths, data, baseline, names, skip_bad_images, reading)
     check_limits(request.source, limits, "--data")
     with bench(threads, log) as tests:
         shape, closed = _common_shape(request, tests)
@@ -87,13 +96,14 @@ def validate_paths(
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
-    if not loaded.class_names:
-        loaded = _numbered(loaded, reference, measurements)
-    usable, strange = _usable(measurements, len(loaded.class_names))
-    task = TASKS.parse({"task": "classification"}, "task")
-    comparisons = compare_all(usable, reference, loaded.test_labels, task, threads)
+        if not loaded.class_names:
+            loaded = _numbered(loaded, reference, measurements)
+        usable, strange = _usable(measurements, len(loaded.class_names), on_event)
+        task = TASKS.parse({"task": "classification"}, "task")
+        comparisons = compare_all(usable, reference, loaded.test_labels, task, threads)
+        notes = _hints(opened, comparisons, loaded, task, tests, on_event)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
-    return _report(request, loaded, task, reference, comparisons, gates)
+    return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 
 def _request(
@@ -102,6 +112,7 @@ def _request(
     baseline: Path | None,
     labels: tuple[str, ...] | None,
     skip_bad_images: bool,
+    reading: Reading,
 ) -> Request:
     if not paths:
         raise InputError(
@@ -114,6 +125,12 @@ def _request(
     runs = [path for path in paths if path.is_dir()]
     if skip_bad_images and data is None:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
+    if reading != AS_IT_SAYS and len(runs) == len(paths) and baseline is None:
+        raise InputError(
+            "--preprocess, --layout, --input-size",
+            "are for files of other makers: a run says all of its own",
+            remedy="leave them out",
+        )
     for run in runs:
         check_seal(run)
     report = read_report(runs[0]) if runs else None
@@ -137,8 +154,11 @@ def _request(
         )
     files: list[File] = []
     for path in paths:
-        files += _of_run(path, report) if report and path.is_dir() else [_single(path)]
-    return Request(tuple(files), source, seed, baseline, parameters, labels, test_sha256)
+        files += _of_run(path, report) if report and path.is_dir() else [_single(path, reading)]
+    baseline_reading = AS_IT_SAYS if baseline is None else _reading_of(baseline, reading)
+    return Request(
+        tuple(files), source, seed, baseline, baseline_reading, parameters, labels, test_sha256
+    )
 
 
 def _labels_of(report: Report) -> tuple[str, ...] | None:
@@ -179,14 +199,29 @@ def _plain(name: str, folder: Path) -> str:
     return name
 
 
-def _single(path: Path) -> File:
+def _single(path: Path, asked: Reading) -> File:
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
         for each in read_report(path.parent).comparisons:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
-    return File(replace(artifact, path=str(path)), path)
+    is_own = artifact.precision != PRECISION_NOT_KNOWN
+    reading = AS_IT_SAYS if is_own else _reading_of(path, asked)
+    return File(replace(artifact, path=str(path)), path, reading)
+
+
+def _reading_of(path: Path, asked: Reading) -> Reading:
+    """Return how a file is read: the baseline of a run as its recipe says, others as asked."""
+    if not (path.parent / "report.json").is_file():
+        return asked
+    report = read_report(path.parent)
+    if report.baseline is None or report.baseline.path != path.name:
+        return asked
+    if path.suffix != ONNX_SUFFIX:
+        return AS_IT_SAYS  # What a Keras model expects of pixels was put into it.
+    kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
+    return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").reading
 
 
 def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]]:
@@ -195,14 +230,14 @@ def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]
     failures: dict[str, str] = {}
     for file in request.files:
         try:
-            shapes[file.artifact.path] = _shape_of(file.path, tests)
+            shapes[file.artifact.path] = _shape_of(file.path, file.reading, tests)
         except RuntimeFailure as failure:
             failures[file.artifact.path] = failure.reason
     if not shapes:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
         raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
     if request.baseline is not None:
-        shape = _shape_of(request.baseline, tests)
+        shape = _shape_of(request.baseline, request.baseline_reading, tests)
     else:
         ((shape, _),) = Counter(shapes.values()).most_common(1)
     for path, found in shapes.items():
@@ -211,10 +246,8 @@ def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]
     return shape, failures
 
 
-def _shape_of(path: Path, tests: Bench) -> Shape:
-    worker = tests.evaluator(runtime_of_file(path).name)
-    height, width, channels = worker.open(path).input.shape[1:]
-    return height, width, channels
+def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
+    return tests.evaluator(runtime_of_file(path).name).open(path, reading).image
 
 
 def _words(shape: Shape) -> str:
@@ -230,17 +263,21 @@ def _reference(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
     worker = tests.evaluator(runtime_of_file(request.baseline).name)
-    predictions = worker.predict(request.baseline, data.test.images)
-    if strange := _not_probabilities(predictions):
-        raise InputError(str(request.baseline), strange, remedy="end the model with a softmax")
-    if data.class_names and predictions.shape[1] != len(data.class_names):
+    outputs = worker.predict(request.baseline, data.test.images, reading=request.baseline_reading)
+    scale = worker.open(request.baseline, request.baseline_reading).output.scale
+    if data.class_names and outputs.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
-            f"gives {predictions.shape[1]} classes",
+            f"gives {outputs.shape[1]} classes",
             accepted=f"{len(data.class_names)}, as {data.name} has",
             remedy="" if request.labels else "--labels FILE names each output",
         )
-    return predictions
+    try:
+        return as_probabilities(outputs, scale)[0]
+    except ValueError as error:
+        raise InputError(
+            str(request.baseline), str(error), remedy="end the model with a softmax"
+        ) from None
 
 
 def _numbered(
@@ -255,24 +292,57 @@ def _numbered(
 
 
 def _usable(
-    measurements: Sequence[Measurement], classes: int
+    measurements: Sequence[Measurement], classes: int, on_event: OnEvent
 ) -> tuple[list[Measurement], dict[str, str]]:
-    strange = {}
+    """Return what can be compared, as probabilities and with what was told, and why others not."""
+    usable, strange = [], {}
     for each in measurements:
-        if each.predictions.shape[1] != classes:
-            found = each.predictions.shape[1]
-            strange[each.artifact.path] = f"gives {found} classes, the data has {classes}"
-        elif reason := _not_probabilities(each.predictions):
-            strange[each.artifact.path] = reason
-    return [each for each in measurements if each.artifact.path not in strange], strange
+        path, found = each.artifact.path, each.predictions.shape[1]
+        if found != classes:
+            strange[path] = f"gives {found} classes, the data has {classes}"
+            continue
+        try:
+            predictions, words = as_probabilities(each.predictions, each.facts.output.scale)
+        except ValueError as error:
+            strange[path] = str(error)
+            continue
+        told = (*each.facts.notes, *words)
+        for note in told:
+            on_event(Event("note", f"{path}: {note}"))
+        artifact = replace(each.artifact, notes=(*each.artifact.notes, *told))
+        usable.append(replace(each, artifact=artifact, predictions=predictions))
+    return usable, strange
 
 
-def _not_probabilities(predictions: Predictions) -> str:
-    """Say why predictions cannot be probabilities; empty where they can."""
-    low, high = float(predictions.min()), float(predictions.max())
-    if low < -ROUNDING or high > 1 + ROUNDING:
-        return f"gives outputs from {low:.3g} to {high:.3g}, not probabilities"
-    return ""
+def _hints(
+    files: Sequence[File],
+    comparisons: Sequence[Comparison],
+    data: Dataset,
+    task: Task,
+    tests: Bench,
+    on_event: OnEvent,
+) -> tuple[str, ...]:
+    """Say what other pixels would give to files that are hardly better than guessing."""
+    places = {file.artifact.path: file for file in files}
+    notes = []
+    for each in comparisons:
+        file = places[each.artifact.path]
+        is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
+        if not is_foreign or each.value is None or not is_near_chance(each.value, data):
+            continue
+        on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
+        worker = tests.evaluator(each.runtime)
+
+        def predict(
+            images: Images, choice: Preprocessing, file: File = file, worker: Worker = worker
+        ) -> Predictions:
+            reading = file.reading.model_copy(update={"preprocess": choice})
+            return worker.predict(file.path, images, reading=reading)
+
+        words = words_of(with_each_choice(predict, data, task), data)
+        notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")
+        on_event(Event("note", notes[-1]))
+    return tuple(notes)
 
 
 def _gates(
@@ -293,6 +363,7 @@ def _report(
     reference: Predictions | None,
     comparisons: Sequence[Comparison],
     gates: Sequence[Gate],
+    notes: tuple[str, ...],
 ) -> Report:
     recipe: dict[str, Any] = {"data": DATASETS.table(request.source), "seed": request.seed}
     baseline = None
@@ -309,4 +380,5 @@ def _report(
         baseline=baseline,
         comparisons=tuple(comparisons),
         gates=tuple(gates),
+        notes=notes,
     )

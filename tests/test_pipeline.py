@@ -234,7 +234,9 @@ def test_validate_notices_that_the_images_are_others(output: Path, tmp_path: Pat
     edgecv.validate(output / "moved", data=tmp_path / "data.npz")
 
 
-def test_logits_are_not_taken_for_probabilities(output: Path, tmp_path: Path) -> None:
+def test_logits_become_probabilities_before_they_are_compared(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
     from edgecv.softmax import logits_model
     from edgecv.tf import keras_bytes, load_tensorflow
 
@@ -244,11 +246,11 @@ def test_logits_are_not_taken_for_probabilities(output: Path, tmp_path: Path) ->
 
     logits = tmp_path / "logits.keras"
     logits.write_bytes(keras_bytes(logits_model(load(model))))
-    int8 = output / "main" / "int8.tflite"
-    with pytest.raises(InputError, match=r"not probabilities; end the model with a softmax"):
-        edgecv.validate(int8, data="digits", baseline=logits)
-    result = edgecv.validate([logits, int8], data="digits")
-    assert [gate.artifact for gate in result.gates if gate.name == "runs"] == [str(logits)]
+    twin = output / "main" / "float32.onnx"
+    result = edgecv.validate([logits, twin], data="digits", baseline=logits)
+    assert result.comparisons[0].artifact.notes == ("it gives logits: a softmax is taken of them",)
+    assert result.comparisons[1].artifact.notes == ()
+    assert result.comparisons[1].max_probability_difference < 1e-4  # type: ignore[operator]
 
 
 def test_a_file_of_another_shape_does_not_take_the_others_down(

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def compress(
     model: Annotated[
         str | None,
-        typer.Argument(help="A .keras (Keras 3 or 2) or .h5; without it a baseline is trained."),
+        typer.Argument(
+            help="A .keras (Keras 3 or 2), .h5 or .onnx; without it a baseline is trained."
+        ),
     ] = None,
     quantize: Annotated[
         str | None,

@@ -28,6 +28,22 @@ def validate(
     baseline: Annotated[
         Path | None, typer.Option(help="The original to compare with; a run folder has its own.")
     ] = None,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help="What files of other makers expect of pixels: 0..255, 0..1, -1..1, imagenet, "
+            "caffe.",
+            show_default="by an integer input's range, else 0..255",
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="nchw or nhwc, where a shape may be either.", show_default="by shape"),
+    ] = None,
+    input_size: Annotated[
+        str | None,
+        typer.Option(help="HEIGHTxWIDTH for files that leave their size open."),
+    ] = None,
     threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
     labels: Labels = None,
     max_drop: MaxDrop = None,
@@ -38,6 +54,7 @@ def validate(
 
     def work(screen: "Screen") -> int:
         from edgecv.proof.gates import exit_code
+        from edgecv.reading import reading_of
         from edgecv.validation import validate_paths
 
         report = validate_paths(
@@ -48,6 +65,7 @@ def validate(
             labels=None if labels is None else Path(labels),
             max_drop=max_drop,
             skip_bad_images=skip_bad_images,
+            reading=reading_of(preprocess, layout, input_size),
             on_event=screen.on_event,
             log=screen.log,
         )

@@ -53,6 +53,24 @@ def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
+def unnamed_layers(kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+    """Return the facts of the weights of a file that no Keras model was the source of."""
+    return tuple(
+        Layer(
+            name=f"kernel {number}",
+            shape=stored.weights.shape,
+            type=str(stored.weights.dtype),
+            weights=stored.weights.size,
+            sparsity=float(np.mean(stored.weights == 0)),
+            distinct=len(np.unique(stored.weights)),
+            scales=stored.scales,
+            output_scale=stored.output_scale,
+            output_zero_point=stored.output_zero_point,
+        )
+        for number, stored in enumerate(kernels, start=1)
+    )
+
+
 def has_shared_weights(model: Any) -> bool:
     """Tell whether some kernel was clustered."""
     return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())

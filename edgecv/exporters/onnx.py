@@ -7,9 +7,15 @@ from pydantic import field_validator, model_validator
 
 from edgecv.contracts import Exporter
 from edgecv.exporters._checks import check_calibration, check_io, check_model, check_precision
-from edgecv.exporters._layers import has_shared_weights, one_scale_note, read_layers
+from edgecv.exporters._layers import (
+    has_shared_weights,
+    one_scale_note,
+    read_layers,
+    unnamed_layers,
+)
 from edgecv.exporters._onnx_choice import choose
 from edgecv.exporters._onnx_convert import convert
+from edgecv.exporters._onnx_foreign import OnnxNetwork
 from edgecv.exporters._onnx_graph import serialized
 from edgecv.exporters._onnx_proof import kernels_in, prove_float, prove_integer
 from edgecv.exporters._onnx_quantize import ACTIVATIONS, Quantizer
@@ -43,22 +49,25 @@ class Onnx(Exporter):
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
+        ``model``: of Keras, or an OnnxNetwork, which is one already.
         ``calibration``: uint8 (N, H, W, C), 0..255; used by int8.
         """
         where = path.name
-        shape = check_model(model, where)
+        is_foreign = isinstance(model, OnnxNetwork)
+        shape = model.shape if is_foreign else check_model(model, where)
         if self.is_calibrated:
             calibration = check_calibration(calibration[: self.calibration_images], shape, where)
-        converted = convert(model, shape, where)
-        notes = one_scale_note(model, self.precision)
+        converted = model.model() if is_foreign else convert(model, shape, where)
+        shared = not is_foreign and has_shared_weights(model)
+        notes = one_scale_note(model, self.precision) if shared else ()
         if self.precision == "float32":
             prove_float(converted, where)
         else:
-            shared = has_shared_weights(model)
             converted, chosen = self._quantize(converted, calibration, where, shared=shared)
             notes = (*chosen, *notes)
         write_bytes(path, serialized(converted))
-        layers = read_layers(model, kernels_in(converted))
+        kernels = kernels_in(converted)
+        layers = unnamed_layers(kernels) if is_foreign else read_layers(model, kernels)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers
         )

@@ -8,12 +8,12 @@ import numpy as np
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
-from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
-from edgecv.runtimes.tensors import check_facts, check_finite, check_images
+from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.runtimes._images import OPEN
+from edgecv.runtimes.tensors import check_finite, check_images, classes_of, facts_of
 
 BATCH = 512
-OPEN = -1
-"""The length of an axis that the model leaves open."""
 
 
 class KerasRuntime(Runtime):
@@ -24,14 +24,14 @@ class KerasRuntime(Runtime):
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
     needs_tensorflow: ClassVar[bool] = True
 
-    def open(self, path: Path, threads: int) -> "KerasSession":
+    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
         from edgecv.importers.keras import load
         from edgecv.tf import load_tensorflow
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
-        return KerasSession(load(path), path)
+        return KerasSession(load(path), path, reading)
 
 
 class KerasSession:
@@ -41,18 +41,22 @@ class KerasSession:
     operation. ``path`` is what failures say.
     """
 
-    def __init__(self, model: Any, path: Path = Path("the Keras model")) -> None:
+    def __init__(
+        self, model: Any, path: Path = Path("the Keras model"), reading: Reading = AS_IT_SAYS
+    ) -> None:
         from edgecv.tf import load_tensorflow
 
         tensorflow, _ = load_tensorflow()
         self._path = path
         self._constant = tensorflow.constant
-        self.facts = SessionFacts(
-            input=_facts(path, "input", model.inputs), output=_facts(path, "output", model.outputs)
+        taken, given = (
+            _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
-        check_facts(path, self.facts, ("float32",), ("float32",))
+        types = ("float32",)
+        self.facts, self._encode = facts_of(path, taken, given, reading, types, types)
+        self._classes = classes_of(path, given, given.shape)
         # The batch is open, so that a last, smaller batch does not compile the model again.
-        signature = tensorflow.TensorSpec([None, *self.facts.input.shape[1:]], tensorflow.float32)
+        signature = tensorflow.TensorSpec([None, *self.facts.image], tensorflow.float32)
         self._call = tensorflow.function(
             lambda images: model(images, training=False), input_signature=[signature]
         )
@@ -60,16 +64,17 @@ class KerasSession:
     def predict(self, images: Images) -> Predictions:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""
         check_images(self._path, self.facts, images)
-        predictions = np.empty((len(images), self.facts.output.shape[1]), np.float32)
+        predictions = np.empty((len(images), self._classes), np.float32)
         for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH].astype(np.float32)
-            predictions[start : start + BATCH] = self._call(self._constant(batch)).numpy()
+            batch = self._encode(images[start : start + BATCH])
+            answer = self._call(self._constant(batch)).numpy()
+            predictions[start : start + BATCH] = answer.reshape(len(batch), self._classes)
         return check_finite(self._path, predictions)
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
         check_images(self._path, self.facts, image)
-        tensor = self._constant(image[:1].astype(np.float32))
+        tensor = self._constant(self._encode(image[:1]))
         return lambda: self._call(tensor)
 
 

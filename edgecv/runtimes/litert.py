@@ -1,6 +1,7 @@
 """LiteRT, formerly TensorFlow Lite."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,18 +10,20 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
-from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
+from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.runtimes._images import OPEN, image_of
 from edgecv.runtimes.tensors import (
-    check_facts,
     check_finite,
     check_images,
+    classes_of,
     decode_output,
+    facts_of,
     one_line,
-    pixel_encoder,
     run_slices,
 )
 
-TYPES = ("float32", "uint8", "int8", "int16")
+TYPES = ("float32", "float16", "uint8", "int8", "int16")
 
 
 class LiteRT(Runtime):
@@ -30,9 +33,9 @@ class LiteRT(Runtime):
     format: ClassVar[Format] = "tflite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
 
-    def open(self, path: Path, threads: int) -> "LiteRTSession":
+    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "LiteRTSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return LiteRTSession(path, threads)
+        return LiteRTSession(path, threads, reading)
 
 
 class LiteRTSession:
@@ -44,7 +47,7 @@ class LiteRTSession:
     another batch size or another number of threads.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, reading: Reading) -> None:
         self._path = path
         self._threads = threads
         try:
@@ -52,28 +55,28 @@ class LiteRTSession:
             self._content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
+        self._reading = reading
         self._interpreters = [self._interpreter(threads=1)]
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
-        self.facts = SessionFacts(input=_facts(taken), output=_facts(given))
-        check_facts(path, self.facts, TYPES, TYPES)
-        if self.facts.input.shape[0] != 1 or self.facts.output.shape[0] != 1:
+        ends = _facts(taken), _facts(given)
+        self.facts, self._encode = facts_of(path, *ends, reading, TYPES, TYPES)
+        self._classes = classes_of(path, ends[1], ends[1].shape)
+        if ends[0].shape[0] != 1 or ends[1].shape[0] != 1:
             raise RuntimeFailure(
                 str(path),
-                f"its batch is fixed at {self.facts.input.shape[0]} images"
-                f" and {self.facts.output.shape[0]} answers",
+                f"its batch is fixed at {ends[0].shape[0]} images and {ends[1].shape[0]} answers",
                 accepted="a batch of 1",
                 remedy="convert the model again with a batch of 1",
             )
-        self._encode = pixel_encoder(self.facts.input)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
         check_images(self._path, self.facts, images)
         while len(self._interpreters) < self._threads:
             self._interpreters.append(self._interpreter(threads=1))
-        values = np.empty((len(images), self.facts.output.shape[1]), self.facts.output.type)
+        values = np.empty((len(images), self._classes), self.facts.output.type)
         run_slices(
             [self._runner(interpreter, images, values) for interpreter in self._interpreters],
             len(images),
@@ -105,7 +108,7 @@ class LiteRTSession:
                         f"it answers {list(answer.shape)}",
                         accepted=f"{list(shape)}, as it declares",
                     )
-                values[index] = answer[0]
+                values[index] = answer.ravel()
 
         return run
 
@@ -114,10 +117,23 @@ class LiteRTSession:
 
         try:
             interpreter = Interpreter(model_content=self._content, num_threads=threads)
+            self._give_size(interpreter)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise self._refusal(error) from None
         return interpreter
+
+    def _give_size(self, interpreter: Any) -> None:
+        """Resize an input whose height and width are open, before anything is made for it."""
+        for details in interpreter.get_input_details():
+            signature = tuple(int(length) for length in details["shape_signature"])
+            if OPEN not in signature[1:]:
+                continue
+            tensor = replace(_facts(details), shape=signature)
+            layout, (height, width, channels) = image_of(self._path, tensor, self._reading)
+            is_first = layout == "nchw"
+            shape = [channels, height, width] if is_first else [height, width, channels]
+            interpreter.resize_tensor_input(details["index"], [1, *shape])
 
     def _only_input_and_output(self) -> tuple[dict[str, Any], dict[str, Any]]:
         (interpreter,) = self._interpreters
@@ -128,13 +144,18 @@ class LiteRTSession:
         if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeFailure(
                 str(self._path),
-                f"it has {len(inputs)} inputs and {len(outputs)} outputs",
+                f"it has {_words(inputs, 'input')} and {_words(outputs, 'output')}",
                 accepted="exactly one input and one output",
             )
         return inputs[0], outputs[0]
 
     def _refusal(self, error: Exception) -> RuntimeFailure:
         return RuntimeFailure(str(self._path), f"LiteRT refused it: {one_line(error)}")
+
+
+def _words(ends: list[dict[str, Any]], kind: str) -> str:
+    names = ", ".join(str(each["name"]) for each in ends)
+    return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
 
 
 def _facts(details: dict[str, Any]) -> TensorFacts:

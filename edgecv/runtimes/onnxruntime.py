@@ -1,6 +1,6 @@
 """ONNX Runtime on the CPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,20 +9,24 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
-from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
+from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.runtimes._images import OPEN
+from edgecv.runtimes._onnx_ends import quantization_in, refuse_external_data
 from edgecv.runtimes.tensors import (
-    check_facts,
     check_finite,
     check_images,
+    classes_of,
     decode_output,
+    facts_of,
     one_line,
-    pixel_encoder,
     run_slices,
 )
 
-TYPES = ("float32", "uint8", "int8")
-OPEN = -1
-"""The length of an axis that the file leaves open."""
+TYPES = ("float32", "float16", "uint8", "int8")
+OUTPUT_TYPES = (*TYPES, "float64")
+NAMES = {"float": "float32", "double": "float64"}
+"""What numpy calls the types that ONNX Runtime calls otherwise."""
 ERRORS_ONLY = 3
 
 
@@ -33,23 +37,24 @@ class OnnxRuntime(Runtime):
     format: ClassVar[Format] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
-    def open(self, path: Path, threads: int) -> "OnnxRuntimeSession":
+    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "OnnxRuntimeSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return OnnxRuntimeSession(path, threads)
+        return OnnxRuntimeSession(path, threads, reading)
 
 
 class OnnxRuntimeSession:
     """One ONNX file, opened.
 
     An integer tensor's scale and zero point are read from the file's metadata:
-    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``.
+    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``; where it has
+    none, from the operator that dequantizes the input or quantizes the output.
 
     Predictions run one image at a time (or the file's own fixed batch), several at once, each on
     one thread: that costs a fifth more than a batch of 32 and the answers cannot depend on the
     number of threads or on an image's neighbours.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, reading: Reading) -> None:
         self._path = path
         self._threads = threads
         try:
@@ -57,22 +62,27 @@ class OnnxRuntimeSession:
             self._content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
-        _refuse_external_data(path, self._content)
+        refuse_external_data(path, self._content)
         self._session = self._make_session(threads=1)
-        metadata = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.facts = SessionFacts(
-            input=_facts(path, "input", self._session.get_inputs(), metadata),
-            output=_facts(path, "output", self._session.get_outputs(), metadata),
-        )
-        check_facts(path, self.facts, TYPES, TYPES)
+        ends = self._end("input"), self._end("output")
+        self.facts, self._encode = facts_of(path, *ends, reading, TYPES, OUTPUT_TYPES)
         batch = self.facts.input.shape[0]
         self._batch = 1 if batch == OPEN else batch
-        self._encode = pixel_encoder(self.facts.input)
+        given = self.facts.output
+        says_all = len(given.shape) > 1 and OPEN not in given.shape[1:]
+        shape = given.shape if says_all else self._shape_of_an_answer()
+        self._classes = classes_of(path, given, shape)
+
+    def _shape_of_an_answer(self) -> tuple[int, ...]:
+        black = np.zeros((self._batch, *self.facts.image), np.uint8)
+        taken, given = self.facts.input.name, self.facts.output.name
+        (answer,) = self._session.run([given], {taken: self._encode(black)})
+        return tuple(answer.shape)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
         check_images(self._path, self.facts, images)
-        values = np.empty((len(images), self.facts.output.shape[1]), self.facts.output.type)
+        values = np.empty((len(images), self._classes), self.facts.output.type)
         runner = self._runner(images, values)
         run_slices([runner] * self._threads, len(images), multiple=self._batch)
         return check_finite(self._path, decode_output(self.facts.output, values))
@@ -99,13 +109,13 @@ class OnnxRuntimeSession:
             for start in range(part.start, part.stop, self._batch):
                 stop = min(start + self._batch, part.stop)
                 answer = self._session.run(given, {taken: self._padded(images[start:stop])})[0]
-                if answer.shape != (self._batch, values.shape[1]):
+                if answer.shape[:1] != (self._batch,) or answer[0].size != self._classes:
                     raise RuntimeFailure(
                         str(self._path),
                         f"it answers {list(answer.shape)} for {self._batch} images",
-                        accepted=f"{[self._batch, values.shape[1]]}, as it declares",
+                        accepted=f"{[self._batch, self._classes]}, as it declares",
                     )
-                values[start:stop] = answer[: stop - start]
+                values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
 
         return run
 
@@ -133,28 +143,34 @@ class OnnxRuntimeSession:
                 str(self._path), f"ONNX Runtime refused it: {one_line(error)}"
             ) from None
 
-
-def _facts(path: Path, kind: str, tensors: list[Any], metadata: dict[str, str]) -> TensorFacts:
-    if len(tensors) != 1:
-        raise RuntimeFailure(
-            str(path), f"it has {len(tensors)} {kind}s", accepted=f"exactly one {kind}"
+    def _end(self, kind: str) -> TensorFacts:
+        tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
+        if len(tensors) != 1:
+            names = ", ".join(tensor.name for tensor in tensors)
+            raise RuntimeFailure(
+                str(self._path),
+                f"it has {len(tensors)} {kind}s" + (f": {names}" if names else ""),
+                accepted=f"exactly one {kind}",
+            )
+        (tensor,) = tensors
+        element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
+        element = NAMES.get(element, element)
+        scale, zero_point = None, None
+        if element in ("uint8", "int8"):
+            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+            scale, zero_point = _declared(self._path, kind, metadata)
+            if scale is None:
+                scale, zero_point = quantization_in(self._content, kind)
+        return TensorFacts(
+            name=tensor.name,
+            shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),
+            type=element,
+            scale=scale,
+            zero_point=zero_point,
         )
-    (tensor,) = tensors
-    element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
-    kind_of_number = "float32" if element == "float" else element
-    scale, zero_point = (
-        (None, None) if kind_of_number == "float32" else _quantization(path, kind, metadata)
-    )
-    return TensorFacts(
-        name=tensor.name,
-        shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),
-        type=kind_of_number,
-        scale=scale,
-        zero_point=zero_point,
-    )
 
 
-def _quantization(
+def _declared(
     path: Path, kind: str, metadata: dict[str, str]
 ) -> tuple[float, int] | tuple[None, None]:
     scale_key, zero_point_key = f"edgecv.{kind}_scale", f"edgecv.{kind}_zero_point"
@@ -166,35 +182,3 @@ def _quantization(
         raise RuntimeFailure(
             str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {one_line(error)}"
         ) from None
-
-
-def _refuse_external_data(path: Path, content: bytes) -> None:
-    # A tensor that lies in another file says where with the key "location", so the file has to
-    # be read as protobuf, which takes 0.1 s, only where that word occurs.
-    if b"location" not in content:
-        return
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        model = onnx.ModelProto.FromString(content)
-    except DecodeError as error:
-        raise RuntimeFailure(str(path), f"is not an ONNX file: {one_line(error)}") from None
-    for message in _messages(model):
-        if isinstance(message, onnx.TensorProto) and (
-            message.external_data or message.data_location == onnx.TensorProto.EXTERNAL
-        ):
-            raise RuntimeFailure(
-                str(path),
-                f'its weights "{message.name}" are in another file',
-                accepted="one file that holds everything",
-                remedy="save it with onnx.save(..., save_as_external_data=False)",
-            )
-
-
-def _messages(message: Any) -> Iterator[Any]:
-    yield message
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is not None:
-            for inner in value if descriptor.is_repeated else [value]:
-                yield from _messages(inner)

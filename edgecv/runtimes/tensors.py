@@ -1,4 +1,4 @@
-"""What all runtimes share: which tensors can be used, and pixels in and probabilities out."""
+"""What all runtimes share: which tensors can be used, what comes out, work between threads."""
 
 import queue
 from collections.abc import Callable, Sequence
@@ -10,37 +10,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.errors import RuntimeFailure
+from edgecv.reading import Reading
 from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
+from edgecv.runtimes._images import image_of, pixel_encoder, preprocessing_of
 
-CHANNELS = (1, 2, 3, 4)
-PIXELS = 256
 LARGEST_SLICE = 64
 
 
-def check_facts(
-    path: Path, facts: SessionFacts, input_types: Sequence[str], output_types: Sequence[str]
-) -> None:
-    """Refuse an artifact that does not take an image and give a row of numbers for it."""
-    taken, given = facts.input, facts.output
-    if len(taken.shape) != 4 or taken.shape[3] not in CHANNELS or min(taken.shape[1:]) < 1:
-        raise RuntimeFailure(
-            str(path),
-            f'its input "{taken.name}" has shape {list(taken.shape)}',
-            accepted="images of one size: [batch, height, width, 1 to 4 channels]",
-        )
-    if len(given.shape) != 2 or given.shape[1] < 1:
-        raise RuntimeFailure(
-            str(path),
-            f'its output "{given.name}" has shape {list(given.shape)}',
-            accepted="one row of numbers for an image: [batch, classes]",
-        )
+def facts_of(
+    path: Path,
+    taken: TensorFacts,
+    given: TensorFacts,
+    reading: Reading,
+    input_types: Sequence[str],
+    output_types: Sequence[str],
+) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
+    """Return the facts of a file that takes an image, and what makes its input of images.
+
+    Raises RuntimeFailure where it takes something else, or of a type that is not known.
+    """
+    layout, image = image_of(path, taken, reading)
     for tensor, types in ((taken, input_types), (given, output_types)):
         _check_type(path, tensor, types)
-    if given.type != "float32" and given.scale is None:
+    if np.dtype(given.type).kind != "f" and given.scale is None:
         _refuse_without_scale(path, given)
     # Bytes need no scale: an image is bytes. Any other integer says nothing without one.
-    if taken.type not in ("float32", "uint8") and taken.scale is None:
+    if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
         _refuse_without_scale(path, taken)
+    asked, notes = preprocessing_of(path, taken, reading, image[2])
+    if layout == "nchw":
+        notes = ("it takes channels before height and width", *notes)
+    return SessionFacts(taken, given, image, notes), pixel_encoder(taken, layout, asked, image[2])
+
+
+def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int]) -> int:
+    """Return how many numbers an output of ``shape`` holds for an image: the axis that is not 1.
+
+    Raises RuntimeFailure where it is no row of numbers.
+    """
+    sides = [length for length in shape[1:] if length != 1]
+    if len(shape) < 2 or len(sides) > 1 or min(shape[1:]) < 1:
+        raise RuntimeFailure(
+            str(path),
+            f'its output "{tensor.name}" has shape {list(shape)}',
+            accepted="one row of numbers for an image: [batch, classes]",
+        )
+    return sides[0] if sides else 1
 
 
 def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
@@ -51,7 +66,7 @@ def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
     if tensor.scale is None:
         return
     zero_point = tensor.zero_point or 0
-    limits = np.iinfo(tensor.type) if tensor.type != "float32" else None
+    limits = np.iinfo(tensor.type) if np.dtype(tensor.type).kind != "f" else None
     if not (np.isfinite(tensor.scale) and tensor.scale > 0) or (
         limits is not None and not limits.min <= zero_point <= limits.max
     ):
@@ -72,33 +87,13 @@ def _refuse_without_scale(path: Path, tensor: TensorFacts) -> None:
 
 def check_images(path: Path, facts: SessionFacts, images: Images) -> None:
     """Refuse images that are not uint8 of the artifact's own height, width and channels."""
-    expected = list(facts.input.shape[1:])
+    expected = list(facts.image)
     if images.dtype != np.uint8 or images.ndim != 4 or list(images.shape[1:]) != expected:
         raise RuntimeFailure(
             str(path),
             f"it takes images of {expected}, and was given {images.dtype} {list(images.shape)}",
             accepted=f"uint8 [images, {', '.join(map(str, expected))}]",
         )
-
-
-def pixel_encoder(tensor: TensorFacts) -> Callable[[Images], NDArray[Any]]:
-    """Return what turns uint8 pixels into the type that the input takes, same shape.
-
-    >>> encode = pixel_encoder(TensorFacts("image", (1, 1, 1, 1), "int8", 1.0, -128))
-    >>> encode(np.array([0, 128, 255], np.uint8))
-    array([-128,    0,  127], dtype=int8)
-    """
-    kind = np.dtype(tensor.type)
-    if kind == np.float32 and tensor.scale is None:
-        return lambda images: images.astype(np.float32, order="C")
-    pixels = np.arange(PIXELS)
-    limits = np.iinfo(kind)
-    scaled = np.round(pixels / (tensor.scale or 1.0)) + (tensor.zero_point or 0)
-    table = np.clip(scaled, limits.min, limits.max).astype(kind)
-    if kind == np.uint8 and np.array_equal(table, pixels):
-        return np.ascontiguousarray
-    # A pixel has 256 values, so a table of them all replaces the arithmetic.
-    return table.take
 
 
 def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:

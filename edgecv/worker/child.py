@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime, Session
 from edgecv.errors import EdgecvError
+from edgecv.reading import Reading
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
@@ -112,7 +113,7 @@ class Service:
         self._memory = memory
         self._requests = requests
         self._answers = answers
-        self._sessions: dict[Version, Session] = {}
+        self._sessions: dict[tuple[Version, str], Session] = {}
         self._images: dict[Version, Images] = {}
         self._alarm_s = 0.0
         self._doing = "starting"
@@ -140,11 +141,11 @@ class Service:
             else:
                 self._say({"kind": "answer", **answer}, arrays)
 
-    def _open(self, path: str) -> Answer:
-        return {"facts": asdict(self._session(path, 0).facts)}, []
+    def _open(self, path: str, reading: str) -> Answer:
+        return {"facts": asdict(self._session(path, reading, 0).facts)}, []
 
-    def _predict(self, path: str, images: str) -> Answer:
-        session = self._session(path, 0)
+    def _predict(self, path: str, reading: str, images: str) -> Answer:
+        session = self._session(path, reading, 0)
         pixels = self._mapped(images)
         self._stage("running it", 0)
         # In chunks, so that the parent hears from a slow model long before it takes it for dead.
@@ -159,9 +160,18 @@ class Service:
         return {}, [np.concatenate(parts)]
 
     def _time(
-        self, paths: list[str], images: str, budget_s: float, min_runs: int, min_blocks: int
+        self,
+        paths: list[str],
+        readings: list[str],
+        images: str,
+        budget_s: float,
+        min_runs: int,
+        min_blocks: int,
     ) -> Answer:
-        sessions = [self._session(path, index) for index, path in enumerate(paths)]
+        sessions = [
+            self._session(*each, index)
+            for index, each in enumerate(zip(paths, readings, strict=True))
+        ]
         calls, runs = [], []
         for index, session in enumerate(sessions):
             self._stage("warming it up", index)
@@ -171,11 +181,12 @@ class Service:
         self._stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
-    def _session(self, path: str, index: int) -> Session:
+    def _session(self, path: str, reading: str, index: int) -> Session:
         self._stage("opening it", index)
-        key = _version(path)
+        key = _version(path), reading
         if key not in self._sessions:
-            self._sessions[key] = self._runtime.open(Path(path), self._threads)
+            asked = Reading.model_validate_json(reading)
+            self._sessions[key] = self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 
     def _mapped(self, path: str) -> Images:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.contracts import Progress
+from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.registry import RUNTIMES
 from edgecv.worker.conversation import Conversation, Died
@@ -80,12 +81,16 @@ class Worker:
         self._written.clear()
         self._folder.cleanup()
 
-    def open(self, path: Path) -> SessionFacts:
+    def open(self, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
         """Return what the runtime says of the file at ``path``."""
-        return self._ask("open", [path], {"path": os.path.abspath(path)}, _read_facts)
+        return self._ask("open", [path], _one(path, reading), _read_facts)
 
     def predict(
-        self, path: Path, images: Path | Images, progress: Progress | None = None
+        self,
+        path: Path,
+        images: Path | Images,
+        progress: Progress | None = None,
+        reading: Reading = AS_IT_SAYS,
     ) -> Predictions:
         """Run all images through the file at ``path``: float32 (N, K).
 
@@ -107,7 +112,7 @@ class Worker:
         return self._ask(
             "predict",
             [path],
-            {"path": os.path.abspath(path), "images": str(images_path)},
+            {**_one(path, reading), "images": str(images_path)},
             read,
             on_progress=lambda done: progress(done, count) if progress else None,
         )
@@ -120,8 +125,11 @@ class Worker:
         budget_s: float,
         min_runs: int = 10,
         min_blocks: int = 10,
+        readings: Sequence[Reading] = (),
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
+
+        ``readings``: one a file, or none where every file says all of itself.
 
         ``budget_s`` is for all files together, after their warm-ups; every file gets at least
         ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. Returns path ->
@@ -144,6 +152,9 @@ class Worker:
             paths,
             {
                 "paths": [os.path.abspath(path) for path in paths],
+                "readings": [
+                    reading.model_dump_json() for reading in readings or [AS_IT_SAYS] * len(paths)
+                ],
                 "images": str(images_path),
                 "budget_s": budget_s,
                 "min_runs": min_runs,
@@ -211,13 +222,19 @@ class Worker:
             self._child = None
 
 
+def _one(path: Path, reading: Reading) -> dict[str, str]:
+    return {"path": os.path.abspath(path), "reading": reading.model_dump_json()}
+
+
 def _read_facts(frame: Frame) -> SessionFacts:
     facts = frame.header.get("facts")
     if frame.arrays or not isinstance(facts, dict):
         raise GarbledFrame("no facts")
-    return SessionFacts(
-        input=_read_tensor(facts.get("input")), output=_read_tensor(facts.get("output"))
-    )
+    ends = _read_tensor(facts.get("input")), _read_tensor(facts.get("output"))
+    match facts:
+        case {"image": [int(height), int(width), int(channels)], "notes": list(notes)}:
+            return SessionFacts(*ends, (height, width, channels), tuple(map(str, notes)))
+    raise GarbledFrame("facts without an image")
 
 
 def _read_tensor(facts: Any) -> TensorFacts:

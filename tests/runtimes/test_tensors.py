@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 
 from edgecv.errors import RuntimeFailure
-from edgecv.records import SessionFacts, TensorFacts
-from edgecv.runtimes.tensors import (
-    check_facts,
-    decode_output,
-    one_line,
-    pixel_encoder,
-    run_slices,
-)
+from edgecv.reading import AS_IT_SAYS
+from edgecv.records import TensorFacts
+from edgecv.runtimes._images import pixel_encoder
+from edgecv.runtimes.tensors import decode_output, facts_of, one_line, run_slices
 
 PIXELS = np.arange(256, dtype=np.uint8)
 PATH = Path("a.file")
@@ -66,28 +62,24 @@ def test_quantized_output_is_scaled_back() -> None:
     ("scale", "zero_point"), [(float("nan"), 0), (-1.0, 0), (float("inf"), 0), (1.0, 300)]
 )
 def test_an_impossible_scale_or_zero_point_is_refused(scale: float, zero_point: int) -> None:
-    facts = SessionFacts(
-        input=tensor("uint8", scale, zero_point), output=TensorFacts("o", (1, 3), "float32")
-    )
+    taken, given = tensor("uint8", scale, zero_point), TensorFacts("o", (1, 3), "float32")
     with pytest.raises(RuntimeFailure, match="scale"):
-        check_facts(PATH, facts, ["uint8"], ["float32"])
+        facts_of(PATH, taken, given, AS_IT_SAYS, ["uint8"], ["float32"])
 
 
 def test_an_integer_that_does_not_say_its_scale_is_refused() -> None:
     for taken, given in (("int8", "float32"), ("uint8", "int8")):
-        facts = SessionFacts(input=tensor(taken), output=TensorFacts("o", (1, 3), given))
+        ends = tensor(taken), TensorFacts("o", (1, 3), given)
         with pytest.raises(RuntimeFailure, match="is int8 and does not say its scale"):
-            check_facts(PATH, facts, ["uint8", "int8"], ["float32", "int8"])
+            facts_of(PATH, *ends, AS_IT_SAYS, ["uint8", "int8"], ["float32", "int8"])
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (-1, 8, -1, 3), (1, 8, 8), (1, 8, 8, 0)])
+@pytest.mark.parametrize("shape", [(1, 5, 8, 8), (-1, 8, -1, 3), (1, 8, 8), (1, 8, 8, 0)])
 def test_what_is_not_an_image_of_one_size_is_refused(shape: tuple[int, ...]) -> None:
-    facts = SessionFacts(
-        input=TensorFacts("i", shape, "uint8"), output=TensorFacts("o", (1, 3), "float32")
-    )
-    with pytest.raises(RuntimeFailure) as caught:
-        check_facts(PATH, facts, ["uint8"], ["float32"])
-    assert f"shape {list(shape)}; accepted: images of one size" in str(caught.value)
+    taken, given = TensorFacts("i", shape, "uint8"), TensorFacts("o", (1, 3), "float32")
+    with pytest.raises(RuntimeFailure, match="accepted: images of one size") as caught:
+        facts_of(PATH, taken, given, AS_IT_SAYS, ["uint8"], ["float32"])
+    assert f"shape {list(shape)}" in str(caught.value)
 
 
 @pytest.mark.parametrize("runners", [1, 2, 5])

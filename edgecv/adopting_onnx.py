@@ -1,0 +1,136 @@
+"""A user's ONNX model: run as it is by a child for the baseline, adapted for what is made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.adopting import CLEARLY_BETTER, fitted
+from edgecv.baseline import Original, Reference
+from edgecv.errors import InputError
+from edgecv.exporters._onnx_foreign import Ends, OnnxNetwork, adapted
+from edgecv.hints import is_near_chance, with_each_choice, words_of
+from edgecv.measuring import CORES
+from edgecv.preprocessing import Preprocessing
+from edgecv.proof.probabilities import as_probabilities
+from edgecv.reading import Reading
+from edgecv.recipe import Recipe
+from edgecv.records import Dataset, Images, Predictions, Shape
+from edgecv.store import content_key, file_sha256
+from edgecv.worker import Worker
+
+SUFFIX = ".onnx"
+STAGE_VERSION = 1
+COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
+
+
+def is_onnx(recipe: Recipe) -> bool:
+    """Tell whether the recipe's model is an ONNX file."""
+    model = recipe.baseline.model
+    return model is not None and Path(model).suffix.lower() == SUFFIX
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise InputError where the recipe asks of an ONNX file what needs a Keras model: at once."""
+    path = Path(str(recipe.baseline.model))
+    if not path.is_file():
+        raise InputError("MODEL", f"there is no file {path}")
+    if recipe.techniques:
+        names = ", ".join(technique.name for technique in recipe.techniques)
+        raise InputError(
+            str(path),
+            f"is an ONNX file, which cannot be trained on, and {names} needs that",
+            accepted="--quantize int8 or none",
+            remedy="give the Keras model for anything else",
+        )
+    others = [each.format for each in recipe.exports if each.format != "onnx"]
+    if others:
+        raise InputError(
+            str(path),
+            f"is an ONNX file, which cannot be written as {others[0]}",
+            accepted="--format onnx",
+            remedy=f"give the Keras model for {others[0]}",
+        )
+
+
+@dataclass(frozen=True)
+class AdoptedOnnx:
+    """A user's ONNX model: ``model`` takes pixels and gives probabilities."""
+
+    path: Path
+    reading: Reading
+    model: OnnxNetwork
+    reference: Reference
+    """What the file itself says of the test images, run by a child."""
+    notes: tuple[str, ...]
+
+    def keep(self) -> Original:
+        """Return the user's own file; its hash is of what was said about pixels, too."""
+        said = self.reading.model_dump(mode="json")
+        key = content_key("onnx", STAGE_VERSION, file_sha256(self.path), said)
+        return Original(self.path, key)
+
+
+def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Dataset, AdoptedOnnx]:
+    """Return the data for a user's ONNX model, loaded by ``load(shape)``, and the model.
+
+    It is opened and run in a child before this process reads it. Raises InputError where it does
+    not fit the data or sees other pixels than it was trained on, RuntimeFailure where it does not
+    run, StepError where it cannot be adapted.
+    """
+    path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
+    with Worker("onnxruntime", CORES) as worker:
+        facts = worker.open(path, reading)
+        loaded = load(facts.image)
+        outputs = worker.predict(path, loaded.test.images, reading=reading)
+        data = fitted(loaded, outputs.shape[1], recipe.baseline.labels, path)
+        try:
+            predictions, logits = as_probabilities(outputs, facts.output.scale)
+        except ValueError as error:
+            raise InputError(str(path), str(error), accepted="probabilities or logits") from None
+        hints = _hints(recipe, worker, data, predictions)
+    ends = Ends(
+        shape=facts.image,
+        classes=len(data.class_names),
+        channels_first=tuple(facts.input.shape[1:]) != facts.image,
+        gives_logits=bool(logits),
+        preprocess=reading.preprocess or Preprocessing(),
+    )
+    network = adapted(path, ends)
+    given = logits or ("it gives probabilities",)
+    return data, AdoptedOnnx(
+        path,
+        reading,
+        network,
+        Reference(predictions, network.parameters),
+        (*(f"the model: {note}" for note in (*facts.notes, *given)), *hints, COSTS),
+    )
+
+
+def _hints(
+    recipe: Recipe, worker: Worker, data: Dataset, predictions: Predictions
+) -> tuple[str, ...]:
+    """Say what other pixels would give, where the model is hardly better than guessing.
+
+    Raises InputError where another preprocessing is clearly right.
+    """
+    path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
+    if not data.has_labels:
+        return ()
+    value = recipe.task.metric(predictions, data.test.labels)
+    if not is_near_chance(value, data):
+        return ()
+
+    def predict(images: Images, choice: Preprocessing) -> Predictions:
+        asked = reading.model_copy(update={"preprocess": choice})
+        return worker.predict(path, images, reading=asked)
+
+    found = with_each_choice(predict, data, recipe.task)
+    best = max(found, key=lambda name: found[name])
+    words = words_of(found, data)
+    if found[best] > value + CLEARLY_BETTER:
+        raise InputError(
+            str(path),
+            f"is right on {value:.1%} of the images, which is no better than guessing; {words}",
+            remedy=f"give --preprocess {best}",
+        )
+    return (f"the baseline is hardly better than guessing; {words}",)
