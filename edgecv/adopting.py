@@ -13,9 +13,11 @@ from edgecv.errors import InputError
 from edgecv.preprocessing import NAMED, Preprocessing, found_in, named, with_preprocessing
 from edgecv.records import Dataset, Shape
 from edgecv.softmax import with_softmax
-from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.store import Store, content_key, file_sha256, tree_sha256, write_bytes, write_json
+from edgecv.trust import Trust
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
+NO_TRUST = Trust()
 IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
 """A model within so much of guessing may see other pixels than it was trained on."""
@@ -30,6 +32,7 @@ class Adopted:
     model: Any
     key: str | None
     notes: tuple[str, ...]
+    trust: Trust = NO_TRUST
 
     @property
     def shape(self) -> Shape:
@@ -45,7 +48,7 @@ class Adopted:
         from edgecv.tf import model_bytes
 
         if self.key is None:
-            return Original(self.path, file_sha256(self.path))
+            return Original(self.path, file_sha256(self.path), self.trust)
 
         def make(folder: Path) -> None:
             suffix, content = model_bytes(self.model)
@@ -53,28 +56,36 @@ class Adopted:
             write_json(folder / "facts.json", {"notes": self.notes})
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
-        return Original(path, file_sha256(path))
+        return Original(path, file_sha256(path), self.trust)
 
 
-def adopt(path: Path, preprocess: str | Preprocessing | None, store: Store) -> Adopted:
+def adopt(
+    path: Path,
+    preprocess: str | Preprocessing | None,
+    store: Store,
+    trust: Trust = NO_TRUST,
+) -> Adopted:
     """Load a user's model and adapt it, or take what an earlier run has adapted.
 
     Raises InputError where the file is no model, not safe, or cannot be adapted.
     """
     asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
     options = None if asked is None else asked.model_dump(mode="json")
-    key = content_key("model", STAGE_VERSION, file_sha256(path), options)
+    key = content_key("model", STAGE_VERSION, tree_sha256(path), options, trust.model_dump())
     stage = store.find("models", key)
     if stage is not None:
         (kept,) = stage.glob("model.*")
         facts = json.loads((stage / "facts.json").read_text("utf-8"))
-        return Adopted(path, importer_of(kept).load(kept), key, tuple(facts["notes"]))
+        model = importer_of(kept).load(kept, trust)
+        return Adopted(path, model, key, tuple(facts["notes"]), trust)
     importer = importer_of(path)
-    loaded, notes = importer.load_with_notes(path)
+    loaded, notes = importer.load_with_notes(path, trust)
     input_shape_of(loaded, path)
-    model, more = _adapted(loaded, asked, str(path))
+    with trust.scope():
+        model, more = _adapted(loaded, asked, str(path))
     is_own = model is loaded and importer.keeps_its_format(path)
-    return Adopted(path, model, None if is_own else key, (*notes, *more))
+    notes = (*trust.notes(), *notes, *more)
+    return Adopted(path, model, None if is_own else key, notes, trust)
 
 
 def _adapted(model: Any, asked: Preprocessing | None, where: str) -> tuple[Any, tuple[str, ...]]:
@@ -104,7 +115,9 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     chance = 1 / len(data.class_names)
     if value > chance + NEAR_CHANCE:
         return None
-    bare, _ = with_softmax(importer_of(adopted.path).load(adopted.path), str(adopted.path))
+    bare, _ = with_softmax(
+        importer_of(adopted.path).load(adopted.path, adopted.trust), str(adopted.path)
+    )
     if found_in(bare) is not None:
         return None
     images = data.test.images[:IMAGES_FOR_A_HINT]

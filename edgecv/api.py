@@ -14,6 +14,8 @@ def compress(
     model: str | Path | None = None,
     *,
     preprocess: str | None = None,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
     quantize: str | None = None,
     shrink: float | str | None = None,
     distil: bool = False,
@@ -50,6 +52,8 @@ def compress(
             "model": _text(model),
             "recipe": _text(recipe),
             "preprocess": preprocess,
+            "trust_model": trust_model,
+            "custom_objects": tuple(custom_objects),
             "quantize": quantize,
             "shrink": None if shrink is None else str(shrink),
             "distil": distil,
@@ -81,6 +85,8 @@ def validate(
     threads: int = 1,
     max_drop: float | None = None,
     skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Report:
     """Measure run folders and files again: ``edgecv validate``."""
@@ -94,6 +100,8 @@ def validate(
         threads=threads,
         max_drop=max_drop,
         skip_bad_images=skip_bad_images,
+        trust_model=trust_model,
+        custom_objects=tuple(custom_objects),
         on_event=on_event,
     )
 

@@ -43,6 +43,8 @@ class Flags(Options):
 
     model: str | None = None
     preprocess: str | None = None
+    trust_model: bool = False
+    custom_objects: tuple[str, ...] = ()
     recipe: str | None = None
     quantize: str | None = None
     shrink: str | None = None
@@ -150,8 +152,8 @@ class Flags(Options):
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
-        elif self.preprocess is not None:
-            raise InputError("--preprocess", "goes with a MODEL")
+        else:
+            self._refuse_without_model()
         if self.max_drop is not None:
             changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
@@ -167,8 +169,23 @@ class Flags(Options):
         return recipe.replace(**changes)
 
     def _baseline(self) -> Baseline:
-        options = {"model": self.model, "preprocess": self.preprocess}
-        return parse_options(Baseline, options, "--preprocess")
+        options = {
+            "model": self.model,
+            "preprocess": self.preprocess,
+            "trust": self.trust_model,
+            "custom_objects": self.custom_objects,
+        }
+        asks_for_trust = self.preprocess is None and (self.trust_model or self.custom_objects)
+        where = "--trust-model, --custom-objects" if asks_for_trust else "--preprocess"
+        return parse_options(Baseline, options, where)
+
+    def _refuse_without_model(self) -> None:
+        if self.preprocess is not None:
+            raise InputError("--preprocess", "goes with a MODEL")
+        if self.trust_model:
+            raise InputError("--trust-model", "goes with a MODEL", remedy="leave it out")
+        if self.custom_objects:
+            raise InputError("--custom-objects", "goes with a MODEL", remedy="leave it out")
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}

@@ -65,6 +65,7 @@ def run(
     check_calibration(recipe, data)
     check_techniques(recipe, data, adopted)
     with (
+        recipe.baseline.trusted.scope(),
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
     ):
@@ -142,8 +143,9 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | None) -> 
 
 def check_model(recipe: Recipe) -> None:
     """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
-    if recipe.baseline.model is not None:
-        baselines.check_model_file(Path(recipe.baseline.model))
+    baseline = recipe.baseline
+    if baseline.model is not None:
+        baselines.check_model_file(Path(baseline.model), baseline.trusted, recipe.techniques)
 
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
@@ -212,7 +214,9 @@ def _inputs(recipe: Recipe, store: Store, on_event: OnEvent) -> tuple[Dataset, A
     if recipe.baseline.model is None:
         return load_data(recipe, recipe.baseline.input_shape, on_event), None
     on_event(Event("baseline", f"opening the model {recipe.baseline.model}"))
-    adopted = adopt(Path(recipe.baseline.model), recipe.baseline.preprocess, store)
+    adopted = adopt(
+        Path(recipe.baseline.model), recipe.baseline.preprocess, store, recipe.baseline.trusted
+    )
     for note in adopted.notes:
         on_event(Event("note", note))
     data = load_data(recipe, adopted.shape, on_event)

@@ -14,6 +14,7 @@ from edgecv.preprocessing import Preprocessing, named
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
+from edgecv.trust import Trust, check_custom_objects
 
 LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -47,6 +48,10 @@ class Baseline(Options):
     """A Keras model file; without it the architecture is trained, once, and kept."""
     preprocess: str | Preprocessing | None = None
     """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
+    trust: bool = False
+    """Whether the model file may run any code of its author: needed for what is not standard."""
+    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
+    """Classes and functions of the user's own that the model needs, each as "module:name"."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -56,7 +61,15 @@ class Baseline(Options):
             named(self.preprocess, "preprocess")
         if self.preprocess is not None and self.model is None:
             raise ValueError("preprocess is for a model; an architecture rescales by itself")
+        if (self.trust or self.custom_objects) and self.model is None:
+            raise ValueError("trust and custom_objects are for a model; an architecture is ours")
+        check_custom_objects(self.custom_objects)
         return self
+
+    @property
+    def trusted(self) -> Trust:
+        """What may be in the model file."""
+        return Trust(everything=self.trust, custom_objects=self.custom_objects)
 
 
 BASELINE_KEYS = tuple(Baseline.model_fields)
@@ -91,6 +104,10 @@ class Recipe(Options):
             }
         else:
             del baseline["input_shape"]
+        if not self.baseline.trust:
+            del baseline["trust"]
+        if not self.baseline.custom_objects:
+            del baseline["custom_objects"]
         return {
             **self.settings.model_dump(),
             "data": DATASETS.table(self.data),

@@ -32,6 +32,7 @@ from edgecv.records import (
 from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
+from edgecv.trust import Trust, check_custom_objects
 
 OnEvent = Callable[[Event], None]
 PRECISION_NOT_KNOWN = "given"
@@ -60,6 +61,8 @@ def validate_paths(
     threads: int = 1,
     max_drop: float | None = None,
     skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: tuple[str, ...] = (),
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
 ) -> Report:
@@ -72,7 +75,9 @@ def validate_paths(
     limit = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop").max_drop_points
     threads = settings.threads
     request = _request(paths, data, baseline, skip_bad_images)
-    with bench(threads, log) as tests:
+    check_custom_objects(custom_objects)
+    trust = Trust(everything=trust_model, custom_objects=custom_objects)
+    with bench(threads, log, trust) as tests:
         shape, closed = _common_shape(request, tests)
         loaded = load_source(request.source, shape, request.seed, on_event)
         _check_same_images(request, loaded)
@@ -83,7 +88,7 @@ def validate_paths(
     task = TASKS.parse({"task": "classification"}, "task")
     comparisons = compare_all(usable, reference, loaded.test.labels, task, threads)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
-    return _report(request, loaded, task, reference, comparisons, gates)
+    return _report(request, loaded, task, reference, comparisons, gates, trust.notes())
 
 
 def _request(
@@ -260,6 +265,7 @@ def _report(
     reference: Predictions | None,
     comparisons: Sequence[Comparison],
     gates: Sequence[Gate],
+    notes: tuple[str, ...],
 ) -> Report:
     recipe: dict[str, Any] = {"data": DATASETS.table(request.source), "seed": request.seed}
     baseline = None
@@ -276,4 +282,5 @@ def _report(
         baseline=baseline,
         comparisons=tuple(comparisons),
         gates=tuple(gates),
+        notes=notes,
     )

@@ -23,6 +23,7 @@ FLOORS = (
         "preprocessing",
         "distillation",
         "checkpoint",
+        "trust",
         "store",
         "tf",
         "schedule",

@@ -7,6 +7,7 @@ import typer
 from edgecv.cli.options import (
     Architecture,
     AsJson,
+    CustomObjects,
     Data,
     DryRun,
     Epochs,
@@ -17,6 +18,7 @@ from edgecv.cli.options import (
     Seed,
     SkipBadImages,
     Threads,
+    TrustModel,
 )
 from edgecv.cli.running import on_screen, recipe_of
 
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 def compress(
     model: Annotated[
         str | None,
-        typer.Argument(help="A .keras (Keras 3 or 2) or .h5; without it a baseline is trained."),
+        typer.Argument(
+            help="A .keras (Keras 3 or 2), .h5 or SavedModel folder; without it a baseline is "
+            "trained."
+        ),
     ] = None,
     quantize: Annotated[
         str | None,
@@ -44,6 +49,8 @@ def compress(
             show_default="as in its graph",
         ),
     ] = None,
+    trust_model: TrustModel = False,
+    custom_objects: CustomObjects = None,
     shrink: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +103,8 @@ def compress(
         "model": model,
         "quantize": quantize,
         "preprocess": preprocess,
+        "trust_model": trust_model,
+        "custom_objects": tuple(custom_objects or ()),
         "shrink": shrink,
         "distil": distil,
         "prune": prune,

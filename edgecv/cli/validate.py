@@ -7,8 +7,10 @@ import typer
 
 from edgecv.cli.options import (
     AsJson,
+    CustomObjects,
     MaxDrop,
     SkipBadImages,
+    TrustModel,
 )
 from edgecv.cli.running import on_screen
 
@@ -30,6 +32,8 @@ def validate(
     threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
     max_drop: MaxDrop = None,
     skip_bad_images: SkipBadImages = False,
+    trust_model: TrustModel = False,
+    custom_objects: CustomObjects = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure artifacts again; TensorFlow is loaded only for Keras models."""
@@ -45,6 +49,8 @@ def validate(
             threads=threads,
             max_drop=max_drop,
             skip_bad_images=skip_bad_images,
+            trust_model=trust_model,
+            custom_objects=tuple(custom_objects or ()),
             on_event=screen.on_event,
             log=screen.log,
         )

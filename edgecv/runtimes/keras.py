@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
 from edgecv.runtimes.tensors import check_facts, check_finite, check_images
+from edgecv.trust import Trust
 
 BATCH = 512
 OPEN = -1
@@ -23,6 +25,10 @@ class KerasRuntime(Runtime):
     format: ClassVar[Format] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
     needs_tensorflow: ClassVar[bool] = True
+    everything: bool = False
+    """Whether a file may run any code of its author."""
+    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
+    """The user's own classes and functions, each as "module:name"."""
 
     def open(self, path: Path, threads: int) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
@@ -31,7 +37,8 @@ class KerasRuntime(Runtime):
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
-        return KerasSession(load(path), path)
+        trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
+        return KerasSession(load(path, trust), path)
 
 
 class KerasSession:
