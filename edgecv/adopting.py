@@ -82,16 +82,20 @@ def adopt(
     loaded, notes = importer.load_with_notes(path, trust)
     input_shape_of(loaded, path)
     with trust.scope():
-        model, more = _adapted(loaded, asked, str(path))
+        model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
     is_own = model is loaded and importer.keeps_its_format(path)
     notes = (*trust.notes(), *notes, *more)
     return Adopted(path, model, None if is_own else key, notes, trust)
 
 
-def _adapted(model: Any, asked: Preprocessing | None, where: str) -> tuple[Any, tuple[str, ...]]:
+def _adapted(
+    model: Any, asked: Preprocessing | None, where: str, *, has_layers: bool
+) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     own = found_in(model)
     if asked is None:
+        if not has_layers:
+            own = "the model, and nobody can see whether it rescales them (--preprocess)"
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
     else:
         if own is not None and asked != Preprocessing():

@@ -153,6 +153,9 @@ def lambda_options(config: Mapping[str, Any]) -> dict[str, Any]:
         "function": [code.get("code"), code.get("defaults"), code.get("closure")],
         "function_type": "lambda",
         "module": "builtins",
+        "output_shape": None,
+        "output_shape_type": "raw",
+        "output_shape_module": None,
         "arguments": dict(config.get("arguments") or {}),
     }
 

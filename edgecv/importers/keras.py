@@ -30,7 +30,7 @@ class KerasFile(Importer):
     @classmethod
     def reads(cls, path: Path) -> bool:
         """Tell by the first bytes: a zip or HDF5."""
-        return _magic(path).startswith((ZIP, HDF5))
+        return path.is_file() and _magic(path).startswith((ZIP, HDF5))
 
     def load(self, path: Path, trust: Trust = STANDARD) -> Any:
         """Check the file's configuration, then build the model."""
