@@ -63,7 +63,8 @@ def run(
     place = preflight(recipe, store, force)
     data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
-    check_techniques(recipe, data, adopted)
+    with recipe.baseline.trusted.scope():
+        check_techniques(recipe, data, adopted)
     with (
         recipe.baseline.trusted.scope(),
         store.writing(place, replace=force) as folder,
