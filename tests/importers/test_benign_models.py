@@ -228,12 +228,3 @@ def test_the_families_of_keras(name: str, suffix: str, tmp_path: Path) -> None:
     _, keras = load_tensorflow()
     model = getattr(keras.applications, name)(input_shape=SHAPE, weights=None, classes=3)
     check_comes_back(model, tmp_path / f"model{suffix}")
-
-
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_mobilenet_v3(suffix: str, tmp_path: Path) -> None:
-    """Its hard swish is made of operations of TensorFlow."""
-    _, keras = load_tensorflow()
-    build = keras.applications.MobileNetV3Small
-    model = build(input_shape=SHAPE, weights=None, classes=3, alpha=0.35, minimalistic=False)
-    check_comes_back(model, tmp_path / f"model{suffix}")
