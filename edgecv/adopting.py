@@ -16,9 +16,11 @@ from edgecv.pixel_statistics import misfit
 from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
 from edgecv.records import Dataset, Shape
 from edgecv.softmax import with_softmax
-from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.store import Store, content_key, file_sha256, tree_sha256, write_bytes, write_json
+from edgecv.trust import Trust
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
+NO_TRUST = Trust()
 IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
 """A model within so much of guessing may see other pixels than it was trained on."""
@@ -37,6 +39,7 @@ class Adopted:
     model: Any
     key: str | None
     notes: tuple[str, ...]
+    trust: Trust = NO_TRUST
 
     @property
     def shape(self) -> Shape:
@@ -55,7 +58,7 @@ class Adopted:
         from edgecv.tf import model_bytes
 
         if self.key is None:
-            return Original(self.path, file_sha256(self.path))
+            return Original(self.path, file_sha256(self.path), self.trust)
 
         def make(folder: Path) -> None:
             suffix, content = model_bytes(self.model)
@@ -63,7 +66,7 @@ class Adopted:
             write_json(folder / "facts.json", {"notes": self.notes})
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
-        return Original(path, file_sha256(path))
+        return Original(path, file_sha256(path), self.trust)
 
 
 def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path) -> Dataset:
@@ -83,31 +86,43 @@ def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path
     return ordered
 
 
-def adopt(path: Path, preprocess: str | Preprocessing | None, store: Store) -> Adopted:
+def adopt(
+    path: Path,
+    preprocess: str | Preprocessing | None,
+    store: Store,
+    trust: Trust = NO_TRUST,
+) -> Adopted:
     """Load a user's model and adapt it, or take what an earlier run has adapted.
 
     Raises InputError where the file is no model, not safe, or cannot be adapted.
     """
     asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
     options = None if asked is None else asked.model_dump(mode="json")
-    key = content_key("model", STAGE_VERSION, file_sha256(path), options)
+    key = content_key("model", STAGE_VERSION, tree_sha256(path), options, trust.model_dump())
     stage = store.find("models", key)
     if stage is not None:
         (kept,) = stage.glob("model.*")
         facts = json.loads((stage / "facts.json").read_text("utf-8"))
-        return Adopted(path, importer_of(kept).load(kept), key, tuple(facts["notes"]))
+        model = importer_of(kept).load(kept, trust)
+        return Adopted(path, model, key, tuple(facts["notes"]), trust)
     importer = importer_of(path)
-    loaded, notes = importer.load_with_notes(path)
+    loaded, notes = importer.load_with_notes(path, trust)
     input_shape_of(loaded, path)
-    model, more = _adapted(loaded, asked, str(path))
+    with trust.scope():
+        model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
     is_own = model is loaded and importer.keeps_its_format(path)
-    return Adopted(path, model, None if is_own else key, (*notes, *more))
+    notes = (*trust.notes(), *notes, *more)
+    return Adopted(path, model, None if is_own else key, notes, trust)
 
 
-def _adapted(model: Any, asked: Preprocessing | None, where: str) -> tuple[Any, tuple[str, ...]]:
+def _adapted(
+    model: Any, asked: Preprocessing | None, where: str, *, has_layers: bool
+) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     own = found_in(model)
     if asked is None:
+        if not has_layers:
+            own = "the model, and nobody can see whether it rescales them (--preprocess)"
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
     else:
         if own is not None and asked != Preprocessing():
@@ -131,7 +146,9 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     chance = 1 / len(data.class_names)
     if value > chance + NEAR_CHANCE:
         return None
-    bare, _ = with_softmax(importer_of(adopted.path).load(adopted.path), str(adopted.path))
+    bare, _ = with_softmax(
+        importer_of(adopted.path).load(adopted.path, adopted.trust), str(adopted.path)
+    )
     if found_in(bare) is not None:
         return None
     images = data.test.images[:IMAGES_FOR_A_HINT]
@@ -163,7 +180,7 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
     now = misfit(adopted.model, images)
     if now is None or now < FAR:
         return None
-    bare = importer_of(adopted.path).load(adopted.path)
+    bare = importer_of(adopted.path).load(adopted.path, adopted.trust)
     if found_in(bare) is not None:
         return None
     found = {

@@ -17,6 +17,8 @@ def compress(
     preprocess: str | None = None,
     labels: str | Path | None = None,
     io: str | None = None,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
     quantize: str | None = None,
     shrink: float | str | None = None,
     distil: bool = False,
@@ -55,6 +57,8 @@ def compress(
             "preprocess": preprocess,
             "labels": _text(labels),
             "io": io,
+            "trust_model": trust_model,
+            "custom_objects": tuple(custom_objects),
             "quantize": quantize,
             "shrink": None if shrink is None else str(shrink),
             "distil": distil,
@@ -90,6 +94,8 @@ def validate(
     threads: int = 1,
     max_drop: float | None = None,
     skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Report:
     """Measure run folders and files again: ``edgecv validate``."""
@@ -105,6 +111,8 @@ def validate(
         max_drop=max_drop,
         skip_bad_images=skip_bad_images,
         reading=reading_of(preprocess, layout, input_size),
+        trust_model=trust_model,
+        custom_objects=tuple(custom_objects),
         on_event=on_event,
     )
 

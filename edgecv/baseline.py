@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.contracts import Technique
 from edgecv.errors import InputError
 from edgecv.recipe import Recipe
 from edgecv.records import Dataset, Event, Predictions, Shape, Split
 from edgecv.registry import ARCHITECTURES, DATASETS, IMPORTERS
 from edgecv.reports.curves import write_curves
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.trust import Trust
 
 OnEvent = Callable[[Event], None]
+NO_TRUST = Trust()
 MODEL = "model.keras"
 STAGE_VERSION = 1
 
@@ -28,10 +31,12 @@ class Original:
 
     path: Path
     sha256: str
+    trust: Trust = NO_TRUST
+    """What may be in the file: as in the user's own, where it was made from that."""
 
     def load(self) -> Any:
         """Return the tf-keras model."""
-        return importer_of(self.path).load(self.path)
+        return importer_of(self.path).load(self.path, self.trust)
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,28 @@ class Reference:
 def importer_of(path: Path) -> Any:
     """Return the importer that reads a file. Raises InputError that says what is read."""
     for cls in IMPORTERS.classes.values():
-        if path.suffix.lower() in cls.suffixes:
+        if cls.reads(path):
             return cls()
     known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes] + [".onnx"]
     raise InputError(
-        str(path), f'has the ending "{path.suffix}"', accepted=f"models in {', '.join(known)}"
+        str(path), "is no model by its content", accepted=f"{', '.join(known)}, SavedModel folders"
     )
 
 
-def check_model_file(path: Path) -> None:
-    """Raise InputError unless there is a model file of a known kind: quick, no TensorFlow."""
-    importer_of(path)
-    if not path.is_file():
+def check_model_file(path: Path, trust: Trust, techniques: Sequence[Technique]) -> None:
+    """Raise InputError unless there is a model that such a run can take: quick, no TensorFlow."""
+    if not path.exists():
         raise InputError("MODEL", f"there is no file {path}")
+    importer = importer_of(path)
+    importer.check_trust(path, trust)
+    if techniques and not importer.has_layers:
+        names = ", ".join(technique.name for technique in techniques)
+        raise InputError(
+            str(path),
+            f"is a {importer.name} and has no layers to retrain: {names} cannot be applied",
+            accepted="conversion and --quantize",
+            remedy="give the model as .keras or .h5",
+        )
 
 
 def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Original:

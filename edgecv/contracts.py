@@ -118,14 +118,29 @@ class Importer(Plugin):
     """Reads a model file that people arrive with."""
 
     suffixes: ClassVar[tuple[str, ...]]
+    """How its files are usually called; what they are is told by their content."""
+    has_layers: ClassVar[bool] = True
+    """Whether its models are made of layers: others can be converted, but not trained."""
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, path: Path) -> bool:
+        """Tell, quickly and by its content, whether this importer reads what is at ``path``."""
+
+    def check_trust(self, path: Path, trust: Any) -> None:
+        """Raise InputError where such files are never loaded with so little trust."""
+        return
 
     @abstractmethod
-    def load(self, path: Path) -> Any:
-        """Return a tf-keras model. Raises InputError where the file is not one, or not safe."""
+    def load(self, path: Path, trust: Any = ...) -> Any:
+        """Return a tf-keras model. Raises InputError where the file is not one, or not safe.
 
-    def load_with_notes(self, path: Path) -> tuple[Any, tuple[str, ...]]:
+        ``trust``, a Trust: what may be in it beside standard layers.
+        """
+
+    def load_with_notes(self, path: Path, trust: Any = ...) -> tuple[Any, tuple[str, ...]]:
         """Return the model and sentences on how it came in, for the report."""
-        return self.load(path), ()
+        return self.load(path, trust), ()
 
     def keeps_its_format(self, path: Path) -> bool:
         """Tell whether the file itself is of the format that edgecv writes."""

@@ -48,6 +48,8 @@ class Flags(Options):
     preprocess: str | None = None
     labels: str | None = None
     io: str | None = None
+    trust_model: bool = False
+    custom_objects: tuple[str, ...] = ()
     recipe: str | None = None
     quantize: str | None = None
     shrink: str | None = None
@@ -163,9 +165,8 @@ class Flags(Options):
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
-        elif self.preprocess is not None or self.labels is not None:
-            flag = "--labels" if self.preprocess is None else "--preprocess"
-            raise InputError(flag, "goes with a MODEL")
+        else:
+            self._refuse_without_model()
         if self.max_drop is not None:
             changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
@@ -183,12 +184,25 @@ class Flags(Options):
         return changed
 
     def _baseline(self) -> Baseline:
-        options = {"model": self.model, "preprocess": self.preprocess}
-        checked = parse_options(Baseline, options, "--preprocess")
+        options = {
+            "model": self.model,
+            "preprocess": self.preprocess,
+            "trust": self.trust_model,
+            "custom_objects": self.custom_objects,
+        }
+        asks_for_trust = self.preprocess is None and (self.trust_model or self.custom_objects)
+        where = "--trust-model, --custom-objects" if asks_for_trust else "--preprocess"
+        checked = parse_options(Baseline, options, where)
         if self.labels is None:
             return checked
         names = read_labels(Path(self.labels))
         return parse_options(Baseline, {**checked.model_dump(), "labels": names}, "--labels")
+
+    def _refuse_without_model(self) -> None:
+        for field in ("preprocess", "labels", "trust_model", "custom_objects"):
+            if getattr(self, field):
+                flag = f"--{field.replace('_', '-')}"
+                raise InputError(flag, "goes with a MODEL", remedy="leave it out")
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}

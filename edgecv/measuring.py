@@ -19,11 +19,15 @@ from edgecv.records import (
     SessionFacts,
 )
 from edgecv.registry import RUNTIMES
+from edgecv.trust import Trust
 from edgecv.worker import Worker
 
 CORES = os.cpu_count() or 1
 SECONDS_A_FILE = 0.5
 """Time spent on the latency of one file, after its warm-up."""
+TRUSTING = "keras"
+"""The runtime whose files may hold code."""
+NO_TRUST = Trust()
 OnEvent = Callable[[Event], None]
 
 
@@ -42,6 +46,8 @@ class Bench:
 
     threads: int
     log: Path | None = None
+    trust: Trust = NO_TRUST
+    """What may be in a Keras model that is measured."""
     _workers: dict[tuple[str, int], Worker] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -49,7 +55,10 @@ class Bench:
         """Return the worker of a runtime, started at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
-            worker = self._stack.enter_context(Worker(runtime, threads, log=self.log))
+            options = self.trust.model_dump() if runtime == TRUSTING else {}
+            worker = self._stack.enter_context(
+                Worker(runtime, threads, options=options, log=self.log)
+            )
             self._workers[key] = worker
         return self._workers[key]
 
@@ -132,9 +141,9 @@ class Bench:
 
 
 @contextmanager
-def bench(threads: int, log: Path | None = None) -> Iterator[Bench]:
+def bench(threads: int, log: Path | None = None, trust: Trust = NO_TRUST) -> Iterator[Bench]:
     """Give a bench and end its children afterwards, whatever happens."""
-    made = Bench(threads, log)
+    made = Bench(threads, log, trust)
     try:
         yield made
     finally:

@@ -66,8 +66,10 @@ def run(
     place = preflight(recipe, store, force)
     recipe, data, adopted = _inputs(recipe, store, on_event)
     check_calibration(recipe, data)
-    check_techniques(recipe, data, adopted)
+    with recipe.baseline.trusted.scope():
+        check_techniques(recipe, data, adopted)
     with (
+        recipe.baseline.trusted.scope(),
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
     ):
@@ -148,10 +150,11 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOn
 
 def check_model(recipe: Recipe) -> None:
     """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
+    baseline = recipe.baseline
     if is_onnx(recipe):
         check_recipe(recipe)
-    elif recipe.baseline.model is not None:
-        baselines.check_model_file(Path(recipe.baseline.model))
+    elif baseline.model is not None:
+        baselines.check_model_file(Path(baseline.model), baseline.trusted, recipe.techniques)
 
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:
@@ -224,18 +227,22 @@ def _inputs(
     """
     if recipe.baseline.model is None:
         return recipe, load_data(recipe, recipe.baseline.input_shape, on_event), None
-    path, asked = Path(recipe.baseline.model), recipe.baseline.preprocess
+    path, asked, trust = (
+        Path(recipe.baseline.model),
+        recipe.baseline.preprocess,
+        recipe.baseline.trusted,
+    )
     on_event(Event("baseline", f"opening the model {path}"))
     if is_onnx(recipe):
         data, foreign = adopt_onnx(recipe, lambda shape: load_data(recipe, shape, on_event))
         for note in foreign.notes:
             on_event(Event("note", note))
         return recipe, data, foreign
-    adopted = adopt(path, asked, store)
+    adopted = adopt(path, asked, store, trust)
     data = load_data(recipe, adopted.shape, on_event)
     if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
         found, reason = told
-        adopted = adopt(path, found, store)
+        adopted = adopt(path, found, store, trust)
         adopted = replace(adopted, notes=(reason, *adopted.notes))
         baseline = recipe.baseline.model_copy(update={"preprocess": found})
         recipe = recipe.replace(baseline=baseline)

@@ -15,6 +15,7 @@ from edgecv.reading import Reading
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
+from edgecv.trust import Trust, check_custom_objects
 
 LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -54,6 +55,10 @@ class Baseline(Options):
     """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
     labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
     """The name of each output of the model, in order; else the classes of the data."""
+    trust: bool = False
+    """Whether the model file may run any code of its author: needed for what is not standard."""
+    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
+    """Classes and functions of the user's own that the model needs, each as "module:name"."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -73,6 +78,9 @@ class Baseline(Options):
             raise ValueError("preprocess is for a model; an architecture rescales by itself")
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
+        if (self.trust or self.custom_objects) and self.model is None:
+            raise ValueError("trust and custom_objects are for a model; an architecture is ours")
+        check_custom_objects(self.custom_objects)
         return self
 
     @property
@@ -80,6 +88,11 @@ class Baseline(Options):
         """How a runtime reads the model file itself."""
         asked = self.preprocess
         return Reading(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
+
+    @property
+    def trusted(self) -> Trust:
+        """What may be in the model file."""
+        return Trust(everything=self.trust, custom_objects=self.custom_objects)
 
 
 BASELINE_KEYS = tuple(Baseline.model_fields)
@@ -114,6 +127,10 @@ class Recipe(Options):
             }
         else:
             del baseline["input_shape"]
+        if not self.baseline.trust:
+            del baseline["trust"]
+        if not self.baseline.custom_objects:
+            del baseline["custom_objects"]
         return {
             **self.settings.model_dump(),
             "data": DATASETS.table(self.data),

@@ -37,6 +37,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def tree_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files of a folder with their names."""
+    if not path.is_dir():
+        return file_sha256(path)
+    files = sorted(each for each in path.rglob("*") if each.is_file())
+    return content_key([[str(each.relative_to(path)), file_sha256(each)] for each in files])
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises StepError where the disk does not take it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -81,7 +81,7 @@ class Techniques:
             )
             self.store.forget(key)
         (path,) = place.glob("model.*")
-        return Original(path, file_sha256(path))
+        return Original(path, file_sha256(path), before.trust)
 
     def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
         from edgecv.softmax import separate_softmax

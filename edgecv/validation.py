@@ -39,6 +39,7 @@ from edgecv.records import (
 from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
+from edgecv.trust import Trust, check_custom_objects
 from edgecv.worker import Worker
 
 OnEvent = Callable[[Event], None]
@@ -72,6 +73,8 @@ def validate_paths(
     max_drop: float | None = None,
     skip_bad_images: bool = False,
     reading: Reading = AS_IT_SAYS,
+    trust_model: bool = False,
+    custom_objects: tuple[str, ...] = (),
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
 ) -> Report:
@@ -87,7 +90,9 @@ def validate_paths(
     names = None if labels is None else read_labels(labels)
     request = _request(paths, data, baseline, names, skip_bad_images, reading)
     check_limits(request.source, limits, "--data")
-    with bench(threads, log) as tests:
+    check_custom_objects(custom_objects)
+    trust = Trust(everything=trust_model, custom_objects=custom_objects)
+    with bench(threads, log, trust) as tests:
         shape, closed = _common_shape(request, tests)
         loaded = load_source(request.source, shape, request.seed, on_event)
         if request.labels is not None:
@@ -103,6 +108,7 @@ def validate_paths(
         comparisons = compare_all(usable, reference, loaded.test_labels, task, threads)
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
+    notes = (*trust.notes(), *notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 

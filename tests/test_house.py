@@ -25,6 +25,7 @@ FLOORS = (
         "pixel_statistics",
         "distillation",
         "checkpoint",
+        "trust",
         "store",
         "tf",
         "schedule",

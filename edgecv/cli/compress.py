@@ -7,6 +7,7 @@ import typer
 from edgecv.cli.options import (
     Architecture,
     AsJson,
+    CustomObjects,
     Data,
     DryRun,
     Epochs,
@@ -18,6 +19,7 @@ from edgecv.cli.options import (
     Seed,
     SkipBadImages,
     Threads,
+    TrustModel,
 )
 from edgecv.cli.running import on_screen, recipe_of
 
@@ -29,7 +31,8 @@ def compress(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A .keras (Keras 3 or 2), .h5 or .onnx; without it a baseline is trained."
+            help="A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline "
+            "is trained."
         ),
     ] = None,
     quantize: Annotated[
@@ -55,6 +58,8 @@ def compress(
             show_default="uint8",
         ),
     ] = None,
+    trust_model: TrustModel = False,
+    custom_objects: CustomObjects = None,
     shrink: Annotated[
         str | None,
         typer.Option(
@@ -109,6 +114,8 @@ def compress(
         "preprocess": preprocess,
         "labels": labels,
         "io": io,
+        "trust_model": trust_model,
+        "custom_objects": tuple(custom_objects or ()),
         "shrink": shrink,
         "distil": distil,
         "prune": prune,

@@ -4,6 +4,19 @@ from typing import Annotated
 
 import typer
 
+TrustModel = Annotated[
+    bool,
+    typer.Option(
+        "--trust-model",
+        help="Load the Keras model whatever is in it: its author can run any code as you.",
+    ),
+]
+CustomObjects = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A class or function of your own that the model needs, as module:name. Repeatable."
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(

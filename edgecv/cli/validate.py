@@ -7,9 +7,11 @@ import typer
 
 from edgecv.cli.options import (
     AsJson,
+    CustomObjects,
     Labels,
     MaxDrop,
     SkipBadImages,
+    TrustModel,
 )
 from edgecv.cli.running import on_screen
 
@@ -48,6 +50,8 @@ def validate(
     labels: Labels = None,
     max_drop: MaxDrop = None,
     skip_bad_images: SkipBadImages = False,
+    trust_model: TrustModel = False,
+    custom_objects: CustomObjects = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure artifacts again; TensorFlow is loaded only for Keras models."""
@@ -66,6 +70,8 @@ def validate(
             max_drop=max_drop,
             skip_bad_images=skip_bad_images,
             reading=reading_of(preprocess, layout, input_size),
+            trust_model=trust_model,
+            custom_objects=tuple(custom_objects or ()),
             on_event=screen.on_event,
             log=screen.log,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgecv.errors import InputError
+from edgecv.trust import WAY_OUT, Trust
 
 LONGEST_NAME = 80
 MOST_PROBLEMS_SAID = 50
@@ -54,6 +55,7 @@ INITIALIZERS = frozenset(
 )
 REGULARIZERS = frozenset({"L1", "L2", "L1L2"})
 CONSTRAINTS = frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"})
+CODE = ("Lambda", "__lambda__")
 VALUES = frozenset({"__keras_tensor__", "__numpy__", "__tensor__"})
 ALLOWED: Mapping[str, frozenset[str]] = {
     "keras": MODELS | {"DTypePolicy", "SeedGenerator"},
@@ -85,6 +87,10 @@ class Problem(NamedTuple):
         return f"{printable(self.place)} ({printable(self.kind)}) {self.reason}"
 
 
+ITS_OWN = "could run any code"
+ITS_CODE = "holds Python code, which would run when the file is loaded"
+
+
 def refuse(path: Path, problems: Sequence[Problem]) -> None:
     """Raise InputError with all problems in it, if there are any."""
     if not problems:
@@ -97,8 +103,17 @@ def refuse(path: Path, problems: Sequence[Problem]) -> None:
         str(path),
         f"cannot be rebuilt in tf-keras: {'; '.join(said)}",
         accepted="standard vision layers of Keras 3 that tf-keras has too",
-        remedy="replace these in Keras 3 and save the model again",
+        remedy=", or ".join(_ways_out(problems)),
     )
+
+
+def _ways_out(problems: Sequence[Problem]) -> list[str]:
+    ways = ["replace these in Keras 3 and save the model again"]
+    if any(each.reason.endswith(ITS_OWN) for each in problems):
+        ways.append("give a layer of your own, made for tf-keras, as --custom-objects module:name")
+    if any(each.reason == ITS_CODE for each in problems):
+        ways.append(WAY_OUT)
+    return ways
 
 
 def printable(text: object) -> str:
@@ -111,9 +126,17 @@ def printable(text: object) -> str:
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 3]}..."
 
 
-def check_names(configuration: Any) -> list[Problem]:
-    """Return a problem for each class that the configuration names and that is not on the list."""
-    found = (_problem(table, place) for table, place in _named(configuration))
+def check_names(configuration: Any, trust: Trust) -> list[Problem]:
+    """Return a problem for each class that the configuration names and that is not on the list.
+
+    The user's own classes are; where the file is trusted, so is Python code in it.
+    """
+    allowed = {*trust.names(), *(CODE if trust.everything else ())}
+    found = (
+        _problem(table, place)
+        for table, place in named(configuration)
+        if not (isinstance(table["class_name"], str) and table["class_name"] in allowed)
+    )
     return [problem for problem in found if problem is not None]
 
 
@@ -127,7 +150,7 @@ def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
     if isinstance(module, str) and name in ALLOWED.get(module, ()):
         return _problem_of_registration(table, place)
     if name == "__lambda__" or (name == "Lambda" and module == "keras.layers"):
-        return Problem(place, name, "holds Python code, which would run when the file is loaded")
+        return Problem(place, name, ITS_CODE)
     if (
         isinstance(module, str)
         and re.fullmatch(r"keras(\.\w+)*", module)
@@ -137,7 +160,7 @@ def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
     if isinstance(module, str) and module.startswith("keras.src.ops."):
         return Problem(place, name, "is an operation with no counterpart among the layers")
     origin = printable(registered or module or "an unknown module")
-    return Problem(place, name, f"is not of Keras but of {origin}, and could run any code")
+    return Problem(place, name, f"is not of Keras but of {origin}, and {ITS_OWN}")
 
 
 def _problem_of_registration(table: Mapping[str, Any], place: str) -> Problem | None:
@@ -154,7 +177,7 @@ def _problem_of_registration(table: Mapping[str, Any], place: str) -> Problem | 
     )
 
 
-def _named(configuration: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+def named(configuration: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Walk a configuration; give every table that names a class, and the path of its layer."""
     waiting: list[tuple[Any, str, bool]] = [(configuration, "", False)]
     while waiting:

@@ -13,6 +13,9 @@ from edgecv.importers._keras3_parity import Parity, keras3_parity
 from edgecv.importers._keras3_plan import ModelPlan, Reader
 from edgecv.importers._keras3_weights import UnusableWeights, Weights
 from edgecv.tf import load_tensorflow
+from edgecv.trust import Trust
+
+NO_TRUST = Trust()
 
 
 class Rebuilt(NamedTuple):
@@ -22,7 +25,7 @@ class Rebuilt(NamedTuple):
     ends: dict[str, Any]
 
 
-def load_with_parity(path: Path) -> tuple[Any, Parity]:
+def load_with_parity(path: Path, trust: Trust) -> tuple[Any, Parity]:
     """Return the tf-keras model of a Keras 3 archive, and how near it is to the original.
 
     Raises InputError where it cannot be rebuilt, is not safe, or is not the same afterwards.
@@ -30,22 +33,22 @@ def load_with_parity(path: Path) -> tuple[Any, Parity]:
     with tempfile.TemporaryDirectory(prefix="edgecv-keras3-") as name:
         folder = Path(name)
         archive = read_archive(path, folder)
-        plan = read_plan(path, archive)
+        plan = read_plan(path, archive, trust)
         # Keras 3 takes seconds to start: it does so while the model is rebuilt, and sees the file
         # only after that.
-        with Original(path, folder) as original:
-            rebuilt = rebuild(path, archive, plan)
+        with Original(path, folder, trust) as original:
+            rebuilt = rebuild(path, archive, plan, trust)
             copy = folder / "checked.keras"
             archive.write(copy)
             parity = keras3_parity(original, copy, *rebuilt, archive.policies)
     return rebuilt.model, parity
 
 
-def read_plan(path: Path, archive: Archive) -> ModelPlan:
+def read_plan(path: Path, archive: Archive, trust: Trust = NO_TRUST) -> ModelPlan:
     """Return the plan of a configuration. Raises InputError with all that stands against it."""
-    reader = Reader()
+    reader = Reader(trust)
     try:
-        unsafe = check_names(archive.configuration)
+        unsafe = check_names(archive.configuration, trust)
         plan = reader.model(archive.configuration, "", "")
     except RecursionError:
         raise InputError(str(path), "is a damaged Keras file: its tables are nested") from None
@@ -54,12 +57,13 @@ def read_plan(path: Path, archive: Archive) -> ModelPlan:
     return plan
 
 
-def rebuild(path: Path, archive: Archive, plan: ModelPlan) -> Rebuilt:
+def rebuild(path: Path, archive: Archive, plan: ModelPlan, trust: Trust = NO_TRUST) -> Rebuilt:
     """Return the model of a plan, with the archive's weights. Raises InputError with the place."""
     load_tensorflow()
+    objects = trust.objects()
     try:
         with Weights(archive.weights) as weights:
-            builder = Builder(weights)
+            builder = Builder(weights, objects)
             model = builder.build(plan)
             extra = weights.left_over()
     except Unbuildable as error:

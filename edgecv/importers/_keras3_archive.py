@@ -1,4 +1,4 @@
-"""A Keras 3 ``.keras`` archive: what is read of it, with every size known before it is read.
+"""A ``.keras`` archive: what is read of it, with every size known before it is read.
 
 No member is ever extracted to a path of the archive's choosing, and Keras itself sees only a copy
 that holds what was checked: the configuration without what it would compile or build, the weights.
@@ -72,6 +72,29 @@ def read_archive(path: Path, folder: Path) -> Archive:
     except DAMAGE as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
     return Archive(configuration, weights, tuple(sorted(policies)))
+
+
+def read_keras2_archive(path: Path, folder: Path) -> Archive:
+    """Read an archive of tf-keras as it stands; its weights become a file in ``folder``."""
+    configuration = read_configuration(path)
+    weights = folder / "weights.h5"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _copy_weights(path, archive, weights)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+    # What the model was compiled with is of no use here, and may be of anybody's making.
+    configuration.pop("compile_config", None)
+    return Archive(configuration, weights, ())
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Return the configuration of an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _table(archive, CONFIGURATION)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
 
 
 def _only(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:

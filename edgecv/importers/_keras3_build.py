@@ -43,9 +43,10 @@ class Builder:
     ``ends`` maps the path of a Keras 3 layer to the tf-keras layer that gives its output.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, objects: Mapping[str, Any] | None = None) -> None:
         self.ends: dict[str, Any] = {}
         self._weights = weights
+        self._objects = objects or {}
 
     def build(self, plan: ModelPlan) -> Any:
         """Return the tf-keras model of a plan. Raises Unbuildable, UnusableWeights."""
@@ -69,10 +70,25 @@ class Builder:
         if layer.model is not None:
             layers = [self.build(layer.model)]
         else:
-            layers = [_attempt(layer, _layer, step, layer, names) for step in layer.steps]
+            layers = [_attempt(layer, self._layer, step, layer, names) for step in layer.steps]
         if layers:
             self.ends[layer.path] = layers[-1]
         return layers
+
+    def _layer(self, step: Step, layer: LayerPlan, names: Names) -> Any:
+        _, keras = load_tensorflow()
+        name = names.free(f"{layer.name}_{step.suffix}") if step.suffix else names.of(layer.name)
+        options = {"name": name, "trainable": layer.trainable, "dtype": "float32", **step.options}
+        own: Any = self._objects.get(step.class_name)
+        if own is None:
+            return getattr(keras.layers, step.class_name).from_config(options)
+        is_layer = isinstance(own, type) and issubclass(own, keras.layers.Layer)
+        if not is_layer:
+            raise TypeError(
+                f"{own.__module__}.{step.class_name} is no layer of tf-keras: its module should"
+                " begin with from tensorflow import keras"
+            )
+        return own.from_config(options)
 
     def _connect(self, plan: ModelPlan, made: Mapping[str, Made]) -> None:
         """Make all calls, each once the tensors that it takes are there."""
@@ -123,7 +139,11 @@ class Builder:
     def _give_weights(self, layer: LayerPlan, made: Any) -> None:
         if layer.group is None:
             return
-        arrays = self._weights.arrays(self._weights.place(layer.group, layer.name))
+        group = self._weights.place(layer.group, layer.name)
+        if layer.kind in self._objects:
+            self._give_inner_weights(layer, made, group)
+            return
+        arrays = self._weights.arrays(group)
         expected = [tuple(weight.shape) for weight in made.weights]
         stored = [array.shape for array in arrays]
         if expected != stored:
@@ -133,6 +153,26 @@ class Builder:
             made.set_weights(arrays)
             if hasattr(made, "finalize_state"):
                 made.finalize_state()
+
+    def _give_inner_weights(self, layer: LayerPlan, made: Any, group: str) -> None:
+        """Give a layer of the user's own its weights, and those of the layers that it holds.
+
+        Keras 3 stores these under the attribute that holds them.
+        """
+        own = [*made._trainable_weights, *made._non_trainable_weights]
+        arrays = self._weights.arrays(group)
+        expected, stored = [tuple(each.shape) for each in own], [each.shape for each in arrays]
+        if expected != stored:
+            raise _unbuildable(layer, f"has weights of shapes {stored}, and needs {expected}")
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+        inner = {id(each) for each in made._flatten_layers(recursive=False, include_self=False)}
+        for name, value in vars(made).items():
+            if id(value) in inner:
+                inner.discard(id(value))
+                self._give_inner_weights(layer, value, f"{group}/{name.lstrip('_')}")
+        if inner:
+            raise _unbuildable(layer, "holds layers in a list: hold each as an attribute")
 
 
 def _unbuildable(layer: LayerPlan, reason: str) -> Unbuildable:
@@ -173,13 +213,6 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
     except Exception as error:  # noqa: BLE001  whatever tf-keras makes of options and shapes
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _unbuildable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
-
-
-def _layer(step: Step, layer: LayerPlan, names: Names) -> Any:
-    _, keras = load_tensorflow()
-    name = names.free(f"{layer.name}_{step.suffix}") if step.suffix else names.of(layer.name)
-    options = {"name": name, "trainable": layer.trainable, "dtype": "float32", **step.options}
-    return getattr(keras.layers, step.class_name).from_config(options)
 
 
 def _check_size(layer: LayerPlan, tensor: Any) -> None:

@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.trust import import_object
 from edgecv.worker.frames import MOST_ARRAYS, pack, read_exactly, unpack, write_all
 
 LARGEST_RECORD_BYTES = 2**28
@@ -73,9 +74,7 @@ def main() -> None:
             os._exit(0)
         try:
             if model is None:
-                model = keras.saving.load_model(
-                    Path(frame.header["path"]), compile=False, safe_mode=True
-                )
+                model = _load(keras, frame.header)
             names, arrays, count = _run(keras, model, frame.arrays)
             header = {"kind": "answer", "layers": names, "outputs": count}
             write_all(answers, pack(header, arrays))
@@ -83,6 +82,24 @@ def main() -> None:
             lines = str(error).strip().splitlines() or [""]
             found = f"{type(error).__name__}: {lines[0][:300]}"
             write_all(answers, pack({"kind": "failure", "found": found}))
+
+
+def _load(keras: Any, header: Mapping[str, Any]) -> Any:
+    """Load the archive, with the user's own classes: here they have to be of Keras 3."""
+    objects = {}
+    for text in header["custom_objects"]:
+        found = import_object(text)
+        if isinstance(found, type) and not issubclass(found, keras.layers.Layer):
+            raise TypeError(
+                f"{text} is no layer of Keras 3: get it by from tensorflow import keras"
+            )
+        objects[text.partition(":")[2]] = found
+    return keras.saving.load_model(
+        Path(header["path"]),
+        custom_objects=objects,
+        compile=False,
+        safe_mode=not header["everything"],
+    )
 
 
 def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[Array], int]:

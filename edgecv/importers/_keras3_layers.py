@@ -143,6 +143,23 @@ def steps_of(kind: str, config: Mapping[str, Any]) -> Steps:
     return special(config) if special else _translated(kind, config)
 
 
+def lambda_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a Lambda, whose Python code both write down in the same way."""
+    function = table(config.get("function"), "a function")
+    code = table(function.get("config"), "a function")
+    if function.get("class_name") != "__lambda__":
+        raise NoCounterpart("calls a function by name, not Python code that the file holds")
+    return {
+        "function": [code.get("code"), code.get("defaults"), code.get("closure")],
+        "function_type": "lambda",
+        "module": "builtins",
+        "output_shape": None,
+        "output_shape_type": "raw",
+        "output_shape_module": None,
+        "arguments": dict(config.get("arguments") or {}),
+    }
+
+
 def _translated(kind: str, config: Mapping[str, Any]) -> Steps:
     options: dict[str, Any] = {}
     tail: Steps = ()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.importers._allowlist import printable
+from edgecv.trust import Trust
 from edgecv.worker.frames import Frame, GarbledFrame, pack, read_exactly, unpack, write_all
 
 PROGRAM = (
@@ -32,6 +33,7 @@ TAIL_BYTES = 2048
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
+NO_TRUST = Trust()
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Original:
     ``path`` is what errors say, not what is loaded.
     """
 
-    def __init__(self, path: Path, folder: Path) -> None:
+    def __init__(self, path: Path, folder: Path, trust: Trust = NO_TRUST) -> None:
         self.path = path
+        self._trust = trust
         self._log = folder / "keras3.log"
         environment = {
             key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"
@@ -90,7 +93,7 @@ class Original:
 
     def ask(self, archive: Path, images: Sequence[Array]) -> None:
         """Have a checked archive run on images, an array each input. Raises StepError."""
-        request = pack({"path": str(archive)}, images)
+        request = pack({"path": str(archive), **self._trust.model_dump()}, images)
         self._or_fail(lambda: write_all(self._stdin, request))
 
     def answer(self) -> Outputs:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecv.importers._allowlist import MODELS, Problem, join, name_of
-from edgecv.importers._keras3_activations import Steps
+from edgecv.importers._keras3_activations import Step, Steps
 from edgecv.importers._keras3_calls import call_of, chained, tensors_of
-from edgecv.importers._keras3_layers import COMMON, steps_of
+from edgecv.importers._keras3_layers import COMMON, lambda_options, steps_of
 from edgecv.importers._keras3_operations import operation
 from edgecv.importers._keras3_options import NoCounterpart, check_float32, table
+from edgecv.trust import Trust
 
+NO_TRUST = Trust()
 INPUT_TYPES = ("float32", "uint8")
 DEEPEST_MODEL = 16
 OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")
@@ -59,6 +61,7 @@ class ModelPlan:
 class Reader:
     """Reads plans, and keeps what was found against them."""
 
+    trust: Trust = NO_TRUST
     problems: list[Problem] = field(default_factory=list)
 
     def model(self, table_of_model: Any, path: str, group: str, depth: int = 0) -> ModelPlan:
@@ -132,7 +135,7 @@ class Reader:
             return LayerPlan(
                 **common,
                 calls=_calls(found),
-                steps=steps_of(kind, config),
+                steps=self._steps(kind, config),
                 trainable=config.get("trainable") is not False,
             )
         except NoCounterpart as error:
@@ -141,6 +144,15 @@ class Reader:
             # Its class is not on the list: that is said already.
             pass
         return LayerPlan(name, place, kind, where)
+
+    def _steps(self, kind: str, config: Mapping[str, Any]) -> Steps:
+        if kind in self.trust.names():
+            check_float32(config.get("dtype"))
+            options = {key: each for key, each in config.items() if key not in COMMON}
+            return (Step(kind, options),)
+        if kind == "Lambda" and self.trust.everything:
+            return (Step(kind, lambda_options(config)),)
+        return steps_of(kind, config)
 
 
 def _group(kind: str, used: Counter[str]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
@@ -12,6 +13,7 @@ from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Format, Images, Predictions, TensorFacts
 from edgecv.runtimes._images import OPEN
 from edgecv.runtimes.tensors import check_finite, check_images, classes_of, facts_of
+from edgecv.trust import Trust
 
 BATCH = 512
 
@@ -23,6 +25,10 @@ class KerasRuntime(Runtime):
     format: ClassVar[Format] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
     needs_tensorflow: ClassVar[bool] = True
+    everything: bool = False
+    """Whether a file may run any code of its author."""
+    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
+    """The user's own classes and functions, each as "module:name"."""
 
     def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
@@ -31,7 +37,8 @@ class KerasRuntime(Runtime):
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
-        return KerasSession(load(path), path, reading)
+        trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
+        return KerasSession(load(path, trust), path, reading)
 
 
 class KerasSession:

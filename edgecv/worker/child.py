@@ -55,7 +55,8 @@ def main() -> None:
     requests, answers = _take_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
     threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
-    runtime = RUNTIMES.get(settings["runtime"], "worker")()
+    options = {"runtime": settings["runtime"], **settings["options"]}
+    runtime = RUNTIMES.parse(options, "worker")
     leave_tiles_off()
     limit = None if runtime.needs_tensorflow else settings["memory_limit_bytes"]
     memory = Memory(limit, settings["threads"])

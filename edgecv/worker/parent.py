@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,7 +28,8 @@ class Worker:
     one line; the next request starts a new child. ``time_limit_s`` is how long the child may be
     silent: a long prediction reports its progress, so only a stuck one is ended.
     ``memory_limit_bytes`` is what the files may add to the child's own memory; a runtime that
-    needs TensorFlow has no such limit. ``log`` collects what native code prints.
+    needs TensorFlow has no such limit. ``options`` are those of the runtime. ``log`` collects
+    what native code prints.
 
     Not for two threads at once: one request follows the other.
     """
@@ -38,6 +39,7 @@ class Worker:
         runtime: str,
         threads: int,
         *,
+        options: Mapping[str, Any] | None = None,
         time_limit_s: float = 120.0,
         memory_limit_bytes: int | None = 4 * 2**30,
         log: Path | None = None,
@@ -45,6 +47,7 @@ class Worker:
         self.runtime = RUNTIMES.get(runtime, "worker").name
         self._settings = {
             "runtime": runtime,
+            "options": dict(options or {}),
             "threads": threads,
             "memory_limit_bytes": memory_limit_bytes,
         }

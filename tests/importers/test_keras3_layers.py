@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgecv.importers._allowlist import LAYERS
-from edgecv.importers.keras import ALLOWED_CLASSES
+from edgecv.importers._keras2_gate import CLASSES
 
 SHAPE = (12, 12, 3)
 
@@ -160,7 +160,7 @@ def build(keras3: Any, code: str, **names: Any) -> Any:
 @pytest.mark.parametrize("code", IMAGE_LAYERS)
 def test_a_layer_on_pixels(keras3: Any, agree: Callable[..., Any], code: str) -> None:
     model = agree(model_of(keras3, build(keras3, code)))
-    assert {type(layer).__name__ for layer in model.layers} <= ALLOWED_CLASSES
+    assert {type(layer).__name__ for layer in model.layers} <= CLASSES
 
 
 @pytest.mark.parametrize("code", SIGNED_LAYERS)
@@ -171,7 +171,7 @@ def test_a_layer_on_values_around_zero(keras3: Any, agree: Callable[..., Any], c
 @pytest.mark.parametrize("code", SEQUENCE_LAYERS)
 def test_a_layer_on_sequences(keras3: Any, agree: Callable[..., Any], code: str) -> None:
     model = agree(model_of(keras3, build(keras3, code), (12, 4)), -4, 4)
-    assert {type(layer).__name__ for layer in model.layers} <= ALLOWED_CLASSES
+    assert {type(layer).__name__ for layer in model.layers} <= CLASSES
 
 
 def test_every_layer_on_the_list_is_tested() -> None:
@@ -188,7 +188,7 @@ def test_an_activation_by_name(keras3: Any, agree: Callable[..., Any], name: str
     given = layers.Conv2D(4, 1, activation=name, name="within")(given)
     model = agree(keras3.Model(entering, given), -4, 4)
     assert {"after", "within"} <= {layer.name for layer in model.layers}
-    assert {type(layer).__name__ for layer in model.layers} <= ALLOWED_CLASSES
+    assert {type(layer).__name__ for layer in model.layers} <= CLASSES
 
 
 @pytest.mark.parametrize("code", MERGES)
@@ -202,7 +202,7 @@ def test_an_operation(keras3: Any, agree: Callable[..., Any], code: str) -> None
     inputs = {"x": keras3.Input(SHAPE), "y": keras3.Input(SHAPE)}
     used = [tensor for name, tensor in inputs.items() if re.search(rf"\b{name}\b", code)]
     model = agree(keras3.Model(used, build(keras3, code, **inputs)), -4, 4)
-    assert {type(layer).__name__ for layer in model.layers} <= ALLOWED_CLASSES
+    assert {type(layer).__name__ for layer in model.layers} <= CLASSES
 
 
 def test_repeat_vector(keras3: Any, agree: Callable[..., Any]) -> None:
