@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecv.flags import Flags
+from edgecv.gate_flags import GateFlags
+from edgecv.proof.limits import Gates
 from edgecv.records import Event, Report
 from edgecv.registry import parse_options
 from edgecv.reports.json_file import read_report
@@ -30,6 +32,14 @@ def compress(
     recipe: str | Path | None = None,
     name: str | None = None,
     max_drop: float | None = None,
+    drop_on: str | None = None,
+    min_agreement: float | str | None = None,
+    max_flips: int | float | str | None = None,
+    max_class_drop: float | None = None,
+    max_size: str | None = None,
+    max_gzip: str | None = None,
+    min_speedup: float | str | None = None,
+    max_latency: str | None = None,
     calibration_images: int | None = None,
     seed: int | None = None,
     threads: int | None = None,
@@ -67,6 +77,14 @@ def compress(
             "epochs": epochs,
             "name": name,
             "max_drop": max_drop,
+            "drop_on": drop_on,
+            "min_agreement": _text(min_agreement),
+            "max_flips": _text(max_flips),
+            "max_class_drop": max_class_drop,
+            "max_size": max_size,
+            "max_gzip": max_gzip,
+            "min_speedup": _text(min_speedup),
+            "max_latency": max_latency,
             "calibration_images": calibration_images,
             "seed": seed,
             "threads": threads,
@@ -85,12 +103,35 @@ def validate(
     labels: str | Path | None = None,
     threads: int = 1,
     max_drop: float | None = None,
+    drop_on: str | None = None,
+    min_agreement: float | str | None = None,
+    max_flips: int | float | str | None = None,
+    max_class_drop: float | None = None,
+    max_size: str | None = None,
+    max_gzip: str | None = None,
+    min_speedup: float | str | None = None,
+    max_latency: str | None = None,
     skip_bad_images: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Report:
     """Measure run folders and files again: ``edgecv validate``."""
     from edgecv.validation import validate_paths
 
+    limits = parse_options(
+        GateFlags,
+        {
+            "max_drop": max_drop,
+            "drop_on": drop_on,
+            "min_agreement": _text(min_agreement),
+            "max_flips": _text(max_flips),
+            "max_class_drop": max_class_drop,
+            "max_size": max_size,
+            "max_gzip": max_gzip,
+            "min_speedup": _text(min_speedup),
+            "max_latency": max_latency,
+        },
+        "validate",
+    )
     several = [paths] if isinstance(paths, str | Path) else paths
     return validate_paths(
         [Path(path) for path in several],
@@ -98,7 +139,7 @@ def validate(
         baseline=None if baseline is None else Path(baseline),
         labels=None if labels is None else Path(labels),
         threads=threads,
-        max_drop=max_drop,
+        limits=limits.changed(Gates()),
         skip_bad_images=skip_bad_images,
         on_event=on_event,
     )
@@ -109,5 +150,5 @@ def load_report(path: str | Path) -> Report:
     return read_report(Path(path))
 
 
-def _text(value: str | Path | None) -> str | None:
+def _text(value: str | float | Path | None) -> str | None:
     return None if value is None else str(value)

@@ -45,6 +45,7 @@ FLOORS = (
     (
         "recipe",
         "flags",
+        "gate_flags",
         "training",
         "measuring",
         "baseline",
