@@ -68,7 +68,8 @@ sizes = [path.stat().st_size for path in folder.glob("*.png")]
 print(
     f"statistics {computed - started:.2f} s, gates and pictures {drawn - computed:.2f} s, "
     f"report {done - drawn:.2f} s: {done - started:.2f} s in all (of a core), "
-    f"scipy and Pillow loaded anew; flips {[each.flips.count for each in found]}, pictures of {max(sizes):,} bytes at most, "
+    f"scipy and Pillow loaded anew; flips {[each.flips.count for each in found]}, "
+    f"pictures of {max(sizes):,} bytes at most, "
     f"report.json of {(folder / 'report.json').stat().st_size:,} bytes"
 )
 sys.exit(done - started >= 2)
