@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecv.flags import Flags
+from edgecv.gate_flags import GateFlags
+from edgecv.proof.limits import Gates
 from edgecv.reading import reading_of
 from edgecv.records import Event, Report
 from edgecv.registry import parse_options
@@ -33,6 +35,14 @@ def compress(
     recipe: str | Path | None = None,
     name: str | None = None,
     max_drop: float | None = None,
+    drop_on: str | None = None,
+    min_agreement: float | str | None = None,
+    max_flips: int | float | str | None = None,
+    max_class_drop: float | None = None,
+    max_size: str | None = None,
+    max_gzip: str | None = None,
+    min_speedup: float | str | None = None,
+    max_latency: str | None = None,
     calibration_images: int | None = None,
     seed: int | None = None,
     threads: int | None = None,
@@ -72,6 +82,14 @@ def compress(
             "epochs": epochs,
             "name": name,
             "max_drop": max_drop,
+            "drop_on": drop_on,
+            "min_agreement": _text(min_agreement),
+            "max_flips": _text(max_flips),
+            "max_class_drop": max_class_drop,
+            "max_size": max_size,
+            "max_gzip": max_gzip,
+            "min_speedup": _text(min_speedup),
+            "max_latency": max_latency,
             "calibration_images": calibration_images,
             "seed": seed,
             "threads": threads,
@@ -93,6 +111,14 @@ def validate(
     labels: str | Path | None = None,
     threads: int = 1,
     max_drop: float | None = None,
+    drop_on: str | None = None,
+    min_agreement: float | str | None = None,
+    max_flips: int | float | str | None = None,
+    max_class_drop: float | None = None,
+    max_size: str | None = None,
+    max_gzip: str | None = None,
+    min_speedup: float | str | None = None,
+    max_latency: str | None = None,
     skip_bad_images: bool = False,
     trust_model: bool = False,
     custom_objects: Sequence[str] = (),
@@ -101,6 +127,21 @@ def validate(
     """Measure run folders and files again: ``edgecv validate``."""
     from edgecv.validation import validate_paths
 
+    limits = parse_options(
+        GateFlags,
+        {
+            "max_drop": max_drop,
+            "drop_on": drop_on,
+            "min_agreement": _text(min_agreement),
+            "max_flips": _text(max_flips),
+            "max_class_drop": max_class_drop,
+            "max_size": max_size,
+            "max_gzip": max_gzip,
+            "min_speedup": _text(min_speedup),
+            "max_latency": max_latency,
+        },
+        "validate",
+    )
     several = [paths] if isinstance(paths, str | Path) else paths
     return validate_paths(
         [Path(path) for path in several],
@@ -108,7 +149,7 @@ def validate(
         baseline=None if baseline is None else Path(baseline),
         labels=None if labels is None else Path(labels),
         threads=threads,
-        max_drop=max_drop,
+        limits=limits.changed(Gates()),
         skip_bad_images=skip_bad_images,
         reading=reading_of(preprocess, layout, input_size),
         trust_model=trust_model,
@@ -122,5 +163,5 @@ def load_report(path: str | Path) -> Report:
     return read_report(Path(path))
 
 
-def _text(value: str | Path | None) -> str | None:
+def _text(value: str | float | Path | None) -> str | None:
     return None if value is None else str(value)

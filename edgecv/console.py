@@ -163,6 +163,7 @@ class Screen:
         """Show a report: the table and the verdict, or JSON."""
         from edgecv.reports.costs import costs_sentence
         from edgecv.reports.json_file import to_table
+        from edgecv.reports.pair import judged, pair_line
         from edgecv.reports.verdict import verdict_line
 
         if as_json:
@@ -173,6 +174,8 @@ class Screen:
         if report.comparisons:
             wide = self._columns() >= WIDE
             text += self._rich(report_table(report) if wide else narrow_table(report))
+        for each in judged(report):
+            text += self._rich(pair_line(each, report.data.classes))
         if report.costs is not None and report.costs.baseline != report.costs.compressed:
             text += self._rich(costs_sentence(report.costs))
         text += self._rich(verdict_line(report), style=colour)

@@ -1,5 +1,6 @@
 """The machine and the versions that a report's numbers were made with."""
 
+import hashlib
 import os
 import platform
 from functools import cache
@@ -29,10 +30,17 @@ def environment() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "machine": machine(),
         "matrix_tiles": "left off where artifacts run" if machine_has_tiles() else "none",
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
     }
+
+
+@cache
+def machine() -> str:
+    """Return a short name of the processor's model and its cores: latencies hold for one such."""
+    return hashlib.sha256(f"{_processor()}|{os.cpu_count()}".encode()).hexdigest()[:12]
 
 
 def _version(package: str) -> str:

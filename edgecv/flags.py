@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import field_validator
-
 from edgecv.class_order import read_labels
-from edgecv.contracts import Exporter, Options, Technique
+from edgecv.contracts import Exporter, Technique
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError, nearest
+from edgecv.gate_flags import NUMBER_WITH_UNIT, GateFlags
+from edgecv.proof.limits import Gates
 from edgecv.recipe import (
     Baseline,
-    Gates,
     Recipe,
     Settings,
     check_data,
@@ -41,7 +40,7 @@ RECIPE_ONLY = (
 )
 
 
-class Flags(Options):
+class Flags(GateFlags):
     """What a command line may say. None means that the flag was not given."""
 
     model: str | None = None
@@ -63,19 +62,10 @@ class Flags(Options):
     schedule: str | None = None
     epochs: int | None = None
     name: str | None = None
-    max_drop: float | None = None
     calibration_images: int | None = None
     seed: int | None = None
     threads: int | None = None
     skip_bad_images: bool = False
-
-    @field_validator("*")
-    @classmethod
-    def _says_something(cls, value: Any) -> Any:
-        """Refuse an empty string: a shell variable that was never set."""
-        if value == "" or (isinstance(value, tuple) and "" in value):
-            raise ValueError("something: it is empty")
-        return value
 
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
@@ -122,7 +112,7 @@ class Flags(Options):
             schedule=self._schedule(),
             techniques=techniques,
             exports=exports,
-            gates=_gates(self.max_drop),
+            gates=self.changed(Gates()),
         )
 
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
@@ -157,7 +147,8 @@ class Flags(Options):
                 self.name or recipe.name,
                 recipe.settings.seed if self.seed is None else self.seed,
                 recipe.settings.threads if self.threads is None else self.threads,
-            )
+            ),
+            "gates": self.changed(recipe.gates),
         }
         if self.data is not None:
             changes["data"] = resolve(self.data, skip_bad_images=self.skip_bad_images)
@@ -167,8 +158,6 @@ class Flags(Options):
             changes["baseline"] = self._baseline()
         else:
             self._refuse_without_model()
-        if self.max_drop is not None:
-            changes["gates"] = _gates(self.max_drop)
         if self.calibration_images is not None:
             calibrated = [exporter for exporter in recipe.exports if exporter.is_calibrated]
             if not calibrated:
@@ -254,7 +243,7 @@ def shrink_options(text: str) -> dict[str, Any]:
     """
     options: dict[str, Any] = {}
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d{1,15}\.?\d*|\.\d+)\s*([a-zA-Z]*)\s*", part, re.ASCII)
+        found = NUMBER_WITH_UNIT.fullmatch(part)
         unit = found[2].lower() if found else None
         if found is None or unit not in SHRINK_UNITS:
             raise InputError("--shrink", f'"{part}"', accepted=SHRINK_EXAMPLES)
@@ -276,10 +265,6 @@ def _number(prune: str) -> float:
         raise InputError(
             "--prune", f'"{prune}"', accepted="a fraction such as 0.5, or 2:4"
         ) from None
-
-
-def _gates(max_drop: float | None) -> Gates:
-    return parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop")
 
 
 def _with_calibration(exporter: Exporter, images: int) -> Exporter:

@@ -14,7 +14,7 @@ from edgecv.adopting_onnx import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
 from edgecv.baseline import Original, Reference
 from edgecv.class_order import check_order
 from edgecv.contracts import DatasetSource
-from edgecv.environment import environment
+from edgecv.environment import environment, machine
 from edgecv.errors import InputError
 from edgecv.exporting import (
     Exporting,
@@ -25,8 +25,9 @@ from edgecv.exporting import (
 )
 from edgecv.measuring import bench
 from edgecv.proof.comparison import compare_all, metric_of
-from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
-from edgecv.recipe import Recipe
+from edgecv.proof.gates import conversion_gate, failed_file, verdict
+from edgecv.proof.judging import judge_limits
+from edgecv.recipe import Recipe, check_limits
 from edgecv.records import (
     SPLITS,
     Baseline,
@@ -42,6 +43,7 @@ from edgecv.records import (
     SplitFacts,
 )
 from edgecv.reports.costs import write_widths
+from edgecv.reports.flips import write_flips
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import Store, write_bytes
@@ -65,6 +67,7 @@ def run(
     """
     place = preflight(recipe, store, force)
     recipe, data, adopted = _inputs(recipe, store, on_event)
+    check_limits(data, recipe.gates, "[gates]")
     check_calibration(recipe, data)
     with recipe.baseline.trusted.scope():
         check_techniques(recipe, data, adopted)
@@ -93,7 +96,7 @@ def run(
         notes += check_promises(recipe, files)
         measured = tests.measure(files, data.test.images, on_event)
         notes += calibration_notes(recipe, data)
-        report = _report(recipe, data, original, reference, *measured, notes, costs)
+        report = _report(recipe, data, original, reference, *measured, notes, costs, folder)
         shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
         if recipe.techniques:
             path = applied.file.path
@@ -189,20 +192,19 @@ def data_facts(data: Dataset) -> DataFacts:
 
 
 def judge(
-    comparisons: Sequence[Comparison], failures: dict[str, str], recipe: Recipe
+    comparisons: Sequence[Comparison],
+    failures: dict[str, str],
+    recipe: Recipe,
+    classes: Sequence[str],
 ) -> list[Gate]:
     """Hold every comparison against the limits."""
     gates = [failed_file(path, reason) for path, reason in failures.items()]
     gates += [conversion_gate(each) for each in comparisons if each.is_twin]
-    limit = recipe.gates.max_drop_points
-    if limit is not None:
-        asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
-        gates += [
-            drop_gate(each, limit)
-            for each in comparisons
-            if not (each.is_twin and recipe.techniques)
-            and (each.artifact.format, each.artifact.precision) in asked
-        ]
+    asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
+    for each in comparisons:
+        is_asked = (each.artifact.format, each.artifact.precision) in asked
+        if is_asked and not (each.is_twin and recipe.techniques):
+            gates += judge_limits(each, recipe.gates, classes=classes, machine=machine())
     return gates
 
 
@@ -293,15 +295,18 @@ def _report(
     failures: dict[str, str],
     notes: tuple[str, ...],
     costs: Costs | None,
+    folder: Path,
 ) -> Report:
-    comparisons = compare_all(
+    compared = compare_all(
         measurements,
         reference.predictions,
         data.test_labels,
         recipe.task,
         recipe.settings.threads,
+        recipe.gates.margin_points,
     )
-    gates = judge(comparisons, failures, recipe)
+    comparisons = write_flips(compared, measurements, reference.predictions, data, folder)
+    gates = judge(comparisons, failures, recipe, data.class_names)
     for technique in recipe.techniques:
         gates += technique.gates(comparisons, costs)
     return Report(
@@ -316,7 +321,7 @@ def _report(
             metric=type(recipe.task).metric_name,
             value=metric_of(reference.predictions, data.test_labels, recipe.task),
         ),
-        comparisons=tuple(comparisons),
+        comparisons=comparisons,
         gates=tuple(gates),
         notes=notes,
         costs=costs,

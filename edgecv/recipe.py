@@ -11,7 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
 from edgecv.preprocessing import Preprocessing, named
+from edgecv.proof.limits import Gates
 from edgecv.reading import Reading
+from edgecv.records import Dataset
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
@@ -23,17 +25,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 """Pixels along one side of an image."""
-
-
-class Gates(Options):
-    """Limits on every candidate; a run passes when all of them hold."""
-
-    max_drop_points: float | None = Field(default=None, ge=0, le=100)
-    """The most that the metric may fall below the baseline, in percentage points."""
-
-    def of_labels(self) -> tuple[str, ...]:
-        """Name the limits that are given and that only labelled images can be held against."""
-        return tuple(name for name in ("max_drop_points",) if getattr(self, name) is not None)
 
 
 class Settings(Options):
@@ -297,7 +288,7 @@ def check_data(
     check_limits(source, gates, where)
 
 
-def check_limits(source: DatasetSource, gates: Gates, where: str) -> None:
+def check_limits(source: DatasetSource | Dataset, gates: Gates, where: str) -> None:
     """Raise InputError where a limit can only be judged with labels, and there are none."""
     limits = gates.of_labels()
     if limits and not source.has_labels:

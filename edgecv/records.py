@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.pair import PairStatistics
+
 Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
 Labels = NDArray[np.int64]
@@ -224,6 +226,10 @@ class Comparison:
     input: TensorFacts
     output: TensorFacts
     mean_probability_difference: float | None = None
+    statistics: PairStatistics | None = None
+    """Image by image against the baseline; None where there is no baseline."""
+    flips_picture: str | None = None
+    """A picture of images that get another answer, in the run directory."""
 
 
 @dataclass(frozen=True)

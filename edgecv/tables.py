@@ -10,7 +10,7 @@ from edgecv.flags import Flags
 from edgecv.recipe import Recipe
 from edgecv.records import Comparison, Event, Report
 from edgecv.reports.json_file import read_report, to_table
-from edgecv.reports.markdown import markdown_table
+from edgecv.reports.tables import markdown_table
 from edgecv.reports.verdict import percent
 from edgecv.store import Store, check_seal
 

@@ -12,18 +12,20 @@ from typing import Any
 from edgecv.class_order import in_order_of, read_labels
 from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
-from edgecv.environment import environment
+from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
 from edgecv.pipeline import data_facts, load_source
 from edgecv.preprocessing import Preprocessing
 from edgecv.proof.comparison import compare_all, metric_of
-from edgecv.proof.gates import conversion_gate, drop_gate, failed_file, verdict
+from edgecv.proof.gates import conversion_gate, failed_file, verdict
+from edgecv.proof.judging import judge_limits
+from edgecv.proof.limits import Gates
 from edgecv.proof.probabilities import as_probabilities
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.recipe import Baseline as BaselineOptions
-from edgecv.recipe import Gates, Settings, check_limits
+from edgecv.recipe import Settings, check_limits
 from edgecv.records import (
     Baseline,
     Comparison,
@@ -70,7 +72,7 @@ def validate_paths(
     baseline: Path | None,
     threads: int = 1,
     labels: Path | None = None,
-    max_drop: float | None = None,
+    limits: Gates | None = None,
     skip_bad_images: bool = False,
     reading: Reading = AS_IT_SAYS,
     trust_model: bool = False,
@@ -85,8 +87,7 @@ def validate_paths(
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
     settings = parse_options(Settings, {"name": "validate", "threads": threads}, "--threads")
-    limits = parse_options(Gates, {"max_drop_points": max_drop}, "--max-drop")
-    limit, threads = limits.max_drop_points, settings.threads
+    limits, threads = limits or Gates(), settings.threads
     names = None if labels is None else read_labels(labels)
     request = _request(paths, data, baseline, names, skip_bad_images, reading)
     check_limits(request.source, limits, "--data")
@@ -98,6 +99,7 @@ def validate_paths(
         if request.labels is not None:
             loaded = in_order_of(loaded, len(request.labels), request.labels)
         _check_same_images(request, loaded)
+        check_limits(loaded, limits, "--data")
         opened = [file for file in request.files if file.artifact.path not in closed]
         reference = _reference(request, loaded, tests, on_event)
         measurements, failures = tests.measure(opened, loaded.test.images, on_event)
@@ -105,9 +107,11 @@ def validate_paths(
             loaded = _numbered(loaded, reference, measurements)
         usable, strange = _usable(measurements, len(loaded.class_names), on_event)
         task = TASKS.parse({"task": "classification"}, "task")
-        comparisons = compare_all(usable, reference, loaded.test_labels, task, threads)
+        comparisons = compare_all(
+            usable, reference, loaded.test_labels, task, threads, limits.margin_points
+        )
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
-    gates = _gates(comparisons, {**closed, **failures, **strange}, limit)
+    gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
     notes = (*trust.notes(), *notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
@@ -352,13 +356,17 @@ def _hints(
 
 
 def _gates(
-    comparisons: Sequence[Comparison], failures: dict[str, str], max_drop: float | None
+    comparisons: Sequence[Comparison],
+    failures: dict[str, str],
+    limits: Gates,
+    classes: Sequence[str],
 ) -> list[Gate]:
     gates = [failed_file(path, reason) for path, reason in failures.items()]
     if any(each.agreement is not None for each in comparisons):
         gates += [conversion_gate(each) for each in comparisons if each.is_twin]
-    if max_drop is not None:
-        gates += [drop_gate(each, max_drop) for each in comparisons if not each.is_twin]
+    candidates = [each for each in comparisons if not each.is_twin]
+    for each in candidates or comparisons:  # Only twins: then they are what the limits are for.
+        gates += judge_limits(each, limits, classes=classes, machine=machine())
     return gates
 
 

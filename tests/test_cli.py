@@ -44,6 +44,10 @@ WRONG = [
     (["compress", "--data", ""], "empty"),
     (["validate", "model.pt", "model.pt", "--data", "digits"], "given twice"),
     (["validate", "model.pt", "--data", "digits", "--max-drop", "nan"], "--max-drop"),
+    (["validate", "model.pt", "--data", "digits", "--drop-on", "bound"], "max_drop_points"),
+    (["validate", "model.pt", "--data", "digits", "--max-size", "35"], "35KB or 1.2MB"),
+    (["compress", "--data", "digits", "--max-flips", "1.5"], "--max-flips"),
+    (["compress", "--data", "digits", "--max-latency", "50"], "50us or 1.5ms"),
     (["validate", "model.pt", "--data", "digits", "--threads", "0"], "--threads"),
     (["validate", "model.pt", "--skip-bad-images"], "goes with --data"),
     (["compress", "model.pt", "--data", "digits"], ".keras"),
@@ -112,6 +116,12 @@ def test_compress_with_json_and_a_gate(output: Path) -> None:
     assert table.returncode == 0
     assert "int8.tflite" in table.stdout
     assert "PASSED" in table.stdout
+    assert "no worse than 1 point (95%)" in table.stdout
+    few = edgecv(
+        "validate", output / "cli", "--max-drop", "0.01", "--drop-on", "bound", folder=output.parent
+    )
+    assert few.returncode == 4, few.stdout
+    assert "cannot tell with" in few.stdout
 
 
 def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> None:

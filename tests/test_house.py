@@ -10,10 +10,19 @@ import pytest
 import edgecv
 
 PACKAGE = Path(edgecv.__file__).parent
-HEAVY = ("tensorflow", "tf_keras", "keras", "onnx", "onnxruntime", "ai_edge_litert", "sklearn")
+HEAVY = (
+    "tensorflow",
+    "tf_keras",
+    "keras",
+    "onnx",
+    "onnxruntime",
+    "ai_edge_litert",
+    "sklearn",
+    "scipy",
+)
 
 FLOORS = (
-    ("errors", "records", "__init__"),
+    ("errors", "pair", "records", "__init__"),
     (
         "contracts",
         "registry",
@@ -38,6 +47,7 @@ FLOORS = (
     (
         "recipe",
         "flags",
+        "gate_flags",
         "training",
         "measuring",
         "baseline",

@@ -37,7 +37,8 @@ def report(output: Path) -> Report:
 
 def test_a_run_directory_holds_all_that_was_promised(report: Report, output: Path) -> None:
     folder = output / "main"
-    assert {path.name for path in folder.iterdir()} == RUN_FILES
+    pictures = {each.flips_picture for each in report.comparisons if each.flips_picture}
+    assert {path.name for path in folder.iterdir()} == RUN_FILES | pictures
     check_seal(folder)
     assert (folder / "labels.txt").read_text().split() == list("0123456789")
     assert edgecv.load_report(folder) == report
@@ -191,6 +192,46 @@ def test_validate_measures_the_same_accuracies(report: Report, output: Path) -> 
         each.artifact.path: each.value for each in report.comparisons
     }
     assert again.baseline.value == report.baseline.value  # type: ignore[union-attr]
+
+
+def test_the_report_says_which_images_make_the_difference(report: Report) -> None:
+    images = report.data.splits["test"].images
+    for each in report.comparisons:
+        assert each.statistics is not None
+        accuracy, flips = each.statistics.accuracy, each.statistics.flips
+        assert accuracy is not None
+        assert (len(flips.wins), len(flips.losses)) == (accuracy.wins, accuracy.losses)
+        points = (accuracy.wins - accuracy.losses) / images * 100
+        assert each.difference_points == pytest.approx(points)
+        assert accuracy.no_worse.margin_points == 5.0  # What the recipe allows.
+        assert each.agreement == pytest.approx(1 - flips.fraction)
+
+
+def test_validate_holds_limits_of_its_own(report: Report, output: Path) -> None:
+    again = edgecv.validate(output / "main", max_size="1KB", min_agreement="1%", min_speedup=0.01)
+    found = {(gate.name, gate.artifact): gate.outcome for gate in again.gates}
+    for name in ("int8.tflite", "int8.onnx"):
+        assert found["max_bytes", name] == "failed"
+        assert found["min_agreement", name] == found["min_speedup", name] == "passed"
+    assert not any(gate.name == "max_bytes" and "float32" in gate.artifact for gate in again.gates)
+
+
+def test_a_run_of_twins_alone_is_held_to_limits_by_validate(output: Path) -> None:
+    recipe = Flags(data="digits", epochs=3, name="twins", quantize="none", formats=("tflite",))
+    run(recipe.to_recipe(), Store(output))
+    again = edgecv.validate(output / "twins", max_size="1KB")
+    assert [gate.outcome for gate in again.gates if gate.name == "max_bytes"] == ["failed"]
+
+
+def test_a_recipe_that_is_run_on_another_machine_does_not_judge_its_latency(output: Path) -> None:
+    recipe = Flags(
+        data="digits", epochs=3, name="elsewhere", formats=("tflite",), max_latency="1000ms"
+    ).to_recipe()
+    moved = recipe.gates.model_copy(update={"latency_machine": "0123456789ab"})
+    report = run(recipe.replace(gates=moved), Store(output))
+    (gate,) = [gate for gate in report.gates if gate.name == "max_latency_us"]
+    assert (report.outcome, gate.outcome) == ("inconclusive", "inconclusive")
+    assert "machine 0123456789ab" in gate.reason
 
 
 def test_validate_of_a_changed_run_is_refused(report: Report, output: Path) -> None:

@@ -64,3 +64,52 @@ MaxDrop = Annotated[
     float | None,
     typer.Option(help="Fail if accuracy falls by more points than this."),
 ]
+DropOn = Annotated[
+    str | None,
+    typer.Option(
+        help="What --max-drop holds: the drop as measured (point) or its 95% interval (bound).",
+        show_default="point",
+    ),
+]
+MinAgreement = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if fewer images get the baseline's answer: 0.98 or 98%.",
+    ),
+]
+MaxFlips = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if more images get another answer: a number, or 0.01 or 1% of them.",
+    ),
+]
+MaxClassDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="Fail if a class loses more points than this, and not by chance.",
+    ),
+]
+MaxSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if a file is larger: 35KB, 1.2MB (KB = 1000 bytes).",
+    ),
+]
+MaxGzip = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if a file is larger after gzip -9: 35KB, 1.2MB.",
+    ),
+]
+MinSpeedup = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if not so many times faster than the float32 twin: 2 or 2x.",
+    ),
+]
+MaxLatency = Annotated[
+    str | None,
+    typer.Option(
+        help="Fail if one image takes longer on this machine: 50us, 1.5ms.",
+    ),
+]

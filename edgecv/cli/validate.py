@@ -8,8 +8,16 @@ import typer
 from edgecv.cli.options import (
     AsJson,
     CustomObjects,
+    DropOn,
     Labels,
+    MaxClassDrop,
     MaxDrop,
+    MaxFlips,
+    MaxGzip,
+    MaxLatency,
+    MaxSize,
+    MinAgreement,
+    MinSpeedup,
     SkipBadImages,
     TrustModel,
 )
@@ -49,6 +57,14 @@ def validate(
     threads: Annotated[int, typer.Option(help="Threads while a file is timed.")] = 1,
     labels: Labels = None,
     max_drop: MaxDrop = None,
+    drop_on: DropOn = None,
+    min_agreement: MinAgreement = None,
+    max_flips: MaxFlips = None,
+    max_class_drop: MaxClassDrop = None,
+    max_size: MaxSize = None,
+    max_gzip: MaxGzip = None,
+    min_speedup: MinSpeedup = None,
+    max_latency: MaxLatency = None,
     skip_bad_images: SkipBadImages = False,
     trust_model: TrustModel = False,
     custom_objects: CustomObjects = None,
@@ -56,9 +72,24 @@ def validate(
 ) -> None:
     """Measure artifacts again; TensorFlow is loaded only for Keras models."""
 
+    limits = {
+        "max_drop": max_drop,
+        "drop_on": drop_on,
+        "min_agreement": min_agreement,
+        "max_flips": max_flips,
+        "max_class_drop": max_class_drop,
+        "max_size": max_size,
+        "max_gzip": max_gzip,
+        "min_speedup": min_speedup,
+        "max_latency": max_latency,
+    }
+
     def work(screen: "Screen") -> int:
+        from edgecv.gate_flags import GateFlags
         from edgecv.proof.gates import exit_code
+        from edgecv.proof.limits import Gates
         from edgecv.reading import reading_of
+        from edgecv.registry import parse_options
         from edgecv.validation import validate_paths
 
         report = validate_paths(
@@ -67,7 +98,7 @@ def validate(
             baseline=baseline,
             threads=threads,
             labels=None if labels is None else Path(labels),
-            max_drop=max_drop,
+            limits=parse_options(GateFlags, limits, "command line").changed(Gates()),
             skip_bad_images=skip_bad_images,
             reading=reading_of(preprocess, layout, input_size),
             trust_model=trust_model,

@@ -10,6 +10,7 @@ from edgecv.proof.agreement import (
     mean_probability_difference,
 )
 from edgecv.proof.latency import speedup, summarize
+from edgecv.proof.pair_statistics import DEFAULT_MARGIN_POINTS, pair_statistics
 from edgecv.records import TWIN_STEM, Artifact, Comparison, Labels, Measurement, Predictions
 
 
@@ -24,14 +25,18 @@ def compare_all(
     labels: Labels | None,
     task: Task,
     threads: int,
+    margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> list[Comparison]:
     """Compare each measurement with the float twin of its format and with the baseline.
 
-    ``labels`` are None where they are not known: then no metric is.
+    ``labels`` are None where they are not known: then no metric is. ``margin_points`` is what
+    "no worse" is asked for.
     """
     twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [
-        compare(each, twins.get(each.artifact.format), baseline, labels, task, threads)
+        compare(
+            each, twins.get(each.artifact.format), baseline, labels, task, threads, margin_points
+        )
         for each in measurements
     ]
 
@@ -43,6 +48,7 @@ def compare(
     labels: Labels | None,
     task: Task,
     threads: int,
+    margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> Comparison:
     """Compare one measurement with its float twin and with the baseline's predictions.
 
@@ -75,6 +81,11 @@ def compare(
         output=measurement.facts.output,
         mean_probability_difference=(
             None if baseline is None else mean_probability_difference(predictions, baseline)
+        ),
+        statistics=(
+            None
+            if baseline is None
+            else pair_statistics(predictions, baseline, labels, margin_points)
         ),
     )
 

@@ -11,7 +11,7 @@ ROUNDING = 1e-9
 
 def conversion_gate(comparison: Comparison) -> Gate:
     """Judge whether a float32 twin computes what the baseline computes, on every image."""
-    return _at_most(
+    return at_most(
         "conversion_difference",
         comparison,
         CONVERSION_LIMIT,
@@ -22,7 +22,7 @@ def conversion_gate(comparison: Comparison) -> Gate:
 def drop_gate(comparison: Comparison, limit: float) -> Gate:
     """Judge how many percentage points the metric fell below the baseline's (point value)."""
     difference = comparison.difference_points
-    return _at_most(
+    return at_most(
         "max_drop_points", comparison, limit, None if difference is None else 0.0 - difference
     )
 
@@ -80,7 +80,8 @@ def exit_code(gates: Sequence[Gate]) -> int:
     return {"passed": 0, "failed": 1, "inconclusive": 4}[verdict(gates)]
 
 
-def _at_most(name: str, comparison: Comparison, limit: float, observed: float | None) -> Gate:
+def at_most(name: str, comparison: Comparison, limit: float, observed: float | None) -> Gate:
+    """Judge what the comparison with the baseline gave; inconclusive where there is none."""
     path = comparison.artifact.path
     if observed is None:
         return Gate(name, path, limit, None, "inconclusive", "there is no baseline to compare with")

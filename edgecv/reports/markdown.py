@@ -1,10 +1,10 @@
 """``report.md``: the report for people."""
 
-from collections.abc import Sequence
-
 from edgecv.records import Comparison, Report, TensorFacts
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
+from edgecv.reports.pair import pair_section
+from edgecv.reports.tables import markdown_table
 from edgecv.reports.verdict import gate_sentence, percent, verdict_line
 
 HEADINGS = (
@@ -57,6 +57,7 @@ def to_markdown(report: Report) -> str:
             _latency_note(report),
             "",
             *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
+            *pair_section(report),
             *_section("Outputs against the baseline's", _outputs(report)),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
@@ -68,12 +69,6 @@ def to_markdown(report: Report) -> str:
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
-
-
-def markdown_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a Markdown table."""
-    lines = [headings, tuple("---" for _ in headings), *rows]
-    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -4,6 +4,17 @@ from edgecv.records import Comparison, Gate, Report
 
 GATE_WORDS = {
     "max_drop_points": "points lost",
+    "max_drop_points_bound": "points lost at the worse end of the 95% interval",
+    "min_agreement": "fraction of images with the baseline's answer",
+    "max_flips": "images with another answer",
+    "max_flip_fraction": "fraction of images with another answer",
+    "max_class_drop_points": "points lost by the worst class",
+    "max_calibration_error_rise": "rise of the calibration error",
+    "max_probability_difference": "largest difference in a probability",
+    "max_bytes": "bytes",
+    "max_gzip_bytes": "bytes after gzip -9",
+    "min_speedup": "times faster than the float32 twin",
+    "max_latency_us": "microseconds an image",
     "conversion_difference": "largest difference in a probability after conversion",
     "int8_bytes": "bytes",
     "macs": "multiply-accumulates",
@@ -11,14 +22,21 @@ GATE_WORDS = {
     "speedup": "times faster than the float32 twin",
     "latency_us": "microseconds an image",
 }
+OF_EVERY_RUN = ("conversion_difference", "runs")
+"""Gates that nobody has to ask for."""
 
 
 def verdict_line(report: Report) -> str:
     """Return the verdict of a run in one line."""
     word = report.outcome.upper()
-    bad = [gate for gate in report.gates if gate.outcome != "passed"]
-    if bad:
-        return f"{word}: {'; '.join(gate_sentence(gate) for gate in bad)}"
+    failed, open_ones = (
+        "; ".join(gate_sentence(gate) for gate in report.gates if gate.outcome == outcome)
+        for outcome in ("failed", "inconclusive")
+    )
+    if failed and open_ones:
+        return f"{word}: {failed}. Inconclusive: {open_ones}"
+    if failed or open_ones:
+        return f"{word}: {failed or open_ones}"
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each) for each in candidates or report.comparisons)
     return f"{word}: {summary}. {_limits(report)}{_no_faster(report)}"
@@ -44,8 +62,9 @@ def gate_sentence(gate: Gate) -> str:
     words = GATE_WORDS.get(gate.name, gate.name)
     if gate.observed is None:
         return f"{gate.artifact}: {words} not known, {gate.reason}"
+    reason = f" ({gate.reason})" if gate.reason else ""
     observed = gate.observed + 0.0  # Not minus zero.
-    return f"{gate.artifact}: {words} {_number(observed)}, limit {_number(gate.limit)}"
+    return f"{gate.artifact}: {words} {_number(observed)}, limit {_number(gate.limit)}{reason}"
 
 
 def _number(value: float) -> str:
@@ -89,9 +108,12 @@ def speed_words(speedup: float) -> str:
 
 
 def _limits(report: Report) -> str:
-    drops = sorted({gate.limit for gate in report.gates if gate.name == "max_drop_points"})
-    if drops:
-        return f"Allowed: {drops[0]:g} points lost"
+    for name, bound in (("max_drop_points", ""), ("max_drop_points_bound", " (95% interval)")):
+        drops = sorted({gate.limit for gate in report.gates if gate.name == name})
+        if drops:
+            return f"Allowed: {drops[0]:g} points lost{bound}"
+    if any(gate.name not in OF_EVERY_RUN for gate in report.gates):
+        return "All limits are held"
     if report.baseline is None:
         return "Nothing was compared: give --baseline for that"
     if not report.data.has_labels:

@@ -1,0 +1,69 @@
+"""Images with captions, side by side in one picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS = 8
+SIDE = 112
+"""Pixels of the longer side of an image on the sheet."""
+LINE = 14
+GAP = 6
+FONT_SIZE = 11
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a sheet: uint8 (H, W, 1 or 3), 0..255; lines below it; a colour around it."""
+
+    image: NDArray[np.uint8]
+    lines: tuple[str, ...]
+    colour: str
+
+
+def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:
+    """Draw tiles into a PNG file: the same tiles give the same bytes."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(FONT_SIZE)
+    height = SIDE + 2 * GAP + LINE * max(len(tile.lines) for tile in tiles)
+    columns, rows = min(COLUMNS, len(tiles)), -(-len(tiles) // COLUMNS)
+    left = GAP + LINE + GAP
+    width = max((SIDE + GAP) * columns + GAP, round(font.getlength(title)) + 2 * GAP)
+    sheet = Image.new("RGB", (width, left + height * rows), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, GAP), title, "black", font)
+    for number, tile in enumerate(tiles):
+        x = GAP + (SIDE + GAP) * (number % COLUMNS)
+        y = left + height * (number // COLUMNS)
+        draw.rectangle((x - 2, y - 2, x + SIDE + 1, y + SIDE + 1), fill=tile.colour)
+        picture = _fitted(tile.image)
+        sheet.paste(picture, (x + (SIDE - picture.width) // 2, y + (SIDE - picture.height) // 2))
+        for line, text in enumerate(tile.lines):
+            place = (x, y + SIDE + GAP // 2 + LINE * line)
+            draw.text(place, _shortened(text, font), "black", font)
+    sheet.save(path, "PNG", compress_level=3)  # Hardly larger than by the default, and quicker.
+
+
+def _fitted(image: NDArray[np.uint8]) -> Any:
+    """Return an image as large as a tile: small ones with their pixels to be seen."""
+    from PIL import Image
+
+    pixels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    scale = SIDE / max(pixels.shape[:2])
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
+    return Image.fromarray(pixels).resize(size, how)
+
+
+def _shortened(text: str, font: Any) -> str:
+    """Return as much of a text as fits below an image."""
+    if font.getlength(text) <= SIDE:
+        return text
+    while text and font.getlength(f"{text}..") > SIDE:
+        text = text[:-1]
+    return f"{text}.."
