@@ -1,6 +1,5 @@
 """The files of a run: planned, exported once, stored, and held to what was promised."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from edgecv.recipe import Recipe
 from edgecv.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.registry import EXPORTERS
 from edgecv.reports.json_file import read_artifact, write_artifact
-from edgecv.store import Store, content_key
+from edgecv.store import Store, content_key, copy_file
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
@@ -73,7 +72,7 @@ class Exporting:
 
         found = self.store.stage("exports", key, make)
         path = self.folder / planned.name
-        shutil.copyfile(found / stored, path)
+        copy_file(found / stored, path)
         return File(replace(read_artifact(found / "artifact.json"), path=planned.name), path)
 
     def _key(self, exporter: Exporter, original: Original, images: Images) -> str:

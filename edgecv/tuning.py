@@ -79,7 +79,7 @@ class Techniques:
             self.store.stage(
                 "techniques", key, lambda folder: self._write(technique, load(), key, folder)
             )
-            self.store.forget(key)
+        self.store.forget(key)  # Also where a kill came between the two.
         (path,) = place.glob("model.*")
         return Original(path, file_sha256(path))
 

@@ -24,6 +24,7 @@ FLOORS = (
         "distillation",
         "checkpoint",
         "store",
+        "signatures",
         "tf",
         "schedule",
         "environment",
@@ -43,7 +44,7 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "tables", "api", "inspection"),
+    ("pipeline", "validation", "verification", "tables", "api", "inspection"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
