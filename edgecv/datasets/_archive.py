@@ -104,6 +104,8 @@ class Archive:
     def _checked_parts(self, info: zipfile.ZipInfo) -> list[str]:
         name = info.filename.replace("\\", "/")  # some Windows programs write these
         parts = [part for part in name.split("/") if part not in ("", ".")]
+        if not parts and not name.startswith("."):
+            raise self._refusal(info, "is the name of nothing", "files and folders with a name")
         if _ABSOLUTE.match(name) or ".." in parts:
             raise self._refusal(info, "points outside of the zip", "relative names without ..")
         if stat.S_ISLNK(info.external_attr >> 16):
