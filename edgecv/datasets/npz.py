@@ -1,6 +1,7 @@
 """Arrays in one NumPy file."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -163,10 +164,9 @@ def _class_names(
 
 
 def _as_strings(names: NDArray[Any], where: str) -> list[str]:
-    try:
-        strings: list[str] = names.tolist()
-    except (SystemError, ValueError):  # What Python makes of a code beyond those of letters.
-        raise InputError(
-            where, "class_names holds what is no text", remedy="save it again"
-        ) from None
+    # A file can hold numbers that are no letters, of which Python makes strings that break it.
+    codes = np.frombuffer(names.tobytes(), np.dtype("u4").newbyteorder(names.dtype.byteorder))
+    if codes.max(initial=0) > sys.maxunicode:
+        raise InputError(where, "class_names holds what is no text", remedy="save it again")
+    strings: list[str] = names.tolist()
     return strings
