@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def _whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise refusal(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # A disk that takes nothing gives nothing up either.
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

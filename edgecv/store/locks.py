@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgecv.errors import InputError
@@ -30,7 +30,8 @@ def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
         holder.write_text(f"process {os.getpid()}")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # The disk may take nothing any more.
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
