@@ -42,6 +42,7 @@ from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.store import SPACE_BYTES, Store, copy_file, write_bytes
 from edgecv.tuning import Techniques
+from edgecv.worker import check_hdf5
 
 OnEvent = Callable[[Event], None]
 COPIES_OF_A_MODEL = 12
@@ -122,6 +123,8 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
             str(place), "is not a run of edgecv: it is not replaced", remedy="use another --name"
         )
     store.check_writable(SPACE_BYTES + COPIES_OF_A_MODEL * model_bytes)
+    if recipe.baseline.model is not None:
+        check_hdf5(Path(recipe.baseline.model))
     return place
 
 

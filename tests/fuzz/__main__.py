@@ -10,6 +10,7 @@ It prints a table and ends with 1 where something was found.
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from .campaign import fuzz, table
@@ -28,7 +29,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.kind == "kill":
         with tempfile.TemporaryDirectory(prefix="edgecv-kill-") as folder:
-            tally = Killer(Path(folder), given.seed).kill(given.times)
+            say = partial(print, file=sys.stderr, flush=True)
+            tally = Killer(Path(folder), given.seed, say=say).kill(given.times)
         print(tally.table())
         return 1 if tally.problems else 0
     kept = given.keep or Path(tempfile.gettempdir()) / "edgecv-fuzz-findings"

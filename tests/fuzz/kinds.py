@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.worker import Worker
+from edgecv.worker import Worker, check_hdf5
 
 from .mutations import Mutation, of_bytes, of_json, of_members, of_text
 
@@ -60,6 +60,7 @@ def _saved(suffix: str) -> list[bytes]:
 
 def _keras_seeds() -> list[bytes]:
     """Return an archive of Keras 2 and one of Keras 3."""
+    of_keras2 = _saved(".keras")
     import keras
 
     layers = keras.layers
@@ -69,7 +70,7 @@ def _keras_seeds() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        return [*_saved(".keras"), path.read_bytes()]
+        return [*of_keras2, path.read_bytes()]
 
 
 def _exported(file_format: str) -> list[bytes]:
@@ -169,6 +170,7 @@ def _import(path: Path) -> object:
     from edgecv.tf import load_tensorflow
 
     load_tensorflow()[1].backend.clear_session()
+    check_hdf5(path)  # As the pipeline does.
     model, _ = importer_of(path).load_with_notes(path)
     return input_shape_of(model, path)
 
