@@ -62,6 +62,8 @@ def fit(
     trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
     epochs = schedule.total_epochs(len(data.train))
     progress = read_progress(checkpoint)
+    if progress.was_damaged:
+        on_event(Event("note", "the epochs kept on disk are damaged: starting again"))
     if progress.history:
         trainer.restore(progress)
         done = len(progress.history)
@@ -93,19 +95,31 @@ def _one_epoch(
         values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "accuracy": accuracy}
         on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
         if not math.isfinite(loss):
-            raise StepError(
-                "training",
-                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}",
-                remedy="lower the learning rate",
+            found = (
+                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
             )
+            raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
     validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
     seconds = time.perf_counter() - started
     settled = trainer.is_settled(epoch)
     result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, seconds, settled)
     weights = trainer.weights()
+    if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
+        found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
+        raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
     after = Progress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
     return replace(after, best_weights=weights if is_best else before.best_weights)
+
+
+def _diverged(found: str, rate: float, before: Progress) -> StepError:
+    """Return the error of a training whose numbers are none: what is on disk is of before."""
+    kept = (
+        f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
+    )
+    return StepError(
+        "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
+    )
 
 
 class _Trainer:

@@ -79,7 +79,7 @@ class Techniques:
             self.store.stage(
                 "techniques", key, lambda folder: self._write(technique, load(), key, folder)
             )
-            self.store.forget(key)
+        self.store.forget(key)  # Also where a kill came between the two.
         (path,) = place.glob("model.*")
         return Original(path, file_sha256(path), before.trust)
 
@@ -194,6 +194,8 @@ class Stage:
     def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` gave, now or before a kill."""
         path = self.techniques.store.checkpoint(f"{self.key}-{name}", ".json")
-        if not path.exists():
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):  # A damaged one is made again.
             write_json(path, make())
         return json.loads(path.read_text("utf-8"))

@@ -36,6 +36,7 @@ FLOORS = (
         "checkpoint",
         "trust",
         "store",
+        "signatures",
         "tf",
         "schedule",
         "environment",
@@ -59,7 +60,7 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "tables", "api", "inspection"),
+    ("pipeline", "validation", "verification", "tables", "api", "inspection"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -114,11 +114,45 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Pa
         if event.stage == "epoch" and event.step == 2:
             model.set_weights(broken)
 
-    with pytest.raises(StepError, match=r"the loss is nan in epoch 3 of 4.*learning rate"):
+    expected = (
+        r"the loss is nan in epoch 3 of 4, by step 7 of 7, at a learning rate of 0\.\d+; "
+        r"epoch 2, the last good one, is kept; lower learning_rate"
+    )
+    with pytest.raises(StepError, match=expected):
         train(tmp_path, model, on_event=damage)
     with np.load(tmp_path / "epoch.npz") as kept:
         assert len(kept["history"]) == 2
         assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    """The last step of an epoch can break them after the last loss was read."""
+    model = tiny()
+
+    def damage(event: Event) -> None:
+        if event.stage == "step" and event.step == 14:
+            model.set_weights([np.full_like(weight, np.inf) for weight in model.get_weights()])
+
+    expected = r"NaN or infinite weights after epoch 2 of 4.*epoch 1, the last good one, is kept"
+    with pytest.raises(StepError, match=expected):
+        train(tmp_path, model, on_event=damage)
+    with np.load(tmp_path / "epoch.npz") as kept:
+        assert len(kept["history"]) == 1
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_a_checkpoint_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+    whole = tiny()
+    train(tmp_path, whole)
+    path = tmp_path / "epoch.npz"
+    content = path.read_bytes()
+    for damaged in (b"", content[: len(content) // 2]):
+        path.write_bytes(damaged)
+        again = tiny()
+        said: list[Event] = []
+        train(tmp_path, again, on_event=said.append)
+        assert "the epochs kept on disk are damaged: starting again" in {e.message for e in said}
+        assert weights_sha256(again) == weights_sha256(whole)
 
 
 def test_logits_and_probabilities_are_the_same_model() -> None:

@@ -14,6 +14,7 @@ from edgecv.contracts import Progress
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.registry import RUNTIMES
+from edgecv.store import refusal
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess
@@ -173,7 +174,10 @@ class Worker:
         # The array is kept with its file, so that its id cannot be given to another array.
         if id(images) not in self._written:
             path = Path(self._folder.name) / f"images-{len(self._written)}.npy"
-            np.save(path, images, allow_pickle=False)
+            try:
+                np.save(path, images, allow_pickle=False)
+            except OSError as error:  # Without a number, where NumPy could write a part of it.
+                raise refusal(path, error) from None
             self._written[id(images)] = images, path
         return self._written[id(images)][1], len(images)
 
