@@ -33,6 +33,7 @@ FLOORS = (
         "reading",
         "pixel_statistics",
         "distillation",
+        "moving_averages",
         "checkpoint",
         "trust",
         "store",

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv import moving_averages
 from edgecv.checkpoint import Epoch
+from edgecv.datasets.digits import Digits
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Split
@@ -280,3 +282,50 @@ def test_a_small_data_set_gets_more_epochs() -> None:
 def test_a_shift_as_wide_as_the_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="less than the side"):
         train(tmp_path, tiny(), Schedule(shift=8))
+
+
+def residual() -> Any:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = keras.Input((8, 8, 1))
+    given = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 128, -1)(image))
+    for _ in range(3):
+        path = layers.ReLU()(layers.BatchNormalization()(given))
+        given = layers.Add()([given, layers.Conv2D(8, 3, padding="same")(path)])
+    given = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(given))
+    return keras.Model(image, layers.Softmax()(layers.Dense(10)(given)))
+
+
+def test_a_short_training_finds_batch_normalization_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Averages that lag behind the weights make bad answers; real ones do not."""
+    data = Digits().load((8, 8, 1), 0, lambda done, total: None)
+    schedule = QUICK.model_copy(update={"epochs": 2, "batch": 64, "shift": 0, "mirror": False})
+    notes: list[str] = []
+
+    def trained(folder: Path) -> tuple[Any, float]:
+        folder.mkdir(exist_ok=True)
+        model = residual()
+        fit(
+            model,
+            data,
+            Classification(),
+            schedule,
+            seed=7,
+            checkpoint=folder / "epoch.npz",
+            on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
+        )
+        predictions = model(data.test.images.astype(np.float32), training=False).numpy()
+        return model, Classification().metric(predictions, data.test.labels)
+
+    model, settled = trained(tmp_path / "settled")
+    again, _ = trained(tmp_path / "settled")  # From the checkpoint, as after a kill.
+    assert weights_sha256(again) == weights_sha256(model)
+    assert "found anew" in notes[-1]
+    monkeypatch.setattr(moving_averages, "STEPS_THAT_SUFFICE", 0)
+    lagging_model, lagging = trained(tmp_path / "lagging")
+    assert settled > lagging + 0.1
+    pairs = zip(model.trainable_weights, lagging_model.trainable_weights, strict=True)
+    assert all((one.numpy() == other.numpy()).all() for one, other in pairs)
