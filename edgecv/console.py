@@ -83,6 +83,12 @@ class Screen:
             os.close(descriptor)
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
+        if isinstance(error, MemoryError):
+            raise StepError(
+                "memory",
+                "there is not enough of it",
+                remedy="see ulimit -v, or use a larger machine",
+            ) from error
         if isinstance(error, Exception) and not isinstance(error, EdgecvError):
             raise EdgecvError(
                 "internal error",

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 
 from edgecv.errors import InputError
@@ -24,32 +23,42 @@ SECONDS = 10
 BYTES_A_SECOND = 50_000_000
 WAITING = 6
 """How much longer than it may compute a child may take: the machine may be busy."""
+MOST_UNPACKED_BYTES = 2**28
+MOST_GROWTH = 20
+"""Weights hardly compress: a larger archive that grows by more is a bomb."""
 WEIGHTS = "model.weights.h5"
 REMEDY = "the file is damaged or hostile: save the model again"
 
 
 def check_hdf5(path: Path) -> None:
     """Raise InputError where HDF5 cannot read a model file, ``.h5`` or within ``.keras``."""
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
+    try:
+        with path.open("rb") as file:
+            is_zip = file.read(4) == b"PK\x03\x04"
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     if not is_zip:
         _read_through(path, path)
         return
-    with tempfile.TemporaryDirectory(prefix="edgecv-hdf5-") as folder:
-        weights = Path(folder) / WEIGHTS
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as member:
-                weights.write_bytes(member.read())
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            KeyError,
-            ValueError,
-            NotImplementedError,
-        ):
-            return  # The importer says what is wrong with the archive.
-        _read_through(weights, path)
+    content = _weights_in(path)
+    if content is not None:
+        with tempfile.TemporaryDirectory(prefix="edgecv-hdf5-") as folder:
+            weights = Path(folder) / WEIGHTS
+            weights.write_bytes(content)
+            _read_through(weights, path)
+
+
+def _weights_in(path: Path) -> bytes | None:
+    """Return the weights within an archive; None where the importer says what is wrong with it."""
+    most = max(MOST_UNPACKED_BYTES, MOST_GROWTH * path.stat().st_size)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as member:
+            content = member.read(most + 1)
+    except Exception:  # noqa: BLE001  zipfile raises anything on damage
+        return None
+    if len(content) > most:
+        raise InputError(str(path), f"{WEIGHTS} in it unpacks to far more", remedy=REMEDY)
+    return content
 
 
 def _read_through(content: Path, path: Path) -> None:

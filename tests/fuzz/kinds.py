@@ -51,16 +51,18 @@ def _tiny_model() -> Any:
     )
 
 
-def _saved(suffix: str) -> list[bytes]:
+def _h5_seeds() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model{suffix}"
+        path = Path(folder) / "model.h5"
         _tiny_model().save(path, include_optimizer=False)
         return [path.read_bytes()]
 
 
 def _keras_seeds() -> list[bytes]:
     """Return an archive of Keras 2 and one of Keras 3."""
-    of_keras2 = _saved(".keras")
+    from edgecv.tf import keras_bytes
+
+    of_keras2 = keras_bytes(_tiny_model())
     import keras
 
     layers = keras.layers
@@ -70,7 +72,7 @@ def _keras_seeds() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        return [*of_keras2, path.read_bytes()]
+        return [of_keras2, path.read_bytes()]
 
 
 def _exported(file_format: str) -> list[bytes]:
@@ -223,7 +225,7 @@ KINDS = {
     "inspect-tflite": Kind(".tflite", lambda: _exported("tflite"), of_bytes, _inspect),
     "inspect-onnx": Kind(".onnx", lambda: _exported("onnx"), of_bytes, _inspect),
     "keras": Kind(".keras", _keras_seeds, of_members({".json": of_json}), _import),
-    "h5": Kind(".h5", lambda: _saved(".h5"), of_bytes, _import),
+    "h5": Kind(".h5", _h5_seeds, of_bytes, _import),
     "recipe": Kind(".toml", _recipes, of_text, _read_recipe),
     "zip": Kind(".zip", _zips, of_members({}), _load_data),
     "npz": Kind(".npz", _npzs, of_members({}), _load_data),

@@ -1,5 +1,6 @@
 """Damaged copies of good files: bytes, JSON, text, archives. Pure functions of a seed."""
 
+import copy
 import io
 import json
 import random
@@ -99,7 +100,7 @@ def of_json(content: bytes, seeds: Sequence[bytes], chance: Random) -> bytes:
                 other = chance.choice(holders)
                 holder[key] = json.loads(json.dumps(other))
             case _:
-                holder[key] = chance.choice(VALUES)
+                holder[key] = copy.deepcopy(chance.choice(VALUES))
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 

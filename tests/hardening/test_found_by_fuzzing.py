@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from edgecv.baseline import importer_of
 from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError
 from edgecv.flags import Flags
@@ -89,3 +90,16 @@ def test_a_keras_file_that_hdf5_cannot_read_is_refused(endless: Path) -> None:
     endless.write_bytes(endless.read_bytes()[:1000])
     with pytest.raises(InputError, match="HDF5 cannot read it"):
         check_hdf5(endless)
+
+
+def test_an_archive_that_points_before_itself_is_refused_as_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"x" * 100)
+    content = bytearray(path.read_bytes())
+    offset_of_directory = len(content) - 6
+    content[offset_of_directory : offset_of_directory + 4] = (2**20).to_bytes(4, "little")
+    path.write_bytes(content)
+    check_hdf5(path)  # Not this one's to say.
+    with pytest.raises(InputError):
+        importer_of(path).load_with_notes(path)
