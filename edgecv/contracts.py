@@ -259,6 +259,12 @@ class Session(Protocol):
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
 
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), in place.
+
+        Raises RuntimeFailure where the file cannot take so many.
+        """
+
 
 class Runtime(Plugin):
     """Opens an artifact and runs it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.contracts import Runtime
+from edgecv.cores import least_busy
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.proof.latency import Blocks
 from edgecv.records import (
@@ -110,7 +111,12 @@ class Bench:
             on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
             paths = [file.path for file in group]
             try:
-                timed = worker.time_interleaved(paths, image, budget_s=SECONDS_A_FILE * len(group))
+                timed = worker.time_interleaved(
+                    paths,
+                    image,
+                    budget_s=SECONDS_A_FILE * len(group),
+                    cores=least_busy(self.threads),
+                )
             except RuntimeFailure as failure:
                 failures |= {file.artifact.path: failure.reason for file in group}
                 continue

@@ -27,6 +27,7 @@ FLOORS = (
         "tf",
         "schedule",
         "environment",
+        "cores",
         "worker",
         "proof",
         "reports",
@@ -43,7 +44,7 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "tables", "api", "inspection"),
+    ("pipeline", "validation", "tables", "api", "inspection", "benching", "bench_words"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgecv import __version__
+from edgecv.cli.bench import bench
 from edgecv.cli.compress import compress
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "compress": compress,
     "validate": validate,
+    "bench": bench,
     "table": table,
     "inspect": inspect,
     "list": list_registered,

@@ -88,6 +88,28 @@ class LiteRTSession:
         invoke: Callable[[], object] = interpreter.invoke
         return invoke
 
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
+
+        Raises RuntimeFailure where the graph holds its batch of 1 in a shape of its own.
+        """
+        check_images(self._path, self.facts, images)
+        interpreter = self._interpreter(threads=self._threads)
+        try:
+            interpreter.resize_tensor_input(self._input, [len(images), *self.facts.input.shape[1:]])
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(self._input, self._encode(images))
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            found = f"it cannot take {len(images)} images at once: {one_line(error)}"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
+        answers = len(interpreter.get_tensor(self._output))
+        if answers != len(images):
+            found = f"it gives {answers} answers for {len(images)} images at once"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
+        invoke: Callable[[], object] = interpreter.invoke
+        return invoke
+
     def _runner(
         self, interpreter: Any, images: Images, values: NDArray[Any]
     ) -> Callable[[slice], None]:

@@ -82,12 +82,29 @@ class OnnxRuntimeSession:
 
         A file with a fixed batch is run on a whole batch: that is what one answer costs it.
         """
+        check_images(self._path, self.facts, image)
+        return self._bound(self._padded(image[:1]))
+
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
+
+        Raises RuntimeFailure where the file's batch is fixed at another number.
+        """
+        check_images(self._path, self.facts, images)
+        if self.facts.input.shape[0] not in (OPEN, len(images)):
+            raise RuntimeFailure(
+                str(self._path),
+                f"its batch is fixed at {self._batch}, and {len(images)} images were given",
+                accepted=f"a batch of {self._batch}",
+            )
+        return self._bound(self._encode(images))
+
+    def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
         import onnxruntime
 
-        check_images(self._path, self.facts, image)
         session = self._make_session(self._threads) if self._threads > 1 else self._session
         binding = session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(self._padded(image[:1]))
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
         binding.bind_ortvalue_input(self.facts.input.name, value)
         binding.bind_output(self.facts.output.name, "cpu")
         return lambda: session.run_with_iobinding(binding)

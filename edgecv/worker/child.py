@@ -26,7 +26,7 @@ from edgecv.records import Images
 from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
 from edgecv.worker.tiles import leave_tiles_off
-from edgecv.worker.timing import interleave, runs_a_block, warm_up
+from edgecv.worker.timing import Call, interleave, runs_a_block, timed_block, warm_up
 
 FIRST_IMAGES = 16
 CHUNK_S = 0.1
@@ -114,12 +114,16 @@ class Service:
         self._answers = answers
         self._sessions: dict[Version, Session] = {}
         self._images: dict[Version, Images] = {}
+        self._warm: tuple[str, Call] | None = None
+        """The file that is warmed up, and what runs it once."""
         self._alarm_s = 0.0
         self._doing = "starting"
         self._actions: dict[str, Callable[..., Answer]] = {
             "open": self._open,
             "predict": self._predict,
             "time": self._time,
+            "warm_up": self._warm_up,
+            "block": self._block,
         }
 
     def serve(self) -> None:
@@ -159,8 +163,15 @@ class Service:
         return {}, [np.concatenate(parts)]
 
     def _time(
-        self, paths: list[str], images: str, budget_s: float, min_runs: int, min_blocks: int
+        self,
+        paths: list[str],
+        images: str,
+        budget_s: float,
+        min_runs: int,
+        min_blocks: int,
+        cores: list[int],
     ) -> Answer:
+        _pin(cores)
         sessions = [self._session(path, index) for index, path in enumerate(paths)]
         calls, runs = [], []
         for index, session in enumerate(sessions):
@@ -170,6 +181,21 @@ class Service:
             runs.append(runs_a_block(median_s, budget_s / len(paths), min_runs, min_blocks))
         self._stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
+
+    def _warm_up(self, path: str, images: str, cores: list[int]) -> Answer:
+        _pin(cores)
+        session, pixels = self._session(path, 0), self._mapped(images)
+        self._stage("warming it up", 0)
+        call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
+        median_s = warm_up(call)
+        self._warm = path, call
+        self._stage("timing it", 0)
+        return {"median_s": median_s}, []
+
+    def _block(self, path: str, runs: int) -> Answer:
+        if self._warm is None or self._warm[0] != path:
+            raise ValueError("it was not warmed up")
+        return {}, [timed_block(self._warm[1], runs)]
 
     def _session(self, path: str, index: int) -> Session:
         self._stage("opening it", index)
@@ -207,6 +233,12 @@ class Service:
     def _say(self, header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
         write_all(self._answers, pack(header, arrays))
         signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
+
+
+def _pin(cores: Sequence[int]) -> None:
+    """Keep this thread, and those that it starts from now on, on some cores; on any without."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _version(path: str) -> Version:

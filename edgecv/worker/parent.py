@@ -1,5 +1,6 @@
 """The parent's side: asks a child, and turns whatever happens to it into one line."""
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -120,12 +121,14 @@ class Worker:
         budget_s: float,
         min_runs: int = 10,
         min_blocks: int = 10,
+        cores: Sequence[int] = (),
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
 
         ``budget_s`` is for all files together, after their warm-ups; every file gets at least
-        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. Returns path ->
-        nanoseconds: int64 (blocks, runs a block).
+        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. The runs stay
+        on ``cores`` where some are given. Returns path -> nanoseconds: int64 (blocks, runs a
+        block).
         """
         if len(set(paths)) != len(paths):
             raise ValueError("a path is given twice")
@@ -148,10 +151,37 @@ class Worker:
                 "budget_s": budget_s,
                 "min_runs": min_runs,
                 "min_blocks": min_blocks,
+                "cores": list(cores),
             },
             read,
             longer_s=2 * budget_s,
         )
+
+    def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
+        """Run images, uint8 (N, H, W, C), at once until that is steady: seconds of a run."""
+        images_path, _ = self._on_disk(images)
+
+        def read(frame: Frame) -> float:
+            median_s = frame.header.get("median_s")
+            if not isinstance(median_s, float) or not 0 < median_s < math.inf:
+                raise GarbledFrame(f"a run of {median_s!r} seconds")
+            return median_s
+
+        arguments = {"path": os.path.abspath(path), "images": str(images_path)}
+        return self._ask("warm_up", [path], {**arguments, "cores": list(cores)}, read)
+
+    def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
+        """Time so many runs of what was warmed up last: nanoseconds, int64 (runs,)."""
+
+        def read(frame: Frame) -> NDArray[np.int64]:
+            if len(frame.arrays) != 1:
+                raise GarbledFrame(f"{len(frame.arrays)} arrays of timings")
+            (block,) = frame.arrays
+            if block.dtype != np.int64 or block.shape != (runs,) or block.min() <= 0:
+                raise GarbledFrame(f"timings of {block.dtype} {block.shape}")
+            return block
+
+        return self._ask("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
     def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
         if isinstance(images, Path):
