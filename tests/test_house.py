@@ -44,7 +44,7 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "tables", "api", "inspection", "benching", "bench_words"),
+    ("pipeline", "validation", "tables", "api", "inspection", "benching", "bench_words", "doctor"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,6 +12,7 @@ import typer
 from edgecv import __version__
 from edgecv.cli.bench import bench
 from edgecv.cli.compress import compress
+from edgecv.cli.doctor import doctor
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
 from edgecv.cli.schema import schema
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "table": table,
     "inspect": inspect,
+    "doctor": doctor,
     "list": list_registered,
     "schema": schema,
 }

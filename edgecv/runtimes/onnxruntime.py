@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
-from edgecv.records import Format, Images, Predictions, SessionFacts, TensorFacts
+from edgecv.records import (
+    Activation,
+    Executed,
+    Format,
+    Images,
+    Predictions,
+    SessionFacts,
+    TensorFacts,
+)
+from edgecv.runtimes._onnxruntime_graph import activations, executed
 from edgecv.runtimes.tensors import (
     check_facts,
     check_finite,
@@ -21,6 +30,13 @@ from edgecv.runtimes.tensors import (
 )
 
 TYPES = ("float32", "uint8", "int8")
+Optimization = Literal["none", "basic", "extended", "all"]
+LEVELS: dict[Optimization, str] = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
 OPEN = -1
 """The length of an axis that the file leaves open."""
 ERRORS_ONLY = 3
@@ -33,9 +49,27 @@ class OnnxRuntime(Runtime):
     format: ClassVar[Format] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
+    optimization: Optimization = "all"
+    """How far the graph is rewritten before it runs."""
+
     def open(self, path: Path, threads: int) -> "OnnxRuntimeSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return OnnxRuntimeSession(path, threads)
+        return OnnxRuntimeSession(path, threads, self.optimization)
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that are left after optimization, with times by its profiler."""
+        session = self.open(path, 1)
+        check_images(path, session.facts, image)
+        pixels = pixel_encoder(session.facts.input)(image[:1])
+        return executed(session.make_session, {session.facts.input.name: pixels})
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, without any optimization."""
+        session = OnnxRuntimeSession(path, 1, "none")
+        check_images(path, session.facts, images)
+        encode = pixel_encoder(session.facts.input)
+        feeds = [{session.facts.input.name: encode(images[i : i + 1])} for i in range(len(images))]
+        return activations(session.make_session, session.content, feeds)
 
 
 class OnnxRuntimeSession:
@@ -49,16 +83,17 @@ class OnnxRuntimeSession:
     number of threads or on an image's neighbours.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, optimization: Optimization = "all") -> None:
         self._path = path
+        self._optimization = optimization
         self._threads = threads
         try:
             # Bytes, not the path: then ONNX Runtime cannot map files that lie beside this one.
-            self._content = path.read_bytes()
+            self.content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
-        _refuse_external_data(path, self._content)
-        self._session = self._make_session(threads=1)
+        _refuse_external_data(path, self.content)
+        self._session = self.make_session(threads=1)
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         self.facts = SessionFacts(
             input=_facts(path, "input", self._session.get_inputs(), metadata),
@@ -102,7 +137,7 @@ class OnnxRuntimeSession:
     def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
         import onnxruntime
 
-        session = self._make_session(self._threads) if self._threads > 1 else self._session
+        session = self.make_session(self._threads) if self._threads > 1 else self._session
         binding = session.io_binding()
         value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
         binding.bind_ortvalue_input(self.facts.input.name, value)
@@ -132,7 +167,10 @@ class OnnxRuntimeSession:
             images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
         return self._encode(images)
 
-    def _make_session(self, threads: int) -> Any:
+    def make_session(
+        self, threads: int, *, content: bytes | None = None, profile: Path | None = None
+    ) -> Any:
+        """Return a session of this file, or of ``content``; ``profile``: where a profile goes."""
         import onnxruntime
 
         # Worker threads spin between runs by default. Left so: without spinning, two threads ran
@@ -141,9 +179,14 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = getattr(levels, LEVELS[self._optimization])
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         try:
             return onnxruntime.InferenceSession(
-                self._content, options, providers=["CPUExecutionProvider"]
+                content or self.content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001  its errors have no base class of their own
             raise RuntimeFailure(

@@ -54,7 +54,7 @@ def main() -> None:
     requests, answers = _take_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
     threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
-    runtime = RUNTIMES.get(settings["runtime"], "worker")()
+    runtime = RUNTIMES.get(settings["runtime"], "worker")(**settings["options"])
     leave_tiles_off()
     limit = None if runtime.needs_tensorflow else settings["memory_limit_bytes"]
     memory = Memory(limit, settings["threads"])
@@ -124,6 +124,8 @@ class Service:
             "time": self._time,
             "warm_up": self._warm_up,
             "block": self._block,
+            "executed": self._executed,
+            "activations": self._activations,
         }
 
     def serve(self) -> None:
@@ -196,6 +198,17 @@ class Service:
         if self._warm is None or self._warm[0] != path:
             raise ValueError("it was not warmed up")
         return {}, [timed_block(self._warm[1], runs)]
+
+    def _executed(self, path: str, images: str) -> Answer:
+        self._stage("running it", 0)
+        found = self._runtime.executed(Path(path), self._mapped(images)[:1])
+        return {"operators": [asdict(each) for each in found]}, []
+
+    def _activations(self, path: str, images: str) -> Answer:
+        self._stage("running it", 0)
+        found = self._runtime.activations(Path(path), self._mapped(images))
+        named = [{"name": each.name, "type": each.type, "inputs": each.inputs} for each in found]
+        return {"activations": named}, [each.values for each in found]
 
     def _session(self, path: str, index: int) -> Session:
         self._stage("opening it", index)

@@ -3,7 +3,7 @@
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.contracts import Progress
-from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
+from edgecv.records import Activation, Executed, Images, Predictions, SessionFacts
 from edgecv.registry import RUNTIMES
+from edgecv.worker.answers import read_activations, read_executed, read_facts
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess
@@ -28,7 +29,8 @@ class Worker:
     one line; the next request starts a new child. ``time_limit_s`` is how long the child may be
     silent: a long prediction reports its progress, so only a stuck one is ended.
     ``memory_limit_bytes`` is what the files may add to the child's own memory; a runtime that
-    needs TensorFlow has no such limit. ``log`` collects what native code prints.
+    needs TensorFlow has no such limit. ``log`` collects what native code prints. ``options`` are
+    the runtime's own.
 
     Not for two threads at once: one request follows the other.
     """
@@ -41,10 +43,12 @@ class Worker:
         time_limit_s: float = 120.0,
         memory_limit_bytes: int | None = 4 * 2**30,
         log: Path | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.runtime = RUNTIMES.get(runtime, "worker").name
         self._settings = {
             "runtime": runtime,
+            "options": dict(options or {}),
             "threads": threads,
             "memory_limit_bytes": memory_limit_bytes,
         }
@@ -83,7 +87,7 @@ class Worker:
 
     def open(self, path: Path) -> SessionFacts:
         """Return what the runtime says of the file at ``path``."""
-        return self._ask("open", [path], {"path": os.path.abspath(path)}, _read_facts)
+        return self._ask("open", [path], {"path": os.path.abspath(path)}, read_facts)
 
     def predict(
         self, path: Path, images: Path | Images, progress: Progress | None = None
@@ -183,6 +187,16 @@ class Worker:
 
         return self._ask("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that really run for one image, uint8 (1, H, W, C)."""
+        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(image)[0])}
+        return self._ask("executed", [path], arguments, read_executed)
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, uint8 (N, H, W, C)."""
+        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(images)[0])}
+        return self._ask("activations", [path], arguments, read_activations)
+
     def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
         if isinstance(images, Path):
             return images.absolute(), len(np.load(images, mmap_mode="r", allow_pickle=False))
@@ -239,25 +253,3 @@ class Worker:
         if self._child is not None:
             self._child.kill()
             self._child = None
-
-
-def _read_facts(frame: Frame) -> SessionFacts:
-    facts = frame.header.get("facts")
-    if frame.arrays or not isinstance(facts, dict):
-        raise GarbledFrame("no facts")
-    return SessionFacts(
-        input=_read_tensor(facts.get("input")), output=_read_tensor(facts.get("output"))
-    )
-
-
-def _read_tensor(facts: Any) -> TensorFacts:
-    match facts:
-        case {
-            "name": str(name),
-            "shape": list(shape),
-            "type": str(kind),
-            "scale": float() | None as scale,
-            "zero_point": int() | None as zero_point,
-        } if all(type(length) is int for length in shape):
-            return TensorFacts(name, tuple(shape), kind, scale, zero_point)
-    raise GarbledFrame(f"facts of a tensor: {facts!r}")

@@ -1,0 +1,33 @@
+"""A diagnosis as words, and as JSON."""
+
+import json
+from dataclasses import asdict
+
+from edgecv.doctor.records import Diagnosis
+
+WORST_LAYERS = 8
+
+
+def to_json(diagnosis: Diagnosis) -> str:
+    """Return all that was found as JSON."""
+    return json.dumps(asdict(diagnosis), indent=2, allow_nan=False)
+
+
+def to_text(diagnosis: Diagnosis) -> str:
+    """Return a paragraph a finding, the worst first, and the layers that lose most."""
+    lines = [diagnosis.path]
+    for each in diagnosis.findings:
+        lines.append(f"  {each.severity} {each.name}, in {each.where}:")
+        lines.append(f"    {each.observed}")
+        if each.remedy:
+            lines.append(f"    remedy: {each.remedy}")
+    if not any(each.severity == "error" for each in diagnosis.findings):
+        lines.append("  nothing is wrong that a doctor knows of")
+    if diagnosis.layers:
+        lines.append("  signal over error, dB (what a layer takes -> what it gives), worst first:")
+        worst = sorted(diagnosis.layers, key=lambda each: each.drop_db, reverse=True)
+        lines += [
+            f"    {each.inputs_db:5.1f} -> {each.sqnr_db:5.1f}  {each.layer or each.name}"
+            for each in worst[:WORST_LAYERS]
+        ]
+    return "\n".join(lines)
