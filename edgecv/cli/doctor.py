@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 def doctor(
     path: Annotated[Path, typer.Argument(help="A .tflite or .onnx file, of any maker.")],
     data: Annotated[
-        str | None, typer.Option(help="Images to compare layers on, as for compress.")
+        str | None, typer.Option(help="Images to compare kernels and layers on.")
     ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(help="The model that the file was made of, or its float32 twin."),
+    ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="Another file of the same model, whose answers are compared too."),
     ] = None,
     kernels: Annotated[
         str, typer.Option(help="Of LiteRT: xnnpack, builtin or reference.")
@@ -34,7 +38,7 @@ def doctor(
         from edgecv.doctor.diagnosing import Patient, diagnose
         from edgecv.doctor.words import to_json, to_text
 
-        patient = Patient(path, baseline, data, kernels)
+        patient = Patient(path, baseline, data, beside, kernels)
         found = diagnose(patient, on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(found) if as_json else to_text(found))
         return 1 if any(each.severity == "error" for each in found.findings) else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecv.doctor.blame import blame_findings, layer_errors
+from edgecv.doctor.parity import compare_kernels, parity_findings
 from edgecv.doctor.records import Diagnosis, Finding, LayerError, worst_first
 from edgecv.doctor.running import delegate_findings, processor_finding, profile_findings
 from edgecv.doctor.structure import structural_findings
@@ -38,6 +39,8 @@ class Patient:
     path: Path
     baseline: Path | None = None
     data: str | None = None
+    beside: Path | None = None
+    """Another file of the same model, to be held against this one."""
     kernels: str = "xnnpack"
     """Of LiteRT: how the file is opened."""
 
@@ -59,12 +62,18 @@ def diagnose(
         shape = _shape(worker, patient.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _running(patient, worker, contents, pixels, log)
-        if patient.baseline is not None and patient.data is not None:
-            images = _images(patient.data, shape, contents, on_event)
-            layers = _layers(patient, patient.baseline, worker, images, on_event)
+        images = None if patient.data is None else _images(patient.data, shape, on_event)
+        if patient.baseline is not None and images is not None:
+            few = images[: _most(contents)]
+            layers = _layers(patient, patient.baseline, worker, few, on_event)
             findings += blame_findings(layers, REMEDIES[contents.format])
+    parity = None
+    if images is not None:
+        paths = [patient.path, *([patient.beside] if patient.beside else [])]
+        parity = compare_kernels(paths, images, on_event, log)
+        findings += parity_findings(parity)
     findings.append(processor_finding(contents))
-    return Diagnosis(str(patient.path), worst_first(findings), layers)
+    return Diagnosis(str(patient.path), worst_first(findings), layers, parity)
 
 
 def _checked(patient: Patient) -> Path:
@@ -72,12 +81,16 @@ def _checked(patient: Patient) -> Path:
         raise InputError(
             str(patient.path), "is not a file for a device", accepted="a file in .tflite, .onnx"
         )
-    if (patient.baseline is None) != (patient.data is None):
-        raise InputError(
-            "--baseline", "and --data go together", remedy="give both, to compare layer by layer"
-        )
-    if patient.baseline is not None:
-        runtime_of_file(patient.baseline)
+    for flag, other in (("--baseline", patient.baseline), ("--beside", patient.beside)):
+        if other is None:
+            continue
+        if patient.data is None:
+            raise InputError(flag, "needs images", remedy="give --data too")
+        if not other.is_file():
+            raise InputError(flag, f"there is no file {other}")
+        is_baseline = flag == "--baseline"
+        if runtime_of_file(other).format not in (*FORMATS, *(["keras"] if is_baseline else [])):
+            raise InputError(flag, f"{other} is not for a device", accepted=".tflite, .onnx")
     parse_options(LiteRT, {"kernels": patient.kernels}, "--kernels")
     if patient.kernels != "xnnpack" and patient.path.suffix.lower() != ".tflite":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
@@ -105,17 +118,20 @@ def _running(
     yield from delegate_findings(operators, contents, patient.kernels, slower)
 
 
-def _images(data: str, shape: Shape, contents: Contents, on_event: OnEvent) -> Images:
+def _images(data: str, shape: Shape, on_event: OnEvent) -> Images:
     from edgecv.datasets._resolve import resolve
     from edgecv.pipeline import load_source
 
-    test = load_source(resolve(data), shape, 0, on_event).test.images
+    return load_source(resolve(data), shape, 0, on_event).test.images
+
+
+def _most(contents: Contents) -> int:
+    """Return on how many images every activation of a file may be looked at."""
     elements = sum(
         int(np.prod([abs(side) for side in each.output_shape or ()], dtype=np.int64))
         for each in contents.operators
     )
-    most = max(1, min(MOST_IMAGES, MOST_BYTES // (4 * max(1, elements))))
-    return test[:most]
+    return max(1, min(MOST_IMAGES, MOST_BYTES // (4 * max(1, elements))))
 
 
 def _layers(

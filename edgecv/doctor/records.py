@@ -41,6 +41,30 @@ class LayerError:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One file under some kernels."""
+
+    path: str
+    kernels: str
+    images: int
+    """That it answered for: kernels that are slow get fewer."""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Files of one model under several kernels, each held against each.
+
+    Both matrices: (cells, cells), None where one of the two gave no answers.
+    """
+
+    cells: tuple[Cell, ...]
+    agreement: tuple[tuple[float | None, ...], ...]
+    """Fraction of the images with the same top-1."""
+    largest_difference: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """All findings on one file, worst first."""
 
@@ -48,6 +72,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     layers: tuple[LayerError, ...] = ()
     """In the file's order; empty without a baseline and data."""
+    parity: Parity | None = None
+    """None without data."""
     schema_version: int = field(default=1)
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from edgecv.doctor.records import Diagnosis
+from edgecv.doctor.records import Diagnosis, Parity
 
 WORST_LAYERS = 8
 
@@ -30,4 +30,26 @@ def to_text(diagnosis: Diagnosis) -> str:
             f"    {each.inputs_db:5.1f} -> {each.sqnr_db:5.1f}  {each.layer or each.name}"
             for each in worst[:WORST_LAYERS]
         ]
+    if diagnosis.parity is not None:
+        lines += _matrix(diagnosis.parity)
     return "\n".join(lines)
+
+
+def _matrix(parity: Parity) -> list[str]:
+    """Return a line a cell: the images with another top-1, and the largest difference."""
+    lines = ["  kernels: images with another top-1, and the largest difference of an output"]
+    for number, cell in enumerate(parity.cells):
+        name = f"    {number + 1} {cell.path}, {cell.kernels}, {cell.images} images"
+        if cell.failure:
+            lines.append(f"    {number + 1} {cell.path}, {cell.kernels}: {cell.failure}")
+            continue
+        lines.append(name)
+        same, far = parity.agreement[number], parity.largest_difference[number]
+        pairs = [
+            f"{other + 1}: {1 - same[other]:.1%} {far[other]:.4f}"  # type: ignore[operator]
+            for other in range(number)
+            if same[other] is not None
+        ]
+        if pairs:
+            lines.append(f"      beside {', '.join(pairs)}")
+    return lines

@@ -53,16 +53,15 @@ def first(diagnosis: Diagnosis) -> tuple[str, str, str]:
 
 
 def test_a_good_file_has_no_error(files: Path) -> None:
-    for name in ("int8.tflite", "float32.tflite", "int8.onnx", "float32.onnx"):
-        found = diagnose(Patient(files / name, files / "baseline.keras", str(files / "data.npz")))
+    for name, baseline in (("int8.tflite", "float32.tflite"), ("int8.onnx", "baseline.keras")):
+        found = diagnose(Patient(files / name, files / baseline, str(files / "data.npz")))
         assert {each.severity for each in found.findings} <= {"note", "warning"}, name
         assert {"first", "second", "third", "logits"} <= {each.layer for each in found.layers}
         assert min(each.sqnr_db for each in found.layers) > 15
         assert "nothing is wrong" in to_text(found)
 
 
-@pytest.mark.parametrize("layer", ["first", "second", "third"])
-@pytest.mark.parametrize("factor", [0.25, 3.0])
+@pytest.mark.parametrize(("layer", "factor"), [("first", 3.0), ("second", 0.25), ("third", 3.0)])
 def test_a_layer_with_a_bad_scale_in_tflite(
     layer: str, factor: float, files: Path, tmp_path: Path
 ) -> None:
@@ -167,7 +166,11 @@ def test_json_holds_every_finding(files: Path) -> None:
     ("patient", "message"),
     [
         ({"path": "baseline.keras"}, "is not a file for a device"),
-        ({"path": "int8.onnx", "data": "digits"}, "--baseline: and --data go together"),
+        (
+            {"path": "int8.onnx", "baseline": "float32.onnx"},
+            "--baseline: needs images; give --data",
+        ),
+        ({"path": "int8.onnx", "beside": "int8.tflite"}, "--beside: needs images; give --data"),
         ({"path": "int8.onnx", "kernels": "builtin"}, "--kernels: is of .tflite files"),
         ({"path": "int8.tflite", "kernels": "xnnpak"}, "--kernels"),
         ({"path": "no.tflite"}, "there is no such file"),
@@ -175,7 +178,14 @@ def test_json_holds_every_finding(files: Path) -> None:
 )
 def test_wrong_input_is_refused(patient: dict[str, str], message: str, files: Path) -> None:
     with pytest.raises(InputError, match=message):
-        diagnose(Patient(**{**patient, "path": files / patient["path"]}))  # type: ignore[arg-type]
+        diagnose(
+            Patient(
+                path=files / patient["path"],
+                baseline=files / patient["baseline"] if "baseline" in patient else None,
+                beside=files / patient["beside"] if "beside" in patient else None,
+                kernels=patient.get("kernels", "xnnpack"),
+            )
+        )
 
 
 def test_the_command_says_it_and_fails(files: Path, tmp_path: Path) -> None:
