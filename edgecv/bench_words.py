@@ -18,6 +18,20 @@ def to_lines(bench: Bench) -> list[tuple[str, ...]]:
     return [HEADINGS, *(_row(each) for each in bench.timings)]
 
 
+def to_text(bench: Bench) -> str:
+    """Return the rows in columns that are as wide as they have to be, and how files were timed."""
+    lines = to_lines(bench)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(
+            word.ljust(width) if place in (0, len(widths) - 1) else word.rjust(width)
+            for place, (word, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+    return "\n".join([*(row.rstrip() for row in rows), how(bench)])
+
+
 def how(bench: Bench) -> str:
     """Say in a sentence how the files were timed."""
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"

@@ -30,6 +30,8 @@ MOST_SILENCE_S = 30.0
 """How long a child may say nothing, where the budget is not longer."""
 SHARE_OF_TIMING = 0.85
 """Of the budget once the files are open: the rest is for what timings are made into."""
+LEAST_SHARE = 0.2
+"""Of the budget, for timing even where opening has taken all of it: a single run says nothing."""
 OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
 """From which on a neighbour, a stolen core or the spread of blocks is worth a word."""
 
@@ -115,6 +117,7 @@ def bench_files(
         watch, started = Watch(usable()), time.monotonic()
         used = _processor_seconds(files)
         left_s = SHARE_OF_TIMING * (settings.budget - (started - began))
+        left_s = max(left_s, LEAST_SHARE * settings.budget)
         _time(files, left_s, failures, on_event)
         warnings = _neighbours(watch, cores, _processor_seconds(files) - used, started)
     timed = [file for file in files if str(file.path) not in failures]
@@ -194,7 +197,6 @@ def _time(
     files: Sequence[_File], budget_s: float, failures: dict[str, str], on_event: OnEvent
 ) -> None:
     """Let the files take turns until the budget is used, at least ``FEWEST_BLOCKS``."""
-    budget_s = max(budget_s, 0.0)
     for file in files:
         file.runs = runs_a_block(file.median_s, budget_s / len(files), FEWEST_BLOCKS, FEWEST_BLOCKS)
     on_event(Event("latency", f"timing {len(files)} files in turn"))

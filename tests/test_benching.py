@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecv.bench_words import how, to_json, to_lines
+from edgecv.bench_words import HEADINGS, how, to_json, to_lines, to_text
 from edgecv.benching import Settings, bench_files, compared
 from edgecv.cores import Watch, least_busy, processor_seconds, usable
 from edgecv.errors import EdgecvError, InputError, RuntimeFailure
@@ -51,6 +51,7 @@ def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -
     table = json.loads(to_json(found))
     assert table["schema_version"] == 1
     assert [row[-1] for row in to_lines(found)[1:]] == ["", "not distinguishable", "slower"]
+    assert to_text(found).splitlines()[0].split() == " ".join(HEADINGS).split()
     assert how(found).startswith(f"1 thread on core {found.cores[0]}, one image a run, in turn")
 
 

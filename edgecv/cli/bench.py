@@ -31,18 +31,14 @@ def bench(
     """Time files in turn on random pixels, and say which of them are really faster."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.bench_words import how, to_json, to_lines
+        from edgecv.bench_words import to_json, to_text
         from edgecv.benching import Settings, bench_files
         from edgecv.registry import parse_options
 
         options = {"threads": threads, "batch": batch, "budget": budget}
         settings = parse_options(Settings, options, "command line")
         found = bench_files(paths, settings, on_event=screen.on_event, log=screen.log)
-        if as_json:
-            screen.answer(to_json(found))
-        else:
-            screen.lines(to_lines(found))
-            screen.answer(how(found))
+        screen.answer(to_json(found) if as_json else to_text(found))
         screen.warn(f"{path}: {reason}" for path, reason in found.failures.items())
         screen.warn(f"noise: {each}" for each in found.warnings)
         return 3 if found.failures else 0

@@ -27,6 +27,10 @@ def doctor(
     kernels: Annotated[
         str, typer.Option(help="Of LiteRT: xnnpack, builtin or reference.")
     ] = "xnnpack",
+    fix: Annotated[
+        Path | None,
+        typer.Option(help="Write the remedy as a recipe here, run it, and say whether it helps."),
+    ] = None,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="The same as JSON on standard output, nothing else there."),
@@ -36,11 +40,18 @@ def doctor(
 
     def work(screen: "Screen") -> int:
         from edgecv.doctor.diagnosing import Patient, diagnose
-        from edgecv.doctor.words import to_json, to_text
+        from edgecv.doctor.words import fix_text, to_json, to_text
 
         patient = Patient(path, baseline, data, beside, kernels)
         found = diagnose(patient, on_event=screen.on_event, log=screen.log)
-        screen.answer(to_json(found) if as_json else to_text(found))
+        cure = None
+        if fix is not None:
+            from edgecv.doctor.fixing import fix as cured
+
+            cure = cured(patient, found, fix, on_event=screen.on_event, log=screen.log)
+        screen.answer(to_json(found, cure) if as_json else to_text(found))
+        if cure is not None and not as_json:
+            screen.answer(fix_text(cure))
         return 1 if any(each.severity == "error" for each in found.findings) else 0
 
     on_screen(work)

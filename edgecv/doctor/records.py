@@ -77,6 +77,31 @@ class Diagnosis:
     schema_version: int = field(default=1)
 
 
+@dataclass(frozen=True)
+class Fix:
+    """What a recipe that applies a remedy has given, beside the file as it was."""
+
+    recipe: str
+    """The path of the recipe."""
+    finding: str
+    """The finding that it cures."""
+    agreement_before: float
+    """Fraction of the test images with the baseline's top-1."""
+    agreement_after: float
+    accuracy_before: float
+    accuracy_after: float
+    time_ratio: float
+    """Time after over time before."""
+    speed: str
+    """faster, slower, or not distinguishable."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better in one way and no worse in the other."""
+        gained = self.agreement_after - self.agreement_before
+        return gained > 0 or (gained == 0 and self.speed == "faster")
+
+
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return findings by severity, and as they were found where that is the same."""
     return tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity)))

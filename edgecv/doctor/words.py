@@ -3,14 +3,15 @@
 import json
 from dataclasses import asdict
 
-from edgecv.doctor.records import Diagnosis, Parity
+from edgecv.doctor.records import Diagnosis, Fix, Parity
 
 WORST_LAYERS = 8
 
 
-def to_json(diagnosis: Diagnosis) -> str:
-    """Return all that was found as JSON."""
-    return json.dumps(asdict(diagnosis), indent=2, allow_nan=False)
+def to_json(diagnosis: Diagnosis, fix: Fix | None = None) -> str:
+    """Return all that was found, and what the remedy gave, as JSON."""
+    table = {**asdict(diagnosis), "fix": None if fix is None else asdict(fix)}
+    return json.dumps(table, indent=2, allow_nan=False)
 
 
 def to_text(diagnosis: Diagnosis) -> str:
@@ -33,6 +34,20 @@ def to_text(diagnosis: Diagnosis) -> str:
     if diagnosis.parity is not None:
         lines += _matrix(diagnosis.parity)
     return "\n".join(lines)
+
+
+def fix_text(fix: Fix) -> str:
+    """Return what a remedy has given."""
+    speed = (
+        "as fast as before"
+        if fix.speed == "not distinguishable"
+        else (f"{fix.speed}: {fix.time_ratio:.2f} of the time")
+    )
+    return (
+        f"{fix.recipe}, for {fix.finding}: {'it helps' if fix.helps else 'it does not help'}\n"
+        f"  agreement with the baseline {fix.agreement_before:.2%} -> {fix.agreement_after:.2%}, "
+        f"accuracy {fix.accuracy_before:.2%} -> {fix.accuracy_after:.2%}, {speed}"
+    )
 
 
 def _matrix(parity: Parity) -> list[str]:
