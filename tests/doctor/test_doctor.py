@@ -237,3 +237,15 @@ def test_nothing_to_fix_is_said(files: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing was found that a recipe can cure"):
         fix(patient, diagnose(patient), tmp_path / "fix.toml")
     assert not (tmp_path / "fix.toml").exists()
+
+
+def test_coverage_counts_what_the_delegate_left(files: Path) -> None:
+    (coverage,) = (
+        each
+        for each in diagnose(Patient(files / "int8.tflite")).findings
+        if each.name == "delegate-coverage"
+    )
+    assert coverage.severity == "note"
+    assert coverage.observed.startswith("XNNPACK took 5 of 7 operators")
+    assert "(QUANTIZE)" in coverage.where
+    assert "(SOFTMAX)" in coverage.where
