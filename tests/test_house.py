@@ -41,6 +41,7 @@ FLOORS = (
         "tf",
         "schedule",
         "environment",
+        "cores",
         "worker",
         "proof",
         "reports",
@@ -61,7 +62,17 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "verification", "tables", "api", "inspection"),
+    (
+        "pipeline",
+        "validation",
+        "verification",
+        "tables",
+        "api",
+        "inspection",
+        "benching",
+        "bench_words",
+        "doctor",
+    ),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

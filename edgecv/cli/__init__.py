@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from edgecv import __version__
+from edgecv.cli.bench import bench
 from edgecv.cli.compress import compress
+from edgecv.cli.doctor import doctor
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
 from edgecv.cli.schema import schema
@@ -24,10 +26,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "compress": compress,
     "validate": validate,
+    "bench": bench,
     "verify": verify,
     "sign": sign,
     "table": table,
     "inspect": inspect,
+    "doctor": doctor,
     "list": list_registered,
     "schema": schema,
 }
