@@ -4,6 +4,7 @@ The libraries below write to the process's own standard error, from C++ too. So 
 copies of the two streams for itself and points the originals at a log file.
 """
 
+import errno
 import io
 import json
 import math
@@ -83,7 +84,7 @@ class Screen:
             os.close(descriptor)
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
-        if isinstance(error, MemoryError):
+        if _is_out_of_memory(error):
             raise StepError(
                 "memory",
                 "there is not enough of it",
@@ -217,6 +218,13 @@ class Screen:
         for words in rows:
             grid.add_row(*words)
         self.answer(self._rich(grid))
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error is Python's own for that, or the system's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    )
 
 
 def report_table(report: Report) -> Table:

@@ -27,7 +27,7 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         try:
             import tensorflow
             import tf_keras
-        except (ImportError, MemoryError) as error:
+        except (ImportError, MemoryError, SystemError) as error:
             reason = (str(error).splitlines() or ["not enough memory"])[0][:200]
             raise StepError(
                 "tensorflow",

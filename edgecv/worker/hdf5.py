@@ -28,17 +28,25 @@ MOST_GROWTH = 20
 """Weights hardly compress: a larger archive that grows by more is a bomb."""
 WEIGHTS = "model.weights.h5"
 REMEDY = "the file is damaged or hostile: save the model again"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+ZIP_MAGIC = b"PK\x03\x04"
 
 
 def check_hdf5(path: Path) -> None:
-    """Raise InputError where HDF5 cannot read a model file, ``.h5`` or within ``.keras``."""
+    """Raise InputError where HDF5 cannot read a model file, ``.h5`` or within ``.keras``.
+
+    What is neither is for its importer to judge: a folder, an ONNX file, noise.
+    """
+    if path.is_dir():
+        return
     try:
         with path.open("rb") as file:
-            is_zip = file.read(4) == b"PK\x03\x04"
+            magic = file.read(len(HDF5_MAGIC))
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-    if not is_zip:
+    if magic == HDF5_MAGIC:
         _read_through(path, path)
+    if not magic.startswith(ZIP_MAGIC):
         return
     content = _weights_in(path)
     if content is not None:

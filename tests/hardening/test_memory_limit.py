@@ -28,8 +28,11 @@ def test_too_little_memory_for_tensorflow_is_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 3
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("edgecv: tensorflow: cannot be loaded: ")
-    assert "give it more memory" in last
+    # Where it runs out is chance: while TensorFlow is loaded, or before.
+    assert last.startswith(
+        ("edgecv: tensorflow: cannot be loaded: ", "edgecv: memory: there is not enough of it")
+    )
+    assert "see ulimit -v" in last
     assert "Traceback" not in done.stderr
     assert {path.name for path in (tmp_path / "exported").iterdir()} == {".store", ".partial"}
     assert not list((tmp_path / "exported" / ".partial").iterdir())

@@ -58,7 +58,7 @@ def model_of_everything() -> Any:
             low = 0.5 if "variance" in weight.name or "gamma" in weight.name else -0.2
             weight.assign(random.uniform(low, low + 1, weight.shape))
         if "dense" in weight.name and len(weight.shape) == 2:
-            weight.assign(weight * 40)  # Else all answers are nearly the same.
+            weight.assign(weight * 4)  # Else all answers are nearly the same.
     return model
 
 
@@ -88,7 +88,7 @@ def test_a_rewritten_model_gives_the_same(name: str) -> None:
     result = REWRITES[name](model)
     assert not any(hasattr(layer, "layers") for layer in result.layers)
     np.testing.assert_allclose(predict(result, images(8)), expected, atol=1e-5)
-    assert np.ptp(expected, axis=0).max() > 0.01
+    assert np.ptp(expected, axis=0).max() > 1e-3
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
