@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgecv.flags import Flags
 from edgecv.gate_flags import GateFlags
+from edgecv.gating.records import Judgement
 from edgecv.proof.limits import Gates
 from edgecv.reading import reading_of
 from edgecv.records import Event, Report
@@ -156,6 +157,44 @@ def validate(
         custom_objects=tuple(custom_objects),
         on_event=on_event,
     )
+
+
+def gate(
+    run: str | Path,
+    *,
+    against: str | Path = "edgecv.lock",
+    update: bool = False,
+    data: str | Path | None = None,
+    threads: int | None = None,
+    junit: str | Path | None = None,
+    markdown: str | Path | None = None,
+    skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Judgement:
+    """Measure a run again and hold it against the accepted one: ``edgecv gate``."""
+    from edgecv.gating.gate import gate_run
+    from edgecv.gating.outputs import check_outputs, write_outputs
+
+    files = {
+        "junit": None if junit is None else Path(junit),
+        "markdown": None if markdown is None else Path(markdown),
+    }
+    check_outputs(**files)
+    judgement = gate_run(
+        Path(run),
+        against=Path(against),
+        update=update,
+        data=_text(data),
+        threads=threads,
+        skip_bad_images=skip_bad_images,
+        trust_model=trust_model,
+        custom_objects=tuple(custom_objects),
+        on_event=on_event,
+    )
+    write_outputs(judgement, **files)
+    return judgement
 
 
 def load_report(path: str | Path) -> Report:

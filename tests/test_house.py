@@ -59,7 +59,7 @@ FLOORS = (
         "tuning",
         "exporting",
     ),
-    ("pipeline", "validation", "tables", "api", "inspection"),
+    ("pipeline", "validation", "tables", "api", "inspection", "gating"),
     ("console", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -129,11 +129,13 @@ def test_the_public_face() -> None:
     assert edgecv.__all__ == [
         "EdgecvError",
         "InputError",
+        "Judgement",
         "Report",
         "RuntimeFailure",
         "StepError",
         "__version__",
         "compress",
+        "gate",
         "load_report",
         "validate",
     ]

@@ -11,6 +11,7 @@ import typer
 
 from edgecv import __version__
 from edgecv.cli.compress import compress
+from edgecv.cli.gate import gate
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
 from edgecv.cli.schema import schema
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "compress": compress,
     "validate": validate,
+    "gate": gate,
     "table": table,
     "inspect": inspect,
     "list": list_registered,
