@@ -175,16 +175,15 @@ def gate(
 ) -> Judgement:
     """Measure a run again and hold it against the accepted one: ``edgecv gate``."""
     from edgecv.gating.gate import gate_run
-    from edgecv.gating.outputs import check_outputs, write_outputs
+    from edgecv.gating.outputs import check_files, write_outputs
 
-    files = {
-        "junit": None if junit is None else Path(junit),
-        "markdown": None if markdown is None else Path(markdown),
-    }
-    check_outputs(**files)
+    lock = Path(against)
+    cases = None if junit is None else Path(junit)
+    comment = None if markdown is None else Path(markdown)
+    check_files(Path(run), {"against": lock, "junit": cases, "markdown": comment})
     judgement = gate_run(
         Path(run),
-        against=Path(against),
+        against=lock,
         update=update,
         data=_text(data),
         threads=threads,
@@ -193,7 +192,7 @@ def gate(
         custom_objects=tuple(custom_objects),
         on_event=on_event,
     )
-    write_outputs(judgement, **files)
+    write_outputs(judgement, junit=cases, markdown=comment)
     return judgement
 
 

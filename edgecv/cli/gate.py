@@ -45,9 +45,9 @@ def gate(
 
     def work(screen: "Screen") -> int:
         from edgecv.gating.gate import gate_run
-        from edgecv.gating.outputs import check_outputs, write_outputs
+        from edgecv.gating.outputs import check_files, write_outputs
 
-        check_outputs(junit=junit, markdown=markdown)
+        check_files(run, {"--against": against, "--junit": junit, "--markdown": markdown})
         judgement = gate_run(
             run,
             against=against,

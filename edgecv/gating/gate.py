@@ -43,7 +43,6 @@ def gate_run(
     """
     if not run.is_dir():
         raise InputError(str(run), "is not a run folder", accepted="what edgecv compress wrote")
-    _check_place(against)
     old = None if update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
@@ -64,25 +63,29 @@ def gate_run(
         log=log,
     )
     if old is not None and not update:
-        return _judgement(old, against, report, measured[0])
-    return _accept(kept.name, old, gates, against, report, measured[0])
+        return judgement_of(old, against, report, measured[0])
+    return accept(kept.name, old, gates, against, report, measured[0])
 
 
-def _accept(
+def accept(
     name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
 ) -> Judgement:
-    """Write the lock where the run has no fault of its own, and say what changes by it."""
+    """Write a lock where the run has no fault of its own, and say what changes by it.
+
+    ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
+    """
     limits = default_limits(has_labels=report.data.has_labels) if old is None else old.limits
     commit = commit_of(path.parent)
     new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
-    judgement = _judgement(new if old is None else old, path, report, measured)
+    judgement = judgement_of(new if old is None else old, path, report, measured)
     if report.outcome == "failed":
         return replace(judgement, update="refused")
     write_lock(new, path)
     return replace(judgement, update="written", is_first=old is None)
 
 
-def _judgement(lock: Lock, path: Path, report: Report, measured: Measured) -> Judgement:
+def judgement_of(lock: Lock, path: Path, report: Report, measured: Measured) -> Judgement:
+    """Hold what was just measured against a lock that was read from ``path``."""
     since = Since(lock.accepted.isoformat(), lock.commit)
     found = artifact_changes(lock, report, measured)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
@@ -107,11 +110,3 @@ def _baseline_sha256(report: Report) -> str:
 def _gates_of(report: Report, run: Path) -> Gates:
     """Return the limits of the recipe that a run was made by: a first lock keeps them."""
     return parse_options(Gates, report.recipe.get("gates", {}), f"{run}/report.json, gates")
-
-
-def _check_place(path: Path) -> None:
-    """Raise InputError before the slow part where a lock could not be written or read."""
-    if not path.parent.is_dir():
-        raise InputError(str(path), f"there is no folder {path.parent}")
-    if path.is_dir():
-        raise InputError(str(path), "is a folder", accepted="a file")

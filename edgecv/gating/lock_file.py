@@ -46,6 +46,8 @@ def read_lock(path: Path) -> Lock:
 
 def _toml(path: Path) -> dict[str, Any]:
     where = str(path)
+    if path.exists() and not path.is_file():
+        raise InputError(where, "is not a file", accepted=ACCEPTED)
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_LOCK_BYTES + 1)

@@ -1,5 +1,6 @@
 """Where a judgement goes: JSON's plain values, and the files that a command is asked for."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,27 @@ def to_table(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def check_outputs(**paths: Path | None) -> None:
-    """Raise InputError, before the slow part, where a file could not be written."""
-    for name, path in paths.items():
+def check_files(run: Path, files: Mapping[str, Path | None]) -> None:
+    """Raise InputError, before the slow part, where one of a command's files has no place.
+
+    ``files``: the flag and its path, the lock among them.
+    """
+    seen: dict[Path, str] = {}
+    for flag, path in files.items():
         if path is None:
             continue
+        place = path.resolve()
         if not path.parent.is_dir():
-            raise InputError(f"--{name}", f"there is no folder {path.parent}")
-        if path.is_dir():
-            raise InputError(f"--{name}", f"{path} is a folder", accepted="a file")
+            raise InputError(flag, f"there is no folder {path.parent}")
+        if path.exists() and not path.is_file():
+            raise InputError(flag, f"{path} is not a file")
+        if run.resolve() in place.parents:
+            raise InputError(
+                flag, f"{path} is in the run, which is sealed", remedy="choose another folder"
+            )
+        if place in seen:
+            raise InputError(flag, f"{path} is the file of {seen[place]} too")
+        seen[place] = flag
 
 
 def write_outputs(judgement: Judgement, *, junit: Path | None, markdown: Path | None) -> None:

@@ -91,6 +91,11 @@ def advice(judgement: Judgement) -> list[str]:
     lock = judgement.lock
     if judgement.update == "written":
         return [f"Commit {lock}: its diff is what was accepted."]
+    if judgement.update == "refused":
+        return [
+            "A run that fails by itself is not accepted: compress it anew, or edit the limits of "
+            "[gates], in the recipe before there is a lock."
+        ]
     found: list[str] = []
     names = {gate.name for gate in judgement.gates if gate.outcome != "passed"}
     if "runs" in names:
