@@ -11,7 +11,7 @@ from edgecv.reading import reading_of
 from edgecv.records import Event, Report
 from edgecv.registry import parse_options
 from edgecv.reports.json_file import read_report
-from edgecv.store import Store
+from edgecv.store import Store, check_seal
 
 
 def compress(
@@ -197,7 +197,12 @@ def gate(
 
 
 def load_report(path: str | Path) -> Report:
-    """Read the report of a run: its folder, or its ``report.json``."""
+    """Read the report of a run: its folder, or its ``report.json`` alone.
+
+    Raises InputError where a file of the folder is not the one that the run wrote.
+    """
+    if Path(path).is_dir():
+        check_seal(Path(path))
     return read_report(Path(path))
 
 

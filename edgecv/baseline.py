@@ -1,5 +1,6 @@
 """The original model: a file that the user brings, or an architecture trained once and kept."""
 
+import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -92,7 +93,7 @@ def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Or
         store.stage(
             "baselines", place.name, lambda folder: train(recipe, data, store, folder, on_event)
         )
-        store.forget(_key(recipe, data))
+    store.forget(_key(recipe, data))  # Also where a kill came between the two.
     return Original(place / MODEL, file_sha256(place / MODEL))
 
 
@@ -189,7 +190,9 @@ def reference(
 
         predictions = KerasSession(model(), original.path).predict(split.images)
         _check_probabilities(predictions, original.path)
-        np.save(folder / "predictions.npy", predictions, allow_pickle=False)
+        content = io.BytesIO()
+        np.save(content, predictions, allow_pickle=False)
+        write_bytes(folder / "predictions.npy", content.getvalue())
         write_json(folder / "facts.json", {"parameters": int(model().count_params())})
 
     found = store.stage("predictions", key, make)

@@ -1,9 +1,11 @@
 """The last finished epoch of a training, on disk: enough to go on from."""
 
 import io
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from edgecv.store import write_bytes
 
 Weights = tuple[NDArray[Any], ...]
 KINDS = ("weights", "optimizer", "best_weights")
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Progress:
-    """A training after some epochs."""
+    """A training after some epochs. ``was_damaged``: there were epochs that cannot be read."""
 
     history: tuple[Epoch, ...] = ()
     weights: Weights = ()
     optimizer: Weights = ()
     best_weights: Weights = ()
+    was_damaged: bool = False
 
     @property
     def best(self) -> Epoch:
@@ -64,16 +68,24 @@ def write_progress(path: Path, progress: Progress) -> None:
 
 
 def read_progress(path: Path) -> Progress:
-    """Read a checkpoint; no progress where there is none."""
+    """Read a checkpoint; no progress where there is none, or where the disk has damaged it."""
     if not path.exists():
         return Progress()
-    with np.load(path, allow_pickle=False) as file:
+    try:
+        with path.open("rb") as file:  # NumPy leaves a file open that it cannot read.
+            return _read(file)
+    except DAMAGE:
+        return Progress(was_damaged=True)
+
+
+def _read(content: IO[bytes]) -> Progress:
+    with np.load(content, allow_pickle=False) as file:
         history = tuple(
             Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
             for number, loss, accuracy, validation, seconds, settled in file["history"].tolist()
         )
-        kinds = {
-            kind: tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
+        weights, optimizer, best = (
+            tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
             for kind in KINDS
-        }
-    return Progress(history, **kinds)
+        )
+    return Progress(history, weights, optimizer, best)

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +85,12 @@ class Screen:
             os.close(descriptor)
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
+        if isinstance(error, MemoryError):
+            raise StepError(
+                "memory",
+                "there is not enough of it",
+                remedy="see ulimit -v, or use a larger machine",
+            ) from error
         if isinstance(error, Exception) and not isinstance(error, EdgecvError):
             raise EdgecvError(
                 "internal error",
@@ -220,6 +226,13 @@ class Screen:
             f"{best['validation_accuracy']:.2%}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
+
+    def warn(self, sentences: Iterable[str]) -> None:
+        """Say what the user should know besides the answer, a line each, on standard error."""
+        self.end_progress()
+        for sentence in sentences:
+            line = f"edgecv: {sentence}"
+            self.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Show rows of words in columns on standard output."""

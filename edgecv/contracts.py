@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edgecv.errors import RuntimeFailure
 from edgecv.records import (
+    Activation,
     Artifact,
     Comparison,
     Costs,
     Dataset,
+    Executed,
     Format,
     Gate,
     Images,
@@ -279,6 +282,12 @@ class Session(Protocol):
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
 
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), in place.
+
+        Raises RuntimeFailure where the file cannot take so many.
+        """
+
 
 class Runtime(Plugin):
     """Opens an artifact and runs it."""
@@ -290,6 +299,14 @@ class Runtime(Plugin):
     @abstractmethod
     def open(self, path: Path, threads: int, reading: "Reading") -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that run for one image, uint8 (1, H, W, C), in order."""
+        raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, uint8 (N, H, W, C), in order."""
+        raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 
 
 Progress = Callable[[int, int], None]

@@ -1,6 +1,5 @@
 """The files of a run: planned, exported once, stored, and held to what was promised."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +16,13 @@ from edgecv.recipe import Recipe
 from edgecv.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.registry import EXPORTERS
 from edgecv.reports.json_file import read_artifact, write_artifact
-from edgecv.store import Store, content_key
+from edgecv.store import Store, content_key, copy_file
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
 DEFAULT_CALIBRATION_IMAGES = 200
+NARROW = 8
+"""Calibration pixels that span less than this part of the test images' are of something else."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Exporting:
 
         found = self.store.stage("exports", key, make)
         path = self.folder / planned.name
-        shutil.copyfile(found / stored, path)
+        copy_file(found / stored, path)
         return File(replace(read_artifact(found / "artifact.json"), path=planned.name), path)
 
     def _key(self, exporter: Exporter, original: Original, images: Images) -> str:
@@ -106,7 +107,7 @@ def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
 
 
 def check_calibration(recipe: Recipe, data: Dataset) -> None:
-    """Raise InputError where an export asks for more calibration images than there are."""
+    """Raise InputError where there are too few calibration images, or none like those to come."""
     for exporter in recipe.exports:
         asked = exporter.calibration_images or 1
         if exporter.is_calibrated and asked > len(data.calibration):
@@ -115,6 +116,22 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
                 f"{asked} asked for",
                 accepted=f"up to {len(data.calibration)} with {data.name}",
             )
+        if exporter.is_calibrated:
+            _check_range(calibration_of(exporter, data), data)
+
+
+def _check_range(calibration: Images, data: Dataset) -> None:
+    """Raise InputError where the ranges would be found on pixels that hardly differ."""
+    low, high = int(calibration.min()), int(calibration.max())
+    test_low, test_high = int(data.test.images.min()), int(data.test.images.max())
+    too_narrow = (high - low) * NARROW < test_high - test_low
+    if too_narrow or high <= 1:
+        raise InputError(
+            data.name,
+            f"its calibration images hold pixels of {low}..{high}, its test images of "
+            f"{test_low}..{test_high}, and a model takes 0..255",
+            remedy="bring the training images to 0..255: ranges found on these would be wrong",
+        )
 
 
 def check_promises(recipe: Recipe, files: Sequence[File]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.contracts import Runtime
+from edgecv.cores import least_busy
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.proof.latency import Blocks
 from edgecv.reading import AS_IT_SAYS, Reading
@@ -128,6 +129,7 @@ class Bench:
                     image,
                     budget_s=SECONDS_A_FILE * len(group),
                     readings=[file.reading for file in group],
+                    cores=least_busy(self.threads),
                 )
             except RuntimeFailure as failure:
                 failures |= {file.artifact.path: failure.reason for file in group}

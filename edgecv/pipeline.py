@@ -1,7 +1,6 @@
 """One run: data -> baseline -> exports -> measurements -> gates -> report."""
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -46,10 +45,13 @@ from edgecv.reports.costs import write_widths
 from edgecv.reports.flips import write_flips
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
-from edgecv.store import Store, write_bytes
+from edgecv.store import SPACE_BYTES, Store, bytes_of, copy_file, write_bytes
 from edgecv.tuning import Techniques
+from edgecv.worker import check_hdf5
 
 OnEvent = Callable[[Event], None]
+COPIES_OF_A_MODEL = 12
+"""Files of its size at the most: finished steps, a checkpoint with the optimizer's, exports."""
 
 
 def run(
@@ -97,10 +99,10 @@ def run(
         measured = tests.measure(files, data.test.images, on_event)
         notes += calibration_notes(recipe, data)
         report = _report(recipe, data, original, reference, *measured, notes, costs, folder)
-        shutil.copyfile(original.path, folder / f"baseline{original.path.suffix}")
+        copy_file(original.path, folder / f"baseline{original.path.suffix}")
         if recipe.techniques:
             path = applied.file.path
-            shutil.copyfile(path, folder / f"compressed{path.suffix}")
+            copy_file(path, folder / f"compressed{path.suffix}")
         if costs is not None and costs.baseline != costs.compressed:
             write_widths(costs, folder / "widths.png")
         write_bytes(folder / "labels.txt", baselines.labels_text(data.class_names))
@@ -108,7 +110,7 @@ def run(
         write_report(report, folder / "report.json")
         write_bytes(folder / "report.md", to_markdown(report).encode())
         if log is not None:
-            shutil.copyfile(log, folder / "log.txt")
+            copy_file(log, folder / "log.txt")
     return report
 
 
@@ -121,7 +123,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = lambda event: None) 
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     """Check, in no time, what would otherwise fail late. Returns the run's folder."""
-    check_model(recipe)
+    model_bytes = check_model(recipe)
     place = store.run_folder(recipe.name)
     if os.path.lexists(place) and not force:
         raise InputError(
@@ -131,7 +133,9 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
         raise InputError(
             str(place), "is not a run of edgecv: it is not replaced", remedy="use another --name"
         )
-    store.check_writable()
+    store.check_writable(SPACE_BYTES + COPIES_OF_A_MODEL * model_bytes)
+    if recipe.baseline.model is not None:
+        check_hdf5(Path(recipe.baseline.model))
     return place
 
 
@@ -151,13 +155,20 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOn
         technique.check_model(separate)
 
 
-def check_model(recipe: Recipe) -> None:
-    """Raise InputError where the recipe names a model file that is not there: no TensorFlow."""
+def check_model(recipe: Recipe) -> int:
+    """Return the bytes of the model file that the recipe names, 0 where it names none.
+
+    Raises InputError where it is not there: no TensorFlow.
+    """
     baseline = recipe.baseline
+    if baseline.model is None:
+        return 0
+    path = Path(baseline.model)
     if is_onnx(recipe):
         check_recipe(recipe)
-    elif baseline.model is not None:
-        baselines.check_model_file(Path(baseline.model), baseline.trusted, recipe.techniques)
+    else:
+        baselines.check_model_file(path, baseline.trusted, recipe.techniques)
+    return bytes_of(path)
 
 
 def load_data(recipe: Recipe, shape: Shape, on_event: OnEvent) -> Dataset:

@@ -180,6 +180,30 @@ class SessionFacts:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """One operator as a runtime really runs it, after its own rewriting."""
+
+    name: str
+    type: str
+    is_delegated: bool = False
+    """Whether XNNPACK took it out of the interpreter's hands."""
+    microseconds: float | None = None
+    """Median time of one run, where the runtime's profiler says so."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What one operator gave for some images, as reals."""
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    """Names of the activations that it was made of; empty for the images themselves."""
+    values: NDArray[np.float32]
+    """float32 (N, elements)."""
+
+
+@dataclass(frozen=True)
 class Latency:
     """Time of one inference of one image, in microseconds, over ``runs`` timed runs."""
 

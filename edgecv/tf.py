@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from edgecv.errors import EdgecvError
+from edgecv.errors import EdgecvError, StepError
 
 _THREADS: int | None = None
 
@@ -24,8 +24,16 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import tensorflow
-        import tf_keras
+        try:
+            import tensorflow
+            import tf_keras
+        except (ImportError, MemoryError) as error:
+            reason = (str(error).splitlines() or ["not enough memory"])[0][:200]
+            raise StepError(
+                "tensorflow",
+                f"cannot be loaded: {reason}",
+                remedy="install edgecv again, or give it more memory: see ulimit -v",
+            ) from error
     if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         raise EdgecvError(
             "tensorflow",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv import moving_averages
 from edgecv.checkpoint import Epoch, Progress, Weights, read_progress, write_progress
 from edgecv.contracts import Constraint, Task
 from edgecv.distillation import Distillation
@@ -62,6 +63,8 @@ def fit(
     trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
     epochs = schedule.total_epochs(len(data.train))
     progress = read_progress(checkpoint)
+    if progress.was_damaged:
+        on_event(Event("note", "the epochs kept on disk are damaged: starting again"))
     if progress.history:
         trainer.restore(progress)
         done = len(progress.history)
@@ -75,7 +78,24 @@ def fit(
         values = asdict(progress.history[-1])
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
+    if moving_averages.lag(model, len(progress.history) * trainer.steps):
+        _settle(trainer, data.validation, on_event)
     return progress.history
+
+
+def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], None]) -> None:
+    """Find the moving averages of batch normalization anew, and keep them unless they are worse.
+
+    Which they can be by a little, where the training was long enough after all.
+    """
+    before = trainer.weights()
+    lagging = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    moving_averages.estimate(trainer.model, trainer.batches(), trainer.seed)
+    settled = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    words = f"batch normalization found anew after a short training: validation {settled:.1%}"
+    on_event(Event("note", f"{words}, {lagging:.1%} before"))
+    if settled < lagging:
+        trainer.model.set_weights(list(before))
 
 
 def _one_epoch(
@@ -93,19 +113,31 @@ def _one_epoch(
         values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "accuracy": accuracy}
         on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
         if not math.isfinite(loss):
-            raise StepError(
-                "training",
-                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}",
-                remedy="lower the learning rate",
+            found = (
+                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
             )
+            raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
     validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
     seconds = time.perf_counter() - started
     settled = trainer.is_settled(epoch)
     result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, seconds, settled)
     weights = trainer.weights()
+    if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
+        found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
+        raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
     after = Progress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
     return replace(after, best_weights=weights if is_best else before.best_weights)
+
+
+def _diverged(found: str, rate: float, before: Progress) -> StepError:
+    """Return the error of a training whose numbers are none: what is on disk is of before."""
+    kept = (
+        f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
+    )
+    return StepError(
+        "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
+    )
 
 
 class _Trainer:
@@ -135,11 +167,16 @@ class _Trainer:
         self._predict = compile_function(lambda images: model(images, training=False))
         images = tensorflow.constant(split.images)
         labels = tensorflow.constant(split.labels.astype(np.int32))
+
+        def varied(chosen: Any, seeds: Any) -> Any:
+            return augment(tensorflow.gather(images, chosen), seeds, schedule)
+
+        self._varied: Callable[[Any, Any], Any] = varied
         logits = logits_model(model)
         loss_of = _loss(task, teacher)
 
         def step(chosen: Any, seeds: Any, rate: Any) -> tuple[Any, Any]:
-            batch = augment(tensorflow.gather(images, chosen), seeds, schedule)
+            batch = varied(chosen, seeds)
             truth = tensorflow.gather(labels, chosen)
             with tensorflow.GradientTape() as tape:
                 outputs = logits(batch, training=True)
@@ -158,8 +195,7 @@ class _Trainer:
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean accuracy) now and then."""
         tensorflow, _ = load_tensorflow()
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
-        batches = order[: self.steps * self.batch].astype(np.int32).reshape(self.steps, self.batch)
+        batches = self._order(epoch)
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
         for number, chosen in enumerate(batches):
@@ -177,6 +213,19 @@ class _Trainer:
                 sums += np.array(waiting, dtype=np.float64).sum(axis=0)
                 waiting.clear()
                 yield done, float(sums[0] / done), float(sums[1] / done)
+
+    def batches(self) -> Iterator[Any]:
+        """Give the batches of one pass more, which no step is trained on: float32 (N, H, W, C)."""
+        tensorflow, _ = load_tensorflow()
+        first = len(self.rates)
+        for number, chosen in enumerate(self._order(first // self.steps)):
+            seeds = tensorflow.constant([self.seed, first + number], "int32")
+            yield self._varied(tensorflow.constant(chosen), seeds)
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        """Return which images the steps of an epoch take: (steps, batch)."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
+        return order[: self.steps * self.batch].astype(np.int32).reshape(self.steps, self.batch)
 
     def predict(self, images: Images) -> NDArray[np.float32]:
         """Return probabilities: uint8 (N, H, W, C) -> float32 (N, K)."""

@@ -45,6 +45,16 @@ class Trials:
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in pair)
         return Trial(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
 
+    def rehearse(self, model: Any) -> None:
+        """Write ``model`` in every way that the recipe asks for, and throw the files away.
+
+        Raises StepError where a format does not know a layer: better now than after the training.
+        """
+        for exporter in self.exports:
+            path = self.folder / f"rehearsed-{exporter.precision}.{exporter.format}"
+            exporter.export(model, self.images[:CALIBRATION_IMAGES], path)
+            path.unlink()
+
     def _exporter(self, file_format: str, precision: str) -> Exporter:
         for exporter in self.exports:
             if (exporter.format, exporter.precision) == (file_format, precision):

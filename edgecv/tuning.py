@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from edgecv.store import Store, content_key, file_sha256, write_bytes, write_jso
 from edgecv.trials import Trials
 
 OnEvent = Callable[[Event], None]
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 SECONDS_OF_SILENCE = 8.0
 
 
@@ -79,7 +79,7 @@ class Techniques:
             self.store.stage(
                 "techniques", key, lambda folder: self._write(technique, load(), key, folder)
             )
-            self.store.forget(key)
+        self.store.forget(key)  # Also where a kill came between the two.
         (path,) = place.glob("model.*")
         return Original(path, file_sha256(path), before.trust)
 
@@ -89,7 +89,7 @@ class Techniques:
 
         set_seed(self.recipe.settings.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
-            stage = Stage(self, key, Path(trials))
+            stage = Stage(self, technique, key, Path(trials))
             result = technique.apply(separate_softmax(model), stage.tuning())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
@@ -126,6 +126,7 @@ class Stage:
     """One technique at work: what it did, and what it would go on from after a kill."""
 
     techniques: Techniques
+    technique: Technique
     key: str
     folder: Path
     notes: list[str] = field(default_factory=list)
@@ -137,9 +138,6 @@ class Stage:
     def tuning(self) -> Tuning:
         """Return what the technique is given."""
         run = self.techniques
-        trials = Trials(
-            run.model, run.recipe.exports, run.data.calibration.images, run.tests, self.folder
-        )
         return Tuning(
             fit=self.fit,
             seed=run.recipe.settings.seed,
@@ -147,9 +145,30 @@ class Stage:
             calibration=run.data.calibration,
             note=self.notes.append,
             progress=self.progress,
-            trial=trials.try_out,
+            trial=self.trials.try_out,
             remember=self.remember,
         )
+
+    @cached_property
+    def trials(self) -> Trials:
+        """What tries models as files, in the folder of this stage."""
+        run = self.techniques
+        images = run.data.calibration.images
+        return Trials(run.model, run.recipe.exports, images, run.tests, self.folder)
+
+    def _rehearse(self, model: Any) -> None:
+        """Make sure that what is about to be trained can be written as the recipe asks.
+
+        Once a recipe, and again where a technique puts quantizers into the model.
+        """
+        from edgecv.tf import set_seed
+
+        run = self.techniques
+        is_first = self.technique is run.recipe.techniques[0]
+        if self._trainings == 1 and (is_first or self.technique.adds_quantizers):
+            run.on_event(Event("technique", "trying out that the model can be exported"))
+            self.trials.rehearse(model)
+            set_seed(run.recipe.settings.seed)
 
     def fit(
         self,
@@ -164,6 +183,7 @@ class Stage:
 
         run = self.techniques
         self._trainings += 1
+        self._rehearse(model)
         teacher = None
         if distillation is not None:
             teacher = Teacher(separate_softmax(run.model()), distillation)
@@ -194,6 +214,8 @@ class Stage:
     def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` gave, now or before a kill."""
         path = self.techniques.store.checkpoint(f"{self.key}-{name}", ".json")
-        if not path.exists():
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):  # A damaged one is made again.
             write_json(path, make())
         return json.loads(path.read_text("utf-8"))

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv import moving_averages
 from edgecv.checkpoint import Epoch
+from edgecv.datasets.digits import Digits
 from edgecv.distillation import Distillation
 from edgecv.errors import InputError, StepError
 from edgecv.records import Dataset, Event, Split
@@ -114,11 +116,45 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Pa
         if event.stage == "epoch" and event.step == 2:
             model.set_weights(broken)
 
-    with pytest.raises(StepError, match=r"the loss is nan in epoch 3 of 4.*learning rate"):
+    expected = (
+        r"the loss is nan in epoch 3 of 4, by step 7 of 7, at a learning rate of 0\.\d+; "
+        r"epoch 2, the last good one, is kept; lower learning_rate"
+    )
+    with pytest.raises(StepError, match=expected):
         train(tmp_path, model, on_event=damage)
     with np.load(tmp_path / "epoch.npz") as kept:
         assert len(kept["history"]) == 2
         assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    """The last step of an epoch can break them after the last loss was read."""
+    model = tiny()
+
+    def damage(event: Event) -> None:
+        if event.stage == "step" and event.step == 14:
+            model.set_weights([np.full_like(weight, np.inf) for weight in model.get_weights()])
+
+    expected = r"NaN or infinite weights after epoch 2 of 4.*epoch 1, the last good one, is kept"
+    with pytest.raises(StepError, match=expected):
+        train(tmp_path, model, on_event=damage)
+    with np.load(tmp_path / "epoch.npz") as kept:
+        assert len(kept["history"]) == 1
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_a_checkpoint_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+    whole = tiny()
+    train(tmp_path, whole)
+    path = tmp_path / "epoch.npz"
+    content = path.read_bytes()
+    for damaged in (b"", content[: len(content) // 2]):
+        path.write_bytes(damaged)
+        again = tiny()
+        said: list[Event] = []
+        train(tmp_path, again, on_event=said.append)
+        assert "the epochs kept on disk are damaged: starting again" in {e.message for e in said}
+        assert weights_sha256(again) == weights_sha256(whole)
 
 
 def test_logits_and_probabilities_are_the_same_model() -> None:
@@ -246,3 +282,50 @@ def test_a_small_data_set_gets_more_epochs() -> None:
 def test_a_shift_as_wide_as_the_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="less than the side"):
         train(tmp_path, tiny(), Schedule(shift=8))
+
+
+def residual() -> Any:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = keras.Input((8, 8, 1))
+    given = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 128, -1)(image))
+    for _ in range(3):
+        path = layers.ReLU()(layers.BatchNormalization()(given))
+        given = layers.Add()([given, layers.Conv2D(8, 3, padding="same")(path)])
+    given = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(given))
+    return keras.Model(image, layers.Softmax()(layers.Dense(10)(given)))
+
+
+def test_a_short_training_finds_batch_normalization_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Averages that lag behind the weights make bad answers; real ones do not."""
+    data = Digits().load((8, 8, 1), 0, lambda done, total: None)
+    schedule = QUICK.model_copy(update={"epochs": 2, "batch": 64, "shift": 0, "mirror": False})
+    notes: list[str] = []
+
+    def trained(folder: Path) -> tuple[Any, float]:
+        folder.mkdir(exist_ok=True)
+        model = residual()
+        fit(
+            model,
+            data,
+            Classification(),
+            schedule,
+            seed=7,
+            checkpoint=folder / "epoch.npz",
+            on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
+        )
+        predictions = model(data.test.images.astype(np.float32), training=False).numpy()
+        return model, Classification().metric(predictions, data.test.labels)
+
+    model, settled = trained(tmp_path / "settled")
+    again, _ = trained(tmp_path / "settled")  # From the checkpoint, as after a kill.
+    assert weights_sha256(again) == weights_sha256(model)
+    assert "found anew" in notes[-1]
+    monkeypatch.setattr(moving_averages, "STEPS_THAT_SUFFICE", 0)
+    lagging_model, lagging = trained(tmp_path / "lagging")
+    assert settled > lagging + 0.1
+    pairs = zip(model.trainable_weights, lagging_model.trainable_weights, strict=True)
+    assert all((one.numpy() == other.numpy()).all() for one, other in pairs)

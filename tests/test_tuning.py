@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 import edgecv
+from edgecv.errors import StepError
 from edgecv.pipeline import run
 from edgecv.recipe import Recipe, parse_recipe
 from edgecv.records import Event, Report
 from edgecv.store import Store, file_sha256
+from edgecv.tf import keras_bytes, load_tensorflow
 
 SHORT = {"epochs": 2, "minimum_steps": 0}
 
@@ -110,3 +112,35 @@ def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
     assert any("tried conv_1" in note for note in measured.notes)
     (gate,) = [each for each in measured.gates if each.name == "int8_bytes"]
     assert (gate.limit, gate.observed, gate.outcome) == (60_000, candidate.artifact.bytes, "passed")
+
+
+def test_what_cannot_be_exported_is_said_before_the_training(tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 3)),
+            layers.Conv2D(6, 3, name="first"),
+            layers.Activation("selu", name="odd"),
+            layers.Flatten(),
+            layers.Dense(10),
+            layers.Softmax(),
+        ]
+    )
+    path = tmp_path / "model.keras"
+    path.write_bytes(keras_bytes(model))
+    stages: list[str] = []
+    plan = parse_recipe(
+        {
+            "name": "odd",
+            "data": {"source": "digits"},
+            "baseline": {"model": str(path)},
+            "technique": [{"technique": "prune", "training": SHORT}],
+            "export": [{"format": "tflite", "precision": "int8"}],
+        },
+        "test",
+    )
+    with pytest.raises(StepError, match='layer "odd": TensorFlow cannot make int8 of selu'):
+        run(plan, Store(tmp_path / "exported"), on_event=lambda event: stages.append(event.stage))
+    assert "step" not in stages
+    assert not (tmp_path / "exported" / "odd").exists()

@@ -10,22 +10,30 @@ from typing import Annotated, Any
 import typer
 
 from edgecv import __version__
+from edgecv.cli.bench import bench
 from edgecv.cli.compress import compress
+from edgecv.cli.doctor import doctor
 from edgecv.cli.gate import gate
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
 from edgecv.cli.schema import schema
+from edgecv.cli.sign import sign
 from edgecv.cli.table import table
 from edgecv.cli.train import train
 from edgecv.cli.validate import validate
+from edgecv.cli.verify import verify
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "compress": compress,
     "validate": validate,
     "gate": gate,
+    "bench": bench,
+    "verify": verify,
+    "sign": sign,
     "table": table,
     "inspect": inspect,
+    "doctor": doctor,
     "list": list_registered,
     "schema": schema,
 }
@@ -77,7 +85,8 @@ def run() -> int:
     except (BrokenPipeError, SystemExit):  # Typer leaves so where a pipe is broken.
         return 0  # Whoever was reading has read enough.
     except OSError as error:
-        return _fail(f"standard output: cannot be written: {error.strerror}", 3)
+        where = error.filename or "standard output"
+        return _fail(f"{where}: cannot be written: {error.strerror}", 3)
 
 
 def _fail(message: str, code: int) -> int:

@@ -7,7 +7,14 @@ import zipfile
 from functools import cached_property
 from pathlib import Path
 
-from edgecv.datasets._files import MAX_FILE_BYTES, Listing, bounded, find_top, is_ignored
+from edgecv.datasets._files import (
+    MAX_FILE_BYTES,
+    Listing,
+    bounded,
+    find_top,
+    is_bomb,
+    is_ignored,
+)
 from edgecv.datasets._pixels import BadImage
 from edgecv.datasets._words import printable
 from edgecv.errors import InputError
@@ -99,11 +106,20 @@ class Archive:
                 raise self._refusal(info, "occurs twice", "names that occur once")
             else:
                 members[name] = info
+        unpacked = sum(info.file_size for info in members.values())
+        if is_bomb(unpacked, self.path):
+            raise InputError(
+                self.where,
+                f"it would unpack to {unpacked / 1e9:,.1f} GB, far more than pictures of its size",
+                remedy="give a folder if it is what it should be",
+            )
         return members, folders
 
     def _checked_parts(self, info: zipfile.ZipInfo) -> list[str]:
         name = info.filename.replace("\\", "/")  # some Windows programs write these
         parts = [part for part in name.split("/") if part not in ("", ".")]
+        if not parts and not name.startswith("."):
+            raise self._refusal(info, "is the name of nothing", "files and folders with a name")
         if _ABSOLUTE.match(name) or ".." in parts:
             raise self._refusal(info, "points outside of the zip", "relative names without ..")
         if stat.S_ISLNK(info.external_attr >> 16):

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from edgecv.datasets._files import is_bomb
 from edgecv.datasets._words import listed, printable
 from edgecv.errors import InputError
 
@@ -31,8 +32,15 @@ def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[
             wanted = {name: members[name] for name in _KNOWN if name in members}
             for name, info in wanted.items():
                 _check_header(archive, info, name, where)
-            if sum(info.file_size for info in wanted.values()) > MAX_BYTES:
+            unpacked = sum(info.file_size for info in wanted.values())
+            if unpacked > MAX_BYTES:
                 raise InputError(where, "it is too large", accepted=f"{MAX_BYTES >> 30} GiB")
+            if is_bomb(unpacked, path):
+                raise InputError(
+                    where,
+                    f"it would unpack to {unpacked / 1e9:,.1f} GB, far more than images do",
+                    remedy="save it with numpy.savez if it is what it should be",
+                )
             arrays = {name: _read(archive, info) for name, info in wanted.items()}
     except InputError:
         raise

@@ -14,6 +14,10 @@ from edgecv.errors import InputError
 
 LAYOUT = "a folder or .zip with train/<class>/ and test/<class>/, or test/<class>/ alone"
 MAX_FILE_BYTES = 100_000_000
+MAX_SMALL_BYTES = 1 << 30
+"""What an archive may unpack to whatever its size."""
+MAX_GROWTH = 100
+"""How many times its size a larger one may unpack to: pictures hardly compress, bombs do."""
 _IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -48,6 +52,11 @@ def locate(text: str) -> Path:
 def is_ignored(part: str) -> bool:
     """Tell whether a file or folder is the litter of an operating system, or hidden."""
     return part.startswith(".") or part.lower() in _IGNORED
+
+
+def is_bomb(unpacked_bytes: int, path: Path) -> bool:
+    """Tell whether an archive unpacks to far more than data of its size would."""
+    return unpacked_bytes > max(MAX_SMALL_BYTES, MAX_GROWTH * path.stat().st_size)
 
 
 def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Arrays in one NumPy file."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -153,10 +154,19 @@ def _class_names(
         count = min(int(max(test.max(), train.max(initial=0))) + 1, len(train) + len(test))
         class_names = tuple(str(label) for label in range(count))
     else:
-        class_names = tuple(printable(str(name)) for name in names)
+        class_names = tuple(printable(name) for name in _as_strings(names, where))
         if len(set(class_names)) != len(class_names):
             raise InputError(where, "class_names names a class twice", accepted="different names")
     for labels, name in ((train, "y_train"), (test, "y_test")):
         wrong = labels >= len(class_names)
         _refuse_labels(labels, wrong, name, where, f"0..{len(class_names) - 1}")
     return class_names
+
+
+def _as_strings(names: NDArray[Any], where: str) -> list[str]:
+    # A file can hold numbers that are no letters, of which Python makes strings that break it.
+    codes = np.frombuffer(names.tobytes(), np.dtype("u4").newbyteorder(names.dtype.byteorder))
+    if codes.max(initial=0) > sys.maxunicode:
+        raise InputError(where, "class_names holds what is no text", remedy="save it again")
+    strings: list[str] = names.tolist()
+    return strings

@@ -67,6 +67,24 @@ def check_model(model: Any, where: str) -> Shape:
     return height, width, channels
 
 
+DEADLY_AS_INT8 = ("softplus", "mish", "exponential", "exp", "selu")
+"""Functions of which TensorFlow 2.21's converter dies of a signal when it makes int8 of them."""
+
+
+def check_convertible_to_int8(model: Any, where: str) -> None:
+    """Raise StepError where TensorFlow's converter would end this process, not only fail."""
+    for layer in model._flatten_layers(include_self=False):
+        activation = getattr(getattr(layer, "layer", layer), "activation", None)
+        called = getattr(layer, "symbol", None)  # Of an operation of TensorFlow as a layer.
+        names = (getattr(activation, "__name__", ""), str(called or "").rpartition(".")[2])
+        if deadly := [name for name in names if name in DEADLY_AS_INT8]:
+            raise StepError(
+                where,
+                f'layer "{layer.name}": TensorFlow cannot make int8 of {deadly[0]}',
+                remedy="choose int16x8, float16 or the onnx format, or replace it by relu or swish",
+            )
+
+
 def check_calibration(images: Images, shape: Shape, where: str) -> Images:
     """Return images that calibrate ``shape``. Raises StepError where they cannot.
 

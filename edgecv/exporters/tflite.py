@@ -13,6 +13,7 @@ from edgecv.contracts import Exporter
 from edgecv.errors import StepError
 from edgecv.exporters._checks import (
     check_calibration,
+    check_convertible_to_int8,
     check_io,
     check_model,
     check_precision,
@@ -58,6 +59,8 @@ class TFLite(Exporter):
         """
         where = path.name
         shape = check_model(model, where)
+        if self.precision == "int8":
+            check_convertible_to_int8(model, where)
         if self.is_calibrated:
             calibration = check_calibration(calibration[: self.calibration_images], shape, where)
         content = self._convert(model, shape, calibration, where)

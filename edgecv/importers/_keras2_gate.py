@@ -20,6 +20,14 @@ from edgecv.importers._frozen_graph import CLASS, REGISTERED
 from edgecv.trust import WAY_OUT, Trust
 
 MODULES = ("keras.", "tf_keras.", "builtins.", "tensorflow_model_optimization.")
+MODULE_OF_INITIALIZERS = "tensorflow.python.ops.init_ops_v2"
+INITIALIZERS_OF_TENSORFLOW = frozenset(
+    """
+    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
+    Identity GlorotNormal GlorotUniform
+    """.split()
+)
+"""What networks of tf_keras.applications name, EfficientNetV2 for one."""
 OPERATORS = ("TFOpLambda", "SlicingOpLambda")
 CLASSES = frozenset(
     """
@@ -160,6 +168,8 @@ def _problems(configuration: Any, own: frozenset[str]) -> Iterator[Problem]:
 
 
 def _is_known(kind: str, name: Any, module: Any) -> bool:
+    if module == MODULE_OF_INITIALIZERS:
+        return kind in INITIALIZERS_OF_TENSORFLOW
     if module is not None and not (isinstance(module, str) and f"{module}.".startswith(MODULES)):
         return False
     if kind == "function":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgecv.records import Costs, LayerCost, ModelCost
+from edgecv.reports.picture import write_picture
 
 HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")
 
@@ -49,7 +50,7 @@ def write_widths(costs: Costs, path: Path) -> None:
     axes.set(xlabel="channels", title="Widths before and after", ylim=(len(names) - 0.4, -0.6))
     axes.margins(x=0.15)
     axes.legend(loc="lower right")
-    figure.savefig(path, dpi=110)
+    write_picture(figure, path)
 
 
 def _row(before: LayerCost, after: LayerCost | None) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecv.reports.picture import write_picture
+
 
 def write_curves(history: Sequence[Any], path: Path) -> None:
     """Draw loss and accuracy of each epoch into a PNG file."""
@@ -24,4 +26,4 @@ def write_curves(history: Sequence[Any], path: Path) -> None:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path, dpi=110)
+    write_picture(figure, path)

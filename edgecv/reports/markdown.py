@@ -1,5 +1,6 @@
 """``report.md``: the report for people."""
 
+from edgecv.proof.latency import is_distinguishable
 from edgecv.records import Comparison, Report, TensorFacts
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
@@ -29,6 +30,8 @@ def row(comparison: Comparison) -> tuple[str, ...]:
         speedup = "1 (twin)"
     elif comparison.speedup is not None and interval is not None:
         speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+        if not is_distinguishable(interval):
+            speedup += ", not distinguishable"
     difference, same = comparison.difference_points, comparison.agreement
     return (
         comparison.artifact.path,

@@ -78,6 +78,12 @@ class KerasSession:
             predictions[start : start + BATCH] = answer.reshape(len(batch), self._classes)
         return check_finite(self._path, predictions)
 
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C)."""
+        check_images(self._path, self.facts, images)
+        tensor = self._constant(images.astype(np.float32))
+        return lambda: self._call(tensor)
+
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
         check_images(self._path, self.facts, image)

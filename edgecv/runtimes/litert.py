@@ -1,9 +1,10 @@
 """LiteRT, formerly TensorFlow Lite."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.reading import AS_IT_SAYS, Reading
-from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.records import Activation, Executed, Format, Images, Predictions, TensorFacts
 from edgecv.runtimes._images import OPEN, image_of
+from edgecv.runtimes._litert_graph import activations, executed
 from edgecv.runtimes.tensors import (
     check_finite,
     check_images,
@@ -24,6 +26,12 @@ from edgecv.runtimes.tensors import (
 )
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
+Kernels = Literal["xnnpack", "builtin", "reference"]
+RESOLVERS: dict[Kernels, str] = {
+    "xnnpack": "AUTO",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 
 
 class LiteRT(Runtime):
@@ -33,9 +41,23 @@ class LiteRT(Runtime):
     format: ClassVar[Format] = "tflite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
 
+    kernels: Kernels = "xnnpack"
+    """builtin: those that microcontrollers' and phones' interpreters have without XNNPACK;
+    reference: plain loops, up to a thousand times slower."""
+
     def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "LiteRTSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return LiteRTSession(path, threads, reading)
+        return LiteRTSession(path, threads, reading, self.kernels)
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the file's operators and which of them XNNPACK took; LiteRT tells no times."""
+        return executed(self.open(path, 1).interpreter(threads=1))
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, in the file's order."""
+        session = self.open(path, 1)
+        check_images(path, session.facts, images)
+        return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
 
 
 class LiteRTSession:
@@ -47,8 +69,11 @@ class LiteRTSession:
     another batch size or another number of threads.
     """
 
-    def __init__(self, path: Path, threads: int, reading: Reading) -> None:
+    def __init__(
+        self, path: Path, threads: int, reading: Reading, kernels: Kernels = "xnnpack"
+    ) -> None:
         self._path = path
+        self._kernels = kernels
         self._threads = threads
         try:
             # Bytes, not the path: a file that is replaced while it is mapped kills the process.
@@ -56,12 +81,12 @@ class LiteRTSession:
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         self._reading = reading
-        self._interpreters = [self._interpreter(threads=1)]
+        self._interpreters = [self.interpreter(threads=1)]
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
         ends = _facts(taken), _facts(given)
-        self.facts, self._encode = facts_of(path, *ends, reading, TYPES, TYPES)
+        self.facts, self.encode = facts_of(path, *ends, reading, TYPES, TYPES)
         self._classes = classes_of(path, ends[1], ends[1].shape)
         if ends[0].shape[0] != 1 or ends[1].shape[0] != 1:
             raise RuntimeFailure(
@@ -75,7 +100,7 @@ class LiteRTSession:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
         check_images(self._path, self.facts, images)
         while len(self._interpreters) < self._threads:
-            self._interpreters.append(self._interpreter(threads=1))
+            self._interpreters.append(self.interpreter(threads=1))
         values = np.empty((len(images), self._classes), self.facts.output.type)
         run_slices(
             [self._runner(interpreter, images, values) for interpreter in self._interpreters],
@@ -86,8 +111,30 @@ class LiteRTSession:
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads."""
         check_images(self._path, self.facts, image)
-        interpreter = self._interpreter(threads=self._threads)
-        interpreter.set_tensor(self._input, self._encode(image[:1]))
+        interpreter = self.interpreter(threads=self._threads)
+        interpreter.set_tensor(self._input, self.encode(image[:1]))
+        invoke: Callable[[], object] = interpreter.invoke
+        return invoke
+
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
+
+        Raises RuntimeFailure where the graph holds its batch of 1 in a shape of its own.
+        """
+        check_images(self._path, self.facts, images)
+        interpreter = self.interpreter(threads=self._threads)
+        try:
+            interpreter.resize_tensor_input(self._input, [len(images), *self.facts.input.shape[1:]])
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(self._input, self.encode(images))
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            found = f"it cannot take {len(images)} images at once: {one_line(error)}"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
+        answers = len(interpreter.get_tensor(self._output))
+        if answers != len(images):
+            found = f"it gives {answers} answers for {len(images)} images at once"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         invoke: Callable[[], object] = interpreter.invoke
         return invoke
 
@@ -99,7 +146,7 @@ class LiteRTSession:
 
         def run(part: slice) -> None:
             for index in range(part.start, part.stop):
-                set_tensor(self._input, self._encode(images[index : index + 1]))
+                set_tensor(self._input, self.encode(images[index : index + 1]))
                 interpreter.invoke()
                 answer = get_tensor(self._output)
                 if answer.shape != shape:
@@ -112,11 +159,19 @@ class LiteRTSession:
 
         return run
 
-    def _interpreter(self, threads: int) -> Any:
-        from ai_edge_litert.interpreter import Interpreter
+    def interpreter(self, threads: int, *, keep_all: bool = False) -> Any:
+        """Return an interpreter, ready to run; with ``keep_all`` every tensor can be read."""
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
-            interpreter = Interpreter(model_content=self._content, num_threads=threads)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # That keeping all tensors takes memory is known.
+                interpreter = Interpreter(
+                    model_content=self._content,
+                    num_threads=threads,
+                    experimental_op_resolver_type=OpResolverType[RESOLVERS[self._kernels]],
+                    experimental_preserve_all_tensors=keep_all,
+                )
             self._give_size(interpreter)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:

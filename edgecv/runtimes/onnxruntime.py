@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from edgecv.contracts import Runtime
 from edgecv.errors import RuntimeFailure
 from edgecv.reading import AS_IT_SAYS, Reading
-from edgecv.records import Format, Images, Predictions, TensorFacts
+from edgecv.records import Activation, Executed, Format, Images, Predictions, TensorFacts
 from edgecv.runtimes._images import OPEN
 from edgecv.runtimes._onnx_ends import quantization_in, refuse_external_data
+from edgecv.runtimes._onnxruntime_graph import activations, executed
 from edgecv.runtimes.tensors import (
     check_finite,
     check_images,
@@ -27,6 +28,13 @@ TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
 NAMES = {"float": "float32", "double": "float64"}
 """What numpy calls the types that ONNX Runtime calls otherwise."""
+Optimization = Literal["none", "basic", "extended", "all"]
+LEVELS: dict[Optimization, str] = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
 ERRORS_ONLY = 3
 
 
@@ -37,9 +45,26 @@ class OnnxRuntime(Runtime):
     format: ClassVar[Format] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
+    optimization: Optimization = "all"
+    """How far the graph is rewritten before it runs."""
+
     def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "OnnxRuntimeSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return OnnxRuntimeSession(path, threads, reading)
+        return OnnxRuntimeSession(path, threads, reading, self.optimization)
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that are left after optimization, with times by its profiler."""
+        session = self.open(path, 1)
+        check_images(path, session.facts, image)
+        return executed(session.make_session, {session.facts.input.name: session.encode(image[:1])})
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, without any optimization."""
+        session = OnnxRuntimeSession(path, 1, AS_IT_SAYS, "none")
+        check_images(path, session.facts, images)
+        name, encode = session.facts.input.name, session.encode
+        feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
+        return activations(session.make_session, session.content, feeds)
 
 
 class OnnxRuntimeSession:
@@ -54,18 +79,21 @@ class OnnxRuntimeSession:
     number of threads or on an image's neighbours.
     """
 
-    def __init__(self, path: Path, threads: int, reading: Reading) -> None:
+    def __init__(
+        self, path: Path, threads: int, reading: Reading, optimization: Optimization = "all"
+    ) -> None:
         self._path = path
+        self._optimization = optimization
         self._threads = threads
         try:
             # Bytes, not the path: then ONNX Runtime cannot map files that lie beside this one.
-            self._content = path.read_bytes()
+            self.content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
-        refuse_external_data(path, self._content)
-        self._session = self._make_session(threads=1)
+        refuse_external_data(path, self.content)
+        self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
-        self.facts, self._encode = facts_of(path, *ends, reading, TYPES, OUTPUT_TYPES)
+        self.facts, self.encode = facts_of(path, *ends, reading, TYPES, OUTPUT_TYPES)
         batch = self.facts.input.shape[0]
         self._batch = 1 if batch == OPEN else batch
         given = self.facts.output
@@ -76,7 +104,7 @@ class OnnxRuntimeSession:
     def _shape_of_an_answer(self) -> tuple[int, ...]:
         black = np.zeros((self._batch, *self.facts.image), np.uint8)
         taken, given = self.facts.input.name, self.facts.output.name
-        (answer,) = self._session.run([given], {taken: self._encode(black)})
+        (answer,) = self._session.run([given], {taken: self.encode(black)})
         return tuple(answer.shape)
 
     def predict(self, images: Images) -> Predictions:
@@ -92,12 +120,29 @@ class OnnxRuntimeSession:
 
         A file with a fixed batch is run on a whole batch: that is what one answer costs it.
         """
+        check_images(self._path, self.facts, image)
+        return self._bound(self._padded(image[:1]))
+
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
+
+        Raises RuntimeFailure where the file's batch is fixed at another number.
+        """
+        check_images(self._path, self.facts, images)
+        if self.facts.input.shape[0] not in (OPEN, len(images)):
+            raise RuntimeFailure(
+                str(self._path),
+                f"its batch is fixed at {self._batch}, and {len(images)} images were given",
+                accepted=f"a batch of {self._batch}",
+            )
+        return self._bound(self.encode(images))
+
+    def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
         import onnxruntime
 
-        check_images(self._path, self.facts, image)
-        session = self._make_session(self._threads) if self._threads > 1 else self._session
+        session = self.make_session(self._threads) if self._threads > 1 else self._session
         binding = session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(self._padded(image[:1]))
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
         binding.bind_ortvalue_input(self.facts.input.name, value)
         binding.bind_output(self.facts.output.name, "cpu")
         return lambda: session.run_with_iobinding(binding)
@@ -123,9 +168,12 @@ class OnnxRuntimeSession:
         missing = self._batch - len(images)
         if missing:
             images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
-        return self._encode(images)
+        return self.encode(images)
 
-    def _make_session(self, threads: int) -> Any:
+    def make_session(
+        self, threads: int, *, content: bytes | None = None, profile: Path | None = None
+    ) -> Any:
+        """Return a session of this file, or of ``content``; ``profile``: where a profile goes."""
         import onnxruntime
 
         # Worker threads spin between runs by default. Left so: without spinning, two threads ran
@@ -134,9 +182,14 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = getattr(levels, LEVELS[self._optimization])
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         try:
             return onnxruntime.InferenceSession(
-                self._content, options, providers=["CPUExecutionProvider"]
+                content or self.content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001  its errors have no base class of their own
             raise RuntimeFailure(
@@ -160,7 +213,7 @@ class OnnxRuntimeSession:
             metadata = dict(self._session.get_modelmeta().custom_metadata_map)
             scale, zero_point = _declared(self._path, kind, metadata)
             if scale is None:
-                scale, zero_point = quantization_in(self._content, kind)
+                scale, zero_point = quantization_in(self.content, kind)
         return TensorFacts(
             name=tensor.name,
             shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),

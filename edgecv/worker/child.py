@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Runtime, Session
 from edgecv.errors import EdgecvError
-from edgecv.reading import Reading
+from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
 from edgecv.worker.tiles import leave_tiles_off
-from edgecv.worker.timing import interleave, runs_a_block, warm_up
+from edgecv.worker.timing import Call, interleave, runs_a_block, timed_block, warm_up
 
 FIRST_IMAGES = 16
 CHUNK_S = 0.1
@@ -116,12 +116,18 @@ class Service:
         self._answers = answers
         self._sessions: dict[tuple[Version, str], Session] = {}
         self._images: dict[Version, Images] = {}
+        self._warm: tuple[str, Call] | None = None
+        """The file that is warmed up, and what runs it once."""
         self._alarm_s = 0.0
         self._doing = "starting"
         self._actions: dict[str, Callable[..., Answer]] = {
             "open": self._open,
             "predict": self._predict,
             "time": self._time,
+            "warm_up": self._warm_up,
+            "block": self._block,
+            "executed": self._executed,
+            "activations": self._activations,
         }
 
     def serve(self) -> None:
@@ -168,7 +174,9 @@ class Service:
         budget_s: float,
         min_runs: int,
         min_blocks: int,
+        cores: list[int],
     ) -> Answer:
+        _pin(cores)
         sessions = [
             self._session(*each, index)
             for index, each in enumerate(zip(paths, readings, strict=True))
@@ -181,6 +189,32 @@ class Service:
             runs.append(runs_a_block(median_s, budget_s / len(paths), min_runs, min_blocks))
         self._stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
+
+    def _warm_up(self, path: str, images: str, cores: list[int]) -> Answer:
+        _pin(cores)
+        session, pixels = self._session(path, AS_IT_SAYS.model_dump_json(), 0), self._mapped(images)
+        self._stage("warming it up", 0)
+        call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
+        median_s = warm_up(call)
+        self._warm = path, call
+        self._stage("timing it", 0)
+        return {"median_s": median_s}, []
+
+    def _block(self, path: str, runs: int) -> Answer:
+        if self._warm is None or self._warm[0] != path:
+            raise ValueError("it was not warmed up")
+        return {}, [timed_block(self._warm[1], runs)]
+
+    def _executed(self, path: str, images: str) -> Answer:
+        self._stage("running it", 0)
+        found = self._runtime.executed(Path(path), self._mapped(images)[:1])
+        return {"operators": [asdict(each) for each in found]}, []
+
+    def _activations(self, path: str, images: str) -> Answer:
+        self._stage("running it", 0)
+        found = self._runtime.activations(Path(path), self._mapped(images))
+        named = [{"name": each.name, "type": each.type, "inputs": each.inputs} for each in found]
+        return {"activations": named}, [each.values for each in found]
 
     def _session(self, path: str, reading: str, index: int) -> Session:
         self._stage("opening it", index)
@@ -219,6 +253,12 @@ class Service:
     def _say(self, header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
         write_all(self._answers, pack(header, arrays))
         signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
+
+
+def _pin(cores: Sequence[int]) -> None:
+    """Keep this thread, and those that it starts from now on, on some cores; on any without."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _version(path: str) -> Version:

@@ -1,5 +1,6 @@
 """The parent's side: asks a child, and turns whatever happens to it into one line."""
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from edgecv.contracts import Progress
 from edgecv.reading import AS_IT_SAYS, Reading
-from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
+from edgecv.records import Activation, Executed, Images, Predictions, SessionFacts
 from edgecv.registry import RUNTIMES
+from edgecv.store import refusal
+from edgecv.worker.answers import read_activations, read_executed, read_facts
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess
@@ -86,7 +89,7 @@ class Worker:
 
     def open(self, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
         """Return what the runtime says of the file at ``path``."""
-        return self._ask("open", [path], _one(path, reading), _read_facts)
+        return self._ask("open", [path], _one(path, reading), read_facts)
 
     def predict(
         self,
@@ -129,14 +132,16 @@ class Worker:
         min_runs: int = 10,
         min_blocks: int = 10,
         readings: Sequence[Reading] = (),
+        cores: Sequence[int] = (),
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
 
         ``readings``: one a file, or none where every file says all of itself.
 
         ``budget_s`` is for all files together, after their warm-ups; every file gets at least
-        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. Returns path ->
-        nanoseconds: int64 (blocks, runs a block).
+        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. The runs stay
+        on ``cores`` where some are given. Returns path -> nanoseconds: int64 (blocks, runs a
+        block).
         """
         if len(set(paths)) != len(paths):
             raise ValueError("a path is given twice")
@@ -162,10 +167,47 @@ class Worker:
                 "budget_s": budget_s,
                 "min_runs": min_runs,
                 "min_blocks": min_blocks,
+                "cores": list(cores),
             },
             read,
             longer_s=2 * budget_s,
         )
+
+    def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
+        """Run images, uint8 (N, H, W, C), at once until that is steady: seconds of a run."""
+        images_path, _ = self._on_disk(images)
+
+        def read(frame: Frame) -> float:
+            median_s = frame.header.get("median_s")
+            if not isinstance(median_s, float) or not 0 < median_s < math.inf:
+                raise GarbledFrame(f"a run of {median_s!r} seconds")
+            return median_s
+
+        arguments = {"path": os.path.abspath(path), "images": str(images_path)}
+        return self._ask("warm_up", [path], {**arguments, "cores": list(cores)}, read)
+
+    def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
+        """Time so many runs of what was warmed up last: nanoseconds, int64 (runs,)."""
+
+        def read(frame: Frame) -> NDArray[np.int64]:
+            if len(frame.arrays) != 1:
+                raise GarbledFrame(f"{len(frame.arrays)} arrays of timings")
+            (block,) = frame.arrays
+            if block.dtype != np.int64 or block.shape != (runs,) or block.min() <= 0:
+                raise GarbledFrame(f"timings of {block.dtype} {block.shape}")
+            return block
+
+        return self._ask("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that really run for one image, uint8 (1, H, W, C)."""
+        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(image)[0])}
+        return self._ask("executed", [path], arguments, read_executed)
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, uint8 (N, H, W, C)."""
+        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(images)[0])}
+        return self._ask("activations", [path], arguments, read_activations)
 
     def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
         if isinstance(images, Path):
@@ -173,7 +215,10 @@ class Worker:
         # The array is kept with its file, so that its id cannot be given to another array.
         if id(images) not in self._written:
             path = Path(self._folder.name) / f"images-{len(self._written)}.npy"
-            np.save(path, images, allow_pickle=False)
+            try:
+                np.save(path, images, allow_pickle=False)
+            except OSError as error:  # Without a number, where NumPy could write a part of it.
+                raise refusal(path, error) from None
             self._written[id(images)] = images, path
         return self._written[id(images)][1], len(images)
 
@@ -227,27 +272,3 @@ class Worker:
 
 def _one(path: Path, reading: Reading) -> dict[str, str]:
     return {"path": os.path.abspath(path), "reading": reading.model_dump_json()}
-
-
-def _read_facts(frame: Frame) -> SessionFacts:
-    facts = frame.header.get("facts")
-    if frame.arrays or not isinstance(facts, dict):
-        raise GarbledFrame("no facts")
-    ends = _read_tensor(facts.get("input")), _read_tensor(facts.get("output"))
-    match facts:
-        case {"image": [int(height), int(width), int(channels)], "notes": list(notes)}:
-            return SessionFacts(*ends, (height, width, channels), tuple(map(str, notes)))
-    raise GarbledFrame("facts without an image")
-
-
-def _read_tensor(facts: Any) -> TensorFacts:
-    match facts:
-        case {
-            "name": str(name),
-            "shape": list(shape),
-            "type": str(kind),
-            "scale": float() | None as scale,
-            "zero_point": int() | None as zero_point,
-        } if all(type(length) is int for length in shape):
-            return TensorFacts(name, tuple(shape), kind, scale, zero_point)
-    raise GarbledFrame(f"facts of a tensor: {facts!r}")

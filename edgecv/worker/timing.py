@@ -80,6 +80,16 @@ def interleave(
     return [np.array(each, np.int64) for each in blocks]
 
 
+def timed_block(call: Call, runs: int) -> NDArray[np.int64]:
+    """Time one block of a warm call whose neighbour runs elsewhere: nanoseconds, int64 (runs,)."""
+    gc.disable()
+    try:
+        _settle(call, runs)
+        return np.array(_run_block(call, runs), np.int64)
+    finally:
+        gc.enable()
+
+
 def _order(count: int, turn: int) -> list[int]:
     # Rotated every second turn and reversed every other, so that nobody always follows the same
     # neighbour, whose last run has left its weights in the cache: AB BA BA AB, ABC CBA BCA ACB.

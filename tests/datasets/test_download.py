@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,8 @@ class Server:
         self.breaks_after: list[int] = []
         self.knows_ranges = True
         self.status = 200
+        self.stalls_s = 0.0
+        self.starts_at: int | None = None
         self.asked: list[str | None] = []
 
 
@@ -40,6 +43,8 @@ def server() -> Iterator[Server]:
             start = 0
             if wanted and state.knows_ranges:
                 start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])  # type: ignore[index]
+            if start and state.starts_at is not None:
+                start = state.starts_at
             body = state.content[start:]
             self.send_response(206 if start else state.status)
             if start:
@@ -47,6 +52,7 @@ def server() -> Iterator[Server]:
                 self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            time.sleep(state.stalls_s)
             self.wfile.write(body[: state.breaks_after.pop(0)] if state.breaks_after else body)
 
         def log_message(self, *arguments: Any) -> None:
@@ -167,6 +173,30 @@ def test_a_wrong_checksum_is_refused_and_thrown_away(server: Server, target: Pat
 
 def test_a_server_that_does_not_stop_is_stopped(server: Server, target: Path) -> None:
     server.content = CONTENT * 3
+    get(server, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_server_that_stalls_is_left(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "TIMEOUT_SECONDS", (1.0, 0.2))
+    server.stalls_s = 1.0
+    with pytest.raises(InputError, match=r"no answer in time|no connection"):
+        get(server, target)
+    assert not target.exists()
+
+
+def test_a_server_that_goes_on_elsewhere_than_it_was_asked_to_gets_nothing_kept(
+    server: Server, target: Path
+) -> None:
+    server.starts_at = 5
+    target.parent.mkdir(parents=True)
+    partial(target).write_bytes(CONTENT[:5000])
+    with pytest.raises(InputError, match=r"is not what was published|cannot be fetched"):
+        get(server, target)
+    assert not target.exists()
+    server.starts_at = None
     get(server, target)
     assert target.read_bytes() == CONTENT
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.datasets import _arrays
+from edgecv.datasets import _arrays, _files
 from edgecv.datasets.npz import Npz
 from edgecv.errors import InputError
 from edgecv.records import SPLITS, Dataset
@@ -230,3 +230,12 @@ def test_a_damaged_file_is_one_line(arrays: Arrays, save: Any, kept: float) -> N
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "there is no such file" in refusal(tmp_path / "nothing.npz")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    arrays: Arrays, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays["x_test"] = np.zeros((6, 400, 400, 3), np.uint8)
+    arrays["x_train"] = np.zeros((30, 400, 400, 3), np.uint8)
+    monkeypatch.setattr(_files, "MAX_SMALL_BYTES", 1_000_000)
+    assert "it would unpack to 0.0 GB, far more than images do" in refusal(save(arrays, True))

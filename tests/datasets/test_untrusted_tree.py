@@ -107,6 +107,29 @@ def test_a_huge_file_is_refused_by_what_the_zip_says_of_it(
     assert '"test/cat/bomb.png" has 1,001 bytes' in refusal(path)
 
 
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    make_tree: Any, tree_files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = {f"test/cat/{number}.png": bytes(1_000_000) for number in range(4)}
+    path = make_tree(tree_files() | bomb, "bomb.zip", compression=zipfile.ZIP_DEFLATED)
+    assert "cannot be read" in refusal(path)  # Little enough: each is a bad image.
+    monkeypatch.setattr(_files, "MAX_SMALL_BYTES", 1_000_000)
+    monkeypatch.setattr(_files, "MAX_GROWTH", 20)
+    assert "it would unpack to 0.0 GB, far more than pictures of its size" in refusal(path)
+
+
+def test_a_member_that_is_longer_than_it_says_is_a_bad_image(
+    make_tree: Any, tree_files: Any
+) -> None:
+    files = tree_files() | {"test/cat/long.png": bytes(1_000_000)}
+    path = make_tree(files, "photos.zip", compression=zipfile.ZIP_DEFLATED)
+    content = path.read_bytes()
+    said = (1_000_000).to_bytes(4, "little")
+    assert content.count(said) == 2  # Before the member, and in the directory.
+    path.write_bytes(content.replace(said, (1000).to_bytes(4, "little")))
+    assert "test/cat/long.png (damaged in the zip" in refusal(path)
+
+
 def test_a_huge_file_in_a_folder_is_a_bad_image(
     make_tree: Any, tree_files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

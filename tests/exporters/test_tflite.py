@@ -160,3 +160,21 @@ def test_an_int8_input_is_the_byte_minus_128_and_gives_the_same_answers(
 def test_an_input_type_is_for_int8_files_alone() -> None:
     with pytest.raises(InputError, match="float32 has an input type of its own"):
         EXPORTERS.parse({"format": "tflite", "precision": "float32", "io": "int8"}, "export[1]")
+
+
+@pytest.mark.parametrize("activation", ["softplus", "mish", "exponential", "selu"])
+def test_what_kills_the_converter_is_refused_by_its_layer(activation: str, tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 3)),
+            layers.Conv2D(4, 3, activation=activation, name="odd"),
+            layers.Flatten(),
+            layers.Dense(10),
+            layers.Softmax(),
+        ]
+    )
+    pixels = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises(StepError, match=f'layer "odd": .* cannot make int8 of {activation}'):
+        TFLite(precision="int8").export(model, pixels, tmp_path / "int8.tflite")

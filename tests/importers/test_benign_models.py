@@ -103,6 +103,12 @@ def shared(tensorflow: Any, keras: Any, image: Any) -> Any:
     return layer(layer(image))
 
 
+def initialized(tensorflow: Any, keras: Any, image: Any) -> Any:
+    """An initializer of TensorFlow's own, as EfficientNetV2 of tf_keras.applications has."""
+    start = tensorflow.initializers.VarianceScaling(mode="fan_out")
+    return keras.layers.Conv2D(4, 3, kernel_initializer=start)(image)
+
+
 GRAPHS: dict[str, Graph] = {
     **{kind: merged(kind) for kind in ("Add", "Multiply", "Average", "Maximum", "Concatenate")},
     "squeeze and excite": squeeze_and_excite,
@@ -111,6 +117,7 @@ GRAPHS: dict[str, Graph] = {
     "nested": nested,
     "compiled within": compiled_within,
     "shared": shared,
+    "initializer of TensorFlow": initialized,
     "relu": called("nn.relu"),
     "clip": called("clip_by_value", 0.0, 1.0),
     "mean": called("reduce_mean", (1, 2), True),

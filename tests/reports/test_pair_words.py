@@ -46,7 +46,7 @@ def measured(path: str, predictions: Predictions) -> Measurement:
     tensor = TensorFacts("image", (1, 20, 16, 1), "uint8")
     return Measurement(
         Artifact(path, "tflite", path.split(".")[0], 1000, 900, "0" * 64), "litert",
-        predictions, SessionFacts(tensor, tensor), np.full((4, 5), 1000, np.int64),
+        predictions, SessionFacts(tensor, tensor, (8, 8, 3)), np.full((4, 5), 1000, np.int64),
     )  # fmt: skip
 
 

@@ -129,3 +129,35 @@ def test_files_that_take_no_image_are_refused(tmp_path: Path) -> None:
         path = write_model(tmp_path / "odd.tflite", inputs, outputs)
         with pytest.raises(RuntimeFailure, match=message):
             LiteRT().open(path, threads=1)
+
+
+def test_a_batch_is_run_at_once(tflite: dict[str, Path], images: Images) -> None:
+    LiteRT().open(tflite["int8_of_bytes"], threads=1).batch_call(images[:5])()
+
+
+def test_a_graph_with_a_batch_of_its_own_cannot_take_several(
+    images: Images, tmp_path: Path
+) -> None:
+    tensorflow, _ = load_tensorflow()
+
+    @tensorflow.function(
+        input_signature=[tensorflow.TensorSpec((1, *images.shape[1:]), tensorflow.float32)]
+    )
+    def flat(image: Any) -> Any:
+        row = tensorflow.reshape(tensorflow.cast(image, tensorflow.float32), (1, 192))
+        return tensorflow.nn.softmax(row @ tensorflow.ones((192, 3)))
+
+    function = flat.get_concrete_function()
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function])
+    (tmp_path / "a.tflite").write_bytes(converter.convert())
+    session = LiteRT().open(tmp_path / "a.tflite", threads=1)
+    with pytest.raises(RuntimeFailure, match="accepted: a batch of 1"):
+        session.batch_call(images[:5])
+
+
+@pytest.mark.parametrize("kernels", ["xnnpack", "builtin", "reference"])
+def test_all_kernels_give_what_keras_gives(
+    kernels: str, tflite: dict[str, Path], images: Images, expected: np.ndarray
+) -> None:
+    session = LiteRT(kernels=kernels).open(tflite["float32"], threads=1)  # type: ignore[arg-type]
+    np.testing.assert_allclose(session.predict(images), expected, atol=1e-5)

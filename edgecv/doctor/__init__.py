@@ -1,0 +1,1 @@
+"""Why a file is slow, and why it is wrong."""

@@ -1,0 +1,108 @@
+"""What a doctor finds: plain records."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that makes a file slow or wrong, or that is worth knowing (a note)."""
+
+    name: str
+    """A stable word, such as float-island."""
+    severity: Severity
+    where: str
+    observed: str
+    remedy: str = ""
+    """What to do; in the words of a recipe where a recipe can do it."""
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """How far one operator's output is from the baseline's, on real images."""
+
+    name: str
+    layer: str
+    """The Keras layer's name; empty where it is not known."""
+    sqnr_db: float
+    """Power of the signal over power of the error, of the operator's output."""
+    inputs_db: float
+    """The same of the worst of what it takes."""
+    gain: float
+    """The factor that fits best from the baseline's values to its own: 1 where a scale is right."""
+
+    @property
+    def drop_db(self) -> float:
+        """How much was lost here."""
+        return self.inputs_db - self.sqnr_db
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One file under some kernels."""
+
+    path: str
+    kernels: str
+    images: int
+    """That it answered for: kernels that are slow get fewer."""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Files of one model under several kernels, each held against each.
+
+    Both matrices: (cells, cells), None where one of the two gave no answers.
+    """
+
+    cells: tuple[Cell, ...]
+    agreement: tuple[tuple[float | None, ...], ...]
+    """Fraction of the images with the same top-1."""
+    largest_difference: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings on one file, worst first."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    layers: tuple[LayerError, ...] = ()
+    """In the file's order; empty without a baseline and data."""
+    parity: Parity | None = None
+    """None without data."""
+    schema_version: int = field(default=1)
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What a recipe that applies a remedy has given, beside the file as it was."""
+
+    recipe: str
+    """The path of the recipe."""
+    finding: str
+    """The finding that it cures."""
+    agreement_before: float
+    """Fraction of the test images with the baseline's top-1."""
+    agreement_after: float
+    accuracy_before: float | None
+    """None where the images have no labels."""
+    accuracy_after: float | None
+    time_ratio: float
+    """Time after over time before."""
+    speed: str
+    """faster, slower, or not distinguishable."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better in one way and no worse in the other."""
+        gained = self.agreement_after - self.agreement_before
+        return gained > 0 or (gained == 0 and self.speed == "faster")
+
+
+def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return findings by severity, and as they were found where that is the same."""
+    return tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity)))

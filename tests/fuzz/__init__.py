@@ -1,0 +1,1 @@
+"""Damage on purpose: runs that are killed, files that are mutated. ``python -m tests.fuzz -h``."""
