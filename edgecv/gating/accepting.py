@@ -68,6 +68,26 @@ def accepted_run(
     return parse_options(Lock, tables, name)
 
 
+def steady(new: Lock, old: Lock) -> Lock:
+    """Return a new lock with the old speeds of what is as it was: same file, machine, versions.
+
+    A measured time is another one each time. So the diff shows what changed, and a speed cannot be
+    accepted away by a few percent at each update.
+    """
+    before, now = old.speed, new.speed
+    if (before.machine, before.threads, old.versions) != (now.machine, now.threads, new.versions):
+        return new
+    kept = {
+        path: speed
+        for path, speed in before.artifacts.items()
+        if path in new.artifacts
+        and path in old.artifacts
+        and new.artifacts[path].sha256 == old.artifacts[path].sha256
+    }
+    speeds = now.model_copy(update={"artifacts": {**now.artifacts, **kept}})
+    return new.model_copy(update={"speed": speeds})
+
+
 def versions(report: Report) -> dict[str, str]:
     """Return the versions that a report was made with."""
     return {package: str(report.environment[package]) for package in DECIDING}

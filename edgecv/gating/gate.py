@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecv.errors import InputError
-from edgecv.gating.accepting import accepted_run, commit_of
+from edgecv.gating.accepting import accepted_run, commit_of, steady
 from edgecv.gating.comparing import artifact_changes, change_sentence, surroundings
 from edgecv.gating.judging import judge_changes, not_compared
 from edgecv.gating.lock import Lock, default_limits
@@ -77,6 +77,8 @@ def accept(
     limits = default_limits(has_labels=report.data.has_labels) if old is None else old.limits
     commit = commit_of(path.parent)
     new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
+    if old is not None:
+        new = steady(new, old)
     judgement = judgement_of(new if old is None else old, path, report, measured)
     if report.outcome == "failed":
         return replace(judgement, update="refused")

@@ -55,7 +55,7 @@ def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
 def _text(words: str) -> str:
     """Return words without the characters that XML cannot hold.
 
-    >>> _text("died of \x1b[31msignal\x00 11")
+    >>> _text("died of \\x1b[31msignal\\x00 11")
     'died of ?[31msignal? 11'
     """
     return NOT_IN_XML.sub("?", words)

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from edgecv.gating.answers import packed, right_of
-from edgecv.gating.gate import judgement_of
+from edgecv.gating.gate import accept, judgement_of
 from edgecv.gating.junit import to_junit
-from edgecv.gating.lock import AcceptedArtifact, Limits, Lock
+from edgecv.gating.lock import AcceptedArtifact, AcceptedSpeed, Limits, Lock
+from edgecv.gating.lock_file import read_lock
 from edgecv.gating.markdown import to_markdown
 from edgecv.gating.records import Judgement
 from edgecv.gating.words import verdict_line
 from edgecv.proof.gates import failed_file
+from edgecv.proof.limits import Gates
 from edgecv.records import Gate, Report
 from tests.gating.conftest import Accepted
 
@@ -213,6 +215,53 @@ def test_another_baseline_is_named_and_does_not_fail_by_itself(accepted: Accepte
     found = judged(accepted, accepted.lock.model_copy(update={"baseline": baseline}))
     assert found.outcome == "passed"
     assert found.changes[0].startswith("the baseline is another one: SHA-256 ffffffffff -> ")
+
+
+def test_an_update_says_what_changed_and_keeps_limits_and_steady_speeds(
+    accepted: Accepted, tmp_path: Path
+) -> None:
+    old = limits(with_pairs(accepted, lost=40, won=0), max_drop_points=3.0)
+    old = speed(old, speedup=1000.0)
+    twin = {"float32.tflite": AcceptedSpeed(median_us=123.0, speedup=1.0)}
+    old = on(old, artifacts={**old.speed.artifacts, **twin})
+    path = tmp_path / "edgecv.lock"
+    found = accept("gated", old, old.gates, path, accepted.report, accepted.measured)
+    assert (found.update, found.exit_code, found.outcome) == ("written", 0, "failed")
+    words = verdict_line(found)
+    assert words.startswith(f"ACCEPTED: written to {path}. Changed since")
+    assert "40 images became wrong" in words
+    new = read_lock(path)
+    assert new.limits == old.limits
+    assert new.speed.artifacts["float32.tflite"].median_us == 123.0, "the same file"
+    assert new.speed.artifacts[INT8].speedup != 1000.0, "another file"
+    assert judged(accepted, new).outcome == "passed"
+
+
+def test_images_without_labels_are_judged_by_the_answers(
+    accepted: Accepted, tmp_path: Path
+) -> None:
+    comparisons = tuple(
+        replace(each, value=None, baseline_value=None, difference_points=None)
+        for each in accepted.report.comparisons
+    )
+    report = replace(
+        accepted.report,
+        comparisons=comparisons,
+        baseline=replace(accepted.report.baseline, value=None),  # type: ignore[type-var]
+        data=replace(accepted.report.data, has_labels=False),
+    )
+    measured = replace(accepted.measured, data=replace(accepted.measured.data, has_labels=False))
+    path = tmp_path / "edgecv.lock"
+    assert accept("plain", None, Gates(), path, report, measured).exit_code == 0
+    lock = read_lock(path)
+    assert lock.limits.max_drop_points is None
+    assert lock.artifacts[INT8].right is None
+    asked = limits(lock, max_drop_points=1.0)
+    same = judgement_of(asked, path, report, measured)
+    assert gates(same)["accepted_drop_points_bound"].outcome == "passed"
+    other = judgement_of(artifact(asked, answers_sha256=OTHER), path, report, measured)
+    assert other.exit_code == 4
+    assert "int8.tflite is the same file and gives other answers" in other.changes
 
 
 def test_junit_counts_and_holds_what_xml_cannot(accepted: Accepted) -> None:
