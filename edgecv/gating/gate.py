@@ -63,7 +63,7 @@ def gate_run(
         log=log,
     )
     if old is not None and not update:
-        return judgement_of(old, against, report, measured[0])
+        return judgement_of(kept.name, old, against, report, measured[0])
     return accept(kept.name, old, gates, against, report, measured[0])
 
 
@@ -79,21 +79,23 @@ def accept(
     new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
     if old is not None:
         new = steady(new, old)
-    judgement = judgement_of(new if old is None else old, path, report, measured)
+    judgement = judgement_of(name, new if old is None else old, path, report, measured)
     if report.outcome == "failed":
         return replace(judgement, update="refused")
     write_lock(new, path)
     return replace(judgement, update="written", is_first=old is None)
 
 
-def judgement_of(lock: Lock, path: Path, report: Report, measured: Measured) -> Judgement:
-    """Hold what was just measured against a lock that was read from ``path``."""
+def judgement_of(
+    name: str, lock: Lock, path: Path, report: Report, measured: Measured
+) -> Judgement:
+    """Hold a run that was just measured against a lock that was read from ``path``."""
     since = Since(lock.accepted.isoformat(), lock.commit)
     found = artifact_changes(lock, report, measured)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
     sentences = [sentence for each in found if (sentence := change_sentence(each))]
     return Judgement(
-        name=lock.name,
+        name=name,
         lock=str(path),
         since=since,
         outcome=verdict(gates),

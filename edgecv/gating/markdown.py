@@ -35,13 +35,10 @@ def to_markdown(judgement: Judgement) -> str:
 def _plain(words: str) -> str:
     """Return words that no Markdown or HTML is made of: names come from files.
 
-    >>> _plain("<b>@all</b> `x`\\nn")
-    '&lt;b&gt;&#64;all&lt;/b&gt; &#96;x&#96; n'
+    >>> _plain("<b>@all</b> `x`\\n-> n")
+    '&lt;b>&#64;all&lt;/b> &#96;x&#96; -> n'
     """
-    safe = " ".join(words.split()).replace("&", "&amp;")
-    for letter in "<>@`[]*|":
-        safe = safe.replace(letter, _ENTITIES.get(letter, f"&#{ord(letter)};"))
+    safe = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;")
+    for letter in "@`[]*|":
+        safe = safe.replace(letter, f"&#{ord(letter)};")
     return safe
-
-
-_ENTITIES = {"<": "&lt;", ">": "&gt;"}

@@ -26,7 +26,9 @@ OTHER = "f" * 64
 
 
 def judged(accepted: Accepted, lock: Lock, report: Report | None = None) -> Judgement:
-    return judgement_of(lock, Path("edgecv.lock"), report or accepted.report, accepted.measured)
+    return judgement_of(
+        "gated", lock, Path("edgecv.lock"), report or accepted.report, accepted.measured
+    )
 
 
 def artifact(lock: Lock, **options: object) -> Lock:
@@ -185,7 +187,9 @@ def test_other_test_data_is_inconclusive_and_sizes_are_judged_all_the_same(
     splits["test"] = replace(splits["test"], sha256="e" * 64)
     report = replace(accepted.report, data=replace(accepted.report.data, splits=splits))
     lock = artifact(accepted.lock.model_copy(update={"data": data}), right=None, value=None)
-    found = judgement_of(lock, Path("l"), report, replace(accepted.measured, data=measured))
+    found = judgement_of(
+        "gated", lock, Path("l"), report, replace(accepted.measured, data=measured)
+    )
     assert (found.outcome, found.exit_code) == ("inconclusive", 4)
     assert [gate.name for gate in found.gates if gate.outcome != "passed"] == ["accepted_data"]
     assert found.not_compared == (
@@ -257,9 +261,9 @@ def test_images_without_labels_are_judged_by_the_answers(
     assert lock.limits.max_drop_points is None
     assert lock.artifacts[INT8].right is None
     asked = limits(lock, max_drop_points=1.0)
-    same = judgement_of(asked, path, report, measured)
+    same = judgement_of("gated", asked, path, report, measured)
     assert gates(same)["accepted_drop_points_bound"].outcome == "passed"
-    other = judgement_of(artifact(asked, answers_sha256=OTHER), path, report, measured)
+    other = judgement_of("gated", artifact(asked, answers_sha256=OTHER), path, report, measured)
     assert other.exit_code == 4
     assert "int8.tflite is the same file and gives other answers" in other.changes
 
