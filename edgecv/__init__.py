@@ -3,19 +3,22 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgecv.api import compress, load_report, validate
+    from edgecv.api import compress, gate, load_report, validate
     from edgecv.errors import EdgecvError, InputError, RuntimeFailure, StepError
+    from edgecv.gating.records import Judgement
     from edgecv.records import Report
 
 __version__ = "0.1.0"
 __all__ = [
     "EdgecvError",
     "InputError",
+    "Judgement",
     "Report",
     "RuntimeFailure",
     "StepError",
     "__version__",
     "compress",
+    "gate",
     "load_report",
     "validate",
 ]
@@ -25,8 +28,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: ``edgecv --help`` needs none of them."""
     from importlib import import_module
 
-    if name in ("compress", "load_report", "validate"):
+    if name in ("compress", "gate", "load_report", "validate"):
         return getattr(import_module("edgecv.api"), name)
+    if name == "Judgement":
+        return import_module("edgecv.gating.records").Judgement
     if name == "Report":
         return import_module("edgecv.records").Report
     if name in __all__:

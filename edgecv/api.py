@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgecv.flags import Flags
 from edgecv.gate_flags import GateFlags
+from edgecv.gating.records import Judgement
 from edgecv.proof.limits import Gates
 from edgecv.reading import reading_of
 from edgecv.records import Event, Report
@@ -156,6 +157,43 @@ def validate(
         custom_objects=tuple(custom_objects),
         on_event=on_event,
     )
+
+
+def gate(
+    run: str | Path,
+    *,
+    against: str | Path = "edgecv.lock",
+    update: bool = False,
+    data: str | Path | None = None,
+    threads: int | None = None,
+    junit: str | Path | None = None,
+    markdown: str | Path | None = None,
+    skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: Sequence[str] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Judgement:
+    """Measure a run again and hold it against the accepted one: ``edgecv gate``."""
+    from edgecv.gating.gate import gate_run
+    from edgecv.gating.outputs import check_files, write_outputs
+
+    lock = Path(against)
+    cases = None if junit is None else Path(junit)
+    comment = None if markdown is None else Path(markdown)
+    check_files(Path(run), {"against": lock, "junit": cases, "markdown": comment})
+    judgement = gate_run(
+        Path(run),
+        against=lock,
+        update=update,
+        data=_text(data),
+        threads=threads,
+        skip_bad_images=skip_bad_images,
+        trust_model=trust_model,
+        custom_objects=tuple(custom_objects),
+        on_event=on_event,
+    )
+    write_outputs(judgement, junit=cases, markdown=comment)
+    return judgement
 
 
 def load_report(path: str | Path) -> Report:

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from edgecv.errors import EdgecvError, StepError
+from edgecv.gating.records import Judgement
 from edgecv.measuring import runtime_of_file
 from edgecv.records import Event, Report
 from edgecv.reports.markdown import HEADINGS, row
@@ -30,6 +31,7 @@ from edgecv.reports.verdict import percent
 
 WIDE = 130
 """Columns of the whole table; on a narrower terminal it stands on its side."""
+COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 EPOCH_LINES = 20
 """About so many lines for a training, however many epochs it has."""
 
@@ -176,7 +178,6 @@ class Screen:
         if as_json:
             self.answer(json.dumps(to_table(report), indent=2, allow_nan=False))
             return
-        colour = {"passed": "green", "failed": "red", "inconclusive": "yellow"}[report.outcome]
         text = ""
         if report.comparisons:
             wide = self._columns() >= WIDE
@@ -185,9 +186,31 @@ class Screen:
             text += self._rich(pair_line(each, report.data.classes))
         if report.costs is not None and report.costs.baseline != report.costs.compressed:
             text += self._rich(costs_sentence(report.costs))
-        text += self._rich(verdict_line(report), style=colour)
+        text += self._rich(verdict_line(report), style=COLOURS[report.outcome])
         if folder is not None:
             text += f"Written to {folder}: report.md says more\n"
+        self.answer(text)
+
+    def judgement(self, judgement: Judgement, *, as_json: bool) -> None:
+        """Show a run against the accepted one: the table, the verdict, what to do; or JSON."""
+        from edgecv.gating.outputs import to_table
+        from edgecv.gating.words import HEADINGS as COLUMNS
+        from edgecv.gating.words import advice, cells, changed_first, verdict_line
+
+        if as_json:
+            self.answer(json.dumps(to_table(judgement), indent=2, allow_nan=False))
+            return
+        table = Table(title=f"{judgement.name} against {judgement.lock} of {judgement.since}")
+        for heading in COLUMNS:
+            table.add_column(heading, justify="left" if heading in COLUMNS[:3] else "right")
+        for change in changed_first(judgement):
+            table.add_row(*cells(change, judgement))
+        text = self._rich(table)
+        for words in judgement.not_compared:
+            text += self._rich(f"Not compared: {words}")
+        text += self._rich(verdict_line(judgement), style=COLOURS[judgement.outcome])
+        for words in advice(judgement):
+            text += self._rich(words)
         self.answer(text)
 
     def training(self, record: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ TensorFlow is not imported in this process, and only in a child where a Keras mo
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.recipe import Baseline as BaselineOptions
 from edgecv.recipe import Settings, check_limits
 from edgecv.records import (
+    Artifact,
     Baseline,
     Comparison,
     Dataset,
@@ -45,8 +46,19 @@ from edgecv.trust import Trust, check_custom_objects
 from edgecv.worker import Worker
 
 OnEvent = Callable[[Event], None]
+OnMeasured = Callable[["Measured"], None]
 PRECISION_NOT_KNOWN = "given"
 ONNX_SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a report was made of and does not keep, for whoever compares it with something else."""
+
+    data: Dataset
+    baseline: Predictions | None
+    predictions: Mapping[str, Predictions]
+    """Of each artifact that was compared, by its path in the report."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +90,13 @@ def validate_paths(
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
     on_event: OnEvent = lambda event: None,
+    on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
     ``reading`` is of files that no run of edgecv has written: those say all of themselves.
+    ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
@@ -109,6 +123,9 @@ def validate_paths(
         task = TASKS.parse({"task": "classification"}, "task")
         comparisons = compare_all(
             usable, reference, loaded.test_labels, task, threads, limits.margin_points
+        )
+        on_measured(
+            Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
         )
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
@@ -197,10 +214,16 @@ def _check_same_images(request: Request, data: Dataset) -> None:
 
 
 def _of_run(folder: Path, report: Report) -> list[File]:
-    return [
-        File(each.artifact, folder / _plain(each.artifact.path, folder))
-        for each in report.comparisons
-    ]
+    return [_again(folder, each.artifact) for each in report.comparisons]
+
+
+def _again(folder: Path, artifact: Artifact) -> File:
+    """Return a file of a run with bytes and hash as they are now, whatever the report says."""
+    path = folder / _plain(artifact.path, folder)
+    if not path.is_file():
+        raise InputError(str(path), "is in report.json but not on disk")
+    now = describe(path, format=artifact.format, precision=artifact.precision)
+    return File(replace(now, notes=artifact.notes, layers=artifact.layers), path)
 
 
 def _plain(name: str, folder: Path) -> str:

@@ -30,6 +30,9 @@ def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[
 
 WRONG = [
     (["frob"], "No such command"),
+    (["gate", "exported/nothing"], "is not a run folder"),
+    (["gate", "/usr", "--against", "mine.lock"], "edgecv gate RUN --update --against mine.lock"),
+    (["gate", "/usr", "--junit", "nowhere/j.xml"], "--junit: there is no folder nowhere"),
     (["compress", "--quantise", "int8"], "--quantize"),
     (["compress", "--quantize", "int4"], "int16x8"),
     (["compress", "--quantize", "float16"], "--format tflite"),

@@ -72,6 +72,7 @@ FLOORS = (
         "benching",
         "bench_words",
         "doctor",
+        "gating",
     ),
     ("console", "cli", "__main__"),
 )
@@ -142,11 +143,13 @@ def test_the_public_face() -> None:
     assert edgecv.__all__ == [
         "EdgecvError",
         "InputError",
+        "Judgement",
         "Report",
         "RuntimeFailure",
         "StepError",
         "__version__",
         "compress",
+        "gate",
         "load_report",
         "validate",
     ]

@@ -13,6 +13,7 @@ from edgecv import __version__
 from edgecv.cli.bench import bench
 from edgecv.cli.compress import compress
 from edgecv.cli.doctor import doctor
+from edgecv.cli.gate import gate
 from edgecv.cli.inspect import inspect
 from edgecv.cli.registered import list_registered
 from edgecv.cli.schema import schema
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "compress": compress,
     "validate": validate,
+    "gate": gate,
     "bench": bench,
     "verify": verify,
     "sign": sign,

@@ -1,0 +1,1 @@
+"""A run against the one that was accepted before: a small committed file, and a verdict."""
