@@ -8,9 +8,8 @@ import pytest
 
 import edgecv
 from edgecv.errors import InputError
-from tests.conftest import SHARED
 
-HOSTILE = SHARED / "hostile"
+HOSTILE = Path(__file__).parents[3] / "shared" / "hostile"
 
 
 def test_logits_and_probabilities_are_compared(labelled: Path, tmp_path: Path) -> None:

@@ -1,35 +1,19 @@
 """A small run on digits, measured once, and the lock that accepts it."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from accepted_runs import Accepted, commit
 
 from edgecv.flags import Flags
 from edgecv.gating.gate import accept
-from edgecv.gating.lock import Lock
 from edgecv.gating.lock_file import read_lock
-from edgecv.gating.records import Judgement
 from edgecv.pipeline import run
 from edgecv.proof.limits import Gates
-from edgecv.records import Report
 from edgecv.store import Store, seal
 from edgecv.validation import Measured, validate_paths
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A run, what was measured of it, what was said when it was accepted, and its lock."""
-
-    folder: Path
-    report: Report
-    measured: Measured
-    judgement: Judgement
-    lock: Lock
-    lock_path: Path
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +27,6 @@ def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted
     path = folder / "edgecv.lock"
     judgement = accept("gated", None, Gates(max_drop_points=50.0), path, report, kept[0])
     return Accepted(output / "gated", report, kept[0], judgement, read_lock(path), path)
-
-
-def commit(folder: Path) -> None:
-    """Make a git checkout of a folder."""
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    for arguments in (("init", "-q"), (*identity, "commit", "-q", "--allow-empty", "-m", "a")):
-        subprocess.run(["git", "-C", str(folder), *arguments], check=True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accepted_runs import Accepted
 from typer.testing import CliRunner
 
 import edgecv
@@ -15,7 +16,6 @@ from edgecv.errors import InputError
 from edgecv.gating.lock import default_limits
 from edgecv.gating.outputs import to_table
 from edgecv.gating.words import advice, verdict_line
-from tests.gating.conftest import Accepted
 
 ChangedRun = Callable[[dict[str, bytes]], Path]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accepted_runs import commit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from edgecv.gating.answers import packed, unpacked
 from edgecv.gating.lock import Lock
 from edgecv.gating.lock_file import HEADER, LARGEST_LOCK_BYTES, lock_text, read_lock, write_lock
 from edgecv.registry import parse_options
-from tests.gating.conftest import commit
 
 RIGHT = np.array([True, True, False, True, True, True, True, True, True, True])
 ARTIFACT = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accepted_runs import Accepted
 
 from edgecv.gating.answers import packed, right_of
 from edgecv.gating.gate import accept, judgement_of
@@ -19,7 +20,6 @@ from edgecv.gating.words import verdict_line
 from edgecv.proof.gates import failed_file
 from edgecv.proof.limits import Gates
 from edgecv.records import Gate, Report
-from tests.gating.conftest import Accepted
 
 INT8 = "int8.tflite"
 OTHER = "f" * 64
