@@ -1,5 +1,6 @@
 """What a model costs by its graph, before and after: tables, a sentence, a picture."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgecv.records import Costs, LayerCost, ModelCost
@@ -26,7 +27,7 @@ def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
         after.setdefault(layer.name, []).append(layer)
     rows = []
     for layer in costs.baseline.layers:
-        calls = after.get(layer.name)  # A shared layer stands there once a call.
+        calls = after.get(_name_in(after, layer.name))  # A shared layer stands there once a call.
         rows.append(_row(layer, calls.pop(0) if calls else None))
     return [*rows, ("all", "", "", *_sums(costs.baseline, costs.compressed))]
 
@@ -36,7 +37,12 @@ def write_widths(costs: Costs, path: Path) -> None:
     from matplotlib.figure import Figure
 
     after = {layer.name: layer.output_shape[-1] for layer in costs.compressed.layers}
-    names = [layer.name for layer in costs.baseline.layers if layer.macs]
+    names = [
+        layer.name
+        for layer in costs.baseline.layers
+        if layer.macs and _name_in(after, layer.name) in after
+    ]
+    after = {name: after[_name_in(after, name)] for name in names}
     widths = {layer.name: layer.output_shape[-1] for layer in costs.baseline.layers}
     figure = Figure(figsize=(8, 1.2 + 0.32 * len(names)), layout="constrained")
     axes = figure.subplots()
@@ -51,6 +57,11 @@ def write_widths(costs: Costs, path: Path) -> None:
     axes.margins(x=0.15)
     axes.legend(loc="lower right")
     write_picture(figure, path)
+
+
+def _name_in(after: Mapping[str, object], name: str) -> str:
+    """Return the name of a layer after the techniques: models within models may be laid open."""
+    return name if name in after else name.rpartition("/")[2]
 
 
 def _row(before: LayerCost, after: LayerCost | None) -> tuple[str, ...]:

@@ -258,14 +258,22 @@ def take_pixels(quantized: Any) -> None:
         rescale = made.layer
         if not isinstance(rescale, keras.layers.Rescaling):
             continue
-        takers = [
-            node.layer for node in nodes if any(each is made.outputs for each in node.keras_inputs)
-        ]
+        takers = _takers(nodes, made.outputs)
         if len(takers) != 1 or np.ndim(rescale.scale) or np.ndim(rescale.offset):
             continue
         (wrapper,) = takers
         if hasattr(wrapper, "layer") and _is_padded_convolution(wrapper.layer):
             _take_up(rescale, wrapper)
+
+
+def _takers(nodes: list[Any], tensor: Any) -> list[Any]:
+    """Return the layers that take a tensor, behind those that do nothing but in training."""
+    found = []
+    for node in nodes:
+        if any(each is tensor for each in node.keras_inputs):
+            is_transparent = _is_augmentation(node.layer)
+            found += _takers(nodes, node.outputs) if is_transparent else [node.layer]
+    return found
 
 
 def _is_padded_convolution(layer: Any) -> bool:
