@@ -1,7 +1,7 @@
 """A user's model made into what every later step takes: pixels in, probabilities out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,15 @@ from edgecv.baseline import Original, count_outputs, importer_of, input_shape_of
 from edgecv.class_order import in_order_of
 from edgecv.contracts import Task
 from edgecv.errors import InputError
+from edgecv.hints import advice, is_near_chance, with_each_choice
 from edgecv.pixel_statistics import misfit
 from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
-from edgecv.records import Dataset, Shape
+from edgecv.records import Dataset, Images, Predictions, Shape
 from edgecv.softmax import with_softmax
 from edgecv.store import Store, content_key, file_sha256, tree_sha256, write_bytes, write_json
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
 
 STAGE_VERSION = 2
-NO_TRUST = Trust()
-IMAGES_FOR_A_HINT = 200
-NEAR_CHANCE = 0.05
-"""A model within so much of guessing may see other pixels than it was trained on."""
-CLEARLY_BETTER = 0.15
 IMAGES_FOR_STATISTICS = 64
 FAR, NEAR, CLEARLY_FARTHER = 3.0, 0.5, 5.0
 """Divergences of what a batch normalization sees: those of other pixels, and of the right ones; and
@@ -143,30 +139,23 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     None where it is better than that. Raises InputError where another preprocessing is clearly
     right: nothing that would be made of this model could be.
     """
-    chance = 1 / len(data.class_names)
-    if value > chance + NEAR_CHANCE:
+    if not is_near_chance(value, data):
         return None
     bare, _ = with_softmax(
         importer_of(adopted.path).load(adopted.path, adopted.trust), str(adopted.path)
     )
     if found_in(bare) is not None:
         return None
-    images = data.test.images[:IMAGES_FOR_A_HINT]
-    labels = data.test.labels[:IMAGES_FOR_A_HINT]
-    found = {}
-    for name, model in _choices(bare, data.image_shape[2]):
-        predictions = model.predict(images.astype(np.float32), verbose=0)
-        found[name] = task.metric(predictions, labels)
-    choices = ", ".join(f"{name} {each:.1%}" for name, each in found.items())
-    best = max(found, key=lambda name: found[name])
-    words = f"on {len(labels)} images --preprocess would give: {choices}"
-    if found[best] > value + CLEARLY_BETTER:
-        raise InputError(
-            str(adopted.path),
-            f"is right on {value:.1%} of the images, and guessing is on {chance:.1%}; {words}",
-            remedy=f"give --preprocess {best}",
-        )
-    return f"the baseline is hardly better than guessing; {words}"
+
+    def predict(images: Images, choice: Preprocessing) -> Predictions:
+        model, _ = with_preprocessing(bare, choice, "--preprocess")
+        predictions: Predictions = model.predict(images.astype(np.float32), verbose=0)
+        return predictions
+
+    found = with_each_choice(predict, data, task)
+    guessing = 1 / len(data.class_names)
+    seen = f"is right on {value:.1%} of the images, and guessing is on {guessing:.1%}"
+    return advice(found, value, data, str(adopted.path), seen)
 
 
 def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | None:
@@ -185,8 +174,8 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
         return None
     found = {
         name: far
-        for name, model in _choices(bare, data.image_shape[2])
-        if (far := misfit(model, images)) is not None
+        for name, choice in fitting(data.image_shape[2]).items()
+        if (far := misfit(with_preprocessing(bare, choice, "--preprocess")[0], images)) is not None
     }
     best, *others = sorted(found, key=lambda name: found[name])
     if found[best] > NEAR:
@@ -199,9 +188,3 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
     if found[others[0]] < CLEARLY_FARTHER * found[best]:
         raise InputError(str(adopted.path), words, remedy="give --preprocess; 0..255: as they are")
     return best, f"{words}; {best} was taken, as none was given"
-
-
-def _choices(bare: Any, channels: int) -> Iterator[tuple[str, Any]]:
-    """Give each named preprocessing that fits the channels, and the model with it."""
-    for name, choice in fitting(channels).items():
-        yield name, with_preprocessing(bare, choice, "--preprocess")[0]

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.adopting import CLEARLY_BETTER, fitted
+from edgecv.adopting import fitted
 from edgecv.baseline import Original, Reference
 from edgecv.errors import InputError
 from edgecv.exporters._onnx_foreign import Ends, OnnxNetwork, adapted
-from edgecv.hints import is_near_chance, with_each_choice, words_of
+from edgecv.hints import advice, is_near_chance, with_each_choice
 from edgecv.measuring import CORES
 from edgecv.preprocessing import Preprocessing
 from edgecv.proof.probabilities import as_probabilities
@@ -125,12 +125,5 @@ def _hints(
         return worker.predict(path, images, reading=asked)
 
     found = with_each_choice(predict, data, recipe.task)
-    best = max(found, key=lambda name: found[name])
-    words = words_of(found, data)
-    if found[best] > value + CLEARLY_BETTER:
-        raise InputError(
-            str(path),
-            f"is right on {value:.1%} of the images, which is no better than guessing; {words}",
-            remedy=f"give --preprocess {best}",
-        )
-    return (f"the baseline is hardly better than guessing; {words}",)
+    seen = f"is right on {value:.1%} of the images, which is no better than guessing"
+    return (advice(found, value, data, str(path), seen),)

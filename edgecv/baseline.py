@@ -18,10 +18,9 @@ from edgecv.records import Dataset, Event, Predictions, Shape, Split
 from edgecv.registry import ARCHITECTURES, DATASETS, IMPORTERS
 from edgecv.reports.curves import write_curves
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
 
 OnEvent = Callable[[Event], None]
-NO_TRUST = Trust()
 MODEL = "model.keras"
 STAGE_VERSION = 1
 

@@ -1,11 +1,16 @@
-"""What other pixels would give, where a file of another maker is hardly better than guessing."""
+"""What other pixels would give, where a model is hardly better than guessing."""
 
 from collections.abc import Callable
 
-from edgecv.adopting import IMAGES_FOR_A_HINT, NEAR_CHANCE
 from edgecv.contracts import Task
+from edgecv.errors import InputError
 from edgecv.preprocessing import Preprocessing, fitting
 from edgecv.records import Dataset, Images, Predictions
+
+IMAGES_FOR_A_HINT = 200
+NEAR_CHANCE = 0.05
+"""A model within so much of guessing may see other pixels than it was trained on."""
+CLEARLY_BETTER = 0.15
 
 Predict = Callable[[Images, Preprocessing], Predictions]
 
@@ -30,3 +35,16 @@ def words_of(found: dict[str, float], data: Dataset) -> str:
     choices = ", ".join(f"{name} {each:.1%}" for name, each in found.items())
     images = min(IMAGES_FOR_A_HINT, len(data.test))
     return f"on {images} images --preprocess would give: {choices}"
+
+
+def advice(found: dict[str, float], value: float, data: Dataset, where: str, seen: str) -> str:
+    """Say what each choice gives, of a baseline that is hardly better than guessing.
+
+    ``seen`` says what it is right on. Raises InputError where another choice is clearly right:
+    nothing that would be made of this model could be.
+    """
+    best = max(found, key=lambda name: found[name])
+    words = words_of(found, data)
+    if found[best] > value + CLEARLY_BETTER:
+        raise InputError(where, f"{seen}; {words}", remedy=f"give --preprocess {best}")
+    return f"the baseline is hardly better than guessing; {words}"

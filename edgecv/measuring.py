@@ -20,7 +20,7 @@ from edgecv.records import (
     SessionFacts,
 )
 from edgecv.registry import RUNTIMES
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
 from edgecv.worker import Worker
 
 CORES = os.cpu_count() or 1
@@ -28,7 +28,6 @@ SECONDS_A_FILE = 0.5
 """Time spent on the latency of one file, after its warm-up."""
 TRUSTING = "keras"
 """The runtime whose files may hold code."""
-NO_TRUST = Trust()
 OnEvent = Callable[[Event], None]
 
 

@@ -68,6 +68,10 @@ class Trust(Options):
         return tuple(said)
 
 
+NO_TRUST = Trust()
+"""Standard layers alone."""
+
+
 def check_custom_objects(texts: Sequence[str]) -> None:
     """Raise InputError where a text is not ``module:name``, or two bear one name."""
     names: dict[str, str] = {}

@@ -13,9 +13,7 @@ from edgecv.importers._keras3_parity import Parity, keras3_parity
 from edgecv.importers._keras3_plan import ModelPlan, Reader
 from edgecv.importers._keras3_weights import UnusableWeights, Weights
 from edgecv.tf import load_tensorflow
-from edgecv.trust import Trust
-
-NO_TRUST = Trust()
+from edgecv.trust import NO_TRUST, Trust
 
 
 class Rebuilt(NamedTuple):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgecv.errors import StepError
 from edgecv.importers._allowlist import printable
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
 from edgecv.worker.frames import Frame, GarbledFrame, pack, read_exactly, unpack, write_all
 
 PROGRAM = (
@@ -33,7 +33,6 @@ TAIL_BYTES = 2048
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
-NO_TRUST = Trust()
 
 
 @dataclass(frozen=True)

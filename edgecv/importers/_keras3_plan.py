@@ -16,9 +16,8 @@ from edgecv.importers._keras3_calls import call_of, chained, tensors_of
 from edgecv.importers._keras3_layers import COMMON, lambda_options, steps_of
 from edgecv.importers._keras3_operations import operation
 from edgecv.importers._keras3_options import NoCounterpart, check_float32, table
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
 
-NO_TRUST = Trust()
 INPUT_TYPES = ("float32", "uint8")
 DEEPEST_MODEL = 16
 OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")

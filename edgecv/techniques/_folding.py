@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.techniques._plain_layers import nodes_of
 from edgecv.tf import load_tensorflow
 
 Weights = list[NDArray[Any]]
@@ -81,7 +82,7 @@ def normalizations_in(model: Any) -> Iterator[str]:
 def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[Pair]:
     """Return what stands behind a linear layer and is all that takes from it."""
     tensorflow, keras = load_tensorflow()
-    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes]
+    nodes = nodes_of(model)
     uses = Counter(id(node.layer) for node in nodes)
     takers = Counter(id(tensor) for node in nodes for tensor in node.keras_inputs)
     takers.update(id(tensor) for tensor in model.outputs)

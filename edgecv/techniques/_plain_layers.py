@@ -58,8 +58,8 @@ def merge_rescalings(model: Any) -> Any:
     convolution looks at one.
     """
     _, keras = load_tensorflow()
-    makers = {id(node.outputs): node.layer for node in _nodes(model)}
-    for node in _nodes(model):
+    makers = {id(node.outputs): node.layer for node in nodes_of(model)}
+    for node in nodes_of(model):
         layer = node.layer
         if not isinstance(layer, keras.layers.Rescaling):
             continue
@@ -78,7 +78,7 @@ def _number(value: Any) -> Any:
     return value if np.ndim(value) else float(value)
 
 
-def _nodes(model: Any) -> list[Any]:
+def nodes_of(model: Any) -> list[Any]:
     """Return the calls of a flat model in the order of its graph."""
     depths = sorted(model._nodes_by_depth, reverse=True)
     return [node for depth in depths for node in model._nodes_by_depth[depth]]
@@ -121,22 +121,21 @@ def _replayed(model: Any, inputs: Sequence[Any], chain_of: Callable[[Any], Chain
     tensorflow, keras = load_tensorflow()
     nest = tensorflow.nest
     tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if isinstance(node.layer, keras.layers.InputLayer):
-                continue
-            arguments, options = nest.map_structure(
-                lambda each: tensors.get(id(each), each), (node.call_args, node.call_kwargs)
-            )
-            if hasattr(node.layer, "layers"):
-                given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
-            else:
-                first, *others = chain_of(node.layer)
-                given = first(*arguments, **options)
-                for layer in others:
-                    given = layer(given)
-            for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
-                tensors[id(old)] = new
+    for node in nodes_of(model):
+        if isinstance(node.layer, keras.layers.InputLayer):
+            continue
+        arguments, options = nest.map_structure(
+            lambda each: tensors.get(id(each), each), (node.call_args, node.call_kwargs)
+        )
+        if hasattr(node.layer, "layers"):
+            given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
+        else:
+            first, *others = chain_of(node.layer)
+            given = first(*arguments, **options)
+            for layer in others:
+                given = layer(given)
+        for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
+            tensors[id(old)] = new
     return [tensors[id(each)] for each in model.outputs]
 
 

@@ -21,6 +21,7 @@ from edgecv.techniques._folding import fold, folded_note, fuse_relus, normalizat
 from edgecv.techniques._kernels import clone
 from edgecv.techniques._plain_layers import (
     merge_rescalings,
+    nodes_of,
     one_thing_a_layer,
     without_normalizations,
 )
@@ -253,7 +254,7 @@ def take_pixels(quantized: Any) -> None:
     meant for weights of the usual size.
     """
     _, keras = load_tensorflow()
-    nodes = [node for nodes in quantized._nodes_by_depth.values() for node in nodes]
+    nodes = nodes_of(quantized)
     for made in nodes:
         rescale = made.layer
         if not isinstance(rescale, keras.layers.Rescaling):
