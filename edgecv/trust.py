@@ -6,7 +6,7 @@ It travels with the file, from the recipe to every place that loads it; nothing 
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,15 +47,20 @@ class Trust(Options):
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Have tf-keras know the user's objects: where a model is copied, not only loaded."""
+        """Have tf-keras allow what is trusted: where a model is copied, not only loaded."""
         objects = self.objects()
-        if not objects:
+        if not objects and not self.everything:
             yield
             return
         from edgecv.tf import load_tensorflow
 
         _, keras = load_tensorflow()
-        with keras.utils.custom_object_scope(objects):
+        with keras.utils.custom_object_scope(objects), ExitStack() as stack:
+            if self.everything:
+                from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+                # A copy of a Lambda is made of its configuration, as a loaded one is.
+                stack.enter_context(SafeModeScope(safe_mode=False))
             yield
 
     def notes(self) -> tuple[str, ...]:

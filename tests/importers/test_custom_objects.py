@@ -13,6 +13,7 @@ from edgecv.adopting import adopt
 from edgecv.errors import InputError
 from edgecv.flags import Flags
 from edgecv.importers.keras import load, load_with_parity
+from edgecv.preprocessing import named, with_preprocessing
 from edgecv.records import Images
 from edgecv.store import Store
 from edgecv.tf import load_tensorflow
@@ -246,3 +247,23 @@ def test_code_in_a_file_of_keras_3_that_is_trusted(
         adopted.model.predict(pixels),
         atol=1e-6,
     )
+
+
+def test_what_is_trusted_is_copied_too(tmp_path: Path) -> None:
+    """What each preprocessing would give is found on copies: a Lambda must not end the run."""
+    _, keras = load_tensorflow()
+    layers, path = keras.layers, tmp_path / "model.keras"
+    entering = layers.Input(SHAPE)
+    given = layers.Conv2D(4, 3, padding="same")(layers.Lambda(lambda x: x * 2.0)(entering))
+    given = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(given))
+    model = keras.Model(entering, given)
+    model.save(path)
+    trust = Trust(everything=True)
+    loaded = load(path, trust)
+    pixels = np.full((1, *SHAPE), 7, np.float32)
+    with trust.scope():
+        copy, _ = with_preprocessing(loaded, named("-1..1", "test"), "test")
+    expected = loaded(pixels / 127.5 - 1, training=False).numpy()
+    np.testing.assert_allclose(copy(pixels, training=False).numpy(), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="arbitrary code execution"):
+        with_preprocessing(loaded, named("-1..1", "test"), "test")
