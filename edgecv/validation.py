@@ -12,6 +12,7 @@ from typing import Any
 from edgecv.class_order import in_order_of, read_labels
 from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
+from edgecv.diagnosis import diagnose
 from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
@@ -128,8 +129,20 @@ def validate_paths(
             Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
         )
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
+        diagnosed = diagnose(
+            [file for file in opened if file.path in paths],
+            opened,
+            comparisons,
+            loaded,
+            tests,
+            baseline=request.baseline,
+            baseline_reading=request.baseline_reading,
+            trust=trust,
+            on_event=on_event,
+        )
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
-    notes = (*trust.notes(), *notes)
+    gates += diagnosed.gates
+    notes = (*trust.notes(), *notes, *diagnosed.notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 

@@ -22,7 +22,7 @@ HEAVY = (
 )
 
 FLOORS = (
-    ("errors", "pair", "records", "__init__"),
+    ("errors", "pair", "records", "stored", "__init__"),
     (
         "contracts",
         "registry",
@@ -72,6 +72,7 @@ FLOORS = (
         "benching",
         "bench_words",
         "doctor",
+        "diagnosis",
         "gating",
     ),
     ("console", "cli", "__main__"),

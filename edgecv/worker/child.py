@@ -26,11 +26,13 @@ from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
+from edgecv.worker.storing import pack_stored
 from edgecv.worker.tiles import leave_tiles_off
 from edgecv.worker.timing import Call, interleave, runs_a_block, timed_block, warm_up
 
 FIRST_IMAGES = 16
 CHUNK_S = 0.1
+IMAGES_AT_ONCE = 128
 ALARM_AFTER_PARENT_S = 5.0
 BYTES_A_THREAD = 2**27
 """Address space that a thread takes before it does anything: its stack and its malloc arena."""
@@ -128,6 +130,8 @@ class Service:
             "block": self._block,
             "executed": self._executed,
             "activations": self._activations,
+            "stored": self._stored,
+            "extremes": self._extremes,
         }
 
     def serve(self) -> None:
@@ -215,6 +219,25 @@ class Service:
         found = self._runtime.activations(Path(path), self._mapped(images))
         named = [{"name": each.name, "type": each.type, "inputs": each.inputs} for each in found]
         return {"activations": named}, [each.values for each in found]
+
+    def _stored(self, path: str, reading: str) -> Answer:
+        self._stage("opening it", 0)
+        return pack_stored(self._runtime.stored(Path(path), Reading.model_validate_json(reading)))
+
+    def _extremes(self, path: str, reading: str, images: str, budget_s: float) -> Answer:
+        self._stage("running it", 0)
+        asked = Reading.model_validate_json(reading)
+        watch = self._runtime.watcher(Path(path), self._threads, asked)
+        pixels, parts = self._mapped(images), []
+        began, done = time.monotonic(), 0
+        while done < len(pixels) and (not parts or time.monotonic() - began < budget_s):
+            parts.append(watch(pixels[done : done + IMAGES_AT_ONCE]))
+            done = min(done + IMAGES_AT_ONCE, len(pixels))
+            self._say({"kind": "progress", "done": done})
+        return {}, [
+            np.concatenate([each.low for each in parts]),
+            np.concatenate([each.high for each in parts]),
+        ]
 
     def _session(self, path: str, reading: str, index: int) -> Session:
         self._stage("opening it", index)
