@@ -130,7 +130,7 @@ def validate_paths(
         )
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
         diagnosed = diagnose(
-            [file for file in opened if file.path in paths],
+            [file for file in request.files if file.path in paths],
             opened,
             comparisons,
             loaded,

@@ -1,6 +1,6 @@
 """Why a kernel is not its twin's: each cause is tried, and named where it explains every weight."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -19,7 +19,10 @@ NEAR_STEPS = 1.5
 EXPLAINED = 0.02
 """Of the weights: what may stay unexplained by a cause that explains all others."""
 SMALLEST_GAIN = 1e-3
+SMALLEST = 1e-30
+"""Added to what is divided by: a kernel may be all zeros."""
 MOST_NAMED = 4
+RIGHT = "what it should be"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def _swapped_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
         np.concatenate([np.nan_to_num(w).reshape(outputs, -1), b[:, np.newaxis]], axis=1)
         for w, b in ((pair.own, pair.bias), (pair.true, pair.true_bias))
     )
-    norms = [np.linalg.norm(each, axis=1, keepdims=True) + 1e-30 for each in (own, true)]
+    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
     _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
     moved = np.flatnonzero(meant != np.arange(outputs))
     if not len(moved) or not _fits(pair.own, pair.true[meant], pair.room):
@@ -86,7 +89,7 @@ def _swapped_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
 def _gains(pair: Pair, classes: Sequence[str]) -> str | None:
     outputs = len(pair.own)
     own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
-    gains = (own * true).sum(axis=1) / np.maximum((true * true).sum(axis=1), 1e-300)
+    gains = (own * true).sum(axis=1) / np.maximum((true * true).sum(axis=1), SMALLEST)
     wide = gains[:, np.newaxis, np.newaxis].astype(np.float32)
     is_off = pair.off.reshape(outputs, -1).any(axis=1)
     wrong = np.flatnonzero(is_off & (np.abs(gains - 1) > SMALLEST_GAIN))
@@ -99,10 +102,11 @@ def _gains(pair: Pair, classes: Sequence[str]) -> str | None:
     if pair.takes_pixels and is_one and len(wrong) == outputs:
         return f"its rescaling multiplies pixels by {typical:.3g} times what the twin does"
     if len(wrong) > 1 and len(wrong) == outputs and is_one:
-        return f"the scale of all weights of {pair.name} is {typical:.2f} times what it should be"
-    each = f"{typical:.2f} times" if is_one else _listed([f"{g:.2f}" for g in gains[wrong]])
-    kind = "scale is" if len(wrong) == 1 else "scales are"
-    return f"of {_outputs(pair, wrong, classes)} the {kind} {each} what it should be"
+        return f"the scale of all weights of {pair.name} is {typical:.2f} times {RIGHT}"
+    if len(wrong) == 1:
+        return f"the scale of {_outputs(pair, wrong, classes)} is {typical:.2f} times {RIGHT}"
+    each = f"{typical:.2f}" if is_one else _listed([f"{gain:.2f}" for gain in gains[wrong]])
+    return f"the scales of {_outputs(pair, wrong, classes)} are {each} times {RIGHT}"
 
 
 def _zero_point(pair: Pair, classes: Sequence[str]) -> str | None:
@@ -111,12 +115,12 @@ def _zero_point(pair: Pair, classes: Sequence[str]) -> str | None:
     shifts = np.median(
         (pair.own - pair.true).reshape(len(pair.own), -1) / pair.steps[:, np.newaxis], axis=1
     )
-    whole = np.rint(shifts)
+    whole = np.rint(shifts).astype(np.float64)
     wrong = np.flatnonzero(whole)
     moved = (whole * pair.steps)[:, np.newaxis, np.newaxis].astype(np.float32)
     if not len(wrong) or not _fits(pair.own - moved, pair.true, pair.room):
         return None
-    by = _listed(sorted({f"{-each:+.0f}" for each in whole[wrong]}))
+    by = _listed(sorted({f"{-int(each):+d}" for each in whole[wrong]}))
     return f"the zero points of {len(wrong)} of the outputs of {pair.name} are off by {by}"
 
 
@@ -132,10 +136,8 @@ def _damaged_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
 
 def _some_weights(pair: Pair) -> Cause:
     part = float(pair.off.mean())
-    steps = np.where(pair.steps > 0, pair.steps, np.inf)[:, np.newaxis, np.newaxis]
-    distance = (
-        np.abs(pair.own - pair.true)[pair.off] / np.broadcast_to(steps, pair.off.shape)[pair.off]
-    )
+    # Room is half a step: training moves most weights a little, damage moves few of them far.
+    distance = np.abs(pair.own - pair.true)[pair.off] / (2 * pair.room[pair.off])
     is_near = bool(np.all(pair.steps > 0)) and float(np.mean(distance < NEAR_STEPS)) > 0.5
     if part > SPREAD or (is_near and pair.off.sum() > 1):
         return Cause(f"{part:.0%} of the weights of {pair.name} are others", is_whole=True)
@@ -150,7 +152,7 @@ def _moved_pixels(pair: Pair, classes: Sequence[str]) -> str | None:
     for columns in (sums.sum(axis=1, keepdims=True), sums):
         shift, *_ = np.linalg.lstsq(columns, difference, rcond=None)
         left = np.abs(columns @ shift - difference)
-        if np.mean(left > pair.bias_room + 0.02 * np.abs(difference)) <= EXPLAINED:
+        if np.mean(left > pair.bias_room + EXPLAINED * np.abs(difference)) <= EXPLAINED:
             by = _listed([f"{each:+.3g}" for each in shift])
             return f"its rescaling moves pixels by {by} of 255 from where the twin has them"
     return None
@@ -158,7 +160,7 @@ def _moved_pixels(pair: Pair, classes: Sequence[str]) -> str | None:
 
 def _input_scale(pair: Pair, classes: Sequence[str]) -> str | None:
     own, true = pair.bias.astype(np.float64), pair.true_bias.astype(np.float64)
-    gain = float(own @ true / max(true @ true, 1e-300))
+    gain = float(own @ true) / max(float(true @ true), SMALLEST)
     if abs(gain - 1) <= SMALLEST_GAIN or gain == 0:
         return None
     if not _fits(pair.bias, (gain * true).astype(np.float32), pair.bias_room * max(1, abs(gain))):
@@ -180,6 +182,3 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMED:
         return f"{', '.join(shown)} and {len(names) - MOST_NAMED} more"
     return " and ".join([part for part in (", ".join(shown[:-1]), shown[-1]) if part])
-
-
-Explain = Callable[[Pair, Sequence[str]], str | None]

@@ -99,7 +99,7 @@ def diagnose(
         bedside = Bedside(tests, data, baseline, baseline_reading, trust, on_event, Path(folder))
         for file in loose:
             comparison = measured.get(file.artifact.path)
-            if comparison is None or file.artifact.format not in FORMATS:
+            if file.artifact.format not in FORMATS:
                 continue
             began = time.monotonic()
             on_event(Event("diagnose", f"{file.artifact.path} against its float32 twin"))
@@ -111,7 +111,9 @@ def diagnose(
     return Diagnosed(tuple(gates), tuple(notes))
 
 
-def _one(file: File, comparison: Comparison, files: Sequence[File], bedside: Bedside) -> Diagnosed:
+def _one(
+    file: File, comparison: Comparison | None, files: Sequence[File], bedside: Bedside
+) -> Diagnosed:
     file_format, path = file.artifact.format, file.artifact.path
     worker = bedside.tests.evaluator(runtime_of_format(file_format).name)
     try:

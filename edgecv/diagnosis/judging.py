@@ -40,7 +40,8 @@ class Patient:
     """Why there is no twin."""
     names: tuple[str, ...]
     data: Dataset
-    comparison: Comparison
+    comparison: Comparison | None
+    """None where the runtime refuses it."""
 
 
 def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gate], list[str]]:
@@ -77,7 +78,7 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
     gates += _claim_gate(patient, has_twins_weights=has_twins_weights)
     gates += _labels_gate(patient)
     bounds = _bounds(points)
-    if bounds and look is not None:
+    if bounds and look is not None and patient.comparison is not None:
         found, said = _ranges(path, patient.data, bounds, look())
         gates += found
         notes += said
@@ -182,12 +183,8 @@ def _ranges(
     if looked.train is not None:
         traced = trace(bounds, looked.train)
         if data.has_labels:
-            one_class = judge_classes(traced, looked.train, looked.labels)
-        if len(looked.labels) < looked.of:
-            notes.append(
-                f"{path}: {len(looked.labels):,} of {looked.of:,} training images were looked at to"
-                " find those that set its ranges"
-            )
+            is_all = len(looked.labels) == looked.of
+            one_class = judge_classes(bounds, traced, looked.train, looked.labels, is_all=is_all)
     at_test = trace(bounds, looked.test)
     if len(at_test.images) >= max(FEWEST_TEST_TRACES, 1 + len(traced.images)):
         notes.append(
@@ -196,7 +193,8 @@ def _ranges(
         )
     size = min(USUAL_CALIBRATION, len(data.calibration)) or USUAL_CALIBRATION
     beyond = judge_fit(bounds, looked.test, size)
-    return _ranges_gates(path, data, traced, one_class, beyond), notes
+    looked_at = f"{len(looked.labels):,} of {looked.of:,} training images were looked at"
+    return _ranges_gates(path, data, traced, one_class, beyond, looked_at), notes
 
 
 def _ranges_gates(
@@ -205,6 +203,7 @@ def _ranges_gates(
     traced: Traced,
     one_class: OneClass | None,
     beyond: Beyond | None,
+    looked_at: str,
 ) -> list[Gate]:
     if one_class is not None and one_class.p_value < ONE_TEST:
         named = data.class_names[one_class.label]
@@ -228,13 +227,14 @@ def _ranges_gates(
     tested = [each.p_value for each in (one_class, beyond) if each is not None]
     if not tested:
         return []
-    reason = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
+    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
+    reason = f"{found}; {looked_at}"
     return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]
 
 
-def _speed_note(comparison: Comparison) -> list[str]:
-    interval = comparison.speedup_interval
-    if interval is None or interval[1] >= 1:
+def _speed_note(comparison: Comparison | None) -> list[str]:
+    interval = None if comparison is None else comparison.speedup_interval
+    if comparison is None or interval is None or interval[1] >= 1:
         return []
     return [
         f"{comparison.artifact.path} is slower than its float32 twin: {comparison.speedup:.2f}"

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from edgecv.records import Labels
 from edgecv.stored import Extremes, Steps
 
-LEVEL = 0.05
-"""A file whose ranges are honest fails by chance in at most so many of all cases: the 95% level
-that is stated, over both tests of the ranges together. Each of the two gets half of it."""
+LEVEL = 0.01
+"""A file whose ranges are honest fails by chance in at most so many cases, over both tests of the
+ranges together: a gate that fails an honest build in one of twenty cases, as the usual 95% level
+lets it, is soon turned off."""
 ONE_TEST = LEVEL / 2
 SAME_VALUE = 5e-4
 """Of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
 255 steps."""
-FEWEST_IMAGES = 3
-"""Fewer images of one class are no evidence with ten classes."""
+FEWEST_IMAGES = 2
+REFUTED = 1e9
 DRAWS = 4000
 SEED = 0
 USUAL_CALIBRATION = 100
@@ -85,18 +86,27 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
     return Traced(tuple(images), tuple(found))
 
 
-def judge_classes(traced: Traced, extremes: Extremes, labels: Labels) -> OneClass | None:
-    """Ask how often a fair draw of images has its ranges set by so many of one class.
+def judge_classes(
+    bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
+) -> OneClass | None:
+    """Ask how often a fair draw of images would look as much like one class.
 
-    None where too few images were found to tell.
+    Of as many images as were found, how often are so many of one class; and, if that class alone
+    was calibrated on, two of its images span each range that does not start at 0: how often do two
+    by chance. ``is_all``: whether every training image was looked at, so that a class without two
+    such images was not alone. None where too few images were found to tell.
     """
     distinct = sorted(set(traced.images))
     if len(distinct) < FEWEST_IMAGES:
         return None
     ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
     high = extremes.high[:, [bound.place for bound in traced.bounds]]
-    drawn = _drawn(high, _calibration_size(traced, high), labels)
-    return OneClass(len(distinct), count, label, (1 + int((drawn >= count).sum())) / (1 + DRAWS))
+    counts = _drawn(high, _calibration_size(traced, high), labels)
+    alike = counts[counts.sum(axis=1) == len(distinct)].max(axis=1, initial=0)
+    p_value = (1 + int((alike >= count).sum())) / (1 + len(alike))
+    if count == len(distinct):
+        p_value *= _spanned(bounds, extremes, labels == label, is_all=is_all)
+    return OneClass(len(distinct), count, label, min(1.0, p_value))
 
 
 def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
@@ -110,15 +120,52 @@ def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
 
 
 def _drawn(high: NDArray[np.float32], size: int, labels: Labels) -> NDArray[np.int64]:
-    """Return the most images of one class among those that set the ranges, for fair draws."""
+    """Return how many images of each class set the ranges, for fair draws: (draws, classes)."""
     random = np.random.default_rng(SEED)
-    columns = np.arange(high.shape[1])
-    counts = np.empty(DRAWS, np.int64)
+    counts = np.zeros((DRAWS, int(labels.max()) + 1), np.int64)
     for draw in range(DRAWS):
-        chosen = random.choice(len(high), size, replace=False)
-        setting = np.unique(chosen[high[chosen].argmax(axis=0)][columns])
-        counts[draw] = np.bincount(labels[setting]).max()
+        chosen = random.choice(len(high), size, replace=False, shuffle=False)
+        setting = np.unique(chosen[high[chosen].argmax(axis=0)])
+        counts[draw] = np.bincount(labels[setting], minlength=counts.shape[1])
     return counts
+
+
+def _spanned(
+    bounds: Sequence[Bound], extremes: Extremes, chosen: NDArray[np.bool_], *, is_all: bool
+) -> float:
+    """Return the chance that so many ranges are spanned by two of the chosen images by accident.
+
+    A factor that is larger than 1 where none is, and every image was looked at.
+    """
+    chances, found = [], 0
+    for bound in bounds:
+        if bound.starts_at_zero:
+            continue
+        low = extremes.low[chosen, bound.place].astype(np.float64)
+        high = extremes.high[chosen, bound.place].astype(np.float64)
+        steps = bound.steps
+        # The zero point was rounded, so that the end is known to a step; the span exactly.
+        low = low[np.abs(low - steps.floor) <= steps.scale]
+        misses = np.abs(high - low[:, np.newaxis] - (steps.ceiling - steps.floor)) / steps.scale
+        chances.append(-np.expm1(-float((misses <= 1).sum()) * 2 * SAME_VALUE))
+        found += bool((misses <= 2 * SAME_VALUE).any())
+    if not chances:
+        return 1.0
+    if found == 0:
+        return REFUTED if is_all else 1.0
+    return _at_least(found, chances)
+
+
+def _at_least(count: int, chances: Sequence[float]) -> float:
+    """Return how likely it is that at least so many of independent events happen.
+
+    >>> round(_at_least(1, [0.5, 0.5]), 3)
+    0.75
+    """
+    exactly = np.array([1.0])
+    for chance in chances:
+        exactly = np.convolve(exactly, [1 - chance, chance])
+    return float(exactly[count:].sum())
 
 
 def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> Beyond | None:

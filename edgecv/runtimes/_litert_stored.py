@@ -21,8 +21,18 @@ PRODUCTS = {"MUL": Pixels.multiply, "ADD": Pixels.add}
 FROM_ZERO = (1, 3)
 """Fused activations that give nothing below 0: RELU and RELU6."""
 GIVES_FROM_ZERO = ("RELU", "RELU6", "SOFTMAX", "LOGISTIC")
-INTEGERS = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32}
-NUMBERS = {**INTEGERS, "INT64": np.int64, "FLOAT16": np.float16, "FLOAT32": np.float32}
+INTEGERS: dict[str, Any] = {
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+}
+NUMBERS: dict[str, Any] = {
+    **INTEGERS,
+    "INT64": np.int64,
+    "FLOAT16": np.float16,
+    "FLOAT32": np.float32,
+}
 
 
 def stored(content: bytes, pixels: Pixels) -> Stored:

@@ -13,9 +13,17 @@ GREYS = (1, 64, 129)
 
 
 class Pixels:
-    """What a pixel's bytes b have become: ``matrix[:, :-1] @ b + matrix[:, -1]``."""
+    """What a pixel's bytes b have become: ``matrix[:, :-1] @ b + matrix[:, -1]``.
 
-    def __init__(self, encode: Callable[[Images], NDArray[Any]], shape: Shape) -> None:
+    ``encode``: what makes a file's input of images, None where the file cannot be opened.
+    """
+
+    def __init__(self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape) -> None:
+        self.matrix: NDArray[np.float64] | None = None
+        if encode is not None:
+            self._probe(encode, shape)
+
+    def _probe(self, encode: Callable[[Images], NDArray[Any]], shape: Shape) -> None:
         channels = shape[2]
 
         def encoded(pixel: NDArray[Any]) -> NDArray[np.float64]:
@@ -25,9 +33,7 @@ class Pixels:
         black = encoded(np.zeros(channels))
         full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
         slopes = (full - black[:, np.newaxis]) / FULL
-        self.matrix: NDArray[np.float64] | None = np.concatenate(
-            [slopes, black[:, np.newaxis]], axis=1
-        )
+        self.matrix = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
         # Where the input itself rounds, two points say too little of what is between them.
         for grey in GREYS:
             between = black + slopes @ np.full(channels, grey)
@@ -59,7 +65,7 @@ class Pixels:
         if flat.size not in (1, len(self.matrix)):
             self.lose()
             return None
-        return np.broadcast_to(flat, (len(self.matrix),))
+        return np.array(np.broadcast_to(flat, (len(self.matrix),)))
 
     @property
     def found(self) -> NDArray[np.float32] | None:
@@ -70,4 +76,4 @@ class Pixels:
 def _first_pixel(encoded: NDArray[Any], channels: int) -> NDArray[np.float64]:
     image = encoded[0].astype(np.float64)
     is_last = image.shape[-1] == channels
-    return image[0, 0, :] if is_last else image[:, 0, 0]
+    return np.array(image[0, 0, :] if is_last else image[:, 0, 0])

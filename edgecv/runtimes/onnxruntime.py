@@ -70,15 +70,19 @@ class OnnxRuntime(Runtime):
         return activations(session.make_session, session.content, feeds)
 
     def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
-        """Return what the file stores, by its graph."""
+        """Return what the file stores, even where it is refused: the graph may say why."""
         import onnx
 
-        session = self.open(path, 1, reading)
+        try:
+            session = self.open(path, 1, reading)
+        except RuntimeFailure:
+            model = onnx.ModelProto.FromString(path.read_bytes())
+            return Tables(model).stored(Pixels(None, (1, 1, 1)))
         model = onnx.ModelProto.FromString(session.content)
         return Tables(model).stored(Pixels(session.encode, session.facts.image))
 
     def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
-        """Return what gives the extremes of each point, as many images at once as the file takes."""
+        """Return what gives the extremes of each point, on batches of what the file takes."""
         session = self.open(path, threads, reading)
         size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
         watch = watcher(session.make_session, session.content, threads, size)

@@ -25,6 +25,7 @@ from edgecv.errors import EdgecvError
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
+from edgecv.stored import Extremes
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
 from edgecv.worker.storing import pack_stored
 from edgecv.worker.tiles import leave_tiles_off
@@ -228,7 +229,8 @@ class Service:
         self._stage("running it", 0)
         asked = Reading.model_validate_json(reading)
         watch = self._runtime.watcher(Path(path), self._threads, asked)
-        pixels, parts = self._mapped(images), []
+        pixels = self._mapped(images)
+        parts: list[Extremes] = []
         began, done = time.monotonic(), 0
         while done < len(pixels) and (not parts or time.monotonic() - began < budget_s):
             parts.append(watch(pixels[done : done + IMAGES_AT_ONCE]))

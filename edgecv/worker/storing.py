@@ -123,7 +123,7 @@ def _steps(each: dict[str, Any]) -> Steps:
 
 
 def read_extremes(frame: Frame, most: int) -> Extremes:
-    """Return how far points went. Raises GarbledFrame where it cannot be that of ``most`` images."""
+    """Return how far points went. Raises GarbledFrame where it cannot be that."""
     arrays = frame.arrays
     if len(arrays) != 2 or any(each.dtype != np.float32 or each.ndim != 2 for each in arrays):
         raise GarbledFrame("no extremes")
