@@ -72,16 +72,17 @@ class Beyond:
 def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
     """Find the image that each bound was set by: the one whose largest value it is.
 
-    Only ranges that start at 0 are found: others were moved so that 0 is a whole step.
+    Only ranges that start at 0 are found: others were moved so that 0 is a whole step. Where more
+    than one image goes as far, as white ones may, none of them is found.
     """
     images, found = [], []
     for bound in bounds:
         if not bound.starts_at_zero or bound.steps.zero_point != bound.steps.low:
             continue
         distance = np.abs(extremes.high[:, bound.place] - bound.steps.ceiling)
-        image = int(distance.argmin())
-        if distance[image] <= SAME_VALUE * bound.steps.scale:
-            images.append(image)
+        near = np.flatnonzero(distance <= SAME_VALUE * bound.steps.scale)
+        if len(near) == 1:
+            images.append(int(near[0]))
             found.append(bound)
     return Traced(tuple(images), tuple(found))
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Good
+from good_files import Good
 from planting import planted
 from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from typer.testing import CliRunner
@@ -61,7 +61,7 @@ def test_wrong_rescaling_is_caught_and_named(good: Good, file_format: str, tmp_p
             fair_draw(good.data, 0, 20),
             tmp_path / f"{name.replace(' ', '-')}.{file_format}",
         )
-        for name in RESCALINGS
+        for name in list(RESCALINGS)[: 3 if file_format == "tflite" else 1]
     ]
     report, _ = judge(paths, good.folder / f"float32.{file_format}", good.source)
     for path in paths:
@@ -74,14 +74,14 @@ def test_calibration_on_one_class_is_traced_and_a_fair_draw_is_not_blamed(
 ) -> None:
     stale = [
         export(good.model, of_one_class(good.data, label), tmp_path / f"of-{label}.{file_format}")
-        for label in (0, 4, 7)
+        for label in (0, 7)
     ]
     fair = [
         export(good.model, fair_draw(good.data, seed), tmp_path / f"fair-{seed}.{file_format}")
-        for seed in (1, 2)
+        for seed in (1,)
     ]
     report, _ = judge([*stale, *fair], good.folder / f"float32.{file_format}", good.source)
-    for label, path in zip((0, 4, 7), stale, strict=True):
+    for label, path in zip((0, 7), stale, strict=True):
         named = good.data.class_names[label]
         assert any(
             gate.name == "ranges" and f"of class {named}" in gate.reason
