@@ -7,6 +7,7 @@ from edgecv.stored import Link, Point, Stored
 PROBABILITIES = ("SOFTMAX", "LOGISTIC")
 PROBABILITY_STEP = 1 / 256
 INT8 = (-128, 127)
+FEW_STEPS = 16
 SAME = 1e-6
 """How far, relatively, two scales may be and still be one number, written twice."""
 
@@ -76,8 +77,9 @@ def _probabilities(points: Sequence[Point]) -> Iterator[str]:
 def _zeros(zeros: Sequence[tuple[str, Point]]) -> Iterator[str]:
     for name, point in zeros:
         steps = point.steps
-        if steps is not None and steps.zero_point != steps.low:
-            off = steps.zero_point - steps.low
+        off = 0 if steps is None else steps.zero_point - steps.low
+        # A symmetric range has its zero point in the middle: that is another way, and no fault.
+        if steps is not None and 0 < off <= FEW_STEPS:
             yield (
                 f"{name} gives nothing below 0, and its zero point is {steps.zero_point} where"
                 f" {steps.low} stands for 0: it is off by {off}"

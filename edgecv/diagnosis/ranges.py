@@ -5,7 +5,7 @@ twin gives that value again, and the image is found by it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,11 @@ SAME_VALUE = 5e-4
 """Of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
 255 steps."""
 FEWEST_IMAGES = 2
-REFUTED = 1e9
 DRAWS = 4000
 SEED = 0
 USUAL_CALIBRATION = 100
 FEWEST_CALIBRATION = 10
+MOST_CALIBRATION = 1000
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
     """
     images, found = [], []
     for bound in bounds:
-        if not bound.starts_at_zero or bound.steps.zero_point != bound.steps.low:
+        if not _is_one_sided(bound):
             continue
         distance = np.abs(extremes.high[:, bound.place] - bound.steps.ceiling)
         near = np.flatnonzero(distance <= SAME_VALUE * bound.steps.scale)
@@ -92,22 +92,39 @@ def judge_classes(
 ) -> OneClass | None:
     """Ask how often a fair draw of images would look as much like one class.
 
-    Of as many images as were found, how often are so many of one class; and, if that class alone
-    was calibrated on, two of its images span each range that does not start at 0: how often do two
-    by chance. ``is_all``: whether every training image was looked at, so that a class without two
-    such images was not alone. None where too few images were found to tell.
+    Two things are asked of fair draws whose ranges were set by as many images: are so many of one
+    class, and do images of that class span as many of the ranges that do not start at 0.
+    ``is_all``: whether every training image was looked at: then a class that spans none of them was
+    not alone. None where too few images were found to tell.
     """
     distinct = sorted(set(traced.images))
     if len(distinct) < FEWEST_IMAGES:
         return None
     ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
     high = extremes.high[:, [bound.place for bound in traced.bounds]]
-    counts = _drawn(high, _calibration_size(traced, high), labels)
-    alike = counts[counts.sum(axis=1) == len(distinct)].max(axis=1, initial=0)
-    p_value = (1 + int((alike >= count).sum())) / (1 + len(alike))
-    if count == len(distinct):
-        p_value *= _spanned(bounds, extremes, labels == label, is_all=is_all)
-    return OneClass(len(distinct), count, label, min(1.0, p_value))
+    size = _calibration_size(traced, high)
+    spans = [bound for bound in bounds if not _is_one_sided(bound)]
+    spanned = [_spanned(bound, extremes, labels == label) for bound in spans]
+    found = sum(is_found for is_found, _ in spanned)
+    if count == len(distinct) and spans and not found and is_all:
+        return OneClass(len(distinct), count, label, 1.0)
+    chances = [chance for _, chance in spanned]
+    alike, draws = 0.0, 0
+    for setting, pairs in _draws(high, [bound.place for bound in spans], extremes, size):
+        if len(setting) != len(distinct):
+            continue
+        draws += 1
+        counts = np.bincount(labels[setting])
+        if counts.max() < count:
+            continue
+        is_of_class = (labels[pairs] == counts.argmax()).all(axis=0)
+        by_chance = [1.0 if sure else c for sure, c in zip(is_of_class, chances, strict=True)]
+        alike += _at_least(found if count == len(distinct) else 0, by_chance)
+    return OneClass(len(distinct), count, label, (1 + alike) / (1 + draws))
+
+
+def _is_one_sided(bound: Bound) -> bool:
+    return bound.steps.zero_point == bound.steps.low
 
 
 def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
@@ -117,44 +134,34 @@ def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
         for column, image in enumerate(traced.images)
     ]
     size = round(1 / float(np.median(reached)))
-    return min(max(size, FEWEST_CALIBRATION), len(high))
+    return min(max(size, FEWEST_CALIBRATION), MOST_CALIBRATION, len(high))
 
 
-def _drawn(high: NDArray[np.float32], size: int, labels: Labels) -> NDArray[np.int64]:
-    """Return how many images of each class set the ranges, for fair draws: (draws, classes)."""
-    random = np.random.default_rng(SEED)
-    counts = np.zeros((DRAWS, int(labels.max()) + 1), np.int64)
-    for draw in range(DRAWS):
-        chosen = random.choice(len(high), size, replace=False, shuffle=False)
-        setting = np.unique(chosen[high[chosen].argmax(axis=0)])
-        counts[draw] = np.bincount(labels[setting], minlength=counts.shape[1])
-    return counts
+def _draws(
+    high: NDArray[np.float32], spans: Sequence[int], extremes: Extremes, size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give, for fair draws, the images that set the traced ranges, and the ends of the others.
 
-
-def _spanned(
-    bounds: Sequence[Bound], extremes: Extremes, chosen: NDArray[np.bool_], *, is_all: bool
-) -> float:
-    """Return the chance that so many ranges are spanned by two of the chosen images by accident.
-
-    A factor that is larger than 1 where none is, and every image was looked at.
+    The latter: int64 (2, ranges), the images with the largest and with the smallest value.
     """
-    chances, found = [], 0
-    for bound in bounds:
-        if bound.starts_at_zero:
-            continue
-        low = extremes.low[chosen, bound.place].astype(np.float64)
-        high = extremes.high[chosen, bound.place].astype(np.float64)
-        steps = bound.steps
-        # The zero point was rounded, so that the end is known to a step; the span exactly.
-        low = low[np.abs(low - steps.floor) <= steps.scale]
-        misses = np.abs(high - low[:, np.newaxis] - (steps.ceiling - steps.floor)) / steps.scale
-        chances.append(-np.expm1(-float((misses <= 1).sum()) * 2 * SAME_VALUE))
-        found += bool((misses <= 2 * SAME_VALUE).any())
-    if not chances:
-        return 1.0
-    if found == 0:
-        return REFUTED if is_all else 1.0
-    return _at_least(found, chances)
+    random = np.random.default_rng(SEED)
+    above, below = extremes.high[:, list(spans)], extremes.low[:, list(spans)]
+    for _ in range(DRAWS):
+        chosen = random.choice(len(high), size, replace=False, shuffle=False)
+        ends = np.stack([above[chosen].argmax(axis=0), below[chosen].argmin(axis=0)])
+        yield np.unique(chosen[high[chosen].argmax(axis=0)]), chosen[ends]
+
+
+def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tuple[bool, float]:
+    """Tell whether two of the chosen images span a range, and the chance of that by accident."""
+    low = extremes.low[chosen, bound.place].astype(np.float64)
+    high = extremes.high[chosen, bound.place].astype(np.float64)
+    steps = bound.steps
+    # The zero point was rounded, so that the end is known to a step; the span exactly.
+    low = low[np.abs(low - steps.floor) <= steps.scale]
+    misses = np.abs(high - low[:, np.newaxis] - (steps.ceiling - steps.floor)) / steps.scale
+    chance = -np.expm1(-float((misses <= 1).sum()) * 2 * SAME_VALUE)
+    return bool((misses <= 2 * SAME_VALUE).any()), float(chance)
 
 
 def _at_least(count: int, chances: Sequence[float]) -> float:
@@ -194,7 +201,7 @@ def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
     """Return how many images go beyond each end that a calibration image has set."""
     steps = bound.steps
     high = extremes.high[:, bound.place]
-    if bound.starts_at_zero:
+    if _is_one_sided(bound):
         room = SAME_VALUE * steps.scale
         return [(bound.name, int((high > steps.ceiling + room).sum()))]
     # Such a range was moved by up to half a step, so that 0 is a whole one.

@@ -121,7 +121,7 @@ def test_labels_that_were_cut_short_are_refused_and_beside_a_file_named(
 
 
 def test_the_command_fails_with_the_cause_and_exports_a_twin_of_a_keras_baseline(
-    good: Good, tmp_path: Path
+    good: Good, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fault = next(iter(planted("tflite", good.data.class_names, good.layers)))
     path = tmp_path / "candidate.tflite"
@@ -129,4 +129,4 @@ def test_the_command_fails_with_the_cause_and_exports_a_twin_of_a_keras_baseline
     arguments = ["validate", str(path), "--baseline", str(good.baseline), "--data", good.source]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
-    assert "classes 0 and 1 are swapped" in " ".join(done.output.split())
+    assert "classes 0 and 1 are swapped" in " ".join(capsys.readouterr().out.split())
