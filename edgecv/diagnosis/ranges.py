@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from edgecv.records import Labels
 from edgecv.stored import Extremes, Steps
 
-LEVEL = 0.01
-"""A file whose ranges are honest fails by chance in at most so many cases, over both tests of the
-ranges together: a gate that fails an honest build in one of twenty cases, as the usual 95% level
-lets it, is soon turned off."""
+LEVEL = 0.05
+"""A file whose ranges are honest fails by chance in at most so many of all cases: the 95% level
+that is stated, over both tests of the ranges together. Each of the two gets half of it."""
 ONE_TEST = LEVEL / 2
 SAME_VALUE = 5e-4
 """Of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
 255 steps."""
 FEWEST_IMAGES = 2
+NEARLY_ALL = 0.9
+"""Of the images that were found, for one class to be suspected: a single one may be an accident."""
 DRAWS = 4000
 SEED = 0
 USUAL_CALIBRATION = 100
@@ -90,37 +91,40 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
 def judge_classes(
     bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
 ) -> OneClass | None:
-    """Ask how often a fair draw of images would look as much like one class.
+    """Ask how often the ranges of a fair draw of images would look as much like one class.
 
-    Two things are asked of fair draws whose ranges were set by as many images: are so many of one
-    class, and do images of that class span as many of the ranges that do not start at 0.
-    ``is_all``: whether every training image was looked at: then a class that spans none of them was
-    not alone. None where too few images were found to tell.
+    The images that were found are of one class, and images of that class span the ranges that do
+    not start at 0. How often fair draws do the same is counted for each class: some classes go
+    further than others, and set most ranges of honest files too. The chance of all classes that are
+    no likelier than the one that was found is the answer. ``is_all``: whether every training image
+    was looked at: then a class that spans no range was not alone. None where too few images were
+    found to tell.
     """
     distinct = sorted(set(traced.images))
     if len(distinct) < FEWEST_IMAGES:
         return None
     ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
     high = extremes.high[:, [bound.place for bound in traced.bounds]]
-    size = _calibration_size(traced, high)
     spans = [bound for bound in bounds if not _is_one_sided(bound)]
     spanned = [_spanned(bound, extremes, labels == label) for bound in spans]
     found = sum(is_found for is_found, _ in spanned)
-    if count == len(distinct) and spans and not found and is_all:
+    if count < NEARLY_ALL * len(distinct) or (spans and not found and is_all):
         return OneClass(len(distinct), count, label, 1.0)
     chances = [chance for _, chance in spanned]
-    alike, draws = 0.0, 0
-    for setting, pairs in _draws(high, [bound.place for bound in spans], extremes, size):
+    likely = np.zeros(int(labels.max()) + 1)
+    draws = 0
+    size = _calibration_size(traced, high)
+    for setting, ends in _draws(high, [bound.place for bound in spans], extremes, size):
         if len(setting) != len(distinct):
             continue
         draws += 1
         counts = np.bincount(labels[setting])
-        if counts.max() < count:
-            continue
-        is_of_class = (labels[pairs] == counts.argmax()).all(axis=0)
-        by_chance = [1.0 if sure else c for sure, c in zip(is_of_class, chances, strict=True)]
-        alike += _at_least(found if count == len(distinct) else 0, by_chance)
-    return OneClass(len(distinct), count, label, (1 + alike) / (1 + draws))
+        if counts.max() >= count:
+            is_of_class = (labels[ends] == counts.argmax()).all(axis=0)
+            pairs = [1.0 if sure else c for sure, c in zip(is_of_class, chances, strict=True)]
+            likely[counts.argmax()] += _at_least(found, pairs)
+    as_unlikely = float(likely[likely <= likely[label]].sum())
+    return OneClass(len(distinct), count, label, (1 + as_unlikely) / (1 + draws))
 
 
 def _is_one_sided(bound: Bound) -> bool:
