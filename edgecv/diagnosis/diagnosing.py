@@ -54,7 +54,9 @@ class Bedside:
     def _find(self, file_format: str, files: Sequence[File]) -> tuple[Twin, Stored] | str:
         twin = given_twin(file_format, self.baseline, self.baseline_reading, files)
         if twin is None:
-            if self.baseline is None or not runtime_of_file(self.baseline).needs_tensorflow:
+            if self.baseline is None:
+                return ""  # That nothing was compared is said of the whole report.
+            if not runtime_of_file(self.baseline).needs_tensorflow:
                 return f"there is no float32 .{file_format} file of the same model to compare with"
             self.on_event(
                 Event("diagnose", f"exporting {self.baseline} in float32 to compare with")

@@ -37,7 +37,7 @@ class Patient:
     stored: Stored
     twin: Stored | None
     no_twin: str
-    """Why there is no twin."""
+    """Why there is no twin; empty where nobody asked to compare."""
     names: tuple[str, ...]
     data: Dataset
     comparison: Comparison | None
@@ -53,9 +53,9 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
     gates, notes = [], []
     weights: Weights | None = None
     pairs: tuple[Pair, ...] | None = None
-    if patient.twin is None:
+    if patient.no_twin:
         notes.append(f"{path}: {patient.no_twin}, so that its weights were not compared")
-    else:
+    if patient.twin is not None:
         pairs = paired(own, patient.twin, patient.names)
         if pairs is None:
             notes.append(
@@ -68,7 +68,7 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
             notes.append(
                 f"{path}: {weights.outside:.0%} of its weights are not those of the baseline; it is"
                 " of a model that was trained further, or of another one: only its answers were"
-                " judged"
+                " judged; --baseline with the model that it was exported from judges the weights too"
             )
         else:
             gates.append(_weights_gate(path, weights))
