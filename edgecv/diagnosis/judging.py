@@ -68,7 +68,7 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
             notes.append(
                 f"{path}: {weights.outside:.0%} of its weights are not those of the baseline; it is"
                 " of a model that was trained further, or of another one: only its answers were"
-                " judged; --baseline with the model that it was exported from judges the weights too"
+                " judged; give the model that it was exported from as --baseline to judge them too"
             )
         else:
             gates.append(_weights_gate(path, weights))
