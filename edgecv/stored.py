@@ -91,8 +91,8 @@ class Stored:
     pixels: Floats | None
     """What reaches the first kernel of a pixel's bytes b: ``pixels[:, :-1] @ b + pixels[:, -1]``,
     float32 (channels, channels + 1). None where it could not be followed."""
-    input: Steps | None = None
-    """How the first kernel's input is quantized."""
+    operators: tuple[tuple[str, int], ...] = ()
+    """How many operators of each type there are, but for those that only quantize."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from edgecv.class_order import in_order_of, read_labels
 from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
-from edgecv.diagnosis import diagnose
+from edgecv.diagnosis import diagnose, unproven
 from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
@@ -130,7 +130,7 @@ def validate_paths(
         )
         notes = _hints(opened, comparisons, loaded, task, tests, on_event)
         diagnosed = diagnose(
-            [file for file in request.files if file.path in paths],
+            unproven(request.files, paths),
             opened,
             comparisons,
             loaded,

@@ -13,6 +13,7 @@ from edgecv.errors import RuntimeFailure
 from edgecv.measuring import Bench, File, runtime_of_file, runtime_of_format
 from edgecv.reading import Reading
 from edgecv.records import Comparison, Dataset, Event, Gate
+from edgecv.reports.json_file import read_report
 from edgecv.stored import Stored
 from edgecv.trust import Trust
 
@@ -78,6 +79,23 @@ class Bedside:
         return self._looked[file_format]
 
 
+def unproven(files: Sequence[File], paths: Sequence[Path]) -> list[File]:
+    """Return the files that no export has proven: single ones, and those that a run's report
+    does not speak of, though its seal was made anew.
+    """
+    reported: dict[Path, set[str]] = {}
+    for path in paths:
+        if path.is_dir():
+            kept = read_report(path).comparisons
+            reported[path] = {each.artifact.sha256 for each in kept}
+    return [
+        file
+        for file in files
+        if file.path in paths
+        or file.artifact.sha256 not in reported.get(file.path.parent, {file.artifact.sha256})
+    ]
+
+
 def diagnose(
     loose: Sequence[File],
     files: Sequence[File],
@@ -92,7 +110,7 @@ def diagnose(
 ) -> Diagnosed:
     """Hold each single file against the float32 twin of its format.
 
-    ``loose``: files that no sealed run vouches for; ``files``: all that were measured.
+    ``loose``: files that no export has proven; ``files``: all that were measured.
     """
     measured: Mapping[str, Comparison] = {each.artifact.path: each for each in comparisons}
     gates: list[Gate] = []

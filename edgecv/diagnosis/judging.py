@@ -82,7 +82,7 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
         found, said = _ranges(path, patient.data, bounds, look())
         gates += found
         notes += said
-    notes += _speed_note(patient.comparison)
+    notes += [*_speed_note(patient.comparison), *_operators_note(patient)]
     return gates, notes
 
 
@@ -239,4 +239,20 @@ def _speed_note(comparison: Comparison | None) -> list[str]:
     return [
         f"{comparison.artifact.path} is slower than its float32 twin: {comparison.speedup:.2f}"
         f" times as fast, with 95% confidence below {interval[1]:.2f}"
+    ]
+
+
+def _operators_note(patient: Patient) -> list[str]:
+    """Say what a file computes more than its twin: that may be why it is slower than it was."""
+    if patient.twin is None:
+        return []
+    own, true = dict(patient.stored.operators), dict(patient.twin.operators)
+    more = sum(own.values()) - sum(true.values())
+    kinds = {kind: count - true.get(kind, 0) for kind, count in own.items()}
+    named = [f"{count} {kind}" for kind, count in kinds.items() if count > 0]
+    if more <= 0 or not named:
+        return []
+    return [
+        f"{patient.artifact.path} runs {more} more operators than its float32 twin:"
+        f" {', '.join(named[:MOST_CAUSES])}"
     ]

@@ -1,5 +1,6 @@
 """What a TFLite file stores, by its tables."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,10 @@ class _Tables:
             points.append(self._point(operator, kind if kernel is None else KERNEL))
         if entry is not None:
             self._follow(entry, pixels)
-        steps = None if entry is None else self._steps(entry)
         found = pixels.found if entry is not None else None
-        return Stored(tuple(kernels), tuple(points), tuple(links), found, steps)
+        kinds = map(self._kind, self._graph.operators)
+        counts = Counter(kind for kind in kinds if kind not in CONVERSIONS)
+        return Stored(tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()))
 
     def point_numbers(self) -> list[int]:
         """Return the tensors of the points, in their order."""

@@ -1,5 +1,6 @@
 """What an ONNX file stores, by its graph."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -47,14 +48,14 @@ class Tables:
         entry = next((node.input[0] for node, kernel in found if kernel is not None), None)
         if entry is not None:
             self._follow(entry, pixels)
-        maker = None if entry is None else self.makers.get(entry)
-        is_quantized = maker is not None and maker.op_type == "DequantizeLinear"
+        skipped = (*CONVERSIONS, "Constant")
+        counts = Counter(node.op_type for node in self.nodes if node.op_type not in skipped)
         return Stored(
             tuple(kernels),
             tuple(point for _, point in self.points()),
             tuple(self._links()),
             pixels.found if entry is not None else None,
-            self._steps(maker) if is_quantized else None,
+            tuple(counts.items()),
         )
 
     def points(self) -> list[tuple[str, Point]]:

@@ -30,7 +30,7 @@ def pack_stored(stored: Stored) -> tuple[dict[str, Any], list[NDArray[np.float32
         "kernels": kernels,
         "points": [asdict(each) for each in stored.points],
         "links": [asdict(each) for each in stored.links],
-        "input": None if stored.input is None else asdict(stored.input),
+        "operators": list(stored.operators),
     }
     arrays = [
         _joined([each.values for each in stored.kernels]),
@@ -54,14 +54,13 @@ def read_stored(frame: Frame) -> Stored:
         kernels = _kernels(header["kernels"], arrays[:4])
         points = tuple(_point(each) for each in header["points"])
         links = tuple(_link(each) for each in header["links"])
-        taken = header["input"]
-        steps = None if taken is None else _steps(taken)
+        operators = tuple((plain(kind), int(count)) for kind, count in header["operators"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise GarbledFrame(f"of what is stored: {type(error).__name__}") from None
     pixels = arrays[4] if len(arrays) == 5 else None
     if pixels is not None and (pixels.ndim != 2 or pixels.shape[1] != len(pixels) + 1):
         raise GarbledFrame("of what pixels become")
-    return Stored(kernels, points, links, pixels, steps)
+    return Stored(kernels, points, links, pixels, operators)
 
 
 def _kernels(described: list[dict[str, Any]], arrays: Sequence[NDArray[Any]]) -> tuple[Kernel, ...]:

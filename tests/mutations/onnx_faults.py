@@ -122,3 +122,27 @@ def flipped_weights(content: bytes, part: float, seed: int, how: str) -> bytes:
         node = editor.reader(layer, 1)
         editor.set(node, 0, flipped(editor.values(node, 0), part, random, how))
     return editor.content()
+
+
+def slowed(content: bytes, times: int) -> bytes:
+    """Put poolings that change nothing behind the first convolution."""
+    from onnx import helper
+
+    editor = Editor(content)
+    (rounding,) = editor.takers[editor.kernels[0].output[0]]
+    (reader,) = editor.takers[rounding.output[0]]
+    nodes, name = list(editor.model.graph.node), rounding.output[0]
+    place = nodes.index(reader)
+    idle = []
+    for number in range(times):
+        read, pooled, rounded = (f"{kind}_{number}" for kind in ("read", "pooled", "rounded"))
+        idle += [
+            helper.make_node("DequantizeLinear", [name, *reader.input[1:3]], [read]),
+            helper.make_node("MaxPool", [read], [pooled], kernel_shape=[1, 1]),
+            helper.make_node("QuantizeLinear", [pooled, *rounding.input[1:3]], [rounded]),
+        ]
+        name = rounded
+    reader.input[0] = name
+    del editor.model.graph.node[:]
+    editor.model.graph.node.extend([*nodes[:place], *idle, *nodes[place:]])
+    return editor.content()

@@ -120,6 +120,28 @@ def flipped_weights(content: bytes, part: float, seed: int, how: str) -> bytes:
     return editor.content()
 
 
+def slowed(content: bytes, times: int) -> bytes:
+    """Put poolings that change nothing behind the first convolution."""
+    import copy
+
+    editor = Editor(content)
+    operators = list(editor.graph.operators)
+    pooling = operators[editor.kinds.index("MAX_POOL_2D")]
+    source = int(pooling.inputs[0])
+    for _ in range(times):
+        tensor, idle = copy.deepcopy(editor.tensor(source)), copy.deepcopy(pooling)
+        editor.graph.tensors.append(tensor)
+        options = idle.builtinOptions
+        options.filterHeight = options.filterWidth = options.strideH = options.strideW = 1
+        idle.inputs = np.array([source], np.int32)
+        source = len(editor.graph.tensors) - 1
+        idle.outputs = np.array([source], np.int32)
+        operators.insert(operators.index(pooling), idle)
+    pooling.inputs = np.array([source], np.int32)
+    editor.graph.operators = operators
+    return editor.content()
+
+
 def flipped(weights: Any, part: float, random: Any, how: str) -> Any:
     """Return int8 weights with a part of them flipped."""
     codes = weights.copy().reshape(-1)
