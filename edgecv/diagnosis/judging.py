@@ -26,6 +26,8 @@ from edgecv.stored import KERNEL, Point, Stored
 LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
 FEWEST_TEST_TRACES = 2
+SAME_WORK = ("Gemm",)
+"""What a quantizer makes of a MatMul and an Add."""
 
 
 @dataclass(frozen=True)
@@ -246,13 +248,16 @@ def _operators_note(patient: Patient) -> list[str]:
     """Say what a file computes more than its twin: that may be why it is slower than it was."""
     if patient.twin is None:
         return []
-    own, true = dict(patient.stored.operators), dict(patient.twin.operators)
-    more = sum(own.values()) - sum(true.values())
-    kinds = {kind: count - true.get(kind, 0) for kind, count in own.items()}
-    named = [f"{count} {kind}" for kind, count in kinds.items() if count > 0]
-    if more <= 0 or not named:
+    true = dict(patient.twin.operators)
+    more = {
+        kind: count - true.get(kind, 0)
+        for kind, count in patient.stored.operators
+        if kind not in SAME_WORK and count > true.get(kind, 0)
+    }
+    if not more:
         return []
+    named = [f"{count} {kind}" for kind, count in more.items()]
     return [
-        f"{patient.artifact.path} runs {more} more operators than its float32 twin:"
-        f" {', '.join(named[:MOST_CAUSES])}"
+        f"{patient.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
+        f" not: {', '.join(named[:MOST_CAUSES])}"
     ]
