@@ -108,15 +108,11 @@ def validate_paths(
     check_custom_objects(custom_objects)
     trust = Trust(everything=trust_model, custom_objects=custom_objects)
     with bench(threads, log, trust) as tests:
-        shape, closed = _common_shape(request, tests)
-        loaded = load_source(request.source, shape, request.seed, on_event)
-        if request.labels is not None:
-            loaded = in_order_of(loaded, len(request.labels), request.labels)
-        _check_same_images(request, loaded)
-        check_limits(loaded, limits, "--data")
-        opened = [file for file in request.files if file.artifact.path not in closed]
+        sizes, closed = _by_size(request, tests)
+        data_of = {size: _load(request, size, limits, on_event) for size in sizes}
+        loaded = next(iter(data_of.values()))
         reference = _reference(request, loaded, tests, on_event)
-        measurements, failures = tests.measure(opened, loaded.test.images, on_event)
+        measurements, failures = _measure(sizes, data_of, tests, on_event)
         if not loaded.class_names:
             loaded = _numbered(loaded, reference, measurements)
         usable, strange = _usable(measurements, len(loaded.class_names), on_event)
@@ -127,7 +123,7 @@ def validate_paths(
         on_measured(
             Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
         )
-        notes = _hints(opened, comparisons, loaded, task, tests, on_event)
+        notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
     notes = (*trust.notes(), *notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
@@ -257,26 +253,29 @@ def _reading_of(path: Path, asked: Reading) -> Reading:
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").reading
 
 
-def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]]:
-    """Return the image shape of the baseline, or else of most files, and why others are out."""
-    shapes: dict[str, Shape] = {}
+def _by_size(request: Request, tests: Bench) -> tuple[dict[Shape, list[File]], dict[str, str]]:
+    """Return the files by the size of the images that they take, and why others are out.
+
+    A baseline is compared on images of its own size alone.
+    """
+    sizes: dict[Shape, list[File]] = {}
     failures: dict[str, str] = {}
     for file in request.files:
         try:
-            shapes[file.artifact.path] = _shape_of(file.path, file.reading, tests)
+            sizes.setdefault(_shape_of(file.path, file.reading, tests), []).append(file)
         except RuntimeFailure as failure:
             failures[file.artifact.path] = failure.reason
-    if not shapes:
+    if not sizes:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
         raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
-    if request.baseline is not None:
-        shape = _shape_of(request.baseline, request.baseline_reading, tests)
-    else:
-        ((shape, _),) = Counter(shapes.values()).most_common(1)
-    for path, found in shapes.items():
+    if request.baseline is None:
+        return sizes, failures
+    shape = _shape_of(request.baseline, request.baseline_reading, tests)
+    for found, files in sizes.items():
         if found != shape:
-            failures[path] = f"takes images of {_words(found)}, the others of {_words(shape)}"
-    return shape, failures
+            reason = f"takes images of {_words(found)}, the others of {_words(shape)}"
+            failures |= {file.artifact.path: reason for file in files}
+    return {shape: sizes.get(shape, [])}, failures
 
 
 def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
@@ -285,6 +284,31 @@ def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
 
 def _words(shape: Shape) -> str:
     return "x".join(map(str, shape))
+
+
+def _load(request: Request, size: Shape, limits: Gates, on_event: OnEvent) -> Dataset:
+    loaded = load_source(request.source, size, request.seed, on_event)
+    if request.labels is not None:
+        loaded = in_order_of(loaded, len(request.labels), request.labels)
+    _check_same_images(request, loaded)
+    check_limits(loaded, limits, "--data")
+    return loaded
+
+
+def _measure(
+    sizes: Mapping[Shape, Sequence[File]],
+    data_of: Mapping[Shape, Dataset],
+    tests: Bench,
+    on_event: OnEvent,
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Measure each file on images of the size that it takes."""
+    measurements: list[Measurement] = []
+    failures: dict[str, str] = {}
+    for size, files in sizes.items():
+        found, failed = tests.measure(files, data_of[size].test.images, on_event)
+        measurements += found
+        failures |= failed
+    return measurements, failures
 
 
 def _reference(
@@ -348,18 +372,20 @@ def _usable(
 
 
 def _hints(
-    files: Sequence[File],
+    sizes: Mapping[Shape, Sequence[File]],
+    data_of: Mapping[Shape, Dataset],
     comparisons: Sequence[Comparison],
-    data: Dataset,
     task: Task,
     tests: Bench,
     on_event: OnEvent,
 ) -> tuple[str, ...]:
     """Say what other pixels would give to files that are hardly better than guessing."""
-    places = {file.artifact.path: file for file in files}
+    places = {
+        file.artifact.path: (file, data_of[size]) for size, files in sizes.items() for file in files
+    }
     notes = []
     for each in comparisons:
-        file = places[each.artifact.path]
+        file, data = places[each.artifact.path]
         is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
         if not is_foreign or each.value is None or not is_near_chance(each.value, data):
             continue
