@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from edgecv.contracts import Exporter
+from edgecv.contracts import DatasetSource, Exporter
 from edgecv.errors import InputError, nearest
 from edgecv.gate_flags import NUMBER_WITH_UNIT
 from edgecv.registry import EXPORTERS, parse_options
@@ -41,16 +41,28 @@ def shrink_options(text: str) -> dict[str, Any]:
         found = NUMBER_WITH_UNIT.fullmatch(part)
         unit = found[2].lower() if found else None
         if found is None or unit not in SHRINK_UNITS:
-            raise InputError("--shrink", f'"{part}"', accepted=SHRINK_EXAMPLES)
+            raise InputError("--shrink", f'"{part}" is no target', accepted=SHRINK_EXAMPLES)
         option, factor = SHRINK_UNITS[unit]
-        if option == "keep" and float(found[1]) > 1:
-            raise InputError("--shrink", f'"{part}" has no unit', accepted=SHRINK_EXAMPLES)
+        value = float(found[1]) * factor
+        if option in ("macs", "parameters", "int8_bytes"):
+            value = round(value)
+        _check_target(part, option, value)
         if option in options:
             raise InputError("--shrink", f'"{text}" gives {option} twice', remedy="keep one")
-        value = float(found[1]) * factor
-        is_whole = option in ("macs", "parameters", "int8_bytes")
-        options[option] = round(value) if is_whole else value
+        options[option] = value
     return options
+
+
+def _check_target(part: str, option: str, value: float) -> None:
+    """Raise InputError where a target asks for nothing at all, or for all that there is."""
+    if option == "keep" and not 0 < value < 1:
+        raise InputError(
+            "--shrink", f'"{part}" has no unit, and is no fraction', accepted=SHRINK_EXAMPLES
+        )
+    if option == "speedup" and value <= 1:
+        raise InputError("--shrink", f'"{part}" is not faster', accepted="more than 1x, such as 6x")
+    if value <= 0:
+        raise InputError("--shrink", f'"{part}" leaves nothing', accepted="more than 0")
 
 
 def prune_fraction(prune: str) -> float:
@@ -85,6 +97,12 @@ def exports_of(
     exports = tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
     if io is None:
         return exports
+    if precision != "int8":
+        raise InputError(
+            "--io",
+            f"is for int8 files, and --quantize {quantize} is asked for",
+            remedy="leave --io out, or give --quantize int8",
+        )
     return tuple(
         parse_options(type(each), {**each.model_dump(), "io": io}, "--io") for each in exports
     )
@@ -114,3 +132,32 @@ def _cannot(cls: type[Exporter], precision: str) -> InputError:
 
 def _word(precision: str) -> str:
     return "none" if precision == "float32" else precision
+
+
+def check_calibration(
+    source: DatasetSource, exports: Sequence[Exporter], where: str, *, is_trained: bool
+) -> None:
+    """Raise InputError where it is plain that the data has fewer images to calibrate with.
+
+    ``is_trained``: the baseline, on the same images. The last word has who has read them: copies
+    and images that cannot be read are left out.
+    """
+    asked = [each.calibration_images or 1 for each in exports if each.is_calibrated]
+    most = source.most_calibration_images() if asked else None
+    if most is None or max(asked) <= most:
+        return
+    if most > 0:
+        accepted = f"up to {most} with {source.name}"
+        raise InputError(where, f"{max(asked)} asked for", accepted=accepted)
+    if is_trained:
+        raise InputError(
+            "--data",
+            "there are test images alone: nothing can be trained on them",
+            remedy="put images under train/ too, or give a MODEL",
+        )
+    raise InputError(
+        "--data",
+        "there are test images alone, and the ranges of integers are found on training images",
+        accepted="test/ alone with --quantize none, float16 or dynamic",
+        remedy="put images under train/ too",
+    )

@@ -11,6 +11,7 @@ from edgecv.datasets._resolve import resolve
 from edgecv.errors import InputError
 from edgecv.flag_values import (
     TIMED_ON,
+    check_calibration,
     exports_of,
     prune_fraction,
     shrink_options,
@@ -82,11 +83,14 @@ class Flags(GateFlags):
     def _new_recipe(self) -> Recipe:
         recipe = self._recipe_of_flags()
         check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
+        _check_calibration(recipe, "--calibration-images")
         return recipe
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
             self._refuse("MODEL", ("architecture", "schedule", "epochs"))
+        else:
+            self._refuse_without_model()
         quantize = self.quantize or "int8"
         steps = f"-shrink{self.shrink}" if self.shrink else ""
         steps += "-distil" if self.distil else ""
@@ -178,6 +182,9 @@ class Flags(GateFlags):
             )
         changed = recipe.replace(**changes)
         check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
+        is_flag = self.calibration_images is not None
+        where = "--calibration-images" if is_flag else f"{self.recipe}, calibration_images"
+        _check_calibration(changed, where)
         return changed
 
     def _baseline(self) -> Baseline:
@@ -187,8 +194,7 @@ class Flags(GateFlags):
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
         }
-        asks_for_trust = self.preprocess is None and (self.trust_model or self.custom_objects)
-        where = "--trust-model, --custom-objects" if asks_for_trust else "--preprocess"
+        where = "--preprocess" if self.preprocess is not None else "--custom-objects"
         checked = parse_options(Baseline, options, where)
         if self.labels is None:
             return checked
@@ -199,7 +205,11 @@ class Flags(GateFlags):
         for field in ("preprocess", "labels", "trust_model", "custom_objects"):
             if getattr(self, field):
                 flag = f"--{field.replace('_', '-')}"
-                raise InputError(flag, "goes with a MODEL", remedy="leave it out")
+                raise InputError(
+                    flag,
+                    "goes with a MODEL, and none is given",
+                    remedy=f"name the model's file, or leave {flag} out",
+                )
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}
@@ -214,6 +224,11 @@ class Flags(GateFlags):
                 raise InputError(
                     flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"
                 )
+
+
+def _check_calibration(recipe: Recipe, where: str) -> None:
+    is_trained = recipe.baseline.model is None
+    check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
 
 
 def _settings(name: str, seed: int, threads: int) -> Settings:

@@ -98,13 +98,6 @@ def test_a_model_that_rescales_itself_is_left_alone(output: Path, tmp_path: Path
         compress(path, output, "twice", preprocess="0..1")
 
 
-def test_preprocessing_needs_a_model() -> None:
-    with pytest.raises(InputError, match="preprocess is for a model"):
-        Flags(data="digits", preprocess="0..1").to_recipe()
-    with pytest.raises(InputError, match='did you mean "imagenet"'):
-        Flags(data="digits", model="m.keras", preprocess="imagnet").to_recipe()
-
-
 def of_statistics(tmp_path: Path, images: Any) -> Path:
     """Return a model whose batch normalization has seen fractions, as after a training."""
     _, keras = load_tensorflow()

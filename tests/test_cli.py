@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RECIPES = Path(__file__).parents[1] / "recipes"
-
 
 def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -26,73 +24,6 @@ def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
-
-
-WRONG = [
-    (["frob"], "No such command"),
-    (["gate", "exported/nothing"], "is not a run folder"),
-    (["gate", "/usr", "--against", "mine.lock"], "edgecv gate RUN --update --against mine.lock"),
-    (["gate", "/usr", "--junit", "nowhere/j.xml"], "--junit: there is no folder nowhere"),
-    (["compress", "--quantise", "int8"], "--quantize"),
-    (["compress", "--quantize", "int4"], "int16x8"),
-    (["compress", "--quantize", "float16"], "--format tflite"),
-    (["compress", "--data", "digit"], 'did you mean "digits"'),
-    (["compress", "--data", "digits", "--architecture", "resnet9"], "cifar_cnn"),
-    (["compress", "--data", "digits", "--epochs", "many"], "valid integer"),
-    (["compress", "--data", "digits", "--name", "a/b"], "letters, digits"),
-    (["compress", "--data", "digits", "--skip-bad-images"], "leave it out"),
-    (["compress", "missing.keras", "--data", "digits"], "no file missing.keras"),
-    (["compress", "missing.keras", "--data", "digits", "--dry-run"], "no file missing.keras"),
-    (["compress", "--data", "digits", "--output", ""], "--output: is empty"),
-    (["compress", "--data", ""], "empty"),
-    (["validate", "model.pt", "model.pt", "--data", "digits"], "given twice"),
-    (["validate", "model.pt", "--data", "digits", "--max-drop", "nan"], "--max-drop"),
-    (["validate", "model.pt", "--data", "digits", "--drop-on", "bound"], "max_drop_points"),
-    (["validate", "model.pt", "--data", "digits", "--max-size", "35"], "35KB or 1.2MB"),
-    (["compress", "--data", "digits", "--max-flips", "1.5"], "--max-flips"),
-    (["compress", "--data", "digits", "--max-latency", "50"], "50us or 1.5ms"),
-    (["validate", "model.pt", "--data", "digits", "--threads", "0"], "--threads"),
-    (["validate", "model.pt", "--skip-bad-images"], "goes with --data"),
-    (["compress", "model.pt", "--data", "digits"], ".keras"),
-    (["compress", "--recipe", "missing.toml"], "cannot be read"),
-    (["compress", "--recipe", str(RECIPES / "quickstart.toml"), "--epochs", "3"], "--epochs"),
-    (["train", "--data", "digits", "--schedule", "best"], "default, reference"),
-    (["validate", "missing.tflite"], "there is no missing.tflite"),
-    (["validate", "model.pt", "--data", "digits"], "has the ending"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(w[0])[:60] for w in WRONG])
-def test_wrong_input_is_one_line_and_writes_nothing_and_loads_no_tensorflow(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
-    (tmp_path / "model.pt").write_bytes(b"PK")
-    program = (
-        "import sys; from edgecv.__main__ import main\n"
-        "code = main()\n"
-        "print('tensorflow' in sys.modules); sys.exit(code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == "False\n"
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("edgecv: ")
-    assert message in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
-
-
-def test_too_many_calibration_images_are_refused_before_training(tmp_path: Path) -> None:
-    done = edgecv("compress", "--data", "digits", "--calibration-images", "5000", folder=tmp_path)
-    assert done.returncode == 2
-    assert "5000 asked for; accepted: up to 202 with digits" in done.stderr
-    assert "training" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:

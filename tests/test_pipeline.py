@@ -140,9 +140,10 @@ def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(output: Path) -> No
 
 
 def test_more_calibration_images_than_there_are(output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, name="many", calibration_images=5000).to_recipe()
+    recipe = Flags(data="digits", epochs=3, name="many").to_recipe()
+    exports = tuple(each.model_copy(update={"calibration_images": 5000}) for each in recipe.exports)
     with pytest.raises(InputError, match=r"5000 asked for; accepted: up to \d+ with digits"):
-        run(recipe, Store(output))
+        run(recipe.replace(exports=exports), Store(output))
     assert not (output / "many").exists()
 
 
@@ -313,7 +314,9 @@ def test_a_file_of_another_shape_does_not_take_the_others_down(
     assert len(result.comparisons) == 1
 
 
-def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: Path) -> None:
+def test_a_test_split_alone_is_enough_to_validate_and_to_convert(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -331,6 +334,14 @@ def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: 
     assert result.data.splits["test"].images == 30
     assert result.data.splits["train"].images == 0
     assert result.comparisons[0].agreement is not None
+    converted = edgecv.compress(
+        output / "main" / "baseline.keras",
+        data=tmp_path / "only",
+        quantize="dynamic",
+        formats="tflite",
+        output=tmp_path / "exported",
+    )
+    assert [each.artifact.precision for each in converted.comparisons] == ["float32", "dynamic"]
 
 
 def test_a_bad_file_is_a_line_and_the_good_one_is_still_measured(
