@@ -50,6 +50,7 @@ FLOORS = (
     (
         "recipe",
         "flags",
+        "flag_values",
         "gate_flags",
         "training",
         "measuring",

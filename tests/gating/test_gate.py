@@ -36,6 +36,7 @@ def test_a_run_that_was_accepted_passes_and_writes_what_was_asked_for(
     assert ElementTree.parse(files["--junit"]).getroot().attrib["failures"] == "0"
 
 
+@pytest.mark.slow
 def test_a_float_twin_for_a_candidate_and_other_labels_are_both_named(
     accepted: Accepted, changed_run: ChangedRun, tmp_path: Path
 ) -> None:
