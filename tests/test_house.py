@@ -52,6 +52,7 @@ FLOORS = (
         "flags",
         "gate_flags",
         "training",
+        "memory",
         "measuring",
         "baseline",
         "adopting",

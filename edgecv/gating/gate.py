@@ -47,7 +47,7 @@ def gate_run(
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
     if threads is None:
-        threads = 1 if old is None else old.speed.threads
+        threads = 1 if old is None or old.speed is None else old.speed.threads
     measured: list[Measured] = []
     report = validate_paths(
         [run],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.gating.comparing import has_same_images, speed_is_comparable
-from edgecv.gating.lock import Limits, Lock
+from edgecv.gating.lock import AcceptedSpeeds, Limits, Lock
 from edgecv.gating.records import Change, Since
 from edgecv.pair import PairedAccuracy
 from edgecv.proof.gates import ROUNDING, most_gate
@@ -54,14 +54,19 @@ def not_compared(lock: Lock, report: Report) -> tuple[str, ...]:
     sentences = []
     if not has_same_images(lock, report):
         sentences.append("accuracy and agreement, as the test data is not the accepted one")
-    if not speed_is_comparable(lock, report):
-        threads = sorted({each.latency.threads for each in report.comparisons})
-        sentences.append(
-            f"speed-ups: accepted on the machine {lock.speed.machine} with {lock.speed.threads} "
-            f"threads, this is {report.environment['machine']} with "
-            f"{', '.join(map(str, threads))}"
-        )
+    if lock.speed is not None and not speed_is_comparable(lock, report):
+        sentences.append(_other_speeds(lock.speed, report))
     return tuple(sentences)
+
+
+def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
+    threads = sorted({each.latency.threads for each in report.comparisons if each.latency})
+    if not threads:
+        return "speed-ups, as nothing was timed"
+    return (
+        f"speed-ups: accepted on the machine {accepted.machine} with {accepted.threads} "
+        f"threads, this is {report.environment['machine']} with {', '.join(map(str, threads))}"
+    )
 
 
 def pair_words(pair: PairedAccuracy, since: Since) -> str:

@@ -120,7 +120,8 @@ class Lock(Options):
     baseline: AcceptedBaseline
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
     versions: dict[Words, Words]
-    speed: AcceptedSpeeds
+    speed: AcceptedSpeeds | None = None
+    """None where nothing was timed."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -73,7 +73,8 @@ def _toml(path: Path) -> dict[str, Any]:
 def lock_text(lock: Lock) -> str:
     """Return the file: always in the same order, so that a diff shows what changed."""
     table = lock.model_dump(exclude_none=True)
-    for part in (table["artifacts"], table["versions"], table["speed"]["artifacts"]):
+    speeds = table.get("speed", {}).get("artifacts", {})
+    for part in (table["artifacts"], table["versions"], speeds):
         ordered = dict(sorted(part.items()))
         part.clear()
         part.update(ordered)
