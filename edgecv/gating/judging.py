@@ -89,7 +89,7 @@ def _data(lock: Lock, report: Report, since: Since) -> Gate:
         return Gate(DATA, report.data.name, 0.0, None, "passed", f"the same since {since}")
     reason = (
         f"holds other test images than those accepted on {since}, so that accuracy and agreement "
-        f"cannot be compared; give --data with the accepted images, or accept these by --update"
+        "cannot be compared"
     )
     return Gate(DATA, report.data.name, 0.0, None, "inconclusive", reason)
 
@@ -100,7 +100,7 @@ def _file(change: Change, since: Since) -> list[Gate]:
     outcome: Outcome = {"missing": "failed", "new": "inconclusive"}.get(change.status, "passed")  # type: ignore[assignment]
     reason = {
         "missing": f"was accepted on {since} and is not in the run",
-        "new": f"is not in the lock of {since}; accept it by --update",
+        "new": f"is not in the lock of {since}; accept it by an update",
         "changed": f"is another file since {since}",
         "same": f"is the same file since {since}",
     }[change.status]
