@@ -93,7 +93,7 @@ def test_doubt_against_what_was_accepted_does_not_pass(
     ship("good.onnx")
     compared(comparing, update=True).assert_as_accepted()
     ship("doubtful.onnx")
-    with pytest.raises(AssertionError, match="inconclusive: .*cannot tell with 450") as found:
+    with pytest.raises(AssertionError, match=r"inconclusive: .*cannot tell with 450") as found:
         compared(comparing).assert_as_accepted()
     assert "Measure on more test images, or set a limit" in str(found.value)
 
@@ -139,7 +139,7 @@ def test_entries_stand_beside_each_other(comparing: Comparing, lock: Path) -> No
         "models/good.onnx beside models/baseline.onnx on digits",
     ]
     doubtful = comparing()("models/doubtful.onnx", baseline="models/baseline.onnx", data="digits")
-    with pytest.raises(AssertionError, match='has no entry "models/doubtful.onnx beside'):
+    with pytest.raises(AssertionError, match=r'has no entry "models/doubtful\.onnx beside'):
         doubtful.assert_as_accepted()
 
 
@@ -182,7 +182,7 @@ def test_a_damaged_file_is_wrong_input_and_stays(
     update: bool,
 ) -> None:
     lock.write_text(text)
-    with pytest.raises(InputError, match="test_model.edgecv.lock") as found:
+    with pytest.raises(InputError, match=r"test_model\.edgecv\.lock") as found:
         compared(comparing, update=update).assert_as_accepted()
     assert words in str(found.value)
     assert lock.read_text() == text
@@ -201,7 +201,7 @@ def test_other_test_images_are_named(comparing: Comparing, tmp_path: Path) -> No
     comparing(update=True)("models/good.onnx", **files).assert_as_accepted()
     comparing()("models/good.onnx", **files).assert_as_accepted()
     write(200)
-    with pytest.raises(AssertionError, match="inconclusive: .*holds other test images") as found:
+    with pytest.raises(AssertionError, match=r"inconclusive: .*holds other test images") as found:
         comparing()("models/good.onnx", **files).assert_as_accepted()
     assert "data.npz, 300 images, SHA-256 " in str(found.value)
     assert "Give data with the accepted test images" in str(found.value)

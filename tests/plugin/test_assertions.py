@@ -91,9 +91,9 @@ ONE_LINE = 12
 
 @pytest.fixture(scope="module")
 def seen(module_team: Team) -> Seen:
-    """Run the team's tests once."""
+    """Run the team's tests once, from their folder: paths begin at rootdir all the same."""
     module_team.write("tests/test_model.py", TESTS)
-    return module_team.pytest()
+    return module_team.pytest("test_model.py", cwd=module_team.folder / "tests")
 
 
 def test_what_holds_passes(seen: Seen) -> None:
