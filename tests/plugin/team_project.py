@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import edgecv
 
-PACKAGE = Path(edgecv.__file__).parent
-REPOSITORY = PACKAGE.parent
+IMPORTED_FROM = Path(edgecv.__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Team:
         """Run pytest as the team does."""
         results = self.folder / "results.xml"
         results.unlink(missing_ok=True)
-        paths = (str(self.installed), str(REPOSITORY), os.environ.get("PYTHONPATH", ""))
+        paths = (str(self.installed), str(IMPORTED_FROM), os.environ.get("PYTHONPATH", ""))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", f"--junitxml={results}", *arguments],
             cwd=cwd or self.folder,
