@@ -84,8 +84,8 @@ def proposal(
 
     ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
     """
-    is_timed = any(each.latency is not None for each in report.comparisons)
-    limits = default_limits(has_labels=report.data.has_labels, is_timed=is_timed)
+    has_speedups = any(each.speedup is not None for each in report.comparisons)
+    limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
     if old is not None:
         limits = old.limits
     commit = commit_of(path.parent)

@@ -41,14 +41,14 @@ class Limits(Options):
         return self
 
 
-def default_limits(*, has_labels: bool, is_timed: bool = True) -> Limits:
+def default_limits(*, has_labels: bool, has_speedups: bool) -> Limits:
     """Return the limits that a lock starts with: none on what is not known."""
     return Limits(
         max_drop_points=0.5 if has_labels else None,
         drop_on="bound" if has_labels else None,
         max_agreement_drop_points=0.5,
         max_growth_percent=2.0,
-        max_slowdown_percent=10.0 if is_timed else None,
+        max_slowdown_percent=10.0 if has_speedups else None,
     )
 
 

@@ -37,7 +37,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_team(folder: Path, models: Path, installed: Path) -> Team:
     team = Team(folder, installed)
     shutil.copytree(models, folder / "models")
-    team.write("pytest.ini", "[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+    team.write(
+        "pytest.ini",
+        "[pytest]\naddopts = --strict-markers -p no:cacheprovider -p no:hypothesispytest\n",
+    )
     return team
 
 

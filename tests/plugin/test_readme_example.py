@@ -60,7 +60,7 @@ def test_the_example_has_ten_lines() -> None:
 def team(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Team:
     """Return a team with a Keras model, its int8 file, and the README's test."""
     team = Team(tmp_path_factory.mktemp("readme"), installed)
-    team.write("pytest.ini", "[pytest]\n")
+    team.write("pytest.ini", "[pytest]\naddopts = -p no:hypothesispytest\n")
     team.write(*example())
     (team.folder / "models").mkdir()
     network().save(team.folder / "models" / "baseline.keras")
