@@ -1,7 +1,5 @@
 """How often a file is really run: once in a run of tests, whoever asks for it."""
 
-from pathlib import Path
-
 import pytest
 from team_project import Seen, Team
 
@@ -9,25 +7,32 @@ from edgecv.asserting.accepted_file import read_accepted
 
 COUNTING = """
 import os
+import time
 from pathlib import Path
 
 from edgecv.worker import Worker
 
-predict, test = Worker.predict, None
+predict, HERE = Worker.predict, Path(__file__).parent
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 
 
 def counted(self, path, *arguments, **options):
     note("measured", Path(path).name)
+    time.sleep(0.2)  # Time for another worker to do the same.
     return predict(self, path, *arguments, **options)
 
 
 def note(what, name):
-    with open(Path(__file__).with_name("log.txt"), "a") as log:
+    with open(HERE / "log.txt", "a") as log:
         log.write(f"{what} {os.environ.get('PYTEST_XDIST_WORKER', 'alone')} {name}\\n")
 
 
 def pytest_runtest_call(item):
     note("ran", item.name)
+    for _ in range(600):  # Begin together.
+        if len({line.split()[1] for line in open(HERE / "log.txt")}) == WORKERS:
+            break
+        time.sleep(0.1)
 
 
 Worker.predict = counted
@@ -108,21 +113,3 @@ def test_nothing_is_left_beside_the_tests(module_team: Team, updated: Seen) -> N
     left = {path.name for path in module_team.folder.iterdir()}
     known = {"conftest.py", "log.txt", "models", "pytest.ini", "results.xml", "tests"}
     assert left - {"__pycache__"} == known
-
-
-def test_an_interrupted_measurement_lets_others_go_on(tmp_path: Path) -> None:
-    from edgecv.memory import FolderMemory
-
-    memory, other = FolderMemory(tmp_path), FolderMemory(tmp_path)
-
-    def fail() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), memory.open():
-        memory.predictions("key", fail)  # type: ignore[arg-type]
-    with other.open():
-        import numpy as np
-
-        assert other.predictions("key", lambda: np.ones((1, 2), np.float32)).sum() == 2
-    with memory.open():
-        assert memory.predictions("key", fail).sum() == 2  # type: ignore[arg-type]
