@@ -80,11 +80,13 @@ def _shared(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
     return own.parent if hasattr(config, "workerinput") else own
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Say what was accepted."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    words = [value for each in reports for key, value in each.user_properties if key == ACCEPTED]
+    # Other plugins have reports of their own kinds, and this is loaded beside all of them.
+    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
+    words = [str(value) for key, value in properties if key == ACCEPTED]
     if words:
         terminalreporter.section("edgecv accepted")
         for line in dict.fromkeys(words):
-            terminalreporter.line(str(line))
+            terminalreporter.line(line)

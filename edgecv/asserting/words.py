@@ -98,8 +98,11 @@ def nothing_words(pair: MeasuredPair, entry: str, path: Path) -> str:
 def changed_words(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -> str:
     """Explain what is worse than it was accepted, or why it was not accepted."""
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
+    worse.sort(key=lambda gate: gate.outcome != "failed")
     doubt = "inconclusive: " if judgement.outcome == "inconclusive" else ""
-    rows = [("compared", _compared(pair)), ("since", changes_sentence(judgement))]
+    first, *others = map(sentence, worse)
+    rows = [("also", each) for each in others]
+    rows += [("compared", _compared(pair)), ("since", changes_sentence(judgement))]
     for change in judgement.artifacts:
         rows += _then_rows(change, judgement)
         if lock is not None and change.pair is not None:
@@ -108,7 +111,7 @@ def changed_words(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -
     if judgement.update == "refused":
         rows.append(("refused", f"{judgement.lock} was not written"))
     rows += [("next", each) for each in advice(judgement, update=UPDATE, data="data")]
-    return laid_out(f"{doubt}{'; '.join(map(sentence, worse))}", rows)
+    return laid_out(f"{doubt}{first}", rows)
 
 
 def _compared(pair: MeasuredPair) -> str:

@@ -61,6 +61,7 @@ def test_what_was_accepted_passes_until_it_is_worse(
     assert message.startswith("model.onnx: ")
     for words in (
         " points lost against the accepted run, at the worse end of the 95% interval, limit 0.50",
+        "also           model.onnx: 16.89 points of agreement with the baseline lost, limit 0.50",
         "Changed since 20",
         "model.onnx is another file: SHA-256 ",
         "accuracy       92.44% -> 81.33%",
