@@ -16,6 +16,7 @@ from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
+from edgecv.memory import NO_MEMORY, Memory
 from edgecv.pipeline import data_facts, load_source
 from edgecv.preprocessing import Preprocessing
 from edgecv.proof.comparison import compare_all, metric_of
@@ -43,7 +44,6 @@ from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
 from edgecv.trust import Trust, check_custom_objects
-from edgecv.worker import Worker
 
 OnEvent = Callable[[Event], None]
 OnMeasured = Callable[["Measured"], None]
@@ -89,12 +89,15 @@ def validate_paths(
     reading: Reading = AS_IT_SAYS,
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
+    timed: bool = True,
+    memory: Memory = NO_MEMORY,
     on_event: OnEvent = lambda event: None,
     on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
+    ``timed``: latencies too. ``memory`` keeps what files answered, for whoever measures often.
     ``reading`` is of files that no run of edgecv has written: those say all of themselves.
     ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
@@ -107,12 +110,12 @@ def validate_paths(
     check_limits(request.source, limits, "--data")
     check_custom_objects(custom_objects)
     trust = Trust(everything=trust_model, custom_objects=custom_objects)
-    with bench(threads, log, trust) as tests:
+    with bench(threads, log, trust, memory) as tests:
         sizes, closed = _by_size(request, tests)
         data_of = {size: _load(request, size, limits, on_event) for size in sizes}
         loaded = next(iter(data_of.values()))
         reference = _reference(request, loaded, tests, on_event)
-        measurements, failures = _measure(sizes, data_of, tests, on_event)
+        measurements, failures = _measure(sizes, data_of, tests, on_event, timed=timed)
         if not loaded.class_names:
             loaded = _numbered(loaded, reference, measurements)
         usable, strange = _usable(measurements, len(loaded.class_names), on_event)
@@ -279,7 +282,7 @@ def _by_size(request: Request, tests: Bench) -> tuple[dict[Shape, list[File]], d
 
 
 def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
-    return tests.evaluator(runtime_of_file(path).name).open(path, reading).image
+    return tests.open(runtime_of_file(path).name, path, reading).image
 
 
 def _words(shape: Shape) -> str:
@@ -300,12 +303,14 @@ def _measure(
     data_of: Mapping[Shape, Dataset],
     tests: Bench,
     on_event: OnEvent,
+    *,
+    timed: bool,
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Measure each file on images of the size that it takes."""
     measurements: list[Measurement] = []
     failures: dict[str, str] = {}
     for size, files in sizes.items():
-        found, failed = tests.measure(files, data_of[size].test.images, on_event)
+        found, failed = tests.measure(files, data_of[size].test.images, on_event, timed=timed)
         measurements += found
         failures |= failed
     return measurements, failures
@@ -319,9 +324,9 @@ def _reference(
     on_event(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
-    worker = tests.evaluator(runtime_of_file(request.baseline).name)
-    outputs = worker.predict(request.baseline, data.test.images, reading=request.baseline_reading)
-    scale = worker.open(request.baseline, request.baseline_reading).output.scale
+    runtime, reading = runtime_of_file(request.baseline).name, request.baseline_reading
+    outputs = tests.predict(runtime, request.baseline, data.test.images, reading)
+    scale = tests.open(runtime, request.baseline, reading).output.scale
     if data.class_names and outputs.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
@@ -390,13 +395,15 @@ def _hints(
         if not is_foreign or each.value is None or not is_near_chance(each.value, data):
             continue
         on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
-        worker = tests.evaluator(each.runtime)
 
         def predict(
-            images: Images, choice: Preprocessing, file: File = file, worker: Worker = worker
+            images: Images,
+            choice: Preprocessing,
+            file: File = file,
+            runtime: str = each.runtime,
         ) -> Predictions:
             reading = file.reading.model_copy(update={"preprocess": choice})
-            return worker.predict(file.path, images, reading=reading)
+            return tests.predict(runtime, file.path, images, reading)
 
         words = words_of(with_each_choice(predict, data, task), data)
         notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")
