@@ -55,6 +55,7 @@ FLOORS = (
         "flag_values",
         "gate_flags",
         "training",
+        "memory",
         "measuring",
         "baseline",
         "adopting",
@@ -76,8 +77,9 @@ FLOORS = (
         "bench_words",
         "doctor",
         "gating",
+        "asserting",
     ),
-    ("console", "cli", "__main__"),
+    ("console", "cli", "pytest_plugin", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PLUGIN_FOLDERS = FLOORS[2]
