@@ -49,6 +49,8 @@ FLOORS = (
     ("tasks", "datasets", "architectures", "importers", "techniques", "exporters", "runtimes"),
     (
         "recipe",
+        "recipe_parts",
+        "recipe_schema",
         "flags",
         "flag_values",
         "gate_flags",

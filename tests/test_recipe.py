@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edgecv.errors import InputError
 from edgecv.flags import Flags
-from edgecv.recipe import load_recipe, parse_recipe, recipe_schema
+from edgecv.recipe import load_recipe, parse_recipe
+from edgecv.recipe_schema import recipe_schema
 from edgecv.registry import ARCHITECTURES, EXPORTERS
 
 RECIPES = Path(__file__).parents[1] / "recipes"
