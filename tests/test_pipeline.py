@@ -11,7 +11,6 @@ import edgecv
 from edgecv.errors import InputError
 from edgecv.exporting import planned_exports
 from edgecv.flags import Flags
-from edgecv.measuring import CORES
 from edgecv.pipeline import run
 from edgecv.records import Event, Report
 from edgecv.registry import EXPORTERS
@@ -204,8 +203,7 @@ def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
 
 
 def test_validate_measures_the_same_accuracies(report: Report, output: Path) -> None:
-    # On all cores: so one child with TensorFlow is enough.
-    again = edgecv.validate(output / "main", threads=CORES)
+    again = edgecv.validate(output / "main")
     assert again.outcome == "passed"
     assert {each.artifact.path: each.value for each in again.comparisons} == {
         each.artifact.path: each.value for each in report.comparisons
@@ -303,7 +301,7 @@ def test_logits_become_probabilities_before_they_are_compared(
     logits = tmp_path / "logits.keras"
     logits.write_bytes(keras_bytes(logits_model(load(model))))
     twin = output / "main" / "float32.onnx"
-    result = edgecv.validate([logits, twin], data="digits", baseline=logits, threads=CORES)
+    result = edgecv.validate([logits, twin], data="digits", baseline=logits)
     assert result.comparisons[0].artifact.notes == ("it gives logits: a softmax is taken of them",)
     assert result.comparisons[1].artifact.notes == ()
     assert result.comparisons[1].max_probability_difference < 1e-4  # type: ignore[operator]

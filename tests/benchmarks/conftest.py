@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def short_timing() -> None:
+def quick_measuring() -> None:
     """Stand for the fixture of that name of all other tests, and shorten nothing."""
