@@ -15,6 +15,9 @@ STANDARD_DEVIATIONS = 5
 """Another order that is right on so many more of the images is no accident: of all orders the best
 of a model that only guesses is better by about two, with ten classes."""
 CLEARLY_BETTER = 0.15
+REALLY_GOOD = 0.5
+"""Images, of all, that an order must be right on before a run stops for it: a model that is hardly
+trained has favourites, and fits some other order by more than chance, and is no good there too."""
 MOST_NAMES = 20
 LARGEST_LABELS_BYTES = 1_000_000
 
@@ -103,7 +106,8 @@ def check_order(
 ) -> str | None:
     """Say where another order of the outputs would be right more often; None where none would.
 
-    Raises InputError where it clearly would: the classes of the data are not the model's outputs.
+    Raises InputError where it clearly would, and the model is a good one then: the classes of the
+    data are not the model's outputs.
     """
     better = better_order(predictions, labels, class_names)
     if better is None:
@@ -114,7 +118,7 @@ def check_order(
         f"is right on {now:.1%} of the images, and would be on {accuracy:.1%} if its outputs stood "
         f"for {', '.join(names[:MOST_NAMES])}{', ...' if len(names) > MOST_NAMES else ''}"
     )
-    if accuracy > now + CLEARLY_BETTER:
+    if accuracy >= REALLY_GOOD and accuracy > now + CLEARLY_BETTER:
         raise InputError(
             where, words, remedy="give --labels FILE with the name of each output, a line each"
         )

@@ -88,6 +88,13 @@ class DatasetSource(Plugin):
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Make the source that reads ``path``."""
 
+    def most_calibration_images(self) -> int | None:
+        """Return the most images that can calibrate, without reading one: before anything slow.
+
+        None where it takes reading to tell. Raises InputError where the data is seen to be wrong.
+        """
+        return None
+
     @abstractmethod
     def load(self, shape: Shape, seed: int, progress: "Progress") -> Dataset:
         """Read, decode and split: uint8 images of ``shape``, int labels, class names.

@@ -8,8 +8,16 @@ from typing import Any
 from edgecv.class_order import read_labels
 from edgecv.contracts import Exporter, Technique
 from edgecv.datasets._resolve import resolve
-from edgecv.errors import InputError, nearest
-from edgecv.gate_flags import NUMBER_WITH_UNIT, GateFlags
+from edgecv.errors import InputError
+from edgecv.flag_values import (
+    TIMED_ON,
+    check_calibration,
+    exports_of,
+    prune_fraction,
+    shrink_options,
+    with_calibration,
+)
+from edgecv.gate_flags import GateFlags
 from edgecv.proof.limits import Gates
 from edgecv.recipe import (
     Baseline,
@@ -21,10 +29,9 @@ from edgecv.recipe import (
     load_recipe,
     parse_schedule,
 )
-from edgecv.registry import ARCHITECTURES, EXPORTERS, TASKS, TECHNIQUES, parse_options
+from edgecv.registry import ARCHITECTURES, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import Schedule
 
-DEFAULT_FORMATS = ("tflite", "onnx")
 RECIPE_ONLY = (
     "quantize",
     "formats",
@@ -76,11 +83,14 @@ class Flags(GateFlags):
     def _new_recipe(self) -> Recipe:
         recipe = self._recipe_of_flags()
         check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
+        _check_calibration(recipe, "--calibration-images")
         return recipe
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
             self._refuse("MODEL", ("architecture", "schedule", "epochs"))
+        else:
+            self._refuse_without_model()
         quantize = self.quantize or "int8"
         steps = f"-shrink{self.shrink}" if self.shrink else ""
         steps += "-distil" if self.distil else ""
@@ -92,7 +102,7 @@ class Flags(GateFlags):
         formats = self.formats
         if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
             formats = ("onnx",)  # Nothing else can be written of one.
-        exports = _exports(quantize, formats, self.calibration_images, self.io)
+        exports = exports_of(quantize, formats, self.calibration_images, self.io)
         techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
@@ -130,7 +140,9 @@ class Flags(GateFlags):
             asked.append(("distil", {}))
         if self.prune is not None:
             target = {"pattern": self.prune} if ":" in self.prune else None
-            asked.append(("prune", {**(target or {"sparsity": _number(self.prune)}), **taught}))
+            asked.append(
+                ("prune", {**(target or {"sparsity": prune_fraction(self.prune)}), **taught})
+            )
         if self.cluster is not None:
             asked.append(("cluster", {"clusters": self.cluster, **taught}))
         if self.qat:
@@ -163,13 +175,16 @@ class Flags(GateFlags):
             if not calibrated:
                 raise InputError("--calibration-images", "no export of the recipe needs any")
             changes["exports"] = tuple(
-                _with_calibration(exporter, self.calibration_images)
+                with_calibration(exporter, self.calibration_images)
                 if exporter.is_calibrated
                 else exporter
                 for exporter in recipe.exports
             )
         changed = recipe.replace(**changes)
         check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
+        is_flag = self.calibration_images is not None
+        where = "--calibration-images" if is_flag else f"{self.recipe}, calibration_images"
+        _check_calibration(changed, where)
         return changed
 
     def _baseline(self) -> Baseline:
@@ -179,8 +194,7 @@ class Flags(GateFlags):
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
         }
-        asks_for_trust = self.preprocess is None and (self.trust_model or self.custom_objects)
-        where = "--trust-model, --custom-objects" if asks_for_trust else "--preprocess"
+        where = "--preprocess" if self.preprocess is not None else "--custom-objects"
         checked = parse_options(Baseline, options, where)
         if self.labels is None:
             return checked
@@ -191,7 +205,11 @@ class Flags(GateFlags):
         for field in ("preprocess", "labels", "trust_model", "custom_objects"):
             if getattr(self, field):
                 flag = f"--{field.replace('_', '-')}"
-                raise InputError(flag, "goes with a MODEL", remedy="leave it out")
+                raise InputError(
+                    flag,
+                    "goes with a MODEL, and none is given",
+                    remedy=f"name the model's file, or leave {flag} out",
+                )
 
     def _schedule(self) -> Schedule:
         options: dict[str, Any] = {"schedule": self.schedule or "default"}
@@ -208,114 +226,15 @@ class Flags(GateFlags):
                 )
 
 
+def _check_calibration(recipe: Recipe, where: str) -> None:
+    is_trained = recipe.baseline.model is None
+    check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
+
+
 def _settings(name: str, seed: int, threads: int) -> Settings:
     check_name(name, "--name")
     checked = parse_options(Settings, {"name": name, "seed": seed}, "--seed")
     return parse_options(Settings, {**checked.model_dump(), "threads": threads}, "--threads")
-
-
-TIMED_ON = {"tflite": "litert", "onnx": "onnxruntime"}
-SHRINK_UNITS = {
-    "": ("keep", 1.0),
-    "macs": ("macs", 1.0),
-    "kmacs": ("macs", 1e3),
-    "mmacs": ("macs", 1e6),
-    "params": ("parameters", 1.0),
-    "kparams": ("parameters", 1e3),
-    "mparams": ("parameters", 1e6),
-    "b": ("int8_bytes", 1.0),
-    "kb": ("int8_bytes", 1e3),
-    "mb": ("int8_bytes", 1e6),
-    "us": ("latency_us", 1.0),
-    "ms": ("latency_us", 1e3),
-    "x": ("speedup", 1.0),
-}
-SHRINK_EXAMPLES = "0.5, 1.2Mmacs, 30kparams, 35KB, 10us, 6x, or several: 35KB,6x"
-
-
-def shrink_options(text: str) -> dict[str, Any]:
-    """Return the targets of ``--shrink``. Raises InputError that shows how they are written.
-
-    >>> shrink_options("0.5")
-    {'keep': 0.5}
-    >>> shrink_options("35KB,6x")
-    {'int8_bytes': 35000, 'speedup': 6.0}
-    """
-    options: dict[str, Any] = {}
-    for part in text.split(","):
-        found = NUMBER_WITH_UNIT.fullmatch(part)
-        unit = found[2].lower() if found else None
-        if found is None or unit not in SHRINK_UNITS:
-            raise InputError("--shrink", f'"{part}"', accepted=SHRINK_EXAMPLES)
-        option, factor = SHRINK_UNITS[unit]
-        if option == "keep" and float(found[1]) > 1:
-            raise InputError("--shrink", f'"{part}" has no unit', accepted=SHRINK_EXAMPLES)
-        if option in options:
-            raise InputError("--shrink", f'"{text}" gives {option} twice', remedy="keep one")
-        value = float(found[1]) * factor
-        is_whole = option in ("macs", "parameters", "int8_bytes")
-        options[option] = round(value) if is_whole else value
-    return options
-
-
-def _number(prune: str) -> float:
-    try:
-        return float(prune)
-    except ValueError:
-        raise InputError(
-            "--prune", f'"{prune}"', accepted="a fraction such as 0.5, or 2:4"
-        ) from None
-
-
-def _with_calibration(exporter: Exporter, images: int) -> Exporter:
-    options = {**exporter.model_dump(), "calibration_images": images}
-    return parse_options(type(exporter), options, "--calibration-images")
-
-
-def _exports(
-    quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
-) -> tuple[Exporter, ...]:
-    each_one = [name.strip() for text in formats for name in text.split(",")]
-    formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
-    classes = [EXPORTERS.get(each, "--format") for each in formats]
-    _check_known(quantize)
-    precision = "float32" if quantize == "none" else quantize
-    for cls in classes:
-        if precision not in cls.precisions:
-            raise _cannot(cls, precision)
-    options = {"precision": precision, "calibration_images": calibration_images}
-    exports = tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
-    if io is None:
-        return exports
-    return tuple(
-        parse_options(type(each), {**each.model_dump(), "io": io}, "--io") for each in exports
-    )
-
-
-def _check_known(quantize: str) -> None:
-    known = dict.fromkeys(each for cls in EXPORTERS.classes.values() for each in cls.precisions)
-    words = [_word(each) for each in known]
-    if quantize not in words:
-        raise InputError(
-            "--quantize",
-            f'"{quantize}" is not known',
-            accepted=", ".join(words),
-            remedy='say "none"' if quantize in known else nearest(quantize, words),
-        )
-
-
-def _cannot(cls: type[Exporter], precision: str) -> InputError:
-    able = [name for name, other in EXPORTERS.classes.items() if precision in other.precisions]
-    return InputError(
-        f"--quantize {precision}",
-        f"{cls.name} files cannot be written so",
-        accepted=f"for {cls.name}: {', '.join(_word(each) for each in cls.precisions)}",
-        remedy="to go on: " + " ".join(f"--format {name}" for name in able),
-    )
-
-
-def _word(precision: str) -> str:
-    return "none" if precision == "float32" else precision
 
 
 def _clean(name: str) -> str:

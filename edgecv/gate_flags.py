@@ -19,6 +19,19 @@ FRACTIONS = {"": 1.0, "%": 0.01}
 RATIOS = {"": 1.0, "x": 1.0}
 
 
+ACCEPTED = {
+    "--max-drop": "points from 0 to 100, such as 0.5",
+    "--drop-on": "point or bound",
+    "--min-agreement": "0.98 or 98%",
+    "--max-flips": "a number of images, or 0.01 or 1% of them",
+    "--max-class-drop": "points from 0 to 100, such as 3",
+    "--max-size": "35KB or 1.2MB (KB = 1000 bytes)",
+    "--max-gzip": "35KB or 1.2MB (KB = 1000 bytes)",
+    "--min-speedup": "2 or 2x",
+    "--max-latency": "50us or 1.5ms",
+}
+
+
 class GateFlags(Options):
     """The limits that a command line may set. None means that the flag was not given."""
 
@@ -45,7 +58,13 @@ class GateFlags(Options):
         table = gates.model_dump(exclude_none=True)
         for flag, options in self._given():
             table |= options
-            gates = parse_options(Gates, table, flag)
+            if "drop_on" in options and table.get("max_drop_points") is None:
+                raise InputError(flag, "goes with --max-drop", remedy="give --max-drop too")
+            try:
+                gates = parse_options(Gates, table, flag)
+            except InputError:  # Its words are those of recipes.
+                given = getattr(self, flag.removeprefix("--").replace("-", "_"))
+                raise InputError(flag, f'"{given}"', accepted=ACCEPTED[flag]) from None
         return gates
 
     def _given(self) -> list[tuple[str, dict[str, Any]]]:
@@ -56,7 +75,7 @@ class GateFlags(Options):
         if self.drop_on is not None:
             given.append(("--drop-on", {"drop_on": self.drop_on}))
         if self.min_agreement is not None:
-            value = quantity(self.min_agreement, FRACTIONS, "--min-agreement", "0.98 or 98%")
+            value = quantity(self.min_agreement, FRACTIONS, "--min-agreement")
             given.append(("--min-agreement", {"min_agreement": value}))
         if self.max_flips is not None:
             given.append(("--max-flips", {"max_flips": flips(self.max_flips)}))
@@ -67,10 +86,10 @@ class GateFlags(Options):
         if self.max_gzip is not None:
             given.append(("--max-gzip", {"max_gzip_bytes": size(self.max_gzip, "--max-gzip")}))
         if self.min_speedup is not None:
-            value = quantity(self.min_speedup, RATIOS, "--min-speedup", "2 or 2x")
+            value = quantity(self.min_speedup, RATIOS, "--min-speedup")
             given.append(("--min-speedup", {"min_speedup": value}))
         if self.max_latency is not None:
-            value = quantity(self.max_latency, TIMES, "--max-latency", "50us or 1.5ms")
+            value = quantity(self.max_latency, TIMES, "--max-latency")
             # Whoever runs the recipe elsewhere is told that the limit was not meant for there.
             here = {"max_latency_us": value, "latency_machine": machine()}
             given.append(("--max-latency", here))
@@ -83,7 +102,7 @@ def size(text: str, flag: str) -> int:
     >>> size("35KB", "--max-size"), size("1.2MB", "--max-size")
     (35000, 1200000)
     """
-    return round(quantity(text, SIZES, flag, "35KB or 1.2MB (KB = 1000 bytes)"))
+    return round(quantity(text, SIZES, flag))
 
 
 def flips(text: str) -> int | float:
@@ -94,12 +113,12 @@ def flips(text: str) -> int | float:
     """
     if re.fullmatch(r"\d{1,15}", text, re.ASCII):
         return int(text)
-    return quantity(text, FRACTIONS, "--max-flips", "a number of images, or 0.01 or 1% of them")
+    return quantity(text, FRACTIONS, "--max-flips")
 
 
-def quantity(text: str, units: Mapping[str, float], flag: str, accepted: str) -> float:
+def quantity(text: str, units: Mapping[str, float], flag: str) -> float:
     """Return a number with a unit as the number of the first unit."""
     found = NUMBER_WITH_UNIT.fullmatch(text)
     if found is None or found[2].lower() not in units:
-        raise InputError(flag, f'"{text}"', accepted=accepted)
+        raise InputError(flag, f'"{text}"', accepted=ACCEPTED[flag])
     return float(found[1]) * units[found[2].lower()]

@@ -1,14 +1,19 @@
 """Artifacts through their runtimes, each in a child process: predictions and timed runs."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from edgecv.contracts import Runtime
 from edgecv.cores import least_busy
 from edgecv.errors import InputError, RuntimeFailure
+from edgecv.memory import NO_MEMORY, Memory
 from edgecv.proof.latency import Blocks
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import (
@@ -20,6 +25,7 @@ from edgecv.records import (
     SessionFacts,
 )
 from edgecv.registry import RUNTIMES
+from edgecv.store import content_key, tree_sha256
 from edgecv.trust import NO_TRUST, Trust
 from edgecv.worker import Worker
 
@@ -48,6 +54,7 @@ class Bench:
     log: Path | None = None
     trust: Trust = NO_TRUST
     """What may be in a Keras model that is measured."""
+    memory: Memory = NO_MEMORY
     _workers: dict[tuple[str, int], Worker] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -66,6 +73,33 @@ class Bench:
         """Return the worker of a runtime that predicts many images: on all cores."""
         return self.worker(runtime, CORES)
 
+    def open(self, runtime: str, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
+        """Return what a runtime says of a file. Raises RuntimeFailure."""
+        return self.memory.facts(
+            self._key(runtime, path, reading),
+            lambda: self.evaluator(runtime).open(path, reading),
+        )
+
+    def predict(
+        self, runtime: str, path: Path, images: Images, reading: Reading = AS_IT_SAYS
+    ) -> Predictions:
+        """Return what a file gives for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
+        return self.memory.predictions(
+            self._key(runtime, path, reading, images),
+            lambda: self.evaluator(runtime).predict(path, images, reading=reading),
+        )
+
+    def _key(self, runtime: str, path: Path, reading: Reading, images: Images | None = None) -> str:
+        """Return a key of everything that the answer depends on; hashes only for who remembers."""
+        if not self.memory.keeps:
+            return ""
+        trust = self.trust.model_dump(mode="json") if runtime == TRUSTING else None
+        parts: list[Any] = [runtime, tree_sha256(path), reading.model_dump(mode="json"), trust]
+        if images is not None:
+            pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+            parts += [list(images.shape), pixels]
+        return content_key(*parts)
+
     def start(self, formats: Sequence[str]) -> None:
         """Start the children for some formats, so that they are ready when they are needed."""
         for file_format in dict.fromkeys(formats):
@@ -74,9 +108,9 @@ class Bench:
                 self.worker(runtime.name, threads).start()
 
     def measure(
-        self, files: Sequence[File], images: Images, on_event: OnEvent
+        self, files: Sequence[File], images: Images, on_event: OnEvent, *, timed: bool = True
     ) -> tuple[list[Measurement], dict[str, str]]:
-        """Predict all images and time one, for each file.
+        """Predict all images and, where ``timed``, time one, for each file.
 
         Returns the measurements in the order of ``files``, and path -> reason for the files that
         could not be measured: one bad file does not end the others.
@@ -88,15 +122,16 @@ class Bench:
             on_event(
                 Event("evaluate", f"{len(images):,} images through {name}", number, len(files))
             )
-            worker = self.evaluator(runtime_of_format(file.artifact.format).name)
+            runtime = runtime_of_format(file.artifact.format).name
             try:
-                facts = worker.open(file.path, file.reading)
-                answers = worker.predict(file.path, images, reading=file.reading)
-                predictions[name] = facts, answers
+                facts = self.open(runtime, file.path, file.reading)
+                predictions[name] = facts, self.predict(runtime, file.path, images, file.reading)
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in predictions]
-        blocks = self._time(alive, images[:1], on_event, failures)
+        blocks: dict[str, Blocks | None] = dict.fromkeys(predictions)
+        if timed:
+            blocks = {**self._time(alive, images[:1], on_event, failures)}
         return [
             Measurement(
                 file.artifact,
@@ -142,13 +177,19 @@ class Bench:
 
 
 @contextmanager
-def bench(threads: int, log: Path | None = None, trust: Trust = NO_TRUST) -> Iterator[Bench]:
+def bench(
+    threads: int,
+    log: Path | None = None,
+    trust: Trust = NO_TRUST,
+    memory: Memory = NO_MEMORY,
+) -> Iterator[Bench]:
     """Give a bench and end its children afterwards, whatever happens."""
-    made = Bench(threads, log, trust)
-    try:
-        yield made
-    finally:
-        made.close()
+    made = Bench(threads, log, trust, memory)
+    with memory.open():
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 def runtime_of_format(file_format: str) -> type[Runtime]:

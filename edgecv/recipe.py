@@ -4,88 +4,20 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import Field, field_validator, model_validator
+from typing import Any, Self
 
 from edgecv.contracts import Architecture, DatasetSource, Exporter, Options, Task, Technique
 from edgecv.errors import InputError, nearest
-from edgecv.preprocessing import Preprocessing, named
 from edgecv.proof.limits import Gates
-from edgecv.reading import Reading
+from edgecv.recipe_parts import Baseline as Baseline
+from edgecv.recipe_parts import Settings as Settings
 from edgecv.records import Dataset
 from edgecv.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES, parse_options
 from edgecv.schedule import SCHEDULES, Schedule
 from edgecv.store import RESERVED_NAMES
-from edgecv.trust import Trust, check_custom_objects
 
 LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-Side = Annotated[int, Field(ge=1, le=4096)]
-"""Pixels along one side of an image."""
-
-
-class Settings(Options):
-    """The keys of a recipe that are not tables."""
-
-    name: str
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    """Decides the splits, the first weights and the order of the images."""
-    threads: int = Field(default=1, ge=1, le=256)
-    """Threads of a runtime while its latency is measured."""
-
-
-class Baseline(Options):
-    """The original: a model file, or an architecture to train."""
-
-    model: str | None = None
-    """A Keras model file; without it the architecture is trained, once, and kept."""
-    preprocess: str | Preprocessing | None = None
-    """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
-    labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
-    """The name of each output of the model, in order; else the classes of the data."""
-    trust: bool = False
-    """Whether the model file may run any code of its author: needed for what is not standard."""
-    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
-    """Classes and functions of the user's own that the model needs, each as "module:name"."""
-    input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
-    """Height, width and channels for the architecture."""
-
-    @field_validator("labels")
-    @classmethod
-    def _labels_differ(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for number, name in enumerate(labels or ()):
-            if not name.strip() or name in (labels or ())[:number]:
-                raise ValueError(f'a name for each output: "{name}" is empty or stands there twice')
-        return labels
-
-    @model_validator(mode="after")
-    def _preprocess_is_of_a_model(self) -> Self:
-        if isinstance(self.preprocess, str):
-            named(self.preprocess, "preprocess")
-        if self.preprocess is not None and self.model is None:
-            raise ValueError("preprocess is for a model; an architecture rescales by itself")
-        if self.labels is not None and self.model is None:
-            raise ValueError("labels are of a model; an architecture is trained on those of data")
-        if (self.trust or self.custom_objects) and self.model is None:
-            raise ValueError("trust and custom_objects are for a model; an architecture is ours")
-        check_custom_objects(self.custom_objects)
-        return self
-
-    @property
-    def reading(self) -> Reading:
-        """How a runtime reads the model file itself."""
-        asked = self.preprocess
-        return Reading(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
-
-    @property
-    def trusted(self) -> Trust:
-        """What may be in the model file."""
-        return Trust(everything=self.trust, custom_objects=self.custom_objects)
-
-
 BASELINE_KEYS = tuple(Baseline.model_fields)
 
 
@@ -331,44 +263,3 @@ def check_order(techniques: Sequence[Technique], where: str) -> None:
                     f'"{technique.name}" would undo "{earlier.name}" before it',
                     remedy=f'put "{technique.name}" before "{earlier.name}"',
                 )
-
-
-def recipe_schema() -> dict[str, Any]:
-    """Return the JSON schema of recipes, for editors."""
-    settings = Settings.model_json_schema()
-    baseline = Baseline.model_json_schema()
-    training = Schedule.model_json_schema()
-    training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
-    names = {"enum": list(ARCHITECTURES.classes), "default": "cifar_cnn"}
-    options: dict[str, Any] = {}
-    for cls in ARCHITECTURES.classes.values():
-        options |= cls.model_json_schema().get("properties", {})
-    baseline["properties"] |= {"architecture": names, **options, "training": training}
-    settings["properties"] |= {
-        "data": DATASETS.schema(),
-        "task": TASKS.schema(),
-        "baseline": baseline,
-        "technique": {"type": "array", "items": TECHNIQUES.schema()},
-        "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
-        "gates": Gates.model_json_schema(),
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$defs": _definitions_within(settings),
-        **settings,
-        "title": "edgecv recipe",
-        "required": ["name", "data", "export"],
-    }
-
-
-def _definitions_within(schema: Any) -> dict[str, Any]:
-    """Take the definitions out of all tables: references look for them in the outermost one."""
-    found: dict[str, Any] = {}
-    if isinstance(schema, dict):
-        found |= schema.pop("$defs", {})
-        for value in [*schema.values(), *found.values()]:
-            found |= _definitions_within(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            found |= _definitions_within(value)
-    return found

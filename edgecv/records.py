@@ -221,8 +221,10 @@ class Measurement:
     runtime: str
     predictions: Predictions
     facts: SessionFacts
-    blocks_ns: NDArray[np.int64]
-    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds."""
+    blocks_ns: NDArray[np.int64] | None = None
+    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds.
+
+    None where it was not timed."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ class Comparison:
     size_ratio: float | None
     speedup: float | None
     speedup_interval: tuple[float, float] | None
-    latency: Latency
+    latency: Latency | None
+    """None where it was not timed."""
     input: TensorFacts
     output: TensorFacts
     mean_probability_difference: float | None = None

@@ -93,6 +93,9 @@ class Registry(Generic[P]):
         return {"oneOf": variants}
 
 
+NOT_CALLED_SO = {"model": "MODEL", "formats": "--format"}
+"""Options that a command line has under another name than their own."""
+
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 
@@ -102,6 +105,23 @@ def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
         return cls.model_validate(dict(options))
     except ValidationError as error:
         raise _as_input_error(error, cls, where) from None
+
+
+def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
+    """Validate what a command line gives. Raises InputError that names the flag."""
+    try:
+        return cls.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field, found = str(first["loc"][0]), first["input"]
+        flag = NOT_CALLED_SO.get(field, f"--{field.replace('_', '-')}")
+        if found in ("", ("",)):
+            raise InputError(flag, "is empty", remedy="give a value, or leave it out") from None
+        raise InputError(flag, f"{found}", accepted=_accepted(first["msg"])) from None
+
+
+def _accepted(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) -> InputError:
@@ -116,7 +136,7 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
         )
     if first["type"] == "missing":
         return InputError(where, f'"{key}" is missing', remedy=f"add {key} = ...")
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = _accepted(first["msg"])
     if not key:
         return InputError(where, message)
     return InputError(where, f'"{key}" is {first["input"]!r}', accepted=message)

@@ -29,12 +29,12 @@ def sign(folder: Path, private_key: Path) -> Path:
 
     Raises InputError where the run is damaged or the key is none.
     """
-    library = _library("signing")
-    from cryptography.exceptions import UnsupportedAlgorithm
-
     check_seal(folder)
     path = signature_of(folder)
     _check_key(private_key)
+    library = _library("signing")
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     with tempfile.TemporaryDirectory(prefix="edgecv-sign-") as temporary:
         written = Path(temporary) / path.name
         try:
@@ -48,9 +48,6 @@ def sign(folder: Path, private_key: Path) -> Path:
 
 def check_signature(folder: Path, public_key: Path) -> None:
     """Raise InputError unless the run is signed by the owner of a key, and as it was signed."""
-    library = _library("verifying")
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
     path = signature_of(folder)
     if not path.is_file():
         raise InputError(
@@ -59,6 +56,9 @@ def check_signature(folder: Path, public_key: Path) -> None:
             remedy="sign it with edgecv sign, or leave --key out",
         )
     _check_key(public_key)
+    library = _library("verifying")
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
     try:
         config = library.Config().use_elliptic_key_verifier(public_key=public_key)
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:

@@ -17,6 +17,7 @@ from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
+from edgecv.memory import NO_MEMORY, Memory
 from edgecv.pipeline import data_facts, load_source
 from edgecv.preprocessing import Preprocessing
 from edgecv.proof.comparison import compare_all, metric_of
@@ -44,7 +45,6 @@ from edgecv.registry import DATASETS, TASKS, parse_options
 from edgecv.reports.json_file import read_report
 from edgecv.store import check_seal, describe
 from edgecv.trust import Trust, check_custom_objects
-from edgecv.worker import Worker
 
 OnEvent = Callable[[Event], None]
 OnMeasured = Callable[["Measured"], None]
@@ -90,12 +90,17 @@ def validate_paths(
     reading: Reading = AS_IT_SAYS,
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
+    timed: bool = True,
+    diagnosed: bool = True,
+    memory: Memory = NO_MEMORY,
     on_event: OnEvent = lambda event: None,
     on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
+    ``timed``: latencies too; ``diagnosed``: single files are held against a float32 twin too.
+    ``memory`` keeps what files answered, for whoever measures often.
     ``reading`` is of files that no run of edgecv has written: those say all of themselves.
     ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
@@ -108,16 +113,12 @@ def validate_paths(
     check_limits(request.source, limits, "--data")
     check_custom_objects(custom_objects)
     trust = Trust(everything=trust_model, custom_objects=custom_objects)
-    with bench(threads, log, trust) as tests:
-        shape, closed = _common_shape(request, tests)
-        loaded = load_source(request.source, shape, request.seed, on_event)
-        if request.labels is not None:
-            loaded = in_order_of(loaded, len(request.labels), request.labels)
-        _check_same_images(request, loaded)
-        check_limits(loaded, limits, "--data")
-        opened = [file for file in request.files if file.artifact.path not in closed]
+    with bench(threads, log, trust, memory) as tests:
+        sizes, closed = _by_size(request, tests)
+        data_of = {size: _load(request, size, limits, on_event) for size in sizes}
+        loaded = next(iter(data_of.values()))
         reference = _reference(request, loaded, tests, on_event)
-        measurements, failures = tests.measure(opened, loaded.test.images, on_event)
+        measurements, failures = _measure(sizes, data_of, tests, on_event, timed=timed)
         if not loaded.class_names:
             loaded = _numbered(loaded, reference, measurements)
         usable, strange = _usable(measurements, len(loaded.class_names), on_event)
@@ -128,10 +129,10 @@ def validate_paths(
         on_measured(
             Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
         )
-        notes = _hints(opened, comparisons, loaded, task, tests, on_event)
-        diagnosed = diagnose(
-            unproven(request.files, paths),
-            opened,
+        notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
+        told = diagnose(
+            unproven(request.files, paths) if diagnosed else [],
+            request.files,
             comparisons,
             loaded,
             tests,
@@ -141,8 +142,8 @@ def validate_paths(
             on_event=on_event,
         )
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
-    gates += diagnosed.gates
-    notes = (*trust.notes(), *notes, *diagnosed.notes)
+    gates += told.gates
+    notes = (*trust.notes(), *notes, *told.notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 
@@ -270,34 +271,64 @@ def _reading_of(path: Path, asked: Reading) -> Reading:
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").reading
 
 
-def _common_shape(request: Request, tests: Bench) -> tuple[Shape, dict[str, str]]:
-    """Return the image shape of the baseline, or else of most files, and why others are out."""
-    shapes: dict[str, Shape] = {}
+def _by_size(request: Request, tests: Bench) -> tuple[dict[Shape, list[File]], dict[str, str]]:
+    """Return the files by the size of the images that they take, and why others are out.
+
+    A baseline is compared on images of its own size alone.
+    """
+    sizes: dict[Shape, list[File]] = {}
     failures: dict[str, str] = {}
     for file in request.files:
         try:
-            shapes[file.artifact.path] = _shape_of(file.path, file.reading, tests)
+            sizes.setdefault(_shape_of(file.path, file.reading, tests), []).append(file)
         except RuntimeFailure as failure:
             failures[file.artifact.path] = failure.reason
-    if not shapes:
+    if not sizes:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
         raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
-    if request.baseline is not None:
-        shape = _shape_of(request.baseline, request.baseline_reading, tests)
-    else:
-        ((shape, _),) = Counter(shapes.values()).most_common(1)
-    for path, found in shapes.items():
+    if request.baseline is None:
+        return sizes, failures
+    shape = _shape_of(request.baseline, request.baseline_reading, tests)
+    for found, files in sizes.items():
         if found != shape:
-            failures[path] = f"takes images of {_words(found)}, the others of {_words(shape)}"
-    return shape, failures
+            reason = f"takes images of {_words(found)}, the others of {_words(shape)}"
+            failures |= {file.artifact.path: reason for file in files}
+    return {shape: sizes.get(shape, [])}, failures
 
 
 def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
-    return tests.evaluator(runtime_of_file(path).name).open(path, reading).image
+    return tests.open(runtime_of_file(path).name, path, reading).image
 
 
 def _words(shape: Shape) -> str:
     return "x".join(map(str, shape))
+
+
+def _load(request: Request, size: Shape, limits: Gates, on_event: OnEvent) -> Dataset:
+    loaded = load_source(request.source, size, request.seed, on_event)
+    if request.labels is not None:
+        loaded = in_order_of(loaded, len(request.labels), request.labels)
+    _check_same_images(request, loaded)
+    check_limits(loaded, limits, "--data")
+    return loaded
+
+
+def _measure(
+    sizes: Mapping[Shape, Sequence[File]],
+    data_of: Mapping[Shape, Dataset],
+    tests: Bench,
+    on_event: OnEvent,
+    *,
+    timed: bool,
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Measure each file on images of the size that it takes."""
+    measurements: list[Measurement] = []
+    failures: dict[str, str] = {}
+    for size, files in sizes.items():
+        found, failed = tests.measure(files, data_of[size].test.images, on_event, timed=timed)
+        measurements += found
+        failures |= failed
+    return measurements, failures
 
 
 def _reference(
@@ -308,9 +339,9 @@ def _reference(
     on_event(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
-    worker = tests.evaluator(runtime_of_file(request.baseline).name)
-    outputs = worker.predict(request.baseline, data.test.images, reading=request.baseline_reading)
-    scale = worker.open(request.baseline, request.baseline_reading).output.scale
+    runtime, reading = runtime_of_file(request.baseline).name, request.baseline_reading
+    outputs = tests.predict(runtime, request.baseline, data.test.images, reading)
+    scale = tests.open(runtime, request.baseline, reading).output.scale
     if data.class_names and outputs.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
@@ -361,29 +392,33 @@ def _usable(
 
 
 def _hints(
-    files: Sequence[File],
+    sizes: Mapping[Shape, Sequence[File]],
+    data_of: Mapping[Shape, Dataset],
     comparisons: Sequence[Comparison],
-    data: Dataset,
     task: Task,
     tests: Bench,
     on_event: OnEvent,
 ) -> tuple[str, ...]:
     """Say what other pixels would give to files that are hardly better than guessing."""
-    places = {file.artifact.path: file for file in files}
+    places = {
+        file.artifact.path: (file, data_of[size]) for size, files in sizes.items() for file in files
+    }
     notes = []
     for each in comparisons:
-        file = places[each.artifact.path]
+        file, data = places[each.artifact.path]
         is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
         if not is_foreign or each.value is None or not is_near_chance(each.value, data):
             continue
         on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
-        worker = tests.evaluator(each.runtime)
 
         def predict(
-            images: Images, choice: Preprocessing, file: File = file, worker: Worker = worker
+            images: Images,
+            choice: Preprocessing,
+            file: File = file,
+            runtime: str = each.runtime,
         ) -> Predictions:
             reading = file.reading.model_copy(update={"preprocess": choice})
-            return worker.predict(file.path, images, reading=reading)
+            return tests.predict(runtime, file.path, images, reading)
 
         words = words_of(with_each_choice(predict, data, task), data)
         notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")

@@ -1,10 +1,14 @@
-"""What several tests need: a cache of their own, a small trained baseline, real images."""
+"""What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from edgecv.records import Report
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -20,6 +24,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["EDGECV_CACHE_DIR"]
     else:
         os.environ["EDGECV_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_measuring() -> Iterator[None]:
+    """Time each file for a moment, in the child that has predicted: none has to be fast here.
+
+    What is run in a process of its own, as users run it, is measured as theirs.
+    """
+    from edgecv import measuring
+
+    before = measuring.SECONDS_A_FILE, measuring.CORES
+    measuring.SECONDS_A_FILE, measuring.CORES = 0.05, 1
+    yield
+    measuring.SECONDS_A_FILE, measuring.CORES = before
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +59,14 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("output") / "exported"
     train(Flags(data="digits", epochs=3).to_recipe(), Store(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def main_report(output: Path) -> "Report":
+    """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
+    from edgecv.flags import Flags
+    from edgecv.pipeline import run
+    from edgecv.store import Store
+
+    recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
+    return run(recipe, Store(output))

@@ -66,6 +66,21 @@ def test_another_order_is_found_where_the_model_has_one() -> None:
         check_order(answers(labels, swapped, 0.9), labels, names, "model.keras")
 
 
+@pytest.mark.parametrize("accuracy", [0.2, 0.35])
+def test_a_poor_model_whose_other_order_is_poor_too_is_a_note_and_no_stop(accuracy: float) -> None:
+    """Hardly trained, it has favourites among the classes: another order is no better a model."""
+    names = tuple("abcdefghij")
+    labels = np.random.default_rng(1).integers(0, 10, 2000)
+    moved = [*range(1, 10), 0]
+    predictions = answers(labels, moved, accuracy)
+    assert better_order(predictions, labels, names) is not None
+    note = check_order(predictions, labels, names, "model.keras")
+    assert note is not None
+    assert "and would be on" in note
+    assert "outputs stood for" in note
+    assert "--labels" in note
+
+
 @pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("images", [40, 200, 2000])
 def test_no_other_order_is_found_by_chance(accuracy: float, images: int) -> None:

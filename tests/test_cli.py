@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+from edgecv.records import Report
 
 
 def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -26,73 +26,6 @@ def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
-
-
-WRONG = [
-    (["frob"], "No such command"),
-    (["gate", "exported/nothing"], "is not a run folder"),
-    (["gate", "/usr", "--against", "mine.lock"], "edgecv gate RUN --update --against mine.lock"),
-    (["gate", "/usr", "--junit", "nowhere/j.xml"], "--junit: there is no folder nowhere"),
-    (["compress", "--quantise", "int8"], "--quantize"),
-    (["compress", "--quantize", "int4"], "int16x8"),
-    (["compress", "--quantize", "float16"], "--format tflite"),
-    (["compress", "--data", "digit"], 'did you mean "digits"'),
-    (["compress", "--data", "digits", "--architecture", "resnet9"], "cifar_cnn"),
-    (["compress", "--data", "digits", "--epochs", "many"], "valid integer"),
-    (["compress", "--data", "digits", "--name", "a/b"], "letters, digits"),
-    (["compress", "--data", "digits", "--skip-bad-images"], "leave it out"),
-    (["compress", "missing.keras", "--data", "digits"], "no file missing.keras"),
-    (["compress", "missing.keras", "--data", "digits", "--dry-run"], "no file missing.keras"),
-    (["compress", "--data", "digits", "--output", ""], "--output: is empty"),
-    (["compress", "--data", ""], "empty"),
-    (["validate", "model.pt", "model.pt", "--data", "digits"], "given twice"),
-    (["validate", "model.pt", "--data", "digits", "--max-drop", "nan"], "--max-drop"),
-    (["validate", "model.pt", "--data", "digits", "--drop-on", "bound"], "max_drop_points"),
-    (["validate", "model.pt", "--data", "digits", "--max-size", "35"], "35KB or 1.2MB"),
-    (["compress", "--data", "digits", "--max-flips", "1.5"], "--max-flips"),
-    (["compress", "--data", "digits", "--max-latency", "50"], "50us or 1.5ms"),
-    (["validate", "model.pt", "--data", "digits", "--threads", "0"], "--threads"),
-    (["validate", "model.pt", "--skip-bad-images"], "goes with --data"),
-    (["compress", "model.pt", "--data", "digits"], ".keras"),
-    (["compress", "--recipe", "missing.toml"], "cannot be read"),
-    (["compress", "--recipe", str(RECIPES / "quickstart.toml"), "--epochs", "3"], "--epochs"),
-    (["train", "--data", "digits", "--schedule", "best"], "default, reference"),
-    (["validate", "missing.tflite"], "there is no missing.tflite"),
-    (["validate", "model.pt", "--data", "digits"], "has the ending"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(w[0])[:60] for w in WRONG])
-def test_wrong_input_is_one_line_and_writes_nothing_and_loads_no_tensorflow(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
-    (tmp_path / "model.pt").write_bytes(b"PK")
-    program = (
-        "import sys; from edgecv.__main__ import main\n"
-        "code = main()\n"
-        "print('tensorflow' in sys.modules); sys.exit(code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == "False\n"
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("edgecv: ")
-    assert message in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
-
-
-def test_too_many_calibration_images_are_refused_before_training(tmp_path: Path) -> None:
-    done = edgecv("compress", "--data", "digits", "--calibration-images", "5000", folder=tmp_path)
-    assert done.returncode == 2
-    assert "5000 asked for; accepted: up to 202 with digits" in done.stderr
-    assert "training" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:
@@ -115,20 +48,24 @@ def test_compress_with_json_and_a_gate(output: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "WARNING" not in done.stderr
     assert (output / "cli" / "log.txt").exists()
-    table = edgecv("validate", output / "cli", folder=output.parent)
+    twin = output / "cli" / "float32.tflite"  # Opened sooner than the Keras model.
+    table = edgecv("validate", output / "cli", "--baseline", twin, folder=output.parent)
     assert table.returncode == 0
     assert "int8.tflite" in table.stdout
     assert "PASSED" in table.stdout
     assert "no worse than 1 point (95%)" in table.stdout
     few = edgecv(
-        "validate", output / "cli", "--max-drop", "0.01", "--drop-on", "bound", folder=output.parent
-    )
+        "validate", output / "cli", "--baseline", twin, "--max-drop", "0.01", "--drop-on", "bound",
+        folder=output.parent,
+    )  # fmt: skip
     assert few.returncode == 4, few.stdout
     assert "cannot tell with" in few.stdout
 
 
-def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> None:
-    model = next(output.glob("baselines/*/model.keras"))
+def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(
+    main_report: Report, output: Path
+) -> None:
+    model = output / "main" / "float32.tflite"
     noise = output.parent / "noise.tflite"
     noise.write_bytes(np.random.default_rng(0).bytes(999))
     done = edgecv("validate", model, noise, "--data", "digits", folder=output.parent)
@@ -137,38 +74,41 @@ def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(output: Path) -> N
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["schema"], ["--version"]])
+REDIRECTED = {">&-": 0, "| true": 0, ">/dev/full": 3}
+
+
+@pytest.mark.parametrize(
+    ("argument", "redirect"),
+    [
+        pytest.param(argument, redirect, marks=() if argument == "list" else pytest.mark.slow)
+        for argument in ("list", "--help", "schema", "--version")
+        for redirect in REDIRECTED
+    ],
+)
 def test_an_output_that_cannot_be_written_is_a_line_or_nothing(
-    arguments: list[str], tmp_path: Path
+    argument: str, redirect: str, tmp_path: Path
 ) -> None:
-    command = f"{sys.executable} -m edgecv {' '.join(arguments)}"
-    for redirect, codes in ((">&-", (0,)), ("| true", (0,)), (">/dev/full", (3,))):
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", f"{command} {redirect}"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in codes, (redirect, done.stderr)
-        assert done.stderr.count("\n") <= 1
-        assert "Traceback" not in done.stderr
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m edgecv {argument} {redirect}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == REDIRECTED[redirect], done.stderr
+    assert done.stderr.count("\n") <= 1
+    assert "Traceback" not in done.stderr
 
 
-def test_a_narrow_terminal_gets_the_whole_table(output: Path) -> None:
+def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
     import io
 
     from rich.console import Console
 
     from edgecv.console import narrow_table
-    from edgecv.flags import Flags
-    from edgecv.pipeline import run
-    from edgecv.store import Store
 
-    recipe = Flags(data="digits", epochs=3, name="narrow").to_recipe()
-    report = run(recipe, Store(output))
     text = io.StringIO()
-    Console(file=text, width=80).print(narrow_table(report))
+    Console(file=text, width=80).print(narrow_table(main_report))
     assert "…" not in text.getvalue()
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
 
@@ -181,7 +121,9 @@ def test_list_shows_what_is_registered(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_interruption_keeps_the_work_and_leaves_no_half_run(
     tmp_path: Path, number: signal.Signals
 ) -> None:

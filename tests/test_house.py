@@ -49,9 +49,13 @@ FLOORS = (
     ("tasks", "datasets", "architectures", "importers", "techniques", "exporters", "runtimes"),
     (
         "recipe",
+        "recipe_parts",
+        "recipe_schema",
         "flags",
+        "flag_values",
         "gate_flags",
         "training",
+        "memory",
         "measuring",
         "baseline",
         "adopting",
@@ -74,8 +78,9 @@ FLOORS = (
         "doctor",
         "diagnosis",
         "gating",
+        "asserting",
     ),
-    ("console", "cli", "__main__"),
+    ("console", "cli", "pytest_plugin", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PLUGIN_FOLDERS = FLOORS[2]

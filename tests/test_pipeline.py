@@ -1,6 +1,7 @@
 """The main job end to end, on real digits: what is written, what it says, what is reused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,26 @@ RUN_FILES = {
 
 
 @pytest.fixture(scope="module")
-def report(output: Path) -> Report:
-    recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
-    return run(recipe, Store(output))
+def report(main_report: Report) -> Report:
+    return main_report
+
+
+@pytest.fixture
+def copied(report: Report, output: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run that a test may change."""
+    return Path(shutil.copytree(output / "main", tmp_path / "copied"))
+
+
+def noise(path: Path, *, test: int = 30) -> Path:
+    """Write images of ten classes that say nothing: other ones each time."""
+    random = np.random.default_rng()
+    images = random.integers(0, 256, (90 + test, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(90 + test) % 10
+    train, rest = slice(0, 90), slice(90, None)
+    np.savez(
+        path, x_train=images[train], y_train=labels[train], x_test=images[rest], y_test=labels[rest]
+    )
+    return path
 
 
 def test_a_run_directory_holds_all_that_was_promised(report: Report, output: Path) -> None:
@@ -116,33 +134,32 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(output: Path) -> None:
     assert (mine / "thesis.txt").read_text() == "precious"
 
 
-def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(output: Path) -> None:
-    random = np.random.default_rng(0)
-    data = output.parent / "noise.npz"
-    labels = np.arange(200) % 10
-    np.savez(
-        data,
-        x_test=random.integers(0, 256, (200, 32, 32, 3), dtype=np.uint8),
-        y_test=labels,
-        x_train=random.integers(0, 256, (200, 32, 32, 3), dtype=np.uint8),
-        y_train=labels,
-    )
-    recipe = Flags(data=str(data), epochs=1, name="noise", formats=("tflite",), max_drop=0.0)
-    report = run(recipe.to_recipe(), Store(output))
-    gate = next(gate for gate in report.gates if gate.name == "max_drop_points")
+def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
+    model, data = output / "main" / "baseline.keras", noise(tmp_path / "noise.npz", test=200)
+    flags = Flags(
+        model=str(model), data=str(data), name="noise", formats=("tflite",), max_drop=0.0,
+        max_size="1KB",
+    )  # fmt: skip
+    failed = run(flags.to_recipe(), Store(output))
+    assert failed.outcome == "failed"
+    gates = {gate.name: gate for gate in failed.gates}
     drop = -next(
         each.difference_points
-        for each in report.comparisons
+        for each in failed.comparisons
         if not each.is_twin  # type: ignore[operator, misc]
     )
-    assert gate.outcome == ("failed" if drop > 1e-9 else "passed")
+    assert gates["max_drop_points"].outcome == ("failed" if drop > 1e-9 else "passed")
+    assert gates["max_bytes"].outcome == "failed"
     assert (output / "noise" / "report.json").exists()
 
 
 def test_more_calibration_images_than_there_are(output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, name="many", calibration_images=5000).to_recipe()
+    recipe = Flags(data="digits", epochs=3, name="many").to_recipe()
+    exports = tuple(each.model_copy(update={"calibration_images": 5000}) for each in recipe.exports)
     with pytest.raises(InputError, match=r"5000 asked for; accepted: up to \d+ with digits"):
-        run(recipe, Store(output))
+        run(recipe.replace(exports=exports), Store(output))
     assert not (output / "many").exists()
 
 
@@ -208,7 +225,13 @@ def test_the_report_says_which_images_make_the_difference(report: Report) -> Non
 
 
 def test_validate_holds_limits_of_its_own(report: Report, output: Path) -> None:
-    again = edgecv.validate(output / "main", max_size="1KB", min_agreement="1%", min_speedup=0.01)
+    again = edgecv.validate(
+        output / "main",
+        baseline=output / "main" / "float32.onnx",
+        max_size="1KB",
+        min_agreement="1%",
+        min_speedup=0.01,
+    )
     found = {(gate.name, gate.artifact): gate.outcome for gate in again.gates}
     for name in ("int8.tflite", "int8.onnx"):
         assert found["max_bytes", name] == "failed"
@@ -219,7 +242,9 @@ def test_validate_holds_limits_of_its_own(report: Report, output: Path) -> None:
 def test_a_run_of_twins_alone_is_held_to_limits_by_validate(output: Path) -> None:
     recipe = Flags(data="digits", epochs=3, name="twins", quantize="none", formats=("tflite",))
     run(recipe.to_recipe(), Store(output))
-    again = edgecv.validate(output / "twins", max_size="1KB")
+    again = edgecv.validate(
+        output / "twins", baseline=output / "twins" / "float32.tflite", max_size="1KB"
+    )
     assert [gate.outcome for gate in again.gates if gate.name == "max_bytes"] == ["failed"]
 
 
@@ -234,45 +259,33 @@ def test_a_recipe_that_is_run_on_another_machine_does_not_judge_its_latency(outp
     assert "machine 0123456789ab" in gate.reason
 
 
-def test_validate_of_a_changed_run_is_refused(report: Report, output: Path) -> None:
-    run(Flags(data="digits", epochs=3, name="changed").to_recipe(), Store(output))
-    path = output / "changed" / "int8.tflite"
+def test_validate_of_a_changed_run_is_refused(copied: Path) -> None:
+    edgecv.load_report(copied)
+    path = copied / "int8.tflite"
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
     with pytest.raises(InputError, match="SHA-256 differs"):
-        edgecv.validate(output / "changed")
+        edgecv.validate(copied)
 
 
-def test_validate_of_two_runs_at_once_is_refused(report: Report, output: Path) -> None:
-    run(Flags(data="digits", epochs=3, name="other").to_recipe(), Store(output), force=True)
+def test_validate_of_two_runs_at_once_is_refused(copied: Path, output: Path) -> None:
     with pytest.raises(InputError, match=r"more than one run; validate them one after the other"):
-        edgecv.validate([output / "main", output / "other"])
+        edgecv.validate([output / "main", copied])
 
 
-def test_validate_notices_that_the_images_are_others(output: Path, tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-
-    def write() -> None:
-        images = random.integers(0, 256, (120, 32, 32, 3), dtype=np.uint8)
-        labels = np.arange(120) % 10
-        train, test = slice(0, 90), slice(90, 120)
-        np.savez(
-            tmp_path / "data.npz",
-            x_train=images[train],
-            y_train=labels[train],
-            x_test=images[test],
-            y_test=labels[test],
-        )
-
-    write()
-    flags = Flags(data=str(tmp_path / "data.npz"), epochs=1, name="moved", formats=("tflite",))
+def test_validate_notices_that_the_images_are_others(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
+    model, data = output / "main" / "baseline.keras", noise(tmp_path / "data.npz")
+    flags = Flags(model=str(model), data=str(data), name="moved", formats=("tflite",))
     run(flags.to_recipe(), Store(output))
-    edgecv.validate(output / "moved")
-    write()
+    twin = output / "moved" / "float32.tflite"  # As good as the Keras model, and opened sooner.
+    edgecv.validate(output / "moved", baseline=twin)
+    noise(data)
     with pytest.raises(InputError, match="other test images"):
-        edgecv.validate(output / "moved")
-    edgecv.validate(output / "moved", data=tmp_path / "data.npz")
+        edgecv.validate(output / "moved", baseline=twin)
+    edgecv.validate(output / "moved", baseline=twin, data=data)
 
 
 def test_logits_become_probabilities_before_they_are_compared(
@@ -313,7 +326,9 @@ def test_a_file_of_another_shape_does_not_take_the_others_down(
     assert len(result.comparisons) == 1
 
 
-def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: Path) -> None:
+def test_a_test_split_alone_is_enough_to_validate_and_to_convert(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -331,6 +346,14 @@ def test_validate_on_a_test_split_alone(report: Report, output: Path, tmp_path: 
     assert result.data.splits["test"].images == 30
     assert result.data.splits["train"].images == 0
     assert result.comparisons[0].agreement is not None
+    converted = edgecv.compress(
+        output / "main" / "baseline.keras",
+        data=tmp_path / "only",
+        quantize="dynamic",
+        formats="tflite",
+        output=tmp_path / "exported",
+    )
+    assert [each.artifact.precision for each in converted.comparisons] == ["float32", "dynamic"]
 
 
 def test_a_bad_file_is_a_line_and_the_good_one_is_still_measured(

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from edgecv.errors import InputError
 from edgecv.flags import Flags
-from edgecv.recipe import load_recipe, parse_recipe, recipe_schema
-from edgecv.registry import ARCHITECTURES, EXPORTERS, parse_options
+from edgecv.recipe import load_recipe, parse_recipe
+from edgecv.recipe_schema import recipe_schema
+from edgecv.registry import ARCHITECTURES, EXPORTERS
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 MINIMAL: dict[str, Any] = {
@@ -104,6 +105,9 @@ WRONG = [
     (changed(baseline={"training": {"epochs": 0}}), '"epochs" is 0', "baseline.training"),
     (changed(baseline={"training": {"schedule": "defualt"}}), "unknown schedule", "default"),
     (changed(baseline={"training": {"decay": "step"}}), "\"decay\" is 'step'", "cosine"),
+    (changed(baseline={"preprocess": "0..1"}), "preprocess is for a model", "by itself"),
+    (changed(baseline={"labels": ["a", "b"]}), "labels are of a model", "those of data"),
+    (changed(baseline={"trust": True}), "trust and custom_objects are for a model", "is ours"),
     (
         changed(baseline={"model": "m.keras", "architecture": "cifar_cnn"}),
         "names a model and how to train one",
@@ -123,58 +127,6 @@ def test_a_wrong_recipe_is_one_line_with_place_and_remedy(
     assert "\n" not in message
     assert found in message
     assert accepted in message
-
-
-FLAGS_WRONG = [
-    (Flags(quantize="int9"), "--quantize", 'did you mean "int8"'),
-    (Flags(quantize="float16"), "onnx", "--format tflite"),
-    (Flags(formats=("tflight",)), "--format", 'did you mean "tflite"'),
-    (Flags(architecture="cifar_cn"), "--architecture", 'did you mean "cifar_cnn"'),
-    (Flags(data="cifar-10"), "--data", "cifar10"),
-    (Flags(data="no/such/folder"), "--data", "neither"),
-    (Flags(data="digits", name="../up"), "--name", "letters"),
-    (Flags(data="digits", max_drop=-0.5), "--max-drop", "greater than or equal to 0"),
-    (Flags(data="digits", epochs=0), "--epochs", "greater than or equal to 1"),
-    (Flags(data="digits", threads=0), "threads", "greater than or equal to 1"),
-    (Flags(data="digits", schedule="fast"), "--schedule", "default, reference"),
-    (Flags(data="digits", calibration_images=0), "--calibration-images", "equal to 1"),
-    (
-        Flags(data="digits", formats=("tflite",), quantize="float16", calibration_images=9),
-        "--calibration-images",
-        "needs no calibration",
-    ),
-    (Flags(model="m.keras", architecture="cifar_cnn"), "--architecture", "beside MODEL"),
-    (Flags(data="digits", shrink="half"), "--shrink", "0.5, 1.2Mmacs, 30kparams, 35KB"),
-    (Flags(data="digits", shrink="35 bananas"), "--shrink", '"35 bananas"'),
-    (Flags(data="digits", shrink="35KB,20KB"), "--shrink", "int8_bytes twice"),
-    (Flags(data="digits", shrink="1.5"), "--shrink", "has no unit"),
-    (Flags(data="digits", shrink="1.0"), "--shrink", "less than 1"),
-    (Flags(data="digits", shrink="35KB", quantize="none"), "--shrink", "of an int8 tflite file"),
-    (Flags(data="digits", shrink="0.5x"), "--shrink", "greater than 1"),
-    (Flags(data="digits", shrink="0KB"), "--shrink", "greater than or equal to 1"),
-    (Flags(data="digits", shrink=","), "--shrink", "accepted"),
-    (Flags(recipe=str(RECIPES / "quickstart.toml"), distil=True), "--distil", "--recipe"),
-    (Flags(recipe=str(RECIPES / "quickstart.toml"), shrink="0.5"), "--shrink", "--recipe"),
-    (Flags(data="digits", prune="half"), "--prune", "0.5, or 2:4"),
-    (Flags(data="digits", prune="1.5"), "--prune", "less than 1"),
-    (Flags(data="digits", prune="3:4"), "--prune", "'2:4'"),
-    (Flags(data="digits", qat=True, quantize="none"), "--quantize", 'leave "qat" out'),
-    (Flags(data="digits", cluster=1), "--cluster", "equal to 2"),
-    (Flags(data="digits", quantize="float32"), "--quantize", 'say "none"'),
-    (Flags(data="digits", max_drop=float("nan")), "--max-drop", "nan"),
-    (Flags(data="digits", max_drop=float("inf")), "--max-drop", "less than"),
-    (Flags(recipe=str(RECIPES / "quickstart.toml"), quantize="int8"), "--quantize", "--recipe"),
-    (Flags(recipe="none.toml"), "none.toml", "cannot be read"),
-]
-
-
-@pytest.mark.parametrize(("flags", "where", "rest"), FLAGS_WRONG)
-def test_a_wrong_flag_is_named(flags: Flags, where: str, rest: str) -> None:
-    with pytest.raises(InputError) as caught:
-        flags.to_recipe()
-    assert where in str(caught.value)
-    assert rest in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +151,6 @@ def test_a_number_of_five_thousand_digits(tmp_path: Path) -> None:
 def test_a_recipe_that_never_ends() -> None:
     with pytest.raises(InputError, match="larger than a recipe"):
         load_recipe(Path("/dev/zero"))
-
-
-@pytest.mark.parametrize("field", ["model", "quantize", "data", "name", "recipe", "schedule"])
-def test_an_empty_flag_is_a_variable_that_was_never_set(field: str) -> None:
-    with pytest.raises(InputError, match=f'"{field}" is .*empty'):
-        parse_options(Flags, {field: ""}, "command line")
 
 
 def test_formats_may_stand_behind_commas() -> None:

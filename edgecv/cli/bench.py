@@ -33,10 +33,10 @@ def bench(
     def work(screen: "Screen") -> int:
         from edgecv.bench_words import to_json, to_text
         from edgecv.benching import Settings, bench_files
-        from edgecv.registry import parse_options
+        from edgecv.registry import parse_flags
 
         options = {"threads": threads, "batch": batch, "budget": budget}
-        settings = parse_options(Settings, options, "command line")
+        settings = parse_flags(Settings, options)
         found = bench_files(paths, settings, on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(found) if as_json else to_text(found))
         screen.warn(f"{path}: {reason}" for path, reason in found.failures.items())

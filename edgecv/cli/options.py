@@ -20,8 +20,16 @@ CustomObjects = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, a .npz, or a "
-        "folder of images without labels.",
+        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, or a .npz.",
+        show_default="cifar10",
+    ),
+]
+DataOfRun = Annotated[
+    str | None,
+    typer.Option(
+        help="cifar10, digits, a folder or .zip with train/CLASS/ and test/CLASS/, a .npz, or for "
+        "a MODEL a folder of images without labels. For a MODEL that is only converted (none, "
+        "float16, dynamic) test/ alone is enough.",
         show_default="cifar10",
     ),
 ]

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def recipe_of(options: dict[str, Any]) -> "Recipe":
     """Return the recipe that a command line is. Raises InputError that names the flag."""
     from edgecv.flags import Flags
-    from edgecv.registry import parse_options
+    from edgecv.registry import parse_flags
 
-    return parse_options(Flags, options, "command line").to_recipe()
+    return parse_flags(Flags, options).to_recipe()
 
 
 def on_screen(work: "Callable[[Screen], int]") -> None:

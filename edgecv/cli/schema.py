@@ -14,7 +14,7 @@ def schema() -> None:
     def work(screen: "Screen") -> int:
         import json
 
-        from edgecv.recipe import recipe_schema
+        from edgecv.recipe_schema import recipe_schema
 
         screen.answer(json.dumps(recipe_schema(), indent=2))
         return 0

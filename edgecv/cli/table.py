@@ -7,7 +7,7 @@ import typer
 
 from edgecv.cli.options import (
     AsJson,
-    Data,
+    DataOfRun,
     Output,
 )
 from edgecv.cli.running import on_screen
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def table(
     recipes: Annotated[list[Path], typer.Argument(help="Recipes: .toml files.")],
-    data: Data = None,
+    data: DataOfRun = None,
     output: Output = "exported",
     as_json: AsJson = False,
 ) -> None:

@@ -89,7 +89,7 @@ def validate(
         from edgecv.proof.gates import exit_code
         from edgecv.proof.limits import Gates
         from edgecv.reading import reading_of
-        from edgecv.registry import parse_options
+        from edgecv.registry import parse_flags
         from edgecv.validation import validate_paths
 
         report = validate_paths(
@@ -98,7 +98,7 @@ def validate(
             baseline=baseline,
             threads=threads,
             labels=None if labels is None else Path(labels),
-            limits=parse_options(GateFlags, limits, "command line").changed(Gates()),
+            limits=parse_flags(GateFlags, limits).changed(Gates()),
             skip_bad_images=skip_bad_images,
             reading=reading_of(preprocess, layout, input_size),
             trust_model=trust_model,

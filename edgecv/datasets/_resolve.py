@@ -27,7 +27,7 @@ def resolve(text: str, *, skip_bad_images: bool = False) -> DatasetSource:
 
 def _find(text: str, skip_bad_images: bool) -> DatasetSource:
     where = f"--data {printable(text)}"
-    names = _names()
+    names = named_data()
     if text in names:
         return parse_options(DATASETS.classes[text], {}, where)
     path = locate(text)
@@ -35,7 +35,7 @@ def _find(text: str, skip_bad_images: bool) -> DatasetSource:
         raise InputError(
             "--data",
             f'"{printable(text)}" is neither a data set nor a file',
-            accepted=_accepted(),
+            accepted=accepted_data(),
             remedy=nearest(text.lower(), names),
         )
     for cls in DATASETS.classes.values():
@@ -45,10 +45,10 @@ def _find(text: str, skip_bad_images: bool) -> DatasetSource:
     if path.is_dir():
         there = sorted(os.listdir(path))
         found = f"neither train/ nor test/ is in it; there is {listed(there, 5) or 'nothing'}"
-    raise InputError(where, found, accepted=_accepted())
+    raise InputError(where, found, accepted=accepted_data())
 
 
-def _names() -> list[str]:
+def named_data() -> list[str]:
     """Name the data sets that need no path."""
     return [
         name
@@ -57,8 +57,9 @@ def _names() -> list[str]:
     ]
 
 
-def _accepted() -> str:
+def accepted_data() -> str:
+    """Say what may be given."""
     return (
-        f"{', '.join(_names())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
+        f"{', '.join(named_data())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
         "a folder of images without labels"
     )

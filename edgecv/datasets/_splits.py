@@ -216,8 +216,7 @@ def _deal(
     Calibration is interleaved by class, so that its first N images show all classes evenly.
     """
     images = len(labels)
-    calibrating = _share(sizes, min(CALIBRATION_IMAGES, images * CALIBRATION_PERCENT // 100))
-    calibrating = np.minimum(calibrating, sizes - 2)
+    calibrating = calibrating_of(sizes)
     validating = np.minimum(_share(sizes, round(images * validation)), sizes - 1 - calibrating)
 
     by_class = np.argsort(labels, kind="stable")
@@ -232,6 +231,13 @@ def _deal(
         interleaved[is_calibration[interleaved]],
         np.flatnonzero(~is_train & ~is_calibration),
     )
+
+
+def calibrating_of(sizes: _Integers) -> _Integers:
+    """Return how many images of each class calibrate, of classes with ``sizes`` training images."""
+    images = int(sizes.sum())
+    shares = _share(sizes, min(CALIBRATION_IMAGES, images * CALIBRATION_PERCENT // 100))
+    return np.minimum(shares, sizes - 2)
 
 
 def _share(sizes: _Integers, total: int) -> _Integers:

@@ -12,6 +12,7 @@ from edgecv.datasets._download import Remote, fetch
 from edgecv.datasets._files import locate
 from edgecv.datasets._pickles import Damaged
 from edgecv.datasets._pixels import check_shape, fit_all
+from edgecv.datasets._splits import CALIBRATION_IMAGES
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Shape
 
@@ -48,6 +49,10 @@ class Cifar10(DatasetSource):
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Make the source of a local archive or folder. It has no image files to be bad."""
         return cls(path=str(path))
+
+    def most_calibration_images(self) -> int:
+        """Return the most that is set apart of any data: there are enough images."""
+        return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Read the batches, once downloaded: see DatasetSource."""

@@ -13,6 +13,8 @@ from edgecv.errors import InputError
 from edgecv.records import Dataset, Shape
 
 TEST_FRACTION = 0.25
+CALIBRATION_IMAGES = 202
+"""What splitting them leaves to calibrate with, always."""
 TEST_SEED = 0
 """Not the run's seed: every run reports on the same test images."""
 
@@ -39,6 +41,10 @@ class Digits(DatasetSource):
         raise InputError(
             f"--data {path}", "the digits come with edgecv", accepted=f"--data {cls.name}"
         )
+
+    def most_calibration_images(self) -> int:
+        """Return what is always left to calibrate with."""
+        return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Enlarge the digits: see DatasetSource."""

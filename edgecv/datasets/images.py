@@ -17,6 +17,7 @@ from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits, locate
 from edgecv.datasets._layout import read_layout
 from edgecv.datasets._pixels import BadImage, check_shape, decode, notes_of
 from edgecv.datasets._pool import in_batches
+from edgecv.datasets._splits import calibrating_of
 from edgecv.datasets._words import counted, listed, were
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Images, Shape
@@ -47,16 +48,28 @@ class ImageTree(DatasetSource):
         """Make the source of a folder or a zip."""
         return cls(path=str(path), skip_bad_images=skip_bad_images)
 
+    def most_calibration_images(self) -> int | None:
+        """Return what the training images that lie there leave; None where there is no such tree.
+
+        0 where there is test/ alone.
+        """
+        where = f"--data {self.path}"
+        tree = _tree(locate(self.path), where)
+        if tree is None:
+            return None
+        layout = read_layout(tree.listing(), where)
+        if not layout.train:
+            return 0
+        sizes = np.bincount([label for _, label in layout.train])
+        return max(1, int(calibrating_of(sizes).sum()))
+
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Decode the images, or find them decoded: see DatasetSource."""
         where = f"--data {self.path}"
         path = locate(self.path)
         check_shape(shape, where)
-        if os.path.isdir(path):
-            tree: Tree = Folder(path, where)
-        elif os.path.isfile(path):
-            tree = Archive(path, where)
-        else:
+        tree = _tree(path, where)
+        if tree is None:
             raise InputError(where, "there is no such file or folder", accepted=LAYOUT)
         decoded = cached(
             lambda: _decode_tree(tree, shape, where, self.skip_bad_images, progress),
@@ -66,6 +79,12 @@ class ImageTree(DatasetSource):
             self.skip_bad_images,
         )
         return decoded.split(path.resolve().name, where, self.validation, seed)
+
+
+def _tree(path: Path, where: str) -> Tree | None:
+    if os.path.isdir(path):
+        return Folder(path, where)
+    return Archive(path, where) if os.path.isfile(path) else None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from edgecv.datasets._arrays import read_arrays
 from edgecv.datasets._cache import Decoded, cached
 from edgecv.datasets._files import locate
 from edgecv.datasets._pixels import fit_all
+from edgecv.datasets._splits import CALIBRATION_IMAGES
 from edgecv.datasets._words import printable
 from edgecv.errors import InputError
 from edgecv.records import Dataset, Images, Labels, Shape
@@ -38,6 +39,10 @@ class Npz(DatasetSource):
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Make the source of a .npz. It has no image files to be bad."""
         return cls(path=str(path))
+
+    def most_calibration_images(self) -> int:
+        """Return the most that is set apart of any data: how many there are takes reading."""
+        return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Read and check the arrays: see DatasetSource."""

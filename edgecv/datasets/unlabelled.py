@@ -9,7 +9,7 @@ from edgecv.contracts import DatasetSource, Progress
 from edgecv.datasets._cache import Decoded, cached
 from edgecv.datasets._files import Folder, has_splits, locate
 from edgecv.datasets._pixels import SUFFIXES, check_shape
-from edgecv.datasets._splits import without_labels
+from edgecv.datasets._splits import CALIBRATION_IMAGES, without_labels
 from edgecv.datasets._words import counted, listed, were
 from edgecv.datasets.images import decode_files
 from edgecv.errors import InputError
@@ -41,6 +41,15 @@ class UnlabelledImages(DatasetSource):
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Make the source of a folder."""
         return cls(path=str(path), skip_bad_images=skip_bad_images)
+
+    def most_calibration_images(self) -> int | None:
+        """Return a third of the images that lie there; None where there is no such folder."""
+        path = locate(self.path)
+        if not path.is_dir():
+            return None
+        files = Folder(path, f"--data {self.path}", whole=True).listing().files
+        images = sum(name.lower().endswith(SUFFIXES) for name in files)
+        return max(1, min(CALIBRATION_IMAGES, images // 3))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Decode the images, or find them decoded: see DatasetSource."""

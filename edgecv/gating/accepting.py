@@ -17,7 +17,7 @@ from edgecv.gating.lock import (
     Lock,
 )
 from edgecv.proof.limits import Gates
-from edgecv.records import Comparison, Report
+from edgecv.records import Comparison, Latency, Report
 from edgecv.registry import parse_options
 from edgecv.store import tree_sha256
 from edgecv.validation import Measured
@@ -40,8 +40,6 @@ def accepted_run(
     """Return the lock of a run that was just measured. Raises InputError without a baseline."""
     if report.baseline is None or not report.comparisons:
         raise InputError(name, "has nothing to accept", accepted="a run with its baseline")
-    latencies = {each.latency.threads for each in report.comparisons}
-    speeds = {each.artifact.path: _speed(each) for each in report.comparisons}
     tables = {
         "schema_version": 1,
         "name": name,
@@ -61,9 +59,7 @@ def accepted_run(
         ),
         "artifacts": {each.artifact.path: _artifact(each, measured) for each in report.comparisons},
         "versions": versions(report),
-        "speed": AcceptedSpeeds(
-            machine=report.environment["machine"], threads=max(latencies), artifacts=speeds
-        ),
+        "speed": _speeds(report),
     }
     return parse_options(Lock, tables, name)
 
@@ -75,6 +71,8 @@ def steady(new: Lock, old: Lock) -> Lock:
     accepted away by a few percent at each update.
     """
     before, now = old.speed, new.speed
+    if before is None or now is None:
+        return new
     if (before.machine, before.threads, old.versions) != (now.machine, now.threads, new.versions):
         return new
     kept = {
@@ -125,11 +123,25 @@ def _artifact(comparison: Comparison, measured: Measured) -> AcceptedArtifact:
     )
 
 
-def _speed(comparison: Comparison) -> AcceptedSpeed:
+def _speeds(report: Report) -> AcceptedSpeeds | None:
+    """Return the speeds of what was timed, None where nothing was."""
+    threads = [each.latency.threads for each in report.comparisons if each.latency]
+    if not threads:
+        return None
+    speeds = {
+        each.artifact.path: _speed(each, each.latency)
+        for each in report.comparisons
+        if each.latency
+    }
+    machine = report.environment["machine"]
+    return AcceptedSpeeds(machine=machine, threads=max(threads), artifacts=speeds)
+
+
+def _speed(comparison: Comparison, latency: Latency) -> AcceptedSpeed:
     """Return times in three figures: more of them is noise that a diff would show each time."""
     speedup = comparison.speedup
     return AcceptedSpeed(
-        median_us=float(f"{comparison.latency.median_us:.3g}"),
+        median_us=float(f"{latency.median_us:.3g}"),
         speedup=None if speedup is None else float(f"{speedup:.3g}"),
     )
 

@@ -30,8 +30,11 @@ def has_same_images(lock: Lock, report: Report) -> bool:
 
 def speed_is_comparable(lock: Lock, report: Report) -> bool:
     """Tell whether speed-ups were measured on the same kind of machine, with as many threads."""
-    threads = {each.latency.threads for each in report.comparisons}
-    return report.environment["machine"] == lock.speed.machine and threads <= {lock.speed.threads}
+    speed = lock.speed
+    if speed is None:
+        return False
+    threads = {each.latency.threads for each in report.comparisons if each.latency}
+    return report.environment["machine"] == speed.machine and threads == {speed.threads}
 
 
 def surroundings(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str, ...]:
@@ -125,9 +128,10 @@ def _pair(
 
 
 def _then(path: str, lock: Lock) -> Figures | None:
-    artifact, speed = lock.artifacts.get(path), lock.speed.artifacts.get(path)
+    artifact = lock.artifacts.get(path)
     if artifact is None:
         return None
+    speed = None if lock.speed is None else lock.speed.artifacts.get(path)
     return Figures(
         sha256=artifact.sha256,
         bytes=artifact.bytes,
@@ -149,7 +153,7 @@ def _now(comparison: Comparison) -> Figures:
         value=comparison.value,
         agreement=comparison.agreement,
         flips=None if statistics is None else statistics.flips.count,
-        median_us=comparison.latency.median_us,
+        median_us=None if comparison.latency is None else comparison.latency.median_us,
         speedup=comparison.speedup,
     )
 

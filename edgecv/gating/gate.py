@@ -47,7 +47,7 @@ def gate_run(
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
     if threads is None:
-        threads = 1 if old is None else old.speed.threads
+        threads = 1 if old is None or old.speed is None else old.speed.threads
     measured: list[Measured] = []
     report = validate_paths(
         [run],
@@ -70,20 +70,32 @@ def gate_run(
 def accept(
     name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
 ) -> Judgement:
-    """Write a lock where the run has no fault of its own, and say what changes by it.
+    """Write a lock where the run has no fault of its own, and say what changes by it."""
+    new, judgement = proposal(name, old, gates, path, report, measured)
+    if judgement.update == "written":
+        write_lock(new, path)
+    return judgement
+
+
+def proposal(
+    name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
+) -> tuple[Lock, Judgement]:
+    """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
 
     ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
     """
-    limits = default_limits(has_labels=report.data.has_labels) if old is None else old.limits
+    has_speedups = any(each.speedup is not None for each in report.comparisons)
+    limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
+    if old is not None:
+        limits = old.limits
     commit = commit_of(path.parent)
     new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
     if old is not None:
         new = steady(new, old)
     judgement = judgement_of(name, new if old is None else old, path, report, measured)
     if report.outcome == "failed":
-        return replace(judgement, update="refused")
-    write_lock(new, path)
-    return replace(judgement, update="written", is_first=old is None)
+        return new, replace(judgement, update="refused")
+    return new, replace(judgement, update="written", is_first=old is None)
 
 
 def judgement_of(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.gating.comparing import has_same_images, speed_is_comparable
-from edgecv.gating.lock import Limits, Lock
+from edgecv.gating.lock import AcceptedSpeeds, Limits, Lock
 from edgecv.gating.records import Change, Since
 from edgecv.pair import PairedAccuracy
 from edgecv.proof.gates import ROUNDING, most_gate
@@ -54,14 +54,19 @@ def not_compared(lock: Lock, report: Report) -> tuple[str, ...]:
     sentences = []
     if not has_same_images(lock, report):
         sentences.append("accuracy and agreement, as the test data is not the accepted one")
-    if not speed_is_comparable(lock, report):
-        threads = sorted({each.latency.threads for each in report.comparisons})
-        sentences.append(
-            f"speed-ups: accepted on the machine {lock.speed.machine} with {lock.speed.threads} "
-            f"threads, this is {report.environment['machine']} with "
-            f"{', '.join(map(str, threads))}"
-        )
+    if lock.speed is not None and not speed_is_comparable(lock, report):
+        sentences.append(_other_speeds(lock.speed, report))
     return tuple(sentences)
+
+
+def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
+    threads = sorted({each.latency.threads for each in report.comparisons if each.latency})
+    if not threads:
+        return "speed-ups, as nothing was timed"
+    return (
+        f"speed-ups: accepted on the machine {accepted.machine} with {accepted.threads} "
+        f"threads, this is {report.environment['machine']} with {', '.join(map(str, threads))}"
+    )
 
 
 def pair_words(pair: PairedAccuracy, since: Since) -> str:
@@ -84,7 +89,7 @@ def _data(lock: Lock, report: Report, since: Since) -> Gate:
         return Gate(DATA, report.data.name, 0.0, None, "passed", f"the same since {since}")
     reason = (
         f"holds other test images than those accepted on {since}, so that accuracy and agreement "
-        f"cannot be compared; give --data with the accepted images, or accept these by --update"
+        "cannot be compared"
     )
     return Gate(DATA, report.data.name, 0.0, None, "inconclusive", reason)
 
@@ -95,7 +100,7 @@ def _file(change: Change, since: Since) -> list[Gate]:
     outcome: Outcome = {"missing": "failed", "new": "inconclusive"}.get(change.status, "passed")  # type: ignore[assignment]
     reason = {
         "missing": f"was accepted on {since} and is not in the run",
-        "new": f"is not in the lock of {since}; accept it by --update",
+        "new": f"is not in the lock of {since}; accept it by an update",
         "changed": f"is another file since {since}",
         "same": f"is the same file since {since}",
     }[change.status]

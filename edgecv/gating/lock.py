@@ -41,14 +41,15 @@ class Limits(Options):
         return self
 
 
-def default_limits(*, has_labels: bool) -> Limits:
-    """Return the limits that a lock starts with: without labels no drop can be judged."""
-    others = Limits(
-        max_agreement_drop_points=0.5, max_growth_percent=2.0, max_slowdown_percent=10.0
+def default_limits(*, has_labels: bool, has_speedups: bool) -> Limits:
+    """Return the limits that a lock starts with: none on what is not known."""
+    return Limits(
+        max_drop_points=0.5 if has_labels else None,
+        drop_on="bound" if has_labels else None,
+        max_agreement_drop_points=0.5,
+        max_growth_percent=2.0,
+        max_slowdown_percent=10.0 if has_speedups else None,
     )
-    if not has_labels:
-        return others
-    return others.model_copy(update={"max_drop_points": 0.5, "drop_on": "bound"})
 
 
 class AcceptedData(Options):
@@ -120,7 +121,8 @@ class Lock(Options):
     baseline: AcceptedBaseline
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
     versions: dict[Words, Words]
-    speed: AcceptedSpeeds
+    speed: AcceptedSpeeds | None = None
+    """None where nothing was timed."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -19,12 +19,13 @@ from edgecv.reports.verdict import gate_sentence, percent
 
 WORDS = {
     DROP: "points lost against the accepted run",
-    DROP_BOUND: "points lost against the accepted run, at the worse end of the 95% interval,",
+    DROP_BOUND: "points lost against the accepted run, at the worse end of the 95% interval",
     AGREEMENT: "points of agreement with the baseline lost",
     BYTES: "bytes",
     GZIP_BYTES: "bytes after gzip -9",
     SPEEDUP: "times faster than the float32 twin",
 }
+UPDATE = "edgecv gate RUN --update --against {lock}"
 HEADINGS = (
     "artifact",
     "file",
@@ -51,7 +52,7 @@ def sentence(gate: Gate) -> str:
     # A point of accuracy may be lost in the second digit, a byte in the last.
     if gate.name in (BYTES, GZIP_BYTES):
         return f"{gate.artifact}: {gate.observed:,.0f} {words}, limit {gate.limit:,.0f}{reason}"
-    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {words} limit {gate.limit:.2f}{reason}"
+    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {words}, limit {gate.limit:.2f}{reason}"
 
 
 def verdict_line(judgement: Judgement) -> str:
@@ -86,8 +87,8 @@ def _accepted(judgement: Judgement) -> str:
     return f"written to {judgement.lock}. {changes_sentence(judgement)}.{by_limits}"
 
 
-def advice(judgement: Judgement) -> list[str]:
-    """Say what to do next."""
+def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") -> list[str]:
+    """Say what to do next: ``update`` is the command that accepts, ``data`` what takes images."""
     lock = judgement.lock
     if judgement.update == "written":
         return [f"Commit {lock}: its diff is what was accepted."]
@@ -101,16 +102,15 @@ def advice(judgement: Judgement) -> list[str]:
     if "runs" in names:
         found.append("A file could not be measured: make it again by edgecv compress.")
     if DATA in names:
-        found.append("Give --data with the accepted test images, so that accuracy is compared.")
+        found.append(f"Give {data} with the accepted test images, so that accuracy is compared.")
     copies = [each for each in judgement.artifacts if each.copy_of and each.status != "same"]
     for each in copies:
         found.append(f"{each.path} is a copy of {each.copy_of}: make it again by edgecv compress.")
     if judgement.outcome == "inconclusive" and DROP_BOUND in names:
         found.append("Measure on more test images, or set a limit that so many can tell.")
     if judgement.outcome != "passed":
-        found.append(
-            f"If the change is wanted: edgecv gate RUN --update --against {lock}, and commit it."
-        )
+        command = update.format(lock=lock)
+        found.append(f"If the change is wanted: {command}, and commit {lock}.")
     return found
 
 

@@ -60,7 +60,10 @@ def compare(
     difference = None
     if value is not None and baseline_value is not None:
         difference = (value - baseline_value) * 100
-    ratio = None if twin is None else speedup(twin.blocks_ns, measurement.blocks_ns)
+    blocks, twin_blocks = measurement.blocks_ns, None if twin is None else twin.blocks_ns
+    ratio = None
+    if blocks is not None and twin_blocks is not None:
+        ratio = speedup(twin_blocks, blocks)
     return Comparison(
         artifact=measurement.artifact,
         runtime=measurement.runtime,
@@ -76,7 +79,7 @@ def compare(
         size_ratio=None if twin is None else twin.artifact.bytes / measurement.artifact.bytes,
         speedup=None if ratio is None else ratio[0],
         speedup_interval=None if ratio is None else ratio[1],
-        latency=summarize(measurement.blocks_ns, threads),
+        latency=None if blocks is None else summarize(blocks, threads),
         input=measurement.facts.input,
         output=measurement.facts.output,
         mean_probability_difference=(

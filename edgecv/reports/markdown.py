@@ -33,6 +33,7 @@ def row(comparison: Comparison) -> tuple[str, ...]:
         if not is_distinguishable(interval):
             speedup += ", not distinguishable"
     difference, same = comparison.difference_points, comparison.agreement
+    latency = comparison.latency
     return (
         comparison.artifact.path,
         comparison.runtime,
@@ -41,8 +42,8 @@ def row(comparison: Comparison) -> tuple[str, ...]:
         percent(comparison.value),
         "-" if difference is None else f"{difference:+.2f}",
         "-" if same is None else f"{same:.2%}",
-        f"{comparison.latency.median_us:,.1f}",
-        f"{comparison.latency.p95_us:,.1f}",
+        "-" if latency is None else f"{latency.median_us:,.1f}",
+        "-" if latency is None else f"{latency.p95_us:,.1f}",
         speedup,
     )
 
@@ -79,7 +80,9 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _latency_note(report: Report) -> str:
-    threads = sorted({each.latency.threads for each in report.comparisons})
+    threads = sorted({each.latency.threads for each in report.comparisons if each.latency})
+    if not threads:
+        return "Nothing was timed."
     note = (
         f"Latency of one image, threads: {', '.join(map(str, threads))}; the artifacts of one "
         "runtime take turns in one process; speed-up over the float32 twin with its 95% interval. "

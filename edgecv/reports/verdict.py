@@ -1,5 +1,7 @@
 """A report in words: one sentence for the run, one for each gate."""
 
+from collections.abc import Sequence
+
 from edgecv.records import Comparison, Gate, Report
 
 GATE_WORDS = {
@@ -31,22 +33,37 @@ OF_EVERY_RUN = (
     "conversion_difference", "runs", "weights", "quantization", "ranges", "precision", "labels"
 )  # fmt: skip
 """Gates that nobody has to ask for."""
+FEW = 2
 
 
 def verdict_line(report: Report) -> str:
-    """Return the verdict of a run in one line."""
+    """Return the verdict of a run in one line, or in one a gate where many did not pass."""
     word = report.outcome.upper()
     failed, open_ones = (
-        "; ".join(gate_sentence(gate) for gate in report.gates if gate.outcome == outcome)
+        _joined([gate_sentence(gate) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
     if failed and open_ones:
-        return f"{word}: {failed}. Inconclusive: {open_ones}"
+        end = "\n" if "\n" in failed else ". "
+        return f"{word}: {failed}{end}Inconclusive: {open_ones}"
     if failed or open_ones:
         return f"{word}: {failed or open_ones}"
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each) for each in candidates or report.comparisons)
     return f"{word}: {summary}. {_limits(report)}{_no_faster(report)}"
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    """Join a few sentences in a line, and give each of many its own.
+
+    >>> _joined(["a", "b"])
+    'a; b'
+    >>> _joined(["a", "b", "c"])
+    '3 gates\\n  a\\n  b\\n  c'
+    """
+    if len(sentences) <= FEW:
+        return "; ".join(sentences)
+    return "\n  ".join([f"{len(sentences)} gates", *sentences])
 
 
 def _no_faster(report: Report) -> str:

@@ -20,6 +20,10 @@ from edgecv.tf import load_tensorflow, set_seed, weights_sha256
 SHARED = Path(__file__).parents[3] / "shared"
 
 
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def separable(side: int, before: int, after: int) -> int:
     """Multiply-accumulates of a block by its output: 3x3 in each channel, 1x1 across them."""
     return side * side * (9 * before + before * after)
@@ -113,7 +117,7 @@ def test_two_builds_are_the_same_network(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES.classes)
-@pytest.mark.parametrize("shape", [(32, 32, 1), (40, 24, 3), (33, 47, 1)], ids=str)
+@pytest.mark.parametrize("shape", [slow((32, 32, 1)), slow((40, 24, 3)), (33, 47, 1)], ids=str)
 def test_grey_and_oblong_images_work(name: str, shape: Shape) -> None:
     model = ARCHITECTURES.get(name, "test")().build(shape, 3)
     assert model(np.zeros((2, *shape), np.float32)).shape == (2, 3)
@@ -132,7 +136,17 @@ def test_the_smallest_image_that_is_accepted_works(
 
 
 @pytest.mark.parametrize(
-    ("side", "halved"), [(12, 2), (23, 2), (24, 3), (32, 3), (48, 4), (64, 4), (96, 5), (224, 5)]
+    ("side", "halved"),
+    [
+        (12, 2),
+        slow(23, 2),
+        slow(24, 3),
+        (32, 3),
+        slow(48, 4),
+        slow(64, 4),
+        (96, 5),
+        slow(224, 5),
+    ],
 )
 def test_mobilenet_halves_while_three_places_are_left(side: int, halved: int) -> None:
     assert len(halvings(side)) == halved

@@ -138,12 +138,23 @@ def photographs(shape: tuple[int, ...] = SHAPE, count: int = 6) -> NDArray[np.fl
     return pixels.astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+LONG = ("mobilenet_v1",)
+"""Left to the slow tests: thirteen times the block of which ds_cnn has four."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        for name in ARCHITECTURES.classes
+    ],
+)
 def test_every_architecture(name: str) -> None:
     model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), 7)
     check_each_removal(model, photographs((32, 32, 3)), gain=DEEP)
 
 
+@pytest.mark.slow
 def test_a_model_that_nobody_here_made() -> None:
     path = SHARED / "models" / "vww_96.h5"
     if not path.exists():
@@ -554,14 +565,7 @@ class Graph:
         return layers.Activation(activation)(x)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(GRAPHS, st.sampled_from([0.3, 0.7, None]), st.integers(0, 1000))
-def test_random_graphs(
+def check_random_graph(
     steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
 ) -> None:
     def build(layers: Any, x: Any) -> Any:
@@ -578,3 +582,32 @@ def test_random_graphs(
     gone = removed(graph, np.random.default_rng(seed), fraction)
     effect, _ = check(model, graph, gone, images)
     assert effect > 0
+
+
+random_graphs = given(GRAPHS, st.sampled_from([0.3, 0.7, None]), st.integers(0, 1000))
+few, many = (
+    settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    for count in (6, 25)
+)
+
+
+@few
+@random_graphs
+def test_a_few_random_graphs(
+    steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
+) -> None:
+    check_random_graph(steps, fraction, seed)
+
+
+@pytest.mark.slow
+@many
+@random_graphs
+def test_random_graphs(
+    steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
+) -> None:
+    check_random_graph(steps, fraction, seed)

@@ -15,7 +15,7 @@ IO = ("uint8", "int8", "float32")
 
 
 @pytest.mark.parametrize("file_format", ["tflite", "onnx"])
-@pytest.mark.parametrize("name", ["plain", "modern"])
+@pytest.mark.parametrize("name", [pytest.param("plain", marks=pytest.mark.slow), "modern"])
 def test_another_type_at_the_door_changes_no_answer(
     file_format: str,
     name: str,

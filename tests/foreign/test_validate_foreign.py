@@ -83,3 +83,16 @@ def test_bytes_of_any_scale_are_compared_with_floats(labelled: Path, tmp_path: P
     assert report.comparisons[1].agreement > 0.9  # type: ignore[operator]
     assert any("pixels enter as -1..1" in note for note in without.comparisons[0].artifact.notes)
     assert np.isclose(report.comparisons[0].value or 0, 1.0)
+
+
+def test_each_file_is_measured_on_images_of_its_own_size(labelled: Path, tmp_path: Path) -> None:
+    """What other files there are must not decide whether a good one is measured."""
+    good = onnx_files.mean_colour(tmp_path / "good.onnx", ends_in="softmax")
+    others = [
+        onnx_files.mean_colour(tmp_path / f"{name}.onnx", ends_in="softmax", size=(16, 16))
+        for name in ("a", "b")
+    ]
+    report = edgecv.validate([*others, good], data=labelled, preprocess="-1..1")
+    assert [each.artifact.path for each in report.comparisons] == list(map(str, [*others, good]))
+    assert all(each.value and each.value > 0.9 for each in report.comparisons)
+    assert report.outcome == "passed"

@@ -27,15 +27,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for mutants that found something")
     given = parser.parse_args()
+    say = partial(print, file=sys.stderr, flush=True)
     if given.kind == "kill":
         with tempfile.TemporaryDirectory(prefix="edgecv-kill-") as folder:
-            say = partial(print, file=sys.stderr, flush=True)
             tally = Killer(Path(folder), given.seed, say=say).kill(given.times)
         print(tally.table())
         return 1 if tally.problems else 0
     kept = given.keep or Path(tempfile.gettempdir()) / "edgecv-fuzz-findings"
     kinds = KINDS if given.kind == "all" else [given.kind]
-    results = [fuzz(kind, given.mutants, given.seed, kept) for kind in kinds]
+    results = [fuzz(kind, given.mutants, given.seed, kept, say=say) for kind in kinds]
     print(table(results))
     return 1 if any(result.findings for result in results) else 0
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ LIMIT_S = 60.0
 START_S = 300.0
 MEMORY_BYTES = 2**30
 """A tiny file may not make the process grow by more."""
+SAID_EVERY = 100
 FINDINGS = ("crash", "hang", "traceback", "garbled", "memory")
 HEADINGS = ("kind", "mutants", "accepted", "refused", "ended a child", *FINDINGS, "seconds")
 
@@ -50,7 +51,14 @@ def mutants(kind: str, count: int, seed: int) -> Iterator[bytes]:
         yield KINDS[kind].mutate(chance.choice(seeds), seeds, chance)
 
 
-def fuzz(kind: str, count: int, seed: int, kept: Path) -> Result:
+def fuzz(
+    kind: str,
+    count: int,
+    seed: int,
+    kept: Path,
+    *,
+    say: Callable[[str], object] = lambda line: None,
+) -> Result:
     """Run mutants of a kind; those that find something are kept in a folder."""
     result = Result(kind)
     began = time.monotonic()
@@ -66,6 +74,10 @@ def fuzz(kind: str, count: int, seed: int, kept: Path) -> Result:
                 copy = kept / f"{kind}-{seed}-{number}-{outcome}{path.suffix}"
                 shutil.copyfile(path, copy)
                 result.findings.append((outcome, copy, message))
+                say(f"{outcome}: {copy}")
+            if (number + 1) % SAID_EVERY == 0:
+                seconds = time.monotonic() - began
+                say(f"{kind}: {number + 1:,} of {count:,} mutants, {seconds:.0f} s")
         child.end()
     result.seconds = time.monotonic() - began
     return result

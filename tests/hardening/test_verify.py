@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 import edgecv
 from edgecv.errors import EdgecvError, InputError
-from edgecv.flags import Flags
+from edgecv.records import Report
 from edgecv.store import Store, check_seal
 from edgecv.tables import run_all
 from edgecv.verification import Verified, to_json, verify, verify_all
@@ -116,21 +117,22 @@ def test_the_command(folder: Path) -> None:
     assert json.loads(bad.stdout)[0]["intact"] is False
 
 
-def test_whatever_reads_a_run_refuses_a_damaged_one(output: Path, tmp_path: Path) -> None:
-    from edgecv.pipeline import run
-
-    recipe = Flags(data="digits", epochs=3, name="sealed", formats=("tflite",)).to_recipe()
-    run(recipe, Store(output))
-    folder = output / "sealed"
+def test_whatever_reads_a_run_refuses_a_damaged_one(
+    main_report: Report, output: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "exported")
+    folder = store.run_folder("main")
+    shutil.copytree(output / "main", folder)
     written = [path for path in folder.rglob("*") if path.is_file()]
     assert verify(folder).files == len(written) - 1  # All but the manifest itself.
-    plan = tmp_path / "sealed.toml"
-    plan.write_text(recipe.to_toml())
+    plan = tmp_path / "main.toml"
+    shutil.copy(folder / "recipe.toml", plan)
+    assert run_all([plan], None, store) == [main_report]
     (folder / "widths.png").symlink_to("/etc/hostname")
     for read in (
         lambda: edgecv.load_report(folder),
         lambda: edgecv.validate(folder),
-        lambda: run_all([plan], None, Store(output)),
+        lambda: run_all([plan], None, store),
         lambda: verify(folder),
     ):
         with pytest.raises(InputError, match=r"widths\.png: is a link"):

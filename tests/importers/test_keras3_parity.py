@@ -65,6 +65,7 @@ def test_a_wrong_weight_is_noticed_and_its_layer_named(
         load(path)
 
 
+@pytest.mark.slow
 def test_a_layer_that_means_something_else_is_noticed(keras3: Any, save: Any) -> None:
     """RandomCrop leaves images as they are at inference in Keras 3, and resizes them in 2."""
     layers = keras3.layers

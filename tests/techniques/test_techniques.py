@@ -26,6 +26,7 @@ from edgecv.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
 from edgecv.training import fit
 
 QUICK = Schedule(epochs=2, minimum_steps=0, batch=16, learning_rate=0.01, shift=0, mirror=False)
+LONGER = QUICK.model_copy(update={"epochs": 4})
 
 
 def split(images: int, seed: int) -> Split:
@@ -113,7 +114,14 @@ CHAINS: dict[str, list[Technique]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHAINS)
+QUICK_CHAINS = ("prune-2:4", "cluster", "pcqat")
+"""What is run by default: every technique stands in one, and rounding alone in a test below."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK_CHAINS else pytest.mark.slow) for name in CHAINS],
+)
 def test_every_combination_keeps_its_promises_in_the_exported_files(
     name: str, model: Any, tuning: Tuning, tmp_path: Path
 ) -> None:
@@ -148,32 +156,38 @@ def test_other_scales_in_two_files_of_one_model_are_an_error() -> None:
             check_same_scales([same, artifact("b", **changes)])
 
 
+@pytest.fixture(scope="module")
+def rounded(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the model, trained on with rounding: look only."""
+    folder = tmp_path_factory.mktemp("rounded")
+    return Qat(training=QUICK).apply(model, tuning_with(folder / "epoch.npz"))
+
+
 def test_one_trained_model_is_the_same_network_in_both_formats(
-    model: Any, tuning: Tuning, tmp_path: Path
+    rounded: Any, tmp_path: Path
 ) -> None:
     from edgecv.worker import Worker
 
-    result = Qat(training=QUICK).apply(model, tuning)
-    answers = []
+    answers, artifacts = [], []
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         path = tmp_path / f"a.{file_format}"
         exporter = EXPORTERS.classes[file_format](precision="int8")
-        exporter.export(result, DATA.calibration.images, path)
+        artifacts.append(exporter.export(rounded, DATA.calibration.images, path))
         with Worker(runtime, 1) as worker:
             answers.append(worker.predict(path, DATA.test.images))
-    keras = result(DATA.test.images.astype(np.float32)).numpy()
+    assert check_same_scales(artifacts)
+    keras = rounded(DATA.test.images.astype(np.float32)).numpy()
     assert np.abs(answers[0] - answers[1]).max() < 0.02
     assert np.abs(answers[0] - keras).max() < 0.05
 
 
-def test_a_model_with_quantizers_reads_back(model: Any, tuning: Tuning, tmp_path: Path) -> None:
+def test_a_model_with_quantizers_reads_back(rounded: Any, tmp_path: Path) -> None:
     from edgecv.importers.keras import load
 
-    result = Qat(training=QUICK).apply(model, tuning)
-    suffix, content = model_bytes(result)
+    suffix, content = model_bytes(rounded)
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    assert weights_sha256(load(path)) == weights_sha256(result)
+    assert weights_sha256(load(path)) == weights_sha256(rounded)
 
 
 def test_pruning_reaches_its_target_exactly(model: Any, tuning: Tuning) -> None:
@@ -199,12 +213,15 @@ class Interruption(Exception):
 @pytest.mark.parametrize(
     "technique",
     [
-        Prune(sparsity=0.5, training=QUICK.model_copy(update={"epochs": 4})),
-        Prune(pattern="2:4", decay="constant", training=QUICK.model_copy(update={"epochs": 4})),
-        Cluster(clusters=8, training=QUICK.model_copy(update={"epochs": 4})),
-        Qat(training=QUICK.model_copy(update={"epochs": 4})),
+        pytest.param(Prune(sparsity=0.5, training=LONGER), id="prune", marks=pytest.mark.slow),
+        pytest.param(
+            Prune(pattern="2:4", decay="constant", training=LONGER),
+            id="prune-2:4",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(Cluster(clusters=8, training=LONGER), id="cluster"),
+        pytest.param(Qat(training=LONGER), id="qat"),
     ],
-    ids=["prune", "prune-2:4", "cluster", "qat"],
 )
 def test_an_interrupted_technique_ends_with_the_same_weights(
     technique: Technique, model: Any, tmp_path: Path
