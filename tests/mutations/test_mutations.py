@@ -3,16 +3,18 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from good_files import Good
 from planting import planted
 from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from typer.testing import CliRunner
-from verdicts import HARMLESS, Row, changed, failed, judge, table
+from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
 
 import edgecv.measuring
 from edgecv.cli import app
 from edgecv.errors import InputError
+from edgecv.validation import validate_paths
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +123,7 @@ def test_labels_that_were_cut_short_are_refused_and_beside_a_file_named(
 
 
 def test_the_command_fails_with_the_cause_and_exports_a_twin_of_a_keras_baseline(
-    good: Good, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    good: Good, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fault = next(iter(planted("tflite", good.data.class_names, good.layers)))
     path = tmp_path / "candidate.tflite"
@@ -129,4 +131,54 @@ def test_the_command_fails_with_the_cause_and_exports_a_twin_of_a_keras_baseline
     arguments = ["validate", str(path), "--baseline", str(good.baseline), "--data", good.source]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
-    assert "classes 0 and 1 are swapped" in " ".join(capsys.readouterr().out.split())
+    assert "classes 0 and 1 are swapped" in " ".join(capfd.readouterr().out.split())
+
+
+def test_a_model_that_was_trained_further_is_no_fault(good: Good, tmp_path: Path) -> None:
+    from edgecv.tf import load_tensorflow
+
+    _, keras = load_tensorflow()
+    random = np.random.default_rng(0)
+    trained = keras.models.clone_model(good.model)
+    trained.set_weights(
+        [each + random.normal(0, each.std() / 20, each.shape) for each in good.model.get_weights()]
+    )
+    path = export(trained, fair_draw(good.data, 0), tmp_path / "further.tflite")
+    report, _ = judge([path], good.folder / "float32.tflite", good.source)
+    assert not failed(report, path)
+    assert "a model that was trained further" in " ".join(report.notes)
+
+
+def test_every_precision_holds_the_weights_of_the_twin(good: Good, tmp_path: Path) -> None:
+    images = fair_draw(good.data, 0)
+    paths = [
+        export(good.model, images, tmp_path / f"{precision}.tflite", precision)
+        for precision in ("float16", "dynamic", "int16x8")
+    ]
+    report, _ = judge(paths, good.folder / "float32.tflite", good.source)
+    outcomes = {
+        (Path(gate.artifact).stem, gate.name): gate.outcome
+        for gate in report.gates
+        if gate.name in DIAGNOSES
+    }
+    assert set(outcomes.values()) == {"passed"}
+    assert {stem for stem, name in outcomes if name == "weights"} == {
+        "float16",
+        "dynamic",
+        "int16x8",
+    }
+
+
+def test_calibration_on_test_images_is_said(good: Good, tmp_path: Path) -> None:
+    path = export(good.model, good.data.test.images[:200], tmp_path / "flattered.tflite")
+    report, _ = judge([path], good.folder / "float32.tflite", good.source)
+    assert not failed(report, path)
+    assert "was calibrated on test images" in " ".join(report.notes)
+
+
+def test_without_a_twin_a_file_is_judged_by_its_own_rules_alone(good: Good, tmp_path: Path) -> None:
+    path = tmp_path / "alone.tflite"
+    path.write_bytes(good.bytes("int8.tflite"))
+    report = validate_paths([path], data=good.source, baseline=None)
+    assert {gate.name for gate in report.gates} == {"quantization"}
+    assert not report.notes

@@ -1,4 +1,4 @@
-"""A file that was made slower fails against the accepted run, and what it computes more is named.
+"""A file of a run that was changed, and the run sealed anew, fails against the accepted one.
 
 Ratios within one run, with the twin beside it: how fast the machine is does not matter.
 """
@@ -57,6 +57,23 @@ def test_a_slowed_file_fails_and_its_operators_are_counted(
     assert not failed & {"weights", "quantization", "ranges"}
     notes = " ".join(found.report.notes)
     assert f"{path} runs {MUCH[file_format]} operators that its float32 twin does not" in notes
+
+
+def test_swapped_outputs_in_a_run_that_was_sealed_anew_are_named(
+    accepted: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, lock = accepted
+    changed = tmp_path / "to-slow"
+    shutil.copytree(folder, changed)
+    path = changed / "int8.onnx"
+    path.write_bytes(MODULES["onnx"].swapped_outputs(path.read_bytes(), 2, 6))
+    seal(changed)
+    found = edgecv.gate(changed, against=lock)
+    assert found.exit_code == 1
+    failed = {gate.name: gate for gate in found.gates if gate.outcome == "failed"}
+    assert failed["weights"].artifact == "int8.onnx"
+    assert "classes 2 and 6 are swapped" in failed["weights"].reason
+    assert "accepted_drop_points_bound" in failed
 
 
 @pytest.mark.benchmark
