@@ -139,6 +139,7 @@ def validate_paths(
             baseline=request.baseline,
             baseline_reading=request.baseline_reading,
             trust=trust,
+            failures={**closed, **failures},
             on_event=on_event,
         )
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)

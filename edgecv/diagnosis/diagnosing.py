@@ -19,6 +19,8 @@ from edgecv.trust import Trust
 
 OnEvent = Callable[[Event], None]
 FORMATS = ("tflite", "onnx")
+REFUSED = "refused it"
+"""What a runtime says of a file that it has read and will not run."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,13 @@ def diagnose(
     baseline: Path | None,
     baseline_reading: Reading,
     trust: Trust,
+    failures: Mapping[str, str],
     on_event: OnEvent,
 ) -> Diagnosed:
     """Hold each single file against the float32 twin of its format.
 
-    ``loose``: files that no export has proven; ``files``: all that were measured.
+    ``loose``: files that no export has proven; ``files``: all that were given; ``failures``: why
+    some could not be measured, by path.
     """
     measured: Mapping[str, Comparison] = {each.artifact.path: each for each in comparisons}
     gates: list[Gate] = []
@@ -121,6 +125,8 @@ def diagnose(
             comparison = measured.get(file.artifact.path)
             if file.artifact.format not in FORMATS:
                 continue
+            if comparison is None and REFUSED not in failures.get(file.artifact.path, ""):
+                continue  # What crashed or hung one child is not given to another.
             began = time.monotonic()
             on_event(Event("diagnose", f"{file.artifact.path} against its float32 twin"))
             found = _one(file, comparison, files, bedside)

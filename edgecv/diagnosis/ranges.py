@@ -162,10 +162,15 @@ def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tup
     high = extremes.high[chosen, bound.place].astype(np.float64)
     steps = bound.steps
     # The zero point was rounded, so that the end is known to a step; the span exactly.
-    low = low[np.abs(low - steps.floor) <= steps.scale]
-    misses = np.abs(high - low[:, np.newaxis] - (steps.ceiling - steps.floor)) / steps.scale
-    chance = -np.expm1(-float((misses <= 1).sum()) * 2 * SAME_VALUE)
-    return bool((misses <= 2 * SAME_VALUE).any()), float(chance)
+    ends = low[np.abs(low - steps.floor) <= steps.scale] + (steps.ceiling - steps.floor)
+    high = np.sort(high)
+
+    def pairs(width: float) -> int:
+        first, last = (np.searchsorted(high, ends + sign * width * steps.scale) for sign in (-1, 1))
+        return int((last - first).sum())
+
+    chance = -np.expm1(-pairs(1.0) * 2 * SAME_VALUE)
+    return pairs(2 * SAME_VALUE) > 0, float(chance)
 
 
 def _at_least(count: int, chances: Sequence[float]) -> float:

@@ -15,8 +15,8 @@ from edgecv.exporters._layers import StoredKernel
 from edgecv.kernels import kernels_of
 
 LEAST_LIKENESS = 0.9
-"""Of the weights of one output with the model's, in the median output. Rounding to 8 bits leaves
-more than 0.999, factors of inputs that were folded in more than this; other weights have about 0."""
+"""Of the weights of one output with the model's, in the median output: rounding to 8 bits leaves
+far more, other weights have about 0."""
 LARGEST_PIXEL = 4
 """Inputs of a first kernel, into which what is done to the pixels may be folded."""
 FEWEST_STEPS = 16
