@@ -43,7 +43,14 @@ def judge(
 ) -> tuple[Report, Mapping[str, Predictions]]:
     """Validate files against a float twin."""
     kept: list[Measured] = []
-    report = validate_paths(files, data=data, baseline=twin, labels=labels, on_measured=kept.append)
+    report = validate_paths(
+        files,
+        data=data,
+        baseline=twin,
+        labels=labels,
+        timed=False,
+        on_measured=kept.append,
+    )
     return report, kept[0].predictions
 
 
