@@ -26,7 +26,7 @@ def test_a_run_that_was_accepted_passes_and_writes_what_was_asked_for(
     first = accepted.judgement
     assert (first.update, first.is_first, first.exit_code) == ("written", True, 0)
     assert verdict_line(first).startswith("ACCEPTED: 2 files of gated, written to ")
-    assert accepted.lock.limits == default_limits(has_labels=True)
+    assert accepted.lock.limits == default_limits(has_labels=True, has_speedups=True)
     monkeypatch.chdir(accepted.lock_path.parent)
     files = {"--junit": tmp_path / "j.xml", "--markdown": tmp_path / "m.md"}
     options = [str(word) for pair in files.items() for word in pair]
