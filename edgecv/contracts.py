@@ -31,6 +31,7 @@ from edgecv.records import (
     Split,
     Trial,
 )
+from edgecv.stored import Extremes, Stored
 
 if TYPE_CHECKING:
     from edgecv.reading import Reading
@@ -315,6 +316,16 @@ class Runtime(Plugin):
         """Return what each operator gives for some images, uint8 (N, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 
+    def stored(self, path: Path, reading: "Reading") -> Stored:
+        """Return what a file stores: its weights as reals, and how its tensors are quantized."""
+        raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
 
+    def watcher(self, path: Path, threads: int, reading: "Reading") -> "Watcher":
+        """Return what gives the extremes of each of the points of ``stored``, image by image."""
+        raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
+
+
+Watcher = Callable[[Images], Extremes]
+"""Runs images, uint8 (N, H, W, C), and says how far each point went for each of them."""
 Progress = Callable[[int, int], None]
 """Called with how many are done, of how many."""

@@ -12,6 +12,7 @@ from typing import Any
 from edgecv.class_order import in_order_of, read_labels
 from edgecv.contracts import DatasetSource, Task
 from edgecv.datasets._resolve import resolve
+from edgecv.diagnosis import diagnose, unproven
 from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
@@ -90,6 +91,7 @@ def validate_paths(
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
     timed: bool = True,
+    diagnosed: bool = True,
     memory: Memory = NO_MEMORY,
     on_event: OnEvent = lambda event: None,
     on_measured: OnMeasured = lambda measured: None,
@@ -97,7 +99,8 @@ def validate_paths(
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
-    ``timed``: latencies too. ``memory`` keeps what files answered, for whoever measures often.
+    ``timed``: latencies too; ``diagnosed``: single files are held against a float32 twin too.
+    ``memory`` keeps what files answered, for whoever measures often.
     ``reading`` is of files that no run of edgecv has written: those say all of themselves.
     ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
@@ -127,8 +130,21 @@ def validate_paths(
             Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
         )
         notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
+        told = diagnose(
+            unproven(request.files, paths) if diagnosed else [],
+            request.files,
+            comparisons,
+            loaded,
+            tests,
+            baseline=request.baseline,
+            baseline_reading=request.baseline_reading,
+            trust=trust,
+            failures={**closed, **failures},
+            on_event=on_event,
+        )
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
-    notes = (*trust.notes(), *notes)
+    gates += told.gates
+    notes = (*trust.notes(), *notes, *told.notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 

@@ -22,7 +22,7 @@ HEAVY = (
 )
 
 FLOORS = (
-    ("errors", "pair", "records", "__init__"),
+    ("errors", "pair", "records", "stored", "__init__"),
     (
         "contracts",
         "registry",
@@ -76,6 +76,7 @@ FLOORS = (
         "benching",
         "bench_words",
         "doctor",
+        "diagnosis",
         "gating",
         "asserting",
     ),

@@ -43,7 +43,8 @@ class Compare:
 
         Relative paths begin at pytest's rootdir. ``data`` is as for ``edgecv validate --data``, and
         the other options are too. Nothing is timed unless ``timed``, with one thread or
-        ``threads``: a test that is about accuracy need not wait, and others run beside it.
+        ``threads``: a test that is about accuracy need not wait, and others run beside it. For the
+        same reason no float32 twin is made: what ``edgecv validate`` finds in a file is not told.
         Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
         """
         if threads is not None and not timed:
@@ -63,6 +64,7 @@ class Compare:
             trust_model=trust_model,
             custom_objects=tuple(custom_objects),
             timed=timed,
+            diagnosed=False,
             memory=self._setting.memory,
             on_measured=measured.append,
         )

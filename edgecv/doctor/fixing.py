@@ -54,6 +54,7 @@ def fix(
             [patient.path, cured],
             data=patient.data,
             baseline=patient.baseline,
+            diagnosed=False,
             on_event=on_event,
             log=log,
         )

@@ -19,6 +19,7 @@ from edgecv.exporters._onnx_foreign import OnnxNetwork
 from edgecv.exporters._onnx_graph import serialized
 from edgecv.exporters._onnx_proof import kernels_in, prove_float, prove_integer
 from edgecv.exporters._onnx_quantize import ACTIVATIONS, Quantizer
+from edgecv.exporters._weights_proof import prove_weights
 from edgecv.records import Artifact, Format, Images
 from edgecv.store import describe, write_bytes
 
@@ -65,8 +66,10 @@ class Onnx(Exporter):
         else:
             converted, chosen = self._quantize(converted, calibration, where, shared=shared)
             notes = (*chosen, *notes)
-        write_bytes(path, serialized(converted))
         kernels = kernels_in(converted)
+        if not is_foreign:
+            prove_weights(model, kernels, self.format, where)
+        write_bytes(path, serialized(converted))
         layers = unnamed_layers(kernels) if is_foreign else read_layers(model, kernels)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers

@@ -21,6 +21,7 @@ from edgecv.exporters._checks import (
 )
 from edgecv.exporters._layers import has_shared_weights, one_scale_note, read_layers
 from edgecv.exporters._tflite_proof import kernels_in, prove
+from edgecv.exporters._weights_proof import prove_weights
 from edgecv.records import Artifact, Format, Images, Shape
 from edgecv.store import describe, write_bytes
 from edgecv.tf import compile_function, load_tensorflow
@@ -68,8 +69,10 @@ class TFLite(Exporter):
             *prove(content, self.precision, where, self.io),
             *one_scale_note(model, self.precision),
         )
+        kernels = kernels_in(content)
+        prove_weights(model, kernels, self.format, where)
         write_bytes(path, content)
-        layers = read_layers(model, kernels_in(content))
+        layers = read_layers(model, kernels)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers
         )

@@ -23,8 +23,15 @@ GATE_WORDS = {
     "parameters": "parameters",
     "speedup": "times faster than the float32 twin",
     "latency_us": "microseconds an image",
+    "weights": "fraction of weights that are not the twin's",
+    "quantization": "rules of quantization that are broken",
+    "ranges": "chance of such ranges after honest calibration",
+    "precision": "another precision than it is called",
+    "labels": "names in its labels",
 }
-OF_EVERY_RUN = ("conversion_difference", "runs")
+OF_EVERY_RUN = (
+    "conversion_difference", "runs", "weights", "quantization", "ranges", "precision", "labels"
+)  # fmt: skip
 """Gates that nobody has to ask for."""
 FEW = 2
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.records import Activation, Executed, Images
+from edgecv.stored import Extremes
 
 DELEGATE = "DELEGATE"
 NOTHING = -1
@@ -50,6 +51,28 @@ def activations(
         )
         for number, operator in made.items()
     ]
+
+
+def extremes(interpreter: Any, numbers: Sequence[int], images: NDArray[Any]) -> Extremes:
+    """Return how far some tensors go for each of some images, all of them run at once.
+
+    The interpreter keeps all tensors. Raises ValueError where a tensor is not one part an image.
+    """
+    (taken,) = interpreter.get_input_details()
+    if tuple(interpreter.get_tensor(taken["index"]).shape) != images.shape:
+        interpreter.resize_tensor_input(taken["index"], images.shape)
+        interpreter.allocate_tensors()
+    interpreter.set_tensor(taken["index"], images)
+    interpreter.invoke()
+    low = np.empty((len(images), len(numbers)), np.float32)
+    high = np.empty_like(low)
+    for place, number in enumerate(numbers):
+        values = interpreter.get_tensor(number)
+        if values.shape[:1] != (len(images),):
+            raise ValueError(f"its tensor {number} is not one part an image")
+        flat = values.reshape(len(images), -1)
+        low[:, place], high[:, place] = flat.min(axis=1), flat.max(axis=1)
+    return Extremes(low, high)
 
 
 def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:

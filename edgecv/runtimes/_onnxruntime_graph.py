@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.records import Activation, Executed
+from edgecv.runtimes._onnx_stored import Tables
+from edgecv.stored import Extremes
 
 PROFILED_RUNS = 50
 COLD_RUNS = 10
@@ -66,6 +68,37 @@ def activations(
         )
         for name, end in names.items()
     ]
+
+
+def watcher(
+    make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
+) -> Callable[[str, NDArray[Any]], Extremes]:
+    """Return what gives the extremes of each point; ``size``: of a batch, where it is fixed."""
+    import onnx
+
+    model = onnx.ModelProto.FromString(content)
+    names = [name for name, _ in Tables(model).points()]
+    present = {str(each.name) for each in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {*names} - present)
+    session = make_session(threads, content=model.SerializeToString())
+
+    def watch(taken: str, images: NDArray[Any]) -> Extremes:
+        low = np.empty((len(images), len(names)), np.float32)
+        high = np.empty_like(low)
+        step = size or len(images)
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            missing = step - len(part)
+            full = np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) if missing else part
+            rows = slice(start, start + len(part))
+            for place, values in enumerate(session.run(names, {taken: full})):
+                if values.shape[:1] != (step,):
+                    raise ValueError(f'its tensor "{names[place]}" is not one part an image')
+                flat = values.reshape(step, -1)[: len(part)]
+                low[rows, place], high[rows, place] = flat.min(axis=1), flat.max(axis=1)
+        return Extremes(low, high)
+
+    return watch
 
 
 class _Graph:

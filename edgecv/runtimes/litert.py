@@ -9,12 +9,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.contracts import Runtime
+from edgecv.contracts import Runtime, Watcher
 from edgecv.errors import RuntimeFailure
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Activation, Executed, Format, Images, Predictions, TensorFacts
 from edgecv.runtimes._images import OPEN, image_of
-from edgecv.runtimes._litert_graph import activations, executed
+from edgecv.runtimes._litert_graph import activations, executed, extremes
+from edgecv.runtimes._litert_stored import point_numbers, stored
+from edgecv.runtimes._pixels import Pixels
 from edgecv.runtimes.tensors import (
     check_finite,
     check_images,
@@ -24,6 +26,7 @@ from edgecv.runtimes.tensors import (
     one_line,
     run_slices,
 )
+from edgecv.stored import Stored
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -59,6 +62,21 @@ class LiteRT(Runtime):
         check_images(path, session.facts, images)
         return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
 
+    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+        """Return what the file stores, even where LiteRT refuses it: the tables may say why."""
+        try:
+            session = self.open(path, 1, reading)
+        except RuntimeFailure:
+            return stored(path.read_bytes(), Pixels(None, (1, 1, 1)))
+        return stored(session.content, Pixels(session.encode, session.facts.image))
+
+    def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
+        """Return what gives the extremes of each point, some images at once."""
+        session = self.open(path, threads, reading)
+        interpreter = session.interpreter(threads=threads, keep_all=True)
+        numbers = point_numbers(session.content)
+        return lambda images: extremes(interpreter, numbers, session.encode(images))
+
 
 class LiteRTSession:
     """One TFLite file, opened.
@@ -77,7 +95,7 @@ class LiteRTSession:
         self._threads = threads
         try:
             # Bytes, not the path: a file that is replaced while it is mapped kills the process.
-            self._content = path.read_bytes()
+            self.content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         self._reading = reading
@@ -167,7 +185,7 @@ class LiteRTSession:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # That keeping all tensors takes memory is known.
                 interpreter = Interpreter(
-                    model_content=self._content,
+                    model_content=self.content,
                     num_threads=threads,
                     experimental_op_resolver_type=OpResolverType[RESOLVERS[self._kernels]],
                     experimental_preserve_all_tensors=keep_all,

@@ -7,13 +7,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.contracts import Runtime
+from edgecv.contracts import Runtime, Watcher
 from edgecv.errors import RuntimeFailure
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Activation, Executed, Format, Images, Predictions, TensorFacts
 from edgecv.runtimes._images import OPEN
 from edgecv.runtimes._onnx_ends import quantization_in, refuse_external_data
-from edgecv.runtimes._onnxruntime_graph import activations, executed
+from edgecv.runtimes._onnx_stored import Tables
+from edgecv.runtimes._onnxruntime_graph import activations, executed, watcher
+from edgecv.runtimes._pixels import Pixels
 from edgecv.runtimes.tensors import (
     check_finite,
     check_images,
@@ -23,6 +25,7 @@ from edgecv.runtimes.tensors import (
     one_line,
     run_slices,
 )
+from edgecv.stored import Stored
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
@@ -65,6 +68,25 @@ class OnnxRuntime(Runtime):
         name, encode = session.facts.input.name, session.encode
         feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
         return activations(session.make_session, session.content, feeds)
+
+    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+        """Return what the file stores, even where it is refused: the graph may say why."""
+        import onnx
+
+        try:
+            session = self.open(path, 1, reading)
+        except RuntimeFailure:
+            model = onnx.ModelProto.FromString(path.read_bytes())
+            return Tables(model).stored(Pixels(None, (1, 1, 1)))
+        model = onnx.ModelProto.FromString(session.content)
+        return Tables(model).stored(Pixels(session.encode, session.facts.image))
+
+    def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
+        """Return what gives the extremes of each point, on batches of what the file takes."""
+        session = self.open(path, threads, reading)
+        size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
+        watch = watcher(session.make_session, session.content, threads, size)
+        return lambda images: watch(session.facts.input.name, session.encode(images))
 
 
 class OnnxRuntimeSession:

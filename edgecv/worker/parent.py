@@ -16,10 +16,12 @@ from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Activation, Executed, Images, Predictions, SessionFacts
 from edgecv.registry import RUNTIMES
 from edgecv.store import refusal
+from edgecv.stored import Extremes, Stored
 from edgecv.worker.answers import read_activations, read_executed, read_facts
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess
+from edgecv.worker.storing import read_extremes, read_stored
 
 T = TypeVar("T")
 
@@ -208,6 +210,32 @@ class Worker:
         """Return what each operator gives for some images, uint8 (N, H, W, C)."""
         arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(images)[0])}
         return self._ask("activations", [path], arguments, read_activations)
+
+    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+        """Return what a file stores: its weights as reals, and how its tensors are quantized."""
+        return self._ask("stored", [path], _one(path, reading), read_stored)
+
+    def extremes(
+        self,
+        path: Path,
+        images: Images,
+        *,
+        budget_s: float,
+        progress: Progress | None = None,
+        reading: Reading = AS_IT_SAYS,
+    ) -> Extremes:
+        """Return how far each point of a file goes for each image, uint8 (N, H, W, C).
+
+        After ``budget_s`` no further images are begun: then there are fewer rows than images.
+        """
+        images_path, count = self._on_disk(images)
+        return self._ask(
+            "extremes",
+            [path],
+            {**_one(path, reading), "images": str(images_path), "budget_s": budget_s},
+            lambda frame: read_extremes(frame, count),
+            on_progress=lambda done: progress(done, count) if progress else None,
+        )
 
     def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
         if isinstance(images, Path):

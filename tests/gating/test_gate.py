@@ -54,6 +54,7 @@ def test_a_float_twin_for_a_candidate_and_other_labels_are_both_named(
         "accepted_data": "inconclusive",
         "accepted_bytes": "failed",
         "accepted_gzip_bytes": "failed",
+        "precision": "failed",
     }
     assert any(words.startswith("the test data is not the accepted one") for words in found.changes)
     assert "the same bytes as float32.tflite" in verdict_line(found)

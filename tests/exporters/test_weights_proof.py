@@ -1,0 +1,74 @@
+"""An export whose weights are not the model's is refused; what converters fold in is not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.errors import StepError
+from edgecv.exporters._layers import StoredKernel
+from edgecv.exporters._tflite_proof import kernels_in
+from edgecv.exporters._weights_proof import prove_weights
+from edgecv.registry import EXPORTERS
+
+SHAPE = (12, 12, 3)
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    """Return a convolution of each kind, with batch normalizations that stretch and turn."""
+    from edgecv.tf import load_tensorflow
+
+    _, keras = load_tensorflow()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer(SHAPE),
+            layers.Rescaling(1 / 128, -1.0),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.DepthwiseConv2D(3, name="deep"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2D(16, 1, use_bias=False, name="point"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(4, name="logits"),
+            layers.Softmax(),
+        ]
+    )
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights(
+                [random.normal(1, 0.5, each.shape) ** 2 for each in layer.get_weights()]
+            )
+            layer.gamma.assign(random.normal(0, 1, layer.gamma.shape))
+    return model
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("file_format", ["tflite", "onnx"])
+def test_what_is_folded_into_weights_is_no_fault(
+    network: Any, file_format: str, precision: str, tmp_path: Path
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, *SHAPE), dtype=np.uint8)
+    path = tmp_path / f"{precision}.{file_format}"
+    EXPORTERS.get(file_format, "test")(precision=precision).export(network, images, path)
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_other_weights_are_refused_by_name(network: Any, number: int, tmp_path: Path) -> None:
+    path = tmp_path / "float32.tflite"
+    EXPORTERS.get("tflite", "test")(precision="float32").export(
+        network, np.zeros((0, *SHAPE), np.uint8), path
+    )
+    kernels = kernels_in(path.read_bytes())
+    name = ("deep", "point", "logits")[number - 1]
+    shuffled = np.random.default_rng(0).permutation(kernels[number].weights)
+    kernels[number] = StoredKernel(shuffled)
+    with pytest.raises(StepError, match=rf"other weights than the model has.*{name}"):
+        prove_weights(network, kernels, "tflite", "file")
