@@ -21,7 +21,8 @@ SHORT = {"epochs": 2, "minimum_steps": 0}
 def recipe(name: str, *, distil: bool = True, **shrink: Any) -> Recipe:
     """Return a recipe on the baseline of the ``output`` fixture: shrink in rounds, then distil."""
     taught = [{"technique": "distil", "training": SHORT}] if distil else []
-    options = {"keep": 0.4, "rounds": 2, "training": SHORT, **shrink}
+    # Widths in large steps: each that is tried is a model to build.
+    options = {"keep": 0.4, "rounds": 2, "multiple": 16, "training": SHORT, **shrink}
     options = {key: value for key, value in options.items() if value is not None}
     return parse_recipe(
         {
