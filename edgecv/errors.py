@@ -25,7 +25,7 @@ class EdgecvError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        return " ".join(f"{self.where}: {self.reason}".split())
+        return one_line(f"{self.where}: {self.reason}")
 
     @property
     def reason(self) -> str:
@@ -35,7 +35,7 @@ class EdgecvError(Exception):
             parts.append(f"accepted: {self.accepted}")
         if self.remedy:
             parts.append(self.remedy)
-        return "; ".join(" ".join(part.split()) for part in parts)
+        return "; ".join(one_line(part) for part in parts)
 
 
 class InputError(EdgecvError):
@@ -50,6 +50,15 @@ class StepError(EdgecvError):
 
 class RuntimeFailure(EdgecvError):
     """A runtime died of a file, hung on it or refused it; other files are not affected."""
+
+
+def one_line(text: str) -> str:
+    """Return text in one line that cannot move a terminal's cursor: it may quote a hostile file.
+
+    >>> one_line("was saved by\\n Keras \\x1b[2J")
+    'was saved by Keras ?[2J'
+    """
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -86,13 +86,12 @@ def object_of(value: Any, option: str) -> dict[str, Any] | None:
         return None
     found = table(value, option)
     name, config = found.get("class_name"), found.get("config")
-    if name not in KINDS[option.rpartition("_")[2]]:
+    if not isinstance(name, str) or name not in KINDS[option.rpartition("_")[2]]:
         raise NoCounterpart(f"has {option} {name!r}")
-    assert isinstance(name, str)
     name = RENAMED.get(name, name)
     known = OPTIONS_OF_OBJECTS.get(name, ())
     options = {}
-    for key, each in (config or {}).items():
+    for key, each in table(config or {}, option).items():
         if key == "seed":
             options[key] = seed(each)
         elif key in known:

@@ -113,7 +113,12 @@ class Killer:
         while self.tally.kills.total() < times:
             number += 1
             output = self.folder / f"output-{number}"
-            while self.tally.kills.total() < times and self._is_killed(output):
+            # A run that is there already is refused: a kill can come after it was put in place.
+            while (
+                self.tally.kills.total() < times
+                and not (output / "killed").exists()
+                and self._is_killed(output)
+            ):
                 self._report(*corrupt(output))
             self._finish(output)
             shutil.rmtree(output)

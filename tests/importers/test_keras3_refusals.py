@@ -13,6 +13,7 @@ import pytest
 
 from edgecv.errors import InputError
 from edgecv.importers import _keras3
+from edgecv.importers._keras3_options import NoCounterpart, object_of
 from edgecv.importers.keras import load
 
 SHAPE = (12, 12, 3)
@@ -442,3 +443,15 @@ def test_groups_named_by_layer(path: Path, rebuilt: Any) -> None:
     with h5py.File(io.BytesIO(zipfile.ZipFile(path).read(WEIGHTS))) as file:
         expected = file[CLASSES][()]
     np.testing.assert_array_equal(model.get_layer("classes").get_weights()[0], expected)
+
+
+@pytest.mark.parametrize("name", [{}, ["L2"], 3, None])
+@pytest.mark.parametrize("option", ["kernel_initializer", "kernel_regularizer", "bias_constraint"])
+def test_an_object_whose_name_is_none(option: str, name: Any) -> None:
+    with pytest.raises(NoCounterpart, match=f"has {option}"):
+        object_of({"class_name": name, "config": {}}, option)
+
+
+def test_an_object_whose_options_are_no_table() -> None:
+    with pytest.raises(NoCounterpart, match="no table"):
+        object_of({"class_name": "L2", "config": [1]}, "kernel_regularizer")
