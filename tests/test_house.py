@@ -69,6 +69,7 @@ FLOORS = (
     (
         "pipeline",
         "validation",
+        "validation_request",
         "verification",
         "tables",
         "api",
