@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,27 +18,21 @@ from edgecv.records import Artifact, Images, ModelCost, Predictions
 from edgecv.registry import EXPORTERS
 from edgecv.reports.json_file import read_artifact, read_model_cost
 from edgecv.trust import NO_TRUST, Trust
-from edgecv.worker.conversation import Conversation, Died
+from edgecv.worker.conversation import Died
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.images import ImageFiles
-from edgecv.worker.process import ChildProcess
-from edgecv.workshop.child import ERRORS, OUT_OF_MEMORY
 from edgecv.workshop.hand import Hand, keep, take
+from edgecv.workshop.order import Order, WentHome
 
-START_S = 180.0
-"""TensorFlow's import takes four seconds, and many times that on a machine that is busy."""
 SILENCE_S = 600.0
 """How long a step may say nothing. Calibration speaks once an image; a model of Keras 3 is run
 beside its original meanwhile, which may take 420 s by itself."""
 LONGEST_S = 3600.0
 MEMORY_BYTES = 8 * 2**30
 """What one request may add to the child's address space, beside 32 times the model's file."""
-LONGEST_TEXT = 2000
 DAMAGED = "the file is damaged or hostile: save the model again"
 LOG_BYTES = 2**16
 """Of what native code prints during one request: more is of no use to anybody."""
-TENSORFLOW = "TensorFlow"
-STAGES = ("opening it", "converting it", "running it", "counting its operations", "adapting it")
 
 T = TypeVar("T")
 
@@ -61,41 +55,6 @@ class Foreign:
 
     path: Path
     trust: Trust = NO_TRUST
-
-
-class _WentHome(RuntimeFailure):
-    """The child ended by itself: it had nothing to do, and the request came in that moment."""
-
-
-class _Order(Conversation):
-    """One request to the child, about one model."""
-
-    stages: ClassVar[tuple[str, ...]] = STAGES
-    start_s: ClassVar[float] = START_S
-    remedy: ClassVar[str] = "choose another format or precision, or replace the layer that needs it"
-
-    def __init__(self, child: ChildProcess, where: str, model: Path) -> None:
-        super().__init__(child, TENSORFLOW, [Path(where)])
-        self._model = model
-
-    def _refusal(self, header: dict[str, Any]) -> EdgecvError:
-        # The child is told where the model lies, whatever folder it stands in itself.
-        where, found, accepted, remedy = (
-            _plain(header.get(key)).replace(os.path.abspath(self._model), str(self._model))
-            for key in ("where", "found", "accepted", "remedy")
-        )
-        if header.get("error") == OUT_OF_MEMORY:
-            return Died(self._where(), found, remedy=self.remedy)
-        cls = ERRORS.get(str(header.get("error")))
-        if cls is None:
-            raise GarbledFrame(f"an error of kind {header.get('error')!r}")
-        return cls(where or self._where(), found, accepted=accepted, remedy=remedy)
-
-    def _death(self) -> RuntimeFailure:
-        failure = super()._death()
-        if self._child.process.returncode == 0:
-            return _WentHome(failure.where, failure.found, remedy=failure.remedy)
-        return failure
 
 
 class Workshop:
@@ -245,7 +204,7 @@ class Workshop:
         others_seen = bool(self._hand_for(source.trust).seen - {told["model"]})
         try:
             return self._attempt(request, where, source, read)
-        except _WentHome:
+        except WentHome:
             pass
         except Died:
             if not others_seen:
@@ -266,7 +225,7 @@ class Workshop:
     ) -> T:
         hand = self._hand_for(source.trust)
         hand.is_clean = hand.is_clean and source.trust == NO_TRUST
-        order = _Order(hand.child, where, source.path)
+        order = Order(hand.child, where, source.path)
         try:
             answer = order.answer(request, SILENCE_S, lambda done: None, LONGEST_S)
             found = read(answer)
@@ -311,8 +270,3 @@ def workshop(log: Path | None = None) -> Iterator[Workshop]:
 
 def _plain_table(choice: Preprocessing | None) -> Any:
     return None if choice is None else choice.model_dump(mode="json")
-
-
-def _plain(value: Any) -> str:
-    text = " ".join(str(value or "").split())
-    return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST_TEXT]
