@@ -65,7 +65,8 @@ def main() -> None:
     if settings["dies_with_parent"]:
         die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Service(requests, answers, settings["idle_s"]).serve()
+    service = Service(requests, answers, settings["idle_s"])
+    service.serve(needs_tensorflow=settings["needs_tensorflow"])
     # Native destructors may hang or crash after a hostile file; nothing here is left to save.
     os._exit(0)
 
@@ -91,12 +92,13 @@ class Service:
             "misfits": self._misfits,
         }
 
-    def serve(self) -> None:
+    def serve(self, *, needs_tensorflow: bool) -> None:
         """Answer until the input ends."""
         from edgecv.tf import load_tensorflow
 
         try:
-            load_tensorflow()
+            if needs_tensorflow:
+                load_tensorflow()
         except EdgecvError as error:
             self._say({"kind": "failure", **_said(error)})
             return

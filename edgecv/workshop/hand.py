@@ -24,10 +24,10 @@ class Hand:
     """A running child and its log. ``seen`` are the models that it has opened.
 
     ``is_clean`` says whether it only ever saw standard layers, ``was_kept`` whether another run
-    had it before.
+    had it before. ``needs_tensorflow``: whether it imports that at once, or when it has to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, needs_tensorflow: bool = True) -> None:
         self.seen: set[str] = set()
         self.is_clean = True
         self.was_kept = False
@@ -35,7 +35,11 @@ class Hand:
         self._log = Path(self._folder.name) / "stderr.txt"
         # The system ends a child with the thread that started it: only the main one stays.
         is_main = threading.current_thread() is threading.main_thread()
-        settings = {"idle_s": IDLE_S, "dies_with_parent": is_main}
+        settings = {
+            "idle_s": IDLE_S,
+            "dies_with_parent": is_main,
+            "needs_tensorflow": needs_tensorflow,
+        }
         self.child = ChildProcess(settings, self._log, PROGRAM)
 
     def said(self, most_bytes: int) -> bytes:

@@ -76,12 +76,12 @@ class Workshop:
         """The child's process id, None while there is no child."""
         return None if self._hand is None else self._hand.child.process.pid
 
-    def start(self) -> None:
+    def start(self, *, needs_tensorflow: bool = True) -> None:
         """Begin to start the child, without waiting for it, unless there is one."""
         if self._hand is not None and not self._hand.child.is_alive:
             self._discard()  # It had nothing to do, and has gone home.
         if self._hand is None:
-            self._hand = take() or Hand()
+            self._hand = take() or Hand(needs_tensorflow=needs_tensorflow)
 
     def export(self, source: Source, exporter: Exporter, images: Images, path: Path) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
@@ -201,7 +201,7 @@ class Workshop:
         }
         # One that others have used before may have been harmed by these: the verdict on a model is
         # that of a child which has seen no other.
-        others_seen = bool(self._hand_for(source.trust).seen - {told["model"]})
+        others_seen = bool(self._hand_for(source).seen - {told["model"]})
         try:
             return self._attempt(request, where, source, read)
         except WentHome:
@@ -211,11 +211,11 @@ class Workshop:
                 raise
         return self._attempt(request, where, source, read)
 
-    def _hand_for(self, trust: Trust) -> Hand:
-        """Return the child that may see what is trusted so."""
-        self.start()
+    def _hand_for(self, source: Source) -> Hand:
+        """Return the child that may see a model."""
+        self.start(needs_tensorflow=source.path.suffix != ".onnx")
         assert self._hand is not None
-        if trust != NO_TRUST and self._hand.was_kept:
+        if source.trust != NO_TRUST and self._hand.was_kept:
             self._release()  # It may stand in another folder, and know another module by that name.
             self._hand = Hand()
         return self._hand
@@ -223,7 +223,7 @@ class Workshop:
     def _attempt(
         self, request: dict[str, Any], where: str, source: Source, read: Callable[[Frame], T]
     ) -> T:
-        hand = self._hand_for(source.trust)
+        hand = self._hand_for(source)
         hand.is_clean = hand.is_clean and source.trust == NO_TRUST
         order = Order(hand.child, where, source.path)
         try:
