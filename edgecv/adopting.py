@@ -1,65 +1,78 @@
-"""A user's model made into what every later step takes: pixels in, probabilities out."""
+"""A user's model, adopted: opened and adapted by a child, pixels in and probabilities out."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgecv.baseline import Original, count_outputs, importer_of, input_shape_of
+from edgecv.adapting import Facts
+from edgecv.baseline import Original
 from edgecv.class_order import in_order_of
 from edgecv.contracts import Task
 from edgecv.errors import InputError
 from edgecv.hints import advice, is_near_chance, with_each_choice
-from edgecv.pixel_statistics import misfit
-from edgecv.preprocessing import Preprocessing, fitting, found_in, named, with_preprocessing
+from edgecv.preprocessing import Preprocessing, named
 from edgecv.records import Dataset, Images, Predictions, Shape
-from edgecv.softmax import with_softmax
-from edgecv.store import Store, content_key, file_sha256, tree_sha256, write_bytes, write_json
+from edgecv.store import Store, content_key, copy_file, file_sha256, tree_sha256
 from edgecv.trust import NO_TRUST, Trust
+from edgecv.workshop import Workshop
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 IMAGES_FOR_STATISTICS = 64
-FAR, NEAR, CLEARLY_FARTHER = 3.0, 0.5, 5.0
-"""Divergences of what a batch normalization sees: those of other pixels, and of the right ones; and
-how many times farther the second choice is where the first is certain."""
+NEAR, CLEARLY_FARTHER = 0.5, 5.0
+"""Divergence of what a batch normalization sees with the right pixels; and how many times farther
+the second choice is where the first is certain."""
+FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """A user's model, loaded. ``key`` is where it is kept, None where the file itself serves."""
+    """A user's model. ``path`` is what it was brought as, ``made`` where the adapted one lies."""
 
     path: Path
-    model: Any
-    key: str | None
-    notes: tuple[str, ...]
+    made: Path
+    key: str
+    facts: Facts
+    shop: Workshop
     trust: Trust = NO_TRUST
+
+    @property
+    def brought(self) -> Original:
+        """The file as the user brought it."""
+        return Original(self.path, "", self.trust)
 
     @property
     def shape(self) -> Shape:
         """Height, width and channels of its input."""
-        return input_shape_of(self.model, self.path)
+        return self.facts.shape
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how it came in, for the report."""
+        return self.facts.notes
 
     def fitted(self, data: Dataset, labels: Sequence[str] | None) -> Dataset:
         """Return the data in the order of the model's outputs, which ``labels`` may name.
 
         Raises InputError unless model and data fit each other.
         """
-        return fitted(data, count_outputs(self.model, self.path), labels, self.path)
+        return fitted(data, self.facts.outputs, labels, self.path)
+
+    @cached_property
+    def model(self) -> Any:
+        """The tf-keras model in this process, for what trains it on: a child has opened the same
+        file before."""
+        return Original(self.made, "", self.trust).load()
 
     def keep(self, store: Store) -> Original:
         """Return the model's file: the user's own, or that of the adapted model, written once."""
-        from edgecv.tf import model_bytes
-
-        if self.key is None:
+        if self.facts.is_own:
             return Original(self.path, file_sha256(self.path), self.trust)
 
         def make(folder: Path) -> None:
-            suffix, content = model_bytes(self.model)
-            write_bytes(folder / f"model{suffix}", content)
-            write_json(folder / "facts.json", {"notes": self.notes})
+            for path in (self.made, self.made.with_name(FACTS)):
+                copy_file(path, folder / path.name)
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return Original(path, file_sha256(path), self.trust)
@@ -86,51 +99,21 @@ def adopt(
     path: Path,
     preprocess: str | Preprocessing | None,
     store: Store,
+    shop: Workshop,
     trust: Trust = NO_TRUST,
 ) -> Adopted:
-    """Load a user's model and adapt it, or take what an earlier run has adapted.
+    """Have a child open a user's model and adapt it, or take what an earlier run has adapted.
 
-    Raises InputError where the file is no model, not safe, or cannot be adapted.
+    Raises InputError where the file is no model, not safe, or cannot be adapted, RuntimeFailure
+    where it kills the child.
     """
     asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
     options = None if asked is None else asked.model_dump(mode="json")
     key = content_key("model", STAGE_VERSION, tree_sha256(path), options, trust.model_dump())
-    stage = store.find("models", key)
-    if stage is not None:
-        (kept,) = stage.glob("model.*")
-        facts = json.loads((stage / "facts.json").read_text("utf-8"))
-        model = importer_of(kept).load(kept, trust)
-        return Adopted(path, model, key, tuple(facts["notes"]), trust)
-    importer = importer_of(path)
-    loaded, notes = importer.load_with_notes(path, trust)
-    input_shape_of(loaded, path)
-    with trust.scope():
-        model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
-    is_own = model is loaded and importer.keeps_its_format(path)
-    notes = (*trust.notes(), *notes, *more)
-    return Adopted(path, model, None if is_own else key, notes, trust)
-
-
-def _adapted(
-    model: Any, asked: Preprocessing | None, where: str, *, has_layers: bool
-) -> tuple[Any, tuple[str, ...]]:
-    notes: list[str] = []
-    own = found_in(model)
-    if asked is None:
-        if not has_layers:
-            own = "the model, and nobody can see whether it rescales them (--preprocess)"
-        notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
-    else:
-        if own is not None and asked != Preprocessing():
-            raise InputError(
-                "--preprocess",
-                f"the model rescales its pixels itself, by {own}",
-                remedy="leave --preprocess out, or say 0..255",
-            )
-        model, how = with_preprocessing(model, asked, where)
-        notes.append(f"preprocessing: {how}")
-    adapted, words = with_softmax(model, where)
-    return adapted, (*notes, words)
+    folder = store.find("models", key) or shop.adopt(Original(path, "", trust), asked)
+    facts = Facts.model_validate_json((folder / FACTS).read_bytes())
+    made = path if facts.is_own else next(folder.glob("model.*"))
+    return Adopted(path, made, key, facts, shop, trust)
 
 
 def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | None:
@@ -141,16 +124,11 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     """
     if not is_near_chance(value, data):
         return None
-    bare, _ = with_softmax(
-        importer_of(adopted.path).load(adopted.path, adopted.trust), str(adopted.path)
-    )
-    if found_in(bare) is not None:
+    if adopted.facts.rescales:
         return None
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:
-        model, _ = with_preprocessing(bare, choice, "--preprocess")
-        predictions: Predictions = model.predict(images.astype(np.float32), verbose=0)
-        return predictions
+        return adopted.shop.predict(adopted.brought, images, choice)[0]
 
     found = with_each_choice(predict, data, task)
     guessing = 1 / len(data.class_names)
@@ -166,17 +144,9 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
     clearly not, and more than one choice is near.
     """
     images = data.test.images[:IMAGES_FOR_STATISTICS]
-    now = misfit(adopted.model, images)
-    if now is None or now < FAR:
+    found = adopted.shop.misfits(adopted.brought, images)
+    if not found:
         return None
-    bare = importer_of(adopted.path).load(adopted.path, adopted.trust)
-    if found_in(bare) is not None:
-        return None
-    found = {
-        name: far
-        for name, choice in fitting(data.image_shape[2]).items()
-        if (far := misfit(with_preprocessing(bare, choice, "--preprocess")[0], images)) is not None
-    }
     best, *others = sorted(found, key=lambda name: found[name])
     if found[best] > NEAR:
         return None

@@ -1,13 +1,15 @@
 """A user's ONNX model: run as it is by a child for the baseline, adapted for what is made of it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from edgecv.adopting import fitted
 from edgecv.baseline import Original, Reference
 from edgecv.errors import InputError
-from edgecv.exporters._onnx_foreign import Ends, OnnxNetwork, adapted
+from edgecv.exporters._onnx_foreign import Ends
 from edgecv.hints import advice, is_near_chance, with_each_choice
 from edgecv.measuring import CORES
 from edgecv.preprocessing import Preprocessing
@@ -15,10 +17,12 @@ from edgecv.proof.probabilities import as_probabilities
 from edgecv.reading import Reading
 from edgecv.recipe import Recipe
 from edgecv.records import Dataset, Images, Predictions, Shape
-from edgecv.store import content_key, file_sha256
+from edgecv.store import Store, content_key, file_sha256, write_json
 from edgecv.worker import Worker
+from edgecv.workshop import Workshop
 
 SUFFIX = ".onnx"
+ADAPTED = "adapted.onnx"
 STAGE_VERSION = 1
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
 
@@ -54,12 +58,12 @@ def check_recipe(recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class AdoptedOnnx:
-    """A user's ONNX model: ``model`` takes pixels and gives probabilities."""
+    """A user's ONNX model, and how pixels become its input and its output probabilities."""
 
     path: Path
     reading: Reading
-    model: OnnxNetwork
-    reference: Reference
+    ends: Ends
+    predictions: Predictions
     """What the file itself says of the test images, run by a child."""
     notes: tuple[str, ...]
 
@@ -69,13 +73,30 @@ class AdoptedOnnx:
         key = content_key("onnx", STAGE_VERSION, file_sha256(self.path), said)
         return Original(self.path, key)
 
+    def adapted(self, store: Store, shop: Workshop) -> tuple[Original, Reference]:
+        """Return the model as edgecv writes models, made once and kept, and what the file says.
+
+        Raises StepError where it cannot be adapted.
+        """
+        said = self.ends.model_dump(mode="json")
+        key = content_key("adapted", STAGE_VERSION, file_sha256(self.path), said, version("onnx"))
+
+        def make(folder: Path) -> None:
+            parameters = shop.adapt_onnx(self.path, self.ends, folder / ADAPTED)
+            write_json(folder / "facts.json", {"parameters": parameters})
+
+        folder = store.stage("models", key, make)
+        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        made = Original(folder / ADAPTED, self.keep().sha256)
+        return made, Reference(self.predictions, facts["parameters"])
+
 
 def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Dataset, AdoptedOnnx]:
     """Return the data for a user's ONNX model, loaded by ``load(shape)``, and the model.
 
-    It is opened and run in a child before this process reads it. Raises InputError where it does
+    It is opened and run in a child: this process never reads it. Raises InputError where it does
     not fit the data or sees other pixels than it was trained on, RuntimeFailure where it does not
-    run, StepError where it cannot be adapted.
+    run.
     """
     path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
     with Worker("onnxruntime", CORES) as worker:
@@ -95,13 +116,12 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
         gives_logits=bool(logits),
         preprocess=reading.preprocess or Preprocessing(),
     )
-    network = adapted(path, ends)
     given = logits or ("it gives probabilities",)
     return data, AdoptedOnnx(
         path,
         reading,
-        network,
-        Reference(predictions, network.parameters),
+        ends,
+        predictions,
         (*(f"the model: {note}" for note in (*facts.notes, *given)), *hints, COSTS),
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from edgecv.contracts import Technique
 from edgecv.errors import InputError
 from edgecv.recipe import Recipe
-from edgecv.records import Dataset, Event, Predictions, Shape, Split
+from edgecv.records import Dataset, Event, Images, Predictions, Shape, Split
 from edgecv.registry import ARCHITECTURES, DATASETS, IMPORTERS
 from edgecv.reports.curves import write_curves
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
@@ -45,6 +45,10 @@ class Reference:
 
     predictions: Predictions
     parameters: int
+
+
+Predict = Callable[[Original, Images], tuple[Predictions, int]]
+"""Returns what a model says of images, and how many parameters it has."""
 
 
 def importer_of(path: Path) -> Any:
@@ -178,21 +182,17 @@ def input_shape_of(model: Any, path: Path) -> Shape:
     return int(shape[1]), int(shape[2]), int(shape[3])
 
 
-def reference(
-    original: Original, model: Callable[[], Any], split: Split, store: Store
-) -> Reference:
+def reference(original: Original, predict: Predict, split: Split, store: Store) -> Reference:
     """Return what the baseline says of a split, computed once and stored."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
 
     def make(folder: Path) -> None:
-        from edgecv.runtimes.keras import KerasSession
-
-        predictions = KerasSession(model(), original.path).predict(split.images)
+        predictions, parameters = predict(original, split.images)
         _check_probabilities(predictions, original.path)
         content = io.BytesIO()
         np.save(content, predictions, allow_pickle=False)
         write_bytes(folder / "predictions.npy", content.getvalue())
-        write_json(folder / "facts.json", {"parameters": int(model().count_params())})
+        write_json(folder / "facts.json", {"parameters": parameters})
 
     found = store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))

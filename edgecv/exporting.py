@@ -3,20 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecv.baseline import Original
 from edgecv.contracts import Exporter
 from edgecv.environment import environment
-from edgecv.errors import InputError
+from edgecv.errors import InputError, RuntimeFailure
 from edgecv.measuring import File
 from edgecv.proof.comparison import is_twin
 from edgecv.proof.scales import check_same_scales
 from edgecv.recipe import Recipe
 from edgecv.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.registry import EXPORTERS
-from edgecv.reports.json_file import read_artifact, write_artifact
+from edgecv.reports.json_file import read_artifact
 from edgecv.store import Store, content_key, copy_file
+from edgecv.workshop import Workshop
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
@@ -57,9 +57,26 @@ class Exporting:
     data: Dataset
     store: Store
     folder: Path
+    workshop: Workshop
     on_event: OnEvent
 
-    def export(self, planned: Planned, original: Original, model: Callable[[], Any]) -> File:
+    def export_all(
+        self, planned: Sequence[Planned], baseline: Original, compressed: Original
+    ) -> tuple[list[File], dict[str, str]]:
+        """Export the baseline's twins and what the compressed model is to be.
+
+        Returns the files, and name -> reason for those that a converter died of, hung on or ran out
+        of memory with: they do not end the others. What an exporter refuses ends the run.
+        """
+        files, failures = [], {}
+        for each in planned:
+            try:
+                files.append(self.export(each, baseline if each.is_twin else compressed))
+            except RuntimeFailure as failure:
+                failures[each.name] = failure.reason
+        return files, failures
+
+    def export(self, planned: Planned, original: Original) -> File:
         """Export a model into the run's folder, or copy what an earlier run has exported."""
         exporter, stored = planned.exporter, f"artifact.{planned.exporter.format}"
         images = calibration_of(exporter, self.data)
@@ -69,8 +86,7 @@ class Exporting:
         self.on_event(Event("export", words))
 
         def make(draft: Path) -> None:
-            artifact = exporter.export(model(), images, draft / stored)
-            write_artifact(artifact, draft / "artifact.json")
+            self.workshop.export(original, exporter, images, draft / stored)
 
         found = self.store.stage("exports", key, make)
         path = self.folder / planned.name

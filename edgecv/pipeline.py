@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from edgecv.adopting_onnx import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
 from edgecv.baseline import Original, Reference
 from edgecv.class_order import check_order
 from edgecv.contracts import DatasetSource
+from edgecv.costing import costs_of
 from edgecv.environment import environment, machine
 from edgecv.errors import InputError
 from edgecv.exporting import (
@@ -48,6 +50,7 @@ from edgecv.reports.markdown import to_markdown
 from edgecv.store import SPACE_BYTES, Store, bytes_of, copy_file, write_bytes
 from edgecv.tuning import Techniques
 from edgecv.worker import check_hdf5
+from edgecv.workshop import Workshop, workshop
 
 OnEvent = Callable[[Event], None]
 COPIES_OF_A_MODEL = 12
@@ -67,36 +70,50 @@ def run(
     Raises InputError before anything is written where the recipe cannot be done, StepError where
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
+    with workshop(log) as shop:
+        return _run(recipe, store, shop, force=force, on_event=on_event, log=log)
+
+
+def _run(
+    recipe: Recipe,
+    store: Store,
+    shop: Workshop,
+    *,
+    force: bool,
+    on_event: OnEvent,
+    log: Path | None,
+) -> Report:
     place = preflight(recipe, store, force)
-    recipe, data, adopted = _inputs(recipe, store, on_event)
+    recipe, data, adopted = _inputs(recipe, store, shop, on_event)
     check_limits(data, recipe.gates, "[gates]")
     check_calibration(recipe, data)
-    with recipe.baseline.trusted.scope():
+    with _scope(recipe):
         check_techniques(recipe, data, adopted)
     with (
-        recipe.baseline.trusted.scope(),
+        _scope(recipe),
         store.writing(place, replace=force) as folder,
         bench(recipe.settings.threads, log) as tests,
     ):
         tests.start([exporter.format for exporter in recipe.exports])
         original, model, notes = _baseline(recipe, data, adopted, store, on_event)
         if isinstance(adopted, AdoptedOnnx):
-            reference = adopted.reference
+            source, reference = adopted.adapted(store, shop)
         else:
-            reference = baselines.reference(original, model, data.test, store)
+            source = original
+            reference = baselines.reference(original, shop.predict, data.test, store)
         notes += _doubts(recipe, data, adopted, reference)
-        techniques = Techniques(recipe, data, original, model, store, tests, on_event)
+        techniques = Techniques(recipe, data, source, model, store, tests, shop, on_event)
         applied = techniques.apply()
-        costs, unknown = (None, ()) if is_onnx(recipe) else costs_of(model, applied.plain)
-        notes += (*applied.notes, *unknown)
-        exporting = Exporting(data, store, folder, on_event)
-        sources = {True: (original, model), False: (applied.file, applied.load)}
-        files = [
-            exporting.export(planned, *sources[planned.is_twin])
-            for planned in planned_exports(recipe)
-        ]
+        costs = None
+        if not is_onnx(recipe):
+            costs, unknown = costs_of(source, applied.plain, store, shop)
+            notes += unknown
+        notes += applied.notes
+        exporting = Exporting(data, store, folder, shop, on_event)
+        files, unwritten = exporting.export_all(planned_exports(recipe), source, applied.file)
         notes += check_promises(recipe, files)
-        measured = tests.measure(files, data.test.images, on_event)
+        measurements, unmeasured = tests.measure(files, data.test.images, on_event)
+        measured = measurements, unwritten | unmeasured
         notes += calibration_notes(recipe, data)
         report = _report(recipe, data, original, reference, *measured, notes, costs, folder)
         copy_file(original.path, folder / f"baseline{original.path.suffix}")
@@ -112,6 +129,11 @@ def run(
         if log is not None:
             copy_file(log, folder / "log.txt")
     return report
+
+
+def _scope(recipe: Recipe) -> AbstractContextManager[None]:
+    """Allow what is trusted in this process, where it trains the model on."""
+    return recipe.baseline.trusted.scope() if recipe.techniques else nullcontext()
 
 
 def train(recipe: Recipe, store: Store, on_event: OnEvent = lambda event: None) -> Path:
@@ -145,7 +167,7 @@ def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOn
 
     if not recipe.techniques:
         return
-    if adopted is not None:
+    if isinstance(adopted, Adopted):
         model = adopted.model
     else:
         shape = recipe.baseline.input_shape
@@ -219,20 +241,8 @@ def judge(
     return gates
 
 
-def costs_of(
-    baseline: Callable[[], Any], compressed: Callable[[], Any]
-) -> tuple[Costs | None, tuple[str, ...]]:
-    """Return what the models cost by their graphs, or a sentence that says why it is not known."""
-    from edgecv.channels.costs import cost_of_model
-
-    try:
-        return Costs(cost_of_model(baseline()), cost_of_model(compressed())), ()
-    except InputError as error:
-        return None, (f"multiply-accumulates and activations are not known: {error}",)
-
-
 def _inputs(
-    recipe: Recipe, store: Store, on_event: OnEvent
+    recipe: Recipe, store: Store, shop: Workshop, on_event: OnEvent
 ) -> tuple[Recipe, Dataset, Adopted | AdoptedOnnx | None]:
     """Load the data, for the size of the user's model where one is given, and check both.
 
@@ -251,12 +261,13 @@ def _inputs(
         for note in foreign.notes:
             on_event(Event("note", note))
         return recipe, data, foreign
-    adopted = adopt(path, asked, store, trust)
+    adopted = adopt(path, asked, store, shop, trust)
     data = load_data(recipe, adopted.shape, on_event)
     if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
         found, reason = told
-        adopted = adopt(path, found, store, trust)
-        adopted = replace(adopted, notes=(reason, *adopted.notes))
+        adopted = adopt(path, found, store, shop, trust)
+        facts = adopted.facts.model_copy(update={"notes": (reason, *adopted.notes)})
+        adopted = replace(adopted, facts=facts)
         baseline = recipe.baseline.model_copy(update={"preprocess": found})
         recipe = recipe.replace(baseline=baseline)
     for note in adopted.notes:
@@ -275,8 +286,10 @@ def _baseline(
     if adopted is None:
         trained = baselines.obtain(recipe, data, store, on_event)
         return trained, cache(trained.load), ()
-    original = adopted.keep() if isinstance(adopted, AdoptedOnnx) else adopted.keep(store)
-    return original, lambda: adopted.model, adopted.notes
+    if isinstance(adopted, AdoptedOnnx):
+        original = adopted.keep()
+        return original, original.load, adopted.notes
+    return adopted.keep(store), lambda: adopted.model, adopted.notes
 
 
 def _doubts(

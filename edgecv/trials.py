@@ -1,16 +1,19 @@
 """What a model would be as a file: exported, run beside its twin, and thrown away."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgecv.baseline import Original
 from edgecv.contracts import Exporter
 from edgecv.measuring import Bench
-from edgecv.records import Images, Trial
+from edgecv.records import Artifact, Images, Trial
 from edgecv.registry import EXPORTERS, RUNTIMES
+from edgecv.store import file_sha256, write_bytes
+from edgecv.workshop import Workshop
 
 SECONDS_A_TRIAL = 1.0
 CALIBRATION_IMAGES = 50
@@ -21,11 +24,12 @@ CALIBRATION_IMAGES = 50
 class Trials:
     """Tries models in one folder, each against the float32 twin of the baseline."""
 
-    baseline: Callable[[], Any]
+    baseline: Original
     exports: Sequence[Exporter]
     """Those of the recipe: what is tried is what will be written, where it asks for the same."""
     images: Images
     tests: Bench
+    workshop: Workshop
     folder: Path
     _twins: dict[str, Path] = field(default_factory=dict)
 
@@ -35,10 +39,10 @@ class Trials:
         if runtime not in self._twins:
             self._twins[runtime] = self.folder / f"twin.{file_format}"
             twin = self._exporter(file_format, "float32")
-            twin.export(self.baseline(), self.images[:0], self._twins[runtime])
+            self.workshop.export(self.baseline, twin, self.images[:0], self._twins[runtime])
         path = self.folder / f"trial.{file_format}"
         exporter = self._exporter(file_format, precision)
-        artifact = exporter.export(model, self.images[:CALIBRATION_IMAGES], path)
+        artifact = self._export(self._saved(model), exporter, path)
         pair = [self._twins[runtime], path]
         worker = self.tests.worker(runtime, self.tests.threads)
         blocks = worker.time_interleaved(pair, self.images[:1], budget_s=SECONDS_A_TRIAL)
@@ -48,12 +52,26 @@ class Trials:
     def rehearse(self, model: Any) -> None:
         """Write ``model`` in every way that the recipe asks for, and throw the files away.
 
-        Raises StepError where a format does not know a layer: better now than after the training.
+        Raises StepError where a format does not know a layer, RuntimeFailure where a converter dies
+        of one: better now than after the training.
         """
+        source = self._saved(model)
         for exporter in self.exports:
             path = self.folder / f"rehearsed-{exporter.precision}.{exporter.format}"
-            exporter.export(model, self.images[:CALIBRATION_IMAGES], path)
+            self._export(source, exporter, path)
             path.unlink()
+
+    def _saved(self, model: Any) -> Original:
+        """Write a model for the workshop, over the last one."""
+        from edgecv.tf import model_bytes
+
+        suffix, content = model_bytes(model)
+        path = self.folder / f"tried{suffix}"
+        write_bytes(path, content)
+        return Original(path, file_sha256(path), self.baseline.trust)
+
+    def _export(self, source: Original, exporter: Exporter, path: Path) -> Artifact:
+        return self.workshop.export(source, exporter, self.images[:CALIBRATION_IMAGES], path)
 
     def _exporter(self, file_format: str, precision: str) -> Exporter:
         for exporter in self.exports:

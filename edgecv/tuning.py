@@ -23,6 +23,7 @@ from edgecv.reports.curves import write_curves
 from edgecv.schedule import Schedule
 from edgecv.store import Store, content_key, file_sha256, write_bytes, write_json
 from edgecv.trials import Trials
+from edgecv.workshop import Workshop
 
 OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
@@ -34,9 +35,8 @@ class Applied:
     """The model after all techniques."""
 
     file: Original
-    load: Callable[[], Any]
-    plain: Callable[[], Any]
-    """Loads the same layers without quantizers: their shapes are the same."""
+    plain: Original
+    """The same layers without quantizers: their shapes are the same."""
     notes: tuple[str, ...]
     """Sentences for the report."""
 
@@ -52,6 +52,7 @@ class Techniques:
     """Loads the baseline."""
     store: Store
     tests: Bench
+    workshop: Workshop
     on_event: OnEvent
 
     def apply(self) -> "Applied":
@@ -60,14 +61,14 @@ class Techniques:
         A recipe that shares its first techniques with an earlier run does not train these again.
         """
         notes: list[str] = []
-        made, load, plain = self.baseline, self.model, self.model
+        made, load, plain = self.baseline, self.model, self.baseline
         for technique in self.recipe.techniques:
             made = self._apply(technique, made, load)
             load = cache(made.load)
-            plain = plain if technique.adds_quantizers else load
+            plain = plain if technique.adds_quantizers else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-        return Applied(made, load, plain, tuple(notes))
+        return Applied(made, plain, tuple(notes))
 
     def _apply(self, technique: Technique, before: Original, load: Callable[[], Any]) -> Original:
         key = self._key(technique, before)
@@ -154,7 +155,9 @@ class Stage:
         """What tries models as files, in the folder of this stage."""
         run = self.techniques
         images = run.data.calibration.images
-        return Trials(run.model, run.recipe.exports, images, run.tests, self.folder)
+        return Trials(
+            run.baseline, run.recipe.exports, images, run.tests, run.workshop, self.folder
+        )
 
     def _rehearse(self, model: Any) -> None:
         """Make sure that what is about to be trained can be written as the recipe asks.

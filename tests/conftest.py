@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from edgecv.records import Report
+    from edgecv.workshop import Workshop
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -38,6 +39,16 @@ def quick_measuring() -> Iterator[None]:
     measuring.SECONDS_A_FILE, measuring.CORES = 0.05, 1
     yield
     measuring.SECONDS_A_FILE, measuring.CORES = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_child() -> Iterator[None]:
+    """Let the child with TensorFlow wait for the next test that needs it, however long."""
+    from edgecv.workshop import hand
+
+    before, hand.IDLE_S = hand.IDLE_S, 3600.0
+    yield
+    hand.IDLE_S = before
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +81,12 @@ def main_report(output: Path) -> "Report":
 
     recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
     return run(recipe, Store(output))
+
+
+@pytest.fixture
+def shop() -> Iterator["Workshop"]:
+    """Return a workshop: its child is kept from one test to the next."""
+    from edgecv.workshop import workshop
+
+    with workshop() as made:
+        yield made

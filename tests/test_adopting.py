@@ -16,6 +16,7 @@ from edgecv.reports.verdict import verdict_line
 from edgecv.store import Store
 from edgecv.tf import load_tensorflow
 from edgecv.validation import validate_paths
+from edgecv.workshop import Workshop
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -74,13 +75,13 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
 
 
 def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
-    output: Path, tmp_path: Path
+    output: Path, tmp_path: Path, shop: Workshop
 ) -> None:
     path = tmp_path / "fractions.keras"
     of_fractions(output, ends_in_softmax=True).save(path)
     recipe = Flags(model=str(path), data="digits").to_recipe()
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
-    adopted = adopt(path, "caffe", Store(tmp_path / "exported"))
+    adopted = adopt(path, "caffe", Store(tmp_path / "exported"), shop)
     with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
         hint(adopted, data, recipe.task, value=0.11)
     assert hint(adopted, data, recipe.task, value=0.5) is None

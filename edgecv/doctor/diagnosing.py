@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.baseline import Original
 from edgecv.doctor.blame import blame_findings, layer_errors
 from edgecv.doctor.parity import compare_kernels, parity_findings
 from edgecv.doctor.records import Diagnosis, Finding, LayerError, worst_first
@@ -155,8 +156,8 @@ def _twin(
     baseline: Path, file_format: str, folder: Path, images: Images
 ) -> tuple[Path, tuple[str, ...]]:
     """Export a Keras baseline in float32, and return the file and its kernels' layer names."""
-    from edgecv.importers.keras import load
     from edgecv.registry import EXPORTERS
+    from edgecv.workshop import workshop
 
     if runtime_of_file(baseline).format != "keras":
         raise InputError(
@@ -166,5 +167,6 @@ def _twin(
         )
     twin = folder / f"float32.{file_format}"
     exporter = EXPORTERS.get(file_format, "doctor")(precision="float32")
-    artifact = exporter.export(load(baseline), images, twin)
+    with workshop() as shop:
+        artifact = shop.export(Original(baseline, ""), exporter, images, twin)
     return twin, tuple(layer.name for layer in artifact.layers)

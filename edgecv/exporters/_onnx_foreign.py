@@ -6,10 +6,12 @@ comes out is the float32 twin of what came in.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
+from edgecv.contracts import Options
 from edgecv.errors import StepError
 from edgecv.exporters._checks import first_line
 from edgecv.exporters._onnx_graph import (
@@ -48,7 +50,16 @@ class OnnxNetwork:
 
     content: bytes
     shape: Shape
-    parameters: int
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Return the network in a file that ``adapted`` has made."""
+        import onnx
+
+        content = path.read_bytes()
+        image = onnx.ModelProto.FromString(content).graph.input[0].type.tensor_type
+        height, width, channels = (int(each.dim_value) for each in image.shape.dim[1:])
+        return cls(content, (height, width, channels))
 
     def model(self) -> Any:
         """Return the float32 ModelProto."""
@@ -57,21 +68,20 @@ class OnnxNetwork:
         return onnx.ModelProto.FromString(self.content)
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(Options):
     """What is known of a foreign model's input and output, once a runtime has run it."""
 
-    shape: Shape
+    shape: Annotated[Shape, Field(strict=False)]
     classes: int
     channels_first: bool
     gives_logits: bool
     preprocess: Preprocessing
 
 
-def adapted(path: Path, ends: Ends) -> OnnxNetwork:
-    """Return the model in the file as edgecv writes models. Raises StepError where it cannot be.
+def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
+    """Return the model in the file as edgecv writes models, and how many parameters it has.
 
-    The file was opened by a runtime before: what kills a process has killed a child by then.
+    Raises StepError where it cannot be adapted.
     """
     import onnx
 
@@ -90,7 +100,7 @@ def adapted(path: Path, ends: Ends) -> OnnxNetwork:
     onnx.helper.set_model_props(model, {})
     result = canonical(model, where)
     _check_batch(result, ends.shape, where)
-    return OnnxNetwork(serialized(result), ends.shape, parameters)
+    return serialized(result), parameters
 
 
 def _of_this_time(model: Any, where: str) -> Any:

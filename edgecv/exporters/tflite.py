@@ -25,6 +25,7 @@ from edgecv.exporters._weights_proof import prove_weights
 from edgecv.records import Artifact, Format, Images, Shape
 from edgecv.store import describe, write_bytes
 from edgecv.tf import compile_function, load_tensorflow
+from edgecv.worker.life import sign_of_life
 
 BATCH = 1
 """Microcontrollers need fixed shapes. LiteRT still resizes the batch of such a file, and the file
@@ -84,7 +85,6 @@ class TFLite(Exporter):
             return {"probabilities": model(image, training=False)}
 
         image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")
-        function = compile_function(serve, input_signature=[image]).get_concrete_function()
         # The converter saves what owns the variables as a SavedModel first. The same bytes come out
         # four times sooner when that is not the Keras model, with a trace of each of its layers.
         owner = tensorflow.Module()
@@ -92,6 +92,7 @@ class TFLite(Exporter):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                function = compile_function(serve, input_signature=[image]).get_concrete_function()
                 converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
                     [function], owner
                 )
@@ -135,6 +136,7 @@ def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
     The input's scale comes from them: only with both ends is a camera's byte the number itself.
     """
     for image in images:
+        sign_of_life()
         yield [image[np.newaxis].astype(np.float32)]
     if images.min() > 0 or images.max() < 255:
         # Two pixels of an image that was there already: other ranges hardly move.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgecv.errors import InputError
-from edgecv.records import Artifact, Report
+from edgecv.records import Artifact, ModelCost, Report
 from edgecv.store import write_json
 
 LARGEST_REPORT_BYTES = 50_000_000
@@ -40,6 +40,16 @@ def write_artifact(artifact: Artifact, path: Path) -> None:
 def read_artifact(path: Path) -> Artifact:
     """Read what ``write_artifact`` wrote."""
     return _read(path, Artifact, "the facts of an artifact")
+
+
+def write_model_cost(cost: ModelCost, path: Path) -> None:
+    """Write what a model costs by its graph."""
+    write_json(path, asdict(cost))
+
+
+def read_model_cost(path: Path) -> ModelCost:
+    """Read what ``write_model_cost`` wrote."""
+    return _read(path, ModelCost, "the costs of a model")
 
 
 T = TypeVar("T")

@@ -7,7 +7,6 @@ the latest by an alarm where native code never lets go of the interpreter.
 import json
 import os
 import resource
-import select
 import signal
 import sys
 import threading
@@ -26,6 +25,13 @@ from edgecv.errors import EdgecvError
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Images
 from edgecv.registry import RUNTIMES
+from edgecv.worker.confinement import (
+    ALARM_AFTER_PARENT_S,
+    Memory,
+    end_with_parent,
+    is_of_memory,
+    take_pipes,
+)
 from edgecv.worker.frames import pack, read_exactly, unpack, write_all
 from edgecv.worker.storing import pack_stored
 from edgecv.worker.tiles import leave_tiles_off
@@ -37,11 +43,7 @@ IMAGES_AT_ONCE = 16
 """Of which all activations are looked at: what they give stays in the cache. 128 at once took twice
 as long."""
 PROGRESS_EVERY = 512
-ALARM_AFTER_PARENT_S = 5.0
-BYTES_A_THREAD = 2**27
-"""Address space that a thread takes before it does anything: its stack and its malloc arena."""
 LARGEST_FILE_WRITTEN_BYTES = 2**26
-SIGNS_OF_NO_MEMORY = ("bad_alloc", "BFCArena", "Failed to allocate memory")
 
 
 class Version(NamedTuple):
@@ -58,9 +60,9 @@ Answer = tuple[dict[str, Any], Sequence[NDArray[Any]]]
 def main() -> None:
     """Serve requests from standard input until it ends."""
     settings = json.loads(sys.argv[1])
-    requests, answers = _take_pipes()
+    requests, answers = take_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
-    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(requests,), daemon=True).start()
     options = {"runtime": settings["runtime"], **settings["options"]}
     runtime = RUNTIMES.parse(options, "worker")
     leave_tiles_off()
@@ -73,40 +75,6 @@ def main() -> None:
     Service(runtime, settings["threads"], memory, requests, answers).serve()
     # Native destructors may hang or crash after a hostile file; nothing here is left to save.
     os._exit(0)
-
-
-def _take_pipes() -> tuple[int, int]:
-    # Native code prints to descriptor 1 and may read 0: it gets the log and nothing instead.
-    requests, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return requests, answers
-
-
-def _end_with_parent(requests: int) -> None:
-    poll = select.poll()
-    poll.register(requests, 0)  # no events: hang-up alone is reported
-    poll.poll()
-    os._exit(1)
-
-
-class Memory:
-    """The limit on this process's address space: what it had at first, plus an allowance."""
-
-    def __init__(self, limit_bytes: int | None, threads: int) -> None:
-        self.limit_bytes = limit_bytes
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        self._most = pages * resource.getpagesize() + threads * BYTES_A_THREAD + (limit_bytes or 0)
-        self.allow(0)
-
-    def allow(self, more_bytes: int) -> None:
-        """Raise the limit by what is about to be mapped: the images are not the file's fault."""
-        self._most += more_bytes
-        if self.limit_bytes is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_AS)
-            most = self._most if hard == resource.RLIM_INFINITY else min(self._most, hard)
-            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 class Service:
@@ -271,10 +239,7 @@ class Service:
 
     def _failure(self, error: Exception) -> dict[str, str]:
         limit = self._memory.limit_bytes
-        out_of_memory = isinstance(error, MemoryError) or any(
-            sign in str(error) for sign in SIGNS_OF_NO_MEMORY
-        )
-        if limit is not None and out_of_memory:
+        if limit is not None and is_of_memory(error):
             return {"found": f"needs more than {limit / 2**30:.1f} GiB of memory"}
         if isinstance(error, EdgecvError):
             return {"found": error.found, "accepted": error.accepted, "remedy": error.remedy}

@@ -15,11 +15,11 @@ from edgecv.contracts import Progress
 from edgecv.reading import AS_IT_SAYS, Reading
 from edgecv.records import Activation, Executed, Images, Predictions, SessionFacts
 from edgecv.registry import RUNTIMES
-from edgecv.store import refusal
 from edgecv.stored import Extremes, Stored
 from edgecv.worker.answers import read_activations, read_executed, read_facts
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import Frame, GarbledFrame
+from edgecv.worker.images import ImageFiles
 from edgecv.worker.process import ChildProcess
 from edgecv.worker.storing import read_extremes, read_stored
 
@@ -60,7 +60,7 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="edgecv-worker-")
         self._log = log or Path(self._folder.name) / "stderr.txt"
         self._child: ChildProcess | None = None
-        self._written: dict[int, tuple[Images, Path]] = {}
+        self._images = ImageFiles(Path(self._folder.name))
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,7 +86,7 @@ class Worker:
     def close(self) -> None:
         """End the child and remove the temporary files."""
         self._discard()
-        self._written.clear()
+        self._images.clear()
         self._folder.cleanup()
 
     def open(self, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
@@ -240,15 +240,7 @@ class Worker:
     def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
         if isinstance(images, Path):
             return images.absolute(), len(np.load(images, mmap_mode="r", allow_pickle=False))
-        # The array is kept with its file, so that its id cannot be given to another array.
-        if id(images) not in self._written:
-            path = Path(self._folder.name) / f"images-{len(self._written)}.npy"
-            try:
-                np.save(path, images, allow_pickle=False)
-            except OSError as error:  # Without a number, where NumPy could write a part of it.
-                raise refusal(path, error) from None
-            self._written[id(images)] = images, path
-        return self._written[id(images)][1], len(images)
+        return self._images.path_of(images), len(images)
 
     def _ask(
         self,

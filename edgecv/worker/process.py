@@ -13,27 +13,31 @@ from edgecv.worker.frames import Frame, pack, read_exactly, unpack, write_all
 
 # The child finds this package where the parent found it, and nothing in the working directory:
 # -P keeps a user's own numpy.py out.
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[2]); from edgecv.worker.child import main; main()"
-)
+ANY_PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from {module} import main; main()"
+PROGRAM = ANY_PROGRAM.format(module="edgecv.worker.child")
 PACKAGES = str(Path(__file__).parents[2])
 TAIL_BYTES = 2048
 DEATH_S = 5.0
-QUIET = ("INFO", "WARNING", "VERBOSE")
+QUIET = ("INFO", "WARNING", "VERBOSE", "I0000", "W0000")
 """How lines that explain no death begin."""
+NO_CARD = "cuda_platform.cc"
+"""What TensorFlow says where there is no graphics card."""
 
 
 class ChildProcess:
-    """A running child. ``opened`` are the files that it was asked to open."""
+    """A running child. ``opened`` are the files that it was asked to open.
 
-    def __init__(self, settings: dict[str, Any], log: Path) -> None:
+    ``program`` is what it runs: that which serves a runtime, where none is given.
+    """
+
+    def __init__(self, settings: dict[str, Any], log: Path, program: str | None = None) -> None:
         self.ready = False
         self.opened: set[Path] = set()
         self._log = log
         with log.open("ab") as stderr:
             self._log_start = stderr.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", PROGRAM, json.dumps(settings), PACKAGES],
+                [sys.executable, "-P", "-c", program or PROGRAM, json.dumps(settings), PACKAGES],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -53,6 +57,11 @@ class ChildProcess:
             write_all(self._requests.fileno(), pack(header))
         except BrokenPipeError:
             raise EOFError from None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
 
     def receive(self, silence_s: float) -> Frame:
         """Return what the child says next. Raises TimeoutError, EOFError or GarbledFrame."""
@@ -77,10 +86,18 @@ class ChildProcess:
         self._requests.close()
         self._answers.close()
 
-    def _last_words(self) -> str:
+    def said(self, most_bytes: int) -> bytes:
+        """Return what it has printed since the last request, or the last of it."""
         with self._log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, end - TAIL_BYTES))
-            lines = log.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
-        telling = [line.strip() for line in lines if line.strip() and not line.startswith(QUIET)]
+            log.seek(max(self._log_start, end - most_bytes))
+            return log.read(most_bytes)
+
+    def _last_words(self) -> str:
+        lines = self.said(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+        telling = [
+            line.strip()
+            for line in lines
+            if line.strip() and not line.startswith(QUIET) and NO_CARD not in line
+        ]
         return telling[-1] if telling else ""

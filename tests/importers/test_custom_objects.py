@@ -19,6 +19,7 @@ from edgecv.store import Store
 from edgecv.tf import load_tensorflow
 from edgecv.trust import Trust
 from edgecv.worker import Worker
+from edgecv.workshop import Workshop
 
 SHAPE = (12, 12, 3)
 MODULE = '''
@@ -150,12 +151,12 @@ def test_a_layer_of_the_other_keras_cannot_stand_for_it(
 
 
 def test_what_is_kept_of_it_is_loaded_again_everywhere(
-    module: str, tmp_path: Path, images: Images
+    module: str, tmp_path: Path, images: Images, shop: Workshop
 ) -> None:
     path = tmp_path / "own.keras"
     save_keras2(module, path)
     trust, store = given(module, "Gain", "halved"), Store(tmp_path / "exported")
-    adopted = adopt(path, "0..255", store, trust)
+    adopted = adopt(path, "0..255", store, shop, trust)
     assert any("of the user's own code" in note for note in adopted.notes)
     kept = adopted.keep(store)
     assert kept.path.suffix == ".keras"
@@ -163,7 +164,7 @@ def test_what_is_kept_of_it_is_loaded_again_everywhere(
     np.testing.assert_array_equal(kept.load().predict(images.astype(np.float32)), expected)
     with Worker("keras", 1, options=trust.model_dump()) as worker:
         np.testing.assert_allclose(worker.predict(kept.path, images), expected, atol=1e-6)
-    again = adopt(path, "0..255", store, trust)
+    again = adopt(path, "0..255", store, shop, trust)
     np.testing.assert_array_equal(again.model.predict(images.astype(np.float32)), expected)
 
 
@@ -224,7 +225,7 @@ def test_it_goes_into_the_recipe() -> None:
 
 
 def test_code_in_a_file_of_keras_3_that_is_trusted(
-    tmp_path: Path, keras3: Any, randomize: Callable[[Any], None]
+    tmp_path: Path, keras3: Any, randomize: Callable[[Any], None], shop: Workshop
 ) -> None:
     layers, path = keras3.layers, tmp_path / "model.keras"
     entering = layers.Input(SHAPE)
@@ -236,7 +237,7 @@ def test_code_in_a_file_of_keras_3_that_is_trusted(
     with pytest.raises(InputError, match=r"scale \(Lambda\) holds Python code.*--trust-model"):
         load(path)
     trust, store = Trust(everything=True), Store(tmp_path / "exported")
-    adopted = adopt(path, None, store, trust)
+    adopted = adopt(path, None, store, shop, trust)
     assert "any code" in adopted.notes[0]
     pixels = np.full((1, *SHAPE), 7, np.float32)
     np.testing.assert_allclose(
