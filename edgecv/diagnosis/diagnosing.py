@@ -64,9 +64,7 @@ class Bedside:
             self.on_event(
                 Event("diagnose", f"exporting {self.baseline} in float32 to compare with")
             )
-            twin = export_twin(
-                self.baseline, self.baseline_reading, file_format, self.folder, self.trust
-            )
+            twin = export_twin(self.baseline, file_format, self.folder, self.trust)
         worker = self.tests.evaluator(runtime_of_format(file_format).name)
         stored = worker.stored(twin.path, twin.reading)
         if not is_float(stored):

@@ -1,29 +1,23 @@
 """The float32 twin that files are held against: given, or exported from the Keras baseline."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.errors import RuntimeFailure
+import numpy as np
+
+from edgecv.baseline import Original
+from edgecv.errors import EdgecvError, RuntimeFailure
 from edgecv.measuring import File, runtime_of_file
 from edgecv.reading import AS_IT_SAYS, Reading
-from edgecv.records import TWIN_STEM
+from edgecv.records import TWIN_STEM, Images
+from edgecv.registry import EXPORTERS
 from edgecv.stored import Stored
-from edgecv.trust import Trust
+from edgecv.trust import NO_TRUST, Trust
+from edgecv.workshop import workshop
 
-SECONDS = 300
-# As in the worker: the child finds this package where the parent found it, and nothing in the
-# working directory.
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from edgecv.diagnosis.twin_child import main; main()"
-)
-PACKAGES = str(Path(__file__).parents[2])
+NO_IMAGES: Images = np.zeros((0, 1, 1, 1), np.uint8)
+"""A float file needs none to find ranges with."""
 
 
 @dataclass(frozen=True)
@@ -54,41 +48,18 @@ def is_float(stored: Stored) -> bool:
     return bool(stored.kernels) and all(each.type == "float32" for each in stored.kernels)
 
 
-def export_twin(
-    baseline: Path, reading: Reading, file_format: str, folder: Path, trust: Trust
-) -> Twin:
+def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = NO_TRUST) -> Twin:
     """Export a Keras baseline in float32, in a child: this process stays without TensorFlow.
 
     Raises RuntimeFailure with one line where that cannot be done.
     """
     path = folder / f"{TWIN_STEM}.{file_format}"
-    settings = {
-        "baseline": os.path.abspath(baseline),
-        "format": file_format,
-        "path": str(path),
-        "trust": trust.model_dump(mode="json"),
-    }
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", PROGRAM, PACKAGES, json.dumps(settings)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        answer, _ = child.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise RuntimeFailure(str(baseline), f"its twin took longer than {SECONDS} s") from None
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    try:
-        said = json.loads(answer.splitlines()[-1])
-        if "failure" in said:
-            raise RuntimeFailure(str(baseline), str(said["failure"]))
-        return Twin(path, reading, tuple(map(str, said["names"])))
-    except (ValueError, IndexError, KeyError, TypeError):
-        raise RuntimeFailure(
-            str(baseline), f"the process that exports it ended with status {child.returncode}"
-        ) from None
+    exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
+    with workshop() as shop:
+        try:
+            artifact = shop.export(Original(baseline, "", trust), exporter, NO_IMAGES, path)
+        except EdgecvError as error:
+            raise RuntimeFailure(
+                str(baseline), error.found, accepted=error.accepted, remedy=error.remedy
+            ) from error
+    return Twin(path, names=tuple(layer.name for layer in artifact.layers))

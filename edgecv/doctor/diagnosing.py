@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.baseline import Original
+from edgecv.diagnosis.twin import export_twin
 from edgecv.doctor.blame import blame_findings, layer_errors
 from edgecv.doctor.parity import compare_kernels, parity_findings
 from edgecv.doctor.records import Diagnosis, Finding, LayerError, worst_first
@@ -145,28 +145,20 @@ def _layers(
         twin: Path = baseline
         names: tuple[str, ...] = ()
         if runtime_of_file(baseline).format != file_format:
-            twin, names = _twin(baseline, file_format, Path(folder), images)
+            twin, names = _twin(baseline, file_format, Path(folder))
         # A child of its own: the file may have harmed the one that it ran in.
         with Worker(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
     return layer_errors(own, true, names, str(patient.path))
 
 
-def _twin(
-    baseline: Path, file_format: str, folder: Path, images: Images
-) -> tuple[Path, tuple[str, ...]]:
+def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
     """Export a Keras baseline in float32, and return the file and its kernels' layer names."""
-    from edgecv.registry import EXPORTERS
-    from edgecv.workshop import workshop
-
     if runtime_of_file(baseline).format != "keras":
         raise InputError(
             str(baseline),
             f"cannot be compared with a .{file_format} file layer by layer",
             accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
         )
-    twin = folder / f"float32.{file_format}"
-    exporter = EXPORTERS.get(file_format, "doctor")(precision="float32")
-    with workshop() as shop:
-        artifact = shop.export(Original(baseline, ""), exporter, images, twin)
-    return twin, tuple(layer.name for layer in artifact.layers)
+    twin = export_twin(baseline, file_format, folder)
+    return twin.path, twin.names
