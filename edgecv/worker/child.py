@@ -44,6 +44,8 @@ IMAGES_AT_ONCE = 16
 as long."""
 PROGRESS_EVERY = 512
 LARGEST_FILE_WRITTEN_BYTES = 2**26
+TENSORFLOW_BYTES = 2**33
+"""Address space that TensorFlow maps for itself, most of which it never touches."""
 
 
 class Version(NamedTuple):
@@ -66,7 +68,9 @@ def main() -> None:
     options = {"runtime": settings["runtime"], **settings["options"]}
     runtime = RUNTIMES.parse(options, "worker")
     leave_tiles_off()
-    limit = None if runtime.needs_tensorflow else settings["memory_limit_bytes"]
+    limit = settings["memory_limit_bytes"]
+    if limit is not None and runtime.needs_tensorflow:
+        limit += TENSORFLOW_BYTES
     memory = Memory(limit, settings["threads"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not runtime.needs_tensorflow:

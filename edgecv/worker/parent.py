@@ -32,9 +32,8 @@ class Worker:
     A file that crashes it, hangs it, eats its memory or is refused raises RuntimeFailure with
     one line; the next request starts a new child. ``time_limit_s`` is how long the child may be
     silent: a long prediction reports its progress, so only a stuck one is ended.
-    ``memory_limit_bytes`` is what the files may add to the child's own memory; a runtime that
-    needs TensorFlow has no such limit. ``options`` are those of the runtime. ``log`` collects
-    what native code prints.
+    ``memory_limit_bytes`` is what the files may add to the child's own memory. ``options`` are
+    those of the runtime. ``log`` collects what native code prints.
 
     Not for two threads at once: one request follows the other.
     """

@@ -4,8 +4,11 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgecv.errors import RuntimeFailure
+from edgecv.tf import load_tensorflow
 from edgecv.worker import Worker
 from edgecv.worker.child import LARGEST_FILE_WRITTEN_BYTES
 
@@ -28,3 +31,18 @@ def test_a_child_has_limits_before_it_sees_a_file(runtime: str) -> None:
         limits = limits_of(worker.pid)
     assert limits["Max core file size"] == "0"
     assert 2**30 < int(limits["Max address space"]) < 8 * 2**30
+
+
+def test_a_keras_model_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
+    """Its file is small: what it makes of a few images is not."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    entering = layers.Input((8, 8, 3))
+    grown = layers.UpSampling2D(1024)(entering)
+    given = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(grown))
+    path = tmp_path / "model.keras"
+    keras.Model(entering, given).save(path)
+    with Worker("keras", threads=1, memory_limit_bytes=2**30) as worker:
+        with pytest.raises(RuntimeFailure, match="memory"):
+            worker.predict(path, np.zeros((16, 8, 8, 3), np.uint8))
+        assert worker.open(path).image == (8, 8, 3)
