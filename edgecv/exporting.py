@@ -126,6 +126,13 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
     """Raise InputError where there are too few calibration images, or none like those to come."""
     for exporter in recipe.exports:
         asked = exporter.calibration_images or 1
+        if exporter.is_calibrated and not len(data.calibration):
+            raise InputError(
+                data.name,
+                "has test images alone, and the ranges of integers are found on training images",
+                accepted="test images alone with --quantize none, float16 or dynamic",
+                remedy="add training images too",
+            )
         if exporter.is_calibrated and asked > len(data.calibration):
             raise InputError(
                 "--calibration-images",

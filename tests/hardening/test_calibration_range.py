@@ -1,5 +1,6 @@
 """Ranges are found on pixels like those to come, or the run says which are not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,14 @@ def test_calibration_out_of_range_is_refused_with_the_ranges(
 def test_images_of_little_contrast_are_images(tmp_path: Path) -> None:
     data = data_of(tmp_path, (100, 160), (0, 255))
     check_calibration(Flags(data="digits").to_recipe(), data)
+
+
+def test_test_images_alone_calibrate_nothing(tmp_path: Path) -> None:
+    data = data_of(tmp_path, (0, 255), (0, 255))
+    calibration = replace(
+        data.calibration, images=data.calibration.images[:0], labels=data.calibration.labels[:0]
+    )
+    alone = replace(data, calibration=calibration)
+    with pytest.raises(InputError, match="has test images alone, and the ranges"):
+        check_calibration(Flags(data="digits").to_recipe(), alone)
+    check_calibration(Flags(data="digits", quantize="none").to_recipe(), alone)
