@@ -13,9 +13,9 @@ import numpy as np
 from edgecv.contracts import Runtime
 from edgecv.cores import least_busy
 from edgecv.errors import InputError, RuntimeFailure
-from edgecv.memory import NO_MEMORY, Memory
 from edgecv.proof.latency import Blocks
 from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.recall import NO_RECALL, Recall
 from edgecv.records import (
     Artifact,
     Event,
@@ -54,7 +54,7 @@ class Bench:
     log: Path | None = None
     trust: Trust = NO_TRUST
     """What may be in a Keras model that is measured."""
-    memory: Memory = NO_MEMORY
+    recall: Recall = NO_RECALL
     _workers: dict[tuple[str, int], Worker] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -75,7 +75,7 @@ class Bench:
 
     def open(self, runtime: str, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
         """Return what a runtime says of a file. Raises RuntimeFailure."""
-        return self.memory.facts(
+        return self.recall.facts(
             self._key(runtime, path, reading),
             lambda: self.evaluator(runtime).open(path, reading),
         )
@@ -84,14 +84,14 @@ class Bench:
         self, runtime: str, path: Path, images: Images, reading: Reading = AS_IT_SAYS
     ) -> Predictions:
         """Return what a file gives for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
-        return self.memory.predictions(
+        return self.recall.predictions(
             self._key(runtime, path, reading, images),
             lambda: self.evaluator(runtime).predict(path, images, reading=reading),
         )
 
     def _key(self, runtime: str, path: Path, reading: Reading, images: Images | None = None) -> str:
         """Return a key of everything that the answer depends on; hashes only for who remembers."""
-        if not self.memory.keeps:
+        if not self.recall.keeps:
             return ""
         trust = self.trust.model_dump(mode="json") if runtime == TRUSTING else None
         parts: list[Any] = [runtime, tree_sha256(path), reading.model_dump(mode="json"), trust]
@@ -181,11 +181,11 @@ def bench(
     threads: int,
     log: Path | None = None,
     trust: Trust = NO_TRUST,
-    memory: Memory = NO_MEMORY,
+    recall: Recall = NO_RECALL,
 ) -> Iterator[Bench]:
     """Give a bench and end its children afterwards, whatever happens."""
-    made = Bench(threads, log, trust, memory)
-    with memory.open():
+    made = Bench(threads, log, trust, recall)
+    with recall.open():
         try:
             yield made
         finally:

@@ -59,14 +59,14 @@ def edgecv_compare(
     """
     from edgecv.asserting.compare import Compare
     from edgecv.asserting.setting import Setting
-    from edgecv.memory import FolderMemory
+    from edgecv.recall import FolderRecall
 
     def running() -> pytest.Item:
         return pytestconfig.stash[RUNNING]
 
     setting = Setting(
         root=pytestconfig.rootpath,
-        memory=FolderMemory(_shared(pytestconfig, tmp_path_factory) / "edgecv"),
+        recall=FolderRecall(_shared(pytestconfig, tmp_path_factory) / "edgecv"),
         is_update=pytestconfig.getoption("edgecv_update"),
         test_file=lambda: running().path,
         on_accepted=lambda words: running().user_properties.append((ACCEPTED, words)),

@@ -16,7 +16,6 @@ from edgecv.environment import environment, machine
 from edgecv.errors import InputError, RuntimeFailure
 from edgecv.hints import is_near_chance, with_each_choice, words_of
 from edgecv.measuring import Bench, File, bench, runtime_of_file
-from edgecv.memory import NO_MEMORY, Memory
 from edgecv.pipeline import data_facts, load_source
 from edgecv.preprocessing import Preprocessing
 from edgecv.proof.comparison import compare_all, metric_of
@@ -25,6 +24,7 @@ from edgecv.proof.judging import judge_limits
 from edgecv.proof.limits import Gates
 from edgecv.proof.probabilities import as_probabilities
 from edgecv.reading import AS_IT_SAYS, Reading
+from edgecv.recall import NO_RECALL, Recall
 from edgecv.recipe import Settings, check_limits
 from edgecv.records import (
     Baseline,
@@ -70,7 +70,7 @@ def validate_paths(
     custom_objects: tuple[str, ...] = (),
     timed: bool = True,
     diagnosed: bool = True,
-    memory: Memory = NO_MEMORY,
+    recall: Recall = NO_RECALL,
     on_event: OnEvent = lambda event: None,
     on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
@@ -78,7 +78,7 @@ def validate_paths(
     """Measure run folders and single files on the test split of a data set.
 
     ``timed``: latencies too; ``diagnosed``: single files are held against a float32 twin too.
-    ``memory`` keeps what files answered, for whoever measures often.
+    ``recall`` keeps what files answered, for whoever measures often.
     ``reading`` is of files that no run of edgecv has written: those say all of themselves.
     ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
@@ -91,7 +91,7 @@ def validate_paths(
     check_limits(request.source, limits, "--data")
     check_custom_objects(custom_objects)
     trust = Trust(everything=trust_model, custom_objects=custom_objects)
-    with bench(threads, log, trust, memory) as tests:
+    with bench(threads, log, trust, recall) as tests:
         sizes, closed = _by_size(request, tests)
         data_of = {size: _load(request, size, limits, on_event) for size in sizes}
         loaded = next(iter(data_of.values()))

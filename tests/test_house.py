@@ -55,7 +55,7 @@ FLOORS = (
         "flag_values",
         "gate_flags",
         "training",
-        "memory",
+        "recall",
         "measuring",
         "baseline",
         "adapting",

@@ -65,7 +65,7 @@ class Compare:
             custom_objects=tuple(custom_objects),
             timed=timed,
             diagnosed=False,
-            memory=self._setting.memory,
+            recall=self._setting.recall,
             on_measured=measured.append,
         )
         _check_measured(report, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgecv.datasets._resolve import accepted_data, named_data
 from edgecv.errors import InputError, nearest
-from edgecv.memory import Memory
+from edgecv.recall import Recall
 
 StrPath = str | os.PathLike[str]
 
@@ -18,7 +18,7 @@ class Setting:
 
     root: Path
     """Where relative paths begin, and what paths are shown from."""
-    memory: Memory
+    recall: Recall
     """Shared by all processes of the run."""
     is_update: bool
     """Whether what is measured is to be accepted."""
@@ -52,7 +52,7 @@ class Setting:
     def shown(self, path: Path) -> str:
         """Return a path as the team knows it: from the root on, where it lies there.
 
-        >>> Setting(Path("/team"), Memory(), False, Path).shown(Path("/team/models/int8.tflite"))
+        >>> Setting(Path("/team"), Recall(), False, Path).shown(Path("/team/models/int8.tflite"))
         'models/int8.tflite'
         """
         return path.relative_to(self.root).as_posix() if self.holds(path) else str(path)

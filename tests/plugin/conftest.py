@@ -10,7 +10,7 @@ from team_project import Team, install
 
 from edgecv.asserting.compare import Compare
 from edgecv.asserting.setting import Setting
-from edgecv.memory import FolderMemory
+from edgecv.recall import FolderRecall
 
 
 @pytest.fixture(scope="session")
@@ -57,13 +57,13 @@ def module_team(tmp_path_factory: pytest.TempPathFactory, models: Path, installe
 
 
 @pytest.fixture(scope="session")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> FolderMemory:
+def recall(tmp_path_factory: pytest.TempPathFactory) -> FolderRecall:
     """Return what keeps predictions: by content, so that all tests may share it."""
-    return FolderMemory(tmp_path_factory.mktemp("memory"))
+    return FolderRecall(tmp_path_factory.mktemp("recall"))
 
 
 @pytest.fixture
-def comparing(tmp_path: Path, models: Path, memory: FolderMemory) -> Callable[..., Compare]:
+def comparing(tmp_path: Path, models: Path, recall: FolderRecall) -> Callable[..., Compare]:
     """Return what makes the fixture of a test in ``tests/test_model.py``, without a pytest."""
     shutil.copytree(models, tmp_path / "models")
     (tmp_path / "tests").mkdir()
@@ -71,6 +71,6 @@ def comparing(tmp_path: Path, models: Path, memory: FolderMemory) -> Callable[..
     def make(*, update: bool = False, told: list[str] | None = None) -> Compare:
         test = tmp_path / "tests" / "test_model.py"
         kept = [] if told is None else told
-        return Compare(Setting(tmp_path, memory, update, lambda: test, kept.append))
+        return Compare(Setting(tmp_path, recall, update, lambda: test, kept.append))
 
     return make

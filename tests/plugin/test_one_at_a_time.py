@@ -11,7 +11,7 @@ import pytest
 from edgecv.asserting.accepted_file import change_entry, read_accepted
 from edgecv.asserting.compare import Compare
 from edgecv.gating.lock import Lock
-from edgecv.memory import FolderMemory
+from edgecv.recall import FolderRecall
 from edgecv.records import Predictions
 
 A_MOMENT = 0.3
@@ -39,9 +39,9 @@ def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
         return predictions()
 
     def measure(ask: Callable[[], Predictions]) -> float:
-        memory = FolderMemory(tmp_path)
-        with memory.open():
-            return float(memory.predictions("key", ask).sum())
+        recall = FolderRecall(tmp_path)
+        with recall.open():
+            return float(recall.predictions("key", ask).sum())
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(measure, slow)
@@ -55,13 +55,13 @@ def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_measurement_lets_others_go_on(tmp_path: Path) -> None:
-    memory, other = FolderMemory(tmp_path), FolderMemory(tmp_path)
-    with pytest.raises(KeyboardInterrupt), memory.open():
-        memory.predictions("key", fail)
+    recall, other = FolderRecall(tmp_path), FolderRecall(tmp_path)
+    with pytest.raises(KeyboardInterrupt), recall.open():
+        recall.predictions("key", fail)
     with other.open():
         assert other.predictions("key", predictions).sum() == 2
-    with memory.open():
-        assert memory.predictions("key", fail).sum() == 2, "it is kept"
+    with recall.open():
+        assert recall.predictions("key", fail).sum() == 2, "it is kept"
 
 
 def test_two_who_accept_at_the_same_time_both_do(

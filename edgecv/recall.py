@@ -19,7 +19,7 @@ from edgecv.store import write_bytes
 Answer = TypeVar("Answer")
 
 
-class Memory:
+class Recall:
     """Keeps nothing: everything is asked each time."""
 
     keeps = False
@@ -39,10 +39,10 @@ class Memory:
         return ask()
 
 
-NO_MEMORY = Memory()
+NO_RECALL = Recall()
 
 
-class FolderMemory(Memory):
+class FolderRecall(Recall):
     """Keeps answers in a folder that several processes share: each is asked for once.
 
     Who finds that something is missing waits until no other process measures, looks again, and
