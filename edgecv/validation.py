@@ -120,6 +120,8 @@ def validate_paths(
             failures={**closed, **failures},
             on_event=on_event,
         )
+    for note in told.notes:
+        on_event(Event("note", note))
     gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
     gates += told.gates
     notes = (*trust.notes(), *notes, *told.notes)

@@ -105,6 +105,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return table
 
 
+@pytest.mark.slow
 def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
     plan = recipe("measured", keep=None, int8_bytes=60_000, rounds=1, distil=False)
     measured = run(plan, Store(output))

@@ -41,6 +41,8 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
 
 
 def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
+    said: list[str] = []
+
     def change(old: Lock | None) -> Lock | None:
         gates = Gates() if old is None else old.gates
         new, judgement = proposal(entry, old, gates, path, *_as_in(pair, old))
@@ -49,10 +51,12 @@ def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
         if old is not None and _undated(new) == _undated(old):
             return None
         words = "is new" if old is None else changes_sentence(judgement)
-        pair.setting.on_accepted(f"{pair.setting.shown(path)}: {entry}: {words}")
+        said.append(f"{pair.setting.shown(path)}: {entry}: {words}")
         return new
 
     change_entry(path, entry, change)
+    for words in said:  # Not before it is written.
+        pair.setting.on_accepted(words)
 
 
 def _explained(pair: MeasuredPair, judgement: Judgement, lock: Lock | None, path: Path) -> str:

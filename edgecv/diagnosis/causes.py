@@ -16,6 +16,8 @@ SPREAD = 0.2
 """More of a kernel's weights than this are not single faults."""
 FEW_OUTPUTS = 0.25
 NEAR_STEPS = 1.5
+OTHER_FACTOR = 0.05
+"""Further from 1 than rounding takes the median of an output's larger weights."""
 EXPLAINED = 0.02
 """Of the weights: what may stay unexplained by a cause that explains all others."""
 SMALLEST_GAIN = 1e-3
@@ -27,10 +29,15 @@ RIGHT = "what it should be"
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains a pair. ``is_whole``: only that the kernel as a whole is another."""
+    """What explains a pair. ``is_whole``: only that the kernel as a whole is another.
+
+    ``is_folded``: its outputs have factors of their own: what follows it is folded into it in one
+    of the two files, and not in the other.
+    """
 
     words: str
     is_whole: bool = False
+    is_folded: bool = False
 
 
 def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
@@ -38,7 +45,13 @@ def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
     if not pair.off.any() and not pair.bias_off.any():
         return None
     if pair.off.any():
-        for explain in (_swapped_colours, _swapped_outputs, _gains, _zero_point):
+        for explain in (_swapped_colours, _swapped_outputs):
+            words = explain(pair, classes)
+            if words is not None:
+                return Cause(words)
+        if _is_folded_otherwise(pair):
+            return Cause(f"{pair.name} has other factors", is_folded=True)
+        for explain in (_gains, _zero_point):
             words = explain(pair, classes)
             if words is not None:
                 return Cause(words)
@@ -52,6 +65,24 @@ def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
             return Cause(words)
     count = int(pair.bias_off.sum())
     return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
+
+
+def _is_folded_otherwise(pair: Pair) -> bool:
+    """Tell whether most outputs are multiplied by numbers of their own, as by a normalization.
+
+    By the median of each output's larger weights: a few damaged ones do not move it.
+    """
+    outputs = len(pair.own)
+    own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
+    sizes = np.abs(true)
+    is_large = (sizes > sizes.max(axis=1, keepdims=True) / 2) & (sizes > SMALLEST)
+    ratios = np.divide(own, true, out=np.full_like(own, np.nan), where=is_large)
+    known = is_large.any(axis=1)
+    if not known.any():
+        return False
+    factors = np.nanmedian(ratios[known], axis=1)
+    other = factors[np.abs(factors - 1) > OTHER_FACTOR]
+    return 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
 
 
 def _fits(own: Floats, true: Floats, room: Floats) -> bool:

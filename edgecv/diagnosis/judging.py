@@ -66,7 +66,13 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
         else:
             weights = judge_weights(pairs, patient.data.class_names)
     if weights is not None:
-        if weights.is_other_training:
+        if weights.is_folded_otherwise:
+            notes.append(
+                f"{path}: batch normalization is folded into other weights than in the float32"
+                " twin: only its answers were judged; give the float32 file that it was made from"
+                " as --baseline to judge its weights too"
+            )
+        elif weights.is_other_training:
             notes.append(
                 f"{path}: {weights.outside:.0%} of its weights are not those of the baseline; it is"
                 " of a model that was trained further, or of another one: only its answers were"

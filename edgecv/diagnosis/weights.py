@@ -19,11 +19,13 @@ class Weights:
     causes: tuple[str, ...]
     is_other_training: bool
     """Whether most kernels are others as a whole: then nothing of them can be judged."""
+    is_folded_otherwise: bool = False
+    """Whether batch normalizations stand in other places than in the twin: the same holds."""
 
     @property
     def are_the_twins(self) -> bool:
         """Whether every weight is the twin's, rounded."""
-        return not self.causes and not self.is_other_training
+        return not self.causes and not self.is_other_training and not self.is_folded_otherwise
 
 
 def judge_weights(pairs: Sequence[Pair], classes: Sequence[str]) -> Weights:
@@ -33,7 +35,9 @@ def judge_weights(pairs: Sequence[Pair], classes: Sequence[str]) -> Weights:
     count = sum(pair.off.size + pair.bias_off.size for pair in pairs)
     off = sum(int(pair.off.sum()) + int(pair.bias_off.sum()) for pair in pairs)
     is_other = 2 * len(whole) > len(pairs)
-    return Weights(off / max(1, count), _words([each.words for each in causes]), is_other)
+    is_folded = any(cause.is_folded for cause in causes)
+    words = _words([each.words for each in causes])
+    return Weights(off / max(1, count), words, is_other, is_folded)
 
 
 def _words(causes: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 A converter may fold what stands around a layer into its weights: a factor an output is allowed for.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,10 +39,13 @@ def prove_weights(
         found = _as_stored(kernel, _kind(model, name), file_format)
         if found is not None:
             model_kernels.setdefault(kernel.size, []).append((name, *found))
+    counts = Counter(stored.weights.size for stored in kernels)
     others = []
     for number, stored in enumerate(kernels, start=1):
         same_size = model_kernels.get(stored.weights.size, [])
-        if same_size and max(_likeness(stored, *each[1:]) for each in same_size) < LEAST_LIKENESS:
+        if counts[stored.weights.size] > len(same_size):
+            continue  # One of them is of a layer that is not known here: a separable convolution.
+        if max(_likeness(stored, *each[1:]) for each in same_size) < LEAST_LIKENESS:
             names = " or ".join(name for name, *_ in same_size)
             others.append(f"kernel {number} ({names})")
     if others:

@@ -124,9 +124,10 @@ def _drop(change: Change, limits: Limits, limit: float, since: Since) -> Gate:
     path = change.path
     on_point = limits.drop_on == "point"
     name = DROP if on_point else DROP_BOUND
-    if change.status == "same" and change.same_answers:
-        # No statistics: nothing changed, however few the images are.
-        return Gate(name, path, limit, 0.0, "passed", "the same file with the same answers")
+    if change.same_answers:
+        # No statistics: no answer changed, however few the images are.
+        file = "the same file" if change.status == "same" else "another file"
+        return Gate(name, path, limit, 0.0, "passed", f"{file} with the same answers")
     pair = change.pair
     if pair is None:
         return Gate(name, path, limit, None, "inconclusive", NO_LABELS)

@@ -72,7 +72,9 @@ def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
         raise InputError(where, f"cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         words = f"is damaged, not TOML: {error}"[:300]
-        raise InputError(where, words, accepted=accepted) from None
+        raise InputError(
+            where, words, accepted=accepted, remedy="restore it from version control, or delete it"
+        ) from None
 
 
 def lock_text(lock: Lock) -> str:

@@ -201,13 +201,23 @@ class Tables:
     def _bias(self, node: Any, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
         nothing = np.zeros(outputs)
         names = list(node.input[2:3])
-        adding = self._only_taker(node.output[0], "Add")
+        given = self._rounded(node.output[0]) if node.op_type == "MatMul" else node.output[0]
+        adding = self._only_taker(given, "Add")
         if node.op_type == "MatMul" and adding is not None:
-            names = [each for each in adding.input if each != node.output[0]]
+            names = [each for each in adding.input if each != given]
         found = self._reals(names[0]) if names and names[0] else None
         if found is None or found[0].size != outputs:
             return nothing, nothing
         return found[0].ravel(), np.broadcast_to(found[1], (outputs,))
+
+    def _rounded(self, name: str) -> str:
+        """Return a tensor as it goes on behind a pair of conversions, if there is one."""
+        for kind in ("QuantizeLinear", "DequantizeLinear"):
+            taker = self._only_taker(name, kind)
+            if taker is None:
+                break
+            name = taker.output[0]
+        return name
 
     def _follow(self, entry: str, pixels: Pixels) -> None:
         """Follow the pixels from the file's input to the first kernel."""

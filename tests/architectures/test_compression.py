@@ -122,7 +122,7 @@ NETWORKS: dict[str, Architecture] = {
     SHORT: DsCnn(filters=16, blocks=2),
 }
 QUICK_CHAINS = {
-    "resnet8": ("qat", "shrink"),
+    "resnet8": ("shrink",),
     SHORT: ("pcqat",),
 }
 """What is run by default: residual blocks and depthwise ones, and each technique that looks at how

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.contracts import Exporter
 from edgecv.errors import StepError
 from edgecv.exporters._layers import StoredKernel
 from edgecv.exporters._tflite_proof import kernels_in
 from edgecv.exporters._weights_proof import prove_weights
+from edgecv.exporters.onnx import Onnx
+from edgecv.exporters.tflite import TFLite
 from edgecv.registry import EXPORTERS
+from edgecv.tf import load_tensorflow
 
 SHAPE = (12, 12, 3)
 
@@ -72,3 +76,20 @@ def test_other_weights_are_refused_by_name(network: Any, number: int, tmp_path: 
     kernels[number] = StoredKernel(shuffled)
     with pytest.raises(StepError, match=rf"other weights than the model has.*{name}"):
         prove_weights(network, kernels, "tflite", "file")
+
+
+@pytest.mark.parametrize("exporter", [TFLite, Onnx])
+def test_a_separable_convolution_beside_a_depthwise_one_of_its_size(
+    exporter: type[Exporter], tmp_path: Path
+) -> None:
+    """Their kernels have one size, and a converter may turn that of the separable one."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    entering = layers.Input((12, 12, 16))
+    given = layers.DepthwiseConv2D(3, padding="same", activation="relu")(entering)
+    given = layers.SeparableConv2D(16, 3, padding="same", activation="relu")(given)
+    given = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(given))
+    images = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 16), dtype=np.uint8)
+    path = tmp_path / f"model.{exporter.format}"
+    made = exporter(precision="float32").export(keras.Model(entering, given), images, path)
+    assert len(made.layers) == 4

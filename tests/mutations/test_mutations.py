@@ -178,3 +178,27 @@ def test_without_a_twin_a_file_is_judged_by_its_own_rules_alone(good: Good, tmp_
     report = validate_paths([path], data=good.source, baseline=None)
     assert {gate.name for gate in report.gates} == {"quantization"}
     assert not report.notes
+
+
+def test_normalization_that_is_folded_elsewhere_is_no_fault(good: Good, tmp_path: Path) -> None:
+    """Other converters leave a batch normalization behind its convolution, as Mul and Add."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.ModelProto.FromString(good.bytes("float32.onnx"))
+    convolution = [node for node in model.graph.node if node.op_type == "Conv"][1]
+    constants = {each.name: each for each in model.graph.initializer}
+    factors = np.random.default_rng(0).uniform(0.2, 5, 64).astype(np.float32)
+    for name, sides in ((convolution.input[1], (-1, 1, 1, 1)), (convolution.input[2], (-1,))):
+        values = numpy_helper.to_array(constants[name]) / factors.reshape(sides)
+        constants[name].CopyFrom(numpy_helper.from_array(values, name))
+    place = list(model.graph.node).index(convolution)
+    given = convolution.output[0]
+    convolution.output[0] = "unscaled"
+    model.graph.initializer.append(numpy_helper.from_array(factors.reshape(-1, 1, 1), "factors"))
+    model.graph.node.insert(place + 1, helper.make_node("Mul", ["unscaled", "factors"], [given]))
+    path = tmp_path / "unfolded.onnx"
+    path.write_bytes(model.SerializeToString())
+    report, _ = judge([path], good.folder / "float32.onnx", good.source)
+    assert not failed(report, path)
+    assert any("batch normalization is folded into other weights" in each for each in report.notes)

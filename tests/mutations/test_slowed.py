@@ -42,6 +42,7 @@ def gated(output: Path, tmp_path: Path) -> Callable[[str, Change], Judgement]:
     return judge
 
 
+@pytest.mark.slow
 def test_a_file_that_was_slowed_and_its_outputs_swapped_is_said_to_be_both(
     gated: Callable[[str, Change], Judgement],
 ) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.asserting import accepted_file
 from edgecv.asserting.accepted_file import read_accepted
 from edgecv.asserting.compare import Compare
 from edgecv.asserting.compared import Compared
-from edgecv.errors import InputError
+from edgecv.errors import InputError, StepError
 
 Comparing = Callable[..., Compare]
 ENTRY = "models/model.onnx beside models/baseline.onnx on digits"
@@ -229,3 +230,20 @@ def test_images_without_labels_are_judged_by_their_answers(
     with pytest.raises(AssertionError, match="images get another answer") as told:
         comparing()("models/bad.onnx", **files).assert_max_flips(0)
     assert "became" not in str(told.value)
+
+
+def test_what_could_not_be_written_is_not_said_to_be_accepted(
+    comparing: Comparing,
+    ship: Callable[[str], None],
+    lock: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise StepError(str(path), "cannot be written: Permission denied")
+
+    monkeypatch.setattr(accepted_file, "write_bytes", refuse)
+    told: list[str] = []
+    with pytest.raises(StepError, match="Permission denied"):
+        compared(comparing, update=True, told=told).assert_as_accepted()
+    assert not told
+    assert not lock.exists()
