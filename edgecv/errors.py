@@ -58,7 +58,16 @@ def one_line(text: str) -> str:
     >>> one_line("was saved by\\n Keras \\x1b[2J")
     'was saved by Keras ?[2J'
     """
-    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Replace what could move a terminal's cursor, and what it cannot write.
+
+    >>> printable("a\\x1b[2Jb")
+    'a?[2Jb'
+    """
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

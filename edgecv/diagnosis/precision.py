@@ -5,9 +5,9 @@ from pathlib import Path
 
 from edgecv.records import Artifact
 from edgecv.stored import KERNEL, Stored
+from edgecv.validation_request import PRECISION_NOT_KNOWN
 
 CLAIMS = ("int8", "int16x8", "dynamic", "float16", "float32")
-NOT_KNOWN = "given"
 
 
 def claim_of(artifact: Artifact) -> str | None:
@@ -16,7 +16,7 @@ def claim_of(artifact: Artifact) -> str | None:
     >>> re.split("[^a-z0-9]+", "mobilenet-int8_v2")
     ['mobilenet', 'int8', 'v2']
     """
-    if artifact.precision != NOT_KNOWN:
+    if artifact.precision != PRECISION_NOT_KNOWN:
         return artifact.precision if artifact.precision in CLAIMS else None
     words = re.split("[^a-z0-9]+", Path(artifact.path).stem.lower())
     named = [word for word in words if word in CLAIMS]

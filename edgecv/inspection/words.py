@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+from edgecv.errors import printable
 from edgecv.inspection.records import Arithmetic, Contents, End, Inspection, Operator
 
 WIDE = 200
@@ -55,7 +56,9 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
         *_arithmetic(contents),
         *(f"note: {note}" for note in contents.notes),
     ]
-    return "\n".join([*map(_plain, lines), "", body, *(f"  {_plain(each)}" for each in ending), ""])
+    return "\n".join(
+        [*map(printable, lines), "", body, *(f"  {printable(each)}" for each in ending), ""]
+    )
 
 
 def shape_words(end: End) -> str:
@@ -101,7 +104,7 @@ def _table(contents: Contents, width: int) -> str:
         table.add_column(HEADINGS[place], justify=justify, no_wrap=is_number, overflow="fold")
     for each in contents.operators:
         cells = _cells(each)
-        table.add_row(*(_plain(cells[place]) for place in shown))
+        table.add_row(*(printable(cells[place]) for place in shown))
     # No colours, no markup: names are the file's own.
     console = Console(
         file=io.StringIO(), width=width - 1, markup=False, emoji=False, highlight=False
@@ -181,8 +184,3 @@ def _counted(kinds: Sequence[str]) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-def _plain(text: str) -> str:
-    """Replace what could move a terminal's cursor: names are the file's own."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.errors import RuntimeFailure
+from edgecv.errors import RuntimeFailure, printable
 from edgecv.reading import Reading
 from edgecv.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.runtimes._images import image_of, pixel_encoder, preprocessing_of
@@ -146,4 +146,4 @@ def one_line(error: BaseException) -> str:
     """Return the first line of a library's message, printable and at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
-    return "".join(c if c.isprintable() else "?" for c in first)[:300]
+    return printable(first)[:300]

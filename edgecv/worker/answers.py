@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edgecv.errors import printable
 from edgecv.records import Activation, Executed, SessionFacts, TensorFacts
 from edgecv.worker.frames import Frame, GarbledFrame
 
@@ -68,7 +69,7 @@ def read_activations(frame: Frame) -> list[Activation]:
 
 def plain(text: str) -> str:
     """Return a name that may be shown: it comes from the file."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:300]
+    return printable(text)[:300]
 
 
 def _listed(frame: Frame, key: str) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgecv.errors import EdgecvError, RuntimeFailure
+from edgecv.errors import EdgecvError, RuntimeFailure, printable
 from edgecv.worker.frames import Frame, GarbledFrame
 from edgecv.worker.process import ChildProcess
 
@@ -88,13 +88,13 @@ class Conversation:
         except EOFError:
             cause, _, last_words = self._child.cause_of_death()
             found = f"could not start: {cause} {last_words}"
-            raise RuntimeFailure(self._runtime, one_line(found)) from None
+            raise RuntimeFailure(self._runtime, _first_line(found)) from None
         except TimeoutError:
             raise RuntimeFailure(
                 self._runtime, f"did not start within {self.start_s:g} s"
             ) from None
         except GarbledFrame as error:
-            raise RuntimeFailure(self._runtime, one_line(f"could not start: {error}")) from None
+            raise RuntimeFailure(self._runtime, _first_line(f"could not start: {error}")) from None
         if header.get("kind") == "failure":
             raise self._refusal(header)
         if header.get("kind") != "ready":
@@ -111,7 +111,7 @@ class Conversation:
 
     def _refusal(self, header: dict[str, Any]) -> EdgecvError:
         found, accepted, remedy = (
-            one_line(str(header.get(key) or "")) for key in ("found", "accepted", "remedy")
+            _first_line(str(header.get(key) or "")) for key in ("found", "accepted", "remedy")
         )
         return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
 
@@ -122,10 +122,10 @@ class Conversation:
         # SIGKILL and SIGALRM come from outside: asking a second time would do the same again.
         if number in (0, signal.SIGKILL, signal.SIGALRM):
             return self._failure(found)
-        return Died(self._where(), one_line(found), remedy=self.remedy)
+        return Died(self._where(), _first_line(found), remedy=self.remedy)
 
     def _failure(self, found: str) -> RuntimeFailure:
-        return RuntimeFailure(self._where(), one_line(found), remedy=self.remedy)
+        return RuntimeFailure(self._where(), _first_line(found), remedy=self.remedy)
 
     def _where(self) -> str:
         paths = self._paths if self._index is None else [self._paths[self._index]]
@@ -138,9 +138,9 @@ def _whole_number(value: Any) -> int:
     return value
 
 
-def one_line(text: str) -> str:
+def _first_line(text: str) -> str:
     """Return the first line of what a child said, as it may be shown."""
     # What a child says may come from a hostile file: it may not move the cursor either.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else ""
-    return "".join(c if c.isprintable() else "?" for c in first)[:LONGEST_TEXT]
+    return printable(first)[:LONGEST_TEXT]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgecv.errors import EdgecvError, RuntimeFailure
+from edgecv.errors import EdgecvError, RuntimeFailure, one_line
 from edgecv.worker.conversation import Conversation, Died
 from edgecv.worker.frames import GarbledFrame
 from edgecv.worker.process import ChildProcess
@@ -53,5 +53,4 @@ class Order(Conversation):
 
 
 def _plain(value: Any) -> str:
-    text = " ".join(str(value or "").split())
-    return "".join(c if c.isprintable() else "?" for c in text)[:LONGEST_TEXT]
+    return one_line(str(value or ""))[:LONGEST_TEXT]
