@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgecv.acceptance.records import Judgement
     from edgecv.api import compress, gate, load_report, validate
-    from edgecv.errors import EdgecvError, InputError, RuntimeFailure, StepError
-    from edgecv.gating.records import Judgement
-    from edgecv.records import Report
+    from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure, StepError
+    from edgecv.core.records import Report
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,11 +31,11 @@ def __getattr__(name: str) -> Any:
     if name in ("compress", "gate", "load_report", "validate"):
         return getattr(import_module("edgecv.api"), name)
     if name == "Judgement":
-        return import_module("edgecv.gating.records").Judgement
+        return import_module("edgecv.acceptance.records").Judgement
     if name == "Report":
-        return import_module("edgecv.records").Report
+        return import_module("edgecv.core.records").Report
     if name in __all__:
-        return getattr(import_module("edgecv.errors"), name)
+        return getattr(import_module("edgecv.core.errors"), name)
     raise AttributeError(f"module 'edgecv' has no attribute {name!r}")
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgecv.flags import Flags
-from edgecv.gate_flags import GateFlags
-from edgecv.gating.records import Judgement
-from edgecv.proof.limits import Gates
-from edgecv.reading import reading_of
-from edgecv.records import Event, Report
-from edgecv.registry import parse_options
+from edgecv.acceptance.records import Judgement
+from edgecv.core.input_spec import reading_of
+from edgecv.core.options import parse_options
+from edgecv.core.records import Event, Report
+from edgecv.evaluation.limits import Gates
+from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.limit_flags import GateFlags
 from edgecv.reports.json_file import read_report
-from edgecv.store import Store, check_seal
+from edgecv.system.storage import Store, check_seal
 
 
 def compress(
@@ -58,7 +58,7 @@ def compress(
     where something given is wrong, StepError where a step fails. A gate that fails is not an
     error: see ``report.outcome``.
     """
-    from edgecv import pipeline
+    from edgecv.pipeline import run as pipeline
 
     flags = parse_options(
         Flags,
@@ -126,7 +126,7 @@ def validate(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Report:
     """Measure run folders and files again: ``edgecv validate``."""
-    from edgecv.validation import validate_paths
+    from edgecv.analysis.validate import validate_paths
 
     limits = parse_options(
         GateFlags,
@@ -174,8 +174,8 @@ def gate(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Judgement:
     """Measure a run again and hold it against the accepted one: ``edgecv gate``."""
-    from edgecv.gating.gate import gate_run
-    from edgecv.gating.outputs import check_files, write_outputs
+    from edgecv.acceptance.gate import gate_run
+    from edgecv.acceptance.outputs import check_files, write_outputs
 
     lock = Path(against)
     cases = None if junit is None else Path(junit)

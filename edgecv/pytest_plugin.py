@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from edgecv.asserting.compare import Compare
+    from edgecv.acceptance.testing.fixture import Compare
 
 FIXTURE = "edgecv_compare"
 MARKER = "edgecv"
@@ -57,9 +57,9 @@ def edgecv_compare(
 
     Paths begin at rootdir. Each file is measured once in a run of pytest, by one of the workers.
     """
-    from edgecv.asserting.compare import Compare
-    from edgecv.asserting.setting import Setting
-    from edgecv.recall import FolderRecall
+    from edgecv.acceptance.testing.fixture import Compare
+    from edgecv.acceptance.testing.session import Setting
+    from edgecv.pipeline.prediction_cache import FolderRecall
 
     def running() -> pytest.Item:
         return pytestconfig.stash[RUNNING]

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from paths import SHARED
 
 if TYPE_CHECKING:
-    from edgecv.records import Report
-    from edgecv.workshop import Workshop
-
-REPOSITORY = Path(__file__).parents[1]
-SHARED = REPOSITORY.parent / "shared"
+    from edgecv.core.records import Report
+    from edgecv.pipeline.conversion import Workshop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +31,7 @@ def quick_measuring() -> Iterator[None]:
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
-    from edgecv import measuring
+    from edgecv.pipeline import measure as measuring
 
     before = measuring.SECONDS_A_FILE, measuring.CORES
     measuring.SECONDS_A_FILE, measuring.CORES = 0.05, 1
@@ -44,7 +42,7 @@ def quick_measuring() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def patient_child() -> Iterator[None]:
     """Let the child with TensorFlow wait for the next test that needs it, however long."""
-    from edgecv.workshop import hand
+    from edgecv.pipeline.conversion import process_pool as hand
 
     before, hand.IDLE_S = hand.IDLE_S, 3600.0
     yield
@@ -63,9 +61,9 @@ def cifar_zip() -> Path:
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an output folder with a baseline on digits, trained for three epochs."""
-    from edgecv.flags import Flags
-    from edgecv.pipeline import train
-    from edgecv.store import Store
+    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.run import train
+    from edgecv.system.storage import Store
 
     folder = tmp_path_factory.mktemp("output") / "exported"
     train(Flags(data="digits", epochs=3).to_recipe(), Store(folder))
@@ -75,9 +73,9 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def main_report(output: Path) -> "Report":
     """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
-    from edgecv.flags import Flags
-    from edgecv.pipeline import run
-    from edgecv.store import Store
+    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.run import run
+    from edgecv.system.storage import Store
 
     recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
     return run(recipe, Store(output))
@@ -86,7 +84,7 @@ def main_report(output: Path) -> "Report":
 @pytest.fixture
 def shop() -> Iterator["Workshop"]:
     """Return a workshop: its child is kept from one test to the next."""
-    from edgecv.workshop import workshop
+    from edgecv.pipeline.conversion import workshop
 
     with workshop() as made:
         yield made

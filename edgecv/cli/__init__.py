@@ -15,7 +15,7 @@ from edgecv.cli.compress import compress
 from edgecv.cli.doctor import doctor
 from edgecv.cli.gate import gate
 from edgecv.cli.inspect import inspect
-from edgecv.cli.registered import list_registered
+from edgecv.cli.list_plugins import list_registered
 from edgecv.cli.schema import schema
 from edgecv.cli.sign import sign
 from edgecv.cli.table import table
@@ -74,7 +74,7 @@ def run() -> int:
     """Run a command line and return the exit code: no error reaches the screen as a traceback."""
     from typer.exceptions import TyperException
 
-    from edgecv.errors import EdgecvError
+    from edgecv.core.errors import EdgecvError
 
     try:
         return int(app(standalone_mode=False) or 0)

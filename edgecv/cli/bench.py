@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def bench(
@@ -31,9 +31,9 @@ def bench(
     """Time files in turn on random pixels, and say which of them are really faster."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.bench_words import to_json, to_text
-        from edgecv.benching import Settings, bench_files
-        from edgecv.registry import parse_flags
+        from edgecv.analysis.bench import Settings, bench_files
+        from edgecv.analysis.bench_text import to_json, to_text
+        from edgecv.core.options import parse_flags
 
         options = {"threads": threads, "batch": batch, "budget": budget}
         settings = parse_flags(Settings, options)

@@ -29,10 +29,10 @@ from edgecv.cli.options import (
     Threads,
     TrustModel,
 )
-from edgecv.cli.running import on_screen, recipe_of
+from edgecv.cli.run_command import on_screen, recipe_of
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def compress(
@@ -160,9 +160,9 @@ def compress(
     }
 
     def work(screen: "Screen") -> int:
-        from edgecv import pipeline
-        from edgecv.proof.gates import exit_code
-        from edgecv.store import Store
+        from edgecv.evaluation.gates import exit_code
+        from edgecv.pipeline import run as pipeline
+        from edgecv.system.storage import Store
 
         plan = recipe_of(options)
         if dry_run:

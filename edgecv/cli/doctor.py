@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def doctor(
@@ -39,14 +39,14 @@ def doctor(
     """Say why a file is slow and why it is wrong, worst first, and what to do."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.doctor.diagnosing import Patient, diagnose
-        from edgecv.doctor.words import fix_text, to_json, to_text
+        from edgecv.analysis.doctor.diagnose import Patient, diagnose
+        from edgecv.analysis.doctor.text import fix_text, to_json, to_text
 
         patient = Patient(path, baseline, data, beside, kernels)
         found = diagnose(patient, on_event=screen.on_event, log=screen.log)
         cure = None
         if fix is not None:
-            from edgecv.doctor.fixing import fix as cured
+            from edgecv.analysis.doctor.fix import fix as cured
 
             cure = cured(patient, found, fix, on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(found, cure) if as_json else to_text(found))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecv.cli.options import AsJson, CustomObjects, SkipBadImages, TrustModel
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def gate(
@@ -44,8 +44,8 @@ def gate(
     """Measure a run again and hold it against the one that was accepted: edgecv.lock."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.gating.gate import gate_run
-        from edgecv.gating.outputs import check_files, write_outputs
+        from edgecv.acceptance.gate import gate_run
+        from edgecv.acceptance.outputs import check_files, write_outputs
 
         check_files(run, {"--against": against, "--junit": junit, "--markdown": markdown})
         judgement = gate_run(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def inspect(
@@ -26,10 +26,10 @@ def inspect(
     wide = shutil.get_terminal_size((0, 0)).columns  # Before the screen takes standard output.
 
     def work(screen: "Screen") -> int:
-        from edgecv.errors import EdgecvError
-        from edgecv.inspection.plain import to_json
-        from edgecv.inspection.reading import inspect_all
-        from edgecv.inspection.words import WIDE, to_text
+        from edgecv.analysis.inspection.read_file import inspect_all
+        from edgecv.analysis.inspection.text import WIDE, to_text
+        from edgecv.analysis.inspection.to_json import to_json
+        from edgecv.core.errors import EdgecvError
 
         results = []
         for path, found in inspect_all(paths):

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def schema() -> None:
@@ -14,7 +14,7 @@ def schema() -> None:
     def work(screen: "Screen") -> int:
         import json
 
-        from edgecv.recipe_schema import recipe_schema
+        from edgecv.pipeline.recipe.schema import recipe_schema
 
         screen.answer(json.dumps(recipe_schema(), indent=2))
         return 0

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def sign(
@@ -18,7 +18,7 @@ def sign(
     """Sign a run with a key, beside its folder; edgecv verify --key checks it (edgecv[sign])."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.signatures import sign as sign_run
+        from edgecv.acceptance.signatures import sign as sign_run
 
         screen.answer(f"{sign_run(run, key)}: signs {run}")
         return 0

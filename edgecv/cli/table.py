@@ -10,10 +10,10 @@ from edgecv.cli.options import (
     DataOfRun,
     Output,
 )
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def table(
@@ -25,8 +25,8 @@ def table(
     """Run recipes that were not run yet, and print what all of them gave, as Markdown."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.store import Store
-        from edgecv.tables import run_all, to_json, to_markdown
+        from edgecv.pipeline.recipe_table import run_all, to_json, to_markdown
+        from edgecv.system.storage import Store
 
         reports = run_all(recipes, data, Store.at(output), on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(reports) if as_json else to_markdown(reports))

@@ -14,10 +14,10 @@ from edgecv.cli.options import (
     Seed,
     SkipBadImages,
 )
-from edgecv.cli.running import on_screen, recipe_of
+from edgecv.cli.run_command import on_screen, recipe_of
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def train(
@@ -43,9 +43,9 @@ def train(
     }
 
     def work(screen: "Screen") -> int:
-        from edgecv import pipeline
-        from edgecv.baseline import read_training
-        from edgecv.store import Store
+        from edgecv.pipeline import run as pipeline
+        from edgecv.pipeline.baseline import read_training
+        from edgecv.system.storage import Store
 
         plan = recipe_of(options)
         folder = pipeline.train(plan, Store.at(output), screen.on_event)

@@ -21,10 +21,10 @@ from edgecv.cli.options import (
     SkipBadImages,
     TrustModel,
 )
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def validate(
@@ -85,12 +85,12 @@ def validate(
     }
 
     def work(screen: "Screen") -> int:
-        from edgecv.gate_flags import GateFlags
-        from edgecv.proof.gates import exit_code
-        from edgecv.proof.limits import Gates
-        from edgecv.reading import reading_of
-        from edgecv.registry import parse_flags
-        from edgecv.validation import validate_paths
+        from edgecv.analysis.validate import validate_paths
+        from edgecv.core.input_spec import reading_of
+        from edgecv.core.options import parse_flags
+        from edgecv.evaluation.gates import exit_code
+        from edgecv.evaluation.limits import Gates
+        from edgecv.pipeline.recipe.limit_flags import GateFlags
 
         report = validate_paths(
             paths,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecv.cli.running import on_screen
+from edgecv.cli.run_command import on_screen
 
 if TYPE_CHECKING:
-    from edgecv.console import Screen
+    from edgecv.cli.console import Screen
 
 
 def verify(
@@ -24,8 +24,8 @@ def verify(
     """Fail unless runs are, byte for byte, what was written: no file changed, missing or more."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.errors import EdgecvError
-        from edgecv.verification import to_json, verify_all
+        from edgecv.acceptance.verify import to_json, verify_all
+        from edgecv.core.errors import EdgecvError
 
         results = []
         for path, found in verify_all(runs, key):

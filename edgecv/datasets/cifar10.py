@@ -5,16 +5,16 @@ import os
 from pathlib import Path
 from typing import ClassVar, Self
 
-from edgecv.contracts import DatasetSource, Progress
-from edgecv.datasets._batches import has_batches, parse, read_archive, read_folder
-from edgecv.datasets._cache import Decoded, cache_folder, cached
-from edgecv.datasets._download import Remote, fetch
-from edgecv.datasets._files import locate
-from edgecv.datasets._pickles import Damaged
-from edgecv.datasets._pixels import check_shape, fit_all
-from edgecv.datasets._splits import CALIBRATION_IMAGES
-from edgecv.errors import InputError
-from edgecv.records import Dataset, Shape
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import Dataset, Shape
+from edgecv.datasets.cache import Decoded, cache_folder, cached
+from edgecv.datasets.cifar_files.batches import has_batches, parse, read_archive, read_folder
+from edgecv.datasets.cifar_files.safe_pickle import Damaged
+from edgecv.datasets.download import Remote, fetch
+from edgecv.datasets.image_tree.decoding import check_shape, fit_all
+from edgecv.datasets.image_tree.folder_tree import locate
+from edgecv.datasets.splits import CALIBRATION_IMAGES
 
 PUBLISHED = Remote(
     # the page itself gives the MD5: c58f30108f718f92721af3b95e74349a

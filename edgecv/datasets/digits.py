@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from edgecv.contracts import DatasetSource, Progress
-from edgecv.datasets._cache import Decoded, cached
-from edgecv.datasets._pixels import check_shape
-from edgecv.errors import InputError
-from edgecv.records import Dataset, Shape
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import Dataset, Shape
+from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.image_tree.decoding import check_shape
 
 TEST_FRACTION = 0.25
 CALIBRATION_IMAGES = 202

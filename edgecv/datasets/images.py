@@ -10,17 +10,17 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.contracts import DatasetSource, Progress
-from edgecv.datasets._archive import Archive
-from edgecv.datasets._cache import Decoded, cached
-from edgecv.datasets._files import LAYOUT, Folder, Tree, has_splits, locate
-from edgecv.datasets._layout import read_layout
-from edgecv.datasets._pixels import BadImage, check_shape, decode, notes_of
-from edgecv.datasets._pool import in_batches
-from edgecv.datasets._splits import calibrating_of
-from edgecv.datasets._words import counted, listed, were
-from edgecv.errors import InputError
-from edgecv.records import Dataset, Images, Shape
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import Dataset, Images, Shape
+from edgecv.core.text import counted, listed, were
+from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode, notes_of
+from edgecv.datasets.image_tree.folder_tree import LAYOUT, Folder, Tree, has_splits, locate
+from edgecv.datasets.image_tree.layout import read_layout
+from edgecv.datasets.image_tree.thread_pool import in_batches
+from edgecv.datasets.image_tree.zip_tree import Archive
+from edgecv.datasets.splits import calibrating_of
 
 
 class ImageTree(DatasetSource):

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.contracts import DatasetSource, Progress
-from edgecv.datasets._arrays import read_arrays
-from edgecv.datasets._cache import Decoded, cached
-from edgecv.datasets._files import locate
-from edgecv.datasets._pixels import fit_all
-from edgecv.datasets._splits import CALIBRATION_IMAGES
-from edgecv.datasets._words import printable
-from edgecv.errors import InputError
-from edgecv.records import Dataset, Images, Labels, Shape
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import Dataset, Images, Labels, Shape
+from edgecv.core.text import printable
+from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.image_tree.decoding import fit_all
+from edgecv.datasets.image_tree.folder_tree import locate
+from edgecv.datasets.npz_arrays import read_arrays
+from edgecv.datasets.splits import CALIBRATION_IMAGES
 
 
 class Npz(DatasetSource):

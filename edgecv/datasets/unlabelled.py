@@ -5,15 +5,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgecv.contracts import DatasetSource, Progress
-from edgecv.datasets._cache import Decoded, cached
-from edgecv.datasets._files import Folder, has_splits, locate
-from edgecv.datasets._pixels import SUFFIXES, check_shape
-from edgecv.datasets._splits import CALIBRATION_IMAGES, without_labels
-from edgecv.datasets._words import counted, listed, were
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import UNKNOWN_LABEL, Dataset, Shape
+from edgecv.core.text import counted, listed, were
+from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.image_tree.decoding import SUFFIXES, check_shape
+from edgecv.datasets.image_tree.folder_tree import Folder, has_splits, locate
 from edgecv.datasets.images import decode_files
-from edgecv.errors import InputError
-from edgecv.records import UNKNOWN_LABEL, Dataset, Shape
+from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
 ENDINGS = ", ".join(SUFFIXES)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgecv.records import Costs, LayerCost, ModelCost
-from edgecv.reports.picture import write_picture
+from edgecv.core.records import Costs, LayerCost, ModelCost
+from edgecv.reports.png import write_picture
 
 HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecv.reports.picture import write_picture
+from edgecv.reports.png import write_picture
 
 
 def write_curves(history: Sequence[Any], path: Path) -> None:

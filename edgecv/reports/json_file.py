@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgecv.errors import InputError
-from edgecv.records import Artifact, ModelCost, Report
-from edgecv.store import write_json
+from edgecv.core.errors import InputError
+from edgecv.core.records import Artifact, ModelCost, Report
+from edgecv.system.storage import write_json
 
 LARGEST_REPORT_BYTES = 50_000_000
 

@@ -1,11 +1,11 @@
 """``report.md``: the report for people."""
 
-from edgecv.proof.latency import is_distinguishable
-from edgecv.records import Comparison, Report, TensorFacts
+from edgecv.core.records import Comparison, Report, TensorFacts
+from edgecv.evaluation.latency import is_distinguishable
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
-from edgecv.reports.pair import pair_section
-from edgecv.reports.tables import markdown_table
+from edgecv.reports.markdown_table import markdown_table
+from edgecv.reports.paired_comparison import pair_section
 from edgecv.reports.verdict import gate_sentence, percent, verdict_line
 
 HEADINGS = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgecv.records import Comparison, Gate, Report
+from edgecv.core.records import Comparison, Gate, Report
 
 GATE_WORDS = {
     "max_drop_points": "points lost",

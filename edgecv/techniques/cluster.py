@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.contracts import Technique, Tuning
-from edgecv.distillation import Distillation
-from edgecv.errors import InputError, StepError
-from edgecv.records import Layer
-from edgecv.schedule import Schedule
-from edgecv.techniques._folding import fold, folded_note, normalizations_in
-from edgecv.techniques._kernels import chosen
-from edgecv.techniques._plain_layers import flatten
-from edgecv.techniques._shared_values import SharedValues
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.records import Layer
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.layer_selection import chosen
+from edgecv.techniques.rewrites.fold_batch_norm import fold, folded_note, normalizations_in
+from edgecv.techniques.rewrites.plain_layers import flatten
+from edgecv.techniques.weight_sharing import SharedValues
 
 Initialization = Literal["k-means++", "density"]
 

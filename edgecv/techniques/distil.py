@@ -5,11 +5,11 @@ Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 
 from typing import Any, ClassVar
 
-from edgecv.contracts import Technique, Tuning
-from edgecv.distillation import Distillation
-from edgecv.schedule import Schedule
-from edgecv.techniques._kernels import clone
-from edgecv.techniques._shared_values import kept
+from edgecv.core.plugins import Technique, Tuning
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.layer_selection import clone
+from edgecv.techniques.weight_sharing import kept
 
 
 class Distil(Distillation, Technique):

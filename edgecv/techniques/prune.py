@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from edgecv.contracts import Technique, Tuning
-from edgecv.distillation import Distillation
-from edgecv.errors import InputError, StepError
-from edgecv.records import Layer
-from edgecv.schedule import Schedule
-from edgecv.techniques._kernels import chosen, clone
-from edgecv.tf import load_tensorflow
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.records import Layer
+from edgecv.models.tf import load_tensorflow
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.layer_selection import chosen, clone
 
 GROUP = 4
 KEPT_OF_A_GROUP = 2

@@ -10,23 +10,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgecv.contracts import Technique, Tuning
-from edgecv.distillation import Distillation
-from edgecv.errors import InputError
-from edgecv.kernels import is_clustered, kernels_of
-from edgecv.preprocessing import pixel_layers
-from edgecv.records import Images
-from edgecv.schedule import Schedule
-from edgecv.techniques._folding import fold, folded_note, fuse_relus, normalizations_in
-from edgecv.techniques._kernels import clone
-from edgecv.techniques._plain_layers import (
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.records import Images
+from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.models.preprocessing import pixel_layers
+from edgecv.models.tf import load_tensorflow
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.layer_selection import clone
+from edgecv.techniques.rewrites.fold_batch_norm import (
+    fold,
+    folded_note,
+    fuse_relus,
+    normalizations_in,
+)
+from edgecv.techniques.rewrites.plain_layers import (
     merge_rescalings,
     nodes_of,
     one_thing_a_layer,
     without_normalizations,
 )
-from edgecv.techniques._shared_values import kept
-from edgecv.tf import load_tensorflow
+from edgecv.techniques.weight_sharing import kept
 
 IMAGES_FOR_RANGES = 200
 HALF_STEP = 0.5 + 1e-6

@@ -14,19 +14,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from edgecv.channels.costs import totals
-from edgecv.channels.rebuild import rebuild
-from edgecv.channels.trace import ChannelGraph, Width, trace
-from edgecv.contracts import Exporter, Technique, Tuning
-from edgecv.distillation import Distillation
-from edgecv.errors import InputError
-from edgecv.proof.gates import latency_gate, most_gate, speed_gate
-from edgecv.records import Comparison, Costs, Gate
-from edgecv.schedule import Schedule
-from edgecv.techniques._narrowing import Narrowing, order_of
-from edgecv.techniques._ranking import Ranking, check_has_scales, scores
-from edgecv.techniques._sensitivity import Ladder, damages, steps_of
-from edgecv.techniques._targets import Search, Targets, out_of_reach
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Exporter, Technique, Tuning
+from edgecv.core.records import Comparison, Costs, Gate
+from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
+from edgecv.models.channels.costs import totals
+from edgecv.models.channels.rebuild import rebuild
+from edgecv.models.channels.trace import ChannelGraph, Width, trace
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.channel_pruning.allocation import Narrowing, order_of
+from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
+from edgecv.techniques.channel_pruning.sensitivity import Ladder, damages, steps_of
+from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
 
 HALF = 0.5
 FORMATS = {"litert": "tflite", "onnxruntime": "onnx"}

@@ -84,10 +84,10 @@ def test_evaluation_of_5000_images(output: Path) -> None:
 
     import numpy as np
 
-    from edgecv.flags import Flags
-    from edgecv.pipeline import run
-    from edgecv.store import Store
-    from edgecv.worker import Worker
+    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.run import run
+    from edgecv.system.isolation import Worker
+    from edgecv.system.storage import Store
 
     recipe = Flags(data="digits", epochs=3, name="evaluation", formats=("tflite",)).to_recipe()
     run(recipe, Store(output))

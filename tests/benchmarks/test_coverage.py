@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from simulated import simulated_pairs
 
-from edgecv.proof.paired_accuracy import difference_interval
+from edgecv.evaluation.significance import difference_interval
 
 pytestmark = pytest.mark.benchmark
 PAIRS = 10_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecv.benching import Bench, Settings, bench_files
+from edgecv.analysis.bench import Bench, Settings, bench_files
 
 pytestmark = pytest.mark.benchmark
 ROUNDS = 20
@@ -21,8 +21,8 @@ LAYERS, MORE_LAYERS = 10, 13
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return an int8 network, a copy of it, and one with 1.3 times the layers."""
-    from edgecv.exporters.tflite import TFLite
-    from edgecv.tf import load_tensorflow
+    from edgecv.formats.tflite.exporter import TFLite
+    from edgecv.models.tf import load_tensorflow
 
     _, keras = load_tensorflow()
     folder = tmp_path_factory.mktemp("files")

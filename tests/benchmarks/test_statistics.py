@@ -13,11 +13,11 @@ PROGRAM = """
 import sys, tempfile, time
 from pathlib import Path
 import numpy as np
-from edgecv.pair import PairStatistics
-from edgecv.proof.judging import judge_limits
-from edgecv.proof.limits import Gates
-from edgecv.records import *
-from edgecv.reports.flips import write_flips
+from edgecv.core.paired_results import PairStatistics
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import Gates
+from edgecv.core.records import *
+from edgecv.reports.changed_images import write_flips
 from edgecv.reports.markdown import to_markdown
 from edgecv.reports.json_file import write_report
 
@@ -42,7 +42,7 @@ folder = Path(tempfile.mkdtemp())
 limits = Gates(max_drop_points=1.0, drop_on="bound", max_class_drop_points=3.0, max_flips=0.1)
 
 started = time.process_time()
-from edgecv.proof.pair_statistics import pair_statistics
+from edgecv.evaluation.paired_statistics import pair_statistics
 found = [pair_statistics(each, baseline, labels) for each in candidates]
 computed = time.process_time()
 comparisons = [

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.errors import InputError
-from edgecv.registry import (
+from edgecv.core.errors import InputError
+from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
     EXPORTERS,

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edgecv.datasets import _batches, cifar10
+from edgecv.core.errors import InputError
+from edgecv.core.records import SPLITS, Dataset
+from edgecv.datasets import cifar10
 from edgecv.datasets.cifar10 import Cifar10
-from edgecv.errors import InputError
-from edgecv.records import SPLITS, Dataset
+from edgecv.datasets.cifar_files import batches as _batches
 
 SHAPE = (32, 32, 3)
 NAMES = b"airplane automobile bird cat deer dog frog horse ship truck".split()

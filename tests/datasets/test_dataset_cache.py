@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.datasets import _cache, images
-from edgecv.datasets._cache import cache_folder
+from edgecv.core.records import SPLITS, Dataset
+from edgecv.datasets import cache as _cache
+from edgecv.datasets import images
+from edgecv.datasets.cache import cache_folder
 from edgecv.datasets.images import ImageTree
-from edgecv.records import SPLITS, Dataset
 
 SHAPE = (8, 8, 3)
 

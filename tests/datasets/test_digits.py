@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecv.core.errors import InputError
+from edgecv.core.records import SPLITS, Dataset
 from edgecv.datasets.digits import Digits
-from edgecv.errors import InputError
-from edgecv.records import SPLITS, Dataset
 
 
 def load(shape: tuple[int, int, int] = (32, 32, 3), seed: int = 0) -> Dataset:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.datasets import _download
-from edgecv.datasets._download import Remote, fetch
-from edgecv.errors import InputError
+from edgecv.core.errors import InputError
+from edgecv.datasets import download as _download
+from edgecv.datasets.download import Remote, fetch
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.errors import InputError
+from edgecv.core.records import SPLITS, Dataset
 from edgecv.datasets.images import ImageTree
-from edgecv.errors import InputError
-from edgecv.records import SPLITS, Dataset
 
 SHAPE = (8, 8, 3)
 Files = dict[str, bytes]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.datasets import _arrays, _files
+from edgecv.core.errors import InputError
+from edgecv.core.records import SPLITS, Dataset
+from edgecv.datasets import npz_arrays as _arrays
+from edgecv.datasets.image_tree import folder_tree as _files
 from edgecv.datasets.npz import Npz
-from edgecv.errors import InputError
-from edgecv.records import SPLITS, Dataset
 
 SHAPE = (8, 8, 3)
 Arrays = dict[str, Any]

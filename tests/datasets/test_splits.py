@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecv.datasets._splits import partition
-from edgecv.errors import InputError
-from edgecv.records import SPLITS, Dataset, Images, Split
+from edgecv.core.errors import InputError
+from edgecv.core.records import SPLITS, Dataset, Images, Split
+from edgecv.datasets.splits import partition
 
 
 def different_images(count: int, first: int = 0) -> Images:

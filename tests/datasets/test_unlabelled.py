@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from edgecv.datasets._resolve import resolve
+from edgecv.core.errors import InputError
+from edgecv.core.records import UNKNOWN_LABEL, Dataset
+from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
-from edgecv.errors import InputError
-from edgecv.flags import Flags
-from edgecv.records import UNKNOWN_LABEL, Dataset
+from edgecv.pipeline.recipe.from_flags import Flags
 
 
 def load(source: Any, seed: int = 0) -> Dataset:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from shrinking import Bench, small
 
-from edgecv.techniques._narrowing import Candidate
-from edgecv.techniques._targets import Search
+from edgecv.techniques.channel_pruning.allocation import Candidate
+from edgecv.techniques.channel_pruning.targets import Search
 
 
 @pytest.fixture(scope="module")

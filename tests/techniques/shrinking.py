@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.channels.costs import cost_of
-from edgecv.channels.trace import ChannelGraph, trace
-from edgecv.contracts import Tuning
-from edgecv.records import Split, Trial
-from edgecv.tasks.classification import Classification
-from edgecv.techniques._narrowing import Candidate
-from edgecv.tf import load_tensorflow, set_seed
+from edgecv.core.plugins import Tuning
+from edgecv.core.records import Split, Trial
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.models.channels.costs import cost_of
+from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.tf import load_tensorflow, set_seed
+from edgecv.techniques.channel_pruning.allocation import Candidate
 
 SHAPE = (12, 12, 3)
 

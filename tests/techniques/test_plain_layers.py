@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.errors import InputError
-from edgecv.exporters.onnx import Onnx
-from edgecv.exporters.tflite import TFLite
-from edgecv.proof.scales import check_same_scales
-from edgecv.records import Images
-from edgecv.techniques._plain_layers import (
+from edgecv.core.errors import InputError
+from edgecv.core.records import Images
+from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.formats.onnx.exporter import Onnx
+from edgecv.formats.tflite.exporter import TFLite
+from edgecv.models.tf import load_tensorflow
+from edgecv.system.isolation import Worker
+from edgecv.techniques.qat import Qat, plain, quantize, set_ranges, take_pixels
+from edgecv.techniques.rewrites.plain_layers import (
     flatten,
     merge_rescalings,
     one_thing_a_layer,
     without_normalizations,
 )
-from edgecv.techniques.qat import Qat, plain, quantize, set_ranges, take_pixels
-from edgecv.tf import load_tensorflow
-from edgecv.worker import Worker
 
 SHAPE = (12, 12, 3)
 CLASSES = 4

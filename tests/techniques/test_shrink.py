@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shrinking import CALIBRATION, OPTIONS, RANKED, SHAPE, Bench, small, split, widths_of, with_dead
 
-from edgecv.channels.costs import cost_of_model
-from edgecv.errors import InputError
-from edgecv.records import Dataset
-from edgecv.registry import TECHNIQUES
-from edgecv.schedule import Schedule
-from edgecv.tasks.classification import Classification
-from edgecv.techniques._sensitivity import MOST_CUTS, steps_of
+from edgecv.core.errors import InputError
+from edgecv.core.records import Dataset
+from edgecv.core.registry import TECHNIQUES
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.models.channels.costs import cost_of_model
+from edgecv.models.tf import load_tensorflow, weights_sha256
+from edgecv.models.training.schedule import Schedule
+from edgecv.techniques.channel_pruning.sensitivity import MOST_CUTS, steps_of
 from edgecv.techniques.shrink import Shrink
-from edgecv.tf import load_tensorflow, weights_sha256
 
 
 def test_excluded_layers_stay_whole_and_given_widths_are_exact(model: Any, bench: Bench) -> None:
@@ -223,7 +223,7 @@ def test_the_callers_model_is_left_alone(ranking: Any, model: Any, bench: Bench)
 
 def test_a_narrower_model_learns(tmp_path: Any) -> None:
     """From end to end, with a real training."""
-    from edgecv.training import fit
+    from edgecv.models.training.loop import fit
 
     data = Dataset(
         "bars", ("top", "bottom"), split(160, 1), CALIBRATION, split(40, 3), split(40, 4)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from shrinking import CALIBRATION, OPTIONS, SHAPE, SIDES, Bench, Paths, small, widths_of, with_dead
 
-from edgecv.channels.trace import trace
-from edgecv.errors import InputError
-from edgecv.softmax import logits_model
-from edgecv.techniques._narrowing import order_of
-from edgecv.techniques._ranking import Ranking, scores
+from edgecv.core.errors import InputError
+from edgecv.models.channels.trace import trace
+from edgecv.models.softmax import logits_model
+from edgecv.models.tf import load_tensorflow, set_seed
+from edgecv.techniques.channel_pruning.allocation import order_of
+from edgecv.techniques.channel_pruning.ranking import Ranking, scores
 from edgecv.techniques.shrink import Shrink
-from edgecv.tf import load_tensorflow, set_seed
 
 PLANTED = [1, 4, 6, 11, 12]
 

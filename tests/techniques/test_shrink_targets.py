@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from shrinking import OPTIONS, Bench, Paths, cost_with, widths_of
 
-from edgecv.channels.costs import cost_of_model
-from edgecv.channels.trace import trace
-from edgecv.errors import InputError
-from edgecv.records import Trial
-from edgecv.techniques._narrowing import Candidate
-from edgecv.techniques._targets import Search, Targets
+from edgecv.core.errors import InputError
+from edgecv.core.records import Trial
+from edgecv.models.channels.costs import cost_of_model
+from edgecv.models.channels.trace import trace
+from edgecv.techniques.channel_pruning.allocation import Candidate
+from edgecv.techniques.channel_pruning.targets import Search, Targets
 from edgecv.techniques.shrink import Shrink
 
 

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edgecv.contracts import Technique, Tuning
-from edgecv.errors import InputError, StepError
-from edgecv.kernels import is_clustered, kernels_of
-from edgecv.proof.scales import check_same_scales
-from edgecv.records import Artifact, Dataset, Event, Layer, Split
-from edgecv.registry import EXPORTERS, TECHNIQUES
-from edgecv.schedule import Schedule
-from edgecv.tasks.classification import Classification
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.records import Artifact, Dataset, Event, Layer, Split
+from edgecv.core.registry import EXPORTERS, TECHNIQUES
+from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.models.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
+from edgecv.models.training.loop import fit
+from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster, cluster
 from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four
 from edgecv.techniques.qat import Qat
-from edgecv.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
-from edgecv.training import fit
 
 QUICK = Schedule(epochs=2, minimum_steps=0, batch=16, learning_rate=0.01, shift=0, mirror=False)
 LONGER = QUICK.model_copy(update={"epochs": 4})
@@ -166,7 +166,7 @@ def rounded(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_one_trained_model_is_the_same_network_in_both_formats(
     rounded: Any, tmp_path: Path
 ) -> None:
-    from edgecv.worker import Worker
+    from edgecv.system.isolation import Worker
 
     answers, artifacts = [], []
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
@@ -182,7 +182,7 @@ def test_one_trained_model_is_the_same_network_in_both_formats(
 
 
 def test_a_model_with_quantizers_reads_back(rounded: Any, tmp_path: Path) -> None:
-    from edgecv.importers.keras import load
+    from edgecv.formats.keras.importer import load
 
     suffix, content = model_bytes(rounded)
     path = tmp_path / f"model{suffix}"

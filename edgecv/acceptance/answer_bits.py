@@ -1,0 +1,49 @@
+"""Which test images are right, in a few bytes: one bit an image, and a hash of the answers."""
+
+import base64
+import binascii
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.records import Labels, Predictions
+
+Right = NDArray[np.bool_]
+"""Whether each test image gets the right answer: bool (N,), in the order of the test split."""
+
+
+def packed(right: Right) -> str:
+    """Return one bit an image as base64: 834 letters for 5,000 images, and the padding.
+
+    >>> packed(np.array([True, False, True]))
+    'oA=='
+    """
+    return base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
+
+
+def unpacked(text: str, images: int) -> Right:
+    """Return what ``packed`` was given. Raises ValueError where it is not of so many images.
+
+    >>> unpacked("oA==", 3).tolist()
+    [True, False, True]
+    """
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("one bit a test image, as base64") from None
+    bits = np.unpackbits(np.frombuffer(content, np.uint8))
+    if len(content) != (images + 7) // 8 or bits[images:].any():
+        raise ValueError(f"one bit for each of {images:,} test images, as base64")
+    return bits[:images].astype(bool)
+
+
+def right_of(predictions: Predictions, labels: Labels) -> Right:
+    """Return which images are right: float32 (N, K), int64 (N,) -> bool (N,)."""
+    right: Right = predictions.argmax(axis=1) == labels
+    return right
+
+
+def answers_sha256(predictions: Predictions) -> str:
+    """Return a hash of the likeliest class of each image: float32 (N, K)."""
+    return hashlib.sha256(predictions.argmax(axis=1).astype("<i4").tobytes()).hexdigest()

@@ -1,0 +1,162 @@
+"""What is not as it was accepted: files, answers, data, baseline, versions."""
+
+from collections.abc import Mapping
+
+from edgecv.acceptance.answer_bits import answers_sha256, right_of, unpacked
+from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.make_lock import versions
+from edgecv.acceptance.records import Change, Figures, Status
+from edgecv.analysis.validate import Measured
+from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.records import Comparison, Predictions, Report
+from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
+from edgecv.evaluation.significance import paired_accuracy
+
+FIRST_DIGITS = 10
+
+
+def artifact_changes(lock: Lock, report: Report, measured: Measured) -> tuple[Change, ...]:
+    """Return every artifact that is or was there, in the order of the lock, new ones last."""
+    found = {each.artifact.path: each for each in report.comparisons}
+    broken = {gate.artifact for gate in report.gates if gate.name == "runs"}
+    paths = dict.fromkeys((*sorted(lock.artifacts), *found, *sorted(broken)))
+    return tuple(_change(path, lock, found, broken, measured) for path in paths)
+
+
+def has_same_images(lock: Lock, report: Report) -> bool:
+    """Tell whether the test images are those that the accepted figures are of."""
+    return report.data.splits["test"].sha256 == lock.data.test_sha256
+
+
+def speed_is_comparable(lock: Lock, report: Report) -> bool:
+    """Tell whether speed-ups were measured on the same kind of machine, with as many threads."""
+    speed = lock.speed
+    if speed is None:
+        return False
+    threads = {each.latency.threads for each in report.comparisons if each.latency}
+    return report.environment["machine"] == speed.machine and threads == {speed.threads}
+
+
+def surroundings(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str, ...]:
+    """Say what changed around the artifacts."""
+    sentences = []
+    test = report.data.splits["test"]
+    if not has_same_images(lock, report):
+        sentences.append(
+            f"the test data is not the accepted one: {lock.data.name}, {lock.data.images:,} "
+            f"images, SHA-256 {_short(lock.data.test_sha256)} -> {report.data.name}, "
+            f"{test.images:,} images, {_short(test.sha256)}"
+        )
+    if baseline_sha256 != lock.baseline.sha256:
+        sentences.append(
+            f"the baseline is another one: SHA-256 {_short(lock.baseline.sha256)} -> "
+            f"{_short(baseline_sha256)}"
+        )
+    now = versions(report)
+    for package in sorted({*now, *lock.versions}):
+        before, after = lock.versions.get(package, "none"), now.get(package, "none")
+        if before != after:
+            sentences.append(f"{package} {before} -> {after}")
+    return tuple(sentences)
+
+
+def change_sentence(change: Change) -> str:
+    """Name what became of one file; nothing where it is the same file with the same answers."""
+    copy = f", the same bytes as {change.copy_of}" if change.copy_of else ""
+    if change.status == "same":
+        words = f"{change.path} is the same file and gives other answers"
+        return words if change.same_answers is False else ""
+    if change.status == "changed" and change.accepted and change.found:
+        before, after = _short(change.accepted.sha256), _short(change.found.sha256)
+        same = ", with the same answers" if change.same_answers else ""
+        return f"{change.path} is another file: SHA-256 {before} -> {after}{copy}{same}"
+    words = {
+        "missing": "is gone",
+        "new": f"is new{copy}",
+        "not measured": "could not be measured",
+    }[change.status]
+    return f"{change.path} {words}"
+
+
+def _change(
+    path: str,
+    lock: Lock,
+    found: Mapping[str, Comparison],
+    broken: set[str],
+    measured: Measured,
+) -> Change:
+    accepted, comparison = lock.artifacts.get(path), found.get(path)
+    then, now = _then(path, lock), None if comparison is None else _now(comparison)
+    if now is None:
+        return Change(path, "not measured" if path in broken else "missing", then, None)
+    copies = [
+        other
+        for other, each in found.items()
+        if other != path and each.artifact.sha256 == now.sha256
+    ]
+    copy_of = copies[0] if copies else None
+    if accepted is None:
+        return Change(path, "new", None, now, copy_of=copy_of)
+    status: Status = "same" if accepted.sha256 == now.sha256 else "changed"
+    if measured.data.test.sha256 != lock.data.test_sha256:
+        return Change(path, status, then, now, copy_of=copy_of)
+    predictions = measured.predictions[path]
+    return Change(
+        path,
+        status,
+        then,
+        now,
+        same_answers=answers_sha256(predictions) == accepted.answers_sha256,
+        pair=_pair(accepted.right, predictions, measured, lock),
+        copy_of=copy_of,
+    )
+
+
+def _pair(
+    right: str | None, predictions: Predictions, measured: Measured, lock: Lock
+) -> PairedAccuracy | None:
+    """Compare which images are right now with those that were right then."""
+    labels = measured.data.test_labels
+    if right is None or labels is None:
+        return None
+    margin = lock.limits.max_drop_points
+    return paired_accuracy(
+        right_of(predictions, labels),
+        unpacked(right, lock.data.images),
+        DEFAULT_MARGIN_POINTS if margin is None else margin,
+    )
+
+
+def _then(path: str, lock: Lock) -> Figures | None:
+    artifact = lock.artifacts.get(path)
+    if artifact is None:
+        return None
+    speed = None if lock.speed is None else lock.speed.artifacts.get(path)
+    return Figures(
+        sha256=artifact.sha256,
+        bytes=artifact.bytes,
+        gzip_bytes=artifact.gzip_bytes,
+        value=artifact.value,
+        agreement=artifact.agreement,
+        flips=artifact.flips,
+        median_us=None if speed is None else speed.median_us,
+        speedup=None if speed is None else speed.speedup,
+    )
+
+
+def _now(comparison: Comparison) -> Figures:
+    statistics = comparison.statistics
+    return Figures(
+        sha256=comparison.artifact.sha256,
+        bytes=comparison.artifact.bytes,
+        gzip_bytes=comparison.artifact.gzip_bytes,
+        value=comparison.value,
+        agreement=comparison.agreement,
+        flips=None if statistics is None else statistics.flips.count,
+        median_us=None if comparison.latency is None else comparison.latency.median_us,
+        speedup=comparison.speedup,
+    )
+
+
+def _short(sha256: str) -> str:
+    return sha256[:FIRST_DIGITS]

@@ -1,0 +1,128 @@
+"""Measure a run anew, hold it against the lock, and accept it where that is asked for."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from edgecv.acceptance.changes import artifact_changes, change_sentence, surroundings
+from edgecv.acceptance.judge import judge_changes, not_compared
+from edgecv.acceptance.lock import Lock, default_limits
+from edgecv.acceptance.lock_file import DEFAULT_LOCK, read_lock, write_lock
+from edgecv.acceptance.make_lock import accepted_run, commit_of, steady
+from edgecv.acceptance.records import Judgement, Since
+from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.core.records import Event, Report
+from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.limits import Gates
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import tree_sha256
+
+
+def gate_run(
+    run: Path,
+    *,
+    against: Path = DEFAULT_LOCK,
+    update: bool = False,
+    data: str | None = None,
+    threads: int | None = None,
+    skip_bad_images: bool = False,
+    trust_model: bool = False,
+    custom_objects: tuple[str, ...] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
+    log: Path | None = None,
+) -> Judgement:
+    """Judge a run against the accepted one; with ``update`` accept it, and say what changes by it.
+
+    Everything is measured now, the baseline too. A run is not accepted where a file cannot be
+    measured or a gate against the baseline fails: ``update`` of what is returned says so.
+    ``threads`` are those of the lock where not given. Raises InputError for a lock that is missing
+    or damaged, and for a run that is not what its manifest says.
+    """
+    if not run.is_dir():
+        raise InputError(str(run), "is not a run folder", accepted="what edgecv compress wrote")
+    old = None if update and not os.path.lexists(against) else read_lock(against)
+    kept = read_report(run)
+    gates = _gates_of(kept, run) if old is None else old.gates
+    if threads is None:
+        threads = 1 if old is None or old.speed is None else old.speed.threads
+    measured: list[Measured] = []
+    report = validate_paths(
+        [run],
+        data=data,
+        baseline=None,
+        threads=threads,
+        limits=gates,
+        skip_bad_images=skip_bad_images,
+        trust_model=trust_model,
+        custom_objects=custom_objects,
+        on_event=on_event,
+        on_measured=measured.append,
+        log=log,
+    )
+    if old is not None and not update:
+        return judgement_of(kept.name, old, against, report, measured[0])
+    return accept(kept.name, old, gates, against, report, measured[0])
+
+
+def accept(
+    name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
+) -> Judgement:
+    """Write a lock where the run has no fault of its own, and say what changes by it."""
+    new, judgement = proposal(name, old, gates, path, report, measured)
+    if judgement.update == "written":
+        write_lock(new, path)
+    return judgement
+
+
+def proposal(
+    name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
+) -> tuple[Lock, Judgement]:
+    """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
+
+    ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
+    """
+    has_speedups = any(each.speedup is not None for each in report.comparisons)
+    limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
+    if old is not None:
+        limits = old.limits
+    commit = commit_of(path.parent)
+    new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
+    if old is not None:
+        new = steady(new, old)
+    judgement = judgement_of(name, new if old is None else old, path, report, measured)
+    if report.outcome == "failed":
+        return new, replace(judgement, update="refused")
+    return new, replace(judgement, update="written", is_first=old is None)
+
+
+def judgement_of(
+    name: str, lock: Lock, path: Path, report: Report, measured: Measured
+) -> Judgement:
+    """Hold a run that was just measured against a lock that was read from ``path``."""
+    since = Since(lock.accepted.isoformat(), lock.commit)
+    found = artifact_changes(lock, report, measured)
+    gates = (*report.gates, *judge_changes(lock, report, found, since))
+    sentences = [sentence for each in found if (sentence := change_sentence(each))]
+    return Judgement(
+        name=name,
+        lock=str(path),
+        since=since,
+        outcome=verdict(gates),
+        gates=gates,
+        artifacts=found,
+        changes=(*sentences, *surroundings(lock, report, _baseline_sha256(report))),
+        not_compared=not_compared(lock, report),
+        report=report,
+    )
+
+
+def _baseline_sha256(report: Report) -> str:
+    return "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
+
+
+def _gates_of(report: Report, run: Path) -> Gates:
+    """Return the limits of the recipe that a run was made by: a first lock keeps them."""
+    return parse_options(Gates, report.recipe.get("gates", {}), f"{run}/report.json, gates")

@@ -1,0 +1,171 @@
+"""A run against the limits of a lock: passed, failed or inconclusive."""
+
+from collections.abc import Sequence
+
+from edgecv.acceptance.changes import has_same_images, speed_is_comparable
+from edgecv.acceptance.lock import AcceptedSpeeds, Limits, Lock
+from edgecv.acceptance.records import Change, Since
+from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.records import Comparison, Gate, Outcome, Report
+from edgecv.evaluation.gates import ROUNDING, most_gate
+from edgecv.evaluation.limit_checks import NO_LABELS, cannot_tell
+from edgecv.evaluation.significance import no_worse
+
+DATA = "accepted_data"
+FILE = "accepted_file"
+DROP = "accepted_drop_points"
+DROP_BOUND = "accepted_drop_points_bound"
+AGREEMENT = "accepted_agreement_drop_points"
+BYTES = "accepted_bytes"
+GZIP_BYTES = "accepted_gzip_bytes"
+SPEEDUP = "accepted_speedup"
+
+
+def judge_changes(
+    lock: Lock, report: Report, changes: Sequence[Change], since: Since
+) -> list[Gate]:
+    """Hold every artifact against what was accepted of it.
+
+    Other test images make no input wrong and no candidate worse: what was right then and now cannot
+    be told apart from the change of the images. So accuracy and agreement are inconclusive, by one
+    gate that says so, and files, sizes and speeds are judged as ever.
+    """
+    gates = [_data(lock, report, since)]
+    comparisons = {each.artifact.path: each for each in report.comparisons}
+    twins = {path for path, each in comparisons.items() if each.is_twin}
+    only_twins = twins == set(comparisons)
+    for change in changes:
+        gates += _file(change, since)
+        comparison = comparisons.get(change.path)
+        if comparison is None or change.accepted is None:
+            continue
+        if comparison.is_twin and not only_twins:
+            continue  # As in a run: limits are for candidates.
+        if has_same_images(lock, report):
+            gates += _answers(change, lock.limits, since)
+        gates += _sizes(change, lock.limits)
+        if speed_is_comparable(lock, report):
+            gates += _speed(change, comparison, lock.limits)
+    return gates
+
+
+def not_compared(lock: Lock, report: Report) -> tuple[str, ...]:
+    """Say what could not be held against the accepted run."""
+    sentences = []
+    if not has_same_images(lock, report):
+        sentences.append("accuracy and agreement, as the test data is not the accepted one")
+    if lock.speed is not None and not speed_is_comparable(lock, report):
+        sentences.append(_other_speeds(lock.speed, report))
+    return tuple(sentences)
+
+
+def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
+    threads = sorted({each.latency.threads for each in report.comparisons if each.latency})
+    if not threads:
+        return "speed-ups, as nothing was timed"
+    return (
+        f"speed-ups: accepted on the machine {accepted.machine} with {accepted.threads} "
+        f"threads, this is {report.environment['machine']} with {', '.join(map(str, threads))}"
+    )
+
+
+def pair_words(pair: PairedAccuracy, since: Since) -> str:
+    """Say what the average does not.
+
+    >>> from edgecv.core.paired_results import NoWorse
+    >>> pair = PairedAccuracy(
+    ...     5000, 3557, 187, 193, 1063, 0.797, -0.12, (-0.9, 0.6), NoWorse(0.5, "cannot tell")
+    ... )
+    >>> pair_words(pair, Since("2026-11-24", None))
+    'since 2026-11-24: 193 images became wrong, 187 became right (p = 0.8)'
+    """
+    unit = "image" if pair.losses == 1 else "images"
+    words = f"since {since}: {pair.losses:,} {unit} became wrong, {pair.wins:,} became right"
+    return f"{words} (p = {pair.p_value:.2g})"
+
+
+def _data(lock: Lock, report: Report, since: Since) -> Gate:
+    if has_same_images(lock, report):
+        return Gate(DATA, report.data.name, 0.0, None, "passed", f"the same since {since}")
+    reason = (
+        f"holds other test images than those accepted on {since}, so that accuracy and agreement "
+        "cannot be compared"
+    )
+    return Gate(DATA, report.data.name, 0.0, None, "inconclusive", reason)
+
+
+def _file(change: Change, since: Since) -> list[Gate]:
+    if change.status == "not measured":
+        return []  # The gate "runs" has said it already.
+    outcome: Outcome = {"missing": "failed", "new": "inconclusive"}.get(change.status, "passed")  # type: ignore[assignment]
+    reason = {
+        "missing": f"was accepted on {since} and is not in the run",
+        "new": f"is not in the lock of {since}; accept it by an update",
+        "changed": f"is another file since {since}",
+        "same": f"is the same file since {since}",
+    }[change.status]
+    return [Gate(FILE, change.path, 0.0, None, outcome, reason)]
+
+
+def _answers(change: Change, limits: Limits, since: Since) -> list[Gate]:
+    gates = []
+    if limits.max_drop_points is not None:
+        gates.append(_drop(change, limits, limits.max_drop_points, since))
+    accepted, found = change.accepted, change.found
+    before = None if accepted is None else accepted.agreement
+    now = None if found is None else found.agreement
+    if limits.max_agreement_drop_points is not None and before is not None and now is not None:
+        lost = (before - now) * 100
+        gates.append(most_gate(AGREEMENT, change.path, limits.max_agreement_drop_points, lost))
+    return gates
+
+
+def _drop(change: Change, limits: Limits, limit: float, since: Since) -> Gate:
+    path = change.path
+    on_point = limits.drop_on == "point"
+    name = DROP if on_point else DROP_BOUND
+    if change.same_answers:
+        # No statistics: no answer changed, however few the images are.
+        file = "the same file" if change.status == "same" else "another file"
+        return Gate(name, path, limit, 0.0, "passed", f"{file} with the same answers")
+    pair = change.pair
+    if pair is None:
+        return Gate(name, path, limit, None, "inconclusive", NO_LABELS)
+    reason = pair_words(pair, since)
+    if on_point:
+        lost = 0.0 - pair.difference_points
+        outcome: Outcome = "passed" if lost <= limit + ROUNDING else "failed"
+        return Gate(name, path, limit, lost, outcome, reason)
+    found = no_worse(pair.wins, pair.losses, pair.images, limit)
+    outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
+    if found.answer == "cannot tell":
+        reason = f"{cannot_tell(found, pair.images)}; {reason}"
+    lost = 0.0 - pair.interval_points[0]
+    return Gate(name, path, limit, lost, outcomes[found.answer], reason)
+
+
+def _sizes(change: Change, limits: Limits) -> list[Gate]:
+    accepted, found, growth = change.accepted, change.found, limits.max_growth_percent
+    if growth is None or accepted is None or found is None:
+        return []
+    most = 1 + growth / 100
+    return [
+        most_gate(BYTES, change.path, accepted.bytes * most, found.bytes),
+        most_gate(GZIP_BYTES, change.path, accepted.gzip_bytes * most, found.gzip_bytes),
+    ]
+
+
+def _speed(change: Change, comparison: Comparison, limits: Limits) -> list[Gate]:
+    """Judge a speed-up: failed where its whole interval is below, else inconclusive if it is."""
+    slowdown = limits.max_slowdown_percent
+    before = None if change.accepted is None else change.accepted.speedup
+    if slowdown is None or before is None:
+        return []
+    limit = before * (1 - slowdown / 100)
+    now, interval = comparison.speedup, comparison.speedup_interval
+    if now is None or interval is None:
+        return [Gate(SPEEDUP, change.path, limit, None, "inconclusive", "no twin")]
+    low, high = interval
+    outcome: Outcome = "passed" if now >= limit else "failed" if high < limit else "inconclusive"
+    reason = f"accepted {before:g}, its 95% interval now is {low:.2f} to {high:.2f}"
+    return [Gate(SPEEDUP, change.path, limit, now, outcome, reason)]

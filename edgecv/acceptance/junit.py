@@ -1,0 +1,61 @@
+"""A judgement as JUnit XML: one test case a gate, for the test pages of CI servers."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+from edgecv.acceptance.records import Judgement
+from edgecv.acceptance.text import changes_sentence, sentence
+from edgecv.core.records import Gate
+
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 file may hold, however it is escaped: a runtime's last words may."""
+
+
+def to_junit(judgement: Judgement) -> bytes:
+    """Return the XML: a failed gate is a failure, an inconclusive one is skipped."""
+    failed = [gate for gate in judgement.gates if gate.outcome == "failed"]
+    skipped = [gate for gate in judgement.gates if gate.outcome == "inconclusive"]
+    counts = {
+        "tests": str(len(judgement.gates)),
+        "failures": str(len(failed)),
+        "errors": "0",
+        "skipped": str(len(skipped)),
+    }
+    root = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(
+        root, "testsuite", {"name": _text(f"edgecv gate {judgement.name}"), **counts}
+    )
+    for gate in judgement.gates:
+        _case(suite, gate, judgement)
+    notes = [changes_sentence(judgement)]
+    notes += [f"Not compared: {each}" for each in judgement.not_compared]
+    ElementTree.SubElement(suite, "system-out").text = _text("\n".join(notes))
+    ElementTree.indent(root)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
+    case = ElementTree.SubElement(
+        suite,
+        "testcase",
+        {
+            "classname": _text(f"{judgement.name}.{gate.artifact}"),
+            "name": _text(f"{gate.artifact}: {gate.name}"),
+        },
+    )
+    message = _text(sentence(gate))
+    if gate.outcome == "failed":
+        failure = ElementTree.SubElement(case, "failure", {"message": message})
+        failure.text = _text(f"{message}\n{changes_sentence(judgement)}")
+    elif gate.outcome == "inconclusive":
+        ElementTree.SubElement(case, "skipped", {"message": message})
+
+
+def _text(words: str) -> str:
+    """Return words without the characters that XML cannot hold.
+
+    >>> _text("died of \\x1b[31msignal\\x00 11")
+    'died of ?[31msignal? 11'
+    """
+    return NOT_IN_XML.sub("?", words)

@@ -1,0 +1,142 @@
+"""What ``edgecv.lock`` holds of an accepted run: strict tables, as they stand in the file."""
+
+import math
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from edgecv.acceptance.answer_bits import unpacked
+from edgecv.core.options import Options
+from edgecv.evaluation.limits import Gates
+
+SCHEMA_VERSION = 1
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Words = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
+"""One line that may be printed."""
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class Limits(Options):
+    """How far a run may fall behind the accepted one. What is left out is not judged."""
+
+    max_drop_points: float | None = Field(default=None, ge=0, le=100)
+    """The most that the metric may fall, in percentage points."""
+    drop_on: Literal["point", "bound"] | None = None
+    """What is held against it: the drop as measured, or the worse end of its 95% interval (the
+    default)."""
+    max_agreement_drop_points: float | None = Field(default=None, ge=0, le=100)
+    """The most that the agreement with the baseline may fall, in percentage points."""
+    max_growth_percent: float | None = Field(default=None, ge=0, le=1e6)
+    """The most that a file may grow, in bytes and in bytes after gzip -9."""
+    max_slowdown_percent: float | None = Field(default=None, ge=0, lt=100)
+    """The most that the speed-up over the float32 twin may fall, on the same kind of machine."""
+
+    @model_validator(mode="after")
+    def _says_what_it_belongs_to(self) -> Self:
+        if self.drop_on is not None and self.max_drop_points is None:
+            raise ValueError("drop_on is for a limit on the drop: give max_drop_points too")
+        return self
+
+
+def default_limits(*, has_labels: bool, has_speedups: bool) -> Limits:
+    """Return the limits that a lock starts with: none on what is not known."""
+    return Limits(
+        max_drop_points=0.5 if has_labels else None,
+        drop_on="bound" if has_labels else None,
+        max_agreement_drop_points=0.5,
+        max_growth_percent=2.0,
+        max_slowdown_percent=10.0 if has_speedups else None,
+    )
+
+
+class AcceptedData(Options):
+    """The test images that all figures are of."""
+
+    name: Words
+    images: int = Field(ge=1, le=10**8)
+    test_sha256: Sha256
+
+
+class AcceptedBaseline(Options):
+    """The original model."""
+
+    sha256: Sha256
+    metric: Words
+    value: Fraction | None = None
+
+
+class AcceptedArtifact(Options):
+    """One file and what it did."""
+
+    sha256: Sha256
+    bytes: Count
+    gzip_bytes: Count
+    value: Fraction | None = None
+    agreement: Fraction
+    flips: Count
+    """Images with another answer than the baseline's."""
+    answers_sha256: Sha256
+    right: str | None = Field(default=None, max_length=20_000_000)
+    """One bit a test image, set where it is right; left out where there are no labels."""
+
+
+class AcceptedSpeed(Options):
+    """How fast one file was."""
+
+    median_us: float = Field(gt=0, le=1e12)
+    speedup: float | None = Field(default=None, gt=0, le=1e6)
+    """Over the float32 twin of its format."""
+
+
+class AcceptedSpeeds(Options):
+    """What holds for one kind of machine only."""
+
+    machine: Words
+    threads: int = Field(ge=1, le=1024)
+    artifacts: dict[FileName, AcceptedSpeed]
+
+    @field_validator("artifacts")
+    @classmethod
+    def _is_finite(cls, found: dict[str, AcceptedSpeed]) -> dict[str, AcceptedSpeed]:
+        if not all(math.isfinite(each.median_us) for each in found.values()):
+            raise ValueError("finite numbers")
+        return found
+
+
+class Lock(Options):
+    """An accepted run."""
+
+    schema_version: Literal[1]
+    name: Words
+    accepted: date
+    commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40,64}$")
+    """What was checked out when it was accepted."""
+    limits: Limits = Limits()
+    gates: Gates = Gates()
+    """Limits against the baseline, as in a recipe."""
+    data: AcceptedData
+    baseline: AcceptedBaseline
+    artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
+    versions: dict[Words, Words]
+    speed: AcceptedSpeeds | None = None
+    """None where nothing was timed."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for path, artifact in self.artifacts.items():
+            if (artifact.right is None) != (artifact.value is None):
+                raise ValueError(f"artifacts.{path}: value and right stand together or not at all")
+            if artifact.flips > self.data.images:
+                raise ValueError(f"artifacts.{path}: more flips than test images")
+            if artifact.right is None or artifact.value is None:
+                continue
+            try:
+                right = unpacked(artifact.right, self.data.images)
+            except ValueError as error:
+                raise ValueError(f"artifacts.{path}.right is not {error}") from None
+            if self.baseline.metric == "accuracy" and abs(right.mean() - artifact.value) > 1e-6:
+                raise ValueError(f"artifacts.{path}: value is not the fraction that right tells of")
+        return self

@@ -1,0 +1,98 @@
+"""``edgecv.lock`` on disk: TOML, so that a team reads its diff and edits its limits."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from edgecv.acceptance.lock import SCHEMA_VERSION, Limits, Lock
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.evaluation.limits import Gates
+from edgecv.system.storage import write_bytes
+
+WRITER = "edgecv gate RUN --update"
+DEFAULT_LOCK = Path("edgecv.lock")
+LARGEST_LOCK_BYTES = 20_000_000
+MOST_DOTS_A_LINE = 100
+"""A key of a million parts keeps the parser busy for hours; no line of a lock is like that."""
+HEADER = f"""\
+# The run that was accepted last, written by: {WRITER}
+# Yours to edit are [limits], against this run, and [gates], against the baseline as in a recipe;
+# an update keeps their values. What is left out there is not judged.
+
+"""
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock. Raises InputError with the key and what is accepted there."""
+    remedy = f"accept a run first: {WRITER} --against {path}"
+    return lock_of(read_toml(path, WRITER, remedy), str(path), WRITER)
+
+
+def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
+    """Return the lock that a table of TOML is, ``writer`` the command that wrote it."""
+    if table.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            where,
+            f'"schema_version" is {table.get("schema_version")!r}'[:200],
+            accepted=f"a file that {writer} wrote, version {SCHEMA_VERSION}",
+        )
+    # What people edit is read by itself, so that an error speaks of its own keys.
+    for key, cls in (("limits", Limits), ("gates", Gates)):
+        if key in table:
+            if not isinstance(table[key], dict):
+                raise InputError(where, f'"{key}" is not a table', remedy=f"write [{key}]")
+            table[key] = parse_options(cls, table[key], f"{where}, [{key}]")
+    return parse_options(Lock, table, where)
+
+
+def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
+    """Read a file of ``writer``, ``remedy`` where there is none. Raises InputError."""
+    where, accepted = str(path), f"a file that {writer} wrote"
+    if path.exists() and not path.is_file():
+        raise InputError(where, "is not a file", accepted=accepted)
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_LOCK_BYTES + 1)
+        if len(content) > LARGEST_LOCK_BYTES:
+            raise InputError(where, "is larger than 20 MB", accepted=accepted)
+        text = content.decode("utf-8-sig")
+        if any(line.count(".") > MOST_DOTS_A_LINE for line in text.splitlines()):
+            raise InputError(where, "is damaged: a key of too many parts", accepted=accepted)
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        raise InputError(
+            where,
+            "there is none",
+            remedy=remedy,
+        ) from None
+    except OSError as error:
+        raise InputError(where, f"cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        words = f"is damaged, not TOML: {error}"[:300]
+        raise InputError(
+            where, words, accepted=accepted, remedy="restore it from version control, or delete it"
+        ) from None
+
+
+def lock_text(lock: Lock) -> str:
+    """Return the file: always in the same order, so that a diff shows what changed."""
+    return HEADER + tomli_w.dumps(lock_table(lock))
+
+
+def lock_table(lock: Lock) -> dict[str, Any]:
+    """Return a lock as TOML's plain values, in the order of the file."""
+    table = lock.model_dump(exclude_none=True)
+    speeds = table.get("speed", {}).get("artifacts", {})
+    for part in (table["artifacts"], table["versions"], speeds):
+        ordered = dict(sorted(part.items()))
+        part.clear()
+        part.update(ordered)
+    return table
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write a lock, whole or not at all."""
+    write_bytes(path, lock_text(lock).encode())

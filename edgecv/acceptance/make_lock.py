@@ -1,0 +1,150 @@
+"""A measured run as what a lock holds of it."""
+
+import subprocess
+from datetime import date
+from pathlib import Path
+
+from edgecv.acceptance.answer_bits import answers_sha256, packed, right_of
+from edgecv.acceptance.lock import (
+    AcceptedArtifact,
+    AcceptedBaseline,
+    AcceptedData,
+    AcceptedSpeed,
+    AcceptedSpeeds,
+    Limits,
+    Lock,
+)
+from edgecv.analysis.validate import Measured
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.core.records import Comparison, Latency, Report
+from edgecv.evaluation.limits import Gates
+from edgecv.system.environment import PACKAGES
+from edgecv.system.storage import tree_sha256
+
+DECIDING = ("python", *PACKAGES)
+"""What an artifact's answers may change with, though the file is the same."""
+DIGITS = 6
+GIT_SECONDS = 10
+
+
+def accepted_run(
+    name: str,
+    report: Report,
+    measured: Measured,
+    *,
+    limits: Limits,
+    gates: Gates,
+    commit: str | None,
+) -> Lock:
+    """Return the lock of a run that was just measured. Raises InputError without a baseline."""
+    if report.baseline is None or not report.comparisons:
+        raise InputError(name, "has nothing to accept", accepted="a run with its baseline")
+    tables = {
+        "schema_version": 1,
+        "name": name,
+        "accepted": date.today(),
+        "commit": commit,
+        "limits": limits,
+        "gates": gates,
+        "data": AcceptedData(
+            name=report.data.name,
+            images=report.data.splits["test"].images,
+            test_sha256=report.data.splits["test"].sha256,
+        ),
+        "baseline": AcceptedBaseline(
+            sha256=tree_sha256(Path(report.baseline.path)),
+            metric=report.baseline.metric,
+            value=_rounded(report.baseline.value),
+        ),
+        "artifacts": {each.artifact.path: _artifact(each, measured) for each in report.comparisons},
+        "versions": versions(report),
+        "speed": _speeds(report),
+    }
+    return parse_options(Lock, tables, name)
+
+
+def steady(new: Lock, old: Lock) -> Lock:
+    """Return a new lock with the old speeds of what is as it was: same file, machine, versions.
+
+    A measured time is another one each time. So the diff shows what changed, and a speed cannot be
+    accepted away by a few percent at each update.
+    """
+    before, now = old.speed, new.speed
+    if before is None or now is None:
+        return new
+    if (before.machine, before.threads, old.versions) != (now.machine, now.threads, new.versions):
+        return new
+    kept = {
+        path: speed
+        for path, speed in before.artifacts.items()
+        if path in new.artifacts
+        and path in old.artifacts
+        and new.artifacts[path].sha256 == old.artifacts[path].sha256
+    }
+    speeds = now.model_copy(update={"artifacts": {**now.artifacts, **kept}})
+    return new.model_copy(update={"speed": speeds})
+
+
+def versions(report: Report) -> dict[str, str]:
+    """Return the versions that a report was made with."""
+    return {package: str(report.environment[package]) for package in DECIDING}
+
+
+def commit_of(folder: Path) -> str | None:
+    """Return what is checked out where a folder is, None where that is not a git checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # No git, no commit: the date has to do.
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _artifact(comparison: Comparison, measured: Measured) -> AcceptedArtifact:
+    artifact, statistics = comparison.artifact, comparison.statistics
+    predictions, labels = measured.predictions[artifact.path], measured.data.test_labels
+    if comparison.agreement is None or statistics is None:
+        raise InputError(artifact.path, "was compared with no baseline")
+    return AcceptedArtifact(
+        sha256=artifact.sha256,
+        bytes=artifact.bytes,
+        gzip_bytes=artifact.gzip_bytes,
+        value=_rounded(comparison.value),
+        agreement=round(comparison.agreement, DIGITS),
+        flips=statistics.flips.count,
+        answers_sha256=answers_sha256(predictions),
+        right=None if labels is None else packed(right_of(predictions, labels)),
+    )
+
+
+def _speeds(report: Report) -> AcceptedSpeeds | None:
+    """Return the speeds of what was timed, None where nothing was."""
+    threads = [each.latency.threads for each in report.comparisons if each.latency]
+    if not threads:
+        return None
+    speeds = {
+        each.artifact.path: _speed(each, each.latency)
+        for each in report.comparisons
+        if each.latency
+    }
+    machine = report.environment["machine"]
+    return AcceptedSpeeds(machine=machine, threads=max(threads), artifacts=speeds)
+
+
+def _speed(comparison: Comparison, latency: Latency) -> AcceptedSpeed:
+    """Return times in three figures: more of them is noise that a diff would show each time."""
+    speedup = comparison.speedup
+    return AcceptedSpeed(
+        median_us=float(f"{latency.median_us:.3g}"),
+        speedup=None if speedup is None else float(f"{speedup:.3g}"),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)

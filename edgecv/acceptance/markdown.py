@@ -1,0 +1,44 @@
+"""A judgement as a comment on a pull request: what changed first, what to do last."""
+
+from edgecv.acceptance.records import Judgement
+from edgecv.acceptance.text import (
+    HEADINGS,
+    advice,
+    cells,
+    changed_first,
+    changes_sentence,
+    sentence,
+)
+from edgecv.reports.markdown_table import markdown_table
+
+MARKS = {"failed": "❌", "inconclusive": "❔", "passed": "✅"}
+
+
+def to_markdown(judgement: Judgement) -> str:
+    """Return the comment: verdict, table, what is not held, what changed, what to do next."""
+    word = "accepted" if judgement.update == "written" else judgement.outcome
+    mark = MARKS[judgement.outcome]
+    lines = [f"### {mark} edgecv gate: {_plain(judgement.name)} {word}", ""]
+    rows = [tuple(map(_plain, cells(change, judgement))) for change in changed_first(judgement)]
+    lines += [*markdown_table(HEADINGS, rows), ""]
+    for outcome in ("failed", "inconclusive"):
+        found = [gate for gate in judgement.gates if gate.outcome == outcome]
+        lines += [f"- {MARKS[outcome]} {_plain(sentence(gate))}" for gate in found]
+    lines += [f"- {_plain(changes_sentence(judgement))}"]
+    lines += [f"- Not compared: {_plain(each)}" for each in judgement.not_compared]
+    next_steps = advice(judgement)
+    if next_steps:
+        lines += ["", "**Next**", "", *(f"- {_plain(each)}" for each in next_steps)]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(words: str) -> str:
+    """Return words that no Markdown or HTML is made of: names come from files.
+
+    >>> _plain("<b>@all</b> `x`\\n-> n")
+    '&lt;b>&#64;all&lt;/b> &#96;x&#96; -> n'
+    """
+    safe = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;")
+    for letter in "@`[]*|":
+        safe = safe.replace(letter, f"&#{ord(letter)};")
+    return safe

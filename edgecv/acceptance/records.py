@@ -1,0 +1,80 @@
+"""What a gate found: frozen, plain data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.records import Gate, Outcome, Report
+from edgecv.evaluation.gates import exit_code
+
+Status = Literal["same", "changed", "missing", "new", "not measured"]
+Update = Literal["no", "written", "refused"]
+
+
+@dataclass(frozen=True)
+class Since:
+    """When the accepted run was accepted: a date, and what was checked out then."""
+
+    date: str
+    commit: str | None
+
+    def __str__(self) -> str:
+        return self.date if self.commit is None else f"{self.date} (commit {self.commit[:10]})"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One file and what it did, now or then."""
+
+    sha256: str
+    bytes: int
+    gzip_bytes: int
+    value: float | None
+    agreement: float | None
+    flips: int | None
+    median_us: float | None
+    speedup: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One artifact beside what was accepted of it."""
+
+    path: str
+    status: Status
+    """"changed" is a file of another SHA-256."""
+    accepted: Figures | None
+    found: Figures | None
+    same_answers: bool | None = None
+    """None where they are not of the same images."""
+    pair: PairedAccuracy | None = None
+    """Now (candidate) against then (baseline), image by image: wins became right, losses became
+    wrong. None where the images or their labels are others, or unknown."""
+    copy_of: str | None = None
+    """Another artifact of the run that has the same bytes."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A run against the accepted one."""
+
+    name: str
+    lock: str
+    since: Since
+    outcome: Outcome
+    gates: tuple[Gate, ...]
+    artifacts: tuple[Change, ...]
+    changes: tuple[str, ...]
+    """What else is not what it was: data, baseline, versions, in sentences."""
+    not_compared: tuple[str, ...]
+    """What could not be held against the accepted run, and why."""
+    report: Report
+    update: Update = "no"
+    is_first: bool = False
+    """Whether there was no lock before."""
+    schema_version: int = 1
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 passed or accepted, 1 a gate failed, 3 a file not measured, 4 inconclusive."""
+        return 0 if self.update == "written" else exit_code(self.gates)

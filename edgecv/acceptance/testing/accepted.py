@@ -1,0 +1,99 @@
+"""A comparison against the one that was accepted before, by the judgement of ``edgecv gate``."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from edgecv.acceptance.gate import judgement_of, proposal
+from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.records import Judgement
+from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
+from edgecv.acceptance.testing.measured_pair import MeasuredPair
+from edgecv.acceptance.testing.text import changed_words, nothing_words
+from edgecv.acceptance.text import changes_sentence
+from edgecv.analysis.validate import Measured
+from edgecv.core.errors import InputError
+from edgecv.core.records import Report
+from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import Gates
+from edgecv.system.environment import machine
+
+NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
+    """Hold a pair against its accepted entry, or accept it where the run of tests updates.
+
+    Raises AssertionError that explains itself, InputError where the file is damaged.
+    """
+    entry = _entry(pair) if name is None else name
+    path = accepted_file(pair.setting.test_file())
+    if pair.setting.is_update:
+        _update(pair, entry, path)
+        return
+    lock = read_accepted(path).get(entry)
+    if lock is None:
+        raise AssertionError(nothing_words(pair, entry, path))
+    judgement = judgement_of(entry, lock, path, *_as_in(pair, lock))
+    if judgement.outcome != "passed":
+        raise AssertionError(_explained(pair, judgement, lock, path))
+
+
+def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
+    said: list[str] = []
+
+    def change(old: Lock | None) -> Lock | None:
+        gates = Gates() if old is None else old.gates
+        new, judgement = proposal(entry, old, gates, path, *_as_in(pair, old))
+        if judgement.update == "refused":
+            raise AssertionError(_explained(pair, judgement, old, path))
+        if old is not None and _undated(new) == _undated(old):
+            return None
+        words = "is new" if old is None else changes_sentence(judgement)
+        said.append(f"{pair.setting.shown(path)}: {entry}: {words}")
+        return new
+
+    change_entry(path, entry, change)
+    for words in said:  # Not before it is written.
+        pair.setting.on_accepted(words)
+
+
+def _explained(pair: MeasuredPair, judgement: Judgement, lock: Lock | None, path: Path) -> str:
+    return changed_words(pair, replace(judgement, lock=pair.setting.shown(path)), lock)
+
+
+def _undated(lock: Lock) -> Lock:
+    """Return a lock without when it was accepted: the same again needs no new line in a diff."""
+    return lock.model_copy(update={"accepted": None, "commit": None})
+
+
+def _entry(pair: MeasuredPair) -> str:
+    """Name an entry by paths that are the same on every machine. Raises InputError for others."""
+    for path in (pair.artifact, pair.baseline, pair.setting.root / pair.data):
+        if not pair.setting.holds(path):
+            raise InputError(
+                "assert_as_accepted",
+                f"{path} lies outside of {pair.setting.root}, so that its path names no entry",
+                remedy='name it: assert_as_accepted(name="...")',
+            )
+    artifact, baseline, data = pair.names
+    return f"{artifact} beside {baseline} on {data}"
+
+
+def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, Measured]:
+    """Return what was measured as the lock would have it: its name of the file, its gates."""
+    path = pair.comparison.artifact.path
+    name = NOT_IN_A_NAME.sub("_", pair.artifact.name).lstrip(".-") or "artifact"
+    gates = Gates()
+    if lock is not None:
+        name, gates = next(iter(lock.artifacts)), lock.gates
+    artifact = replace(pair.comparison.artifact, path=name)
+    comparison = replace(pair.comparison, artifact=artifact)
+    classes = pair.report.data.classes
+    found = [replace(each, artifact=name) for each in pair.report.gates]
+    found += judge_limits(comparison, gates, classes=classes, machine=machine())
+    report = replace(
+        pair.report, comparisons=(comparison,), gates=tuple(found), outcome=verdict(found)
+    )
+    return report, replace(pair.measured, predictions={name: pair.measured.predictions[path]})

@@ -1,0 +1,71 @@
+"""The comparisons that a team has accepted: a small file beside the test, a lock for each."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import tomli_w
+
+from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.lock_file import lock_of, lock_table, read_toml
+from edgecv.core.errors import InputError
+from edgecv.datasets.cache import cache_folder
+from edgecv.system.storage import refusal, write_bytes
+from edgecv.system.storage.locks import hold
+
+UPDATE = "pytest --edgecv-update"
+HEADER = f"""\
+# What the tests accepted last, written by: {UPDATE}
+# Yours to edit are limits, against what was accepted, and gates, against the baseline as in a
+# recipe; an update keeps their values. What is left out there is not judged. An entry that no
+# test asks for may be deleted.
+
+"""
+
+
+def accepted_file(test: Path) -> Path:
+    """Return the file of a test.
+
+    >>> accepted_file(Path("tests/test_model.py")).as_posix()
+    'tests/test_model.edgecv.lock'
+    """
+    return test.with_name(f"{test.stem}.edgecv.lock")
+
+
+def read_accepted(path: Path) -> dict[str, Lock]:
+    """Read what was accepted, by name. Raises InputError where the file is damaged."""
+    if not path.is_symlink() and not path.exists():
+        return {}
+    found = read_toml(path, UPDATE, f"accept what there is: {UPDATE}")
+    locks = {}
+    for name, table in found.items():
+        where = f'{path}, "{name}"'
+        if not isinstance(table, dict):
+            raise InputError(where, "is not a table", accepted=f"a file that {UPDATE} wrote")
+        locks[name] = lock_of(table, where, UPDATE)
+    return locks
+
+
+def change_entry(path: Path, name: str, change: Callable[[Lock | None], Lock | None]) -> None:
+    """Put what ``change`` makes of an entry in its place, or leave the file where it is None.
+
+    Whoever else updates the file, another worker of the run or another run, waits: no entry is
+    lost, and the file is the old one or the new one at any moment.
+    """
+    with hold(_guard(path), wait=True, where=str(path), label=path.name):
+        locks = read_accepted(path)
+        new = change(locks.get(name))
+        if new is None:
+            return
+        tables = {key: lock_table(lock) for key, lock in sorted({**locks, name: new}.items())}
+        write_bytes(path, (HEADER + tomli_w.dumps(tables)).encode())
+
+
+def _guard(path: Path) -> Path:
+    """Return the lock file of a file: in the cache, as beside a test it would be committed."""
+    folder = cache_folder() / "accepting"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refusal(folder, error) from error
+    return folder / f"{sha256(str(path.resolve()).encode()).hexdigest()[:32]}.lock"

@@ -1,0 +1,83 @@
+"""What a test gets: one artifact beside its baseline, and assertions on it."""
+
+from typing import Any
+
+from edgecv.acceptance.testing.accepted import judge_accepted
+from edgecv.acceptance.testing.measured_pair import MeasuredPair
+from edgecv.acceptance.testing.short_traceback import in_one_line
+from edgecv.acceptance.testing.text import limit_words
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import Gates
+from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.system.environment import machine
+
+
+class Compared(MeasuredPair):
+    """One artifact, compared with its baseline image by image.
+
+    An assertion that does not hold, or that so few images cannot tell, raises AssertionError with
+    what was seen, on which images, and what to do next.
+    """
+
+    def __repr__(self) -> str:
+        artifact, baseline, data = self.names
+        return f"<{artifact} beside {baseline} on {data}>"
+
+    @in_one_line
+    def assert_no_worse_than(self, points: float) -> None:
+        """Accuracy fell by no more percentage points: the whole 95% interval says so."""
+        self._hold("assert_no_worse_than", max_drop_points=points, drop_on="bound")
+
+    @in_one_line
+    def assert_worst_class(self, points: float) -> None:
+        """No class lost more percentage points; what chance may have done does not pass either."""
+        self._hold("assert_worst_class", max_class_drop_points=points)
+
+    @in_one_line
+    def assert_agreement(self, at_least: float) -> None:
+        """At least this fraction of the images get the baseline's answer."""
+        self._hold("assert_agreement", min_agreement=at_least)
+
+    @in_one_line
+    def assert_max_flips(self, at_most: int | float) -> None:
+        """At most so many images, or a fraction below 1 of them, get another answer."""
+        self._hold("assert_max_flips", max_flips=at_most)
+
+    @in_one_line
+    def assert_size(self, at_most_bytes: int) -> None:
+        """The file has at most so many bytes."""
+        self._hold("assert_size", max_bytes=at_most_bytes)
+
+    @in_one_line
+    def assert_gzip_size(self, at_most_bytes: int) -> None:
+        """The file has at most so many bytes after gzip -9."""
+        self._hold("assert_gzip_size", max_gzip_bytes=at_most_bytes)
+
+    @in_one_line
+    def assert_latency(self, at_most_us: float) -> None:
+        """One image takes at most so many microseconds here, in the median: needs timed=True."""
+        if self.comparison.latency is None:
+            raise InputError(
+                "assert_latency", "nothing was timed", remedy="edgecv_compare(..., timed=True)"
+            )
+        self._hold("assert_latency", max_latency_us=at_most_us)
+
+    @in_one_line
+    def assert_as_accepted(self, name: str | None = None) -> None:
+        """Nothing is worse than what was accepted: TEST.edgecv.lock, beside the test.
+
+        ``pytest --edgecv-update`` accepts what it finds. ``name`` is that of the entry in the file,
+        for an artifact that lies elsewhere each time; else its path with the baseline's and the
+        data's.
+        """
+        judge_accepted(self, name)
+
+    def _hold(self, assertion: str, **limits: Any) -> None:
+        gates = parse_options(Gates, limits, assertion)
+        check_limits(self.measured.data, gates, self.data)
+        classes = self.report.data.classes
+        for gate in judge_limits(self.comparison, gates, classes=classes, machine=machine()):
+            if gate.outcome != "passed":
+                raise AssertionError(limit_words(self, gate))

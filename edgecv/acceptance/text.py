@@ -1,0 +1,157 @@
+"""A judgement in words: a sentence a gate, the verdict, cells for a table, what to do next."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgecv.acceptance.judge import (
+    AGREEMENT,
+    BYTES,
+    DATA,
+    DROP,
+    DROP_BOUND,
+    FILE,
+    GZIP_BYTES,
+    SPEEDUP,
+)
+from edgecv.acceptance.records import Change, Figures, Judgement
+from edgecv.core.records import Gate
+from edgecv.reports.verdict import gate_sentence, percent
+
+WORDS = {
+    DROP: "points lost against the accepted run",
+    DROP_BOUND: "points lost against the accepted run, at the worse end of the 95% interval",
+    AGREEMENT: "points of agreement with the baseline lost",
+    BYTES: "bytes",
+    GZIP_BYTES: "bytes after gzip -9",
+    SPEEDUP: "times faster than the float32 twin",
+}
+UPDATE = "edgecv gate RUN --update --against {lock}"
+HEADINGS = (
+    "artifact",
+    "file",
+    "verdict",
+    "accuracy",
+    "became wrong",
+    "became right",
+    "agreement",
+    "bytes",
+    "speed-up",
+)
+WORST_FIRST = ("failed", "inconclusive", "passed")
+
+
+def sentence(gate: Gate) -> str:
+    """Say of one gate what was seen and what is allowed."""
+    if gate.name in (DATA, FILE):
+        return f"{gate.artifact} {gate.reason}"
+    if gate.name not in WORDS:
+        return gate_sentence(gate)
+    words, reason = WORDS[gate.name], f"; {gate.reason}" if gate.reason else ""
+    if gate.observed is None:
+        return f"{gate.artifact}: {words} not known{reason}"
+    # A point of accuracy may be lost in the second digit, a byte in the last.
+    if gate.name in (BYTES, GZIP_BYTES):
+        return f"{gate.artifact}: {gate.observed:,.0f} {words}, limit {gate.limit:,.0f}{reason}"
+    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {words}, limit {gate.limit:.2f}{reason}"
+
+
+def verdict_line(judgement: Judgement) -> str:
+    """Return the verdict in one line: what is wrong, and what changed since when."""
+    if judgement.update == "written":
+        return f"ACCEPTED: {_accepted(judgement)}"
+    parts = []
+    for outcome, lead in (("failed", ""), ("inconclusive", "inconclusive: ")):
+        gates = [gate for gate in judgement.gates if gate.outcome == outcome]
+        if gates:
+            parts.append(lead + "; ".join(map(sentence, gates)))
+    if not parts:
+        parts = [f"nothing is worse than what was accepted on {judgement.since}"]
+    if judgement.update == "refused":
+        parts.append(f"{judgement.lock} was not written")
+    return f"{judgement.outcome.upper()}: {'. '.join([*parts, changes_sentence(judgement)])}"
+
+
+def changes_sentence(judgement: Judgement) -> str:
+    """Say all that changed since the accepted run."""
+    if not judgement.changes:
+        return f"Nothing changed since {judgement.since}"
+    return f"Changed since {judgement.since}: {'; '.join(judgement.changes)}"
+
+
+def _accepted(judgement: Judgement) -> str:
+    if judgement.is_first:
+        files = len(judgement.artifacts)
+        return f"{files} files of {judgement.name}, written to {judgement.lock}; commit it"
+    worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
+    by_limits = f" Against its limits: {'; '.join(map(sentence, worse))}." if worse else ""
+    return f"written to {judgement.lock}. {changes_sentence(judgement)}.{by_limits}"
+
+
+def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") -> list[str]:
+    """Say what to do next: ``update`` is the command that accepts, ``data`` what takes images."""
+    lock = judgement.lock
+    if judgement.update == "written":
+        return [f"Commit {lock}: its diff is what was accepted."]
+    if judgement.update == "refused":
+        return [
+            "A run that fails by itself is not accepted: compress it anew, or edit the limits of "
+            "[gates], in the recipe before there is a lock."
+        ]
+    found: list[str] = []
+    names = {gate.name for gate in judgement.gates if gate.outcome != "passed"}
+    if "runs" in names:
+        found.append("A file could not be measured: make it again by edgecv compress.")
+    if DATA in names:
+        found.append(f"Give {data} with the accepted test images, so that accuracy is compared.")
+    copies = [each for each in judgement.artifacts if each.copy_of and each.status != "same"]
+    for each in copies:
+        found.append(f"{each.path} is a copy of {each.copy_of}: make it again by edgecv compress.")
+    if judgement.outcome == "inconclusive" and DROP_BOUND in names:
+        found.append("Measure on more test images, or set a limit that so many can tell.")
+    if judgement.outcome != "passed":
+        command = update.format(lock=lock)
+        found.append(f"If the change is wanted: {command}, and commit {lock}.")
+    return found
+
+
+def cells(change: Change, judgement: Judgement) -> tuple[str, ...]:
+    """Return an artifact as the cells under ``HEADINGS``: then -> now."""
+    pair = change.pair
+    return (
+        change.path,
+        change.status if not change.copy_of else f"{change.status}, = {change.copy_of}",
+        outcome_of(change, judgement.gates),
+        _then_now(change, lambda each: each.value, percent),
+        "-" if pair is None else f"{pair.losses:,}",
+        "-" if pair is None else f"{pair.wins:,}",
+        _then_now(change, lambda each: each.agreement, percent),
+        _then_now(change, lambda each: each.bytes, lambda value: f"{value:,}"),
+        _then_now(change, lambda each: each.speedup, lambda value: f"{value:.3g}"),
+    )
+
+
+def changed_first(judgement: Judgement) -> list[Change]:
+    """Return the artifacts, those with the worst verdicts first, then those that changed."""
+
+    def place(change: Change) -> tuple[int, bool]:
+        outcome = outcome_of(change, judgement.gates)
+        return WORST_FIRST.index(outcome), change.status == "same"
+
+    return sorted(judgement.artifacts, key=place)
+
+
+def outcome_of(change: Change, gates: Sequence[Gate]) -> str:
+    """Return the worst outcome of the gates on one artifact."""
+    outcomes = {gate.outcome for gate in gates if gate.artifact == change.path}
+    return next((each for each in WORST_FIRST if each in outcomes), "passed")
+
+
+def _then_now(change: Change, figure: Callable[[Figures], Any], write: Callable[[Any], str]) -> str:
+    """Write a figure once where it is the same.
+
+    >>> _then_now(Change("a.tflite", "missing", None, None), lambda each: each.bytes, str)
+    '-'
+    """
+    values = [each and figure(each) for each in (change.accepted, change.found)]
+    words = ["-" if value is None else write(value) for value in values]
+    return words[0] if words[0] == words[1] else " -> ".join(words)

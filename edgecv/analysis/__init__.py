@@ -1,0 +1,1 @@
+"""Examine models and files: validate, bench, inspect, doctor."""

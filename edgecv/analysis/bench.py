@@ -1,0 +1,250 @@
+"""Latency of any set of files, on a machine that does other things too.
+
+Each file has a child process of its own, so that formats can be mixed and a bad file is its own
+line; all children are kept on the same cores and take turns, a block of some milliseconds each.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.options import Options
+from edgecv.core.records import Event, Images, Latency
+from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
+from edgecv.system.isolation import Worker
+from edgecv.system.isolation.timing import runs_a_block
+
+FORMATS = ("tflite", "onnx")
+FEWEST_BLOCKS = 10
+MOST_SILENCE_S = 30.0
+"""How long a child may say nothing, where the budget is not longer."""
+SHARE_OF_TIMING = 0.85
+"""Of the budget once the files are open: the rest is for what timings are made into."""
+LEAST_SHARE = 0.2
+"""Of the budget, for timing even where opening has taken all of it: a single run says nothing."""
+OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
+"""From which on a neighbour, a stolen core or the spread of blocks is worth a word."""
+
+Verdict = Literal["first", "faster", "slower", "not distinguishable"]
+OnEvent = Callable[[Event], None]
+
+
+class Settings(Options):
+    """How to time: the flags of ``edgecv bench``."""
+
+    threads: int = Field(default=1, ge=1)
+    batch: int = Field(default=1, ge=1, le=4096)
+    budget: float = Field(default=10.0, ge=1, le=3600)
+    """Seconds for all files, opening and warm-up included."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One file beside the first: ``ratio`` is its time over the first file's."""
+
+    path: str
+    latency: Latency
+    ratio: float
+    interval: tuple[float, float]
+    """Of the ratio, 95%."""
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a bench found."""
+
+    threads: int
+    batch: int
+    cores: tuple[int, ...]
+    """That the timed processes were kept on."""
+    seconds: float
+    timings: tuple[Timing, ...]
+    failures: dict[str, str]
+    """Path -> reason of the files that could not be timed."""
+    warnings: tuple[str, ...]
+    """What was noisy, and how."""
+    schema_version: int = field(default=1)
+
+
+@dataclass
+class _File:
+    """A file in its child, warmed up, and the blocks that it has so far."""
+
+    path: Path
+    worker: Worker
+    median_s: float
+    runs: int = 1
+    blocks: list[NDArray[np.int64]] = field(default_factory=list)
+
+
+def bench_files(
+    paths: Sequence[Path],
+    settings: Settings,
+    on_event: OnEvent = lambda event: None,
+    log: Path | None = None,
+) -> Bench:
+    """Time files in turn on random pixels, and compare each with the first that can be timed.
+
+    A file that cannot be timed is a failure with its reason, and the others are timed. Raises
+    InputError for wrong paths, RuntimeFailure where no file can be timed.
+    """
+    began = time.monotonic()
+    _check(paths, settings)
+    cores = least_busy(settings.threads)
+    failures: dict[str, str] = {}
+    with ExitStack() as stack:
+        silence_s = max(MOST_SILENCE_S, settings.budget)
+        workers = {
+            path: stack.enter_context(
+                Worker(
+                    runtime_of_file(path).name, settings.threads, time_limit_s=silence_s, log=log
+                )
+            )
+            for path in paths
+        }
+        files = _warmed_up(workers, settings, cores, failures, on_event)
+        watch, started = Watch(usable()), time.monotonic()
+        used = _processor_seconds(files)
+        left_s = SHARE_OF_TIMING * (settings.budget - (started - began))
+        left_s = max(left_s, LEAST_SHARE * settings.budget)
+        _time(files, left_s, failures, on_event)
+        warnings = _neighbours(watch, cores, _processor_seconds(files) - used, started)
+    timed = [file for file in files if str(file.path) not in failures]
+    if not timed:
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
+        raise RuntimeFailure("bench", f"no file could be timed: {reasons}")
+    return Bench(
+        threads=settings.threads,
+        batch=settings.batch,
+        cores=tuple(cores),
+        seconds=time.monotonic() - began,
+        timings=compared({str(file.path): np.array(file.blocks) for file in timed}, settings),
+        failures=failures,
+        warnings=(*warnings, *_spreads(timed)),
+    )
+
+
+def compared(blocks: dict[str, Blocks], settings: Settings) -> tuple[Timing, ...]:
+    """Compare each file's blocks, int64 (blocks, runs), with those of the first."""
+    first = next(iter(blocks))
+    timings = []
+    for path, own in blocks.items():
+        # How many times faster the first is: how many times longer this one takes.
+        ratio, interval = speedup(own, blocks[first])
+        verdict: Verdict = "slower" if ratio > 1 else "faster"
+        if path == first:
+            verdict = "first"
+        elif not is_distinguishable(interval):
+            verdict = "not distinguishable"
+        timings.append(Timing(path, summarize(own, settings.threads), ratio, interval, verdict))
+    return tuple(timings)
+
+
+def _check(paths: Sequence[Path], settings: Settings) -> None:
+    if not paths:
+        raise InputError("FILE", "none given", accepted="files in .tflite, .onnx")
+    places = [path.resolve() for path in paths]
+    for number, path in enumerate(paths):
+        if not path.is_file():
+            raise InputError("FILE", f"there is no file {path}")
+        if runtime_of_file(path).format not in FORMATS:
+            raise InputError(
+                str(path), "is not a file for a device", accepted="files in .tflite, .onnx"
+            )
+        if places[number] in places[:number]:
+            raise InputError("FILE", f"{path} is given twice", remedy="give a copy of it")
+    if settings.threads > len(usable()):
+        raise InputError(
+            "--threads",
+            f"{settings.threads}",
+            accepted=f"1 to {len(usable())}, the cores there are",
+        )
+
+
+def _warmed_up(
+    workers: dict[Path, Worker],
+    settings: Settings,
+    cores: Sequence[int],
+    failures: dict[str, str],
+    on_event: OnEvent,
+) -> list[_File]:
+    files = []
+    generator = np.random.default_rng(0)
+    for number, (path, worker) in enumerate(workers.items(), start=1):
+        on_event(Event("warm-up", f"opening and warming up {path}", number, len(workers)))
+        try:
+            shape = worker.open(path).input.shape[1:]
+            pixels: Images = generator.integers(0, 256, (settings.batch, *shape), np.uint8)
+            files.append(_File(path, worker, worker.warm_up(path, pixels, cores)))
+        except RuntimeFailure as failure:
+            failures[str(path)] = failure.reason
+            worker.close()
+    return files
+
+
+def _time(
+    files: Sequence[_File], budget_s: float, failures: dict[str, str], on_event: OnEvent
+) -> None:
+    """Let the files take turns until the budget is used, at least ``FEWEST_BLOCKS``."""
+    for file in files:
+        file.runs = runs_a_block(file.median_s, budget_s / len(files), FEWEST_BLOCKS, FEWEST_BLOCKS)
+    on_event(Event("latency", f"timing {len(files)} files in turn"))
+    began, turn = time.monotonic(), 0
+    while turn < FEWEST_BLOCKS or time.monotonic() - began < budget_s:
+        # There and back again, so that nobody always follows the same neighbour.
+        alive = [file for file in files if str(file.path) not in failures]
+        for file in alive if turn % 2 == 0 else alive[::-1]:
+            try:
+                file.blocks.append(file.worker.time_block(file.path, file.runs))
+            except RuntimeFailure as failure:
+                failures[str(file.path)] = failure.reason
+        turn += 1
+
+
+def _processor_seconds(files: Sequence[_File]) -> float:
+    return sum(processor_seconds(file.worker.pid) for file in files if file.worker.pid is not None)
+
+
+def _neighbours(watch: Watch, cores: Sequence[int], own_s: float, started: float) -> list[str]:
+    """Say what else ran on the cores of a timing, and beside them, while it went on."""
+    seconds = max(time.monotonic() - started, 1e-9)
+    loads = watch.load()
+    said = []
+    here = [loads[core] for core in cores if core in loads]
+    where = f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, cores))}"
+    if here:
+        own = own_s / seconds / len(here)
+        others = sum(each.busy - each.stolen for each in here) / len(here) - own
+        if others > OTHERS_SHARE:
+            said.append(f"other processes had {others:.0%} of {where}, where files were timed")
+        stolen = sum(each.stolen for each in here) / len(here)
+        if stolen > STOLEN_SHARE:
+            said.append(f"other guests of this machine's host took {stolen:.0%} of {where}")
+    beside = [core for core, load in loads.items() if core not in cores and load.busy > 0.5]
+    if beside:
+        names = ", ".join(map(str, beside))
+        said.append(f"core {names} was busy meanwhile: caches and clock are shared with it")
+    return said
+
+
+def _spreads(files: Sequence[_File]) -> list[str]:
+    """Say how far blocks of one file differ, of the file where they differ most."""
+    spreads = []
+    for file in files:
+        low, middle, high = np.percentile(block_times(np.array(file.blocks)), [10, 50, 90])
+        spreads.append((float((high - low) / middle), str(file.path)))
+    worst, path = max(spreads)
+    if worst <= SPREAD:
+        return []
+    return [f"blocks of one file differ by up to {worst:.0%} (10th to 90th percentile; {path})"]

@@ -1,0 +1,54 @@
+"""A bench as words in columns, and as JSON."""
+
+import json
+from dataclasses import asdict
+
+from edgecv.analysis.bench import Bench, Timing
+
+HEADINGS = ("file", "median us", "p95 us", "runs", "time over the first (95%)", "verdict")
+
+
+def to_json(bench: Bench) -> str:
+    """Return all that was found as JSON."""
+    return json.dumps(asdict(bench), indent=2, allow_nan=False)
+
+
+def to_lines(bench: Bench) -> list[tuple[str, ...]]:
+    """Return a row a file under ``HEADINGS``."""
+    return [HEADINGS, *(_row(each) for each in bench.timings)]
+
+
+def to_text(bench: Bench) -> str:
+    """Return the rows in columns that are as wide as they have to be, and how files were timed."""
+    lines = to_lines(bench)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(
+            word.ljust(width) if place in (0, len(widths) - 1) else word.rjust(width)
+            for place, (word, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+    return "\n".join([*(row.rstrip() for row in rows), how(bench)])
+
+
+def how(bench: Bench) -> str:
+    """Say in a sentence how the files were timed."""
+    threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
+    cores = ", ".join(map(str, bench.cores))
+    images = "one image" if bench.batch == 1 else f"{bench.batch} images"
+    return f"{threads} on core {cores}, {images} a run, in turn, {bench.seconds:.1f} s in all"
+
+
+def _row(timing: Timing) -> tuple[str, ...]:
+    low, high = timing.interval
+    latency = timing.latency
+    is_first = timing.verdict == "first"
+    return (
+        timing.path,
+        f"{latency.median_us:,.1f}",
+        f"{latency.p95_us:,.1f}",
+        f"{latency.runs:,}",
+        "1 (first)" if is_first else f"{timing.ratio:.3f} ({low:.3f} to {high:.3f})",
+        "" if is_first else timing.verdict,
+    )

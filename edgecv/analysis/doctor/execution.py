@@ -1,0 +1,125 @@
+"""What a runtime really does with a file: who takes which operator, and how long that takes."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgecv.analysis.doctor.records import Finding
+from edgecv.analysis.doctor.structure import layer_of
+from edgecv.core.records import Executed
+from edgecv.formats.contents import Contents
+
+FLOAT_KERNELS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
+SLOWEST = 3
+INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_vnni": "AVX-512 VNNI",
+    "asimddp": "NEON dot products",
+    "i8mm": "int8 matrix products",
+}
+"""Flags of /proc/cpuinfo that decide how fast integers are."""
+DOTS = ("avx_vnni", "avx512_vnni", "asimddp", "i8mm")
+
+
+def delegate_findings(
+    operators: Sequence[Executed], contents: Contents, kernels: str, slower: str
+) -> Iterator[Finding]:
+    """Say how many operators XNNPACK took. ``slower``: what its absence costs, as measured."""
+    taken = sum(each.is_delegated for each in operators)
+    left = [each for each in operators if not each.is_delegated]
+    if taken == 0:
+        why = (
+            f"it has no kernels for this file (activations of {_types(contents)})"
+            if kernels == "xnnpack"
+            else f"the interpreter was opened with kernels = {kernels}"
+        )
+        yield Finding(
+            "xnnpack-off",
+            "error",
+            "all operators",
+            f"XNNPACK took none of {len(operators)} operators: {why}{slower}",
+            'choose types that it takes: precision = "int8" under [[export]]'
+            if kernels == "xnnpack"
+            else "open the file with XNNPACK: it is what LiteRT does by default",
+        )
+    elif left:
+        names = [f"{layer_of(each.name) or each.name} ({each.type})" for each in left]
+        yield Finding(
+            "delegate-coverage",
+            "note",
+            ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+            f"XNNPACK took {taken} of {len(operators)} operators; these run on builtin kernels",
+        )
+    yield Finding(
+        "operator-times",
+        "note",
+        "all operators",
+        "LiteRT gives Python no profile by operator: which of them is slow was not measured",
+    )
+
+
+def profile_findings(operators: Sequence[Executed], contents: Contents) -> Iterator[Finding]:
+    """Say which operators ONNX Runtime spends its time in, and which it left in float."""
+    is_integer = {each.name for each in contents.operators if each.arithmetic == "quantized"}
+    left = [each for each in operators if each.type in FLOAT_KERNELS and _name(each) in is_integer]
+    if left:
+        yield Finding(
+            "float-kernels",
+            "warning",
+            ", ".join(each.name for each in left),
+            f"the file says integers, and ONNX Runtime runs {len(left)} operators in float: it has "
+            "no integer kernel for these types here",
+            "let edgecv choose the activations' type on this machine: "
+            'precision = "int8" under [[export]]',
+        )
+    timed = sorted(operators, key=lambda each: each.microseconds or 0.0, reverse=True)
+    total = sum(each.microseconds or 0.0 for each in timed)
+    if total:
+        shares = [
+            f"{each.name} ({each.type}) {(each.microseconds or 0) / total:.0%}"
+            for each in timed[:SLOWEST]
+        ]
+        yield Finding(
+            "operator-times",
+            "note",
+            timed[0].name,
+            f"of {total:,.0f} us in operators, by ONNX Runtime's profiler: {', '.join(shares)}",
+        )
+
+
+def processor_finding(contents: Contents) -> Finding:
+    """Say which instructions for integers this machine has."""
+    flags = _flags()
+    has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
+    is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
+    lacks = is_integer and not any(flag in flags for flag in DOTS)
+    tiles = "; matrix tiles (AMX) are left off" if "amx_tile" in flags else ""
+    return Finding(
+        "processor",
+        "note",
+        "this machine",
+        f"it has {', '.join(has) or 'none of the instructions known here'}{tiles}"
+        + ("; without products of bytes int8 gains less here than on a device" if lacks else ""),
+    )
+
+
+def _types(contents: Contents) -> str:
+    kinds = {each.activation_type for each in contents.operators if each.weight_type}
+    return ", ".join(sorted(kinds)) or "no weights"
+
+
+def _name(operator: Executed) -> str:
+    return f"{operator.name}:0"
+
+
+def _flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            return set(value.split())
+    return set()

@@ -1,0 +1,132 @@
+"""One model under several kernels: what a runtime chooses must not change the answers.
+
+Each row of the matrix is a child process, so that kernels that die of a file are one cell.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from edgecv.analysis.doctor.records import Cell, Finding, Parity
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.records import Event, Images, Predictions
+from edgecv.evaluation.agreement import agreement, max_probability_difference
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.system.isolation import Worker
+
+MOST_IMAGES = 200
+FIRST_IMAGES = 2
+SECONDS = 20.0
+"""For one cell: reference kernels can take a thousand times as long, and get fewer images."""
+LONGEST_SILENCE_S = 60.0
+ANOTHER_ANSWER = 0.01
+"""Fraction of images with another top-1 from which on kernels are worth a warning."""
+VARIANTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
+    "tflite": (
+        ("XNNPACK", {"kernels": "xnnpack"}),
+        ("builtin", {"kernels": "builtin"}),
+        ("reference", {"kernels": "reference"}),
+    ),
+    "onnx": (
+        ("optimized: all", {"optimization": "all"}),
+        ("optimized: extended", {"optimization": "extended"}),
+        ("optimized: basic", {"optimization": "basic"}),
+        ("not optimized", {"optimization": "none"}),
+    ),
+}
+"""By format, what users get first: name and options of the runtime."""
+
+OnEvent = Callable[[Event], None]
+
+
+def compare_kernels(
+    paths: Sequence[Path],
+    images: Images,
+    on_event: OnEvent = lambda event: None,
+    log: Path | None = None,
+) -> Parity:
+    """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
+
+    Kernels that cannot run a file are a cell with the reason. At most ``MOST_IMAGES`` are run.
+    """
+    cells: list[Cell] = []
+    answers: list[Predictions | None] = []
+    for path in paths:
+        runtime = runtime_of_file(path)
+        for name, options in VARIANTS[runtime.format]:
+            on_event(Event("parity", f"{path} under {name}"))
+            try:
+                with Worker(
+                    runtime.name, 1, time_limit_s=LONGEST_SILENCE_S, log=log, options=options
+                ) as worker:
+                    found = _predict(worker, path, images[:MOST_IMAGES])
+            except RuntimeFailure as failure:
+                cells.append(Cell(str(path), name, 0, failure.reason))
+                answers.append(None)
+                continue
+            cells.append(Cell(str(path), name, len(found)))
+            answers.append(found)
+    return Parity(
+        tuple(cells),
+        tuple(tuple(_compared(one, other, agreement) for other in answers) for one in answers),
+        tuple(
+            tuple(_compared(one, other, max_probability_difference) for other in answers)
+            for one in answers
+        ),
+    )
+
+
+def parity_findings(parity: Parity) -> Iterator[Finding]:
+    """Say which kernels fail, and which answer otherwise than those that a file usually gets.
+
+    Another file of the same model may answer otherwise: it was rounded otherwise.
+    """
+    usual = {cell.path: number for number, cell in reversed([*enumerate(parity.cells)])}
+    for number, cell in enumerate(parity.cells):
+        first = usual[cell.path]
+        where = f"{cell.path} under {cell.kernels}"
+        if cell.failure:
+            yield Finding(
+                "kernels-fail",
+                "warning",
+                where,
+                cell.failure,
+                "do not ship it where these kernels run",
+            )
+            continue
+        same, difference = (
+            matrix[first][number] for matrix in (parity.agreement, parity.largest_difference)
+        )
+        if same is None or difference is None:
+            continue
+        if 1 - same > ANOTHER_ANSWER:
+            yield Finding(
+                "kernels-disagree",
+                "warning",
+                where,
+                f"another top-1 on {1 - same:.1%} of {cell.images} images than under "
+                f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
+                "measure accuracy with the kernels of the device",
+            )
+
+
+def _predict(worker: Worker, path: Path, images: Images) -> Predictions:
+    """Run as many images as the time allows, and a few at least."""
+    worker.open(path)
+    began = time.monotonic()
+    first = worker.predict(path, images[:FIRST_IMAGES])
+    seconds = (time.monotonic() - began) / max(1, len(first))
+    count = max(FIRST_IMAGES, min(len(images), int(SECONDS / max(seconds, 1e-9))))
+    return worker.predict(path, images[:count])
+
+
+def _compared(
+    one: Predictions | None,
+    other: Predictions | None,
+    measure: Callable[[Predictions, Predictions], float],
+) -> float | None:
+    """Compare what both have answered; None where one has not, or has other classes."""
+    if one is None or other is None or one.shape[1] != other.shape[1]:
+        return None
+    count = min(len(one), len(other))
+    return measure(one[:count], other[:count])

@@ -1,0 +1,129 @@
+"""Which layer is to blame for an error: signal over error, operator by operator.
+
+Two things can be told apart: an operator whose output is bad because its inputs are, and one
+that loses much of what it was given.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.analysis.doctor.records import Finding, LayerError
+from edgecv.analysis.doctor.structure import layer_of
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.records import Activation
+
+BEST_DB = 40.0
+"""More than this counts as this: 8 bits give 30 to 40, and no layer is blamed for the first 10."""
+BAD_DROP_DB = 10.0
+WRONG_GAIN = 0.1
+KERNELS = frozenset("Conv ConvTranspose Gemm MatMul".split())
+"""ONNX operators that are found in both files by their order: names change with their bias."""
+NOTHING = 1e-12
+
+
+def layer_errors(
+    candidate: Sequence[Activation],
+    baseline: Sequence[Activation],
+    layers: Sequence[str] = (),
+    where: str = "",
+) -> tuple[LayerError, ...]:
+    """Compare what operators give with what the baseline's twin gives, in the file's order.
+
+    ``layers``: Keras names of the kernels in the order of the file, where its names do not say.
+    Raises RuntimeFailure where the two graphs have nothing in common.
+    """
+    pairs = _pairs(candidate, baseline)
+    if not pairs:
+        raise RuntimeFailure(
+            where,
+            "has no operator in common with the baseline's twin",
+            remedy="give the model that this file was made of",
+        )
+    named = dict(zip(_kernels(candidate), layers, strict=False))
+    levels = {name: sqnr_db(own, true) for name, (own, true) in pairs.items()}
+    inputs = {each.name: each.inputs for each in candidate}
+    return tuple(
+        LayerError(
+            name=name,
+            layer=named.get(name, "") or layer_of(name),
+            sqnr_db=levels[name],
+            inputs_db=min(
+                (levels[each] for each in _nearest(name, inputs, levels)), default=BEST_DB
+            ),
+            gain=_gain(own, true),
+        )
+        for name, (own, true) in pairs.items()
+    )
+
+
+def blame_findings(layers: Sequence[LayerError], remedy: str) -> Iterator[Finding]:
+    """Name the layers that lose most, the worst first. ``remedy``: for rounding that is coarse."""
+    for each in sorted(layers, key=lambda layer: layer.drop_db, reverse=True):
+        if each.drop_db < BAD_DROP_DB:
+            return
+        is_scale = abs(each.gain - 1) > WRONG_GAIN
+        yield Finding(
+            "bad-scale" if is_scale else "coarse-layer",
+            "error",
+            each.layer or each.name,
+            f"signal over error falls from {each.inputs_db:.1f} to {each.sqnr_db:.1f} dB here"
+            + (f"; its values are {each.gain:.2f} of what they should be" if is_scale else ""),
+            "its scale is wrong: export the model again, with more calibration images "
+            "(calibration_images = 200 under [[export]])"
+            if is_scale
+            else remedy,
+        )
+
+
+def sqnr_db(own: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+    """Return power of ``true`` over power of the error, at most ``BEST_DB``.
+
+    >>> round(sqnr_db(np.array([1.1], np.float32), np.array([1.0], np.float32)), 1)
+    20.0
+    """
+    signal = float(np.square(true, dtype=np.float64).sum())
+    error = float(np.square(own.astype(np.float64) - true).sum())
+    ratio = max(signal, NOTHING) / max(error, NOTHING)
+    return float(min(10 * np.log10(ratio), BEST_DB))
+
+
+def _gain(own: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+    power = float(np.square(true, dtype=np.float64).sum())
+    return float((own.astype(np.float64) * true).sum()) / power if power > NOTHING else 1.0
+
+
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def _pairs(candidate: Sequence[Activation], baseline: Sequence[Activation]) -> dict[str, Pair]:
+    own, true = ({each.name: each for each in given} for given in (candidate, baseline))
+    same = zip(_kernels(candidate), _kernels(baseline), strict=False)
+    partners = dict(same) or {name: name for name in own if name in true}
+    return {
+        name: (own[name].values, true[partner].values)
+        for name, partner in partners.items()
+        if own[name].values.shape == true[partner].values.shape
+    }
+
+
+def _kernels(activations: Sequence[Activation]) -> list[str]:
+    return [each.name for each in activations if each.type in KERNELS]
+
+
+def _nearest(
+    name: str, inputs: Mapping[str, Sequence[str]], known: Mapping[str, float]
+) -> list[str]:
+    """Return the nearest operators before one whose error is known."""
+    waiting, found, seen = list(inputs[name]), [], {name}
+    while waiting:
+        taken = waiting.pop()
+        if taken in seen:
+            continue
+        seen.add(taken)
+        if taken in known:
+            found.append(taken)
+        else:
+            waiting += inputs.get(taken, ())
+    return found

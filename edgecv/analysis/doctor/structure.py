@@ -1,0 +1,107 @@
+"""What a file's own tables say: float among integers, integers that are only stored."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from edgecv.analysis.doctor.records import Finding
+from edgecv.formats.contents import Contents, Operator
+from edgecv.formats.dtypes import SMALL_INTEGERS
+
+CAN_BE_INT8 = frozenset(
+    """
+    CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED TRANSPOSE_CONV ADD MUL SUB MEAN MAX_POOL_2D
+    AVERAGE_POOL_2D SOFTMAX LOGISTIC TANH RESHAPE CONCATENATION PAD HARD_SWISH LEAKY_RELU
+    Conv Gemm MatMul Add Mul Sub MaxPool AveragePool GlobalAveragePool Softmax Sigmoid Relu Clip
+    Reshape Concat Pad Transpose LeakyRelu
+    """.split()
+)
+"""Operators that LiteRT and ONNX Runtime have integer kernels for."""
+CLAIM = "int8"
+
+
+def structural_findings(contents: Contents, name: str) -> list[Finding]:
+    """Return what the file's tables give away. ``name``: of the file, which may claim int8."""
+    return [*_dynamic_range(contents, name), *_islands(contents.operators)]
+
+
+def layer_of(name: str) -> str:
+    """Return the Keras layer that an operator's name speaks of; empty where it does not.
+
+    >>> layer_of("cifar_cnn/conv_2/Relu"), layer_of("conv_2/Relu"), layer_of("Conv_0:0")
+    ('conv_2', 'conv_2', '')
+    """
+    parts = name.split(";")[0].split("/")
+    return parts[-2] if len(parts) > 1 else ""
+
+
+def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
+    hybrid = [
+        each
+        for each in contents.operators
+        if each.arithmetic == "weights only" and each.weight_type in SMALL_INTEGERS
+    ]
+    is_static = any(each.arithmetic == "quantized" for each in contents.operators)
+    if not hybrid or is_static:
+        return
+    claims = [
+        words
+        for words, is_claimed in (
+            ("its name says int8", CLAIM in name.lower()),
+            (
+                "its metadata say int8",
+                any(CLAIM in value.lower() for value in contents.facts.values()),
+            ),
+            (
+                f"its input is {contents.inputs[0].type}" if contents.inputs else "",
+                any(each.type in SMALL_INTEGERS for each in contents.inputs),
+            ),
+        )
+        if is_claimed
+    ]
+    sold = (
+        f"a dynamic-range model sold as int8 ({', '.join(claims)})"
+        if claims
+        else ("a dynamic-range model")
+    )
+    yield Finding(
+        "dynamic-range",
+        "error" if claims else "warning",
+        _places(hybrid),
+        f"{sold}: {len(hybrid)} operators have {hybrid[0].weight_type} weights and "
+        f"{hybrid[0].activation_type} activations, which are rounded anew for each image",
+        'give fixed ranges: precision = "int8" under [[export]], with calibration images',
+    )
+
+
+def _islands(operators: Sequence[Operator]) -> Iterator[Finding]:
+    """Find float operators that have integers before and after them."""
+    integers = [n for n, each in enumerate(operators) if each.arithmetic == "quantized"]
+    if not integers:
+        return
+    inner = operators[integers[0] : integers[-1] + 1]
+    for is_float, group in groupby(
+        inner, lambda each: each.arithmetic in ("float", "weights only")
+    ):
+        island = list(group)
+        if not is_float:
+            continue
+        unknown = sorted({each.type for each in island if each.type not in CAN_BE_INT8})
+        macs = sum(each.macs or 0 for each in island)
+        total = sum(each.macs or 0 for each in operators)
+        share = f", {macs / total:.0%} of the multiply-accumulates" if macs and total else ""
+        yield Finding(
+            "float-island",
+            "error",
+            _places(island),
+            f"{', '.join(each.type for each in island)} in float between integers{share}: what "
+            "enters is turned into float and back",
+            f"there is no int8 kernel for {', '.join(unknown)}: use a layer that has one"
+            if unknown
+            else 'quantize it too: precision = "int8" under [[export]]',
+        )
+
+
+def _places(operators: Sequence[Operator], most: int = 4) -> str:
+    names = [layer_of(each.name) or each.name or each.type for each in operators]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(dict.fromkeys(names[:most])) + more

@@ -1,0 +1,71 @@
+"""A diagnosis as words, and as JSON."""
+
+import json
+from dataclasses import asdict
+
+from edgecv.analysis.doctor.records import Diagnosis, Fix, Parity
+from edgecv.reports.verdict import percent
+
+WORST_LAYERS = 8
+
+
+def to_json(diagnosis: Diagnosis, fix: Fix | None = None) -> str:
+    """Return all that was found, and what the remedy gave, as JSON."""
+    table = {**asdict(diagnosis), "fix": None if fix is None else asdict(fix)}
+    return json.dumps(table, indent=2, allow_nan=False)
+
+
+def to_text(diagnosis: Diagnosis) -> str:
+    """Return a paragraph a finding, the worst first, and the layers that lose most."""
+    lines = [diagnosis.path]
+    for each in diagnosis.findings:
+        lines.append(f"  {each.severity} {each.name}, in {each.where}:")
+        lines.append(f"    {each.observed}")
+        if each.remedy:
+            lines.append(f"    remedy: {each.remedy}")
+    if not any(each.severity == "error" for each in diagnosis.findings):
+        lines.append("  nothing is wrong that a doctor knows of")
+    if diagnosis.layers:
+        lines.append("  signal over error, dB (what a layer takes -> what it gives), worst first:")
+        worst = sorted(diagnosis.layers, key=lambda each: each.drop_db, reverse=True)
+        lines += [
+            f"    {each.inputs_db:5.1f} -> {each.sqnr_db:5.1f}  {each.layer or each.name}"
+            for each in worst[:WORST_LAYERS]
+        ]
+    if diagnosis.parity is not None:
+        lines += _matrix(diagnosis.parity)
+    return "\n".join(lines)
+
+
+def fix_text(fix: Fix) -> str:
+    """Return what a remedy has given."""
+    speed = (
+        "as fast as before"
+        if fix.speed == "not distinguishable"
+        else (f"{fix.speed}: {fix.time_ratio:.2f} of the time")
+    )
+    return (
+        f"{fix.recipe}, for {fix.finding}: {'it helps' if fix.helps else 'it does not help'}\n"
+        f"  agreement with the baseline {fix.agreement_before:.2%} -> {fix.agreement_after:.2%}, "
+        f"accuracy {percent(fix.accuracy_before)} -> {percent(fix.accuracy_after)}, {speed}"
+    )
+
+
+def _matrix(parity: Parity) -> list[str]:
+    """Return a line a cell: the images with another top-1, and the largest difference."""
+    lines = ["  kernels: images with another top-1, and the largest difference of an output"]
+    for number, cell in enumerate(parity.cells):
+        name = f"    {number + 1} {cell.path}, {cell.kernels}, {cell.images} images"
+        if cell.failure:
+            lines.append(f"    {number + 1} {cell.path}, {cell.kernels}: {cell.failure}")
+            continue
+        lines.append(name)
+        same, far = parity.agreement[number], parity.largest_difference[number]
+        pairs = [
+            f"{other + 1}: {1 - same[other]:.1%} {far[other]:.4f}"  # type: ignore[operator]
+            for other in range(number)
+            if same[other] is not None
+        ]
+        if pairs:
+            lines.append(f"      beside {', '.join(pairs)}")
+    return lines

@@ -1,0 +1,174 @@
+"""An inspection in words and columns, for people."""
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from edgecv.core.text import listed, printable
+from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Operator
+
+WIDE = 200
+"""Columns where there is no terminal: nothing needs to be folded there."""
+LONGEST_NAME = 40
+HEADINGS = (
+    "operator",
+    "type",
+    "output",
+    "parameters",
+    "MACs",
+    "activations",
+    "weights",
+    "bytes",
+    "arithmetic",
+)
+NUMBERS = ("parameters", "MACs", "bytes")
+ROOM = 120
+"""Columns that the whole table needs; a narrower terminal goes without ``WHERE_THERE_IS_ROOM``."""
+WHERE_THERE_IS_ROOM = ("activations", "weights", "bytes")
+FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "keras": "Keras"}
+
+
+def to_text(inspection: Inspection, width: int = WIDE) -> str:
+    """Return all that people want to know of a file, in lines of ``width``."""
+    contents = inspection.contents
+    facts = [f"{key} {value}" for key, value in contents.facts.items()]
+    lines = [f"{inspection.path}: {', '.join([FORMATS[contents.format], *facts])}"]
+    lines += [f"  input   {_end_words(end)}" for end in contents.inputs]
+    lines += [f"  output  {_end_words(end)}" for end in contents.outputs]
+    body = _table(contents, width) if contents.operators else "  no operators"
+    ending = [
+        f"{inspection.bytes:,} bytes, {inspection.gzip_bytes:,} with gzip -9",
+        _costs(contents),
+        _peak(contents),
+        *_arithmetic(contents),
+        *(f"note: {note}" for note in contents.notes),
+    ]
+    return "\n".join(
+        [*map(printable, lines), "", body, *(f"  {printable(each)}" for each in ending), ""]
+    )
+
+
+def shape_words(end: End) -> str:
+    """Return a shape with names for open sides.
+
+    >>> shape_words(End("image", (-1, 32, -1), "uint8", open_sides=("batch", "")))
+    'batch x 32 x N'
+    """
+    if not end.has_shape:
+        return "of no declared shape"
+    names = iter(end.open_sides)
+    sides = [str(side) if side >= 0 else next(names, "") or "N" for side in end.shape]
+    return " x ".join(sides) or "one value"
+
+
+def _end_words(end: End) -> str:
+    text = f"{end.name}: {end.type}, {shape_words(end)}"
+    if end.scale is not None:
+        text += f", value = {end.scale:.9g} x {_stored(end.zero_point or 0)}"
+    return text
+
+
+def _stored(zero_point: int) -> str:
+    if not zero_point:
+        return "stored"
+    return f"(stored {'-' if zero_point > 0 else '+'} {abs(zero_point)})"
+
+
+def _table(contents: Contents, width: int) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    left_out = list(WHERE_THERE_IS_ROOM) if width < ROOM else []
+    if contents.format == "keras":
+        left_out.append("arithmetic")  # All of a Keras model computes in float.
+    shown = [place for place, heading in enumerate(HEADINGS) if heading not in left_out]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place in shown:
+        is_number = HEADINGS[place] in NUMBERS
+        # Numbers stay whole; names are folded where they must be.
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(HEADINGS[place], justify=justify, no_wrap=is_number, overflow="fold")
+    for each in contents.operators:
+        cells = _cells(each)
+        table.add_row(*(printable(cells[place]) for place in shown))
+    # No colours, no markup: names are the file's own.
+    console = Console(
+        file=io.StringIO(), width=width - 1, markup=False, emoji=False, highlight=False
+    )
+    console.print(table)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = [f" {line.rstrip()}" for line in text.splitlines() if line.strip()]
+    if width < ROOM:
+        lines.append(f"  (a terminal of {ROOM} columns shows {', '.join(WHERE_THERE_IS_ROOM)} too)")
+    return "\n".join(lines)
+
+
+def _cells(operator: Operator) -> tuple[str, ...]:
+    shape = operator.output_shape
+    scales = operator.weight_scales
+    return (
+        _short(operator.name),
+        _short(operator.type),
+        "?" if shape is None else "x".join(str(side) if side >= 0 else "N" for side in shape),
+        f"{operator.parameters:,}" if operator.parameters else "",
+        "?" if operator.macs is None else f"{operator.macs:,}" if operator.macs else "",
+        operator.activation_type,
+        f"{operator.weight_type}, {scales:,} scales" if scales > 1 else operator.weight_type,
+        f"{operator.weight_bytes:,}" if operator.weight_bytes else "",
+        "" if operator.arithmetic == "other" else operator.arithmetic,
+    )
+
+
+def _costs(contents: Contents) -> str:
+    stored = sum(each.weight_bytes for each in contents.operators)
+    unknown = [each.type for each in contents.operators if each.macs is None]
+    macs = f"{contents.macs:,} multiply-accumulates (MACs)"
+    if unknown:
+        macs = f"at least {macs}: not known for {_counted(unknown)}"
+    return f"{contents.parameters:,} parameters in {stored:,} bytes; {macs}"
+
+
+def _peak(contents: Contents) -> str:
+    peak, as_int8 = contents.peak_activation_bytes, contents.peak_activation_bytes_int8
+    if peak is None:
+        return "peak of activations: not known"
+    if as_int8 is None:
+        return f"peak of activations: {peak:,} bytes"
+    return f"peak of activations: {peak:,} bytes as float32, {as_int8:,} as int8"
+
+
+def _arithmetic(contents: Contents) -> list[str]:
+    if contents.format == "keras":
+        return []
+    words: tuple[tuple[Arithmetic, str], ...] = (
+        ("quantized", "quantized"),
+        ("weights only", "quantized in their weights only"),
+        ("float", "left in float"),
+        ("conversion", "conversions between the two"),
+    )
+    lines = []
+    for arithmetic, title in words:
+        found = [each for each in contents.operators if each.arithmetic == arithmetic]
+        if found:
+            kinds = _counted([each.type for each in found])
+            # The table names all of them; these are what is asked for.
+            names = "" if arithmetic == "quantized" else f": {_names(found)}"
+            word = "operator" if len(found) == 1 else "operators"
+            lines.append(f"{title}: {len(found):,} {word} ({kinds}){names}")
+        elif arithmetic in ("quantized", "float"):
+            lines.append(f"{title}: none")
+    return lines
+
+
+def _names(operators: Sequence[Operator]) -> str:
+    return listed([_short(each.name) for each in operators])
+
+
+def _counted(kinds: Sequence[str]) -> str:
+    return listed([f"{count:,} {_short(kind)}" for kind, count in Counter(kinds).most_common()])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

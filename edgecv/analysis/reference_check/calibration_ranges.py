@@ -1,0 +1,220 @@
+"""Which images set the ranges of a file, and do the test images fit into them?
+
+A range that was found by the smallest and the largest value *is* a value of one image: the float
+twin gives that value again, and the image is found by it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.quantization import Extremes, Steps
+from edgecv.core.records import Labels
+
+LEVEL = 0.05
+"""A file whose ranges are honest fails by chance in at most so many of all cases: the 95% level
+that is stated, over both tests of the ranges together. Each of the two gets half of it."""
+ONE_TEST = LEVEL / 2
+SAME_VALUE = 5e-4
+"""Of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
+255 steps."""
+FEWEST_IMAGES = 2
+NEARLY_ALL = 0.9
+"""Of the images that were found, for one class to be suspected: a single one may be an accident."""
+DRAWS = 4000
+SEED = 0
+USUAL_CALIBRATION = 100
+FEWEST_CALIBRATION = 10
+MOST_CALIBRATION = 1000
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The range of one point: ``place`` is its column in the extremes of the twin."""
+
+    name: str
+    place: int
+    steps: Steps
+    starts_at_zero: bool
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Images that ranges were set by: their rows, and which bounds these are."""
+
+    images: tuple[int, ...]
+    bounds: tuple[Bound, ...]
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """Whether the images that set the ranges are a fair draw of the classes."""
+
+    images: int
+    of_class: int
+    label: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """The bound that most test images go beyond, for how often honest calibration allows it."""
+
+    name: str
+    images: int
+    of: int
+    p_value: float
+    """Corrected for the number of bounds."""
+
+
+def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
+    """Find the image that each bound was set by: the one whose largest value it is.
+
+    Only ranges that start at 0 are found: others were moved so that 0 is a whole step. Where more
+    than one image goes as far, as white ones may, none of them is found.
+    """
+    images, found = [], []
+    for bound in bounds:
+        if not _is_one_sided(bound):
+            continue
+        distance = np.abs(extremes.high[:, bound.place] - bound.steps.ceiling)
+        near = np.flatnonzero(distance <= SAME_VALUE * bound.steps.scale)
+        if len(near) == 1:
+            images.append(int(near[0]))
+            found.append(bound)
+    return Traced(tuple(images), tuple(found))
+
+
+def judge_classes(
+    bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
+) -> OneClass | None:
+    """Ask how often the ranges of a fair draw of images would look as much like one class.
+
+    The images that were found are of one class, and images of that class span the ranges that do
+    not start at 0. How often fair draws do the same is counted for each class: some classes go
+    further than others, and set most ranges of honest files too. The chance of all classes that are
+    no likelier than the one that was found is the answer. ``is_all``: whether every training image
+    was looked at: then a class that spans no range was not alone. None where too few images were
+    found to tell.
+    """
+    distinct = sorted(set(traced.images))
+    if len(distinct) < FEWEST_IMAGES:
+        return None
+    ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
+    high = extremes.high[:, [bound.place for bound in traced.bounds]]
+    spans = [bound for bound in bounds if not _is_one_sided(bound)]
+    spanned = [_spanned(bound, extremes, labels == label) for bound in spans]
+    found = sum(is_found for is_found, _ in spanned)
+    if count < NEARLY_ALL * len(distinct) or (spans and not found and is_all):
+        return OneClass(len(distinct), count, label, 1.0)
+    chances = [chance for _, chance in spanned]
+    likely = np.zeros(int(labels.max()) + 1)
+    draws = 0
+    size = _calibration_size(traced, high)
+    for setting, ends in _draws(high, [bound.place for bound in spans], extremes, size):
+        if len(setting) != len(distinct):
+            continue
+        draws += 1
+        counts = np.bincount(labels[setting])
+        if counts.max() >= count:
+            is_of_class = (labels[ends] == counts.argmax()).all(axis=0)
+            pairs = [1.0 if sure else c for sure, c in zip(is_of_class, chances, strict=True)]
+            likely[counts.argmax()] += _at_least(found, pairs)
+    as_unlikely = float(likely[likely <= likely[label]].sum())
+    return OneClass(len(distinct), count, label, (1 + as_unlikely) / (1 + draws))
+
+
+def _is_one_sided(bound: Bound) -> bool:
+    return bound.steps.zero_point == bound.steps.low
+
+
+def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
+    """Return how many images the ranges were found on, by how few of all images go as far."""
+    reached = [
+        float(np.mean(high[:, column] >= high[image, column]))
+        for column, image in enumerate(traced.images)
+    ]
+    size = round(1 / float(np.median(reached)))
+    return min(max(size, FEWEST_CALIBRATION), MOST_CALIBRATION, len(high))
+
+
+def _draws(
+    high: NDArray[np.float32], spans: Sequence[int], extremes: Extremes, size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give, for fair draws, the images that set the traced ranges, and the ends of the others.
+
+    The latter: int64 (2, ranges), the images with the largest and with the smallest value.
+    """
+    random = np.random.default_rng(SEED)
+    above, below = extremes.high[:, list(spans)], extremes.low[:, list(spans)]
+    for _ in range(DRAWS):
+        chosen = random.choice(len(high), size, replace=False, shuffle=False)
+        ends = np.stack([above[chosen].argmax(axis=0), below[chosen].argmin(axis=0)])
+        yield np.unique(chosen[high[chosen].argmax(axis=0)]), chosen[ends]
+
+
+def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tuple[bool, float]:
+    """Tell whether two of the chosen images span a range, and the chance of that by accident."""
+    low = extremes.low[chosen, bound.place].astype(np.float64)
+    high = extremes.high[chosen, bound.place].astype(np.float64)
+    steps = bound.steps
+    # The zero point was rounded, so that the end is known to a step; the span exactly.
+    ends = low[np.abs(low - steps.floor) <= steps.scale] + (steps.ceiling - steps.floor)
+    high = np.sort(high)
+
+    def pairs(width: float) -> int:
+        first, last = (np.searchsorted(high, ends + sign * width * steps.scale) for sign in (-1, 1))
+        return int((last - first).sum())
+
+    chance = -np.expm1(-pairs(1.0) * 2 * SAME_VALUE)
+    return pairs(2 * SAME_VALUE) > 0, float(chance)
+
+
+def _at_least(count: int, chances: Sequence[float]) -> float:
+    """Return how likely it is that at least so many of independent events happen.
+
+    >>> round(_at_least(1, [0.5, 0.5]), 3)
+    0.75
+    """
+    exactly = np.array([1.0])
+    for chance in chances:
+        exactly = np.convolve(exactly, [1 - chance, chance])
+    return float(exactly[count:].sum())
+
+
+def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> Beyond | None:
+    """Ask whether as many test images go beyond a range as honest calibration lets happen.
+
+    Of n calibration images none goes beyond the largest of them; of m others a number that is
+    beta-binomial does, whatever the network (Gumbel and von Schelling, 1950).
+    """
+    from scipy.stats import betabinom
+
+    count = len(extremes.high)
+    worst: Beyond | None = None
+    tests = [test for bound in bounds for test in _ends(bound, extremes)]
+    for name, images in tests:
+        if images == 0:
+            p_value = 1.0
+        else:
+            p_value = min(1.0, len(tests) * float(betabinom.sf(images - 1, count, 1, calibration)))
+        if worst is None or p_value < worst.p_value:
+            worst = Beyond(name, images, count, p_value)
+    return worst
+
+
+def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
+    """Return how many images go beyond each end that a calibration image has set."""
+    steps = bound.steps
+    high = extremes.high[:, bound.place]
+    if _is_one_sided(bound):
+        room = SAME_VALUE * steps.scale
+        return [(bound.name, int((high > steps.ceiling + room).sum()))]
+    # Such a range was moved by up to half a step, so that 0 is a whole one.
+    room = 0.5 * steps.scale
+    low = extremes.low[:, bound.place]
+    above, below = high > steps.ceiling + room, low < steps.floor - room
+    return [(bound.name, int(above.sum())), (bound.name, int(below.sum()))]

@@ -1,0 +1,215 @@
+"""Why a kernel is not its twin's: each cause is tried, and named where it explains every weight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.analysis.reference_check.kernel_pairs import Pair
+from edgecv.core.quantization import Floats
+
+MOST_CHANNELS = 4
+COLOURS = ("red", "green", "blue")
+SPREAD = 0.2
+"""More of a kernel's weights than this are not single faults."""
+FEW_OUTPUTS = 0.25
+NEAR_STEPS = 1.5
+OTHER_FACTOR = 0.05
+"""Further from 1 than rounding takes the median of an output's larger weights."""
+EXPLAINED = 0.02
+"""Of the weights: what may stay unexplained by a cause that explains all others."""
+SMALLEST_GAIN = 1e-3
+SMALLEST = 1e-30
+"""Added to what is divided by: a kernel may be all zeros."""
+MOST_NAMED = 4
+RIGHT = "what it should be"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What explains a pair. ``is_whole``: only that the kernel as a whole is another.
+
+    ``is_folded``: its outputs have factors of their own: what follows it is folded into it in one
+    of the two files, and not in the other.
+    """
+
+    words: str
+    is_whole: bool = False
+    is_folded: bool = False
+
+
+def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
+    """Return why a pair differs, None where it does not."""
+    if not pair.off.any() and not pair.bias_off.any():
+        return None
+    if pair.off.any():
+        for explain in (_swapped_colours, _swapped_outputs):
+            words = explain(pair, classes)
+            if words is not None:
+                return Cause(words)
+        if _is_folded_otherwise(pair):
+            return Cause(f"{pair.name} has other factors", is_folded=True)
+        for explain in (_gains, _zero_point):
+            words = explain(pair, classes)
+            if words is not None:
+                return Cause(words)
+        words = _damaged_outputs(pair, classes)
+        if words is not None:
+            return Cause(words)
+        return _some_weights(pair)
+    for explain in (_moved_pixels, _input_scale):
+        words = explain(pair, classes)
+        if words is not None:
+            return Cause(words)
+    count = int(pair.bias_off.sum())
+    return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
+
+
+def _is_folded_otherwise(pair: Pair) -> bool:
+    """Tell whether most outputs are multiplied by numbers of their own, as by a normalization.
+
+    By the median of each output's larger weights: a few damaged ones do not move it.
+    """
+    outputs = len(pair.own)
+    own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
+    sizes = np.abs(true)
+    is_large = (sizes > sizes.max(axis=1, keepdims=True) / 2) & (sizes > SMALLEST)
+    ratios = np.divide(own, true, out=np.full_like(own, np.nan), where=is_large)
+    known = is_large.any(axis=1)
+    if not known.any():
+        return False
+    factors = np.nanmedian(ratios[known], axis=1)
+    other = factors[np.abs(factors - 1) > OTHER_FACTOR]
+    return 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
+
+
+def _fits(own: Floats, true: Floats, room: Floats) -> bool:
+    return bool(np.mean(~(np.abs(own - true) <= room)) <= EXPLAINED)
+
+
+def _swapped_colours(pair: Pair, classes: Sequence[str]) -> str | None:
+    channels = pair.own.shape[1]
+    if pair.number or not 1 < channels <= MOST_CHANNELS:
+        return None
+    for order in permutations(range(channels)):
+        if order != tuple(range(channels)) and _fits(pair.own[:, order], pair.true, pair.room):
+            names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
+            moved = [names[place] for place in range(channels) if order[place] != place]
+            return f"{' and '.join([', '.join(moved[:-1]), moved[-1]])} are swapped in its input"
+    return None
+
+
+def _swapped_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
+    from scipy.optimize import linear_sum_assignment
+
+    outputs = len(pair.own)
+    own, true = (
+        np.concatenate([np.nan_to_num(w).reshape(outputs, -1), b[:, np.newaxis]], axis=1)
+        for w, b in ((pair.own, pair.bias), (pair.true, pair.true_bias))
+    )
+    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
+    _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
+    moved = np.flatnonzero(meant != np.arange(outputs))
+    if not len(moved) or not _fits(pair.own, pair.true[meant], pair.room):
+        return None
+    return f"{_outputs(pair, moved, classes)} are swapped"
+
+
+def _gains(pair: Pair, classes: Sequence[str]) -> str | None:
+    outputs = len(pair.own)
+    own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
+    gains = (own * true).sum(axis=1) / np.maximum((true * true).sum(axis=1), SMALLEST)
+    wide = gains[:, np.newaxis, np.newaxis].astype(np.float32)
+    is_off = pair.off.reshape(outputs, -1).any(axis=1)
+    wrong = np.flatnonzero(is_off & (np.abs(gains - 1) > SMALLEST_GAIN))
+    if not len(wrong) or np.any(gains[wrong] == 0):
+        return None
+    if not _fits(pair.own, pair.true * wide, pair.room * np.maximum(1, np.abs(wide))):
+        return None
+    typical = float(np.median(gains[wrong]))
+    is_one = bool(np.ptp(gains[wrong]) <= 0.02 * abs(typical))
+    if pair.takes_pixels and is_one and len(wrong) == outputs:
+        return f"its rescaling multiplies pixels by {typical:.3g} times what the twin does"
+    if len(wrong) > 1 and len(wrong) == outputs and is_one:
+        return f"the scale of all weights of {pair.name} is {typical:.2f} times {RIGHT}"
+    if len(wrong) == 1:
+        return f"the scale of {_outputs(pair, wrong, classes)} is {typical:.2f} times {RIGHT}"
+    each = f"{typical:.2f}" if is_one else _listed([f"{gain:.2f}" for gain in gains[wrong]])
+    return f"the scales of {_outputs(pair, wrong, classes)} are {each} times {RIGHT}"
+
+
+def _zero_point(pair: Pair, classes: Sequence[str]) -> str | None:
+    if not np.all(pair.steps > 0) or pair.takes_pixels:
+        return None
+    shifts = np.median(
+        (pair.own - pair.true).reshape(len(pair.own), -1) / pair.steps[:, np.newaxis], axis=1
+    )
+    whole = np.rint(shifts).astype(np.float64)
+    wrong = np.flatnonzero(whole)
+    moved = (whole * pair.steps)[:, np.newaxis, np.newaxis].astype(np.float32)
+    if not len(wrong) or not _fits(pair.own - moved, pair.true, pair.room):
+        return None
+    by = _listed(sorted({f"{-int(each):+d}" for each in whole[wrong]}))
+    return f"the zero points of {len(wrong)} of the outputs of {pair.name} are off by {by}"
+
+
+def _damaged_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
+    parts = pair.off.reshape(len(pair.off), -1).mean(axis=1)
+    damaged = np.flatnonzero(parts > SPREAD)
+    most = max(1, int(FEW_OUTPUTS * len(parts)))
+    others = np.delete(parts, damaged)
+    if not 0 < len(damaged) <= most or others.max(initial=0.0) > EXPLAINED:
+        return None
+    return f"the weights of {_outputs(pair, damaged, classes)} are damaged"
+
+
+def _some_weights(pair: Pair) -> Cause:
+    part = float(pair.off.mean())
+    # Room is half a step: training moves most weights a little, damage moves few of them far.
+    distance = np.abs(pair.own - pair.true)[pair.off] / (2 * pair.room[pair.off])
+    is_near = bool(np.all(pair.steps > 0)) and float(np.mean(distance < NEAR_STEPS)) > 0.5
+    if part > SPREAD or (is_near and pair.off.sum() > 1):
+        return Cause(f"{part:.0%} of the weights of {pair.name} are others", is_whole=True)
+    return Cause(f"{part:.1%} of the weights of {pair.name} are others: bits or signs were flipped")
+
+
+def _moved_pixels(pair: Pair, classes: Sequence[str]) -> str | None:
+    if not pair.takes_pixels:
+        return None
+    sums = pair.true.sum(axis=2).astype(np.float64)
+    difference = (pair.bias - pair.true_bias).astype(np.float64)
+    for columns in (sums.sum(axis=1, keepdims=True), sums):
+        shift, *_ = np.linalg.lstsq(columns, difference, rcond=None)
+        left = np.abs(columns @ shift - difference)
+        if np.mean(left > pair.bias_room + EXPLAINED * np.abs(difference)) <= EXPLAINED:
+            by = _listed([f"{each:+.3g}" for each in shift])
+            return f"its rescaling moves pixels by {by} of 255 from where the twin has them"
+    return None
+
+
+def _input_scale(pair: Pair, classes: Sequence[str]) -> str | None:
+    own, true = pair.bias.astype(np.float64), pair.true_bias.astype(np.float64)
+    gain = float(own @ true) / max(float(true @ true), SMALLEST)
+    if abs(gain - 1) <= SMALLEST_GAIN or gain == 0:
+        return None
+    if not _fits(pair.bias, (gain * true).astype(np.float32), pair.bias_room * max(1, abs(gain))):
+        return None
+    return f"the scale of what {pair.name} takes is {gain:.2f} times what its biases were made for"
+
+
+def _outputs(pair: Pair, numbers: Sequence[int] | NDArray[np.int64], classes: Sequence[str]) -> str:
+    """Name outputs of a kernel: by their classes where it is the last one."""
+    if pair.is_last and len(classes) == len(pair.own):
+        kind, names = ("class", "classes"), [classes[number] for number in numbers]
+        return f"{kind[len(names) > 1]} {_listed(names)}"
+    word = "channel" if len(numbers) == 1 else "channels"
+    return f"{word} {_listed([str(number) for number in numbers])} of {pair.name}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(shown)} and {len(names) - MOST_NAMED} more"
+    return " and ".join([part for part in (", ".join(shown[:-1]), shown[-1]) if part])

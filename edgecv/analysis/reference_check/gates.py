@@ -1,0 +1,269 @@
+"""One file beside its twin: gates that name the likely cause, and notes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.analysis.reference_check.calibration_ranges import (
+    ONE_TEST,
+    USUAL_CALIBRATION,
+    Beyond,
+    Bound,
+    OneClass,
+    Traced,
+    judge_classes,
+    judge_fit,
+    trace,
+)
+from edgecv.analysis.reference_check.kernel_pairs import Pair, paired
+from edgecv.analysis.reference_check.precision import claim_of, other_than_claimed
+from edgecv.analysis.reference_check.quantization_rules import broken_rules
+from edgecv.analysis.reference_check.twin_ranges import Looked
+from edgecv.analysis.reference_check.weights import MOST_CAUSES, Weights, judge_weights
+from edgecv.core.quantization import KERNEL, Point, Stored
+from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
+
+LABELS = "labels.txt"
+LARGEST_LABELS_BYTES = 1_000_000
+FEWEST_TEST_TRACES = 2
+SAME_WORK = ("Gemm",)
+"""What a quantizer makes of a MatMul and an Add."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One file, and all that it is held against."""
+
+    artifact: Artifact
+    path: Path
+    stored: Stored
+    twin: Stored | None
+    no_twin: str
+    """Why there is no twin; empty where nobody asked to compare."""
+    names: tuple[str, ...]
+    data: Dataset
+    comparison: Comparison | None
+    """None where the runtime refuses it."""
+
+
+def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gate], list[str]]:
+    """Return the gates on a file, and sentences for the report.
+
+    ``look`` runs the twin over many images: it is called where that can tell something.
+    """
+    path, own = patient.artifact.path, patient.stored
+    gates, notes = [], []
+    weights: Weights | None = None
+    pairs: tuple[Pair, ...] | None = None
+    if patient.no_twin:
+        notes.append(f"{path}: {patient.no_twin}, so that its weights were not compared")
+    if patient.twin is not None:
+        pairs = paired(own, patient.twin, patient.names)
+        if pairs is None:
+            notes.append(
+                f"{path} holds other layers than the float32 twin: only its answers were judged"
+            )
+        else:
+            weights = judge_weights(pairs, patient.data.class_names)
+    if weights is not None:
+        if weights.is_folded_otherwise:
+            notes.append(
+                f"{path}: batch normalization is folded into other weights than in the float32"
+                " twin: only its answers were judged; give the float32 file that it was made from"
+                " as --baseline to judge its weights too"
+            )
+        elif weights.is_other_training:
+            notes.append(
+                f"{path}: {weights.outside:.0%} of its weights are not those of the baseline; it is"
+                " of a model that was trained further, or of another one: only its answers were"
+                " judged; give the model that it was exported from as --baseline to judge them too"
+            )
+        else:
+            gates.append(_weights_gate(path, weights))
+    has_twins_weights = weights is not None and weights.are_the_twins
+    points = _paired_points(own, patient.twin, pairs) if has_twins_weights else []
+    gates += _rules_gate(patient, points)
+    gates += _claim_gate(patient, has_twins_weights=has_twins_weights)
+    gates += _labels_gate(patient)
+    bounds = _bounds(points)
+    if bounds and look is not None and patient.comparison is not None:
+        found, said = _ranges(path, patient.data, bounds, look())
+        gates += found
+        notes += said
+    notes += [*_speed_note(patient.comparison), *_operators_note(patient)]
+    return gates, notes
+
+
+def _weights_gate(path: str, weights: Weights) -> Gate:
+    if not weights.causes:
+        return Gate("weights", path, 0.0, 0.0, "passed", "all are the twin's, rounded")
+    shown = "; ".join(weights.causes[:MOST_CAUSES])
+    more = len(weights.causes) - MOST_CAUSES
+    also = f"; and {more} more" if more > 0 else ""
+    return Gate("weights", path, 0.0, weights.outside, "failed", f"{shown}{also}; {REMEDY}")
+
+
+REMEDY = "export it again from the baseline"
+
+
+def _rules_gate(patient: Patient, points: Sequence[tuple[str, int, Point, Point]]) -> list[Gate]:
+    own = patient.stored
+    if not any(kernel.is_quantized for kernel in own.kernels):
+        return []
+    zeros = [(name, mine) for name, _, mine, true in points if true.starts_at_zero]
+    broken = broken_rules(own, patient.artifact.format, zeros)
+    path = patient.artifact.path
+    if not broken:
+        return [Gate("quantization", path, 0.0, 0.0, "passed")]
+    more = f"; and {len(broken) - MOST_CAUSES} more" if len(broken) > MOST_CAUSES else ""
+    reason = f"{'; '.join(broken[:MOST_CAUSES])}{more}; {REMEDY}"
+    return [Gate("quantization", path, 0.0, float(len(broken)), "failed", reason)]
+
+
+def _claim_gate(patient: Patient, *, has_twins_weights: bool) -> list[Gate]:
+    claim = claim_of(patient.artifact)
+    if claim is None or claim == "float32":
+        return []
+    other = other_than_claimed(claim, patient.stored, has_twins_weights=has_twins_weights)
+    outcome: Outcome = "passed" if other is None else "failed"
+    reason = "" if other is None else f"{other}; give the file that was meant, or call it so"
+    return [
+        Gate("precision", patient.artifact.path, 0.0, float(other is not None), outcome, reason)
+    ]
+
+
+def _labels_gate(patient: Patient) -> list[Gate]:
+    """Hold the labels beside a file, as a device would read them, against its outputs."""
+    beside = patient.path.parent / LABELS
+    if not beside.is_file():
+        return []
+    with beside.open("rb") as file:
+        text = file.read(LARGEST_LABELS_BYTES).decode("utf-8-sig", "replace")
+    names = [line for line in text.rstrip().splitlines()]
+    outputs = len(patient.data.class_names)
+    outcome: Outcome = "passed" if len(names) == outputs else "failed"
+    reason = (
+        ""
+        if outcome == "passed"
+        else f"{beside} names {len(names)} classes, the file has {outputs} outputs: it was cut"
+        " short, or is of another model"
+    )
+    path = patient.artifact.path
+    return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
+
+
+def _paired_points(
+    own: Stored, twin: Stored | None, pairs: Sequence[Pair] | None
+) -> list[tuple[str, int, Point, Point]]:
+    """Return name, place in the twin, own and twin's point of what both files compute."""
+    if twin is None or pairs is None:
+        return []
+    found = []
+    for kind in dict.fromkeys(point.type for point in own.points):
+        mine = [point for point in own.points if point.type == kind]
+        true = [(place, point) for place, point in enumerate(twin.points) if point.type == kind]
+        if len(mine) != len(true):
+            continue
+        order = [pair.place for pair in pairs] if kind == KERNEL else range(len(mine))
+        if len(order) != len(mine):
+            continue
+        for number, other in enumerate(order):
+            place, point = true[other]
+            name = pairs[number].name if kind == KERNEL else mine[number].name
+            found.append((name, place, mine[number], point))
+    return found
+
+
+def _bounds(points: Sequence[tuple[str, int, Point, Point]]) -> list[Bound]:
+    # A softmax's range is fixed by both formats: no image has set it.
+    return [
+        Bound(name, place, mine.steps, true.starts_at_zero)
+        for name, place, mine, true in points
+        if mine.steps is not None and mine.type.upper() not in ("SOFTMAX", "LOGISTIC", "SIGMOID")
+    ]
+
+
+def _ranges(
+    path: str, data: Dataset, bounds: Sequence[Bound], looked: Looked
+) -> tuple[list[Gate], list[str]]:
+    traced, one_class = Traced((), ()), None
+    notes = []
+    if looked.train is not None:
+        traced = trace(bounds, looked.train)
+        if data.has_labels:
+            is_all = len(looked.labels) == looked.of
+            one_class = judge_classes(bounds, traced, looked.train, looked.labels, is_all=is_all)
+    at_test = trace(bounds, looked.test)
+    if len(at_test.images) >= max(FEWEST_TEST_TRACES, 1 + len(traced.images)):
+        notes.append(
+            f"{path} was calibrated on test images: {len(at_test.images)} of its ranges were set by"
+            " them, so that its accuracy is flattered"
+        )
+    size = min(USUAL_CALIBRATION, len(data.calibration)) or USUAL_CALIBRATION
+    beyond = judge_fit(bounds, looked.test, size)
+    looked_at = f"{len(looked.labels):,} of {looked.of:,} training images were looked at"
+    return _ranges_gates(path, data, traced, one_class, beyond, looked_at), notes
+
+
+def _ranges_gates(
+    path: str,
+    data: Dataset,
+    traced: Traced,
+    one_class: OneClass | None,
+    beyond: Beyond | None,
+    looked_at: str,
+) -> list[Gate]:
+    if one_class is not None and one_class.p_value < ONE_TEST:
+        named = data.class_names[one_class.label]
+        all_of = "all" if one_class.of_class == one_class.images else f"{one_class.of_class}"
+        reason = (
+            f"its ranges were set by {one_class.images} images, {all_of} of class {named}: it was"
+            " calibrated on one class; calibrate on images of all classes"
+        )
+        return [Gate("ranges", path, ONE_TEST, one_class.p_value, "failed", reason)]
+    if beyond is not None and beyond.p_value < ONE_TEST:
+        reason = (
+            f"{beyond.images:,} of {beyond.of:,} test images go beyond the range of {beyond.name}:"
+        )
+        if traced.images:
+            reason += " it was calibrated on too few images, or on others; calibrate it again"
+            return [Gate("ranges", path, ONE_TEST, beyond.p_value, "failed", reason)]
+        reason += (
+            " it was calibrated on too few images, or on others, or its ranges were cut on purpose"
+        )
+        return [Gate("ranges", path, ONE_TEST, beyond.p_value, "inconclusive", reason)]
+    tested = [each.p_value for each in (one_class, beyond) if each is not None]
+    if not tested:
+        return []
+    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
+    reason = f"{found}; {looked_at}"
+    return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]
+
+
+def _speed_note(comparison: Comparison | None) -> list[str]:
+    interval = None if comparison is None else comparison.speedup_interval
+    if comparison is None or interval is None or interval[1] >= 1:
+        return []
+    return [
+        f"{comparison.artifact.path} is slower than its float32 twin: {comparison.speedup:.2f}"
+        f" times as fast, with 95% confidence below {interval[1]:.2f}"
+    ]
+
+
+def _operators_note(patient: Patient) -> list[str]:
+    """Say what a file computes more than its twin: that may be why it is slower than it was."""
+    if patient.twin is None:
+        return []
+    true = dict(patient.twin.operators)
+    more = {
+        kind: count - true.get(kind, 0)
+        for kind, count in patient.stored.operators
+        if kind not in SAME_WORK and count > true.get(kind, 0)
+    }
+    if not more:
+        return []
+    named = [f"{count} {kind}" for kind, count in more.items()]
+    return [
+        f"{patient.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
+        f" not: {', '.join(named[:MOST_CAUSES])}"
+    ]

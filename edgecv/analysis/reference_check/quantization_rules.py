@@ -1,0 +1,86 @@
+"""Does a file read what it rounds as it was rounded? Rules that every honest converter keeps."""
+
+from collections.abc import Iterator, Sequence
+
+from edgecv.core.quantization import Link, Point, Stored
+
+PROBABILITIES = ("SOFTMAX", "LOGISTIC")
+PROBABILITY_STEP = 1 / 256
+INT8 = (-128, 127)
+FEW_STEPS = 16
+SAME = 1e-6
+"""How far, relatively, two scales may be and still be one number, written twice."""
+
+
+def broken_rules(own: Stored, file_format: str, zeros: Sequence[tuple[str, Point]]) -> list[str]:
+    """Return a sentence for each rule that is broken.
+
+    ``zeros``: name and point of what gives nothing below 0, by the twin.
+    """
+    return [
+        *_links(own.links, file_format),
+        *_weights(own),
+        *(_probabilities(own.points) if file_format == "tflite" else ()),
+        *_zeros(zeros),
+    ]
+
+
+def _links(links: Sequence[Link], file_format: str) -> Iterator[str]:
+    for link in links:
+        given, taken = link.given, link.taken
+        same_scale = abs(given.scale - taken.scale) <= SAME * abs(given.scale)
+        same_zero = given.zero_point == taken.zero_point
+        if same_scale and same_zero:
+            continue
+        if link.is_one_tensor:
+            yield (
+                f'"{link.name}" is rounded with scale {given.scale:.6g} and zero point'
+                f" {given.zero_point}, and read with {taken.scale:.6g} and {taken.zero_point}"
+            )
+        elif file_format == "tflite" or same_scale:
+            # Other makers of ONNX files may round anew behind a pooling; no one moves only the
+            # zero point.
+            what = "zero point" if same_scale else "scale"
+            yield (
+                f'{link.type} "{link.name}" hands its input on, and its {what} is another:'
+                f" {_words(link, what)}"
+            )
+
+
+def _words(link: Link, what: str) -> str:
+    if what == "scale":
+        return f"{link.given.scale:.6g} in, {link.taken.scale:.6g} out"
+    return f"{link.given.zero_point} in, {link.taken.zero_point} out"
+
+
+def _weights(own: Stored) -> Iterator[str]:
+    for kernel in own.kernels:
+        if kernel.zero_points:
+            yield (
+                f'{kernel.zero_points} zero points of the weights of "{kernel.name}" are not 0,'
+                " and int8 weights are symmetric"
+            )
+
+
+def _probabilities(points: Sequence[Point]) -> Iterator[str]:
+    for point in points:
+        steps = point.steps
+        if point.type not in PROBABILITIES or steps is None or (steps.low, steps.high) != INT8:
+            continue
+        if steps.scale != PROBABILITY_STEP or steps.zero_point != INT8[0]:
+            yield (
+                f'{point.type} "{point.name}" has scale {steps.scale:.6g} and zero point'
+                f" {steps.zero_point}, and TFLite fixes them at 1/256 and -128"
+            )
+
+
+def _zeros(zeros: Sequence[tuple[str, Point]]) -> Iterator[str]:
+    for name, point in zeros:
+        steps = point.steps
+        off = 0 if steps is None else steps.zero_point - steps.low
+        # A symmetric range has its zero point in the middle: that is another way, and no fault.
+        if steps is not None and 0 < off <= FEW_STEPS:
+            yield (
+                f"{name} gives nothing below 0, and its zero point is {steps.zero_point} where"
+                f" {steps.low} stands for 0: it is off by {off}"
+            )

@@ -1,0 +1,66 @@
+"""The float32 twin that files are held against: given, or exported from the Keras baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.core.errors import EdgecvError, RuntimeFailure
+from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.quantization import Stored
+from edgecv.core.records import TWIN_STEM, Images
+from edgecv.core.registry import EXPORTERS
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.pipeline.baseline import Original
+from edgecv.pipeline.conversion import workshop
+from edgecv.pipeline.measure import File
+
+NO_IMAGES: Images = np.zeros((0, 1, 1, 1), np.uint8)
+"""A float file needs none to find ranges with."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A float32 file of the format, and the names of its kernels' layers where they are known."""
+
+    path: Path
+    reading: Reading = AS_IT_SAYS
+    names: tuple[str, ...] = ()
+
+
+def given_twin(
+    file_format: str, baseline: Path | None, reading: Reading, files: Sequence[File]
+) -> Twin | None:
+    """Return the twin that was given: the baseline, or a file called float32 of the format."""
+    if baseline is not None and runtime_of_file(baseline).format == file_format:
+        return Twin(baseline, reading)
+    if baseline is not None and runtime_of_file(baseline).needs_tensorflow:
+        return None  # What is exported from it is sure to be its own.
+    for file in files:
+        if file.artifact.format == file_format and file.path.stem == TWIN_STEM:
+            return Twin(file.path, file.reading)
+    return None
+
+
+def is_float(stored: Stored) -> bool:
+    """Tell whether a file may be a twin: its weights are all float32."""
+    return bool(stored.kernels) and all(each.type == "float32" for each in stored.kernels)
+
+
+def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = NO_TRUST) -> Twin:
+    """Export a Keras baseline in float32, in a child: this process stays without TensorFlow.
+
+    Raises RuntimeFailure with one line where that cannot be done.
+    """
+    path = folder / f"{TWIN_STEM}.{file_format}"
+    exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
+    with workshop() as shop:
+        try:
+            artifact = shop.export(Original(baseline, "", trust), exporter, NO_IMAGES, path)
+        except EdgecvError as error:
+            raise RuntimeFailure(
+                str(baseline), error.found, accepted=error.accepted, remedy=error.remedy
+            ) from error
+    return Twin(path, names=tuple(layer.name for layer in artifact.layers))

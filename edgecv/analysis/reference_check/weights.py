@@ -1,0 +1,54 @@
+"""Are a file's weights those of its twin, but for rounding?"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgecv.analysis.reference_check.causes import cause_of
+from edgecv.analysis.reference_check.kernel_pairs import Pair
+
+MOST_CAUSES = 3
+FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or signs were flipped")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What was found: the part of the weights that differ, and why."""
+
+    outside: float
+    causes: tuple[str, ...]
+    is_other_training: bool
+    """Whether most kernels are others as a whole: then nothing of them can be judged."""
+    is_folded_otherwise: bool = False
+    """Whether batch normalizations stand in other places than in the twin: the same holds."""
+
+    @property
+    def are_the_twins(self) -> bool:
+        """Whether every weight is the twin's, rounded."""
+        return not self.causes and not self.is_other_training and not self.is_folded_otherwise
+
+
+def judge_weights(pairs: Sequence[Pair], classes: Sequence[str]) -> Weights:
+    """Hold every kernel against the twin's."""
+    causes = [cause for pair in pairs if (cause := cause_of(pair, classes)) is not None]
+    whole = [cause for cause in causes if cause.is_whole]
+    count = sum(pair.off.size + pair.bias_off.size for pair in pairs)
+    off = sum(int(pair.off.sum()) + int(pair.bias_off.sum()) for pair in pairs)
+    is_other = 2 * len(whole) > len(pairs)
+    is_folded = any(cause.is_folded for cause in causes)
+    words = _words([each.words for each in causes])
+    return Weights(off / max(1, count), words, is_other, is_folded)
+
+
+def _words(causes: Sequence[str]) -> tuple[str, ...]:
+    """Say once what was found in many kernels."""
+    flipped = [found for each in causes if (found := FLIPPED.fullmatch(each)) is not None]
+    others = [each for each in causes if FLIPPED.fullmatch(each) is None]
+    if len(flipped) < 2:
+        return (*others, *(each.group(0) for each in flipped))
+    parts = sorted(float(each.group(1)) for each in flipped)
+    span = f"{parts[0]:g}%" if parts[0] == parts[-1] else f"{parts[0]:g} to {parts[-1]:g}%"
+    joined = (
+        f"{span} of the weights of {len(flipped)} layers are others: bits or signs were flipped"
+    )
+    return (joined, *others)

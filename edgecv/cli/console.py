@@ -1,0 +1,296 @@
+"""Everything that prints: progress, tables, the verdict, one-line errors.
+
+The libraries below write to the process's own standard error, from C++ too. So the screen keeps
+copies of the two streams for itself and points the originals at a log file.
+"""
+
+import errno
+import io
+import json
+import math
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from edgecv.acceptance.records import Judgement
+from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.records import Event, Report
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.reports.markdown import HEADINGS, row
+from edgecv.reports.verdict import percent
+
+WIDE = 130
+"""Columns of the whole table; on a narrower terminal it stands on its side."""
+COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
+EPOCH_LINES = 20
+"""About so many lines for a training, however many epochs it has."""
+
+
+class Screen:
+    """The terminal of one command: answers to standard output, progress to standard error."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        descriptor, name = tempfile.mkstemp(prefix="edgecv-", suffix=".log")
+        self.log = Path(name)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._originals = os.dup(1), os.dup(2)
+        self._output = self._stack.enter_context(os.fdopen(os.dup(1), "wb", buffering=0))
+        self._error = self._stack.enter_context(os.fdopen(os.dup(2), "w"))
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        self.console = _console(self._error)
+        self._progress = self._stack.enter_context(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[values]}"),
+                console=self.console,
+                transient=True,
+                disable=not self.console.is_terminal,
+            )
+        )
+        self._task: TaskID | None = None
+        self._description = ""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            traceback.print_exception(error)  # Into the log: standard error points there.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._stack.close()
+        for number, descriptor in zip((1, 2), self._originals, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
+        if _is_out_of_memory(error):
+            raise StepError(
+                "memory",
+                "there is not enough of it",
+                remedy="see ulimit -v, or use a larger machine",
+            ) from error
+        if isinstance(error, Exception) and not isinstance(error, EdgecvError):
+            raise EdgecvError(
+                "internal error",
+                f"{type(error).__name__}: {error}",
+                remedy=f"this is a bug of edgecv; please report it with {self.log}",
+            ) from error
+        if not isinstance(error, StepError):
+            self.log.unlink(missing_ok=True)
+
+    def on_event(self, event: Event) -> None:
+        """Show an event of a run: a bar where it is counted, else a line."""
+        if event.stage == "epoch":
+            self._epoch(event)
+        elif event.total is None:
+            self.console.print(event.message, highlight=False, markup=False)
+        else:
+            self._advance(event)
+
+    def _epoch(self, event: Event) -> None:
+        step, total = event.step or 0, event.total or 1
+        if step % math.ceil(total / EPOCH_LINES) and step != total:
+            return
+        values = event.values
+        self.console.print(
+            f"epoch {step}/{total}: loss {values['loss']:.4f}, "
+            f"accuracy {values['accuracy']:.2%}, validation "
+            f"{values['validation_accuracy']:.2%}, {values['seconds']:.1f} s",
+            highlight=False,
+        )
+
+    def _advance(self, event: Event) -> None:
+        if self._task is None or self._description != event.message:
+            self.end_progress()
+            self._description = event.message
+            self._task = self._progress.add_task(event.message, total=event.total, values="")
+        values = event.values
+        text = f"loss {values['loss']:.3f}" if "loss" in values else ""
+        self._progress.update(self._task, completed=event.step, total=event.total, values=text)
+
+    def end_progress(self) -> None:
+        """Take the bar off the screen."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._progress.refresh()
+            self._task = None
+
+    def answer(self, text: str) -> None:
+        """Write to standard output, and nothing but this.
+
+        Raises StepError where it cannot be written; a reader that has left is no error.
+        """
+        self.end_progress()
+        data = (text if text.endswith("\n") else f"{text}\n").encode()
+        try:
+            while data:
+                data = data[self._output.write(data) or 0 :]
+        except BrokenPipeError:
+            return
+        except OSError as error:
+            raise StepError("standard output", f"cannot be written: {error.strerror}") from None
+
+    def _columns(self) -> int:
+        """Return the width of the terminal that standard output is, or a width for files."""
+        # Not of descriptor 1, which shutil would ask: that is the log now.
+        return (
+            os.get_terminal_size(self._output.fileno()).columns if self._output.isatty() else WIDE
+        )
+
+    def _rich(self, *parts: Any, **options: Any) -> str:
+        """Return what rich makes of some parts on the terminal that standard output is, or not."""
+        terminal = self._output.isatty()
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=self._columns())
+        console.print(*parts, highlight=False, markup=False, **options)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined]
+        return text
+
+    def report(self, report: Report, folder: Path | None, *, as_json: bool) -> None:
+        """Show a report: the table and the verdict, or JSON."""
+        from edgecv.reports.costs import costs_sentence
+        from edgecv.reports.json_file import to_table
+        from edgecv.reports.paired_comparison import judged, pair_line
+        from edgecv.reports.verdict import verdict_line
+
+        if as_json:
+            self.answer(json.dumps(to_table(report), indent=2, allow_nan=False))
+            return
+        text = ""
+        if report.comparisons:
+            wide = self._columns() >= WIDE
+            text += self._rich(report_table(report) if wide else narrow_table(report))
+        for each in judged(report):
+            text += self._rich(pair_line(each, report.data.classes))
+        if report.costs is not None and report.costs.baseline != report.costs.compressed:
+            text += self._rich(costs_sentence(report.costs))
+        text += self._rich(verdict_line(report), style=COLOURS[report.outcome])
+        if folder is not None:
+            text += f"Written to {folder}: report.md says more\n"
+        self.answer(text)
+
+    def judgement(self, judgement: Judgement, *, as_json: bool) -> None:
+        """Show a run against the accepted one: the table, the verdict, what to do; or JSON."""
+        from edgecv.acceptance.outputs import to_table
+        from edgecv.acceptance.text import HEADINGS as COLUMNS
+        from edgecv.acceptance.text import advice, cells, changed_first, verdict_line
+
+        if as_json:
+            self.answer(json.dumps(to_table(judgement), indent=2, allow_nan=False))
+            return
+        table = Table(title=f"{judgement.name} against {judgement.lock} of {judgement.since}")
+        for heading in COLUMNS:
+            table.add_column(heading, justify="left" if heading in COLUMNS[:3] else "right")
+        for change in changed_first(judgement):
+            table.add_row(*cells(change, judgement))
+        text = self._rich(table)
+        for words in judgement.not_compared:
+            text += self._rich(f"Not compared: {words}")
+        text += self._rich(verdict_line(judgement), style=COLOURS[judgement.outcome])
+        for words in advice(judgement):
+            text += self._rich(words)
+        self.answer(text)
+
+    def training(self, record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+        """Show how a training ended, or its whole record as JSON."""
+        if as_json:
+            self.answer(json.dumps({"folder": str(folder), **record}, indent=2))
+            return
+        history = record["history"]
+        best = max(history, key=lambda epoch: (epoch["validation_accuracy"], epoch["epoch"]))
+        seconds = sum(epoch["seconds"] for epoch in history)
+        self.answer(
+            f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
+            f"best is epoch {best['epoch']}: validation accuracy "
+            f"{best['validation_accuracy']:.2%}\n"
+            f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
+        )
+
+    def warn(self, sentences: Iterable[str]) -> None:
+        """Say what the user should know besides the answer, a line each, on standard error."""
+        self.end_progress()
+        for sentence in sentences:
+            line = f"edgecv: {sentence}"
+            self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Show rows of words in columns on standard output."""
+        grid = Table.grid(padding=(0, 2))
+        for words in rows:
+            grid.add_row(*words)
+        self.answer(self._rich(grid))
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error is Python's own for that, or the system's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    )
+
+
+def report_table(report: Report) -> Table:
+    """Return the one table of a run."""
+    table = Table(title=_title(report))
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
+    for cells, style in _rows(report):
+        table.add_row(*cells, style=style)
+    return table
+
+
+def narrow_table(report: Report) -> Table:
+    """Return the same table with a column an artifact, for a narrow terminal."""
+    table = Table(title=_title(report), show_header=False)
+    rows = [cells for cells, _ in _rows(report)]
+    for _ in range(len(rows) + 1):
+        table.add_column(overflow="fold")
+    for heading, *cells in zip(HEADINGS, *rows, strict=True):
+        table.add_row(heading, *cells)
+    return table
+
+
+def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
+    rows: list[tuple[tuple[str, ...], str]] = []
+    if report.baseline is not None:
+        name, value = Path(report.baseline.path).name, percent(report.baseline.value)
+        runtime = runtime_of_file(Path(name)).name
+        rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
+    for comparison in report.comparisons:
+        rows.append((row(comparison), "dim" if comparison.is_twin else ""))
+    return rows
+
+
+def _title(report: Report) -> str:
+    return f"{report.name}: {report.data.name}, {_images(report)} test images"
+
+
+def _images(report: Report) -> str:
+    return f"{report.data.splits['test'].images:,}"
+
+
+def _console(stream: IO[Any]) -> Console:
+    """Return a console that never cuts a table short when it is not on a terminal."""
+    console = Console(file=stream)
+    return console if console.is_terminal else Console(file=stream, width=WIDE)

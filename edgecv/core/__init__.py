@@ -1,0 +1,1 @@
+"""Vocabulary that every folder shares: errors, options, records, the contracts of plug-ins."""

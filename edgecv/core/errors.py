@@ -1,0 +1,51 @@
+"""Everything that a user can do something about.
+
+    EdgecvError              exit 3
+    ├── InputError           exit 2: a flag, a recipe, a file or a folder is wrong
+    ├── StepError            exit 3: a step was asked for and could not be done
+    └── RuntimeFailure       exit 3: a runtime died of a file, hung on it or refused it
+
+A message says where, what was found, what is accepted and what to do, in one line.
+"""
+
+from edgecv.core.text import one_line
+
+
+class EdgecvError(Exception):
+    """Base of all errors that reach the screen as one line."""
+
+    exit_code = 3
+
+    def __init__(self, where: str, found: str, *, accepted: str = "", remedy: str = "") -> None:
+        self.where = where
+        self.found = found
+        self.accepted = accepted
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        return one_line(f"{self.where}: {self.reason}")
+
+    @property
+    def reason(self) -> str:
+        """What was found, what is accepted and what to do, without the place."""
+        parts = [self.found]
+        if self.accepted:
+            parts.append(f"accepted: {self.accepted}")
+        if self.remedy:
+            parts.append(self.remedy)
+        return "; ".join(one_line(part) for part in parts)
+
+
+class InputError(EdgecvError):
+    """What the user gave cannot be used: nothing was started, nothing was written."""
+
+    exit_code = 2
+
+
+class StepError(EdgecvError):
+    """A step that was asked for could not be done."""
+
+
+class RuntimeFailure(EdgecvError):
+    """A runtime died of a file, hung on it or refused it; other files are not affected."""

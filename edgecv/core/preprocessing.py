@@ -1,0 +1,83 @@
+"""What a network expects of a pixel, and how that becomes part of its graph.
+
+Images enter every artifact as 0..255; a network that was trained on other numbers gets the
+arithmetic in front, or folded into its first convolution where that is exact.
+"""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options
+from edgecv.core.text import nearest
+
+Number = float | Annotated[tuple[float, ...], Field(strict=False)]
+
+
+class Preprocessing(Options):
+    """What is done to a pixel of 0..255: times ``scale`` plus ``offset``, one or one a channel."""
+
+    scale: Number = 1.0
+    offset: Number = 0.0
+    channels: Literal["rgb", "bgr"] = "rgb"
+    """The order of the channels that the network was trained with."""
+
+
+NAMED = {
+    "0..255": Preprocessing(),
+    "0..1": Preprocessing(scale=1 / 255),
+    "-1..1": Preprocessing(scale=1 / 127.5, offset=-1.0),
+    "imagenet": Preprocessing(
+        scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+        offset=(-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+    "caffe": Preprocessing(offset=(-103.939, -116.779, -123.68), channels="bgr"),
+}
+"""The choices of ``--preprocess``. torchvision's and Keras' own "torch" and "caffe" modes."""
+
+
+def named(name: str, where: str) -> Preprocessing:
+    """Return a preprocessing by name. Raises InputError with the nearest name."""
+    if name not in NAMED:
+        raise InputError(
+            where,
+            f'unknown preprocessing "{name}"',
+            accepted=", ".join(NAMED),
+            remedy=nearest(name, NAMED),
+        )
+    return NAMED[name]
+
+
+def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any, list[int]]:
+    """Return scale and offset of each channel, float64 (C,), and which channel of the camera it is.
+
+    Raises InputError where the numbers do not fit so many channels.
+    """
+    scale, offset = (_numbers(each, channels, where) for each in (asked.scale, asked.offset))
+    if asked.channels == "bgr" and channels != 3:
+        raise InputError(where, f"bgr for {channels} channels", accepted="3 channels")
+    order = [2, 1, 0] if asked.channels == "bgr" else list(range(channels))
+    return scale, offset, order
+
+
+def fitting(channels: int) -> dict[str, Preprocessing]:
+    """Return the named choices that images of so many channels can be given."""
+    return {
+        name: choice
+        for name, choice in NAMED.items()
+        if len(np.atleast_1d(choice.offset)) in (1, channels)
+        and (choice.channels == "rgb" or channels == 3)
+    }
+
+
+def _numbers(value: Number, channels: int, where: str) -> Any:
+    numbers = np.atleast_1d(np.array(value, np.float64))
+    if len(numbers) not in (1, channels) or not np.isfinite(numbers).all():
+        raise InputError(
+            where,
+            f"{len(numbers)} numbers for {channels} channels",
+            accepted=f"one number, or {channels}",
+        )
+    return np.broadcast_to(numbers, channels)

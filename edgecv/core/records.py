@@ -1,0 +1,337 @@
+"""Frozen results, passed between floors: numpy and the standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.paired_results import PairStatistics
+
+Images = NDArray[np.uint8]
+"""Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
+Labels = NDArray[np.int64]
+"""Class indices: int64 (N,)."""
+UNKNOWN_LABEL = -1
+"""Stands for the label of each image of a data set without labels."""
+Predictions = NDArray[np.float32]
+"""Probabilities: float32 (N, classes)."""
+Shape = tuple[int, int, int]
+"""Height, width, channels of one image."""
+
+Format = Literal["tflite", "onnx", "keras"]
+Outcome = Literal["passed", "failed", "inconclusive"]
+TWIN_STEM = "float32"
+"""A file of this name is the float32 export of the baseline: the twin of its format."""
+SPLITS = ("train", "calibration", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some labelled images. ``sha256`` is over the pixels and labels, in order."""
+
+    images: Images
+    labels: Labels
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images in four splits that share no image. A split may be empty.
+
+    ``notes`` are sentences for the user and the report: what was resized, dropped or skipped.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    calibration: Split
+    validation: Split
+    test: Split
+    notes: tuple[str, ...] = ()
+    has_labels: bool = True
+    """Whether the classes of the images are known; else no accuracy is."""
+
+    @property
+    def test_labels(self) -> Labels | None:
+        """Return the labels of the test split: int64 (N,), None where they are not known."""
+        return self.test.labels if self.has_labels else None
+
+    def split(self, name: str) -> Split:
+        """Return the split called ``name``: one of ``SPLITS``."""
+        found: Split = {key: getattr(self, key) for key in SPLITS}[name]
+        return found
+
+    @property
+    def image_shape(self) -> Shape:
+        """Height, width and channels of every image."""
+        height, width, channels = self.test.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The weights of one layer as they stand in an exported file."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of the kernel in Keras: (height, width, inputs, outputs) or (inputs, outputs)."""
+    type: str
+    weights: int
+    sparsity: float
+    """Fraction of the weights that are zero."""
+    distinct: int
+    """Distinct stored values."""
+    scales: tuple[float, ...] = ()
+    """Of the weights, one or one an output; empty where they are not integers."""
+    output_scale: float | None = None
+    output_zero_point: int | None = None
+    """Of the layer's output as uint8: an int8 file's zero point plus 128."""
+    is_depthwise: bool = False
+    """Whether the weights are a depthwise kernel, which techniques leave whole."""
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one use of a layer costs for one image."""
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...]
+    macs: int
+    """Multiply-accumulates of its kernels."""
+    parameters: int
+    activations: int
+    """Elements of its output: bytes, once they are int8."""
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs for one image, by its graph: no runtime was asked."""
+
+    macs: int
+    parameters: int
+    peak_activations: int
+    """The most elements that live at one time, layer after layer: bytes, once they are int8."""
+    layers: tuple[LayerCost, ...]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the baseline costs by its graph, and the model that was compressed."""
+
+    baseline: ModelCost
+    compressed: ModelCost
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model that was exported to see what it would be: nothing of it is kept."""
+
+    bytes: int
+    latency_us: float
+    speedup: float
+    """Over the float32 twin of the baseline in the same format, timed in turn with it."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported file and its facts. ``path`` is relative to the run directory."""
+
+    path: str
+    format: Format
+    precision: str
+    bytes: int
+    gzip_bytes: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    """Read back from the file; empty for a file that edgecv did not write."""
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """One input or output of an artifact. ``scale`` is None where the tensor is not quantized."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What a runtime says of an artifact that it opened.
+
+    ``notes`` are sentences on what was told by the file's shapes and ranges.
+    """
+
+    input: TensorFacts
+    output: TensorFacts
+    image: Shape
+    """Of the images that it is given, whatever the order of its own axes."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One operator as a runtime really runs it, after its own rewriting."""
+
+    name: str
+    type: str
+    is_delegated: bool = False
+    """Whether XNNPACK took it out of the interpreter's hands."""
+    microseconds: float | None = None
+    """Median time of one run, where the runtime's profiler says so."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What one operator gave for some images, as reals."""
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    """Names of the activations that it was made of; empty for the images themselves."""
+    values: NDArray[np.float32]
+    """float32 (N, elements)."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference of one image, in microseconds, over ``runs`` timed runs."""
+
+    median_us: float
+    p95_us: float
+    threads: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One artifact, on one runtime, on one split."""
+
+    artifact: Artifact
+    runtime: str
+    predictions: Predictions
+    facts: SessionFacts
+    blocks_ns: NDArray[np.int64] | None = None
+    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds.
+
+    None where it was not timed."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate (or twin) beside the baseline and its float twin, on the test split.
+
+    Accuracy is a fraction, differences are percentage points, ratios are float twin over
+    candidate: bigger is better. What has nothing to be compared with is None.
+    """
+
+    artifact: Artifact
+    runtime: str
+    is_twin: bool
+    metric: str
+    value: float | None
+    """None where the images have no labels."""
+    baseline_value: float | None
+    difference_points: float | None
+    agreement: float | None
+    max_probability_difference: float | None
+    size_ratio: float | None
+    speedup: float | None
+    speedup_interval: tuple[float, float] | None
+    latency: Latency | None
+    """None where it was not timed."""
+    input: TensorFacts
+    output: TensorFacts
+    mean_probability_difference: float | None = None
+    statistics: PairStatistics | None = None
+    """Image by image against the baseline; None where there is no baseline."""
+    flips_picture: str | None = None
+    """A picture of images that get another answer, in the run directory."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one limit on one artifact, or of a file that could not be measured."""
+
+    name: str
+    artifact: str
+    limit: float
+    observed: float | None
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """How many images a split holds and the hash of them."""
+
+    images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the report says of the data."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, SplitFacts]
+    notes: tuple[str, ...] = ()
+    has_labels: bool = True
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The original model. ``path`` is relative to the run directory."""
+
+    path: str
+    parameters: int
+    metric: str
+    value: float | None
+    """None where the images have no labels."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of a run, as plain data. ``load_report`` reads it back."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    outcome: Outcome
+    data: DataFacts
+    baseline: Baseline | None
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[Gate, ...]
+    notes: tuple[str, ...] = ()
+    costs: Costs | None = None
+    """None where a model's graph could not be followed; the notes say why."""
+    schema_version: int = field(default=1)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run, for whoever shows it.
+
+    ``stage`` is a stable word; ``message`` a sentence; ``step`` of ``total`` where it is counted.
+    """
+
+    stage: str
+    message: str
+    step: int | None = None
+    total: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    path: Path | None = None
+
+
+PRECISION_NOT_KNOWN = "given"

@@ -1,0 +1,73 @@
+"""How counts and names are put in notes and errors."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+MOST_NAMED = 8
+LONGEST_NAME = 80
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many.
+
+    >>> counted(1, "image"), counted(12000, "image")
+    ('1 image', '12,000 images')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def were(count: int) -> str:
+    """Return the verb that goes with a count."""
+    return "was" if count == 1 else "were"
+
+
+def printable(text: str) -> str:
+    """Replace what could move a terminal's cursor, and what it cannot write.
+
+    >>> printable("a\\x1b[2Jb")
+    'a?[2Jb'
+    """
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def listed(names: Sequence[str], limit: int = MOST_NAMED) -> str:
+    """Return names with commas, the first ``limit`` of many.
+
+    >>> listed(["conv_1", "dense_1"])
+    'conv_1, dense_1'
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(printable(name) for name in names[:limit])
+    return f"{shown} and {len(names) - limit:,} more" if len(names) > limit else shown
+
+
+def one_line(text: str) -> str:
+    """Return text in one line that cannot move a terminal's cursor: it may quote a hostile file.
+
+    >>> one_line("was saved by\\n Keras \\x1b[2J")
+    'was saved by Keras ?[2J'
+    """
+    return printable(" ".join(text.split()))
+
+
+def short_name(text: object) -> str:
+    """Return text of a file as it may be shown: short, on one line, unable to move the cursor.
+
+    >>> short_name("a\\x1b[2J" + "b" * 100)[:8]
+    'a?[2Jbbb'
+    """
+    shown = printable(str(text)[: LONGEST_NAME + 1])
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 3]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is closest, as a remedy.
+
+    >>> nearest("int9", ["int8", "float16"])
+    'did you mean "int8"?'
+    >>> nearest("zebra", ["int8", "float16"])
+    ''
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else ""

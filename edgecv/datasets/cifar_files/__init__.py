@@ -1,0 +1,1 @@
+"""Read the CIFAR data sets' own files."""

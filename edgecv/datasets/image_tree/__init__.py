@@ -1,0 +1,1 @@
+"""Read images from a folder or a zip with one folder a class."""

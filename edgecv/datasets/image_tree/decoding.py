@@ -1,0 +1,178 @@
+"""Makes one array of one shape out of any picture."""
+
+import io
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Progress
+from edgecv.core.records import Images, Shape
+from edgecv.core.text import counted, were
+from edgecv.datasets.cache import Decoded
+from edgecv.datasets.image_tree.thread_pool import in_batches
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+MAX_PIXELS = 50_000_000
+_TURNED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
+_CHANGES: dict[str, Callable[[int, Shape], str]] = {
+    "resized": lambda count, shape: (
+        f"{counted(count, 'image')} of another size {were(count)} resized to {shape[0]}x{shape[1]}"
+    ),
+    "laid on white": lambda count, _: (
+        f"{counted(count, 'image')} with transparent parts {were(count)} laid on white"
+    ),
+    "made grey": lambda count, _: f"{counted(count, 'colour image')} {were(count)} turned to grey",
+    "16 bits": lambda count, _: (
+        f"{counted(count, 'image')} of 16-bit grey {were(count)} scaled to 8 bits"
+    ),
+    "moving": lambda count, _: (
+        f"of {counted(count, 'moving image')} only the first frame {were(count)} used"
+        if count == 1
+        else f"of {counted(count, 'moving image')} only the first frames were used"
+    ),
+}
+
+
+class BadImage(Exception):
+    """One image that cannot be used; the message is the reason."""
+
+
+def check_shape(shape: Shape, where: str) -> None:
+    """Raise InputError where no picture can be brought to ``shape`` (H, W, C)."""
+    if shape[2] not in (1, 3):
+        raise InputError(
+            where,
+            f"the model takes {counted(shape[2], 'channel')}",
+            accepted="models that take 3 channels (colour) or 1 (grey)",
+        )
+
+
+def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
+    """Decode an image file: uint8 (H, W, C), and what had to be changed. Raises BadImage."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    height, width, _ = shape
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(f"{image.width}x{image.height} is over 50 megapixels")
+            # A large JPEG is cheaper to decode at a fraction of its size; twice the target
+            # leaves the resizing enough to average.
+            enough = 2 * max(height, width)
+            if min(image.size) > enough:
+                image.draft(None, (enough, enough))
+            image.load()
+            # an MPO is a photo and its preview: the photo comes first
+            is_moving = getattr(image, "is_animated", False) and image.format != "MPO"
+            upright = ImageOps.exif_transpose(image) if _TURNED & image.info.keys() else image
+            pixels, changes = fit(upright, shape)
+            return pixels, ("moving", *changes) if is_moving else changes
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("not a PNG, JPEG, WebP or BMP image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage("over 50 megapixels") from None
+    except Exception as error:  # noqa: BLE001 - Pillow lets its parsers raise anything
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        raise BadImage("truncated" if "truncated" in reason.lower() else reason) from None
+
+
+def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
+    """Bring an image to ``shape``: uint8 (H, W, C), and what had to be changed."""
+    from PIL import Image
+
+    height, width, channels = shape
+    mode = "L" if channels == 1 else "RGB"
+    changes = []
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        image = _eight_bits(image)
+        changes.append("16 bits")
+    if image.has_transparency_data:
+        image, was_transparent = _on_white(image)
+        changes += ["laid on white"] * was_transparent
+    if channels == 1 and image.mode not in ("L", "1"):
+        changes.append("made grey")
+    if image.mode != mode:
+        image = image.convert(mode)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        changes.append("resized")
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(shape), tuple(changes)
+
+
+def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> Decoded:
+    """Bring images that are arrays already to ``shape``, and note what was changed."""
+    found = decoded.test_images.shape[1:]
+    if found == shape:
+        return decoded
+    check_shape(shape, where)
+    if found[2] not in (1, 3, 4):
+        raise InputError(
+            where,
+            f"the images have the shape {found}",
+            accepted="(height, width, channels) with 1, 3 or 4 channels",
+            remedy="move the channels to the last axis" if found[0] in (1, 3, 4) else "",
+        )
+    train_count, test_count = len(decoded.train_labels), len(decoded.test_labels)
+    total = train_count + test_count
+    train, train_changes = _fit_array(
+        decoded.train_images, shape, lambda done, _: progress(done, total)
+    )
+    test, test_changes = _fit_array(
+        decoded.test_images, shape, lambda done, _: progress(train_count + done, total)
+    )
+    notes = notes_of(train_changes + test_changes, shape)
+    return replace(
+        decoded, train_images=train, test_images=test, notes=(*decoded.notes, *notes), digests=None
+    )
+
+
+def _fit_array(images: Images, shape: Shape, progress: Progress) -> tuple[Images, Counter[str]]:
+    from PIL import Image
+
+    fitted = np.empty((len(images), *shape), np.uint8)
+
+    def work(rows: range) -> Counter[str]:
+        changes: Counter[str] = Counter()
+        for row in rows:
+            pixels = images[row, :, :, 0] if images.shape[3] == 1 else images[row]
+            fitted[row], changed = fit(Image.fromarray(pixels), shape)
+            changes.update(changed)
+        return changes
+
+    changes = in_batches(len(images), work, progress, images[:1].nbytes)
+    return fitted, sum(changes, Counter[str]())
+
+
+def notes_of(changes: Counter[str], shape: Shape) -> tuple[str, ...]:
+    """Say what was changed, in a fixed order."""
+    return tuple(say(changes[key], shape) for key, say in _CHANGES.items() if changes[key])
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """Scale 0..65535 to 0..255: Pillow's own conversion would clip at 255."""
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64)
+    if values.size and not 0 <= values.min() <= values.max() <= 65535:
+        raise BadImage("its grey values are not in 0..65535")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _on_white(image: "Image") -> tuple["Image", bool]:
+    from PIL import Image
+
+    colours = image.convert("RGBA")
+    if colours.getchannel("A").getextrema() == (255, 255):
+        return colours.convert("RGB"), False
+    white = Image.new("RGBA", colours.size, "white")
+    return Image.alpha_composite(white, colours).convert("RGB"), True

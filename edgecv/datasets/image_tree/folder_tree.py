@@ -1,0 +1,202 @@
+"""The files of an image tree, in a folder or in a zip, under names relative to its top."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import listed, printable
+from edgecv.datasets.image_tree.decoding import BadImage
+
+LAYOUT = "a folder or .zip with train/<class>/ and test/<class>/, or test/<class>/ alone"
+MAX_FILE_BYTES = 100_000_000
+MAX_SMALL_BYTES = 1 << 30
+"""What an archive may unpack to whatever its size."""
+MAX_GROWTH = 100
+"""How many times its size a larger one may unpack to: pictures hardly compress, bombs do."""
+_IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is in a tree: names like ``train/cat/1.png`` with their sizes in bytes, sorted, and
+    what lies beside train/ and test/."""
+
+    files: Mapping[str, int]
+    folders: frozenset[str]
+    beside: tuple[str, ...]
+
+
+class Tree(Protocol):
+    """A folder or an archive."""
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when the content does."""
+
+    def listing(self) -> Listing:
+        """List it. Raises InputError where something in it is not to be trusted."""
+
+    def read(self, name: str) -> bytes:
+        """Read one file. Raises BadImage where it cannot be read."""
+
+
+def locate(text: str) -> Path:
+    """Return the path that a user means, with ~ for their home."""
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser, it never raises
+
+
+def is_ignored(part: str) -> bool:
+    """Tell whether a file or folder is the litter of an operating system, or hidden."""
+    return part.startswith(".") or part.lower() in _IGNORED
+
+
+def is_bomb(unpacked_bytes: int, path: Path) -> bool:
+    """Tell whether an archive unpacks to far more than data of its size would."""
+    return unpacked_bytes > max(MAX_SMALL_BYTES, MAX_GROWTH * path.stat().st_size)
+
+
+def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> str:
+    """Return the folder that train/ and test/ are in: "" or "name/"."""
+    tops = {folder.rpartition("/")[0] for folder in folders if _is_split(folder)}
+    if "" in tops:
+        return ""
+    if len(tops) == 1:
+        return tops.pop() + "/"
+    if tops:
+        raise InputError(
+            where, f"more than one data set is in it: {listed(sorted(tops), 3)}", accepted=LAYOUT
+        )
+    there = listed(sorted(top_level), 5) or "nothing"
+    raise InputError(where, f"neither train/ nor test/ is in it; there is {there}", accepted=LAYOUT)
+
+
+def has_splits(path: Path) -> bool:
+    """Tell whether a folder holds a data set, without looking further down."""
+    return any(_is_split(folder) for folder in _two_levels(path))
+
+
+def _is_split(folder: str) -> bool:
+    parts = folder.split("/")
+    return len(parts) <= 2 and parts[-1] in ("train", "test")
+
+
+class Folder:
+    """An image tree in a folder. Links that leave it are refused.
+
+    ``whole``: all of the folder is the tree, not train/ and test/ alone.
+    """
+
+    def __init__(self, path: Path, where: str, *, whole: bool = False) -> None:
+        self.root = path.resolve()
+        self.where = where
+        self.whole = whole
+
+    def fingerprint(self) -> str:
+        """Hash names, sizes and times: reading 50,000 files would take as long as decoding."""
+        digest = hashlib.sha256(os.fsencode(self.root))
+        for name, status in sorted(self._walked[0].items()):
+            # ctime too, because unpacked files often share one mtime, and bitmaps one size
+            facts = f"\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\n"
+            digest.update(os.fsencode(name) + facts.encode())
+        for name in (*sorted(self._walked[1]), "", *self.listing().beside):
+            digest.update(os.fsencode(name) + b"/\n")
+        return digest.hexdigest()
+
+    def listing(self) -> Listing:
+        """Return what there is, without reading an image."""
+        files, folders = self._walked
+        beside = sorted(
+            entry.name
+            for entry in (self.root / self._top).iterdir()
+            if not self.whole
+            and entry.is_dir()
+            and entry.name not in ("train", "test")
+            and not is_ignored(entry.name)
+        )
+        sizes = {name: files[name].st_size for name in sorted(files)}
+        return Listing(sizes, frozenset(folders), tuple(beside))
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one file."""
+        try:
+            with open(self.root / self._top / name, "rb") as file:
+                return bounded(file.read(MAX_FILE_BYTES + 1))
+        except OSError as error:
+            raise BadImage(error.strerror or type(error).__name__) from None
+
+    @cached_property
+    def _top(self) -> str:
+        if self.whole:
+            return ""
+        return find_top(
+            _two_levels(self.root), self.where, (entry.name for entry in self.root.iterdir())
+        )
+
+    @cached_property
+    def _walked(self) -> tuple[dict[str, os.stat_result], set[str]]:
+        files: dict[str, os.stat_result] = {}
+        folders: set[str] = set()
+        top = self.root / self._top
+        starts = ("",) if self.whole else ("train", "test")
+        waiting = [name for name in starts if os.path.lexists(top / name)]
+        for name in waiting:
+            self._check_link(top / name, name)
+        while waiting:
+            folder = waiting.pop()
+            folders.add(folder)
+            for entry in _entries(top / folder, self.where):
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                self._check_link(Path(entry.path), name)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(name)
+                elif os.path.isfile(entry.path):
+                    files[name] = entry.stat()
+                else:
+                    raise InputError(
+                        self.where, f"{printable(name)} is neither a file nor a folder"
+                    )
+        return files, folders
+
+    def _check_link(self, path: Path, name: str) -> None:
+        if not path.is_symlink():
+            return
+        target = Path(os.path.realpath(path))  # unlike resolve(), it survives a loop of links
+        if not target.is_relative_to(self.root) or target.is_dir():
+            kind = "a folder" if target.is_dir() else "a file outside of it"
+            raise InputError(
+                self.where,
+                f"{printable(name)} is a link to {kind}",
+                accepted="files and folders, and links to files of the same data set",
+                remedy="put the files themselves there",
+            )
+
+
+def _entries(folder: Path, where: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not is_ignored(entry.name))
+    except OSError as error:
+        raise InputError(where, f"{folder} cannot be listed: {error.strerror}") from None
+
+
+def _two_levels(path: Path) -> list[str]:
+    """List the folders in a folder, and those in them: quick even where a tree is large."""
+    found = []
+    for entry in _entries(path, f"--data {path}"):
+        if entry.is_dir():
+            found.append(entry.name)
+            for split in ("train", "test"):
+                if (path / entry.name / split).is_dir():
+                    found.append(f"{entry.name}/{split}")
+    return found
+
+
+def bounded(data: bytes) -> bytes:
+    """Return ``data``, of which up to MAX_FILE_BYTES + 1 were read. Raises BadImage."""
+    if len(data) > MAX_FILE_BYTES:
+        raise BadImage("the file is larger than 100 MB")
+    return data

@@ -1,0 +1,152 @@
+"""An image tree in a zip, read member by member: nothing is ever extracted."""
+
+import hashlib
+import re
+import stat
+import zipfile
+from functools import cached_property
+from pathlib import Path
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import printable
+from edgecv.datasets.image_tree.decoding import BadImage
+from edgecv.datasets.image_tree.folder_tree import (
+    MAX_FILE_BYTES,
+    Listing,
+    bounded,
+    find_top,
+    is_bomb,
+    is_ignored,
+)
+
+_COMPRESSIONS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+    zipfile.ZIP_BZIP2,
+    zipfile.ZIP_LZMA,
+)
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
+
+
+class Archive:
+    """An image tree in a zip."""
+
+    def __init__(self, path: Path, where: str) -> None:
+        self.path = path
+        self.where = where
+
+    def fingerprint(self) -> str:
+        """Hash the whole file."""
+        try:
+            with open(self.path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(self.where, f"it cannot be read: {error.strerror}") from None
+
+    def listing(self) -> Listing:
+        """Return what there is, without reading an image."""
+        members, folders = self._members
+        top = self._top
+        beside = {
+            folder.removeprefix(top).partition("/")[0]
+            for folder in folders
+            if folder.startswith(top)
+        }
+        return Listing(
+            {
+                name.removeprefix(top): members[name].file_size
+                for name in sorted(members)
+                if _is_below(name, top)
+            },
+            frozenset(name.removeprefix(top) for name in folders if _is_below(name, top)),
+            tuple(sorted(beside - {"", "train", "test", top.rstrip("/")})),
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one file."""
+        try:
+            with self._zip.open(self._members[0][self._top + name]) as member:
+                return bounded(member.read(MAX_FILE_BYTES + 1))
+        except BadImage:
+            raise
+        except Exception as error:  # noqa: BLE001 - zlib, lzma, struct: all come through
+            raise BadImage(f"damaged in the zip: {error}") from None
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
+            raise InputError(
+                self.where,
+                f"it is not a zip, or a damaged one ({error})",
+                remedy="copy or make it again",
+            ) from None
+
+    @cached_property
+    def _top(self) -> str:
+        members, folders = self._members
+        return find_top(
+            folders, self.where, {name.partition("/")[0] for name in (*members, *folders)}
+        )
+
+    @cached_property
+    def _members(self) -> tuple[dict[str, zipfile.ZipInfo], set[str]]:
+        """All files, and all folders, by their names in the zip."""
+        members: dict[str, zipfile.ZipInfo] = {}
+        folders: set[str] = set()
+        for info in self._zip.infolist():
+            parts = self._checked_parts(info)
+            if any(is_ignored(part) for part in parts):
+                continue
+            for depth in range(1, len(parts)):
+                folders.add("/".join(parts[:depth]))
+            name = "/".join(parts)
+            if info.is_dir():
+                folders.add(name)
+            elif name in members:
+                raise self._refusal(info, "occurs twice", "names that occur once")
+            else:
+                members[name] = info
+        unpacked = sum(info.file_size for info in members.values())
+        if is_bomb(unpacked, self.path):
+            raise InputError(
+                self.where,
+                f"it would unpack to {unpacked / 1e9:,.1f} GB, far more than pictures of its size",
+                remedy="give a folder if it is what it should be",
+            )
+        return members, folders
+
+    def _checked_parts(self, info: zipfile.ZipInfo) -> list[str]:
+        name = info.filename.replace("\\", "/")  # some Windows programs write these
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if not parts and not name.startswith("."):
+            raise self._refusal(info, "is the name of nothing", "files and folders with a name")
+        if _ABSOLUTE.match(name) or ".." in parts:
+            raise self._refusal(info, "points outside of the zip", "relative names without ..")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise self._refusal(info, "is a link", "files and folders")
+        if info.flag_bits & 1:
+            raise self._refusal(info, "is encrypted", "zips without a password")
+        if info.compress_type not in _COMPRESSIONS:
+            raise self._refusal(
+                info, f"is compressed with method {info.compress_type}", "store or deflate"
+            )
+        if info.file_size > MAX_FILE_BYTES:
+            raise self._refusal(info, f"has {info.file_size:,} bytes", "at most 100 MB a file")
+        return parts
+
+    def _refusal(self, info: zipfile.ZipInfo, found: str, accepted: str) -> InputError:
+        return InputError(
+            self.where,
+            f'"{printable(info.filename)}" {found}',
+            accepted=accepted,
+            remedy="make the zip again",
+        )
+
+
+def _is_below(name: str, top: str) -> bool:
+    return name.startswith((f"{top}train/", f"{top}test/")) or name in (
+        f"{top}train",
+        f"{top}test",
+    )

@@ -1,0 +1,66 @@
+"""Finds the source that a name or a path on the command line means."""
+
+import os
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.core.plugins import DatasetSource
+from edgecv.core.registry import DATASETS
+from edgecv.core.text import listed, nearest, printable
+from edgecv.datasets.image_tree.folder_tree import LAYOUT, locate
+
+
+def resolve(text: str, *, skip_bad_images: bool = False) -> DatasetSource:
+    """Return the source that ``--data TEXT`` means: a name of a data set, or a path.
+
+    A name wins over a file of that name: write ./digits for the file. Raises InputError.
+    """
+    source = _find(text, skip_bad_images)
+    if skip_bad_images and "skip_bad_images" not in type(source).model_fields:
+        raise InputError(
+            "--skip-bad-images",
+            f"{source.name} holds no image files to skip",
+            accepted="with a folder or .zip of images",
+            remedy="leave it out",
+        )
+    return source
+
+
+def _find(text: str, skip_bad_images: bool) -> DatasetSource:
+    where = f"--data {printable(text)}"
+    names = named_data()
+    if text in names:
+        return parse_options(DATASETS.classes[text], {}, where)
+    path = locate(text)
+    if not text or not os.path.exists(path):
+        raise InputError(
+            "--data",
+            f'"{printable(text)}" is neither a data set nor a file',
+            accepted=accepted_data(),
+            remedy=nearest(text.lower(), names),
+        )
+    for cls in DATASETS.classes.values():
+        if cls.accepts(path):
+            return cls.at(path, skip_bad_images=skip_bad_images)
+    found = "no data set can be read from it"
+    if path.is_dir():
+        there = sorted(os.listdir(path))
+        found = f"neither train/ nor test/ is in it; there is {listed(there, 5) or 'nothing'}"
+    raise InputError(where, found, accepted=accepted_data())
+
+
+def named_data() -> list[str]:
+    """Name the data sets that need no path."""
+    return [
+        name
+        for name, cls in DATASETS.classes.items()
+        if not any(field.is_required() for field in cls.model_fields.values())
+    ]
+
+
+def accepted_data() -> str:
+    """Say what may be given."""
+    return (
+        f"{', '.join(named_data())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
+        "a folder of images without labels"
+    )

@@ -1,0 +1,260 @@
+"""Cuts labelled images into four splits that share no image."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import InputError
+from edgecv.core.records import UNKNOWN_LABEL, Dataset, Images, Labels, Split
+from edgecv.core.text import counted, were
+
+CALIBRATION_IMAGES = 1000
+CALIBRATION_PERCENT = 15
+SMALLEST_CLASS = 3
+"""One image each for train, calibration and validation."""
+
+SMALLEST_PILE = 3
+"""Images without labels: one to calibrate, two to compare on."""
+
+Digests = NDArray[np.uint8]
+"""A hash of each image's pixels: uint8 (N, 16)."""
+_Integers = NDArray[np.int64]
+
+
+def partition(
+    name: str,
+    class_names: Sequence[str],
+    train_images: Images,
+    train_labels: Labels,
+    test_images: Images,
+    test_labels: Labels,
+    *,
+    validation: float,
+    seed: int,
+    notes: Sequence[str] = (),
+    digests: tuple[Digests, Digests] | None = None,
+    where: str = "",
+) -> Dataset:
+    """Take calibration and validation images out of train, class by class.
+
+    Images: uint8 (N, H, W, C); labels: int64 (N,). The test split stays as it is. What is drawn
+    depends on the pixels and the seed, not on the order of the images nor on a random
+    generator, so a library update cannot move an image between splits. ``digests`` are those of
+    the train and test images, for who has them already; ``where`` starts an error. Raises
+    InputError where a class is too small.
+    """
+    where = where or f"--data {name}"
+    _check_test(where, class_names, test_labels)
+    if digests is None:
+        digests = image_digests(train_images), image_digests(test_images)
+    rows, found = _distinct_rows(digests, train_labels, test_labels)
+    sizes = np.bincount(train_labels[rows], minlength=len(class_names))
+    if len(train_labels):
+        _check_sizes(where, class_names, sizes)
+    rows = rows[_draw(digests[0][rows], seed)]
+    train, calibration, chosen = _deal(train_labels[rows], sizes, validation)
+    return Dataset(
+        name=name,
+        class_names=tuple(class_names),
+        train=_split(train_images, train_labels, rows[train]),
+        calibration=_split(train_images, train_labels, rows[calibration]),
+        validation=_split(train_images, train_labels, rows[chosen]),
+        test=_split(test_images, test_labels, np.arange(len(test_labels))),
+        notes=(*notes, *found),
+    )
+
+
+def without_labels(
+    name: str,
+    images: Images,
+    digests: Digests | None,
+    *,
+    seed: int,
+    notes: Sequence[str] = (),
+    where: str = "",
+) -> Dataset:
+    """Share images without labels between calibration and test: uint8 (N, H, W, C).
+
+    At most a third of the different ones calibrate. Raises InputError where there are too few.
+    """
+    if digests is None:
+        digests = image_digests(images)
+    labels = np.full(len(images), UNKNOWN_LABEL, np.int64)
+    rows = np.sort(np.unique(_keys(digests), return_index=True)[1])
+    found = []
+    if copies := len(images) - len(rows):
+        found.append(
+            f"{counted(copies, 'image')} that {were(copies)} an exact copy of another "
+            f"{were(copies)} left out"
+        )
+    if len(rows) < SMALLEST_PILE:
+        raise InputError(
+            where or f"--data {name}",
+            f"holds {counted(len(rows), 'different image')}",
+            accepted=f"at least {SMALLEST_PILE}: some calibrate, a model is compared on the others",
+        )
+    rows = rows[_draw(digests[rows], seed)]
+    calibrating = min(CALIBRATION_IMAGES, len(rows) // 3)
+    none = rows[:0]
+    return Dataset(
+        name=name,
+        class_names=(),
+        train=_split(images, labels, none),
+        calibration=_split(images, labels, rows[:calibrating]),
+        validation=_split(images, labels, none),
+        test=_split(images, labels, np.sort(rows[calibrating:])),
+        notes=(*notes, *found, "the images have no labels: no accuracy is known"),
+        has_labels=False,
+    )
+
+
+def image_digests(images: Images) -> Digests:
+    """Hash the pixels of each image: uint8 (N, H, W, C) -> uint8 (N, 16)."""
+    rows = np.ascontiguousarray(images)
+    hashes = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
+    return np.frombuffer(hashes, np.uint8).reshape(len(images), 16)
+
+
+def _check_test(where: str, class_names: Sequence[str], labels: Labels) -> None:
+    if len(class_names) < 2:
+        raise InputError(
+            where, f"there is {counted(len(class_names), 'class')}", accepted="at least 2 classes"
+        )
+    sizes = np.bincount(labels, minlength=len(class_names))
+    if not sizes.all():
+        missing = class_names[int(np.argmin(sizes))]
+        raise InputError(
+            where,
+            f'the class "{missing}" has no test image',
+            accepted="at least one test image of each class",
+            remedy="add some, or leave the class out",
+        )
+
+
+def _check_sizes(where: str, class_names: Sequence[str], sizes: _Integers) -> None:
+    smallest = int(np.argmin(sizes))
+    if sizes[smallest] < SMALLEST_CLASS:
+        raise InputError(
+            where,
+            f'the class "{class_names[smallest]}" has '
+            f"{counted(int(sizes[smallest]), 'training image')}, copies not counted",
+            accepted=f"at least {SMALLEST_CLASS} different ones a class, "
+            "to share among train, calibration and validation",
+            remedy="add some, or leave the class out",
+        )
+
+
+def _distinct_rows(
+    digests: tuple[Digests, Digests], train_labels: Labels, test_labels: Labels
+) -> tuple[_Integers, list[str]]:
+    """Return the training rows to keep, int64 (K,), and what is to be said of the others."""
+    contradictions = test_copies = in_test = copies = 0
+    test: dict[bytes, int] = {}
+    for digest, label in zip(_keys(digests[1]), test_labels.tolist(), strict=True):
+        test_copies += digest in test
+        contradictions += test.setdefault(digest, label) != label
+    train: dict[bytes, int] = {}
+    rows: list[int] = []
+    for row, (digest, label) in enumerate(
+        zip(_keys(digests[0]), train_labels.tolist(), strict=True)
+    ):
+        known = test.get(digest, train.get(digest))
+        if known is None:
+            train[digest] = label
+            rows.append(row)
+            continue
+        contradictions += known != label
+        in_test += digest in test
+        copies += digest not in test
+    notes = []
+    if in_test:
+        notes.append(
+            f"{counted(in_test, 'training image')} that also "
+            f"{'occurs' if in_test == 1 else 'occur'} in the test split "
+            f"{were(in_test)} left out"
+        )
+    if copies:
+        notes.append(
+            f"{counted(copies, 'training image')} that {were(copies)} an exact copy of another "
+            f"{were(copies)} left out"
+        )
+    if test_copies:
+        notes.append(
+            f"{counted(test_copies, 'test image')} {were(test_copies)} an exact copy of another; "
+            "the test split was left as it is"
+        )
+    if contradictions:
+        notes.append(
+            f"{counted(contradictions, 'exact copy')} contradicted the class of the first"
+            if contradictions == 1
+            else f"{contradictions:,} exact copies contradicted the class of the first"
+        )
+    return np.array(rows, np.int64), notes
+
+
+def _keys(digests: Digests) -> list[bytes]:
+    keys: list[bytes] = np.ascontiguousarray(digests).view("V16").ravel().tolist()
+    return keys
+
+
+def _draw(digests: Digests, seed: int) -> _Integers:
+    """Order the images by a hash of their pixels and the seed: int64 (N,)."""
+    prefix = f"{seed}:".encode()
+    tickets = b"".join(
+        hashlib.blake2b(prefix + digest, digest_size=8).digest() for digest in _keys(digests)
+    )
+    return np.argsort(np.frombuffer(tickets, "<u8"), kind="stable")
+
+
+def _deal(
+    labels: Labels, sizes: _Integers, validation: float
+) -> tuple[_Integers, _Integers, _Integers]:
+    """Return the positions of the train, calibration and validation images.
+
+    Calibration is interleaved by class, so that its first N images show all classes evenly.
+    """
+    images = len(labels)
+    calibrating = calibrating_of(sizes)
+    validating = np.minimum(_share(sizes, round(images * validation)), sizes - 1 - calibrating)
+
+    by_class = np.argsort(labels, kind="stable")
+    rank = np.empty(images, np.int64)
+    rank[by_class] = np.arange(images) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+    is_calibration = rank < calibrating[labels]
+    is_train = rank >= (calibrating + validating)[labels]
+    interleaved = np.lexsort((labels, rank))
+    return (
+        np.flatnonzero(is_train),
+        interleaved[is_calibration[interleaved]],
+        np.flatnonzero(~is_train & ~is_calibration),
+    )
+
+
+def calibrating_of(sizes: _Integers) -> _Integers:
+    """Return how many images of each class calibrate, of classes with ``sizes`` training images."""
+    images = int(sizes.sum())
+    shares = _share(sizes, min(CALIBRATION_IMAGES, images * CALIBRATION_PERCENT // 100))
+    return np.minimum(shares, sizes - 2)
+
+
+def _share(sizes: _Integers, total: int) -> _Integers:
+    """Share ``total`` out in proportion (largest remainder), at least one to each class.
+
+    In integers, because a float's rounding would decide ties differently between machines.
+    """
+    images = max(int(sizes.sum()), 1)
+    shares, remainders = np.divmod(sizes * total, images)
+    left = total - int(shares.sum())
+    shares[np.argsort(-remainders, kind="stable")[:left]] += 1
+    return np.maximum(shares, 1)
+
+
+def _split(images: Images, labels: Labels, rows: _Integers) -> Split:
+    chosen = np.ascontiguousarray(images[rows])
+    chosen_labels = labels[rows].astype(np.int64)
+    digest = hashlib.sha256(chosen.data)
+    digest.update(chosen_labels.astype("<i8").tobytes())
+    return Split(chosen, chosen_labels, digest.hexdigest())

@@ -1,0 +1,63 @@
+"""Whether a file gives probabilities or logits, told by what it gave."""
+
+import numpy as np
+
+from edgecv.core.records import Predictions
+
+ROUNDING = 0.01
+"""How far a probability may be outside of 0..1, and how far the sum of a row from 1."""
+MOST_CODES = 256
+NEAR_A_CODE = 0.05
+LOGITS = "it gives logits: a softmax is taken of them"
+
+
+def as_probabilities(
+    outputs: Predictions, scale: float | None = None
+) -> tuple[Predictions, tuple[str, ...]]:
+    """Return probabilities, float32 (N, K), and a sentence where they had to be made of logits.
+
+    ``scale``: of outputs that were integers, each of which is up to half of it off. Raises
+    ValueError, with what was found, where the outputs are neither.
+
+    >>> as_probabilities(np.array([[2.0, 2.0]], np.float32))[0]
+    array([[0.5, 0.5]], dtype=float32)
+    """
+    low, high = float(outputs.min()), float(outputs.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        return softmax(outputs), (LOGITS,)
+    sums = outputs.sum(axis=1, dtype=np.float64)
+    step = step_of(outputs) if scale is None else scale
+    if np.abs(sums - 1).max() > ROUNDING + outputs.shape[1] * step / 2:
+        raise ValueError(
+            f"gives outputs of 0..1 whose sums are {sums.min():.3g} to {sums.max():.3g}:"
+            " neither probabilities of one class nor logits"
+        )
+    return outputs, ()
+
+
+def step_of(outputs: Predictions) -> float:
+    """Return the step that outputs of 0..1 were rounded to within the file, 0 where to none.
+
+    A quantizer may take up the softmax and leave a conversion to float behind it.
+
+    >>> round(1 / step_of(np.array([[3, 250, 2], [128, 127, 1]], np.float32) / 255))
+    255
+    >>> step_of(np.array([[0.123, 0.456, 0.421]], np.float32))
+    0.0
+    """
+    positive = np.unique(outputs[outputs > 0].astype(np.float64))
+    if not 1 < len(positive) <= MOST_CODES:
+        return 0.0
+    step = float(np.diff(positive, prepend=0.0).min())
+    codes = positive / step
+    is_rounded = (
+        step * MOST_CODES >= positive.max() and np.abs(codes - np.rint(codes)).max() < NEAR_A_CODE
+    )
+    return step if is_rounded else 0.0
+
+
+def softmax(logits: Predictions) -> Predictions:
+    """Return the probabilities that logits stand for: float32 (N, K)."""
+    exact = logits.astype(np.float64)
+    powers = np.exp(exact - exact.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -1,0 +1,121 @@
+"""What every format asks of a precision, a model and the calibration images before it converts."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from edgecv.core.errors import StepError
+from edgecv.core.records import Images, Shape
+from edgecv.core.registry import EXPORTERS
+
+
+def check_precision(precision: Any, precisions: tuple[str, ...]) -> Any:
+    """Return the precision. Raises ValueError that says which format can be what."""
+    if precision not in precisions:
+        raise ValueError(
+            "; ".join(
+                f"{name} files can be {', '.join(cls.precisions)}"
+                for name, cls in EXPORTERS.classes.items()
+            )
+        )
+    return precision
+
+
+E = TypeVar("E", bound=Any)
+
+
+def check_io(exporter: E) -> E:
+    """Return an exporter. Raises ValueError where its precision leaves no choice of ``io``."""
+    if exporter.io is not None and exporter.precision != "int8":
+        raise ValueError(f"{exporter.precision} has an input type of its own: leave io out")
+    return exporter
+
+
+def check_model(model: Any, where: str) -> Shape:
+    """Return height, width and channels of the model's one input.
+
+    Raises StepError where the model is not one image in and one row of numbers out, or holds a
+    weight that is not a number: converters take those, and give back another type than asked.
+    """
+    inputs, outputs = model.inputs or [], model.outputs or []
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise StepError(
+            where,
+            f"the model has {len(inputs)} inputs and {len(outputs)} outputs",
+            accepted="one input and one output",
+        )
+    shape = tuple(inputs[0].shape[1:])
+    if len(shape) != 3 or None in shape:
+        raise StepError(
+            where,
+            f"the model's input is {[None, *shape]}",
+            accepted="images of a fixed height, width and channels",
+            remedy="build the model with a fixed input shape",
+        )
+    for layer in model.layers:
+        for weight in layer.weights:
+            values = np.asarray(weight)
+            bad = int(np.count_nonzero(~np.isfinite(values)))
+            if bad:
+                raise StepError(
+                    where,
+                    f'layer "{layer.name}": {bad} of {values.size} numbers of {weight.name}'
+                    " are NaN or infinite",
+                    remedy="the training has diverged: train again with a smaller learning rate",
+                )
+    height, width, channels = (int(length) for length in shape)
+    return height, width, channels
+
+
+DEADLY_AS_INT8 = ("softplus", "mish", "exponential", "exp", "selu")
+"""Functions of which TensorFlow 2.21's converter dies of a signal when it makes int8 of them."""
+
+
+def check_convertible_to_int8(model: Any, where: str) -> None:
+    """Raise StepError where TensorFlow's converter would end this process, not only fail."""
+    for layer in model._flatten_layers(include_self=False):
+        activation = getattr(getattr(layer, "layer", layer), "activation", None)
+        called = getattr(layer, "symbol", None)  # Of an operation of TensorFlow as a layer.
+        names = (getattr(activation, "__name__", ""), str(called or "").rpartition(".")[2])
+        if deadly := [name for name in names if name in DEADLY_AS_INT8]:
+            raise StepError(
+                where,
+                f'layer "{layer.name}": TensorFlow cannot make int8 of {deadly[0]}',
+                remedy="choose int16x8, float16 or the onnx format, or replace it by relu or swish",
+            )
+
+
+def check_calibration(images: Images, shape: Shape, where: str) -> Images:
+    """Return images that calibrate ``shape``. Raises StepError where they cannot.
+
+    ``images``: uint8 (N, H, W, C), 0..255.
+    """
+    if len(images) == 0:
+        raise StepError(
+            where,
+            "there are no images to find the ranges of the activations with",
+            remedy="give calibration images, or choose a precision that needs none",
+        )
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        raise StepError(
+            where,
+            f"calibration images are {images.dtype} {list(images.shape)}",
+            accepted=f"uint8 [images, {', '.join(map(str, shape))}], as the model takes them",
+        )
+    return images
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's message, at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """Join names for a message.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

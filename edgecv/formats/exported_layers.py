@@ -1,0 +1,83 @@
+"""What stands in an exported file, layer by layer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.records import Layer
+from edgecv.models.kernels import is_clustered, kernels_of
+
+
+@dataclass(frozen=True)
+class StoredKernel:
+    """The weights of one layer as a file stores them, and how its output is quantized."""
+
+    weights: NDArray[Any]
+    scales: tuple[float, ...] = ()
+    output_scale: float | None = None
+    output_zero_point: int | None = None
+
+
+def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+    """Return the facts of the weights of a file, with the names of the model's layers.
+
+    ``kernels``: in the order of the file. A converter may reorder branches: names go
+    by order and size, and a kernel that fits no layer is called by its place.
+    """
+    shapes = {
+        name: tuple(int(side) for side in kernel.shape)
+        for name, kernel in kernels_of(model, depthwise=True).items()
+    }
+    others = kernels_of(model)
+    layers = []
+    for number, stored in enumerate(kernels, start=1):
+        kernel = stored.weights
+        fitting = [name for name, shape in shapes.items() if np.prod(shape) == kernel.size]
+        name = fitting[0] if fitting else f"kernel {number}"
+        layers.append(
+            Layer(
+                name=name,
+                shape=shapes.pop(name, kernel.shape),
+                type=str(kernel.dtype),
+                weights=kernel.size,
+                sparsity=float(np.mean(kernel == 0)),
+                distinct=len(np.unique(kernel)),
+                is_depthwise=bool(fitting) and name not in others,
+                scales=stored.scales,
+                output_scale=stored.output_scale,
+                output_zero_point=stored.output_zero_point,
+            )
+        )
+    return tuple(layers)
+
+
+def unnamed_layers(kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+    """Return the facts of the weights of a file that no Keras model was the source of."""
+    return tuple(
+        Layer(
+            name=f"kernel {number}",
+            shape=stored.weights.shape,
+            type=str(stored.weights.dtype),
+            weights=stored.weights.size,
+            sparsity=float(np.mean(stored.weights == 0)),
+            distinct=len(np.unique(stored.weights)),
+            scales=stored.scales,
+            output_scale=stored.output_scale,
+            output_zero_point=stored.output_zero_point,
+        )
+        for number, stored in enumerate(kernels, start=1)
+    )
+
+
+def has_shared_weights(model: Any) -> bool:
+    """Tell whether some kernel was clustered."""
+    return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
+
+
+def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
+    """Return what to say of an integer file of a clustered model."""
+    if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
+        return ()
+    return ("weights are clustered: one scale a kernel, so that equal weights stay equal",)

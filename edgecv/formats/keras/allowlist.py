@@ -1,0 +1,200 @@
+"""Which classes a Keras 3 configuration may name, and what is said of the others.
+
+Keras 3 imports and builds whatever a file names, so everything is checked before it sees the file:
+class, module and registered name together, for a layer of one module is not that of another.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import short_name
+from edgecv.formats.trust import WAY_OUT, Trust
+
+MOST_PROBLEMS_SAID = 50
+MODELS = frozenset({"Functional", "Sequential"})
+LAYERS = frozenset(
+    """
+    InputLayer
+    Conv1D Conv2D Conv1DTranspose Conv2DTranspose DepthwiseConv1D DepthwiseConv2D
+    SeparableConv1D SeparableConv2D Dense
+    BatchNormalization LayerNormalization GroupNormalization UnitNormalization Normalization
+    Rescaling Resizing CenterCrop ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D
+    UpSampling1D UpSampling2D
+    MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D
+    GlobalMaxPooling1D GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D
+    Activation ReLU LeakyReLU PReLU ELU Softmax Identity
+    Add Subtract Multiply Average Maximum Minimum Concatenate Dot
+    Flatten Reshape Permute RepeatVector
+    Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout
+    ActivityRegularization
+    RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness
+    RandomCrop
+    """.split()
+)
+ARITHMETIC = frozenset(
+    """
+    Add Subtract Multiply Divide TrueDivide Negative Maximum Minimum Concatenate Mean Max Reshape
+    Tanh Square
+    """.split()
+)
+ACTIVATIONS = frozenset(
+    """
+    Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid LeakyRelu HardSigmoid HardSilu Elu Selu
+    Gelu Celu TanhShrink HardTanh Softmax LogSoftmax
+    """.split()
+)
+INITIALIZERS = frozenset(
+    """
+    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
+    OrthogonalInitializer Identity IdentityInitializer GlorotNormal GlorotUniform HeNormal
+    HeUniform LecunNormal LecunUniform
+    """.split()
+)
+REGULARIZERS = frozenset({"L1", "L2", "L1L2"})
+CONSTRAINTS = frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"})
+CODE = ("Lambda", "__lambda__")
+VALUES = frozenset({"__keras_tensor__", "__numpy__", "__tensor__"})
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "keras": MODELS | {"DTypePolicy", "SeedGenerator"},
+    "keras.models": MODELS,
+    "keras.src.models.functional": frozenset({"Functional"}),
+    "keras.src.models.sequential": frozenset({"Sequential"}),
+    "keras.layers": LAYERS,
+    "keras.src.ops.numpy": ARITHMETIC,
+    "keras.src.ops.nn": ACTIVATIONS,
+    "keras.initializers": INITIALIZERS,
+    "keras.src.initializers": INITIALIZERS,
+    "keras.regularizers": REGULARIZERS,
+    "keras.constraints": CONSTRAINTS,
+    "keras.random": frozenset({"SeedGenerator"}),
+    "keras.src.random.seed_generator": frozenset({"SeedGenerator"}),
+    "keras.dtype_policies": frozenset({"DTypePolicy"}),
+    "builtins": frozenset({"function"}),
+}
+
+
+class Problem(NamedTuple):
+    """One place of a file that stands against rebuilding it."""
+
+    place: str
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{short_name(self.place)} ({short_name(self.kind)}) {self.reason}"
+
+
+ITS_OWN = "could run any code"
+ITS_CODE = "holds Python code, which would run when the file is loaded"
+
+
+def refuse(path: Path, problems: Sequence[Problem]) -> None:
+    """Raise InputError with all problems in it, if there are any."""
+    if not problems:
+        return
+    said = [str(problem) for problem in dict.fromkeys(problems)]
+    more = len(said) - MOST_PROBLEMS_SAID
+    if more > 0:
+        said = [*said[:MOST_PROBLEMS_SAID], f"and {more} more"]
+    raise InputError(
+        str(path),
+        f"cannot be rebuilt in tf-keras: {'; '.join(said)}",
+        accepted="standard vision layers of Keras 3 that tf-keras has too",
+        remedy=", or ".join(_ways_out(problems)),
+    )
+
+
+def _ways_out(problems: Sequence[Problem]) -> list[str]:
+    ways = ["replace these in Keras 3 and save the model again"]
+    if any(each.reason.endswith(ITS_OWN) for each in problems):
+        ways.append("give a layer of your own, made for tf-keras, as --custom-objects module:name")
+    if any(each.reason == ITS_CODE for each in problems):
+        ways.append(WAY_OUT)
+    return ways
+
+
+def check_names(configuration: Any, trust: Trust) -> list[Problem]:
+    """Return a problem for each class that the configuration names and that is not on the list.
+
+    The user's own classes are; where the file is trusted, so is Python code in it.
+    """
+    allowed = {*trust.names(), *(CODE if trust.everything else ())}
+    found = (
+        _problem(table, place)
+        for table, place in named(configuration)
+        if not (isinstance(table["class_name"], str) and table["class_name"] in allowed)
+    )
+    return [problem for problem in found if problem is not None]
+
+
+def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
+    name, module = table["class_name"], table.get("module")
+    registered = table.get("registered_name")
+    if not isinstance(name, str):
+        return Problem(place, "?", "names a class that is no name")
+    if name in VALUES and module is None and registered is None:
+        return None
+    if isinstance(module, str) and name in ALLOWED.get(module, ()):
+        return _problem_of_registration(table, place)
+    if name == "__lambda__" or (name == "Lambda" and module == "keras.layers"):
+        return Problem(place, name, ITS_CODE)
+    if (
+        isinstance(module, str)
+        and re.fullmatch(r"keras(\.\w+)*", module)
+        and registered in (None, name)
+    ):
+        return Problem(
+            place, name, f"of {short_name(module)} has no counterpart to rebuild it with"
+        )
+    if isinstance(module, str) and module.startswith("keras.src.ops."):
+        return Problem(place, name, "is an operation with no counterpart among the layers")
+    origin = short_name(registered or module or "an unknown module")
+    return Problem(place, name, f"is not of Keras but of {origin}, and {ITS_OWN}")
+
+
+def _problem_of_registration(table: Mapping[str, Any], place: str) -> Problem | None:
+    """A registered name leads Keras to another class than module and class say."""
+    name, registered = table["class_name"], table.get("registered_name")
+    if name == "function":
+        name = table.get("config")
+        if registered == "function":
+            return None
+    if registered is None or registered == name:
+        return None
+    return Problem(
+        place, str(name), f"is registered as {short_name(registered)}, a class of its own"
+    )
+
+
+def named(configuration: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Walk a configuration; give every table that names a class, and the path of its layer."""
+    waiting: list[tuple[Any, str, bool]] = [(configuration, "", False)]
+    while waiting:
+        value, place, is_layer = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend((each, place, is_layer) for each in reversed(value))
+        elif isinstance(value, dict):
+            if is_layer:
+                place = join(place, name_of(value))
+            if "class_name" in value:
+                yield value, place or "the model"
+            waiting.extend((each, place, key == "layers") for key, each in reversed(value.items()))
+
+
+def join(place: str, name: str) -> str:
+    """Return the path of something inside a model.
+
+    >>> join("", "stem"), join("features", "stem")
+    ('stem', 'features/stem')
+    """
+    return f"{place}/{name}" if place else name
+
+
+def name_of(table: Mapping[str, Any]) -> str:
+    """Return the name that a layer's table gives it."""
+    config = table.get("config")
+    name = table.get("name") or (config.get("name") if isinstance(config, dict) else None)
+    return name if isinstance(name, str) else "?"

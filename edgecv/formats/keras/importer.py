@@ -1,0 +1,95 @@
+"""Keras files, ``.keras`` and ``.h5``: their configuration is checked before Keras sees it.
+
+A Keras file can run code while it is loaded, whatever ``safe_mode`` says. So the format is told by
+the first bytes, and everything that the configuration names must be on a list. What Keras 3 wrote
+is rebuilt in tf-keras, by the modules beside this one.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Importer
+from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
+from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
+from edgecv.formats.keras.keras3.load import load_with_parity as load_keras3
+from edgecv.formats.keras.keras3.parity import Parity
+from edgecv.formats.trust import Trust
+
+ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+STANDARD = Trust()
+
+
+class KerasFile(Importer):
+    """Model files of Keras: .keras of Keras 2 and 3, .h5 of Keras 2 and tf-keras."""
+
+    name: ClassVar[str] = "keras"
+    suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Tell by the first bytes: a zip or HDF5."""
+        return path.is_file() and _magic(path).startswith((ZIP, HDF5))
+
+    def load(self, path: Path, trust: Trust = STANDARD) -> Any:
+        """Check the file's configuration, then build the model."""
+        return load(path, trust)
+
+    def load_with_notes(self, path: Path, trust: Trust = STANDARD) -> tuple[Any, tuple[str, ...]]:
+        """Return the model; of one of Keras 3, also how near it is to the original."""
+        model, parity = load_with_parity(path, trust)
+        return model, () if parity is None else parity.sentences()
+
+    def keeps_its_format(self, path: Path) -> bool:
+        """Tell whether the file serves as it is: what Keras 3 wrote is rebuilt once, and kept."""
+        has_own_name = path.suffix == (".keras" if _magic(path).startswith(ZIP) else ".h5")
+        return has_own_name and not _is_of_keras3(path) and not has_wrappers(path)
+
+
+def load(path: Path, trust: Trust = STANDARD) -> Any:
+    """Return the tf-keras model in a file. Raises InputError where it is not one, or not safe."""
+    return load_with_parity(path, trust)[0]
+
+
+def load_with_parity(path: Path, trust: Trust = STANDARD) -> tuple[Any, Parity | None]:
+    """Return the model, and how near it is to its original where Keras 3 wrote that."""
+    magic = _magic(path)
+    if magic.startswith(HDF5):
+        return load_hdf5(path, trust), None
+    if not magic.startswith(ZIP):
+        raise InputError(str(path), "is not a Keras file", accepted=".keras and .h5")
+    version = _version(path)
+    if version.startswith("3."):
+        return load_keras3(path, trust)
+    if not version.startswith("2."):
+        raise InputError(
+            str(path),
+            f"was saved by Keras {version}",
+            accepted="models of Keras 2, Keras 3 and tf-keras",
+        )
+    with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
+        folder = Path(name)
+        return load_archive(path, read_keras2_archive(path, folder), folder, trust), None
+
+
+def _magic(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _is_of_keras3(path: Path) -> bool:
+    return _magic(path).startswith(ZIP) and _version(path).startswith("3.")
+
+
+def _version(path: Path) -> str:
+    try:
+        version = keras_version(path)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+    if version is None:
+        raise InputError(str(path), "is a damaged Keras file: it begins as a zip and is none")
+    return version

@@ -1,0 +1,151 @@
+"""Reads a Keras file: its importer decides what is safe to load."""
+
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.records import LayerCost
+from edgecv.formats.contents import OPEN, Contents, End, Operator, total_macs
+from edgecv.formats.dtypes import bytes_of, count
+
+QUANTIZERS = "QuantizeWrapper"
+KERNELS = ("kernel", "depthwise_kernel")
+KERNEL_LAYERS = frozenset("Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D Dense".split())
+BYTES_OF_FLOAT32 = 4
+
+
+def read(path: Path, suffix: str) -> Contents:
+    """Read a Keras file. Raises InputError where it is not one, or not safe to load.
+
+    ``suffix``: what such content is usually called, where the file's own name says otherwise.
+    """
+    from edgecv.core.registry import IMPORTERS
+    from edgecv.formats.lookup import importer_of
+
+    if any(path.suffix.lower() in cls.suffixes for cls in IMPORTERS.classes.values()):
+        return _contents(importer_of(path).load(path), path)
+    with tempfile.TemporaryDirectory(prefix="edgecv-inspect-") as folder:
+        renamed = Path(folder) / f"model{suffix}"
+        renamed.symlink_to(path.absolute())
+        try:
+            model = importer_of(renamed).load(renamed)
+        except InputError as error:
+            raise InputError(
+                str(path), error.found, accepted=error.accepted, remedy=error.remedy
+            ) from None
+        return _contents(model, path)
+
+
+def _contents(model: Any, path: Path) -> Contents:
+    from edgecv.models.channels.costs import cost_of_model
+
+    notes, peak = [], None
+    layers = dict(_layers(model, "", set()))
+    try:
+        cost = cost_of_model(model)
+    except InputError as error:
+        notes.append(f"what depends on shapes is not known: {error.where} {error.reason}")
+        uses = [_use(name, layer) for name, layer in layers.items()]
+    else:
+        uses, peak = list(cost.layers), cost.peak_activations
+    operators = tuple(_operators(uses, layers))
+    if wrapped := [each for each in operators if each.type.startswith(QUANTIZERS)]:
+        notes.append(
+            f"{len(wrapped)} layers stand in quantizers of tensorflow-model-optimization; their "
+            "ranges and counters are among the parameters"
+        )
+    return Contents(
+        format="keras",
+        facts={"name": model.name, "made by": f"Keras {_version(path)}"},
+        inputs=_ends(model.input_names, model.inputs),
+        outputs=_ends(model.output_names, model.outputs),
+        operators=operators,
+        parameters=int(model.count_params()),
+        macs=total_macs(operators),
+        peak_activation_bytes=None if peak is None else peak * BYTES_OF_FLOAT32,
+        peak_activation_bytes_int8=peak,
+        notes=tuple(notes),
+    )
+
+
+def _layers(model: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Give each layer once, by its path through models within the model."""
+    for layer in model.layers:
+        if id(layer) in seen or type(layer).__name__ == "InputLayer":
+            continue
+        seen.add(id(layer))
+        if getattr(layer, "_is_graph_network", False):
+            yield from _layers(layer, f"{prefix}{layer.name}/", seen)
+        else:
+            yield f"{prefix}{layer.name}", layer
+
+
+def _use(name: str, layer: Any) -> LayerCost:
+    """Return what is known of a layer in a model whose shapes are open; OPEN costs are unknown."""
+    shape = getattr(layer, "output_shape", None)
+    is_one = isinstance(shape, tuple) and all(s is None or isinstance(s, int) for s in shape)
+    sides = tuple(OPEN if side is None else side for side in (shape or ())[1:]) if is_one else ()
+    return LayerCost(name, type(layer).__name__, sides, OPEN, layer.count_params(), OPEN)
+
+
+def _operators(uses: Sequence[LayerCost], layers: Mapping[str, Any]) -> Iterator[Operator]:
+    counted: set[str] = set()
+    for use in uses:
+        layer = layers[use.name]
+        is_first = use.name not in counted
+        counted.add(use.name)
+        weights = [(str(each.dtype.name), math.prod(each.shape)) for each in layer.weights]
+        kind = type(layer).__name__
+        yield Operator(
+            name=use.name,
+            type=f"{kind}({type(layer.layer).__name__})" if kind.startswith(QUANTIZERS) else kind,
+            output_shape=(1, *use.output_shape),
+            parameters=use.parameters,
+            macs=_macs(layer, use),
+            activation_type=str(layer.compute_dtype),
+            weight_type=max(weights, key=lambda each: each[1])[0] if weights else "",
+            weight_scales=0,
+            weight_bytes=sum(bytes_of(*each) or 0 for each in weights) if is_first else 0,
+            arithmetic="float",
+        )
+
+
+def _macs(layer: Any, use: LayerCost) -> int | None:
+    """Return the count of a layer; of kinds that are only followed here, from its kernel."""
+    if use.macs > 0:
+        return use.macs
+    inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
+    kernel = next((getattr(inner, name) for name in KERNELS if hasattr(inner, name)), None)
+    if kernel is None:
+        return None if type(inner).__name__ == "Dot" else 0
+    if type(inner).__name__ not in KERNEL_LAYERS:
+        return None
+    is_transposed = type(inner).__name__ == "Conv2DTranspose"
+    shape = tuple(layer.input_shape)[1:] if is_transposed else use.output_shape
+    first = getattr(inner, "data_format", None) == "channels_first"
+    places = count(tuple(OPEN if s is None else s for s in (shape[1:] if first else shape[:-1])))
+    return None if places is None else places * math.prod(kernel.shape)
+
+
+def _ends(names: Sequence[str], tensors: Sequence[Any]) -> tuple[End, ...]:
+    ends = []
+    for name, tensor in zip(names, tensors, strict=True):
+        sides = tuple(OPEN if side is None else int(side) for side in tensor.shape)
+        ends.append(End(name, sides, tensor.dtype.name, open_sides=("",) * sides.count(OPEN)))
+    return tuple(ends)
+
+
+def _version(path: Path) -> str:
+    """Return the version that wrote a file which was found safe."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json")).get("keras_version", "2"))
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get("keras_version", "2"))

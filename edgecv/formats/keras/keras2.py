@@ -1,0 +1,214 @@
+"""Keras 2 files, ``.keras`` and ``.h5``: checked in full before tf-keras sees them, then loaded.
+
+tf-keras is given a file of our own naming, so that it reads in the format that was checked: of a
+file that is HDF5 at its start and a zip at its end it would take either, by the name.
+"""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import short_name
+from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
+from edgecv.formats.keras.keras3.archive import (
+    DAMAGE,
+    LARGEST_CONFIGURATION_BYTES,
+    Archive,
+    read_configuration,
+)
+from edgecv.formats.keras.keras3.build import LARGEST_TENSOR
+from edgecv.formats.keras.keras3.weights import UnusableWeights, Weights
+from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
+from edgecv.formats.trust import Trust
+from edgecv.models.tf import load_tensorflow
+
+WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
+ALLOWANCE_BYTES = 2**20
+"""Of variables that no file stores: states of random layers, counters."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file that tf-keras may see: its configuration, and how many bytes of weights it stores."""
+
+    path: Path
+    configuration: Any
+    stored_bytes: int
+
+
+def load_archive(path: Path, archive: Archive, folder: Path, trust: Trust) -> Any:
+    """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
+    check(path, archive.configuration, trust)
+    stored = _check_weights(path, archive.weights)
+    copy = folder / "checked.keras"
+    archive.write(copy)
+    return _load(path, Checked(copy, archive.configuration, stored), trust)
+
+
+def load_hdf5(path: Path, trust: Trust) -> Any:
+    """Return the model of an HDF5 file that Keras 2 wrote."""
+    configuration = _configuration_of_hdf5(path)
+    check(path, configuration, trust)
+    stored = _check_weights(path, path)
+    with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
+        link = Path(name) / "checked.h5"
+        link.symlink_to(path.absolute())
+        return _load(path, Checked(link, configuration, stored), trust)
+
+
+def _check_weights(path: Path, weights: Path) -> int:
+    try:
+        with Weights(weights) as found:
+            return sum(int(each.nbytes) for each in found.datasets.values())
+    except UnusableWeights as error:
+        raise InputError(
+            str(path),
+            f"has weights that cannot be read: {error}",
+            remedy="save the model again with model.save",
+        ) from None
+
+
+def _configuration_of_hdf5(path: Path) -> Any:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+            version = str(file.attrs.get("keras_version", ""))
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+    if text is None:
+        raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
+    if version.startswith("3."):
+        # The same names mean other things there: hard_sigmoid, for one.
+        raise InputError(
+            str(path),
+            f"is an HDF5 file of Keras {version}",
+            accepted=".keras of Keras 3, .keras and .h5 of Keras 2",
+            remedy="load it in Keras 3 and save it with model.save('model.keras')",
+        )
+    if not isinstance(text, str | bytes) or len(text) > LARGEST_CONFIGURATION_BYTES:
+        raise InputError(str(path), "is a damaged Keras file: its configuration is no text")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+
+
+def _load(path: Path, checked: Checked, trust: Trust) -> Any:
+    _, keras = load_tensorflow()
+    classes = classes_in(checked.configuration)
+    objects = _objects(checked.configuration, classes, trust)
+    try:
+        with _scopes(classes), _weights_budget(path, checked, trust):
+            model = keras.models.load_model(
+                checked.path,
+                custom_objects=objects,
+                compile=False,
+                safe_mode=not trust.everything,
+            )
+    except InputError:
+        raise
+    except Exception as error:  # what Keras and TensorFlow raise has no base class short of this
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
+        ) from error
+    _check_tensors(path, model)
+    return _without_wrappers(model, classes)
+
+
+def _objects(configuration: Any, classes: set[str], trust: Trust) -> dict[str, Any]:
+    """Return the user's objects by every name that the file has for them."""
+    objects = trust.objects()
+    registered = registered_names(configuration)
+    found = dict(objects)
+    for name, value in objects.items():
+        found |= dict.fromkeys(registered.get(name, ()), value)
+    if CLASS in classes:
+        found[REGISTERED] = frozen_graph_layer()
+    return found
+
+
+@contextmanager
+def _scopes(classes: set[str]) -> Iterator[None]:
+    """Have tf-keras know the classes of tensorflow-model-optimization that a file names."""
+    with ExitStack() as stack:
+        if any(name.startswith("Quantize") for name in classes):
+            from tensorflow_model_optimization.quantization.keras import quantize_scope
+
+            stack.enter_context(quantize_scope())
+        if "PruneLowMagnitude" in classes:
+            from tensorflow_model_optimization.sparsity.keras import prune_scope
+
+            stack.enter_context(prune_scope())
+        if "ClusterWeights" in classes:
+            from tensorflow_model_optimization.clustering.keras import cluster_scope
+
+            stack.enter_context(cluster_scope())
+        yield
+
+
+@contextmanager
+def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None]:
+    """Refuse a layer whose weights the file does not hold, before they take any memory."""
+    if trust.everything:
+        yield
+        return
+    tensorflow, _ = load_tensorflow()
+    left = [checked.stored_bytes + ALLOWANCE_BYTES]
+
+    def create(make: Any, **options: Any) -> Any:
+        shape = tensorflow.TensorShape(options.get("shape"))
+        left[0] -= 4 * (shape.num_elements() or 0)
+        if left[0] < 0:
+            raise InputError(
+                str(path),
+                f"asks for weights of shape {shape} ({short_name(options.get('name'))}), more than"
+                " are stored in the file",
+                remedy="the file is damaged or hostile: do not open it",
+            )
+        return make(**options)
+
+    with tensorflow.variable_creator_scope(create):
+        yield
+
+
+def _check_tensors(path: Path, model: Any) -> None:
+    """Refuse a graph whose tensors would fill the memory once an image goes through."""
+    for layer in model._flatten_layers(include_self=False):
+        for node in layer._inbound_nodes:
+            for tensor in load_tensorflow()[0].nest.flatten(node.outputs):
+                count = 1
+                for side in tuple(tensor.shape)[1:]:
+                    count *= side or 1
+                if count > LARGEST_TENSOR:
+                    raise InputError(
+                        str(path), f"{layer.name} gives a tensor of shape {tuple(tensor.shape)}"
+                    )
+
+
+def has_wrappers(path: Path) -> bool:
+    """Tell whether a checked file holds what ``_without_wrappers`` takes off."""
+    is_archive = zipfile.is_zipfile(path)
+    configuration = read_configuration(path) if is_archive else _configuration_of_hdf5(path)
+    return bool(classes_in(configuration) & WRAPPERS)
+
+
+def _without_wrappers(model: Any, classes: set[str]) -> Any:
+    """Take off what only training needs: masks of pruning, centroids of clustering."""
+    if "PruneLowMagnitude" in classes:
+        from tensorflow_model_optimization.sparsity.keras import strip_pruning
+
+        model = strip_pruning(model)
+    if "ClusterWeights" in classes:
+        from tensorflow_model_optimization.clustering.keras import strip_clustering
+
+        model = strip_clustering(model)
+    return model

@@ -1,0 +1,204 @@
+"""What a Keras 2 configuration may name and hold, and what is said of the rest.
+
+tf-keras imports and calls whatever a file names, whatever ``safe_mode`` says, and runs operations
+of TensorFlow by name on constants of the file. So all of it is checked before tf-keras sees it.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import nearest, short_name
+from edgecv.formats.keras.allowlist import ITS_CODE, MOST_PROBLEMS_SAID, Problem, named
+from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED
+from edgecv.formats.trust import WAY_OUT, Trust
+
+MODULES = ("keras.", "tf_keras.", "builtins.", "tensorflow_model_optimization.")
+MODULE_OF_INITIALIZERS = "tensorflow.python.ops.init_ops_v2"
+INITIALIZERS_OF_TENSORFLOW = frozenset(
+    """
+    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
+    Identity GlorotNormal GlorotUniform
+    """.split()
+)
+"""What networks of tf_keras.applications name, EfficientNetV2 for one."""
+OPERATORS = ("TFOpLambda", "SlicingOpLambda")
+CLASSES = frozenset(
+    """
+    Sequential Functional Model InputLayer
+    Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D SeparableConv2D Dense
+    Conv1DTranspose DepthwiseConv1D SeparableConv1D
+    BatchNormalization LayerNormalization GroupNormalization UnitNormalization Normalization
+    Rescaling Resizing CenterCrop ZeroPadding2D Cropping2D UpSampling2D
+    ZeroPadding1D Cropping1D UpSampling1D
+    MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D
+    MaxPooling1D AveragePooling1D GlobalAveragePooling1D GlobalMaxPooling1D
+    Activation ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
+    Add Subtract Multiply Average Maximum Minimum Concatenate Dot
+    Flatten Reshape Permute RepeatVector Embedding
+    Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout
+    ActivityRegularization
+    RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness
+    RandomCrop RandomHeight RandomWidth
+    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
+    Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform
+    L1 L2 L1L2 MaxNorm MinMaxNorm NonNeg UnitNorm Policy __tuple__ __ellipsis__ TensorShape
+
+    QuantizeLayer QuantizeWrapper QuantizeWrapperV2 QuantizeAwareActivation NoOpActivation
+    QuantizeAnnotate NoOpQuantizeConfig OutputOnlyConfig
+    Default8BitQuantizeConfig Default8BitConvQuantizeConfig Default8BitConvTransposeQuantizeConfig
+    Default8BitOutputQuantizeConfig Default8BitActivationQuantizeConfig
+    LastValueQuantizer MovingAverageQuantizer AllValuesQuantizer FixedQuantizer NoQuantizer
+    Default8BitConvWeightsQuantizer Default8BitConvTransposeWeightsQuantizer
+    PruneLowMagnitude PolynomialDecay ConstantSparsity ClusterWeights
+    """.split()
+)
+"""What computes, what starts and bounds its weights, and what tensorflow-model-optimization puts
+around it."""
+OF_TRAINING = frozenset(
+    """
+    Adam AdamW Adamax Nadam SGD RMSprop Adagrad Adadelta Ftrl Lion Adafactor
+    CategoricalCrossentropy SparseCategoricalCrossentropy BinaryCrossentropy MeanSquaredError
+    MeanAbsoluteError KLDivergence Hinge Huber
+    Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy TopKCategoricalAccuracy
+    SparseTopKCategoricalAccuracy AUC Precision Recall Mean MeanMetricWrapper
+    CosineDecay ExponentialDecay PiecewiseConstantDecay
+    """.split()
+)
+"""What a model within the model was compiled with."""
+FUNCTIONS = frozenset(
+    """
+    __operators__.add __operators__.getitem
+    math.add math.subtract math.multiply math.divide math.truediv math.negative math.abs
+    math.minimum math.maximum math.square math.sqrt math.rsqrt math.exp math.log math.pow
+    math.sigmoid math.tanh math.softplus math.reduce_mean math.reduce_max math.reduce_sum
+    nn.relu nn.relu6 nn.sigmoid nn.tanh nn.silu nn.swish nn.softmax nn.leaky_relu nn.elu nn.gelu
+    nn.bias_add nn.avg_pool nn.max_pool nn.l2_normalize
+    clip_by_value concat reshape squeeze expand_dims transpose cast identity
+    compat.v1.transpose compat.v1.squeeze compat.v1.clip_by_value
+    image.resize compat.v1.image.resize_bilinear compat.v1.nn.relu
+    """.split()
+)
+"""Operations of TensorFlow that only compute, and give about as much as they take."""
+PLAIN_FUNCTIONS = frozenset(
+    """
+    linear relu relu6 sigmoid hard_sigmoid tanh softmax log_softmax elu selu softplus softsign
+    exponential leaky_relu gelu mish swish silu
+    """.split()
+)
+"""Activations, where a configuration holds a table of one."""
+ITS_OWN = "which could run code of the file's author"
+CALL_OPTIONS = ("training", "mask", "name")
+CONSTANT = "_CONSTANT_VALUE"
+"""How tf-keras writes down that a layer takes a constant instead of a tensor."""
+
+
+def check(path: Path, configuration: Any, trust: Trust) -> None:
+    """Raise InputError with everything in a configuration that is not on the lists.
+
+    Nothing is checked of a file that the user trusts.
+    """
+    if trust.everything:
+        return
+    problems = list(dict.fromkeys(_problems(configuration, trust.names())))
+    if not problems:
+        return
+    said = [str(each) for each in problems[:MOST_PROBLEMS_SAID]]
+    if len(problems) > MOST_PROBLEMS_SAID:
+        said.append(f"and {len(problems) - MOST_PROBLEMS_SAID} more")
+    raise InputError(
+        str(path),
+        "; ".join(said),
+        accepted="the standard vision layers of Keras",
+        remedy=_remedy(problems),
+    )
+
+
+def classes_in(configuration: Any) -> set[str]:
+    """Return the names of all classes that a configuration names."""
+    return {str(table["class_name"]) for table, _ in named(configuration)}
+
+
+def registered_names(configuration: Any) -> dict[str, set[str]]:
+    """Return each class's names in the registry of Keras: a package may stand before it."""
+    found: dict[str, set[str]] = {}
+    for table, _ in named(configuration):
+        if isinstance(table.get("registered_name"), str):
+            name = table["config"] if table["class_name"] == "function" else table["class_name"]
+            found.setdefault(str(name), set()).add(table["registered_name"])
+    return found
+
+
+def _remedy(problems: list[Problem]) -> str:
+    near = (nearest(each.kind, CLASSES) for each in problems)
+    misspelt = next((words for words in near if words), "")
+    ways = ["replace these by standard layers", WAY_OUT]
+    if any(each.reason.endswith(ITS_OWN) for each in problems):
+        ways.insert(0, "give a class of your own as --custom-objects module:name")
+    return f"{misspelt}; {', or '.join(ways)}" if misspelt else ", or ".join(ways)
+
+
+def _problems(configuration: Any, own: frozenset[str]) -> Iterator[Problem]:
+    for table, place in named(configuration):
+        kind = table["class_name"]
+        if not isinstance(kind, str):
+            yield Problem(place, "?", "names a class that is no name")
+            continue
+        name = table.get("config") if kind == "function" else kind
+        if name in own:
+            continue
+        module, registered = table.get("module"), table.get("registered_name")
+        if (kind, registered) == (CLASS, REGISTERED):
+            continue  # The layer itself checks its graph.
+        if kind in ("Lambda", "__lambda__"):
+            yield Problem(place, kind, ITS_CODE)
+        elif not _is_known(kind, name, module):
+            yield Problem(place, str(name), f"is of {short_name(module or 'keras')}, {ITS_OWN}")
+        elif registered not in (None, kind):
+            yield Problem(place, kind, f"is registered as {short_name(registered)}, {ITS_OWN}")
+        elif kind in OPERATORS:
+            yield from _problems_of_operation(table, place)
+        yield from _problems_of_calls(table, place)
+
+
+def _is_known(kind: str, name: Any, module: Any) -> bool:
+    if module == MODULE_OF_INITIALIZERS:
+        return kind in INITIALIZERS_OF_TENSORFLOW
+    if module is not None and not (isinstance(module, str) and f"{module}.".startswith(MODULES)):
+        return False
+    if kind == "function":
+        return isinstance(name, str) and name in PLAIN_FUNCTIONS
+    return kind in CLASSES or kind in OF_TRAINING or kind in OPERATORS
+
+
+def _problems_of_operation(table: Mapping[str, Any], place: str) -> Iterator[Problem]:
+    config = table.get("config")
+    function = config.get("function") if isinstance(config, dict) else None
+    if function not in FUNCTIONS:
+        found = f"calls tf.{short_name(function)}, which is not among those that only compute"
+        yield Problem(place, str(table["class_name"]), found)
+
+
+def _problems_of_calls(table: Mapping[str, Any], place: str) -> Iterator[Problem]:
+    """Look at what a layer is called with: tensors, and nothing else that the file holds.
+
+    Operations are called with numbers too; those on the list make nothing of them but numbers.
+    """
+    if table["class_name"] in OPERATORS:
+        return
+    waiting = [table.get("inbound_nodes")]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            for key, each in value.items():
+                is_said = key in CALL_OPTIONS and isinstance(each, bool | str | None)
+                if not is_said and each is not None and not isinstance(each, list):
+                    found = f"is called with {short_name(key)}, a constant of the file"
+                    yield Problem(place, str(table["class_name"]), found)
+            waiting.extend(each for each in value.values() if isinstance(each, list))
+        elif isinstance(value, list):
+            if value and value[0] == CONSTANT:
+                found = "is called with a constant of the file"
+                yield Problem(place, str(table["class_name"]), found)
+            waiting.extend(each for each in value if isinstance(each, list | dict))

@@ -1,0 +1,1 @@
+"""Rebuild Keras 3 models as tf-keras models."""

@@ -1,0 +1,179 @@
+"""A ``.keras`` archive: what is read of it, with every size known before it is read.
+
+No member is ever extracted to a path of the archive's choosing, and Keras itself sees only a copy
+that holds what was checked: the configuration without what it would compile or build, the weights.
+"""
+
+import json
+import lzma
+import math
+import shutil
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+
+LARGEST_CONFIGURATION_BYTES = 50_000_000
+LARGEST_WEIGHTS_BYTES = 2**31
+LARGEST_RATIO = 100
+"""Weights do not compress: a member this much larger than it is stored is a bomb."""
+COMPRESSES_WELL_BYTES = 2**20
+METADATA, CONFIGURATION, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+)
+"""What an archive that is none makes of zipfile and json; passwords and deep nesting as well."""
+TRAINING_POLICIES = ("mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a Keras 3 archive holds. ``policies``: those that were replaced by float32."""
+
+    configuration: dict[str, Any]
+    weights: Path
+    policies: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the archive that Keras may see."""
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(METADATA, json.dumps({"keras_version": "3"}))
+            archive.writestr(CONFIGURATION, json.dumps(self.configuration))
+            archive.write(self.weights, WEIGHTS)
+
+
+def keras_version(path: Path) -> str | None:
+    """Return the version of Keras that wrote an archive; None where it is not an archive."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        metadata = _table(archive, METADATA)
+    return str(metadata.get("keras_version", ""))
+
+
+def read_archive(path: Path, folder: Path) -> Archive:
+    """Read a Keras 3 archive; its weights become a file in ``folder``."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            policies: set[str] = set()
+            configuration = _plain(_table(archive, CONFIGURATION), policies)
+            weights = folder / "weights.h5"
+            _copy_weights(path, archive, weights)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+    return Archive(configuration, weights, tuple(sorted(policies)))
+
+
+def read_keras2_archive(path: Path, folder: Path) -> Archive:
+    """Read an archive of tf-keras as it stands; its weights become a file in ``folder``."""
+    configuration = read_configuration(path)
+    weights = folder / "weights.h5"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _copy_weights(path, archive, weights)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+    # What the model was compiled with is of no use here, and may be of anybody's making.
+    configuration.pop("compile_config", None)
+    return Archive(configuration, weights, ())
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Return the configuration of an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _table(archive, CONFIGURATION)
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+
+
+def _only(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return a member that is there once: of two, other readers might take the other."""
+    found = [member for member in archive.infolist() if member.filename == name]
+    if len(found) != 1:
+        raise ValueError(f"it has {len(found)} members {name}")
+    return found[0]
+
+
+def _table(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    member = _only(archive, name)
+    if member.file_size > LARGEST_CONFIGURATION_BYTES:
+        raise ValueError(f"{name} is larger than {LARGEST_CONFIGURATION_BYTES // 10**6} MB")
+    with archive.open(member) as file:
+        data = file.read(LARGEST_CONFIGURATION_BYTES)
+    table = json.loads(data, parse_constant=_no_number)
+    if not isinstance(table, dict):
+        raise ValueError(f"{name} holds no table")
+    return table
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _copy_weights(path: Path, archive: zipfile.ZipFile, target: Path) -> None:
+    if WEIGHTS not in archive.namelist():
+        raise InputError(
+            str(path),
+            f"holds no {WEIGHTS}",
+            remedy="save the whole model, with model.save('model.keras')",
+        )
+    member = _only(archive, WEIGHTS)
+    stored = max(member.compress_size, COMPRESSES_WELL_BYTES)
+    if member.file_size > min(LARGEST_WEIGHTS_BYTES, LARGEST_RATIO * stored):
+        raise ValueError(f"{WEIGHTS} of {member.compress_size} bytes grows to {member.file_size}")
+    with archive.open(member) as source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy, 2**20)
+
+
+def _plain(value: Any, policies: set[str]) -> Any:
+    """Copy a configuration without what compiles and builds; training policies become float32.
+
+    A model trained in mixed precision has float32 weights, and is run in float32 at the edge.
+    """
+    if isinstance(value, list):
+        return [_plain(each, policies) for each in value]
+    if not isinstance(value, dict):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("the configuration holds a number out of range")
+        return value
+    if value.get("class_name") == "DTypePolicy" and isinstance(value.get("config"), dict):
+        return {**value, "config": _policy(value["config"], policies)}
+    copy = {
+        key: _plain(each, policies)
+        for key, each in value.items()
+        if key not in ("compile_config", "build_config") or "class_name" not in value
+    }
+    if copy.get("dtype") in TRAINING_POLICIES:
+        policies.add(copy["dtype"])
+        copy["dtype"] = "float32"
+    return _as_of_today(copy)
+
+
+def _as_of_today(table: dict[str, Any]) -> dict[str, Any]:
+    """Change what earlier Keras 3 wrote so that today's Keras 3 can load it: it means the same."""
+    outputs = table.get("output_layers")
+    if isinstance(outputs, list) and len(outputs) == 1:
+        # A list of one output gave a tensor then, and gives a list now.
+        table["output_layers"] = outputs[0]
+    if table.get("class_name") == "RandomRotation" and isinstance(table.get("config"), dict):
+        # Written up to Keras 3.5, of no use to this layer, and refused since.
+        table["config"].pop("value_range", None)
+    return table
+
+
+def _policy(config: dict[str, Any], policies: set[str]) -> dict[str, Any]:
+    if config.get("name") not in TRAINING_POLICIES:
+        return config
+    policies.add(config["name"])
+    return {**config, "name": "float32"}

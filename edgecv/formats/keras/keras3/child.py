@@ -1,0 +1,141 @@
+"""The child that runs a model in Keras 3 itself, and says what every layer of it gives.
+
+It sees only an archive that was checked before. It answers in frames: no pickles.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.formats.trust import import_object
+from edgecv.system.isolation.protocol import MOST_ARRAYS, pack, read_exactly, unpack, write_all
+
+LARGEST_RECORD_BYTES = 2**28
+MOST_RECORDS = MOST_ARRAYS - 64
+LARGEST_RANK = 4
+BATCH = 4
+"""Images run at once: a graph that is run step by step keeps all that its layers give."""
+
+Array = NDArray[np.float32]
+
+
+class Recorder:
+    """What each layer gives for the first image, in the order of their first calls."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.arrays: list[Array] = []
+        self._bytes = 0
+
+    def watch(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a layer's ``call`` that is recorded under a name."""
+
+        def recorded(*arguments: Any, **options: Any) -> Any:
+            given = call(*arguments, **options)
+            if name not in self.names and hasattr(given, "shape"):
+                self._keep(name, np.asarray(given[:1]))
+            return given
+
+        return recorded
+
+    def _keep(self, name: str, value: NDArray[Any]) -> None:
+        value = value.astype(np.float32)
+        if value.ndim > LARGEST_RANK or len(self.names) >= MOST_RECORDS:
+            return
+        if self._bytes + value.nbytes <= LARGEST_RECORD_BYTES:
+            self._bytes += value.nbytes
+            self.names.append(name)
+            self.arrays.append(value)
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    settings = json.loads(sys.argv[1])
+    requests, answers = os.dup(0), os.dup(1)
+    # What Keras and TensorFlow print goes to the log, not among the answers.
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.alarm(settings["limit_s"])
+    import keras  # type: ignore[import-untyped]
+
+    write_all(answers, pack({"kind": "ready"}))
+    model: Any = None
+    while True:
+        try:
+            frame = unpack(lambda count: read_exactly(requests, count))
+        except EOFError:
+            os._exit(0)
+        try:
+            if model is None:
+                model = _load(keras, frame.header)
+            names, arrays, count = _run(keras, model, frame.arrays)
+            header = {"kind": "answer", "layers": names, "outputs": count}
+            write_all(answers, pack(header, arrays))
+        except Exception as error:  # noqa: BLE001  whatever Keras says of the file
+            lines = str(error).strip().splitlines() or [""]
+            found = f"{type(error).__name__}: {lines[0][:300]}"
+            write_all(answers, pack({"kind": "failure", "found": found}))
+
+
+def _load(keras: Any, header: Mapping[str, Any]) -> Any:
+    """Load the archive, with the user's own classes: here they have to be of Keras 3."""
+    objects = {}
+    for text in header["custom_objects"]:
+        found = import_object(text)
+        if isinstance(found, type) and not issubclass(found, keras.layers.Layer):
+            raise TypeError(
+                f"{text} is no layer of Keras 3: get it by from tensorflow import keras"
+            )
+        objects[text.partition(":")[2]] = found
+    return keras.saving.load_model(
+        Path(header["path"]),
+        custom_objects=objects,
+        compile=False,
+        safe_mode=not header["everything"],
+    )
+
+
+def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[Array], int]:
+    recorder = Recorder()
+    watched = list(_operations(model, ""))
+    for path, operation in watched:
+        operation.__dict__["call"] = recorder.watch(path, operation.call)
+    # A Sequential model that was loaded has an input, but only in the model that it wraps.
+    structure = (getattr(model, "_functional", None) or model).input
+    types = [tensor.dtype for tensor in model.inputs]
+
+    def call(batch: list[Array]) -> list[Array]:
+        tensors = [keras.ops.cast(each, kind) for each, kind in zip(batch, types, strict=True)]
+        given = model(keras.tree.pack_sequence_as(structure, tensors), training=False)
+        return [np.asarray(each, np.float32) for each in keras.tree.flatten(given)]
+
+    try:
+        outputs = in_batches(call, images)
+    finally:
+        for _, operation in watched:
+            operation.__dict__.pop("call", None)
+    return recorder.names, [*outputs, *recorder.arrays], len(outputs)
+
+
+def in_batches(call: Callable[[list[Array]], list[Array]], images: Sequence[Array]) -> list[Array]:
+    """Run all images, an array each input, a few at a time; return an array each output."""
+    starts = range(0, len(images[0]), BATCH)
+    parts = [call([each[start : start + BATCH] for each in images]) for start in starts]
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def _operations(model: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Give every layer and operation of a model, by its path; models themselves are entered."""
+    for operation in getattr(model, "operations", None) or model.layers:
+        path = f"{place}/{operation.name}" if place else operation.name
+        if hasattr(operation, "layers"):
+            yield from _operations(operation, path)
+        else:
+            yield path, operation

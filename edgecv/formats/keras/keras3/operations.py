@@ -1,0 +1,222 @@
+"""Operations on tensors that Keras 3 keeps in its graph, as layers of tf-keras.
+
+``x + y`` becomes Add, ``x * 2`` becomes Rescaling, ``ops.relu(x)`` an activation: only where the
+layer gives the same. Everything else is refused.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from edgecv.formats.keras.keras3.activations import Step, Steps, activation
+from edgecv.formats.keras.keras3.options import NoCounterpart
+
+
+class Ref(NamedTuple):
+    """A tensor of a graph: which call of which layer gives it, and as which output."""
+
+    layer: str
+    call: int
+    output: int
+    shape: tuple[int | None, ...]
+
+
+class Operation(NamedTuple):
+    """What an operation takes, one tensor or several, and what it is in tf-keras."""
+
+    takes: Any
+    steps: Steps
+
+
+Arguments = Sequence[Any]
+Config = Mapping[str, Any]
+BY_NAME = {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Silu": "silu",
+    "LogSigmoid": "log_sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSilu": "hard_silu",
+    "HardTanh": "hard_tanh",
+    "Selu": "selu",
+    "Tanh": "tanh",
+    "TanhShrink": "tanh_shrink",
+}
+
+
+def operation(kind: str, config: Config, arguments: Arguments) -> Operation:
+    """Return an operation as layers. Raises NoCounterpart with the reason."""
+    if kind in BY_NAME:
+        steps = activation(BY_NAME[kind])
+        assert steps is not None
+        return Operation(_one(arguments), steps)
+    return TRANSLATIONS[kind](config, arguments)
+
+
+def _one(arguments: Arguments) -> Ref:
+    if len(arguments) != 1 or not isinstance(arguments[0], Ref):
+        raise NoCounterpart("takes something else than one tensor")
+    return arguments[0]
+
+
+def _tensors(arguments: Arguments) -> list[Ref]:
+    """Return tensors that a merging layer combines as the operation does: all of one rank."""
+    if not arguments or not all(isinstance(each, Ref) for each in arguments):
+        raise NoCounterpart("takes something else than tensors")
+    if len({len(each.shape) for each in arguments}) > 1:
+        raise NoCounterpart("takes tensors of different ranks")
+    return list(arguments)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NoCounterpart("takes something else than tensors and numbers")
+    return float(value)
+
+
+def _scaled(tensor: Ref, scale: float, offset: float) -> Operation:
+    return Operation(tensor, (Step("Rescaling", {"scale": scale, "offset": offset}),))
+
+
+def _merged(kind: str) -> Callable[[Config, Arguments], Operation]:
+    return lambda _, arguments: Operation(_tensors(arguments), (Step(kind),))
+
+
+def _two(arguments: Arguments) -> tuple[Any, Any]:
+    if len(arguments) != 2:
+        raise NoCounterpart(f"takes {len(arguments)} values")
+    return arguments[0], arguments[1]
+
+
+def _add(_: Config, arguments: Arguments) -> Operation:
+    first, second = _two(arguments)
+    if isinstance(first, Ref) and isinstance(second, Ref):
+        return Operation(_tensors(arguments), (Step("Add"),))
+    tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
+    return _scaled(_one([tensor]), 1.0, _number(other))
+
+
+def _multiply(_: Config, arguments: Arguments) -> Operation:
+    first, second = _two(arguments)
+    if isinstance(first, Ref) and isinstance(second, Ref):
+        return Operation(_tensors(arguments), (Step("Multiply"),))
+    tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
+    return _scaled(_one([tensor]), _number(other), 0.0)
+
+
+def _subtract(_: Config, arguments: Arguments) -> Operation:
+    first, second = _two(arguments)
+    if isinstance(first, Ref) and isinstance(second, Ref):
+        return Operation(_tensors(arguments), (Step("Subtract"),))
+    if isinstance(first, Ref):
+        return _scaled(first, 1.0, -_number(second))
+    return _scaled(_one([second]), -1.0, _number(first))
+
+
+def _divide(_: Config, arguments: Arguments) -> Operation:
+    first, second = _two(arguments)
+    if not isinstance(first, Ref) or isinstance(second, Ref):
+        raise NoCounterpart("divides by a tensor")
+    if _number(second) == 0:
+        raise NoCounterpart("divides by zero")
+    return _scaled(first, 1 / _number(second), 0.0)
+
+
+def _pooled(layer: str) -> Callable[[Config, Arguments], Operation]:
+    def translate(config: Config, arguments: Arguments) -> Operation:
+        tensor = _one(arguments)
+        rank, axis = len(tensor.shape), config.get("axis")
+        axes = [axis] if isinstance(axis, int) else axis
+        if rank != 4 or not isinstance(axes, list) or config.get("initial") is not None:
+            raise NoCounterpart("is not over the height and width of images")
+        if not all(isinstance(each, int) for each in axes):
+            raise NoCounterpart("is over axes that are no numbers")
+        if sorted(each % rank for each in axes) != [1, 2]:
+            raise NoCounterpart("is not over the height and width of images")
+        options = {"keepdims": bool(config.get("keepdims")), "data_format": "channels_last"}
+        return Operation(tensor, (Step(layer, options),))
+
+    return translate
+
+
+def _concatenate(config: Config, arguments: Arguments) -> Operation:
+    (tensors,) = arguments if len(arguments) == 1 else (None,)
+    if not isinstance(tensors, list) or not isinstance(config.get("axis"), int):
+        raise NoCounterpart("takes something else than a list of tensors")
+    if config["axis"] == 0:
+        raise NoCounterpart("is over the images of a batch")
+    return Operation(_tensors(tensors), (Step("Concatenate", {"axis": config["axis"]}),))
+
+
+def _reshape(config: Config, arguments: Arguments) -> Operation:
+    tensor, shape = _one(arguments), config.get("newshape")
+    if not isinstance(shape, list) or not all(isinstance(side, int) for side in shape[1:]):
+        raise NoCounterpart("is to a shape that is no list of numbers")
+    if not shape or shape[0] not in (-1, None) or -1 in shape[1:] or None in tensor.shape[1:]:
+        raise NoCounterpart("is not of each image alone")
+    return Operation(tensor, (Step("Reshape", {"target_shape": shape[1:]}),))
+
+
+def _gelu(config: Config, arguments: Arguments) -> Operation:
+    name = "gelu_by_tanh" if config.get("approximate", True) else "gelu"
+    steps = activation(name)
+    assert steps is not None
+    return Operation(_one(arguments), steps)
+
+
+def _leaky_relu(config: Config, arguments: Arguments) -> Operation:
+    slope = _number(config.get("negative_slope", 0.2))
+    return Operation(_one(arguments), (Step("LeakyReLU", {"alpha": slope}),))
+
+
+def _elu(config: Config, arguments: Arguments) -> Operation:
+    return Operation(_one(arguments), (Step("ELU", {"alpha": _number(config.get("alpha", 1.0))}),))
+
+
+def _celu(config: Config, arguments: Arguments) -> Operation:
+    if config.get("alpha", 1.0) != 1.0:
+        raise NoCounterpart("has another alpha than 1")
+    return Operation(_one(arguments), (Step("ELU", {"alpha": 1.0}),))
+
+
+def _softmax(config: Config, arguments: Arguments) -> Operation:
+    return Operation(_one(arguments), (Step("Softmax", {"axis": _axis(config)}),))
+
+
+def _log_softmax(config: Config, arguments: Arguments) -> Operation:
+    tensor = _one(arguments)
+    if _axis(config) not in (-1, len(tensor.shape) - 1):
+        raise NoCounterpart("is not over the last axis")
+    return Operation(tensor, (Step("Activation", {"activation": "log_softmax"}),))
+
+
+def _axis(config: Config) -> int:
+    axis = config.get("axis", -1)
+    if not isinstance(axis, int):
+        raise NoCounterpart("is not over one axis")
+    return axis
+
+
+TRANSLATIONS: Mapping[str, Callable[[Config, Arguments], Operation]] = {
+    "Add": _add,
+    "Subtract": _subtract,
+    "Multiply": _multiply,
+    "Divide": _divide,
+    "TrueDivide": _divide,
+    "Negative": lambda _, arguments: _scaled(_one(arguments), -1.0, 0.0),
+    "Square": lambda _, arguments: Operation(_one(arguments), (Step("Multiply", {}, (0, 0)),)),
+    "Maximum": _merged("Maximum"),
+    "Minimum": _merged("Minimum"),
+    "Concatenate": _concatenate,
+    "Mean": _pooled("GlobalAveragePooling2D"),
+    "Max": _pooled("GlobalMaxPooling2D"),
+    "Reshape": _reshape,
+    "Gelu": _gelu,
+    "LeakyRelu": _leaky_relu,
+    "Elu": _elu,
+    "Celu": _celu,
+    "Softmax": _softmax,
+    "LogSoftmax": _log_softmax,
+}

@@ -1,0 +1,197 @@
+"""Whether a rebuilt model gives what the original gives in Keras 3: measured, layer by layer.
+
+Outputs alone can hide a wrong layer: of an untrained classifier they are all nearly the same. So
+what every layer gives for one image is compared too, and the first that differs is named.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.text import short_name
+from edgecv.formats.keras.keras3.child import Recorder, in_batches
+from edgecv.formats.keras.keras3.original import Original, Outputs
+from edgecv.models.tf import load_tensorflow
+
+LARGEST_DIFFERENCE = 1e-4
+"""Of outputs; relative to the largest of them where that is more than 1."""
+LARGEST_LAYER_DIFFERENCE = 1e-3
+"""Of what a layer gives, relative to the largest of it: rounding of many layers adds up."""
+MOST_IMAGES, LEAST_IMAGES = 16, 4
+VALUES_OF_IMAGES = 2**20
+"""All images together: fewer of them where they are large."""
+SEED = 2024
+OPEN_SIDE = 96
+"""Height and width of the images where a model leaves them open."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near a rebuilt model is to its original, on images of the range that suits it.
+
+    ``largest_difference`` is that of outputs, ``largest_layer_difference`` that of what a layer
+    gives, relative to the largest of it. ``policies``: mixed precisions of the original; both
+    models were run in float32 instead.
+    """
+
+    images: int
+    largest_difference: float
+    layers: int = 0
+    largest_layer_difference: float = 0.0
+    policies: tuple[str, ...] = ()
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say it for a report.
+
+        >>> Parity(16, 1.2e-7, 19).sentences()[0]
+        'rebuilt from Keras 3: outputs differ by up to 1.2e-07 on 16 random images, 19 layers agree'
+        """
+        said = (
+            f"rebuilt from Keras 3: outputs differ by up to {self.largest_difference:.2g} "
+            f"on {self.images} random images, {self.layers} layers agree"
+        )
+        if not self.policies:
+            return (said,)
+        return said, f"{', '.join(self.policies)} of the original became float32"
+
+
+def keras3_parity(
+    original: Original,
+    archive: Path,
+    model: Any,
+    ends: Mapping[str, Any],
+    policies: tuple[str, ...] = (),
+) -> Parity:
+    """Compare a rebuilt model with its original. Raises InputError where they differ.
+
+    ``archive`` is what was checked; ``ends`` maps layers of the original to those of the model.
+    """
+    results = []
+    for images in _image_sets(model):
+        original.ask(archive, images)
+        found = _run(original.path, model, ends, images)
+        expected = original.answer()
+        places = _differences(expected.layers, found.layers)
+        difference, is_near = _largest(expected.outputs, found.outputs)
+        worst = max((each for _, each in places), default=0.0)
+        if worst > LARGEST_LAYER_DIFFERENCE:
+            raise _not_equal(original.path, difference, places)
+        parity = Parity(len(images[0]), difference, len(places), worst, policies)
+        results.append((not is_near, difference, parity))
+    # A model that does not rescale is made for one of two ranges. On the other, large logits can
+    # blow rounding up to more than the limit; all layers have to agree on both.
+    is_far, difference, parity = min(results, key=lambda each: each[:2])
+    if is_far:
+        raise _not_equal(original.path, difference, [])
+    return parity
+
+
+def _run(path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> Outputs:
+    try:
+        return run_rebuilt(model, ends, images)
+    except Exception as error:  # whatever TensorFlow has no kernel or no memory for
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        found = f"the model rebuilt in tf-keras cannot be run: {lines[0][:200]}"
+        raise StepError(str(path), found) from error
+
+
+def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> Outputs:
+    """Run a tf-keras model on images, an array each input, and record its layers."""
+    tensorflow, _ = load_tensorflow()
+    recorder = Recorder()
+    layers = [(path, each) for path, each in ends.items() if not hasattr(each, "layers")]
+    before = [each.call for _, each in layers]
+    for path, each in layers:
+        each.call = recorder.watch(path, each.call)
+
+    def call(batch: list[Array]) -> list[Array]:
+        tensors = [tensorflow.constant(each) for each in batch]
+        given = model(tensorflow.nest.pack_sequence_as(model.input, tensors), training=False)
+        return [np.asarray(each, np.float32) for each in tensorflow.nest.flatten(given)]
+
+    try:
+        outputs = in_batches(call, images)
+    finally:
+        for (_, each), original in zip(layers, before, strict=True):
+            each.call = original
+    return Outputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
+
+
+def _image_sets(model: Any) -> list[list[Array]]:
+    """Return random images as a camera gives them, and as a model without rescaling takes them."""
+    random = np.random.default_rng(SEED)
+    sides = [
+        [OPEN_SIDE if s is None else int(s) for s in tensor.shape[1:]] for tensor in model.inputs
+    ]
+    values = sum(math.prod(each) for each in sides)
+    count = min(MOST_IMAGES, max(LEAST_IMAGES, VALUES_OF_IMAGES // values))
+    shapes = [(count, *each) for each in sides]
+    pixels = [random.integers(0, 256, shape).astype(np.float32) for shape in shapes]
+    if _rescales(model):
+        return [pixels]
+    return [pixels, [random.uniform(0, 1, shape).astype(np.float32) for shape in shapes]]
+
+
+def _rescales(model: Any) -> bool:
+    """Tell whether pixels are scaled before the first layer that has a kernel."""
+    for layer in model._flatten_layers(include_self=False):
+        if type(layer).__name__ in ("Rescaling", "Normalization"):
+            return True
+        if "Conv" in type(layer).__name__ or type(layer).__name__ == "Dense":
+            return False
+    return False
+
+
+def _largest(expected: Sequence[Array], found: Sequence[Array]) -> tuple[float, bool]:
+    """Return the largest difference of outputs, and whether all are small for their size."""
+    if [each.shape for each in expected] != [each.shape for each in found]:
+        return float("inf"), False
+    largest, is_near = 0.0, True
+    for one, other in zip(expected, found, strict=True):
+        difference = _difference(one, other)
+        scale = max(1.0, float(np.abs(one).max(initial=0)))
+        largest = max(largest, difference)
+        is_near &= difference <= LARGEST_DIFFERENCE * scale
+    return largest, is_near
+
+
+def _difference(one: Array, other: Array) -> float:
+    """Return the largest difference of two arrays; NaN and infinity equal themselves."""
+    if one.shape != other.shape:
+        return float("inf")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(one - other)[~same]
+    return float(difference.max()) if np.isfinite(difference).all() else float("inf")
+
+
+def _differences(
+    expected: Mapping[str, Array], found: Mapping[str, Array]
+) -> list[tuple[str, float]]:
+    """Return each layer that both recorded, in order, and its difference relative to its size."""
+    both = [(path, one, found[path]) for path, one in expected.items() if path in found]
+    return [
+        (path, _difference(one, other) / max(float(np.abs(one).max(initial=0)), 1e-3))
+        for path, one, other in both
+    ]
+
+
+def _not_equal(path: Path, difference: float, places: list[tuple[str, float]]) -> InputError:
+    first = next((each for each in places if each[1] > LARGEST_LAYER_DIFFERENCE), None)
+    where = f"; the first layer that differs is {short_name(first[0])}" if first else ""
+    return InputError(
+        str(path),
+        f"the model rebuilt in tf-keras differs from the original by {difference:.2g}{where}",
+        accepted=f"differences up to {LARGEST_DIFFERENCE}",
+        remedy="replace that layer in Keras 3 by one that both have" if first else "report this",
+    )

@@ -1,0 +1,149 @@
+"""The weights of a Keras 3 archive: plain float32 arrays, as they lie in its HDF5 file.
+
+HDF5 can point anywhere: at other files, at other places of this one, at data that is computed, at
+sizes that nothing is stored for. All of that is refused before a value is read.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.text import short_name
+from edgecv.formats.keras.allowlist import join
+
+Array = NDArray[np.float32]
+VALUES = "vars"
+DEEPEST = 64
+MOST_OBJECTS = 200_000
+
+
+class UnusableWeights(Exception):
+    """The file is not as Keras writes it. The message says what is found, and where."""
+
+
+class Weights:
+    """The open weights file: each layer's arrays by its group, and which were not asked for."""
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise UnusableWeights(f"is no HDF5 file: {error}") from None
+        self._asked: set[str] = set()
+        try:
+            self.datasets = _checked(self._file, path.stat().st_size)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            self._file.close()
+            raise UnusableWeights(f"is a damaged HDF5 file: {error}") from None
+        except UnusableWeights:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def place(self, group: str, name: str) -> str:
+        """Return the group of a layer: named by its class, or by the layer itself."""
+        folder, _, last = group.rpartition("/")
+        by_name = join(folder, name)
+        if group in self._file or last == name or by_name not in self._file:
+            return group
+        return by_name
+
+    def shapes(self, group: str) -> list[tuple[int, ...]]:
+        """Return the shapes of a layer's arrays, in order."""
+        return [self.datasets[name].shape for name in self._numbered(group)]
+
+    def arrays(self, group: str) -> list[Array]:
+        """Return a layer's arrays, in order: float32, as stored."""
+        found = []
+        for name in self._numbered(group):
+            self._asked.add(name)
+            dataset = self.datasets[name]
+            if dataset.dtype.kind == "f" and dataset.dtype.itemsize != 4:
+                raise UnusableWeights(f"{name} is {dataset.dtype}, not float32")
+            found.append(np.asarray(dataset[()], np.float32))
+        return found
+
+    def left_over(self) -> list[str]:
+        """Return arrays of layers that nothing asked for.
+
+        Seeds of random layers, optimizers and metrics lie beside ``layers``, not right in them.
+        """
+        return [short_name(name) for name in self.datasets if self._is_left_over(name)]
+
+    def _is_left_over(self, name: str) -> bool:
+        folders = name.split("/")[:-2]
+        of_a_layer = len(folders) % 2 == 0 and {*folders[::2]} == {"layers"}
+        return of_a_layer and name not in self._asked
+
+    def _numbered(self, group: str) -> list[str]:
+        prefix = f"{group}/{VALUES}/"
+        numbers = sorted(
+            (name.removeprefix(prefix) for name in self.datasets if name.startswith(prefix)),
+            key=lambda number: (len(number), number),
+        )
+        if numbers != [str(number) for number in range(len(numbers))]:
+            raise UnusableWeights(f"{group} holds {', '.join(map(short_name, numbers))}")
+        return [f"{prefix}{number}" for number in numbers]
+
+
+def _checked(file: Any, file_bytes: int) -> dict[str, Any]:
+    """Return all datasets by name, each plain and stored in full."""
+    datasets = {}
+    stored = 0
+    for name, found in _objects(file):
+        _check_dataset(name, found)
+        stored += found.nbytes
+        if stored > file_bytes:
+            raise UnusableWeights(f"{short_name(name)} is larger than the file")
+        datasets[name] = found
+    return datasets
+
+
+def _objects(file: Any) -> Iterator[tuple[str, Any]]:
+    """Walk the groups; give the datasets. Only plain links are followed, and each object once."""
+    import h5py
+
+    seen: set[int] = set()
+    waiting = [("", file, 0)]
+    while waiting:
+        place, group, depth = waiting.pop()
+        for key in group:
+            name = join(place, key)
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UnusableWeights(f"{short_name(name)} points somewhere else")
+            found = group[key]
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen or depth > DEEPEST or len(seen) > MOST_OBJECTS:
+                raise UnusableWeights(f"{short_name(name)} is in more than one place")
+            seen.add(address)
+            if isinstance(found, h5py.Group):
+                waiting.append((name, found, depth + 1))
+            elif isinstance(found, h5py.Dataset):
+                yield name, found
+            else:
+                raise UnusableWeights(f"{short_name(name)} is neither a group nor an array")
+
+
+def _check_dataset(name: str, dataset: Any) -> None:
+    if dataset.is_virtual or dataset.external:
+        raise UnusableWeights(f"{short_name(name)} lies in another file")
+    if dataset.shape is None or dataset.dtype.kind not in "fiub" or dataset.dtype.subdtype:
+        raise UnusableWeights(f"{short_name(name)} holds {dataset.dtype}, not numbers")
+    if dataset.id.get_storage_size() != dataset.nbytes:
+        raise UnusableWeights(f"{short_name(name)} is not stored as plain numbers")

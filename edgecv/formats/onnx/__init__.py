@@ -1,0 +1,1 @@
+"""The ONNX format: export, quantize, run, inspect."""

@@ -1,0 +1,71 @@
+"""Chooses between quantized models by running them: which is faster here, which is right."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.records import Images
+from edgecv.system.isolation import Worker
+
+DEFAULT, OTHER = "uint8", "int8"
+BUDGET_S = 0.6
+CLEARLY_FASTER = 0.95
+MOST_BLOCKS = 0.75
+CLEARLY_WORSE = 0.02
+"""int8 is faster where its time over that of uint8 is below 0.95 in three blocks of four, and uint8
+is worse where it is two points less like float32. Both are wider than the noise, because two
+exports on one machine should give the same bytes."""
+
+
+def choose(
+    contents: dict[str, bytes], reference: bytes, images: Images, where: str
+) -> tuple[str, str]:
+    """Return which type of activations to take, "uint8" or "int8", and why, as a sentence.
+
+    ``contents``: the model with each; ``reference``: the same model in float32; ``images``: uint8
+    (N, H, W, C). uint8 it is, unless int8 is clearly faster or uint8 clearly less right. Raises
+    RuntimeFailure where ONNX Runtime cannot run the one with uint8.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="edgecv-onnx-") as folder,
+        Worker("onnxruntime", threads=1) as worker,
+    ):
+        paths = {}
+        for name, content in {**contents, "float32": reference}.items():
+            paths[name] = Path(folder) / f"{name} of {where}"
+            paths[name].write_bytes(content)
+        classes = {
+            name: worker.predict(paths[name], images).argmax(axis=1)
+            for name in ("float32", DEFAULT)
+        }
+        try:
+            classes[OTHER] = worker.predict(paths[OTHER], images).argmax(axis=1)
+            blocks = worker.time_interleaved(
+                [paths[name] for name in contents], images[:1], budget_s=BUDGET_S
+            )
+        except RuntimeFailure as failure:
+            return DEFAULT, f"activations {DEFAULT}: with {OTHER}, {failure.found}"
+    agreement = {name: float(np.mean(classes[name] == classes["float32"])) for name in contents}
+    medians = {name: np.median(blocks[paths[name]], axis=1) for name in contents}
+    ratio = float(np.quantile(medians[OTHER] / medians[DEFAULT], MOST_BLOCKS))
+    chosen = better(ratio, agreement[OTHER] - agreement[DEFAULT])
+    facts = {
+        name: f"{np.median(medians[name]) / 1000:.0f} us and {agreement[name]:.1%} like float32"
+        for name in contents
+    }
+    other = OTHER if chosen == DEFAULT else DEFAULT
+    return chosen, f"activations {chosen}: {facts[chosen]}, against {facts[other]} with {other}"
+
+
+def better(time_ratio: float, agreement_gain: float) -> str:
+    """Return which to take, from int8's time over that of uint8, and its agreement above it.
+
+    >>> better(0.97, 0.0), better(0.8, 0.0), better(0.8, -0.05), better(2.0, 0.05)
+    ('uint8', 'int8', 'uint8', 'int8')
+    """
+    if agreement_gain > CLEARLY_WORSE:
+        return OTHER
+    is_faster = time_ratio < CLEARLY_FASTER and agreement_gain >= -CLEARLY_WORSE
+    return OTHER if is_faster else DEFAULT

@@ -1,0 +1,87 @@
+"""ONNX."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from edgecv.core.plugins import Exporter
+from edgecv.core.records import Artifact, Format, Images
+from edgecv.formats.export_checks import check_calibration, check_io, check_model, check_precision
+from edgecv.formats.exported_layers import (
+    has_shared_weights,
+    one_scale_note,
+    read_layers,
+    unnamed_layers,
+)
+from edgecv.formats.onnx.activation_type import choose
+from edgecv.formats.onnx.adapt import OnnxNetwork
+from edgecv.formats.onnx.canonical import serialized
+from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
+from edgecv.formats.onnx.convert import convert
+from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
+from edgecv.formats.weights_check import prove_weights
+from edgecv.system.storage import describe, write_bytes
+
+
+class Onnx(Exporter):
+    """Writes .onnx files for ONNX Runtime, with an open batch."""
+
+    name: ClassVar[str] = "onnx"
+    format: ClassVar[Format] = "onnx"
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
+    precision: Literal["float32", "int8"]
+    """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the
+    machine that exports), bytes in."""
+
+    io: Literal["uint8", "int8", "float32"] | None = None
+    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
+    128; float32, pixels of 0..255, and it gives float32."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_possible(cls, precision: Any) -> Any:
+        return check_precision(precision, cls.precisions)
+
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        return check_io(self)
+
+    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+        """Convert ``model``, prove that the types are those asked for, and write ``path``.
+
+        ``model``: of Keras, or an OnnxNetwork, which is one already.
+        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8.
+        """
+        where = path.name
+        is_foreign = isinstance(model, OnnxNetwork)
+        shape = model.shape if is_foreign else check_model(model, where)
+        if self.is_calibrated:
+            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        converted = model.model() if is_foreign else convert(model, shape, where)
+        shared = not is_foreign and has_shared_weights(model)
+        notes = one_scale_note(model, self.precision) if shared else ()
+        if self.precision == "float32":
+            prove_float(converted, where)
+        else:
+            converted, chosen = self._quantize(converted, calibration, where, shared=shared)
+            notes = (*chosen, *notes)
+        kernels = kernels_in(converted)
+        if not is_foreign:
+            prove_weights(model, kernels, self.format, where)
+        write_bytes(path, serialized(converted))
+        layers = unnamed_layers(kernels) if is_foreign else read_layers(model, kernels)
+        return describe(
+            path, format=self.format, precision=self.precision, notes=notes, layers=layers
+        )
+
+    def _quantize(
+        self, converted: Any, calibration: Images, where: str, *, shared: bool
+    ) -> tuple[Any, tuple[str, ...]]:
+        io = self.io or "uint8"
+        quantizer = Quantizer(converted, calibration, where, shared=shared, io=io)
+        candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
+        kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
+        contents = {kind: serialized(model) for kind, model in candidates.items()}
+        chosen, reason = choose(contents, serialized(converted), calibration, where)
+        return candidates[chosen], (reason, *kernels[chosen])

@@ -1,0 +1,259 @@
+"""ONNX Runtime on the CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.plugins import Runtime, Watcher
+from edgecv.core.quantization import Stored
+from edgecv.core.records import Activation, Executed, Format, Images, Predictions, TensorFacts
+from edgecv.formats.image_input import OPEN
+from edgecv.formats.onnx.execution import activations, executed, watcher
+from edgecv.formats.onnx.quantized_ends import quantization_in, refuse_external_data
+from edgecv.formats.onnx.stored_weights import Tables
+from edgecv.formats.pixel_transform import Pixels
+from edgecv.formats.tensors import (
+    check_finite,
+    check_images,
+    classes_of,
+    decode_output,
+    facts_of,
+    one_line,
+    run_slices,
+)
+
+TYPES = ("float32", "float16", "uint8", "int8")
+OUTPUT_TYPES = (*TYPES, "float64")
+NAMES = {"float": "float32", "double": "float64"}
+"""What numpy calls the types that ONNX Runtime calls otherwise."""
+Optimization = Literal["none", "basic", "extended", "all"]
+LEVELS: dict[Optimization, str] = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+ERRORS_ONLY = 3
+
+
+class OnnxRuntime(Runtime):
+    """Runs ONNX files with ONNX Runtime on the CPU."""
+
+    name: ClassVar[str] = "onnxruntime"
+    format: ClassVar[Format] = "onnx"
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+
+    optimization: Optimization = "all"
+    """How far the graph is rewritten before it runs."""
+
+    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "OnnxRuntimeSession":
+        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+        return OnnxRuntimeSession(path, threads, reading, self.optimization)
+
+    def executed(self, path: Path, image: Images) -> list[Executed]:
+        """Return the operators that are left after optimization, with times by its profiler."""
+        session = self.open(path, 1)
+        check_images(path, session.facts, image)
+        return executed(session.make_session, {session.facts.input.name: session.encode(image[:1])})
+
+    def activations(self, path: Path, images: Images) -> list[Activation]:
+        """Return what each operator gives for some images, without any optimization."""
+        session = OnnxRuntimeSession(path, 1, AS_IT_SAYS, "none")
+        check_images(path, session.facts, images)
+        name, encode = session.facts.input.name, session.encode
+        feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
+        return activations(session.make_session, session.content, feeds)
+
+    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+        """Return what the file stores, even where it is refused: the graph may say why."""
+        import onnx
+
+        try:
+            session = self.open(path, 1, reading)
+        except RuntimeFailure:
+            model = onnx.ModelProto.FromString(path.read_bytes())
+            return Tables(model).stored(Pixels(None, (1, 1, 1)))
+        model = onnx.ModelProto.FromString(session.content)
+        return Tables(model).stored(Pixels(session.encode, session.facts.image))
+
+    def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
+        """Return what gives the extremes of each point, on batches of what the file takes."""
+        session = self.open(path, threads, reading)
+        size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
+        watch = watcher(session.make_session, session.content, threads, size)
+        return lambda images: watch(session.facts.input.name, session.encode(images))
+
+
+class OnnxRuntimeSession:
+    """One ONNX file, opened.
+
+    An integer tensor's scale and zero point are read from the file's metadata:
+    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``; where it has
+    none, from the operator that dequantizes the input or quantizes the output.
+
+    Predictions run one image at a time (or the file's own fixed batch), several at once, each on
+    one thread: that costs a fifth more than a batch of 32 and the answers cannot depend on the
+    number of threads or on an image's neighbours.
+    """
+
+    def __init__(
+        self, path: Path, threads: int, reading: Reading, optimization: Optimization = "all"
+    ) -> None:
+        self._path = path
+        self._optimization = optimization
+        self._threads = threads
+        try:
+            # Bytes, not the path: then ONNX Runtime cannot map files that lie beside this one.
+            self.content = path.read_bytes()
+        except OSError as error:
+            raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
+        refuse_external_data(path, self.content)
+        self._session = self.make_session(threads=1)
+        ends = self._end("input"), self._end("output")
+        self.facts, self.encode = facts_of(path, *ends, reading, TYPES, OUTPUT_TYPES)
+        batch = self.facts.input.shape[0]
+        self._batch = 1 if batch == OPEN else batch
+        given = self.facts.output
+        says_all = len(given.shape) > 1 and OPEN not in given.shape[1:]
+        shape = given.shape if says_all else self._shape_of_an_answer()
+        self._classes = classes_of(path, given, shape)
+
+    def _shape_of_an_answer(self) -> tuple[int, ...]:
+        black = np.zeros((self._batch, *self.facts.image), np.uint8)
+        taken, given = self.facts.input.name, self.facts.output.name
+        (answer,) = self._session.run([given], {taken: self.encode(black)})
+        return tuple(answer.shape)
+
+    def predict(self, images: Images) -> Predictions:
+        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
+        check_images(self._path, self.facts, images)
+        values = np.empty((len(images), self._classes), self.facts.output.type)
+        runner = self._runner(images, values)
+        run_slices([runner] * self._threads, len(images), multiple=self._batch)
+        return check_finite(self._path, decode_output(self.facts.output, values))
+
+    def single_call(self, image: Images) -> Callable[[], object]:
+        """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
+
+        A file with a fixed batch is run on a whole batch: that is what one answer costs it.
+        """
+        check_images(self._path, self.facts, image)
+        return self._bound(self._padded(image[:1]))
+
+    def batch_call(self, images: Images) -> Callable[[], object]:
+        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
+
+        Raises RuntimeFailure where the file's batch is fixed at another number.
+        """
+        check_images(self._path, self.facts, images)
+        if self.facts.input.shape[0] not in (OPEN, len(images)):
+            raise RuntimeFailure(
+                str(self._path),
+                f"its batch is fixed at {self._batch}, and {len(images)} images were given",
+                accepted=f"a batch of {self._batch}",
+            )
+        return self._bound(self.encode(images))
+
+    def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
+        import onnxruntime
+
+        session = self.make_session(self._threads) if self._threads > 1 else self._session
+        binding = session.io_binding()
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
+        binding.bind_ortvalue_input(self.facts.input.name, value)
+        binding.bind_output(self.facts.output.name, "cpu")
+        return lambda: session.run_with_iobinding(binding)
+
+    def _runner(self, images: Images, values: NDArray[Any]) -> Callable[[slice], None]:
+        taken, given = self.facts.input.name, [self.facts.output.name]
+
+        def run(part: slice) -> None:
+            for start in range(part.start, part.stop, self._batch):
+                stop = min(start + self._batch, part.stop)
+                answer = self._session.run(given, {taken: self._padded(images[start:stop])})[0]
+                if answer.shape[:1] != (self._batch,) or answer[0].size != self._classes:
+                    raise RuntimeFailure(
+                        str(self._path),
+                        f"it answers {list(answer.shape)} for {self._batch} images",
+                        accepted=f"{[self._batch, self._classes]}, as it declares",
+                    )
+                values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
+
+        return run
+
+    def _padded(self, images: Images) -> NDArray[Any]:
+        missing = self._batch - len(images)
+        if missing:
+            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
+        return self.encode(images)
+
+    def make_session(
+        self, threads: int, *, content: bytes | None = None, profile: Path | None = None
+    ) -> Any:
+        """Return a session of this file, or of ``content``; ``profile``: where a profile goes."""
+        import onnxruntime
+
+        # Worker threads spin between runs by default. Left so: without spinning, two threads ran
+        # 60% slower, and a neighbour in the same process was not slowed by it.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = getattr(levels, LEVELS[self._optimization])
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
+        try:
+            return onnxruntime.InferenceSession(
+                content or self.content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  its errors have no base class of their own
+            raise RuntimeFailure(
+                str(self._path), f"ONNX Runtime refused it: {one_line(error)}"
+            ) from None
+
+    def _end(self, kind: str) -> TensorFacts:
+        tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
+        if len(tensors) != 1:
+            names = ", ".join(tensor.name for tensor in tensors)
+            raise RuntimeFailure(
+                str(self._path),
+                f"it has {len(tensors)} {kind}s" + (f": {names}" if names else ""),
+                accepted=f"exactly one {kind}",
+            )
+        (tensor,) = tensors
+        element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
+        element = NAMES.get(element, element)
+        scale, zero_point = None, None
+        if element in ("uint8", "int8"):
+            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+            scale, zero_point = _declared(self._path, kind, metadata)
+            if scale is None:
+                scale, zero_point = quantization_in(self.content, kind)
+        return TensorFacts(
+            name=tensor.name,
+            shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),
+            type=element,
+            scale=scale,
+            zero_point=zero_point,
+        )
+
+
+def _declared(
+    path: Path, kind: str, metadata: dict[str, str]
+) -> tuple[float, int] | tuple[None, None]:
+    scale_key, zero_point_key = f"edgecv.{kind}_scale", f"edgecv.{kind}_zero_point"
+    if scale_key not in metadata:
+        return None, None
+    try:
+        return float(metadata[scale_key]), int(metadata.get(zero_point_key, "0"))
+    except ValueError as error:
+        raise RuntimeFailure(
+            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {one_line(error)}"
+        ) from None

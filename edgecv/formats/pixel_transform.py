@@ -1,0 +1,79 @@
+"""What becomes of a pixel's bytes on their way into a network, as one matrix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.records import Images, Shape
+
+FULL = 255
+GREYS = (1, 64, 129)
+
+
+class Pixels:
+    """What a pixel's bytes b have become: ``matrix[:, :-1] @ b + matrix[:, -1]``.
+
+    ``encode``: what makes a file's input of images, None where the file cannot be opened.
+    """
+
+    def __init__(self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape) -> None:
+        self.matrix: NDArray[np.float64] | None = None
+        if encode is not None:
+            self._probe(encode, shape)
+
+    def _probe(self, encode: Callable[[Images], NDArray[Any]], shape: Shape) -> None:
+        channels = shape[2]
+
+        def encoded(pixel: NDArray[Any]) -> NDArray[np.float64]:
+            image = np.broadcast_to(pixel.astype(np.uint8), (1, *shape))
+            return _first_pixel(encode(np.ascontiguousarray(image)), channels)
+
+        black = encoded(np.zeros(channels))
+        full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
+        slopes = (full - black[:, np.newaxis]) / FULL
+        self.matrix = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
+        # Where the input itself rounds, two points say too little of what is between them.
+        for grey in GREYS:
+            between = black + slopes @ np.full(channels, grey)
+            if not np.allclose(encoded(np.full(channels, grey)), between, rtol=1e-5, atol=1e-6):
+                self.lose()
+                return
+
+    def multiply(self, factor: NDArray[Any]) -> None:
+        """Follow a product with one number, or one a channel."""
+        vector = self._vector(factor)
+        if vector is not None and self.matrix is not None:
+            self.matrix = self.matrix * vector[:, np.newaxis]
+
+    def add(self, term: NDArray[Any]) -> None:
+        """Follow a sum with one number, or one a channel."""
+        vector = self._vector(term)
+        if vector is not None and self.matrix is not None:
+            self.matrix = self.matrix.copy()
+            self.matrix[:, -1] += vector
+
+    def lose(self) -> None:
+        """Give up: what happens to the pixels is not a product and a sum."""
+        self.matrix = None
+
+    def _vector(self, values: NDArray[Any]) -> NDArray[np.float64] | None:
+        if self.matrix is None:
+            return None
+        flat = np.asarray(values, np.float64).ravel()
+        if flat.size not in (1, len(self.matrix)):
+            self.lose()
+            return None
+        return np.array(np.broadcast_to(flat, (len(self.matrix),)))
+
+    @property
+    def found(self) -> NDArray[np.float32] | None:
+        """The matrix, float32 (channels, channels + 1)."""
+        return None if self.matrix is None else self.matrix.astype(np.float32)
+
+
+def _first_pixel(encoded: NDArray[Any], channels: int) -> NDArray[np.float64]:
+    image = encoded[0].astype(np.float64)
+    is_last = image.shape[-1] == channels
+    return np.array(image[0, 0, :] if is_last else image[:, 0, 0])

@@ -1,0 +1,155 @@
+"""A graph of TensorFlow as one tf-keras layer: what a SavedModel becomes.
+
+The graph stands in the layer's configuration, its weights are the layer's own. It may hold only
+operations that compute: a file of such a layer is as harmless as one of standard layers, however
+it came about.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import short_name
+from edgecv.models.tf import compile_function, load_tensorflow
+
+CLASS, PACKAGE = "FrozenGraph", "edgecv"
+REGISTERED = f"{PACKAGE}>{CLASS}"
+OPERATIONS = frozenset(
+    """
+    Placeholder Const Identity IdentityN NoOp StopGradient PreventGradient CheckNumerics
+    Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D BiasAdd MatMul BatchMatMul BatchMatMulV2
+    BatchMatMulV3 Einsum
+    FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LRN L2Loss
+    Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Sigmoid Tanh Softmax LogSoftmax Erf
+    AvgPool MaxPool MaxPoolV2 Mean Max Min Sum Prod All Any
+    Add AddV2 AddN Sub Mul Div RealDiv FloorDiv FloorMod Mod DivNoNan MulNoNan
+    Neg Abs Sign Square SquaredDifference Sqrt Rsqrt Reciprocal Exp Expm1 Log Log1p Pow
+    Maximum Minimum ClipByValue Floor Ceil Round Rint Sin Cos
+    Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot Select
+    SelectV2 Where ArgMax ArgMin TopKV2 Cast
+    Shape ShapeN Size Rank Reshape Squeeze ExpandDims Transpose Concat ConcatV2 Split SplitV Pack
+    Unpack Slice StridedSlice Gather GatherV2 GatherNd Tile BroadcastTo BroadcastArgs Fill Range
+    ZerosLike OnesLike Pad PadV2 MirrorPad ReverseV2 OneHot Cumsum
+    ResizeBilinear ResizeNearestNeighbor ResizeBicubic ResizeArea CropAndResize AdjustContrastv2
+    RGBToHSV HSVToRGB SpaceToDepth DepthToSpace SpaceToBatchND BatchToSpaceND
+    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
+    """.split()
+)
+"""They take tensors and give tensors: none opens a file, calls Python or keeps a state."""
+LARGEST_CONSTANT = 2**26
+
+
+def graph_of(text: str, where: str) -> Any:
+    """Read a graph. Raises InputError where it is none, or does more than compute."""
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    tensorflow, _ = load_tensorflow()
+    graph = tensorflow.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(base64.b64decode(text, validate=True))
+    except (DecodeError, binascii.Error, ValueError, TypeError) as error:
+        raise InputError(where, f"holds a damaged graph: {short_name(error)}") from None
+    check_graph(graph, where)
+    return graph
+
+
+def check_graph(graph: Any, where: str) -> None:
+    """Raise InputError where a graph does more than compute."""
+    others = sorted({node.op for node in graph.node} - OPERATIONS)
+    if others or graph.library.function:
+        names = ", ".join(map(short_name, others)) or "functions of its own"
+        raise InputError(
+            where,
+            f"its graph holds {names}",
+            accepted="operations that compute, and that TFLite and ONNX have too",
+            remedy="export the model without them, or give it as .keras or .h5",
+        )
+    constants = (node for node in graph.node if "value" in node.attr)
+    for node in constants:
+        sides = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
+        count = 1
+        for side in sides:
+            count *= side
+        if count > LARGEST_CONSTANT:
+            raise InputError(where, f"its graph holds a constant of shape {sides}")
+
+
+@cache
+def frozen_graph_layer() -> Any:
+    """Return the class of the layer, known to tf-keras from now on."""
+    _, keras = load_tensorflow()
+
+    @keras.saving.register_keras_serializable(PACKAGE, CLASS)
+    class FrozenGraph(keras.layers.Layer):  # type: ignore[misc,name-defined]
+        """Runs a graph: float32 (N, H, W, C) -> float32 (N, K).
+
+        ``entering`` and ``leaving`` are its tensors; ``variables`` the shape of each weight, by
+        the name of the node that stands for it.
+        """
+
+        def __init__(
+            self,
+            graph: str,
+            entering: str,
+            leaving: str,
+            variables: Mapping[str, Sequence[int]],
+            **options: Any,  # name, dtype and so on: what Keras gives to all layers
+        ) -> None:
+            super().__init__(**options)
+            self._text, self._ends, self._shapes = graph, (entering, leaving), dict(variables)
+            self._graph = graph_of(graph, self.name)
+            self._run = compile_function(self._imported, autograph=False)
+            self._values: list[Any] = []
+
+        def build(self, input_shape: Any) -> None:
+            self._values = [
+                self.add_weight(f"variable_{number}", tuple(shape), trainable=False)
+                for number, shape in enumerate(self._shapes.values())
+            ]
+            super().build(input_shape)
+
+        def call(self, images: Any) -> Any:
+            return self._run(images)
+
+        def _imported(self, images: Any) -> Any:
+            tensorflow, _ = load_tensorflow()
+            entering, leaving = self._ends
+            names = (f"{name}:0" for name in self._shapes)
+            values = (tensorflow.convert_to_tensor(value) for value in self._values)
+            given = {entering: images, **dict(zip(names, values, strict=True))}
+            (result,) = tensorflow.graph_util.import_graph_def(
+                self._graph, input_map=given, return_elements=[leaving], name=""
+            )
+            return result
+
+        def get_config(self) -> dict[str, Any]:
+            entering, leaving = self._ends
+            return {
+                **super().get_config(),
+                "graph": self._text,
+                "entering": entering,
+                "leaving": leaving,
+                "variables": self._shapes,
+            }
+
+    return FrozenGraph
+
+
+def frozen_graph_model(
+    graph: Any, ends: tuple[str, str], values: Mapping[str, Any], shape: Sequence[int], name: str
+) -> Any:
+    """Return a tf-keras model of one layer: the graph, its weights, images of ``shape``."""
+    _, keras = load_tensorflow()
+    image = keras.Input(tuple(shape), name="image")
+    layer = frozen_graph_layer()(
+        base64.b64encode(graph.SerializeToString(deterministic=True)).decode(),
+        *ends,
+        {key: list(value.shape) for key, value in values.items()},
+        name=name,
+    )
+    model = keras.Model(image, layer(image))
+    layer.set_weights(list(values.values()))
+    return model

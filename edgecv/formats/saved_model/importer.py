@@ -1,0 +1,144 @@
+"""SavedModel folders: their serving function, frozen into a graph that only computes.
+
+Loading one can run whatever its author put in, so it always needs ``--trust-model``. There are no
+layers in it to train: it can be quantized and converted, and that is all.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Importer
+from edgecv.core.text import short_name
+from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
+from edgecv.formats.trust import MEANS, Trust
+from edgecv.models.tf import load_tensorflow
+
+SERVING = "serving_default"
+STANDARD = Trust()
+
+
+class SavedModelFolder(Importer):
+    """Folders of TensorFlow's SavedModel: to quantize and convert, not to train."""
+
+    name: ClassVar[str] = "saved_model"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    has_layers: ClassVar[bool] = False
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Tell by the file that each of them holds."""
+        return (path / "saved_model.pb").is_file()
+
+    def check_trust(self, path: Path, trust: Trust) -> None:
+        """Raise InputError without ``--trust-model``."""
+        if not trust.everything:
+            raise InputError(
+                str(path),
+                "is a SavedModel: it can write files and run operations of its author's choosing"
+                " while it is converted",
+                remedy=f"give --trust-model if you trust its author: {MEANS};"
+                " or give the model as .keras or .h5",
+            )
+
+    def load(self, path: Path, trust: Trust = STANDARD) -> Any:
+        """Return a tf-keras model of one layer, which is the folder's serving function."""
+        self.check_trust(path, trust)
+        tensorflow, _ = load_tensorflow()
+        try:
+            loaded = tensorflow.saved_model.load(str(path))
+        except Exception as error:  # what TensorFlow raises has no base class short of this
+            raise InputError(
+                str(path), f"TensorFlow cannot read it: {short_name(error)}"
+            ) from error
+        serving = _serving(path, loaded.signatures)
+        shape = _image_shape(path, serving)
+        graph, ends = _frozen(path, serving)
+        values = _variables(graph, [each.numpy() for each in serving.variables])
+        check_graph(graph, str(path))
+        return frozen_graph_model(graph, ends, values, shape, "saved_model")
+
+    def load_with_notes(self, path: Path, trust: Trust = STANDARD) -> tuple[Any, tuple[str, ...]]:
+        """Return the model, and what is known of it."""
+        note = "from a SavedModel: its serving function as one graph, which has no layers to train"
+        return self.load(path, trust), (note,)
+
+    def keeps_its_format(self, path: Path) -> bool:
+        """Tell that it does not: it is kept as a file of one layer."""
+        return False
+
+
+def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
+    """Return the function that serves one image to one row of numbers."""
+    names = sorted(signatures)
+    if not names or (SERVING not in names and len(names) > 1):
+        raise InputError(
+            str(path),
+            f"has the signatures {', '.join(names)}" if names else "has no serving signature",
+            accepted=f"one, called {SERVING}",
+            remedy="save it with model.export(folder)",
+        )
+    serving = signatures[SERVING if SERVING in names else names[0]]
+    _, inputs = serving.structured_input_signature
+    outputs = serving.structured_outputs
+    for kind, found in (("inputs", inputs), ("outputs", outputs)):
+        if len(found) != 1:
+            raise InputError(
+                str(path), f"has {len(found)} {kind}: {', '.join(sorted(found))}", accepted="one"
+            )
+    return serving
+
+
+def _image_shape(path: Path, serving: Any) -> Sequence[int]:
+    """Return height, width and channels of what the function takes."""
+    ((name, tensor),) = serving.structured_input_signature[1].items()
+    sides = tuple(tensor.shape) if tensor.shape.rank is not None else ()
+    is_image = len(sides) == 4 and sides[0] is None and None not in sides[1:]
+    if not is_image or sides[3] not in (1, 3) or tensor.dtype.name != "float32":
+        raise InputError(
+            str(path),
+            f'its input "{name}" is {tensor.dtype.name} of shape {sides}',
+            accepted="float32 of shape (None, height, width, channels), with 1 or 3 channels",
+            remedy="export it with a fixed image size, channels last, and an open batch",
+        )
+    return sides[1:]
+
+
+def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str]]:
+    """Return the function as a graph without variables or calls, and its two ends."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        frozen = convert_variables_to_constants_v2(serving)
+    except Exception as error:  # what TensorFlow raises has no base class short of this
+        raise InputError(str(path), f"cannot be frozen: {short_name(error)}") from error
+    return frozen.graph.as_graph_def(), (frozen.inputs[0].name, frozen.outputs[0].name)
+
+
+def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:
+    """Make the constants that were variables into places for weights again; return their values.
+
+    A constant is known by its value: of two that are equal, either may be taken for the variable.
+    """
+    tensorflow, _ = load_tensorflow()
+    waiting = [np.asarray(each) for each in variables]
+    values: dict[str, Any] = {}
+    for node in graph.node:
+        if node.op != "Const" or node.attr["dtype"].type != tensorflow.float32.as_datatype_enum:
+            continue
+        value = tensorflow.make_ndarray(node.attr["value"].tensor)
+        place = next((n for n, each in enumerate(waiting) if _equal(each, value)), None)
+        if place is None:
+            continue
+        values[node.name] = waiting.pop(place)
+        node.op = "Placeholder"
+        node.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+        del node.attr["value"]
+    return values
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(one.dtype == other.dtype and one.shape == other.shape and (one == other).all())

@@ -1,0 +1,150 @@
+"""What all runtimes share: which tensors can be used, what comes out, work between threads."""
+
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_spec import Reading
+from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
+from edgecv.core.text import printable
+from edgecv.formats.image_input import image_of, pixel_encoder, preprocessing_of
+
+LARGEST_SLICE = 64
+
+
+def facts_of(
+    path: Path,
+    taken: TensorFacts,
+    given: TensorFacts,
+    reading: Reading,
+    input_types: Sequence[str],
+    output_types: Sequence[str],
+) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
+    """Return the facts of a file that takes an image, and what makes its input of images.
+
+    Raises RuntimeFailure where it takes something else, or of a type that is not known.
+    """
+    layout, image = image_of(path, taken, reading)
+    for tensor, types in ((taken, input_types), (given, output_types)):
+        _check_type(path, tensor, types)
+    if np.dtype(given.type).kind != "f" and given.scale is None:
+        _refuse_without_scale(path, given)
+    # Bytes need no scale: an image is bytes. Any other integer says nothing without one.
+    if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
+        _refuse_without_scale(path, taken)
+    asked, notes = preprocessing_of(path, taken, reading, image[2])
+    if layout == "nchw":
+        notes = ("it takes channels before height and width", *notes)
+    return SessionFacts(taken, given, image, notes), pixel_encoder(taken, layout, asked, image[2])
+
+
+def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int]) -> int:
+    """Return how many numbers an output of ``shape`` holds for an image: the axis that is not 1.
+
+    Raises RuntimeFailure where it is no row of numbers.
+    """
+    sides = [length for length in shape[1:] if length != 1]
+    if len(shape) < 2 or len(sides) > 1 or min(shape[1:]) < 1:
+        raise RuntimeFailure(
+            str(path),
+            f'its output "{tensor.name}" has shape {list(shape)}',
+            accepted="one row of numbers for an image: [batch, classes]",
+        )
+    return sides[0] if sides else 1
+
+
+def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
+    if tensor.type not in types:
+        raise RuntimeFailure(
+            str(path), f'its tensor "{tensor.name}" is {tensor.type}', accepted=", ".join(types)
+        )
+    if tensor.scale is None:
+        return
+    zero_point = tensor.zero_point or 0
+    limits = np.iinfo(tensor.type) if np.dtype(tensor.type).kind != "f" else None
+    if not (np.isfinite(tensor.scale) and tensor.scale > 0) or (
+        limits is not None and not limits.min <= zero_point <= limits.max
+    ):
+        raise RuntimeFailure(
+            str(path),
+            f'its tensor "{tensor.name}" has scale {tensor.scale} and zero point {zero_point}',
+            accepted=f"a scale above 0 and a zero point that {tensor.type} can hold",
+        )
+
+
+def _refuse_without_scale(path: Path, tensor: TensorFacts) -> None:
+    raise RuntimeFailure(
+        str(path),
+        f'its tensor "{tensor.name}" is {tensor.type} and does not say its scale',
+        accepted="float32, or an integer with a scale and a zero point",
+    )
+
+
+def check_images(path: Path, facts: SessionFacts, images: Images) -> None:
+    """Refuse images that are not uint8 of the artifact's own height, width and channels."""
+    expected = list(facts.image)
+    if images.dtype != np.uint8 or images.ndim != 4 or list(images.shape[1:]) != expected:
+        raise RuntimeFailure(
+            str(path),
+            f"it takes images of {expected}, and was given {images.dtype} {list(images.shape)}",
+            accepted=f"uint8 [images, {', '.join(map(str, expected))}]",
+        )
+
+
+def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:
+    """Return what an output's values stand for: (N, K) -> float32 (N, K)."""
+    if tensor.scale is None:
+        return values.astype(np.float32, copy=False)
+    steps = values.astype(np.float32) - np.float32(tensor.zero_point or 0)
+    return steps * np.float32(tensor.scale)
+
+
+def check_finite(path: Path, predictions: Predictions) -> Predictions:
+    """Return float32 (N, K) as it is. Raises RuntimeFailure where a number in it is not one."""
+    bad = int(np.count_nonzero(~np.isfinite(predictions).all(axis=1)))
+    if bad:
+        raise RuntimeFailure(
+            str(path), f"it gives NaN or infinity on {bad} of {len(predictions)} images"
+        )
+    return predictions
+
+
+def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple: int = 1) -> None:
+    """Give slices that cover ``count`` images to the runners, each runner in its own thread.
+
+    Every slice but the last holds a multiple of ``multiple``. Which runner gets which slice
+    depends on the machine, so a runner's answer may not depend on it.
+    """
+    size = max(1, min(LARGEST_SLICE, count // (4 * len(runners)))) // multiple * multiple
+    size = max(size, multiple)
+    waiting: queue.SimpleQueue[slice] = queue.SimpleQueue()
+    for start in range(0, count, size):
+        waiting.put(slice(start, min(start + size, count)))
+
+    def drain(runner: Callable[[slice], None]) -> None:
+        while True:
+            try:
+                part = waiting.get_nowait()
+            except queue.Empty:
+                return
+            runner(part)
+
+    if len(runners) == 1:
+        drain(runners[0])
+        return
+    with ThreadPoolExecutor(len(runners)) as pool:
+        for future in [pool.submit(drain, runner) for runner in runners]:
+            future.result()
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of a library's message, printable and at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return printable(first)[:300]

@@ -1,0 +1,107 @@
+"""The operators of a TFLite file as LiteRT holds them, and what each of them gives."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.quantization import Extremes
+from edgecv.core.records import Activation, Executed, Images
+
+DELEGATE = "DELEGATE"
+NOTHING = -1
+
+
+def executed(interpreter: Any) -> list[Executed]:
+    """Return the operators of a file, and which of them the delegate has taken."""
+    operators = interpreter._get_ops_details()
+    own = [each for each in operators if each["op_name"] != DELEGATE]
+    delegates = [each for each in operators if each["op_name"] == DELEGATE]
+    taken = {number for each in delegates for number in _covered(each, own)}
+    names = _names(interpreter)
+    return [
+        Executed(names[int(each["outputs"][0])], str(each["op_name"]), each["index"] in taken)
+        for each in own
+        if len(each["outputs"])
+    ]
+
+
+def activations(
+    interpreter: Any, encode: Callable[[Images], NDArray[Any]], images: Images
+) -> list[Activation]:
+    """Return what each operator gives, as reals, by an interpreter that keeps all tensors."""
+    operators = [each for each in interpreter._get_ops_details() if each["op_name"] != DELEGATE]
+    tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
+    (taken,) = interpreter.get_input_details()
+    made = {int(each["outputs"][0]): each for each in operators if len(each["outputs"])}
+    rows: dict[int, list[NDArray[np.float32]]] = {number: [] for number in made}
+    for index in range(len(images)):
+        interpreter.set_tensor(taken["index"], encode(images[index : index + 1]))
+        interpreter.invoke()
+        for number in made:
+            rows[number].append(_reals(tensors[number], interpreter.get_tensor(number)))
+    names = _names(interpreter)
+    return [
+        Activation(
+            name=names[number],
+            type=str(operator["op_name"]),
+            inputs=tuple(names[int(each)] for each in operator["inputs"] if int(each) in made),
+            values=np.stack(rows[number]).reshape(len(images), -1),
+        )
+        for number, operator in made.items()
+    ]
+
+
+def extremes(interpreter: Any, numbers: Sequence[int], images: NDArray[Any]) -> Extremes:
+    """Return how far some tensors go for each of some images, all of them run at once.
+
+    The interpreter keeps all tensors. Raises ValueError where a tensor is not one part an image.
+    """
+    (taken,) = interpreter.get_input_details()
+    if tuple(interpreter.get_tensor(taken["index"]).shape) != images.shape:
+        interpreter.resize_tensor_input(taken["index"], images.shape)
+        interpreter.allocate_tensors()
+    interpreter.set_tensor(taken["index"], images)
+    interpreter.invoke()
+    low = np.empty((len(images), len(numbers)), np.float32)
+    high = np.empty_like(low)
+    for place, number in enumerate(numbers):
+        values = interpreter.get_tensor(number)
+        if values.shape[:1] != (len(images),):
+            raise ValueError(f"its tensor {number} is not one part an image")
+        flat = values.reshape(len(images), -1)
+        low[:, place], high[:, place] = flat.min(axis=1), flat.max(axis=1)
+    return Extremes(low, high)
+
+
+def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:
+    """Return the operators between what a delegate takes and what it gives."""
+    producer = {int(name): each for each in operators for name in each["outputs"]}
+    stop = {int(name) for name in delegate["inputs"]}
+    waiting = [int(name) for name in delegate["outputs"]]
+    seen: set[int] = set()
+    while waiting:
+        name = waiting.pop()
+        operator = producer.get(name)
+        # What a delegate takes may also be given by it: only what it gives is followed blindly.
+        if operator is None or operator["index"] in seen:
+            continue
+        seen.add(operator["index"])
+        waiting += [int(each) for each in operator["inputs"] if int(each) not in {*stop, NOTHING}]
+    return seen
+
+
+def _names(interpreter: Any) -> dict[int, str]:
+    """Return the first of the names that a converter has joined in each tensor's."""
+    return {
+        int(each["index"]): str(each["name"]).split(";")[0]
+        for each in interpreter.get_tensor_details()
+    }
+
+
+def _reals(tensor: Any, values: NDArray[Any]) -> NDArray[np.float32]:
+    scale, zero_point = tensor["quantization"]
+    if not scale:
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -1,0 +1,145 @@
+"""TensorFlow Lite."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import field_validator, model_validator
+
+from edgecv.core.errors import StepError
+from edgecv.core.plugins import Exporter
+from edgecv.core.records import Artifact, Format, Images, Shape
+from edgecv.formats.export_checks import (
+    check_calibration,
+    check_convertible_to_int8,
+    check_io,
+    check_model,
+    check_precision,
+    first_line,
+)
+from edgecv.formats.exported_layers import has_shared_weights, one_scale_note, read_layers
+from edgecv.formats.tflite.check import kernels_in, prove
+from edgecv.formats.weights_check import prove_weights
+from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.system.isolation.heartbeat import sign_of_life
+from edgecv.system.storage import describe, write_bytes
+
+BATCH = 1
+"""Microcontrollers need fixed shapes. LiteRT still resizes the batch of such a file, and the file
+with an open batch was 230 to 460 bytes larger and not faster (CIFAR CNN, ResNet-8, MobileNet)."""
+
+
+class TFLite(Exporter):
+    """Writes .tflite files for LiteRT and for microcontrollers."""
+
+    name: ClassVar[str] = "tflite"
+    format: ClassVar[Format] = "tflite"
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
+    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+    """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
+    throughout, bytes in; int16x8: int16 activations, int8 weights."""
+    io: Literal["uint8", "int8", "float32"] | None = None
+    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
+    128, which saves an operator at the start; float32, pixels of 0..255, and it gives float32."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_possible(cls, precision: Any) -> Any:
+        return check_precision(precision, cls.precisions)
+
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        return check_io(self)
+
+    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+        """Convert ``model``, prove that the types are those asked for, and write ``path``.
+
+        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8 and int16x8.
+        """
+        where = path.name
+        shape = check_model(model, where)
+        if self.precision == "int8":
+            check_convertible_to_int8(model, where)
+        if self.is_calibrated:
+            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        content = self._convert(model, shape, calibration, where)
+        notes = (
+            *prove(content, self.precision, where, self.io),
+            *one_scale_note(model, self.precision),
+        )
+        kernels = kernels_in(content)
+        prove_weights(model, kernels, self.format, where)
+        write_bytes(path, content)
+        layers = read_layers(model, kernels)
+        return describe(
+            path, format=self.format, precision=self.precision, notes=notes, layers=layers
+        )
+
+    def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
+        tensorflow, _ = load_tensorflow()
+
+        def serve(image: Any) -> dict[str, Any]:
+            return {"probabilities": model(image, training=False)}
+
+        image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")
+        # The converter saves what owns the variables as a SavedModel first. The same bytes come out
+        # four times sooner when that is not the Keras model, with a trace of each of its layers.
+        owner = tensorflow.Module()
+        owner.variables_of_model = model.variables
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                function = compile_function(serve, input_signature=[image]).get_concrete_function()
+                converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
+                    [function], owner
+                )
+                self._set_precision(converter, calibration)
+                # A scale a channel would make other numbers of one shared weight in each channel.
+                converter._experimental_disable_per_channel = has_shared_weights(model)
+                content: bytes = converter.convert()
+        except Exception as error:  # what it raises has no base class short of this
+            raise StepError(
+                where,
+                f"TensorFlow cannot convert this model to {self.precision}: {first_line(error)}",
+            ) from error
+        return content
+
+    def _set_precision(self, converter: Any, calibration: Images) -> None:
+        tensorflow, _ = load_tensorflow()
+        operators = tensorflow.lite.OpsSet
+        if self.precision == "float32":
+            return
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        if self.precision == "float16":
+            converter.target_spec.supported_types = [tensorflow.float16]
+        if self.is_calibrated:
+            converter.representative_dataset = lambda: _one_by_one(calibration)
+        if self.precision == "int8":
+            converter.target_spec.supported_ops = [operators.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = getattr(tensorflow, self.io or "uint8")
+            is_float = self.io == "float32"
+            converter.inference_output_type = tensorflow.float32 if is_float else tensorflow.int8
+        if self.precision == "int16x8":
+            converter.target_spec.supported_ops = [
+                operators.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            ]
+            converter.inference_input_type = tensorflow.int16
+            converter.inference_output_type = tensorflow.int16
+
+
+def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
+    """Give each image as float32 (1, H, W, C), and make sure that they span 0..255.
+
+    The input's scale comes from them: only with both ends is a camera's byte the number itself.
+    """
+    for image in images:
+        sign_of_life()
+        yield [image[np.newaxis].astype(np.float32)]
+    if images.min() > 0 or images.max() < 255:
+        # Two pixels of an image that was there already: other ranges hardly move.
+        spanning = images[:1].astype(np.float32)
+        spanning.flat[0], spanning.flat[-1] = 0, 255
+        yield [spanning]

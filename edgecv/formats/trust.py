@@ -1,0 +1,124 @@
+"""What a user allows a model file: standard layers, classes of their own, or anything at all.
+
+It travels with the file, from the recipe to every place that loads it; nothing global is set.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options
+
+FLAG = "--custom-objects"
+FORM = "module:name, such as my_layers:Attention"
+MEANS = "then whoever made the file can run any code as you"
+WAY_OUT = f"give --trust-model if you trust its author: {MEANS}"
+
+
+class Trust(Options):
+    """What may be in a model file beside standard layers."""
+
+    everything: bool = False
+    """Whatever is in it is loaded, and its code run."""
+    custom_objects: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """The user's own classes and functions, each as "module:name"."""
+
+    def objects(self) -> dict[str, Any]:
+        """Import the user's own classes and functions: name -> object.
+
+        Raises InputError where there is no such module or name.
+        """
+        if not self.custom_objects:
+            return {}
+        from edgecv.models.tf import load_tensorflow
+
+        load_tensorflow()  # First: it decides which Keras the user's module gets.
+        return {text.partition(":")[2]: import_object(text) for text in self.custom_objects}
+
+    def names(self) -> frozenset[str]:
+        """Return the names of the user's own classes and functions."""
+        return frozenset(text.partition(":")[2] for text in self.custom_objects)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Have tf-keras allow what is trusted: where a model is copied, not only loaded."""
+        objects = self.objects()
+        if not objects and not self.everything:
+            yield
+            return
+        from edgecv.models.tf import load_tensorflow
+
+        _, keras = load_tensorflow()
+        with keras.utils.custom_object_scope(objects), ExitStack() as stack:
+            if self.everything:
+                from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+                # A copy of a Lambda is made of its configuration, as a loaded one is.
+                stack.enter_context(SafeModeScope(safe_mode=False))
+            yield
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a report says of it."""
+        said = []
+        if self.everything:
+            said.append("--trust-model: the model file could run any code of its author, unchecked")
+        if self.custom_objects:
+            said.append(f"of the user's own code: {', '.join(self.custom_objects)}")
+        return tuple(said)
+
+
+NO_TRUST = Trust()
+"""Standard layers alone."""
+
+
+def check_custom_objects(texts: Sequence[str]) -> None:
+    """Raise InputError where a text is not ``module:name``, or two bear one name."""
+    names: dict[str, str] = {}
+    for text in texts:
+        module, _, name = text.partition(":")
+        if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+            raise InputError(FLAG, f'"{text}"', accepted=FORM)
+        if name in names:
+            found = f'"{names[name]}" and "{text}" bear one name'
+            raise InputError(FLAG, found, remedy="give one of them another name")
+        names[name] = text
+
+
+def import_object(text: str) -> Any:
+    """Import one object; the working directory counts, for the user asks for a module of theirs."""
+    module_name, _, name = text.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        needed = "" if error.name == module_name else f': it needs "{error.name}"'
+        raise InputError(
+            f"{FLAG} {text}",
+            f'there is no module "{module_name}" here{needed}',
+            accepted=f"{FORM}; the working directory is looked in",
+            remedy="start edgecv where the module's file lies, or install it",
+        ) from None
+    except Exception as error:  # whatever the user's own code raises
+        found = f"{module_name} cannot be imported: {type(error).__name__}: {error}"
+        raise InputError(f"{FLAG} {text}", found, remedy="repair the module") from error
+    value = getattr(module, name, None)
+    if value is None:
+        known = sorted(each for each, found in vars(module).items() if callable(found))
+        raise InputError(
+            f"{FLAG} {text}",
+            f'{module_name} has no "{name}"',
+            accepted=", ".join(each for each in known if not each.startswith("_"))[:300],
+        )
+    if not callable(value):
+        raise InputError(
+            f"{FLAG} {text}", f"is a {type(value).__name__}", accepted="a class or a function"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Keras models: architectures, training, channels, preprocessing in the graph."""

@@ -1,0 +1,45 @@
+"""DS-CNN of MLPerf Tiny's keyword spotting, taken from spectrograms to images.
+
+github.com/mlcommons/tiny, benchmark/training/keyword_spotting/keras_model.py; after Zhang et al.,
+"Hello edge: keyword spotting on microcontrollers", 2017. Two things differ from there: the first
+kernel is 5x5, as an image has no axis of time for one of 10x4; and there is no dropout, as a
+training that was killed would go on with other random numbers.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from edgecv.core.plugins import Architecture
+from edgecv.core.records import Shape
+from edgecv.models.architectures.blocks import (
+    check_size,
+    classified,
+    convolved,
+    rectified,
+    rescaled,
+    separable_block,
+)
+from edgecv.models.tf import load_tensorflow
+
+SMALLEST_SIDE = 8
+
+
+class DsCnn(Architecture):
+    """Depthwise-separable CNN of keyword spotting: all blocks alike, at half the image's sides."""
+
+    name: ClassVar[str] = "ds_cnn"
+    filters: int = Field(default=64, ge=1, le=1024)
+    """Filters of the first convolution and of every block."""
+    blocks: int = Field(default=4, ge=1, le=32)
+    """Blocks of a depthwise and a 1x1 convolution."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> Any:
+        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+        check_size(self.name, input_shape, SMALLEST_SIDE)
+        _, keras = load_tensorflow()
+        image = keras.layers.Input(input_shape, name="image")
+        x = rectified(convolved(rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1")
+        for number in range(1, self.blocks + 1):
+            x = separable_block(x, self.filters, number)
+        return keras.Model(image, classified(x, num_classes), name=self.name)

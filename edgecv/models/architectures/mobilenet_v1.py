@@ -1,0 +1,70 @@
+"""MobileNetV1 of MLPerf Tiny's visual wake words, for small images too.
+
+github.com/mlcommons/tiny, benchmark/training/visual_wake_words/vww_model.py; after Howard et al.,
+"MobileNets: efficient convolutional neural networks for mobile vision applications", 2017. At
+96x96x3, a width of 0.25 and two classes it has the 221,794 parameters of the benchmark.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from edgecv.core.plugins import Architecture
+from edgecv.core.records import Shape
+from edgecv.models.architectures.blocks import (
+    check_size,
+    classified,
+    convolved,
+    rectified,
+    rescaled,
+    separable_block,
+)
+from edgecv.models.tf import load_tensorflow
+
+SMALLEST_SIDE = 12
+SMALLEST_AT_THE_END = 3
+FIRST_FILTERS = 32
+BLOCKS = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
+"""Filters of each block at width 1."""
+HALVING = (0, 2, 4, 6, 12)
+"""Where the paper halves the sides: in the first convolution, 0, and in these blocks."""
+
+
+class MobilenetV1(Architecture):
+    """MobileNetV1 with relu: depthwise and 1x1 convolutions in thirteen blocks.
+
+    The paper halves the sides five times. Here the first of these are left out where less than 3x3
+    places would be left for the last blocks: none from 96x96 on; at 32x32 those of the first
+    convolution and of block 2, so that the last blocks see 4x4.
+    """
+
+    name: ClassVar[str] = "mobilenet_v1"
+    width: float = Field(default=0.25, gt=0, le=4)
+    """What the filters of every layer are multiplied with."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> Any:
+        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+        check_size(self.name, input_shape, SMALLEST_SIDE)
+        _, keras = load_tensorflow()
+        halving = halvings(min(input_shape[:2]))
+        image = keras.layers.Input(input_shape, name="image")
+        first = self._filters(FIRST_FILTERS)
+        x = convolved(rescaled(image), first, 3, "conv_1", stride=2 if 0 in halving else 1)
+        x = rectified(x, "conv_1")
+        for number, filters in enumerate(BLOCKS, start=1):
+            stride = 2 if number in halving else 1
+            x = separable_block(x, self._filters(filters), number, stride=stride)
+        return keras.Model(image, classified(x, num_classes), name=self.name)
+
+    def _filters(self, at_width_1: int) -> int:
+        return max(1, round(at_width_1 * self.width))
+
+
+def halvings(side: int) -> tuple[int, ...]:
+    """Return where the sides are halved, for images of so many pixels on the shorter side.
+
+    >>> halvings(96), halvings(32)
+    ((0, 2, 4, 6, 12), (4, 6, 12))
+    """
+    most = (side // SMALLEST_AT_THE_END).bit_length() - 1
+    return HALVING[max(0, len(HALVING) - most) :]

@@ -1,0 +1,97 @@
+"""One layer as a rule about channels sees it, and what every rule needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgecv.models.channels.union_find import Elements, Ids, Ties, Values
+from edgecv.models.tf import load_tensorflow
+
+ELEMENTWISE = frozenset(
+    """
+    linear relu relu6 sigmoid tanh swish silu gelu elu selu softplus softsign exponential
+    hard_sigmoid mish leaky_relu
+    """.split()
+)
+"""Activations that give each element a value of its own."""
+ACROSS_CHANNELS = ("softmax", "log_softmax")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Channels along one axis of a weight. ``makes``: the layer makes or scales them itself."""
+
+    ids: Ids
+    makes: bool
+
+
+Axes = tuple[Axis | None, ...]
+"""An entry an axis of a weight; None where it has nothing to do with channels."""
+
+
+@dataclass
+class LayerChannels:
+    """What is known of one layer: shared by all its calls."""
+
+    path: str
+    layer: Any
+    weights: tuple[Axes, ...] = ()
+    """In the order of ``layer.weights``."""
+    kernels: tuple[int, ...] = ()
+    """Which weights are multiplied with the input, at each position."""
+    counts: dict[str, Ids] = field(default_factory=dict)
+    """Options of the layer that are a number of channels, and these channels."""
+    incoming: tuple[Ids, ...] = ()
+    """What entered in the first call, or left a Reshape: the same channels in all calls."""
+    made: Ids | None = None
+    """Channels that the layer makes; None for one that hands on what enters."""
+    follows: bool = True
+    """False for a layer whose channels are all held: its kind, or this use, is not known."""
+
+
+Rule = Callable[[Ties, LayerChannels, Sequence[Elements]], Elements]
+
+
+def hold_all(ties: Ties, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
+    """Hold what enters a layer that is not known, and what leaves it."""
+    for each in inputs:
+        ties.hold(each.ids)
+    made = ties.new(shape[-1] if shape else 1)
+    ties.hold(made)
+    return Elements(shape, made, np.zeros(len(made)))
+
+
+def shape_after(known: LayerChannels, inputs: Sequence[Elements]) -> tuple[int, ...]:
+    """Return the shape that leaves a layer, for one image."""
+    shapes = [(None, *each.shape) for each in inputs]
+    found = known.layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+    return tuple(int(side) for side in tuple(found)[1:])
+
+
+def tie_with_earlier_calls(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> None:
+    """A shared layer has one set of weights: its inputs have the same channels in every call."""
+    for earlier, now in zip(known.incoming, inputs, strict=False):
+        ties.tie(earlier, now.ids)
+    known.incoming = known.incoming or tuple(each.ids for each in inputs)
+
+
+def only_nothing(ties: Ties, elements: Elements) -> Ids:
+    """Hold the channels that would leave a value behind; return all of them."""
+    ties.hold(elements.ids[elements.values != 0])
+    return elements.ids
+
+
+def activate(known: LayerChannels, ties: Ties, ids: Ids, values: Values) -> Values:
+    """Return the values after the layer's own activation, held where it looks across channels."""
+    activation = getattr(known.layer, "activation", None)
+    if activation is None:
+        return values
+    name = getattr(activation, "__name__", "")
+    if name not in ELEMENTWISE:
+        ties.hold(ids)
+        known.follows = name in ACROSS_CHANNELS
+        return values
+    tensorflow, _ = load_tensorflow()
+    return np.asarray(activation(tensorflow.constant(values, "float32")), np.float64)

@@ -1,0 +1,133 @@
+"""Rules of the layers that make channels, or scale each by a weight of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecv.models.channels.layer import (
+    Axes,
+    Axis,
+    LayerChannels,
+    activate,
+    hold_all,
+    only_nothing,
+    shape_after,
+    tie_with_earlier_calls,
+)
+from edgecv.models.channels.union_find import Elements, Ids, Ties
+
+
+def _bias(layer: Any, made: Ids) -> tuple[Axes, ...]:
+    return ((Axis(made, True),),) if layer.use_bias else ()
+
+
+def _make(ties: Ties, known: LayerChannels, option: str) -> Ids:
+    """Return the channels that a layer makes, the same in each of its calls."""
+    if known.made is None:
+        known.made = ties.new(int(getattr(known.layer, option)))
+        known.counts[option] = known.made
+    return known.made
+
+
+def _produced(ties: Ties, known: LayerChannels, inputs: Sequence[Elements], made: Ids) -> Elements:
+    values = activate(known, ties, made, np.zeros(len(made)))
+    return Elements(shape_after(known, inputs), made, values)
+
+
+def dense(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Take channels in rows and make some in columns."""
+    tie_with_earlier_calls(ties, known, inputs)
+    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "units")
+    known.weights = ((Axis(taken, False), Axis(made, True)), *_bias(known.layer, made))
+    known.kernels = (0,)
+    return _produced(ties, known, inputs, made)
+
+
+def convolution(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Take and make channels, of all groups together or group by group."""
+    tie_with_earlier_calls(ties, known, inputs)
+    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    groups = known.layer.groups
+    along: Axis | None = Axis(taken, False)
+    if groups > 1:
+        along = _tie_groups(ties, known, taken.reshape(groups, -1), made.reshape(groups, -1))
+    sides = (None,) * len(known.layer.kernel_size)
+    known.weights = ((*sides, along, Axis(made, True)), *_bias(known.layer, made))
+    known.kernels = (0,)
+    return _produced(ties, known, inputs, made)
+
+
+def _tie_groups(ties: Ties, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
+    """Tie what a grouped convolution needs: groups of one size, or whole groups.
+
+    ``taken``: (groups, inputs of a group), ``made``: (groups, outputs of a group).
+    """
+    if taken.shape[1] == 1:
+        # As in a depthwise convolution: an input, its group and what it makes go together.
+        for column in range(made.shape[1]):
+            ties.tie(taken[:, 0], made[:, column])
+        known.counts["groups"] = taken[:, 0]
+        return None
+    for group in range(1, len(taken)):
+        ties.tie(taken[0], taken[group])
+        ties.tie(made[0], made[group])
+    return Axis(taken[0], False)
+
+
+def transposed(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Take and make channels; the kernel has them the other way round."""
+    tie_with_earlier_calls(ties, known, inputs)
+    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    kernel = (None, None, Axis(made, True), Axis(taken, False))
+    known.weights = (kernel, *_bias(known.layer, made))
+    known.kernels = (0,)
+    return _produced(ties, known, inputs, made)
+
+
+def depthwise(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Scale each channel by kernels of its own, some a channel."""
+    tie_with_earlier_calls(ties, known, inputs)
+    taken = only_nothing(ties, inputs[0])
+    made = np.repeat(taken, known.layer.depth_multiplier)
+    known.weights = ((None, None, Axis(taken, True), None), *_bias(known.layer, made))
+    known.kernels = (0,)
+    return _produced(ties, known, inputs, made)
+
+
+def separable(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Scale each channel, then make new ones of all."""
+    tie_with_earlier_calls(ties, known, inputs)
+    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    between = np.repeat(taken, known.layer.depth_multiplier)
+    known.weights = (
+        (None, None, Axis(taken, False), None),
+        (None, None, Axis(between, False), Axis(made, True)),
+        *_bias(known.layer, made),
+    )
+    known.kernels = (0, 1)
+    return _produced(ties, known, inputs, made)
+
+
+def batch_normalization(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Scale each channel by a number of its own."""
+    (entering,) = inputs
+    axes = [axis % (len(entering.shape) + 1) for axis in known.layer.axis]
+    if axes != [len(entering.shape)]:
+        known.follows = False
+        return hold_all(ties, inputs, entering.shape)
+    tie_with_earlier_calls(ties, known, inputs)
+    only_nothing(ties, entering)  # Its scale can be absent, and then leaves the value there.
+    known.weights = tuple((Axis(entering.ids, True),) for _ in known.layer.weights)
+    return entering
+
+
+def prelu(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    """Bend each channel, or each element, by a slope of its own."""
+    (entering,) = inputs
+    tie_with_earlier_calls(ties, known, inputs)
+    only_nothing(ties, entering)
+    *sides, last = known.layer.alpha.shape
+    along = Axis(entering.ids, True) if last == entering.shape[-1] else None
+    known.weights = ((*(None for _ in sides), along),)
+    return entering

@@ -1,0 +1,265 @@
+"""A model followed from its inputs to its outputs: which channels there are, and where they go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import InputError
+from edgecv.models.channels.layer import LayerChannels, hold_all
+from edgecv.models.channels.rules import rule_for
+from edgecv.models.channels.union_find import Elements, Ids, Ties
+from edgecv.models.tf import load_tensorflow
+
+Alive = NDArray[np.bool_]
+"""Which channels are kept, by number: bool (all channels,); the same throughout a unit."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer, in the order of execution."""
+
+    path: str
+    inputs: tuple[int, ...]
+    """Tensors by number."""
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    """Of the inputs, without the batch."""
+
+
+@dataclass(frozen=True)
+class Width:
+    """Channels that the same layers make, and that may be removed, unit by unit."""
+
+    name: str
+    makers: tuple[str, ...]
+    """Paths of the layers that make them: several where an addition ties them."""
+    units: Ids
+    channels_each: int
+    """Channels of one layer in a unit: several where the groups of a convolution go together."""
+
+    @property
+    def channels(self) -> int:
+        """Channels that one layer makes of this width."""
+        return len(self.units) * self.channels_each
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+@dataclass(frozen=True)
+class ChannelGraph:
+    """All that removing channels needs to know of a model."""
+
+    layers: Mapping[str, LayerChannels]
+    calls: tuple[Call, ...]
+    tensors: tuple[Elements, ...]
+    roots: Ids
+    """The unit of each channel."""
+    held: NDArray[np.bool_]
+    """By unit: whether it cannot be removed."""
+    nested: Mapping[int, tuple[int, ...]]
+    """By identity of a model within the model: the tensors that enter it first."""
+    outputs: tuple[int, ...]
+    """Tensors that leave the model."""
+
+    @cached_property
+    def widths(self) -> tuple[Width, ...]:
+        """What may become narrower: units grouped by the layers that make them."""
+        makers: dict[int, list[str]] = {}
+        for path, known in self.layers.items():
+            if known.made is not None:
+                for unit in dict.fromkeys(self.roots[known.made].tolist()):
+                    makers.setdefault(unit, []).append(path)
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for unit, paths in makers.items():
+            if not self.held[unit]:
+                groups.setdefault(tuple(paths), []).append(unit)
+        return tuple(
+            Width("+".join(paths), paths, np.array(units, np.int64), self._share(paths[0], units))
+            for paths, units in groups.items()
+        )
+
+    def _share(self, path: str, units: Sequence[int]) -> int:
+        """Return how many channels of a layer each of its units has."""
+        made = self.layers[path].made
+        assert made is not None
+        return int(np.isin(self.roots[made], units).sum()) // len(units)
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The layers that make channels of which none can be removed, but for the outputs."""
+        ends = np.concatenate([self.roots[self.tensors[each].ids] for each in self.outputs])
+        return tuple(
+            path
+            for path, known in self.layers.items()
+            if known.made is not None
+            and self.held[self.roots[known.made]].all()
+            and not np.isin(self.roots[known.made], ends).any()
+        )
+
+    @property
+    def not_followed(self) -> tuple[str, ...]:
+        """The layers whose channels are all held as their kind is not known, with that kind."""
+        return tuple(
+            f"{path} ({type(known.layer).__name__})"
+            for path, known in self.layers.items()
+            if not known.follows
+        )
+
+    @cached_property
+    def _by_identity(self) -> Mapping[int, LayerChannels]:
+        return {id(known.layer): known for known in self.layers.values()}
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """By layer: the places that its kernel is applied at, in all its calls."""
+        found = dict.fromkeys(self.layers, 0)
+        for call in self.calls:
+            found[call.path] += self.positions_of(call)
+        return found
+
+    def positions_of(self, call: Call) -> int:
+        """Count the places of one call: of its input, where the kernel spreads from there."""
+        is_transposed = type(self.layers[call.path].layer).__name__ == "Conv2DTranspose"
+        shape = call.shapes[0] if is_transposed else self.tensors[call.outputs[0]].shape
+        return prod(shape[:-1])
+
+    def touched_by(self, width: Width) -> tuple[str, ...]:
+        """Return the layers whose weights get smaller with a width."""
+        inside = np.zeros(len(self.roots), np.bool_)
+        inside[width.units] = True
+        return tuple(
+            path
+            for path, known in self.layers.items()
+            if any(
+                axis is not None and inside[self.roots[axis.ids]].any()
+                for axes in known.weights
+                for axis in axes
+            )
+        )
+
+    def layer(self, layer: Any) -> LayerChannels:
+        """Return what is known of a layer of the traced model."""
+        return self._by_identity[id(layer)]
+
+    def output_of(self, path: str) -> int:
+        """Return the tensor that the first call of a layer gives."""
+        return next(call.outputs[0] for call in self.calls if call.path == path)
+
+    def everything(self) -> Alive:
+        """Return that all channels are kept."""
+        return np.ones(len(self.roots), np.bool_)
+
+    def without(self, units: Ids | Sequence[int]) -> Alive:
+        """Return which channels are kept when these units are removed."""
+        removed = np.zeros(len(self.roots), np.bool_)
+        removed[units] = True
+        return ~removed[self.roots]
+
+    def kept_shape(self, tensor: int, alive: Alive) -> tuple[int, ...]:
+        """Return the shape of a tensor, for one image, with the kept channels only."""
+        elements = self.tensors[tensor]
+        return (*elements.shape[:-1], int(alive[elements.ids].sum()))
+
+
+def trace(model: Any) -> ChannelGraph:
+    """Follow the channels of a tf-keras model of fixed shapes.
+
+    Raises InputError for a model that is no graph of layers.
+    """
+    _, keras = load_tensorflow()
+    if not isinstance(model, keras.Model) or not getattr(model, "_is_graph_network", False):
+        raise InputError(
+            getattr(model, "name", "the model"),
+            "is not a graph of layers",
+            accepted="Sequential and functional models",
+        )
+    tracer = _Tracer()
+    entering = []
+    for tensor in model.inputs:
+        number = tracer.add(tracer.held(_fixed_shape(tensor, model.name)))
+        entering.append(number)
+    leaving = tuple(tracer.follow(model, entering, ""))
+    for number in leaving:
+        tracer.ties.hold(tracer.tensors[number].ids)
+    return ChannelGraph(
+        tracer.layers,
+        tuple(tracer.calls),
+        tuple(tracer.tensors),
+        tracer.ties.roots(),
+        tracer.ties.held_units(),
+        tracer.nested,
+        leaving,
+    )
+
+
+class _Tracer:
+    """What is known while a model is followed."""
+
+    def __init__(self) -> None:
+        self.ties = Ties()
+        self.layers: dict[str, LayerChannels] = {}
+        self.calls: list[Call] = []
+        self.tensors: list[Elements] = []
+        self.nested: dict[int, tuple[int, ...]] = {}
+        self._paths: dict[int, str] = {}
+
+    def add(self, elements: Elements) -> int:
+        self.tensors.append(elements)
+        return len(self.tensors) - 1
+
+    def held(self, shape: tuple[int, ...]) -> Elements:
+        return hold_all(self.ties, (), shape)
+
+    def follow(self, model: Any, entering: Sequence[int], prefix: str) -> list[int]:
+        """Follow a model's layers in order; return the tensors that leave it."""
+        tensorflow, keras = load_tensorflow()
+        known = {id(tensor): number for tensor, number in zip(model.inputs, entering, strict=True)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if isinstance(node.layer, keras.layers.InputLayer):
+                    continue
+                taken = [known[id(tensor)] for tensor in node.keras_inputs]
+                outputs = tensorflow.nest.flatten(node.outputs)
+                # A layer can be in several places of a model: it is known by where it was first.
+                path = self._paths.setdefault(id(node.layer), f"{prefix}{node.layer.name}")
+                if isinstance(node.layer, keras.Model) and node.layer._is_graph_network:
+                    self._enter(node.layer, taken)
+                    left = self.follow(node.layer, taken, f"{path}/")
+                else:
+                    left = self._call(node.layer, path, taken, outputs)
+                known |= dict(zip(map(id, outputs), left, strict=True))
+        return [known[id(tensor)] for tensor in model.outputs]
+
+    def _enter(self, model: Any, taken: list[int]) -> None:
+        """Tie what enters a model within the model: its input layers have one shape each."""
+        first = self.nested.setdefault(id(model), tuple(taken))
+        for earlier, now in zip(first, taken, strict=True):
+            if len(self.tensors[earlier].ids) == len(self.tensors[now].ids):
+                self.ties.tie(self.tensors[earlier].ids, self.tensors[now].ids)
+
+    def _call(self, layer: Any, path: str, taken: list[int], outputs: list[Any]) -> list[int]:
+        known = self.layers.setdefault(path, LayerChannels(path, layer))
+        inputs = [self.tensors[number] for number in taken]
+        rule = rule_for(layer)
+        if rule is None or len(outputs) != 1:
+            known.follows = False
+            made = [hold_all(self.ties, inputs, _fixed_shape(tensor, path)) for tensor in outputs]
+        else:
+            made = [rule(self.ties, known, inputs)]
+        left = [self.add(each) for each in made]
+        shapes = tuple(each.shape for each in inputs)
+        self.calls.append(Call(path, tuple(taken), tuple(left), shapes))
+        return left
+
+
+def _fixed_shape(tensor: Any, where: str) -> tuple[int, ...]:
+    shape = tuple(tensor.shape)[1:]
+    if None in shape:
+        raise InputError(where, f"has a tensor of shape {tuple(tensor.shape)}", accepted="fixed")
+    return tuple(int(side) for side in shape)

@@ -1,0 +1,35 @@
+"""Which pixels a network was trained on, told without a label: by its batch normalization.
+
+Its moving mean and variance are those of what reached it in training. On images with the right
+preprocessing, the same layer sees numbers of about that mean and variance.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from edgecv.core.records import Images
+from edgecv.models.tf import load_tensorflow
+
+
+def misfit(model: Any, images: Images) -> float | None:
+    """Return how far images are from those that a model was trained on: uint8 (N, H, W, C).
+
+    The median over channels of the divergence (Kullback-Leibler, of normal distributions) of what
+    the first batch normalization sees from what it saw in training: about 0.01 to 0.3 where they
+    are alike. None where there is no such layer.
+    """
+    tensorflow, keras = load_tensorflow()
+    kinds = keras.layers.BatchNormalization
+    norm = next((each for each in model.layers if isinstance(each, kinds)), None)
+    if norm is None or len(norm.inbound_nodes) != 1 or norm.axis[0] != len(norm.input.shape) - 1:
+        return None
+    before = keras.Model(model.inputs, norm.input)
+    seen = before(tensorflow.constant(images.astype(np.float32)), training=False).numpy()
+    channels = seen.reshape(-1, seen.shape[-1]).astype(np.float64)
+    mean, variance = channels.mean(axis=0), channels.var(axis=0) + norm.epsilon
+    trained_mean = norm.moving_mean.numpy().astype(np.float64)
+    trained_variance = norm.moving_variance.numpy().astype(np.float64) + norm.epsilon
+    ratio = variance / trained_variance
+    shift = (mean - trained_mean) ** 2 / trained_variance
+    return float(np.median((ratio + shift - 1 - np.log(ratio)) / 2))

@@ -1,0 +1,147 @@
+"""Preprocessing of pixels in the graph of a Keras model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecv.core.preprocessing import Preprocessing, affine_of
+from edgecv.models.tf import load_tensorflow
+
+LAYER = "preprocess"
+
+
+def found_in(model: Any) -> str | None:
+    """Return what in the graph itself rescales pixels, in words; None where nothing does."""
+    _, keras = load_tensorflow()
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    for layer in _first_layers(model):
+        if isinstance(layer, kinds):
+            return f"{layer.name} ({type(layer).__name__}) of the model itself"
+    return None
+
+
+def pixel_layers(model: Any) -> list[Any]:
+    """Return the layers of a flat model that rescale pixels before anything else sees them."""
+    _, keras = load_tensorflow()
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
+
+
+def with_preprocessing(model: Any, asked: Preprocessing, where: str) -> tuple[Any, str]:
+    """Return a model that takes pixels of 0..255, and how that was done, as a sentence.
+
+    ``model`` has one input, (N, H, W, C). Raises InputError where the numbers do not fit its
+    channels.
+    """
+    scale, offset, order = affine_of(asked, int(model.inputs[0].shape[-1]), where)
+    if asked == Preprocessing():
+        return model, "pixels of 0..255 enter the model as they are"
+    first = _first_convolution(model)
+    if first is not None and (first.padding == "valid" or not offset.any()):
+        return _folded(model, first, scale, offset, order), f"folded into {first.name}, exactly"
+    return _inserted(model, scale, offset, order), "a layer of its own in front of the model"
+
+
+def _first_layers(model: Any) -> Sequence[Any]:
+    """Return the layers that only pixels go through: up to the first with weights of its own."""
+    _, keras = load_tensorflow()
+    found: list[Any] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if isinstance(layer, keras.Model):
+            return [*found, *_first_layers(layer)]
+        found.append(layer)
+        if layer.trainable_weights:
+            break
+    return found
+
+
+def _first_convolution(model: Any) -> Any | None:
+    """Return the convolution that alone takes the pixels, None where it is something else."""
+    _, keras = load_tensorflow()
+    (tensor,) = model.inputs
+    takers = [
+        node.layer
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes
+        if any(each is tensor for each in node.keras_inputs)
+        and not isinstance(node.layer, keras.layers.InputLayer)
+    ]
+    is_plain = len(takers) == 1 and type(takers[0]) is keras.layers.Conv2D
+    if not is_plain or takers[0].groups != 1 or len(takers[0].inbound_nodes) != 1:
+        return None
+    return takers[0]
+
+
+def _folded(model: Any, first: Any, scale: Any, offset: Any, order: Sequence[int]) -> Any:
+    """Return a copy whose first convolution takes pixels: kernel and bias do the arithmetic."""
+    config = model.get_config()
+    for table in config["layers"]:
+        table.pop("build_config", None)
+        if table["config"]["name"] == first.name:
+            table["config"]["use_bias"] = True
+    copy = type(model).from_config(config)
+    for old, new in zip(model.layers, copy.layers, strict=True):
+        if old is not first:
+            new.set_weights(old.get_weights())
+    kernel, *bias = first.get_weights()
+    exact = kernel.astype(np.float64)
+    # The network's channel c is the camera's channel order[c].
+    moved = np.zeros_like(exact)
+    moved[:, :, list(order), :] = exact * scale[:, np.newaxis]
+    added = np.einsum("hwio,i->o", exact, offset) + (bias[0] if bias else 0.0)
+    copy.get_layer(first.name).set_weights([moved.astype("float32"), added.astype("float32")])
+    return copy
+
+
+def _inserted(model: Any, scale: Any, offset: Any, order: Sequence[int]) -> Any:
+    """Return a copy with a layer in front: a rescaling, or a 1x1 convolution to turn channels."""
+    _, keras = load_tensorflow()
+    channels, is_turned = len(order), list(order) != sorted(order)
+    if is_turned:
+        layer = keras.layers.Conv2D(channels, 1, trainable=False, name=LAYER)
+    else:
+        one = len(set(scale)) == len(set(offset)) == 1
+        numbers = (scale[0], offset[0]) if one else (scale.tolist(), offset.tolist())
+        layer = keras.layers.Rescaling(*numbers, name=LAYER)
+    config = model.get_config()
+    _put_after_input(config, layer)
+    copy = type(model).from_config(config)
+    for old in model.layers:
+        if old.weights:
+            copy.get_layer(old.name).set_weights(old.get_weights())
+    if is_turned:
+        kernel = np.zeros((1, 1, channels, channels))
+        for mine, camera in enumerate(order):
+            kernel[0, 0, camera, mine] = scale[mine]
+        copy.get_layer(LAYER).set_weights([kernel, offset])
+    return copy
+
+
+def _put_after_input(config: dict[str, Any], layer: Any) -> None:
+    """Write a layer into a model's configuration, between its input and all that takes it."""
+    table: dict[str, Any] = {
+        "module": "keras.layers",
+        "class_name": type(layer).__name__,
+        "config": layer.get_config(),
+        "registered_name": None,
+    }
+    tables = config["layers"]
+    place = next(n for n, each in enumerate(tables) if each["class_name"] == "InputLayer")
+    name = tables[place]["config"]["name"]
+    if "inbound_nodes" in tables[place]:
+        for each in tables:
+            each["inbound_nodes"] = _renamed(each["inbound_nodes"], name)
+        table |= {"name": LAYER, "inbound_nodes": [[[name, 0, 0, {}]]]}
+    tables.insert(place + 1, table)
+
+
+def _renamed(nodes: Any, name: str) -> Any:
+    """Return a configuration's references to layers with one of them to the new layer instead."""
+    if isinstance(nodes, list | tuple):
+        if len(nodes) >= 3 and nodes[0] == name and isinstance(nodes[1], int):
+            return [LAYER, *nodes[1:]]
+        return [_renamed(each, name) for each in nodes]
+    return nodes

@@ -1,0 +1,126 @@
+"""The only door to TensorFlow: legacy Keras, seeds, threads, quiet logs."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from edgecv.core.errors import EdgecvError, StepError
+
+_THREADS: int | None = None
+
+
+def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
+    """Import TensorFlow with Keras 2 and return ``(tensorflow, tf_keras)``.
+
+    ``threads`` fixes the threads of one operation; TensorFlow takes it once a process, and a
+    later call that asks for another number raises EdgecvError.
+    """
+    global _THREADS
+    if "tensorflow" not in sys.modules:
+        # tfmot and tf2onnx work on Keras 2 models; the choice is read once, at import.
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import tensorflow
+            import tf_keras
+        except (ImportError, MemoryError, SystemError) as error:
+            reason = (str(error).splitlines() or ["not enough memory"])[0][:200]
+            raise StepError(
+                "tensorflow",
+                f"cannot be loaded: {reason}",
+                remedy="install edgecv again, or give it more memory: see ulimit -v",
+            ) from error
+    if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
+        raise EdgecvError(
+            "tensorflow",
+            "was imported before edgecv, with Keras 3",
+            remedy="import edgecv first, or set TF_USE_LEGACY_KERAS=1",
+        )
+    if threads is not None and threads != _THREADS:
+        _fix_threads(tensorflow, threads)
+        _THREADS = threads
+    tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow, tf_keras
+
+
+def _fix_threads(tensorflow: Any, threads: int) -> None:
+    threading = tensorflow.config.threading
+    if _THREADS is not None or threading.get_intra_op_parallelism_threads() not in (0, threads):
+        raise EdgecvError(
+            "tensorflow", f"already runs with {_THREADS} threads", remedy="use one number a process"
+        )
+    try:
+        threading.set_intra_op_parallelism_threads(threads)
+        # One operation at a time: gradients are then added in one order, run after run.
+        threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        raise EdgecvError("tensorflow", f"cannot fix its threads: {error}") from None
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, numpy and TensorFlow, and ask for deterministic operations."""
+    tensorflow, keras = load_tensorflow()
+    keras.utils.set_random_seed(seed)
+    tensorflow.config.experimental.enable_op_determinism()
+
+
+def compile_function(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a Python function into a TensorFlow graph."""
+    tensorflow, _ = load_tensorflow()
+    return tensorflow.function(function, **options)
+
+
+def weights_sha256(model: Any) -> str:
+    """Hash the weights of a model, in order: a ``.keras`` file is never byte-stable."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        value = weight.numpy()
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def model_bytes(model: Any) -> tuple[str, bytes]:
+    """Return the suffix and the bytes of a model's file.
+
+    A model with quantizers is written as ``.h5``: Keras cannot read its ``.keras`` file back.
+    """
+    import tempfile
+    from pathlib import Path
+
+    if not any(hasattr(layer, "quantize_config") for layer in model.layers):
+        return ".keras", keras_bytes(model)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.h5"
+        model.save(path, include_optimizer=False)
+        return ".h5", path.read_bytes()
+
+
+def keras_bytes(model: Any) -> bytes:
+    """Return a model as a ``.keras`` file with no clock in it: same weights, same bytes."""
+    import io
+    import json
+    import tempfile
+    import zipfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        with zipfile.ZipFile(path) as archive:
+            files = {name: archive.read(name) for name in sorted(archive.namelist())}
+    metadata = json.loads(files["metadata.json"])
+    del metadata["date_saved"]
+    files["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Train a Keras model, reproducibly and resumably."""

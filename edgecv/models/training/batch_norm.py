@@ -1,0 +1,57 @@
+"""What batch normalization remembers of the images, found anew after a short training.
+
+The moving averages follow the weights slowly: with a momentum of 0.99, after 100 steps a third of
+what they say is still of the start, and a model that learned well answers badly.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.models.tf import compile_function, load_tensorflow, set_seed
+
+STEPS_THAT_SUFFICE = 1000
+"""Ten times what a momentum of 0.99 looks back."""
+MOST_BATCHES = 50
+
+
+def lag(model: Any, steps: int) -> bool:
+    """Tell whether the moving averages of a model trained for ``steps`` are still on their way."""
+    return steps < STEPS_THAT_SUFFICE and any(_trained(model))
+
+
+def estimate(model: Any, batches: Iterator[Any], seed: int) -> None:
+    """Set the moving averages to the mean of what the batches give, with the weights as they are.
+
+    In place. ``batches``: float32 (N, H, W, C), as the training saw them; at most 50 are looked at.
+    """
+    set_seed(seed)  # For dropout: the same averages after a kill.
+    layers = list(_trained(model))
+    momenta = [layer.momentum for layer in layers]
+    variables = [each for layer in layers for each in (layer.moving_mean, layer.moving_variance)]
+    start = [variable.numpy() for variable in variables]
+    sums: list[NDArray[np.float64]] = [np.zeros(each.shape) for each in start]
+    count = 0
+    try:
+        for layer in layers:
+            layer.momentum = 0.0  # The average is then that of the last batch alone.
+        look = compile_function(lambda images: model(images, training=True))
+        for images, _ in zip(batches, range(MOST_BATCHES), strict=False):
+            look(images)
+            sums = [each + variable.numpy() for each, variable in zip(sums, variables, strict=True)]
+            count += 1
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    for variable, total in zip(variables, sums, strict=True):
+        variable.assign((total / count).astype(np.float32))
+
+
+def _trained(model: Any) -> Iterator[Any]:
+    """Give each batch normalization that looks at batches in training, nested ones too."""
+    _, keras = load_tensorflow()
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            yield layer

@@ -1,0 +1,91 @@
+"""The last finished epoch of a training, on disk: enough to go on from."""
+
+import io
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.system.storage import write_bytes
+
+Weights = tuple[NDArray[Any], ...]
+KINDS = ("weights", "optimizer", "best_weights")
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training images gave."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_accuracy: float
+    seconds: float
+    settled: bool = True
+    """Whether the weights are fully what the constraint asks for."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A training after some epochs. ``was_damaged``: there were epochs that cannot be read."""
+
+    history: tuple[Epoch, ...] = ()
+    weights: Weights = ()
+    optimizer: Weights = ()
+    best_weights: Weights = ()
+    was_damaged: bool = False
+
+    @property
+    def best(self) -> Epoch:
+        """The settled epoch with the highest validation accuracy; of equals the last one."""
+        return max(
+            self.history, key=lambda each: (each.settled, each.validation_accuracy, each.epoch)
+        )
+
+    @property
+    def epochs_without_gain(self) -> int:
+        """Settled epochs since the highest validation accuracy was first reached."""
+        settled = [each.validation_accuracy for each in self.history if each.settled]
+        return len(settled) - 1 - settled.index(max(settled)) if settled else 0
+
+
+def write_progress(path: Path, progress: Progress) -> None:
+    """Write a checkpoint, whole or not at all."""
+    buffer = io.BytesIO()
+    arrays = {
+        f"{kind}_{number:04d}": value
+        for kind in KINDS
+        for number, value in enumerate(getattr(progress, kind))
+    }
+    history = np.array([list(asdict(epoch).values()) for epoch in progress.history])
+    np.savez(buffer, allow_pickle=False, history=history, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_progress(path: Path) -> Progress:
+    """Read a checkpoint; no progress where there is none, or where the disk has damaged it."""
+    if not path.exists():
+        return Progress()
+    try:
+        with path.open("rb") as file:  # NumPy leaves a file open that it cannot read.
+            return _read(file)
+    except DAMAGE:
+        return Progress(was_damaged=True)
+
+
+def _read(content: IO[bytes]) -> Progress:
+    with np.load(content, allow_pickle=False) as file:
+        history = tuple(
+            Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
+            for number, loss, accuracy, validation, seconds, settled in file["history"].tolist()
+        )
+        weights, optimizer, best = (
+            tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
+            for kind in KINDS
+        )
+    return Progress(history, weights, optimizer, best)

@@ -1,0 +1,311 @@
+"""Fit a model: shared by training and by every fine-tuning step.
+
+The order of the images and their variations are a pure function of (seed, epoch), and each
+finished epoch is kept on disk, so that a killed training goes on where it was and ends with the
+weights that it would have had.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.plugins import Constraint, Task
+from edgecv.core.records import Dataset, Event, Images, Split
+from edgecv.models.softmax import logits_model
+from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.training import batch_norm as moving_averages
+from edgecv.models.training.checkpoint import (
+    Epoch,
+    Progress,
+    Weights,
+    read_progress,
+    write_progress,
+)
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.schedule import Schedule
+
+STEPS_BETWEEN_REPORTS = 25
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model whose outputs are learned, and how."""
+
+    model: Any
+    distillation: Distillation
+
+
+def fit(
+    model: Any,
+    data: Dataset,
+    task: Task,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path,
+    on_event: Callable[[Event], None],
+    constraint: Constraint | None = None,
+    teacher: Teacher | None = None,
+) -> tuple[Epoch, ...]:
+    """Train ``model`` in place and leave the weights of its best epoch in it.
+
+    With a ``constraint`` the best is chosen among the epochs whose weights fully obey it; with a
+    ``teacher`` the loss looks at its outputs too.
+
+    ``model`` ends in a softmax layer: training works on the logits before it. ``checkpoint``
+    is the file of the last finished epoch; it stays, so that one of several trainings need not be
+    done again, and is the caller's to remove. Raises StepError when the loss is not finite,
+    InputError when there is nothing to train or choose with.
+    """
+    _check_enough(data, schedule)
+    trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
+    epochs = schedule.total_epochs(len(data.train))
+    progress = read_progress(checkpoint)
+    if progress.was_damaged:
+        on_event(Event("note", "the epochs kept on disk are damaged: starting again"))
+    if progress.history:
+        trainer.restore(progress)
+        done = len(progress.history)
+        on_event(Event("resume", f"going on after epoch {done} of {epochs}", done, epochs))
+    for epoch in range(len(progress.history), epochs):
+        if schedule.patience and progress.epochs_without_gain >= schedule.patience:
+            on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
+            break
+        progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
+        write_progress(checkpoint, progress)
+        values = asdict(progress.history[-1])
+        on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
+    model.set_weights(list(progress.best_weights))
+    if moving_averages.lag(model, len(progress.history) * trainer.steps):
+        _settle(trainer, data.validation, on_event)
+    return progress.history
+
+
+def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], None]) -> None:
+    """Find the moving averages of batch normalization anew, and keep them unless they are worse.
+
+    Which they can be by a little, where the training was long enough after all.
+    """
+    before = trainer.weights()
+    lagging = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    moving_averages.estimate(trainer.model, trainer.batches(), trainer.seed)
+    settled = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    words = f"batch normalization found anew after a short training: validation {settled:.1%}"
+    on_event(Event("note", f"{words}, {lagging:.1%} before"))
+    if settled < lagging:
+        trainer.model.set_weights(list(before))
+
+
+def _one_epoch(
+    trainer: "_Trainer",
+    validation: Split,
+    before: Progress,
+    epoch: int,
+    epochs: int,
+    on_event: Callable[[Event], None],
+) -> Progress:
+    started = time.perf_counter()
+    loss = accuracy = math.nan
+    steps = trainer.steps
+    for step, loss, accuracy in trainer.epoch(epoch):
+        values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "accuracy": accuracy}
+        on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
+        if not math.isfinite(loss):
+            found = (
+                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
+            )
+            raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
+    validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    seconds = time.perf_counter() - started
+    settled = trainer.is_settled(epoch)
+    result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, seconds, settled)
+    weights = trainer.weights()
+    if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
+        found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
+        raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
+    after = Progress((*before.history, result), weights, trainer.optimizer_state())
+    is_best = after.best is result
+    return replace(after, best_weights=weights if is_best else before.best_weights)
+
+
+def _diverged(found: str, rate: float, before: Progress) -> StepError:
+    """Return the error of a training whose numbers are none: what is on disk is of before."""
+    kept = (
+        f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
+    )
+    return StepError(
+        "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
+    )
+
+
+class _Trainer:
+    """The compiled step of one model, and the images that it takes its batches from."""
+
+    def __init__(
+        self,
+        model: Any,
+        split: Split,
+        task: Task,
+        schedule: Schedule,
+        seed: int,
+        constraint: Constraint | None,
+        teacher: Teacher | None,
+    ) -> None:
+        tensorflow, keras = load_tensorflow()
+        self.model = model
+        self.task = task
+        self.seed = seed
+        self.constraint = constraint
+        self.count = len(split)
+        self.batch = min(schedule.batch, self.count)
+        self.steps = schedule.steps_per_epoch(self.count)
+        self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(self.count))
+        self.optimizer = keras.optimizers.Adam(1e-3)
+        self.optimizer.build(model.trainable_variables)
+        self._predict = compile_function(lambda images: model(images, training=False))
+        images = tensorflow.constant(split.images)
+        labels = tensorflow.constant(split.labels.astype(np.int32))
+
+        def varied(chosen: Any, seeds: Any) -> Any:
+            return augment(tensorflow.gather(images, chosen), seeds, schedule)
+
+        self._varied: Callable[[Any, Any], Any] = varied
+        logits = logits_model(model)
+        loss_of = _loss(task, teacher)
+
+        def step(chosen: Any, seeds: Any, rate: Any) -> tuple[Any, Any]:
+            batch = varied(chosen, seeds)
+            truth = tensorflow.gather(labels, chosen)
+            with tensorflow.GradientTape() as tape:
+                outputs = logits(batch, training=True)
+                loss = tensorflow.reduce_mean(loss_of(batch, truth, outputs))
+                loss += sum(model.losses)  # Regularization that the layers ask for.
+            self.optimizer.learning_rate.assign(rate)
+            gradients = tape.gradient(loss, model.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            if constraint is not None:
+                constraint.project()
+            right = tensorflow.argmax(outputs, 1, tensorflow.int32) == truth
+            return loss, tensorflow.reduce_mean(tensorflow.cast(right, tensorflow.float32))
+
+        self._step = compile_function(step)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
+        """Train one pass; yield (steps done, mean loss, mean accuracy) now and then."""
+        tensorflow, _ = load_tensorflow()
+        batches = self._order(epoch)
+        sums = np.zeros(2)
+        waiting: list[tuple[Any, Any]] = []
+        for number, chosen in enumerate(batches):
+            step = epoch * self.steps + number
+            if self.constraint is not None:
+                self.constraint.before_step(step, len(self.rates))
+            rate = self.rates[step]
+            seeds = tensorflow.constant([self.seed, step], "int32")
+            waiting.append(
+                self._step(tensorflow.constant(chosen), seeds, tensorflow.constant(rate))
+            )
+            done = number + 1
+            # Reading a result waits for the step, so results are read a few at a time.
+            if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
+                sums += np.array(waiting, dtype=np.float64).sum(axis=0)
+                waiting.clear()
+                yield done, float(sums[0] / done), float(sums[1] / done)
+
+    def batches(self) -> Iterator[Any]:
+        """Give the batches of one pass more, which no step is trained on: float32 (N, H, W, C)."""
+        tensorflow, _ = load_tensorflow()
+        first = len(self.rates)
+        for number, chosen in enumerate(self._order(first // self.steps)):
+            seeds = tensorflow.constant([self.seed, first + number], "int32")
+            yield self._varied(tensorflow.constant(chosen), seeds)
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        """Return which images the steps of an epoch take: (steps, batch)."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
+        return order[: self.steps * self.batch].astype(np.int32).reshape(self.steps, self.batch)
+
+    def predict(self, images: Images) -> NDArray[np.float32]:
+        """Return probabilities: uint8 (N, H, W, C) -> float32 (N, K)."""
+        batches = range(0, len(images), EVALUATION_BATCH)
+        return np.concatenate(
+            [
+                self._predict(images[start : start + EVALUATION_BATCH].astype(np.float32)).numpy()
+                for start in batches
+            ]
+        )
+
+    def is_settled(self, epoch: int) -> bool:
+        """Tell whether the weights after ``epoch`` are fully what the constraint asks for."""
+        if self.constraint is None:
+            return True
+        return (epoch + 1) * self.steps > self.constraint.settled(len(self.rates))
+
+    def weights(self) -> Weights:
+        return tuple(self.model.get_weights())
+
+    def optimizer_state(self) -> Weights:
+        return tuple(variable.numpy() for variable in self.optimizer.variables)
+
+    def restore(self, progress: Progress) -> None:
+        self.model.set_weights(list(progress.weights))
+        for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
+            variable.assign(value)
+        if self.constraint is not None:
+            self.constraint.restore()
+
+
+def _loss(task: Task, teacher: Teacher | None) -> Callable[[Any, Any, Any], Any]:
+    """Return the loss of each image: (images, labels, logits) -> (N,)."""
+    if teacher is None:
+        return lambda images, labels, logits: task.loss(labels, logits)
+    says, options = logits_model(teacher.model), teacher.distillation
+
+    def both(images: Any, labels: Any, logits: Any) -> Any:
+        soft = task.imitation_loss(says(images, training=False), logits, options.temperature)
+        return options.mix * task.loss(labels, logits) + (1 - options.mix) * soft
+
+    return both
+
+
+def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
+    """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape.
+
+    ``seeds`` (2,) alone decides what happens to each image.
+    """
+    tensorflow, _ = load_tensorflow()
+    if not schedule.shift and not schedule.mirror:
+        return tensorflow.cast(images, tensorflow.float32)
+    count, height, width = images.shape[:3]
+    shift = schedule.shift
+    margins = [[0, 0], [shift, shift], [shift, shift], [0, 0]]
+    padded = tensorflow.pad(images, margins, mode="REFLECT")
+    chance = tensorflow.random.stateless_uniform((3, count, 1), seeds)
+    offsets = tensorflow.cast(chance[:2] * (2 * shift + 1), tensorflow.int32)
+    rows = offsets[0] + tensorflow.range(height)
+    columns = tensorflow.broadcast_to(tensorflow.range(width), (count, width))
+    if schedule.mirror:
+        columns = tensorflow.where(chance[2] < 0.5, width - 1 - columns, columns)
+    moved = tensorflow.gather(padded, rows, axis=1, batch_dims=1)
+    moved = tensorflow.gather(moved, offsets[1] + columns, axis=2, batch_dims=1)
+    return tensorflow.cast(moved, tensorflow.float32)
+
+
+def _check_enough(data: Dataset, schedule: Schedule) -> None:
+    for split in ("train", "validation"):
+        if not len(data.split(split)):
+            raise InputError(
+                data.name, f"has no {split} images", remedy="give more images under train/"
+            )
+    if schedule.shift >= min(data.image_shape[:2]):
+        raise InputError(
+            "shift", f"is {schedule.shift}", accepted="less than the side of the images"
+        )

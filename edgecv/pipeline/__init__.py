@@ -1,0 +1,1 @@
+"""Make a run: data, baseline, techniques, exports, measurements, report."""

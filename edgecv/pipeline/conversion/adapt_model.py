@@ -1,0 +1,102 @@
+"""A model file made into what every later step takes, by the child that opens it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options
+from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.records import Images, Shape
+from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
+from edgecv.formats.trust import Trust
+from edgecv.models.input_statistics import misfit
+from edgecv.models.preprocessing import found_in, with_preprocessing
+from edgecv.models.softmax import with_softmax
+
+FAR = 3.0
+"""Divergence of what a batch normalization sees: from here on, these are other pixels."""
+
+
+class Facts(Options):
+    """What is known of a model file once it was opened and adapted."""
+
+    shape: Annotated[Shape, Field(strict=False)]
+    """Height, width and channels of its input."""
+    outputs: int
+    rescales: bool
+    """Whether the graph itself rescales its pixels."""
+    is_own: bool
+    """Whether the file serves as it is."""
+    notes: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model that takes pixels and gives probabilities, and what is known of it."""
+
+    model: Any
+    facts: Facts
+
+
+def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> Adapted:
+    """Load a model and adapt it. Raises InputError where it is none, not safe, or cannot be."""
+    importer = importer_of(path)
+    loaded, notes = importer.load_with_notes(path, trust)
+    shape = input_shape_of(loaded, path)
+    model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
+    facts = Facts(
+        shape=shape,
+        outputs=count_outputs(model, path),
+        rescales=found_in(loaded) is not None,
+        is_own=model is loaded and importer.keeps_its_format(path),
+        notes=(*trust.notes(), *notes, *more),
+    )
+    return Adapted(model, facts)
+
+
+def as_if(model: Any, choice: Preprocessing, path: Path) -> Any:
+    """Return a loaded model that gives probabilities, of pixels that are preprocessed so."""
+    bare, _ = with_softmax(model, str(path))
+    return with_preprocessing(bare, choice, "--preprocess")[0]
+
+
+def misfits(model: Any, images: Images) -> dict[str, float]:
+    """Return how far images are from those of the training, as they are and by each preprocessing.
+
+    Empty where nothing tells, where they may well be the right ones, and where the graph itself
+    rescales its pixels.
+    """
+    now = misfit(model, images)
+    if now is None or now < FAR or found_in(model) is not None:
+        return {}
+    found = {
+        name: misfit(with_preprocessing(model, choice, "--preprocess")[0], images)
+        for name, choice in fitting(images.shape[3]).items()
+    }
+    return {name: far for name, far in found.items() if far is not None and not np.isnan(far)}
+
+
+def _adapted(
+    model: Any, asked: Preprocessing | None, where: str, *, has_layers: bool
+) -> tuple[Any, tuple[str, ...]]:
+    notes: list[str] = []
+    own = found_in(model)
+    if asked is None:
+        if not has_layers:
+            own = "the model, and nobody can see whether it rescales them (--preprocess)"
+        notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
+    else:
+        if own is not None and asked != Preprocessing():
+            raise InputError(
+                "--preprocess",
+                f"the model rescales its pixels itself, by {own}",
+                remedy="leave --preprocess out, or say 0..255",
+            )
+        model, how = with_preprocessing(model, asked, where)
+        notes.append(f"preprocessing: {how}")
+    adapted, words = with_softmax(model, where)
+    return adapted, (*notes, words)

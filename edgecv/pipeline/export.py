@@ -1,0 +1,168 @@
+"""The files of a run: planned, exported once, stored, and held to what was promised."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.plugins import Exporter
+from edgecv.core.records import TWIN_STEM, Dataset, Event, Images
+from edgecv.core.registry import EXPORTERS
+from edgecv.evaluation.comparison import is_twin
+from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.pipeline.baseline import Original
+from edgecv.pipeline.conversion import Workshop
+from edgecv.pipeline.measure import File
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.reports.json_file import read_artifact
+from edgecv.system.environment import environment
+from edgecv.system.storage import Store, content_key, copy_file
+
+OnEvent = Callable[[Event], None]
+STAGE_VERSION = 4
+DEFAULT_CALIBRATION_IMAGES = 200
+NARROW = 8
+"""Calibration pixels that span less than this part of the test images' are of something else."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One file that a run is to write."""
+
+    name: str
+    exporter: Exporter
+    is_twin: bool
+
+
+def planned_exports(recipe: Recipe) -> list[Planned]:
+    """Return the files of a run, twins before their candidates.
+
+    Without techniques a float32 candidate is its twin, and is written once.
+    """
+    planned: dict[str, Planned] = {}
+    for exporter in recipe.exports:
+        twin = f"{TWIN_STEM}.{exporter.format}"
+        planned[twin] = Planned(twin, exporter.twin(), True)
+        name = f"{exporter.precision}.{exporter.format}"
+        if name == twin and recipe.techniques:
+            name = f"compressed-{name}"
+        planned.setdefault(name, Planned(name, exporter, False))
+    return list(planned.values())
+
+
+@dataclass(frozen=True)
+class Exporting:
+    """Where exports come from and go to, in one run."""
+
+    data: Dataset
+    store: Store
+    folder: Path
+    workshop: Workshop
+    on_event: OnEvent
+
+    def export_all(
+        self, planned: Sequence[Planned], baseline: Original, compressed: Original
+    ) -> tuple[list[File], dict[str, str]]:
+        """Export the baseline's twins and what the compressed model is to be.
+
+        Returns the files, and name -> reason for those that a converter died of, hung on or ran out
+        of memory with: they do not end the others. What an exporter refuses ends the run.
+        """
+        files, failures = [], {}
+        for each in planned:
+            try:
+                files.append(self.export(each, baseline if each.is_twin else compressed))
+            except RuntimeFailure as failure:
+                failures[each.name] = failure.reason
+        return files, failures
+
+    def export(self, planned: Planned, original: Original) -> File:
+        """Export a model into the run's folder, or copy what an earlier run has exported."""
+        exporter, stored = planned.exporter, f"artifact.{planned.exporter.format}"
+        images = calibration_of(exporter, self.data)
+        key = self._key(exporter, original, images)
+        known = self.store.find("exports", key) is not None
+        words = f"{planned.name} is stored already" if known else f"writing {planned.name}"
+        self.on_event(Event("export", words))
+
+        def make(draft: Path) -> None:
+            self.workshop.export(original, exporter, images, draft / stored)
+
+        found = self.store.stage("exports", key, make)
+        path = self.folder / planned.name
+        copy_file(found / stored, path)
+        return File(replace(read_artifact(found / "artifact.json"), path=planned.name), path)
+
+    def _key(self, exporter: Exporter, original: Original, images: Images) -> str:
+        facts = environment()
+        versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
+        calibration = self.data.calibration.sha256 if len(images) else ""
+        return content_key(
+            "export",
+            STAGE_VERSION,
+            EXPORTERS.table(exporter),
+            len(images),
+            original.sha256,
+            calibration,
+            versions,
+        )
+
+
+def calibration_of(exporter: Exporter, data: Dataset) -> Images:
+    """Return the images that an export finds its ranges on: uint8 (N, H, W, C)."""
+    count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
+    return data.calibration.images[: count if exporter.is_calibrated else 0]
+
+
+def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+    """Say how many images the ranges were found on."""
+    counts = {
+        len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
+    }
+    return tuple(f"ranges found on {count} calibration images" for count in sorted(counts))
+
+
+def check_calibration(recipe: Recipe, data: Dataset) -> None:
+    """Raise InputError where there are too few calibration images, or none like those to come."""
+    for exporter in recipe.exports:
+        asked = exporter.calibration_images or 1
+        if exporter.is_calibrated and not len(data.calibration):
+            raise InputError(
+                data.name,
+                "has test images alone, and the ranges of integers are found on training images",
+                accepted="test images alone with --quantize none, float16 or dynamic",
+                remedy="add training images too",
+            )
+        if exporter.is_calibrated and asked > len(data.calibration):
+            raise InputError(
+                "--calibration-images",
+                f"{asked} asked for",
+                accepted=f"up to {len(data.calibration)} with {data.name}",
+            )
+        if exporter.is_calibrated:
+            _check_range(calibration_of(exporter, data), data)
+
+
+def _check_range(calibration: Images, data: Dataset) -> None:
+    """Raise InputError where the ranges would be found on pixels that hardly differ."""
+    low, high = int(calibration.min()), int(calibration.max())
+    test_low, test_high = int(data.test.images.min()), int(data.test.images.max())
+    too_narrow = (high - low) * NARROW < test_high - test_low
+    if too_narrow or high <= 1:
+        raise InputError(
+            data.name,
+            f"its calibration images hold pixels of {low}..{high}, its test images of "
+            f"{test_low}..{test_high}, and a model takes 0..255",
+            remedy="bring the training images to 0..255: ranges found on these would be wrong",
+        )
+
+
+def check_promises(recipe: Recipe, files: Sequence[File]) -> tuple[str, ...]:
+    """Return what could be checked in the files. Raises StepError where a promise is not held."""
+    artifacts = [file.artifact for file in files if not is_twin(file.artifact)]
+    for artifact in artifacts:
+        for technique in recipe.techniques:
+            technique.check(artifact.layers, artifact.path)
+    if any(technique.precisions for technique in recipe.techniques):
+        return check_same_scales(artifacts)
+    return ()

@@ -1,0 +1,110 @@
+"""What files answered, kept so that the same file is not asked the same twice.
+
+A key is of everything that an answer depends on: the file's bytes, how it is read, the images.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from edgecv.core.records import Predictions, SessionFacts
+from edgecv.system.storage import write_bytes
+
+Answer = TypeVar("Answer")
+
+
+class Recall:
+    """Keeps nothing: everything is asked each time."""
+
+    keeps = False
+    """Whether a key is worth its hashes."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Be used by one measurement, from its first file to its last."""
+        yield
+
+    def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
+        """Return what is kept under a key of a file's facts, or ask."""
+        return ask()
+
+    def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
+        """Return what is kept under a key of a file's predictions, or ask."""
+        return ask()
+
+
+NO_RECALL = Recall()
+
+
+class FolderRecall(Recall):
+    """Keeps answers in a folder that several processes share: each is asked for once.
+
+    Who finds that something is missing waits until no other process measures, looks again, and
+    then measures until it is done: a runtime takes all cores anyway, and the child process that it
+    started for one question is there for the next.
+    """
+
+    keeps = True
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = FileLock(folder / "measuring.lock")
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Let others measure once this measurement is over, however it ends."""
+        with ExitStack() as stack:
+            stack.callback(self._lock.release, force=True)
+            yield
+
+    def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
+        """Return what is kept under a key of a file's facts, or ask and keep it."""
+        return self._kept(
+            self._folder / f"{key}.json",
+            _facts_of,
+            ask,
+            lambda facts: json.dumps(asdict(facts)).encode(),
+        )
+
+    def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
+        """Return what is kept under a key of a file's predictions, or ask and keep it."""
+        return self._kept(self._folder / f"{key}.npy", _predictions_of, ask, _npy)
+
+    def _kept(
+        self,
+        path: Path,
+        read: Callable[[bytes], Answer],
+        ask: Callable[[], Answer],
+        write: Callable[[Answer], bytes],
+    ) -> Answer:
+        if not path.exists() and not self._lock.is_locked:
+            self._lock.acquire()
+        if not path.exists():
+            write_bytes(path, write(ask()))
+        return read(path.read_bytes())
+
+
+def _facts_of(content: bytes) -> SessionFacts:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(SessionFacts).validate_python(json.loads(content))
+
+
+def _predictions_of(content: bytes) -> Predictions:
+    found: Predictions = np.load(io.BytesIO(content), allow_pickle=False)
+    return found
+
+
+def _npy(predictions: Predictions) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, predictions, allow_pickle=False)
+    return buffer.getvalue()

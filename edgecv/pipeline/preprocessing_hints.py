@@ -1,0 +1,50 @@
+"""What other pixels would give, where a model is hardly better than guessing."""
+
+from collections.abc import Callable
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Task
+from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.records import Dataset, Images, Predictions
+
+IMAGES_FOR_A_HINT = 200
+NEAR_CHANCE = 0.05
+"""A model within so much of guessing may see other pixels than it was trained on."""
+CLEARLY_BETTER = 0.15
+
+Predict = Callable[[Images, Preprocessing], Predictions]
+
+
+def is_near_chance(value: float, data: Dataset) -> bool:
+    """Tell whether a metric is hardly better than guessing one of the classes."""
+    return value <= 1 / len(data.class_names) + NEAR_CHANCE
+
+
+def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, float]:
+    """Return what each named preprocessing gives on up to 200 test images."""
+    images = data.test.images[:IMAGES_FOR_A_HINT]
+    labels = data.test.labels[:IMAGES_FOR_A_HINT]
+    return {
+        name: task.metric(predict(images, choice), labels)
+        for name, choice in fitting(data.image_shape[2]).items()
+    }
+
+
+def words_of(found: dict[str, float], data: Dataset) -> str:
+    """Say what each choice gives."""
+    choices = ", ".join(f"{name} {each:.1%}" for name, each in found.items())
+    images = min(IMAGES_FOR_A_HINT, len(data.test))
+    return f"on {images} images --preprocess would give: {choices}"
+
+
+def advice(found: dict[str, float], value: float, data: Dataset, where: str, seen: str) -> str:
+    """Say what each choice gives, of a baseline that is hardly better than guessing.
+
+    ``seen`` says what it is right on. Raises InputError where another choice is clearly right:
+    nothing that would be made of this model could be.
+    """
+    best = max(found, key=lambda name: found[name])
+    words = words_of(found, data)
+    if found[best] > value + CLEARLY_BETTER:
+        raise InputError(where, f"{seen}; {words}", remedy=f"give --preprocess {best}")
+    return f"the baseline is hardly better than guessing; {words}"

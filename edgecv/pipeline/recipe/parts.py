@@ -1,0 +1,72 @@
+"""The tables of a recipe that are no plugins: its own keys, and where the original comes from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from edgecv.core.input_spec import Reading
+from edgecv.core.options import Options
+from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.formats.trust import Trust, check_custom_objects
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+"""Pixels along one side of an image."""
+
+
+class Settings(Options):
+    """The keys of a recipe that are not tables."""
+
+    name: str
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Decides the splits, the first weights and the order of the images."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of a runtime while its latency is measured."""
+
+
+class Baseline(Options):
+    """The original: a model file, or an architecture to train."""
+
+    model: str | None = None
+    """A Keras model file; without it the architecture is trained, once, and kept."""
+    preprocess: str | Preprocessing | None = None
+    """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
+    labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
+    """The name of each output of the model, in order; else the classes of the data."""
+    trust: bool = False
+    """Whether the model file may run any code of its author: needed for what is not standard."""
+    custom_objects: tuple[str, ...] = Field(default=(), strict=False)
+    """Classes and functions of the user's own that the model needs, each as "module:name"."""
+    input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
+    """Height, width and channels for the architecture."""
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for number, name in enumerate(labels or ()):
+            if not name.strip() or name in (labels or ())[:number]:
+                raise ValueError(f'a name for each output: "{name}" is empty or stands there twice')
+        return labels
+
+    @model_validator(mode="after")
+    def _preprocess_is_of_a_model(self) -> Self:
+        if isinstance(self.preprocess, str):
+            named(self.preprocess, "preprocess")
+        if self.preprocess is not None and self.model is None:
+            raise ValueError("preprocess is for a model; an architecture rescales by itself")
+        if self.labels is not None and self.model is None:
+            raise ValueError("labels are of a model; an architecture is trained on those of data")
+        if (self.trust or self.custom_objects) and self.model is None:
+            raise ValueError("trust and custom_objects are for a model; an architecture is ours")
+        check_custom_objects(self.custom_objects)
+        return self
+
+    @property
+    def reading(self) -> Reading:
+        """How a runtime reads the model file itself."""
+        asked = self.preprocess
+        return Reading(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
+
+    @property
+    def trusted(self) -> Trust:
+        """What may be in the model file."""
+        return Trust(everything=self.trust, custom_objects=self.custom_objects)

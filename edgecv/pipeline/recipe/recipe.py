@@ -1,0 +1,267 @@
+"""A run, said in full: read from TOML, or made from flags; strict in both."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options, parse_options
+from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
+from edgecv.core.records import Dataset
+from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.text import nearest
+from edgecv.evaluation.limits import Gates
+from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.pipeline.recipe.parts import Baseline as Baseline
+from edgecv.pipeline.recipe.parts import Settings as Settings
+from edgecv.system.storage import RESERVED_NAMES
+
+LARGEST_RECIPE_BYTES = 1_000_000
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+BASELINE_KEYS = tuple(Baseline.model_fields)
+
+
+class Recipe(Options):
+    """Everything that decides a run."""
+
+    settings: Settings
+    data: DatasetSource
+    task: Task
+    baseline: Baseline
+    architecture: Architecture
+    schedule: Schedule
+    techniques: tuple[Technique, ...]
+    exports: tuple[Exporter, ...]
+    gates: Gates
+
+    @property
+    def name(self) -> str:
+        """The name of the run and of its folder."""
+        return self.settings.name
+
+    def table(self) -> dict[str, Any]:
+        """Return the recipe as TOML's plain values: ``parse`` reads it back."""
+        baseline = self.baseline.model_dump(mode="json", exclude_none=True)
+        baseline["input_shape"] = list(self.baseline.input_shape)
+        if self.baseline.model is None:
+            baseline |= {
+                **ARCHITECTURES.table(self.architecture),
+                "training": self.schedule.model_dump(exclude_none=True),
+            }
+        else:
+            del baseline["input_shape"]
+        if not self.baseline.trust:
+            del baseline["trust"]
+        if not self.baseline.custom_objects:
+            del baseline["custom_objects"]
+        return {
+            **self.settings.model_dump(),
+            "data": DATASETS.table(self.data),
+            "task": TASKS.table(self.task),
+            "baseline": baseline,
+            "technique": [TECHNIQUES.table(technique) for technique in self.techniques],
+            "export": [EXPORTERS.table(exporter) for exporter in self.exports],
+            "gates": self.gates.model_dump(exclude_none=True),
+        }
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML text."""
+        import tomli_w
+
+        return tomli_w.dumps(self.table())
+
+    def replace(self, **tables: Any) -> Self:
+        """Return a recipe with some fields replaced."""
+        return self.model_copy(update=tables)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_RECIPE_BYTES + 1)
+        if len(content) > LARGEST_RECIPE_BYTES:
+            raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # A ValueError: a number of 5,000 digits.
+        raise InputError(str(path), f"is not TOML: {error}") from None
+    return parse_recipe(table, str(path))
+
+
+def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
+    """Validate the plain values of a recipe."""
+    known = [*Settings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
+    for key in table:
+        if key not in known:
+            raise InputError(
+                where,
+                f'unknown key "{key}"',
+                accepted=", ".join(known),
+                remedy=nearest(key, known),
+            )
+    settings = parse_options(
+        Settings, {key: table[key] for key in Settings.model_fields if key in table}, where
+    )
+    check_name(settings.name, f"{where}, name")
+    baseline = dict(_table(table, "baseline", where))
+    training = baseline.pop("training", {})
+    architecture = {key: baseline.pop(key) for key in list(baseline) if key not in BASELINE_KEYS}
+    inside = f"{where}, [baseline]"
+    if "model" in baseline and (training or architecture or "input_shape" in baseline):
+        raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
+    source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
+    techniques = _parse_techniques(table.get("technique", ()), where)
+    exports = _parse_exports(table.get("export"), where)
+    check_precisions(techniques, exports, where)
+    for technique in techniques:
+        technique.check_exports(exports, where)
+    original = parse_options(Baseline, baseline, inside)
+    gates = parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]")
+    check_data(source, original, techniques, gates, where)
+    return Recipe(
+        settings=settings,
+        data=source,
+        task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
+        baseline=original,
+        architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
+        schedule=parse_schedule(training, f"{where}, [baseline.training]"),
+        techniques=techniques,
+        exports=exports,
+        gates=gates,
+    )
+
+
+def parse_schedule(training: Any, where: str) -> Schedule:
+    """Read a table of training options, which may name a schedule to start from."""
+    if not isinstance(training, Mapping):
+        raise InputError(where, f"{training!r} is not a table")
+    options = dict(training)
+    name = options.pop("schedule", "default")
+    if not isinstance(name, str) or name not in SCHEDULES:
+        raise InputError(
+            where,
+            f"unknown schedule {name!r}",
+            accepted=", ".join(SCHEDULES),
+            remedy=nearest(str(name), SCHEDULES),
+        )
+    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise InputError where a run cannot be called so."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            where, f"{name!r}", accepted="letters, digits, dot, dash and underscore, up to 100"
+        )
+    if name in RESERVED_NAMES:
+        raise InputError(where, f'"{name}" is taken by edgecv itself', remedy="use another name")
+
+
+def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}, {key}", f"{value!r} is not a table", remedy=f"write [{key}]")
+    return value
+
+
+def _parse_exports(tables: Any, where: str) -> tuple[Exporter, ...]:
+    if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
+        raise InputError(
+            where, "asks for no artifact", remedy='add [[export]] with format = "tflite"'
+        )
+    exports = tuple(
+        EXPORTERS.parse(table, f"{where}, export[{number}]")
+        for number, table in enumerate(tables, start=1)
+    )
+    files = [(exporter.name, exporter.precision) for exporter in exports]
+    for number, file in enumerate(files, start=1):
+        if file in files[: number - 1]:
+            raise InputError(
+                f"{where}, export[{number}]",
+                f"{file[1]} as {file[0]} stands there twice",
+                remedy="keep one: both would be written to the same file",
+            )
+    return exports
+
+
+def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
+    if not isinstance(tables, Sequence) or isinstance(tables, str):
+        raise InputError(f"{where}, technique", f"{tables!r} is not a list of tables")
+    techniques = tuple(
+        TECHNIQUES.parse(table, f"{where}, technique[{number}]")
+        for number, table in enumerate(tables, start=1)
+    )
+    check_order(techniques, where)
+    return techniques
+
+
+def check_data(
+    source: DatasetSource,
+    baseline: Baseline,
+    techniques: Sequence[Technique],
+    gates: Gates,
+    where: str,
+) -> None:
+    """Raise InputError where something is asked for that images without labels cannot give."""
+    if source.has_labels:
+        return
+    found = f"{source.name} images have no labels"
+    if baseline.model is None:
+        raise InputError(where, f"{found}: nothing can be trained on them", remedy="give a MODEL")
+    if techniques:
+        raise InputError(
+            where,
+            f'{found}: "{techniques[0].name}" cannot train on them',
+            accepted="quantization after training",
+            remedy="put class folders under train/ and test/, or leave it out",
+        )
+    check_limits(source, gates, where)
+
+
+def check_limits(source: DatasetSource | Dataset, gates: Gates, where: str) -> None:
+    """Raise InputError where a limit can only be judged with labels, and there are none."""
+    limits = gates.of_labels()
+    if limits and not source.has_labels:
+        raise InputError(
+            where,
+            f"{source.name} images have no labels: {limits[0]} cannot be judged",
+            remedy="put class folders under test/, or leave the limit out",
+        )
+
+
+def check_precisions(
+    techniques: Sequence[Technique], exports: Sequence[Exporter], where: str
+) -> None:
+    """Raise InputError where a technique's model cannot be exported as asked: before training."""
+    for technique in techniques:
+        possible = technique.precisions
+        for exporter in exports:
+            if possible is not None and exporter.precision not in possible:
+                raise InputError(
+                    where,
+                    f'"{technique.name}" makes a model for {", ".join(possible)}, and'
+                    f" {exporter.precision} is asked for",
+                    remedy=f'leave "{technique.name}" out, or ask for {possible[0]}',
+                )
+
+
+def check_order(techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError where a technique would undo the work of one before it."""
+    for number, technique in enumerate(techniques):
+        for earlier in techniques[:number]:
+            if earlier.name == technique.name:
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" stands there twice',
+                    remedy="keep one",
+                )
+            if earlier.name not in technique.may_follow:
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" would undo "{earlier.name}" before it',
+                    remedy=f'put "{technique.name}" before "{earlier.name}"',
+                )

@@ -1,0 +1,49 @@
+"""The JSON schema of recipes: editors complete and check them by it."""
+
+from typing import Any
+
+from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.evaluation.limits import Gates
+from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.pipeline.recipe.recipe import Baseline, Settings
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, for editors."""
+    settings = Settings.model_json_schema()
+    baseline = Baseline.model_json_schema()
+    training = Schedule.model_json_schema()
+    training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
+    names = {"enum": list(ARCHITECTURES.classes), "default": "cifar_cnn"}
+    options: dict[str, Any] = {}
+    for cls in ARCHITECTURES.classes.values():
+        options |= cls.model_json_schema().get("properties", {})
+    baseline["properties"] |= {"architecture": names, **options, "training": training}
+    settings["properties"] |= {
+        "data": DATASETS.schema(),
+        "task": TASKS.schema(),
+        "baseline": baseline,
+        "technique": {"type": "array", "items": TECHNIQUES.schema()},
+        "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
+        "gates": Gates.model_json_schema(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": _definitions_within(settings),
+        **settings,
+        "title": "edgecv recipe",
+        "required": ["name", "data", "export"],
+    }
+
+
+def _definitions_within(schema: Any) -> dict[str, Any]:
+    """Take the definitions out of all tables: references look for them in the outermost one."""
+    found: dict[str, Any] = {}
+    if isinstance(schema, dict):
+        found |= schema.pop("$defs", {})
+        for value in [*schema.values(), *found.values()]:
+            found |= _definitions_within(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            found |= _definitions_within(value)
+    return found

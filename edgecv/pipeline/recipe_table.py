@@ -1,0 +1,116 @@
+"""Many recipes side by side: run what was not run yet, and put the reports into one table."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgecv.core.errors import InputError
+from edgecv.core.records import Comparison, Event, Report
+from edgecv.pipeline import run as pipeline
+from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.reports.json_file import read_report, to_table
+from edgecv.reports.markdown_table import markdown_table
+from edgecv.reports.verdict import percent
+from edgecv.system.storage import Store, check_seal
+
+HEADINGS = (
+    "recipe",
+    "file",
+    "bytes",
+    "gzip -9",
+    "accuracy",
+    "points",
+    "agreement",
+    "speed-up",
+    "zeros",
+    "distinct",
+    "outcome",
+)
+
+INTRODUCTION = (
+    "# Recipes",
+    "",
+    "What each of them gave, a row a file; `edgecv table RECIPE...` prints this page.",
+    "Points are against the baseline, the speed-up is over the float32 twin of the same",
+    "format; zeros and distinct weights (the most in one layer) are read back from the file.",
+    "",
+)
+
+
+def run_all(
+    recipes: Sequence[Path],
+    data: str | None,
+    store: Store,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    log: Path | None = None,
+) -> list[Report]:
+    """Return the report of each recipe, from its run folder or from a run made now.
+
+    Raises InputError where a folder of that name holds a run of another recipe.
+    """
+    plans = [Flags(recipe=str(path), data=data).to_recipe() for path in recipes]
+    return [_report(plan, store, on_event, log) for plan in plans]
+
+
+def _report(
+    recipe: Recipe, store: Store, on_event: Callable[[Event], None], log: Path | None
+) -> Report:
+    folder = store.run_folder(recipe.name)
+    if not folder.exists():
+        on_event(Event("table", f"running {recipe.name}"))
+        return pipeline.run(recipe, store, on_event=on_event, log=log)
+    check_seal(folder)
+    report = read_report(folder)
+    if report.recipe != recipe.table():
+        raise InputError(
+            str(folder), "is a run of another recipe", remedy="move it away, or use --output"
+        )
+    return report
+
+
+def to_json(reports: Sequence[Report]) -> str:
+    """Return all reports as a JSON list."""
+    return json.dumps([to_table(report) for report in reports], indent=2, allow_nan=False)
+
+
+def to_markdown(reports: Sequence[Report]) -> str:
+    """Return one table: the baseline of each data set, then a line for each file."""
+    lines: list[str] = []
+    for report in reports:
+        if report.baseline is not None:
+            split = report.data.splits["test"]
+            line = (
+                f"{report.data.name}, {split.images:,} test images: the baseline has "
+                f"{report.baseline.parameters:,} parameters and {percent(report.baseline.value)}."
+            )
+            if line not in lines:
+                lines.append(line)
+    rows = [
+        _row(report, each)
+        for report in reports
+        for each in report.comparisons
+        if not each.is_twin or len(report.comparisons) == 1
+    ]
+    return "\n".join([*INTRODUCTION, *lines, "", *markdown_table(HEADINGS, rows)])
+
+
+def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:
+    artifact = comparison.artifact
+    weights = sum(layer.weights for layer in artifact.layers) or 1
+    zeros = sum(layer.sparsity * layer.weights for layer in artifact.layers) / weights
+    most = max((layer.distinct for layer in artifact.layers), default=0)
+    return (
+        report.name,
+        artifact.path,
+        f"{artifact.bytes:,}",
+        f"{artifact.gzip_bytes:,}",
+        percent(comparison.value),
+        "-" if comparison.difference_points is None else f"{comparison.difference_points:+.2f}",
+        f"{comparison.agreement or 0:.2%}",
+        f"{comparison.speedup or 0:.2f}",
+        f"{zeros:.0%}",
+        f"{most:,}",
+        report.outcome,
+    )

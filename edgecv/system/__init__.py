@@ -1,0 +1,1 @@
+"""The operating system: files, child processes, processors."""

@@ -1,0 +1,61 @@
+"""The machine and the versions that a report's numbers were made with."""
+
+import hashlib
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgecv.system.isolation.amx import machine_has_tiles
+
+PACKAGES = (
+    "edgecv",
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "numpy",
+)
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Return system, processor, cores, Python and the versions of the packages that decide."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "machine": machine(),
+        "matrix_tiles": "left off where artifacts run" if machine_has_tiles() else "none",
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+
+
+@cache
+def machine() -> str:
+    """Return a short name of the processor's model and its cores: latencies hold for one such."""
+    return hashlib.sha256(f"{_processor()}|{os.cpu_count()}".encode()).hexdigest()[:12]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    """Return the processor's name: ``platform.processor`` is empty on most Linux systems."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # Not Linux: the standard library knows the name there.
+    return platform.processor() or platform.machine()

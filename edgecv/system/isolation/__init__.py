@@ -1,0 +1,6 @@
+"""Runs a runtime in a child process, so that a bad file kills the child and not the run."""
+
+from edgecv.system.isolation.hdf5_check import check_hdf5
+from edgecv.system.isolation.model_client import Worker
+
+__all__ = ["Worker", "check_hdf5"]

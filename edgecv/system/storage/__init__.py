@@ -1,0 +1,32 @@
+"""``exported/`` on disk: keys, atomic writes, locks, manifests, resume."""
+
+from edgecv.system.storage.atomic_files import (
+    check_space,
+    copy_file,
+    on_disk,
+    refusal,
+    write_bytes,
+    write_json,
+)
+from edgecv.system.storage.hashing import bytes_of, content_key, describe, file_sha256, tree_sha256
+from edgecv.system.storage.manifest import check_seal, seal
+from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
+
+__all__ = [
+    "RESERVED_NAMES",
+    "SPACE_BYTES",
+    "Store",
+    "bytes_of",
+    "check_seal",
+    "check_space",
+    "content_key",
+    "copy_file",
+    "describe",
+    "file_sha256",
+    "on_disk",
+    "refusal",
+    "seal",
+    "tree_sha256",
+    "write_bytes",
+    "write_json",
+]

@@ -1,0 +1,112 @@
+"""Files that are whole or not there, and what a disk that does not take them is called.
+
+Every file is written under a temporary name in its folder, flushed, renamed, and the folder is
+flushed: a kill or a power cut at any moment leaves the old file or the new one.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError, StepError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSALS = (*FULL, errno.EROFS, errno.EFBIG, errno.EIO)
+"""What a disk answers that cannot take a file: the same for whoever writes it."""
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises StepError where the disk does not take it."""
+    with _whole(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented and sorted as given."""
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return JSON as ``write_json`` writes it."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all. Raises StepError where the disk does not take it."""
+    with _whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+        flush(temporary)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+        flush(path.parent)
+    except OSError as error:
+        raise refusal(path, error) from error
+    finally:
+        with suppress(OSError):  # A disk that takes nothing gives nothing up either.
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def on_disk(place: Path) -> Iterator[None]:
+    """Let a disk that is full or read-only end what is done here with one sentence: StepError.
+
+    Libraries write too, plots and arrays for instance, and raise what the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        # Some libraries give the system's words without its number.
+        if error.errno not in REFUSALS and os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        raise refusal(Path(error.filename or place), error) from error
+
+
+def refusal(path: Path, error: OSError) -> StepError:
+    """Return the error of a file that the disk does not take."""
+    remedy = "free some space: the same command goes on where it was"
+    return StepError(
+        str(path),
+        f"cannot be written: {error.strerror or error}",
+        remedy=remedy if error.errno in (*FULL, None) else "",
+    )
+
+
+def check_space(folder: Path, needed_bytes: int, remedy: str) -> None:
+    """Raise InputError where a folder, there or yet to be made, has less room than is needed."""
+    free = shutil.disk_usage(existing(folder)).free
+    if free < needed_bytes:
+        raise InputError(
+            str(folder),
+            f"has {free / 1e6:,.0f} MB of free space",
+            accepted=f"{needed_bytes / 1e6:,.0f} MB or more",
+            remedy=remedy,
+        )
+
+
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def flush(path: Path) -> None:
+    """Have the disk itself hold what was written to a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""What a stage is made from and what a file holds, as hashes and sizes."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.records import Artifact, Format, Layer
+
+
+def content_key(*parts: Any) -> str:
+    """Return a key of 64 hex digits for what a stage is made from.
+
+    >>> content_key({"b": 1, "a": 2}) == content_key({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files of a folder with their names."""
+    if not path.is_dir():
+        return file_sha256(path)
+    files = sorted(each for each in path.rglob("*") if each.is_file())
+    return content_key([[str(each.relative_to(path)), file_sha256(each)] for each in files])
+
+
+def bytes_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+
+
+def describe(
+    path: Path,
+    *,
+    format: Format,
+    precision: str,
+    notes: tuple[str, ...] = (),
+    layers: tuple[Layer, ...] = (),
+) -> Artifact:
+    """Return the facts of a file: bytes, gzip -9 bytes, SHA-256."""
+    data = path.read_bytes()
+    return Artifact(
+        path=path.name,
+        format=format,
+        precision=precision,
+        bytes=len(data),
+        gzip_bytes=len(gzip.compress(data, compresslevel=9, mtime=0)),
+        sha256=hashlib.sha256(data).hexdigest(),
+        notes=notes,
+        layers=layers,
+    )

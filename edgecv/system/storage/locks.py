@@ -1,0 +1,42 @@
+"""Names that one process holds at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edgecv.core.errors import InputError
+
+
+@contextmanager
+def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
+    """Hold a lock file against other processes; wait for it, or raise InputError that says who.
+
+    The system gives a lock back when its holder dies, however it dies.
+    """
+    from filelock import FileLock, Timeout
+
+    holder = path.with_suffix(".holder")
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            where,
+            f"{_name_in(holder)} is already working on {label}",
+            remedy="wait, or use --name",
+        ) from None
+    try:
+        holder.write_text(f"process {os.getpid()}")
+        yield
+    finally:
+        with suppress(OSError):  # The disk may take nothing any more.
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _name_in(holder: Path) -> str:
+    try:
+        return holder.read_text("utf-8", errors="replace")[:50] or "another process"
+    except OSError:  # It is between taking the lock and saying its name.
+        return "another process"

@@ -1,0 +1,102 @@
+"""The manifest of a finished folder: what was written is what is there, byte for byte."""
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.system.storage.atomic_files import flush, json_bytes, write_json
+from edgecv.system.storage.hashing import file_sha256
+
+MANIFEST = "manifest.json"
+LARGEST_MANIFEST_BYTES = 10_000_000
+
+
+def seal(folder: Path) -> None:
+    """Flush all files of a finished folder and write its manifest, last: SHA-256 and bytes each."""
+    for path in _files(folder):
+        flush(path)
+        flush(path.parent)
+    write_json(folder / MANIFEST, _manifest(folder))
+
+
+def check_seal(folder: Path) -> int:
+    """Return how many files a sealed folder holds.
+
+    Raises InputError if a file is missing, changed, not in the manifest or a link, or if the
+    manifest itself is not the one that was written: a flipped byte of it is noticed too.
+    """
+    listed = _listed(folder)
+    try:
+        found = _manifest(folder)
+        written = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        where = str(error.filename or folder)
+        raise InputError(where, f"cannot be read: {error.strerror}") from None
+    present = found["files"]
+    if missing := sorted(set(listed) - set(present)):
+        raise InputError(str(folder / missing[0]), "is in the manifest but not on disk")
+    if extra := sorted(set(present) - set(listed)):
+        raise InputError(str(folder / extra[0]), "is not in the manifest", remedy="move it away")
+    for name, facts in listed.items():
+        if present[name]["sha256"] != facts["sha256"]:
+            raise InputError(
+                str(folder / name),
+                "is not the file that the run wrote: its SHA-256 differs from manifest.json",
+            )
+    if written != json_bytes(found):
+        raise InputError(str(folder / MANIFEST), "is damaged: it is not what the run wrote")
+    return len(present)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "sha256": file_sha256(path),
+            "bytes": path.stat().st_size,
+        }
+        for path in _files(folder)
+    }
+    return {"schema_version": 1, "files": files}
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return all files below a folder but its manifest, sorted.
+
+    Raises InputError for what is no file: whoever moves the folder would lose a link's target.
+    """
+    found: list[Path] = []
+    waiting = [folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode) and any(path.iterdir()):
+                waiting.append(path)
+            elif not stat.S_ISREG(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "not a file"
+                raise InputError(
+                    str(path), f"is {kind}, and no run holds one", remedy="move it away"
+                )
+            elif path != folder / MANIFEST:
+                found.append(path)
+    return sorted(found)
+
+
+def _listed(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            files = json.loads(file.read(LARGEST_MANIFEST_BYTES))["files"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            str(folder), "holds no manifest.json", accepted="a run or baseline that edgecv wrote"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        files = None
+    if not isinstance(files, dict) or not all(
+        isinstance(facts, dict) and "sha256" in facts for facts in files.values()
+    ):
+        raise InputError(str(path), "is damaged")
+    return files

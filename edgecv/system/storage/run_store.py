@@ -1,0 +1,171 @@
+"""Folders that appear whole or not at all, and the stages of a run that was killed half-way.
+
+A folder is filled under ``.partial/``, sealed with a manifest, and moved to its place in one step.
+What was killed half-way is swept by the next run.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.system.storage.atomic_files import FULL, check_space, existing, flush, on_disk, refusal
+from edgecv.system.storage.locks import hold
+from edgecv.system.storage.manifest import check_seal, seal
+
+RESERVED_NAMES = ("baselines",)
+SPACE_BYTES = 64_000_000
+"""What the files of a small run, its finished steps and its checkpoints take, and some more."""
+
+
+class Store:
+    """The output folder. Runs and baselines are for people; ``.store`` is for resuming."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def at(cls, output: str) -> Self:
+        """Return the store of ``--output``. Raises InputError where it is empty."""
+        if not output:
+            raise InputError("--output", "is empty", accepted="a folder")
+        return cls(Path(output))
+
+    def place(self, kind: str, name: str) -> Path:
+        """Return where a stage of a kind belongs."""
+        base = self.root if kind == "baselines" else self.root / ".store"
+        return base / kind / name
+
+    def run_folder(self, name: str) -> Path:
+        """Return where the run called ``name`` belongs."""
+        return self.root / name
+
+    def find(self, kind: str, name: str) -> Path | None:
+        """Return a finished stage, or None. A damaged one is removed, to be made again."""
+        place = self.place(kind, name)
+        if not place.is_dir():
+            if os.path.lexists(place):
+                place.unlink()
+            return None
+        try:
+            check_seal(place)
+        except InputError as damage:
+            if kind == "baselines":  # People look at these and may have changed one: not ours.
+                raise InputError(
+                    damage.where,
+                    damage.found,
+                    remedy=f"move {place} away, and it is trained again",
+                ) from None
+            shutil.rmtree(place)
+            return None
+        return place
+
+    def stage(self, kind: str, name: str, make: Callable[[Path], None]) -> Path:
+        """Return a finished stage; ``make`` fills its folder where there is none.
+
+        A second process that wants the same stage waits for the first and takes what it made.
+        """
+        place = self.place(kind, name)
+        with self.lock(f"{kind}-{name}", wait=True):
+            if self.find(kind, name) is None:
+                self._fill(place, make)
+        return place
+
+    def _fill(self, place: Path, make: Callable[[Path], None]) -> None:
+        with self.writing(place, replace=True) as folder:
+            make(folder)
+
+    @contextmanager
+    def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:
+        """Give an empty folder; on success seal it and move it to ``place`` in one step."""
+        draft = self.root / ".partial" / f"{place.parent.name}-{place.name}"
+        with self.lock(f"draft-{draft.name}", label=place.name):
+            self._recover(draft, place)
+            self._make(draft)
+            try:
+                with on_disk(place):
+                    yield draft
+                    seal(draft)
+                    self._publish(draft, place, replace)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def _recover(self, draft: Path, place: Path) -> None:
+        """Sweep what a killed process left; put back what it had moved aside to replace."""
+        shutil.rmtree(draft, ignore_errors=True)
+        old = _aside(draft)
+        if old.exists() and not place.exists():
+            old.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _publish(self, draft: Path, place: Path, replace: bool) -> None:
+        self._make(place.parent)
+        if place.exists() and not replace:
+            raise StepError(str(place), "appeared while this was running", remedy="choose a name")
+        old = _aside(draft)
+        if place.exists():
+            place.rename(old)
+        try:
+            draft.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
+        flush(place.parent)
+        flush(draft.parent)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def checkpoint(self, key: str, suffix: str = ".npz") -> Path:
+        """Return the file that keeps what an unfinished stage has done."""
+        self._make(self.root / ".store" / "checkpoints")
+        return self.root / ".store" / "checkpoints" / f"{key}{suffix}"
+
+    def forget(self, key: str) -> None:
+        """Remove the checkpoints of a stage, and what a kill left of them: it is finished."""
+        folder = self.root / ".store" / "checkpoints"
+        for path in (*folder.glob(f"{key}*"), *folder.glob(f".{key}*.tmp")):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, name: str, *, wait: bool = False, label: str = "") -> Iterator[None]:
+        """Hold a name against other processes; wait for it, or raise InputError that says who."""
+        folder = self.root / ".store" / "locks"
+        self._make(folder)
+        with (
+            on_disk(folder),
+            hold(folder / f"{name}.lock", wait=wait, where=str(self.root), label=label or name),
+        ):
+            yield
+
+    def check_writable(self, needed_bytes: int = SPACE_BYTES) -> None:
+        """Raise InputError if nothing, or not enough, can be written here; make nothing."""
+        there = existing(self.root)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(
+                str(self.root),
+                "cannot be written" if there.is_dir() else f"{there} is not a folder",
+                remedy="use --output with another folder",
+            )
+        if (self.root / "baselines").exists() and not (self.root / "baselines").is_dir():
+            raise InputError(str(self.root / "baselines"), "is not a folder", remedy="move it away")
+        check_space(self.root, needed_bytes, "free some, or use --output with another folder")
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise refusal(folder, error) from None
+            raise InputError(
+                str(folder),
+                f"cannot be made: {error.strerror}",
+                remedy="use --output with another folder",
+            ) from None
+
+
+def _aside(draft: Path) -> Path:
+    """Return where a folder waits while its replacement takes its place."""
+    return draft.with_name(f"{draft.name}.old")

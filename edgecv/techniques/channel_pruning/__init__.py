@@ -1,0 +1,1 @@
+"""Parts of channel pruning: ranking, sensitivity, targets, allocation."""

@@ -1,0 +1,54 @@
+"""How long a model takes with one width cut at a time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgecv.techniques.channel_pruning.sensitivity import Ladder
+
+MOST_TIMINGS = 32
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Latency with one width cut at a time, measured (Yang et al., "NetAdapt", 2018)."""
+
+    whole_us: float
+    by_width: Mapping[str, tuple[tuple[int, float], ...]]
+    """Channels kept and the latency with them, falling."""
+
+    def saved_us(self, name: str, kept: int) -> float:
+        """Return what keeping so many channels of one width saves: between measurements, a line.
+
+        A cut that was timed as slower saves nothing.
+        """
+        counts, us = zip(*reversed(self.by_width[name]), strict=True)
+        return max(0.0, self.whole_us - float(np.interp(kept, counts, us)))
+
+
+def measure_timings(
+    ladder: Ladder,
+    time_us: Callable[[Mapping[str, int]], float],
+    progress: Callable[[int, int], None],
+) -> Timings:
+    """Time the whole model, and each width at some steps of its ladder: the last one at least.
+
+    ``time_us`` times the model with these channels kept of these widths.
+    """
+    each = max(1, MOST_TIMINGS // len(ladder))
+    chosen: dict[str, tuple[int, ...]] = {}
+    for name, steps in ladder.items():
+        places = np.unique(np.linspace(len(steps) - 1, 0, min(each + 1, len(steps))).round())
+        chosen[name] = tuple(steps[int(place)] for place in places[1:])
+    total, done = 1 + sum(map(len, chosen.values())), 1
+    whole_us = time_us({})
+    by_width: dict[str, tuple[tuple[int, float], ...]] = {}
+    for name, counts in chosen.items():
+        timed = [(ladder[name][0], whole_us)]
+        for kept in counts:
+            progress(done, total)
+            timed.append((kept, time_us({name: kept})))
+            done += 1
+        by_width[name] = tuple(timed)
+    return Timings(whole_us, by_width)

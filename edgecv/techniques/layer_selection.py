@@ -1,0 +1,43 @@
+"""Which of a model's kernels a recipe means, and a copy to change them in.
+
+Depthwise kernels are left whole: nine weights a channel are too few to choose among.
+"""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.models.kernels import kernels_of
+from edgecv.models.tf import load_tensorflow
+
+
+def chosen(
+    model: Any, exclude: Sequence[str], targets: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return the kernels that are not excluded.
+
+    Raises InputError where a pattern matches no layer, or where nothing is left.
+    """
+    kernels = kernels_of(model)
+    if not kernels:
+        raise InputError(where, "the model has no layer with a kernel to work on")
+    for pattern in (*exclude, *targets):
+        if not any(fnmatchcase(name, pattern) for name in kernels):
+            raise InputError(where, f'"{pattern}" matches no layer', accepted=", ".join(kernels))
+    left = {
+        name: kernel
+        for name, kernel in kernels.items()
+        if not any(fnmatchcase(name, pattern) for pattern in exclude)
+    }
+    if not left:
+        raise InputError(where, "every layer is excluded", accepted="a pattern that leaves some")
+    return left
+
+
+def clone(model: Any) -> Any:
+    """Return a model with the same layers and weights that shares nothing with ``model``."""
+    _, keras = load_tensorflow()
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,1 @@
+"""Equivalent rewrites of a model before a technique changes it."""

@@ -1,0 +1,239 @@
+"""The same function in plain layers: one flat graph, one thing a layer.
+
+Quantization-aware training knows convolutions, dense layers and a range behind each of them. What
+people build is more: models within models, a swish inside a convolution, two convolutions in one
+layer, a batch normalization behind nothing that it could be folded into.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecv.models.tf import load_tensorflow
+
+KEPT_INSIDE = ("linear", "relu", "softmax")
+"""Activations that stay part of their layer: the integer kernels have them."""
+Chain = list[Any]
+"""New layers, with their weights to come, that do one after the other what one old layer did."""
+
+
+def flatten(model: Any) -> Any:
+    """Return a copy with the layers of the models within it as its own.
+
+    Layers keep their names, but for those that another model has too: these get the name of their
+    model in front.
+    """
+    if not any(hasattr(layer, "layers") for layer in model.layers):
+        return model
+    return rewritten(model, lambda layer, name: [_copy(layer, name)])
+
+
+def one_thing_a_layer(model: Any) -> Any:
+    """Return a flat copy in which separable convolutions are two layers, and unusual activations
+    layers of their own."""
+    return rewritten(model, _split)
+
+
+def without_normalizations(model: Any) -> Any:
+    """Return a copy in which each batch normalization of images is a 1x1 depthwise convolution.
+
+    Exact once it is trained. For those only that could not be folded into the layer before them.
+    """
+    _, keras = load_tensorflow()
+
+    def replace(layer: Any, name: str) -> Chain:
+        is_norm = type(layer) is keras.layers.BatchNormalization
+        return (
+            _as_depthwise(layer, name) if is_norm and _is_of_images(layer) else [_copy(layer, name)]
+        )
+
+    return rewritten(model, replace)
+
+
+def merge_rescalings(model: Any) -> Any:
+    """Return the model itself with each rescaling behind another doing the work of both.
+
+    ``pixel / 127.5 - 1`` of a Keras 3 model comes as two layers; what folds a rescaling into a
+    convolution looks at one.
+    """
+    _, keras = load_tensorflow()
+    makers = {id(node.outputs): node.layer for node in nodes_of(model)}
+    for node in nodes_of(model):
+        layer = node.layer
+        if not isinstance(layer, keras.layers.Rescaling):
+            continue
+        before = makers.get(id(node.keras_inputs[0]))
+        if not isinstance(before, keras.layers.Rescaling):
+            continue
+        if len(before.outbound_nodes) == len(layer.inbound_nodes) == 1:
+            layer.offset = _number(np.multiply(layer.scale, before.offset) + layer.offset)
+            layer.scale = _number(np.multiply(layer.scale, before.scale))
+            before.scale, before.offset = 1.0, 0.0
+    return model
+
+
+def _number(value: Any) -> Any:
+    """Return a scalar as a float: a configuration takes no arrays of one."""
+    return value if np.ndim(value) else float(value)
+
+
+def nodes_of(model: Any) -> list[Any]:
+    """Return the calls of a flat model in the order of its graph."""
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in model._nodes_by_depth[depth]]
+
+
+def rewritten(model: Any, replace: Callable[[Any, str], Chain]) -> Any:
+    """Return a flat copy of a model with chains of new layers for each old layer.
+
+    ``replace`` is called once a layer, with a name for its last new layer. A new layer may bring
+    its weights as ``initial_weights``; else the last one takes those of the old layer.
+    """
+    _, keras = load_tensorflow()
+    names = _names(model)
+    made: dict[int, Chain] = {}
+    fresh: list[tuple[Any, Any]] = []
+
+    def chain_of(layer: Any) -> Chain:
+        if id(layer) not in made:
+            made[id(layer)] = replace(layer, names[id(layer)])
+            fresh.append((layer, made[id(layer)]))
+        return made[id(layer)]
+
+    inputs = [
+        keras.Input(tensor.shape[1:], name=f"{tensor.name.split('/')[-1]}", dtype=tensor.dtype)
+        for tensor in model.inputs
+    ]
+    result = keras.Model(inputs, _replayed(model, inputs, chain_of), name=model.name)
+    for layer, chain in fresh:
+        given = [each for each in chain if hasattr(each, "initial_weights")]
+        for each in given:
+            each.set_weights(each.initial_weights)
+            del each.initial_weights
+        if not given and layer.weights:
+            chain[-1].set_weights(layer.get_weights())
+    return result
+
+
+def _replayed(model: Any, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]) -> list[Any]:
+    """Call the new layers of a model on new tensors, in the order of its graph."""
+    tensorflow, keras = load_tensorflow()
+    nest = tensorflow.nest
+    tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+    for node in nodes_of(model):
+        if isinstance(node.layer, keras.layers.InputLayer):
+            continue
+        arguments, options = nest.map_structure(
+            lambda each: tensors.get(id(each), each), (node.call_args, node.call_kwargs)
+        )
+        if hasattr(node.layer, "layers"):
+            given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
+        else:
+            first, *others = chain_of(node.layer)
+            given = first(*arguments, **options)
+            for layer in others:
+                given = layer(given)
+        for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
+            tensors[id(old)] = new
+    return [tensors[id(each)] for each in model.outputs]
+
+
+def _names(model: Any) -> dict[int, str]:
+    """Return a name for each layer of a model and of those within it: id -> name."""
+    _, keras = load_tensorflow()
+    found: dict[int, str] = {}
+    taken: set[str] = set()
+
+    def visit(outer: Any, place: str) -> None:
+        for layer in outer.layers:
+            if isinstance(layer, keras.layers.InputLayer) or id(layer) in found:
+                continue
+            if hasattr(layer, "layers"):
+                visit(layer, f"{place}{layer.name}_")
+                continue
+            name = layer.name if layer.name not in taken else f"{place}{layer.name}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            found[id(layer)] = name
+
+    visit(model, "")
+    return found
+
+
+def _copy(layer: Any, name: str, **options: Any) -> Any:
+    return type(layer).from_config({**layer.get_config(), "name": name, **options})
+
+
+def _split(layer: Any, name: str) -> Chain:
+    _, keras = load_tensorflow()
+    activation = getattr(layer, "activation", None)
+    kinds = (
+        keras.layers.Conv2D,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.SeparableConv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Dense,
+    )
+    if type(layer) not in kinds:
+        return [_copy(layer, name)]
+    rest: Chain = []
+    if keras.activations.serialize(activation) not in KEPT_INSIDE:
+        rest = [keras.layers.Activation(activation, name=f"{name}_activation")]
+        rest[0].initial_weights = []
+        activation = "linear"
+    if type(layer) is keras.layers.SeparableConv2D:
+        return [*_two_convolutions(layer, name, activation), *rest]
+    plain = _copy(layer, name, activation=keras.activations.serialize(_function(activation)))
+    if rest:
+        plain.initial_weights = layer.get_weights()
+    return [plain, *rest]
+
+
+def _function(activation: Any) -> Any:
+    _, keras = load_tensorflow()
+    return keras.activations.get(activation)
+
+
+def _two_convolutions(layer: Any, name: str, activation: Any) -> Chain:
+    _, keras = load_tensorflow()
+    depthwise = keras.layers.DepthwiseConv2D(
+        layer.kernel_size,
+        layer.strides,
+        layer.padding,
+        depth_multiplier=layer.depth_multiplier,
+        dilation_rate=layer.dilation_rate,
+        use_bias=False,
+        name=f"{name}_depthwise",
+    )
+    pointwise = keras.layers.Conv2D(
+        layer.filters, 1, use_bias=layer.use_bias, activation=activation, name=name
+    )
+    depthwise.initial_weights, pointwise.initial_weights = (
+        layer.get_weights()[:1],
+        layer.get_weights()[1:],
+    )
+    return [depthwise, pointwise]
+
+
+def _is_of_images(layer: Any) -> bool:
+    shape = layer.get_input_shape_at(0)
+    return len(shape) == 4 and [axis % 4 for axis in layer.axis] == [3]
+
+
+def _as_depthwise(layer: Any, name: str) -> Chain:
+    _, keras = load_tensorflow()
+    mean, variance = (
+        weight.numpy().astype(np.float64) for weight in (layer.moving_mean, layer.moving_variance)
+    )
+    factor = 1 / np.sqrt(variance + layer.epsilon)
+    if layer.scale:
+        factor = factor * layer.gamma.numpy()
+    shift = -mean * factor + (layer.beta.numpy() if layer.center else 0.0)
+    depthwise = keras.layers.DepthwiseConv2D(1, name=name)
+    depthwise.initial_weights = [
+        factor.reshape(1, 1, -1, 1).astype(np.float32),
+        shift.astype(np.float32),
+    ]
+    return [depthwise]

@@ -1,0 +1,73 @@
+"""Training that keeps what earlier techniques made of the weights."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.models.tf import load_tensorflow
+
+PRUNED = 0.1
+"""Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
+
+
+class SharedValues:
+    """Keeps weights that are equal equal, and zeros zero: a Constraint.
+
+    Of ``only_zeros`` the zeros alone are kept.
+    """
+
+    def __init__(self, kernels: list[Any], only_zeros: Sequence[Any] = ()) -> None:
+        tensorflow, _ = load_tensorflow()
+        self._tensorflow = tensorflow
+        self._kernels = kernels
+        self._masks = [
+            (kernel, tensorflow.constant((kernel.numpy() != 0).astype(np.float32)))
+            for kernel in only_zeros
+        ]
+        self._groups: list[tuple[Any, Any, int]] = []
+        for kernel in kernels:
+            values, group = np.unique(kernel.numpy(), return_inverse=True)
+            self._groups.append(
+                (
+                    tensorflow.constant(group.ravel().astype(np.int32)),
+                    tensorflow.constant((values != 0).astype(np.float32)),
+                    len(values),
+                )
+            )
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Change nothing: which weights are equal is decided once."""
+
+    def project(self) -> None:
+        """Give the weights of a group their mean; a gradient of the group is then its members'."""
+        for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
+            flat = self._tensorflow.reshape(kernel, [-1])
+            means = self._tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
+            values = self._tensorflow.gather(means, group)
+            kernel.assign(self._tensorflow.reshape(values, kernel.shape))
+        for kernel, mask in self._masks:
+            kernel.assign(kernel * mask)
+
+    def restore(self) -> None:
+        """Go on: the groups were read from the weights that training started with."""
+
+    def settled(self, steps: int) -> int:
+        """Return 0: the weights are shared from the start."""
+        return 0
+
+
+def kept(model: Any, note: Callable[[str], None]) -> SharedValues | None:
+    """Return what keeps zeros and shared weights; None where there are none to keep."""
+    shared, zeros = [], []
+    for kernel in kernels_of(model).values():
+        values = kernel.numpy()
+        if is_clustered(values):
+            shared.append(kernel)
+        elif np.mean(values == 0) >= PRUNED:
+            zeros.append(kernel)
+    if not shared and not zeros:
+        return None
+    note(f"kept the shared weights of {len(shared)} layers, the zeros of {len(zeros)} more")
+    return SharedValues(shared, zeros)

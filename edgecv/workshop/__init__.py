@@ -1,5 +1,0 @@
-"""A child process that has TensorFlow and makes files, so that a converter kills it and no run."""
-
-from edgecv.workshop.parent import Workshop, workshop
-
-__all__ = ["Workshop", "workshop"]

@@ -1,0 +1,44 @@
+"""A small run on digits, measured once, and the lock that accepts it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from accepted_runs import Accepted, commit
+
+from edgecv.acceptance.gate import accept
+from edgecv.acceptance.lock_file import read_lock
+from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.evaluation.limits import Gates
+from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.run import run
+from edgecv.system.storage import Store, seal
+
+
+@pytest.fixture(scope="session")
+def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted:
+    recipe = Flags(data="digits", epochs=3, formats=("tflite",), name="gated", max_drop=50.0)
+    run(recipe.to_recipe(), Store(output))
+    kept: list[Measured] = []
+    report = validate_paths([output / "gated"], data=None, baseline=None, on_measured=kept.append)
+    folder = tmp_path_factory.mktemp("checkout")
+    commit(folder)
+    path = folder / "edgecv.lock"
+    judgement = accept("gated", None, Gates(max_drop_points=50.0), path, report, kept[0])
+    return Accepted(output / "gated", report, kept[0], judgement, read_lock(path), path)
+
+
+@pytest.fixture
+def changed_run(accepted: Accepted, tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
+    """Return what makes a copy of the run with other files in it, sealed as if it were honest."""
+
+    def make(files: dict[str, bytes]) -> Path:
+        folder = tmp_path / "gated"
+        shutil.copytree(accepted.folder, folder)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        seal(folder)
+        return folder
+
+    return make

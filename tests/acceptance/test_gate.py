@@ -1,0 +1,132 @@
+"""The command end to end: a run is accepted, spoiled in several ways, and judged."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from accepted_runs import Accepted
+from typer.testing import CliRunner
+
+import edgecv
+from edgecv.acceptance.lock import default_limits
+from edgecv.acceptance.outputs import to_table
+from edgecv.acceptance.text import advice, verdict_line
+from edgecv.cli import app
+from edgecv.core.errors import InputError
+
+ChangedRun = Callable[[dict[str, bytes]], Path]
+
+
+def test_a_run_that_was_accepted_passes_and_writes_what_was_asked_for(
+    accepted: Accepted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = accepted.judgement
+    assert (first.update, first.is_first, first.exit_code) == ("written", True, 0)
+    assert verdict_line(first).startswith("ACCEPTED: 2 files of gated, written to ")
+    assert accepted.lock.limits == default_limits(has_labels=True, has_speedups=True)
+    monkeypatch.chdir(accepted.lock_path.parent)
+    files = {"--junit": tmp_path / "j.xml", "--markdown": tmp_path / "m.md"}
+    options = [str(word) for pair in files.items() for word in pair]
+    done = CliRunner().invoke(app, ["gate", str(accepted.folder), *options])
+    assert done.exit_code == 0, done.output
+    assert "Nothing changed since" in files["--markdown"].read_text()
+    assert ElementTree.parse(files["--junit"]).getroot().attrib["failures"] == "0"
+
+
+@pytest.mark.slow
+def test_a_float_twin_for_a_candidate_and_other_labels_are_both_named(
+    accepted: Accepted, changed_run: ChangedRun, tmp_path: Path
+) -> None:
+    folder = changed_run({"int8.tflite": (accepted.folder / "float32.tflite").read_bytes()})
+    test, train = accepted.measured.data.test, accepted.measured.data.train
+    labels = test.labels.copy()
+    labels[0] = (labels[0] + 1) % 10
+    data = tmp_path / "data.npz"
+    np.savez(data, x_test=test.images, y_test=labels, x_train=train.images, y_train=train.labels)
+    found = edgecv.gate(folder, against=accepted.lock_path, data=data)
+    assert found.exit_code == 1
+    outcomes = {gate.name: gate.outcome for gate in found.gates if gate.outcome != "passed"}
+    assert outcomes.pop("accepted_speedup", "failed") == "failed"  # Of two copies it is about 1.
+    assert outcomes == {
+        "accepted_data": "inconclusive",
+        "accepted_bytes": "failed",
+        "accepted_gzip_bytes": "failed",
+        "precision": "failed",
+    }
+    assert any(words.startswith("the test data is not the accepted one") for words in found.changes)
+    assert "the same bytes as float32.tflite" in verdict_line(found)
+    assert "int8.tflite is a copy of float32.tflite" in " ".join(advice(found))
+    table = json.loads(json.dumps(to_table(found), allow_nan=False))
+    assert (table["outcome"], table["exit_code"]) == ("failed", 1)
+
+
+def with_other_weights(path: Path) -> bytes:
+    """Return an int8 file with every bit of its largest kernel turned."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    details = [each for each in interpreter.get_tensor_details() if each["dtype"] is np.int8]
+    largest = max(details, key=lambda each: np.prod(each["shape"]))
+    kernel = interpreter.get_tensor(largest["index"])
+    content = path.read_bytes()
+    assert content.count(kernel.tobytes()) == 1
+    return content.replace(kernel.tobytes(), (~kernel).tobytes())
+
+
+def test_damaged_weights_fail_and_a_file_that_cannot_run_is_exit_3_and_never_accepted(
+    accepted: Accepted, changed_run: ChangedRun, tmp_path: Path
+) -> None:
+    content = with_other_weights(accepted.folder / "int8.tflite")
+    float32 = (accepted.folder / "float32.tflite").read_bytes()
+    folder = changed_run({"int8.tflite": content, "float32.tflite": float32[:1000]})
+    lock = tmp_path / "edgecv.lock"
+    lock.write_bytes(accepted.lock_path.read_bytes())
+    found = edgecv.gate(folder, against=lock, update=True)
+    assert (found.update, found.exit_code) == ("refused", 3)
+    assert lock.read_bytes() == accepted.lock_path.read_bytes()
+    outcomes = {(gate.artifact, gate.name): gate.outcome for gate in found.gates}
+    assert outcomes["float32.tflite", "runs"] == "failed"
+    assert outcomes["int8.tflite", "accepted_drop_points_bound"] == "failed"
+    assert "became wrong" in verdict_line(found)
+
+
+def test_a_byte_that_the_run_did_not_write_is_wrong_input_at_once(
+    accepted: Accepted, changed_run: ChangedRun
+) -> None:
+    folder = changed_run({})
+    content = bytearray((folder / "int8.tflite").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "int8.tflite").write_bytes(content)
+    with pytest.raises(InputError, match=r"int8\.tflite: is not the file that the run wrote"):
+        edgecv.gate(folder, against=accepted.lock_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"against": "none.lock"}, "none.lock: there is none; accept a run first"),
+        ({"against": "no/folder.lock"}, "there is no folder no"),
+        ({"against": "a.lock", "junit": "a.lock"}, "is the file of against too"),
+        ({"markdown": "."}, "is not a file"),
+        ({"junit": "RUN/junit.xml"}, "is in the run, which is sealed"),
+    ],
+    ids=str,
+)
+def test_wrong_places_are_refused_before_anything_is_measured(
+    accepted: Accepted,
+    options: dict[str, str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {key: value.replace("RUN", str(accepted.folder)) for key, value in options.items()}
+    with pytest.raises(InputError, match=message):
+        edgecv.gate(accepted.folder, **places)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is not a run folder"):
+        edgecv.gate(tmp_path / "nothing", against=accepted.lock_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,250 @@
+"""Planted faults: the first finding names the true culprit."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paths import HOSTILE
+
+from edgecv.analysis.doctor.diagnose import Patient, diagnose
+from edgecv.analysis.doctor.fix import fix
+from edgecv.analysis.doctor.records import Diagnosis
+from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.records import Images
+from edgecv.pipeline.recipe.recipe import load_recipe
+
+
+def edited_tflite(source: Path, target: Path, edit: Callable[[Any], None]) -> Path:
+    """Write a TFLite file with some fields changed."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(source.read_bytes(), 0)
+    edit(model)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    target.write_bytes(bytes(builder.Output()))
+    return target
+
+
+def scaled_kernel(layer: str, factor: float) -> Callable[[Any], None]:
+    """Return an edit that makes the scales of a layer's kernel wrong."""
+
+    def edit(model: Any) -> None:
+        graph = model.subgraphs[0]
+        for operator in graph.operators:
+            made = graph.tensors[operator.outputs[0]].name.decode()
+            if f"/{layer}/" in made and len(operator.inputs) == 3:
+                kernel = graph.tensors[operator.inputs[1]].quantization
+                kernel.scale = kernel.scale * np.float32(factor)
+
+    return edit
+
+
+def first(diagnosis: Diagnosis) -> tuple[str, str, str]:
+    found = diagnosis.findings[0]
+    return found.name, found.severity, found.where
+
+
+def test_a_good_file_has_no_error(files: Path) -> None:
+    for name, baseline in (("int8.tflite", "float32.tflite"), ("int8.onnx", "baseline.keras")):
+        found = diagnose(Patient(files / name, files / baseline, str(files / "data.npz")))
+        assert {each.severity for each in found.findings} <= {"note", "warning"}, name
+        assert {"first", "second", "third", "logits"} <= {each.layer for each in found.layers}
+        assert min(each.sqnr_db for each in found.layers) > 15
+        assert "nothing is wrong" in to_text(found)
+
+
+@pytest.mark.parametrize(("layer", "factor"), [("first", 3.0), ("second", 0.25), ("third", 3.0)])
+def test_a_layer_with_a_bad_scale_in_tflite(
+    layer: str, factor: float, files: Path, tmp_path: Path
+) -> None:
+    bad = edited_tflite(files / "int8.tflite", tmp_path / "a.tflite", scaled_kernel(layer, factor))
+    found = diagnose(Patient(bad, files / "float32.tflite", str(files / "data.npz")))
+    assert first(found) == ("bad-scale", "error", layer)
+    assert "calibration_images" in found.findings[0].remedy
+    assert [each.layer for each in found.layers if each.drop_db > 10] == [layer]
+
+
+def test_a_layer_with_a_bad_scale_in_onnx(files: Path, tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(files / "int8.onnx")
+    producer = {node.output[0]: node for node in model.graph.node}
+    second = [node for node in model.graph.node if node.op_type == "Conv"][1]
+    scale = producer[second.input[1]].input[1]
+    for constant in model.graph.initializer:
+        if constant.name == scale:
+            wrong = numpy_helper.to_array(constant) * np.float32(3)
+            constant.CopyFrom(numpy_helper.from_array(wrong, scale))
+    onnx.save(model, tmp_path / "a.onnx")
+    patient = Patient(tmp_path / "a.onnx", files / "baseline.keras", str(files / "data.npz"))
+    assert first(diagnose(patient)) == ("bad-scale", "error", "second")
+
+
+def test_a_dynamic_range_model_sold_as_int8(files: Path, tmp_path: Path) -> None:
+    sold = Path(shutil.copy(files / "dynamic.tflite", tmp_path / "model-int8.tflite"))
+    found = diagnose(Patient(sold)).findings[0]
+    assert (found.name, found.severity) == ("dynamic-range", "error")
+    assert "a dynamic-range model sold as int8 (its name says int8)" in found.observed
+    assert 'precision = "int8"' in found.remedy
+    honest = diagnose(Patient(files / "dynamic.tflite"))
+    assert first(honest)[:2] == ("dynamic-range", "warning")
+
+
+def test_a_float_island_in_tflite(pixels: Images, tmp_path: Path) -> None:
+    path = tmp_path / "a.tflite"
+    path.write_bytes(_with_a_sine(pixels))
+    found = diagnose(Patient(path)).findings[0]
+    assert (found.name, found.severity) == ("float-island", "error")
+    assert "SIN in float between integers" in found.observed
+    assert found.remedy == "there is no int8 kernel for SIN: use a layer that has one"
+
+
+def _with_a_sine(pixels: Images) -> bytes:
+    from edgecv.models.tf import load_tensorflow
+
+    tensorflow, keras = load_tensorflow()
+    layers = keras.layers
+    image = keras.Input(pixels.shape[1:])
+    tensor = layers.Conv2D(8, 3, activation="relu")(image)
+    tensor = layers.Conv2D(8, 3)(layers.Lambda(tensorflow.sin, name="wave")(tensor))
+    model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(tensor)))
+    converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([i[None].astype("float32")] for i in pixels[:8])
+    return converter.convert()
+
+
+def test_a_float_island_in_onnx(files: Path, pixels: Images, tmp_path: Path) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rest = [{"image": each[None].astype(np.float32)} for each in pixels[:8]]
+
+        def get_next(self) -> dict[str, Any] | None:
+            return self.rest.pop() if self.rest else None
+
+    path = tmp_path / "a.onnx"
+    quantize_static(files / "float32.onnx", path, Reader(), nodes_to_exclude=["Conv_1"])
+    found = diagnose(Patient(path)).findings[0]
+    assert (found.name, found.severity) == ("float-island", "error")
+    assert found.where.startswith("Conv_1")
+    assert "Conv" in found.observed
+
+
+def test_xnnpack_off_because_it_was_opened_so(files: Path) -> None:
+    found = diagnose(Patient(files / "int8.tflite", kernels="builtin")).findings[0]
+    assert (found.name, found.severity) == ("xnnpack-off", "error")
+    assert "the interpreter was opened with kernels = builtin" in found.observed
+    assert "us a run, and" in found.observed
+
+
+def test_xnnpack_off_because_of_the_file(files: Path) -> None:
+    found = diagnose(Patient(files / "int16x8.tflite")).findings[0]
+    assert (found.name, found.severity) == ("xnnpack-off", "error")
+    assert "it has no kernels for this file (activations of int16)" in found.observed
+    assert found.remedy == 'choose types that it takes: precision = "int8" under [[export]]'
+
+
+def test_json_holds_every_finding(files: Path) -> None:
+    found = diagnose(Patient(files / "int8.onnx"))
+    table = json.loads(to_json(found))
+    assert [each["name"] for each in table["findings"]] == ["operator-times", "processor"]
+    assert "by ONNX Runtime's profiler" in table["findings"][0]["observed"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "message"),
+    [
+        ({"path": "baseline.keras"}, "is not a file for a device"),
+        (
+            {"path": "int8.onnx", "baseline": "float32.onnx"},
+            "--baseline: needs images; give --data",
+        ),
+        ({"path": "int8.onnx", "beside": "int8.tflite"}, "--beside: needs images; give --data"),
+        ({"path": "int8.onnx", "kernels": "builtin"}, "--kernels: is of .tflite files"),
+        ({"path": "int8.tflite", "kernels": "xnnpak"}, "--kernels"),
+        ({"path": "no.tflite"}, "there is no such file"),
+    ],
+)
+def test_wrong_input_is_refused(patient: dict[str, str], message: str, files: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        diagnose(
+            Patient(
+                path=files / patient["path"],
+                baseline=files / patient["baseline"] if "baseline" in patient else None,
+                beside=files / patient["beside"] if "beside" in patient else None,
+                kernels=patient.get("kernels", "xnnpack"),
+            )
+        )
+
+
+def test_the_command_says_it_and_fails(files: Path, tmp_path: Path) -> None:
+    sold = shutil.copy(files / "dynamic.tflite", tmp_path / "int8.tflite")
+    command = [sys.executable, "-m", "edgecv", "doctor", str(sold), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["findings"][0]["name"] == "dynamic-range"
+
+
+@pytest.mark.slow
+def test_a_hostile_file_is_one_line() -> None:
+    if not HOSTILE.is_dir():
+        pytest.skip(f"needs {HOSTILE}, which is not part of the project")
+    refused = 0
+    for path in [each for each in sorted(HOSTILE.iterdir()) if each.suffix != ".md"]:
+        said = _refusal(path)
+        assert "\n" not in said
+        refused += bool(said)
+    assert refused > 10
+
+
+def _refusal(path: Path) -> str:
+    """Return why a file is no patient; empty where it is one: some harm other kernels only."""
+    try:
+        diagnose(Patient(path))
+    except EdgecvError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.slow
+def test_a_fix_is_a_recipe_that_was_run_and_helps(files: Path, tmp_path: Path) -> None:
+    bad = edited_tflite(files / "int8.tflite", tmp_path / "a.tflite", scaled_kernel("second", 0.05))
+    patient = Patient(bad, files / "baseline.keras", str(files / "data.npz"))
+    cure = fix(patient, diagnose(patient), tmp_path / "fix.toml")
+    assert cure.finding == "bad-scale"
+    assert cure.helps
+    assert cure.agreement_after > cure.agreement_before
+    recipe = load_recipe(tmp_path / "fix.toml")
+    assert [(each.format, each.precision) for each in recipe.exports] == [("tflite", "int8")]
+    assert "it helps" in fix_text(cure)
+
+
+def test_nothing_to_fix_is_said(files: Path, tmp_path: Path) -> None:
+    patient = Patient(files / "int8.onnx")
+    with pytest.raises(InputError, match="nothing was found that a recipe can cure"):
+        fix(patient, diagnose(patient), tmp_path / "fix.toml")
+    assert not (tmp_path / "fix.toml").exists()
+
+
+def test_coverage_counts_what_the_delegate_left(files: Path) -> None:
+    (coverage,) = (
+        each
+        for each in diagnose(Patient(files / "int8.tflite")).findings
+        if each.name == "delegate-coverage"
+    )
+    assert coverage.severity == "note"
+    assert coverage.observed.startswith("XNNPACK took 5 of 7 operators")
+    assert "(QUANTIZE)" in coverage.where
+    assert "(SOFTMAX)" in coverage.where

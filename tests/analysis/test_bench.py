@@ -1,0 +1,159 @@
+"""Files timed in turn: what is said of them, and what becomes of those that cannot be timed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paths import HOSTILE
+
+from edgecv.analysis.bench import Settings, bench_files, compared
+from edgecv.analysis.bench_text import HEADINGS, how, to_json, to_lines, to_text
+from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
+from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
+
+ONE_SECOND = Settings(budget=1.0)
+
+
+def onnx_file(path: Path, convolutions: int, batch: int | str = "batch") -> Path:
+    """Write a network of some equal convolutions: float32 images (8, 8, 3) to 3 numbers."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernel = numpy_helper.from_array(np.full((3, 3, 3, 3), 0.01, np.float32), "kernel")
+    nodes = [helper.make_node("Transpose", ["image"], ["x0"], perm=[0, 3, 1, 2])]
+    for number in range(convolutions):
+        taken = [f"x{number}", "kernel"]
+        nodes.append(helper.make_node("Conv", taken, [f"x{number + 1}"], pads=[1, 1, 1, 1]))
+    last = f"x{convolutions}"
+    nodes.append(helper.make_node("ReduceMean", [last], ["y"], axes=[2, 3], keepdims=0))
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 8, 8, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 3])],
+        [kernel],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -> None:
+    first = onnx_file(tmp_path / "a.onnx", 8)
+    copy = Path(shutil.copy(first, tmp_path / "b.onnx"))
+    found = bench_files([first, copy, onnx_file(tmp_path / "c.onnx", 64)], Settings(budget=2.0))
+    assert [each.verdict for each in found.timings] == ["first", "not distinguishable", "slower"]
+    assert found.timings[2].interval[0] > 1.3
+    assert found.cores[0] in usable()
+    table = json.loads(to_json(found))
+    assert table["schema_version"] == 1
+    assert [row[-1] for row in to_lines(found)[1:]] == ["", "not distinguishable", "slower"]
+    assert to_text(found).splitlines()[0].split() == " ".join(HEADINGS).split()
+    assert how(found).startswith(f"1 thread on core {found.cores[0]}, one image a run, in turn")
+
+
+def test_the_first_may_be_the_slower_one() -> None:
+    blocks = np.full((20, 5), 30_000, np.int64)
+    timings = compared({"a": blocks, "b": blocks // 3}, ONE_SECOND)
+    assert [(each.verdict, each.ratio) for each in timings] == [
+        ("first", 1.0),
+        ("faster", pytest.approx(1 / 3)),
+    ]
+
+
+def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
+    paths = [onnx_file(tmp_path / "open.onnx", 2), onnx_file(tmp_path / "fixed.onnx", 2, batch=1)]
+    found = bench_files(paths, Settings(budget=1.0, batch=4))
+    assert [each.path for each in found.timings] == [str(paths[0])]
+    reason = found.failures[str(paths[1])]
+    assert reason == "its batch is fixed at 1, and 4 images were given; accepted: a batch of 1"
+    assert "4 images a run" in how(found)
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "message"),
+    [
+        ([], ONE_SECOND, "FILE: none given"),
+        (["no.onnx"], ONE_SECOND, "there is no file"),
+        (["a.onnx", "a.onnx"], ONE_SECOND, "is given twice; give a copy of it"),
+        (["a.keras"], ONE_SECOND, "not a file for a device; accepted: files in .tflite, .onnx"),
+        (["a.txt"], ONE_SECOND, 'has the ending ".txt"'),
+        (["a.onnx"], Settings(threads=1000), "--threads: 1000; accepted: 1 to"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_opened(
+    names: list[str], settings: Settings, message: str, tmp_path: Path
+) -> None:
+    for name in ("a.onnx", "a.keras", "a.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        bench_files([tmp_path / name for name in names], settings)
+    assert message in str(caught.value)
+
+
+def test_where_no_file_can_be_timed_the_reasons_are_the_error(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x07 not a model")
+    with pytest.raises(RuntimeFailure, match=r"bench: no file could be timed: .*a\.onnx: "):
+        bench_files([tmp_path / "a.onnx"], ONE_SECOND)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["kws_edit_125_segv.tflite", "op_RandomUniform_6_SIGABRT.onnx"],
+        pytest.param(None, marks=pytest.mark.slow, id="all"),
+    ],
+)
+def test_a_hostile_file_is_a_line_and_the_good_one_is_timed(
+    names: list[str] | None, tmp_path: Path
+) -> None:
+    if not HOSTILE.is_dir():
+        pytest.skip(f"needs {HOSTILE}, which is not part of the project")
+    suffixes = (".tflite", ".onnx")
+    hostile = [each for each in sorted(HOSTILE.iterdir()) if each.suffix in suffixes]
+    chosen = [each for each in hostile if names is None or each.name in names]
+    good = onnx_file(tmp_path / "good.onnx", 2)
+    found = bench_files([*chosen, good], ONE_SECOND)
+    assert str(good) in [each.path for each in found.timings]
+    # Some of them harm other kernels only: each file is either timed or has one line.
+    assert {each.path for each in found.timings} | found.failures.keys() == {
+        str(path) for path in (*chosen, good)
+    }
+    for reason in found.failures.values():
+        assert "\n" not in reason
+        assert "Traceback" not in reason
+    if names is not None:
+        assert len(found.failures) == len(names)
+
+
+def test_cores_that_are_least_busy_are_some_of_those_there_are() -> None:
+    assert least_busy(1, look_s=0.02)[0] in usable()
+    assert least_busy(1000) == usable()
+    assert processor_seconds(os.getpid()) > 0
+
+
+def test_a_watch_sees_that_this_process_was_busy() -> None:
+    import time
+
+    before, here = os.sched_getaffinity(0), usable()[-1]
+    os.sched_setaffinity(0, {here})
+    try:
+        watch, until = Watch([here]), time.monotonic() + 0.2
+        while time.monotonic() < until:
+            pass
+        load = watch.load()[here]
+    finally:
+        os.sched_setaffinity(0, before)
+    assert load.busy > 0.5
+    assert 0 <= load.stolen <= load.busy
+
+
+def test_settings_have_limits() -> None:
+    from edgecv.core.options import parse_options
+
+    for options, name in (({"threads": 0}, "threads"), ({"budget": 0.5}, "budget")):
+        with pytest.raises(EdgecvError, match=name):
+            parse_options(Settings, options, "command line")

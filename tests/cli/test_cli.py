@@ -1,0 +1,173 @@
+"""The commands as people call them: exit codes, one-line errors, streams, interruption."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecv.core.records import Report
+
+
+def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edgecv", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:
+    done = edgecv("compress", "--data", "digits", "--max-drop", "2", "--dry-run", folder=tmp_path)
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "plan.toml").write_text(done.stdout)
+    again = edgecv("compress", "--recipe", "plan.toml", "--dry-run", folder=tmp_path)
+    assert again.stdout == done.stdout
+
+
+def test_compress_with_json_and_a_gate(output: Path) -> None:
+    done = edgecv(
+        "compress", "--data", "digits", "--epochs", "3", "--format", "tflite", "--max-drop", "50",
+        "--name", "cli", "--json", folder=output.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["outcome"] == "passed"
+    assert "Traceback" not in done.stderr
+    assert "WARNING" not in done.stderr
+    assert (output / "cli" / "log.txt").exists()
+    twin = output / "cli" / "float32.tflite"  # Opened sooner than the Keras model.
+    table = edgecv("validate", output / "cli", "--baseline", twin, folder=output.parent)
+    assert table.returncode == 0
+    assert "int8.tflite" in table.stdout
+    assert "PASSED" in table.stdout
+    assert "no worse than 1 point (95%)" in table.stdout
+    few = edgecv(
+        "validate", output / "cli", "--baseline", twin, "--max-drop", "0.01", "--drop-on", "bound",
+        folder=output.parent,
+    )  # fmt: skip
+    assert few.returncode == 4, few.stdout
+    assert "cannot tell with" in few.stdout
+
+
+def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(
+    main_report: Report, output: Path
+) -> None:
+    model = output / "main" / "float32.tflite"
+    noise = output.parent / "noise.tflite"
+    noise.write_bytes(np.random.default_rng(0).bytes(999))
+    done = edgecv("validate", model, noise, "--data", "digits", folder=output.parent)
+    assert done.returncode == 3
+    assert "noise.tflite could not be measured" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+REDIRECTED = {">&-": 0, "| true": 0, ">/dev/full": 3}
+
+
+@pytest.mark.parametrize(
+    ("argument", "redirect"),
+    [
+        pytest.param(argument, redirect, marks=() if argument == "list" else pytest.mark.slow)
+        for argument in ("list", "--help", "schema", "--version")
+        for redirect in REDIRECTED
+    ],
+)
+def test_an_output_that_cannot_be_written_is_a_line_or_nothing(
+    argument: str, redirect: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m edgecv {argument} {redirect}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == REDIRECTED[redirect], done.stderr
+    assert done.stderr.count("\n") <= 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
+    import io
+
+    from rich.console import Console
+
+    from edgecv.cli.console import narrow_table
+
+    text = io.StringIO()
+    Console(file=text, width=80).print(narrow_table(main_report))
+    assert "…" not in text.getvalue()
+    assert all(len(line) <= 80 for line in text.getvalue().splitlines())
+
+
+def test_list_shows_what_is_registered(tmp_path: Path) -> None:
+    lines = edgecv("list", folder=tmp_path).stdout.splitlines()
+    first_words = {line.split("  ")[0].strip() for line in lines}
+    assert first_words == {
+        "data set", "architecture", "importer", "task", "technique", "format", "runtime",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
+def test_interruption_keeps_the_work_and_leaves_no_half_run(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "edgecv", "compress", "--data", "digits", "--epochs", "200"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    checkpoints = tmp_path / "exported" / ".store" / "checkpoints"
+    end = time.monotonic() + 60
+    while not list(checkpoints.glob("*.npz")) and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert error.splitlines()[-1].startswith("edgecv: interrupted")
+    assert "Traceback" not in error
+    assert list(checkpoints.glob("*.npz"))
+    shown = {path.name for path in (tmp_path / "exported").iterdir()}
+    assert shown <= {".store", ".partial"}
+    assert not list((tmp_path / "exported" / ".partial").iterdir())
+
+
+def test_no_temporary_file_is_left(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-m", "edgecv", "list"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_width_is_that_of_the_terminal_that_standard_output_is(tmp_path: Path) -> None:
+    """Descriptor 1 is the log while a command works: its width is not the one to ask for."""
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecv", "list"],
+        stdout=its,
+        stderr=subprocess.PIPE,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stderr == b""
+    os.close(its)
+    lines = os.read(mine, 100_000).decode().splitlines()
+    os.close(mine)
+    assert max(map(len, lines)) > 90

@@ -1,0 +1,176 @@
+"""An ONNX file of another maker is quantized, and what comes out is held against the file."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_networks
+import pytest
+
+import edgecv
+from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.input_spec import reading_of
+from edgecv.formats.onnx.runtime import OnnxRuntime
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("options", "preprocess"),
+    [
+        ({"opset": 9, "ir_version": 3, "batch": 1}, "0..1"),
+        slow({"opset": 12, "batch": 1, "flatten": "Reshape"}, "-1..1"),
+        ({"opset": 17, "ends_in": "softmax", "padded": False}, "imagenet"),
+        slow({"opset": 21, "ir_version": 10, "ends_in": "map"}, "caffe"),
+        slow({"channels": 1, "flatten": "Reshape"}, "0..1"),
+    ],
+    ids=str,
+)
+def test_it_becomes_a_twin_and_an_int8_file(
+    options: dict[str, Any], preprocess: str, tmp_path: Path
+) -> None:
+    model = onnx_networks.residual(tmp_path / "model.onnx", **options)
+    channels = options.get("channels", 3)
+    data = onnx_networks.labelled_by(model, tmp_path / "data.npz", preprocess, channels)
+    report = edgecv.compress(
+        model, data=data, preprocess=preprocess, output=tmp_path / "out", name="run"
+    )
+    run = tmp_path / "out" / "run"
+    assert report.outcome == "passed"
+    assert (run / "baseline.onnx").read_bytes() == model.read_bytes()
+    twin, int8 = report.comparisons
+    assert twin.max_probability_difference < 1e-4  # type: ignore[operator]
+    assert int8.input.type == "uint8"
+    assert int8.input.shape[1:] == (16, 16, channels)
+    # Random weights put many images near a border: of these, the classes say less than the numbers.
+    assert int8.mean_probability_difference < 0.04  # type: ignore[operator]
+    images = np.load(data)["x_test"][:50]
+    outputs = OnnxRuntime().open(model, 1, reading_of(preprocess)).predict(images)
+    expected = outputs if options.get("ends_in") == "softmax" else softmax(outputs)
+    answers = OnnxRuntime().open(run / "float32.onnx", 1).predict(images)
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+    again = edgecv.validate(run)
+    assert again.baseline is not None
+    assert again.baseline.value == 1.0
+    assert again.comparisons[0].max_probability_difference < 1e-4  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model that takes -1..1, and data that it is right on."""
+    place = tmp_path_factory.mktemp("foreign")
+    model = onnx_networks.residual(place / "model.onnx")
+    onnx_networks.labelled_by(model, place / "data.npz", "-1..1")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prune": 0.5}, "cannot be trained on, and prune needs that"),
+        ({"qat": True}, "cannot be trained on, and qat needs that"),
+        ({"formats": "tflite"}, "cannot be written as tflite; accepted: --format onnx"),
+        ({"formats": "tflite,onnx"}, "cannot be written as tflite"),
+        ({"quantize": "float16"}, "onnx files cannot be written so"),
+        ({"architecture": "resnet8"}, "cannot be given beside MODEL"),
+    ],
+)
+def test_what_needs_a_keras_model_is_refused_at_once(
+    options: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"data": folder / "data.npz", "output": tmp_path / "out", **options}
+    with pytest.raises(InputError, match=message):
+        edgecv.compress(folder / "model.onnx", **asked)
+    assert not (tmp_path / "out" / "run").exists()
+
+
+def test_quantize_none_gives_the_twin_alone(folder: Path, tmp_path: Path) -> None:
+    report = edgecv.compress(
+        folder / "model.onnx",
+        data=folder / "data.npz",
+        preprocess="-1..1",
+        quantize="none",
+        output=tmp_path / "out",
+        name="run",
+    )
+    assert [each.artifact.path for each in report.comparisons] == ["float32.onnx"]
+    assert report.baseline is not None
+    assert report.baseline.value == 1.0
+
+
+def edited(source: Path, target: Path, kind: str) -> Path:
+    """Write the model as another exporter would that edgecv cannot take."""
+    import onnx
+    from onnx import helper
+
+    model = onnx.load(source)
+    graph = model.graph
+    if kind == "external":
+        onnx.save(model, target, save_as_external_data=True, location="more.bin", size_threshold=0)
+        return target
+    if kind == "quantized":
+        scale = helper.make_tensor("s", 1, [], [1 / 64])
+        zero = helper.make_tensor("z", 3, [], [0])
+        graph.initializer.extend([scale, zero])
+        names = ["input", "s", "z"]
+        graph.node.insert(0, helper.make_node("QuantizeLinear", names, ["q"]))
+        graph.node.insert(1, helper.make_node("DequantizeLinear", ["q", "s", "z"], ["real"]))
+        graph.node[2].input[0] = "real"
+    if kind == "two outputs":
+        graph.output.append(helper.make_tensor_value_info("flat", 1, ["batch", 8]))
+    if kind == "garbage":
+        target.write_bytes(b"\x08\x07" + bytes(range(256)))
+        return target
+    onnx.save(model, target)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("external", "are in another file"),
+        ("quantized", "is quantized already: it has DequantizeLinear, QuantizeLinear"),
+        ("two outputs", "it has 2 outputs: logits, flat"),
+        ("garbage", "ONNX Runtime refused it"),
+    ],
+)
+def test_what_cannot_be_quantized_is_one_line(
+    kind: str, message: str, folder: Path, tmp_path: Path
+) -> None:
+    model = edited(folder / "model.onnx", tmp_path / "edited.onnx", kind)
+    with pytest.raises(EdgecvError, match=message) as caught:
+        edgecv.compress(
+            model,
+            data=folder / "data.npz",
+            preprocess="-1..1",
+            quantize="none",
+            output=tmp_path / "out",
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder: Path, tmp_path: Path) -> None:
+    """Only images that raw pixels are wrong on, so that these are no better than guessing."""
+    shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
+    arrays = dict(np.load(folder / "data.npz"))
+    read = reading_of("0..255")
+    said = OnnxRuntime().open(folder / "model.onnx", 1, read).predict(arrays["x_test"])
+    wrong = said.argmax(axis=1) != arrays["y_test"]
+    for each in range(onnx_networks.CLASSES):  # A class without a test image would be refused.
+        wrong[np.argmax(arrays["y_test"] == each)] = True
+    chosen = {f"{each}_test": arrays[f"{each}_test"][wrong] for each in "xy"}
+    np.savez(tmp_path / "data.npz", **{**arrays, **chosen})
+    report = edgecv.validate(folder / "model.onnx", data=tmp_path / "data.npz")
+    (note,) = report.notes
+    assert "is hardly better than guessing" in note
+    assert "-1..1 100.0%" in note
+    with pytest.raises(InputError, match=r"no better than guessing.*; give --preprocess -1..1"):
+        edgecv.compress(folder / "model.onnx", data=tmp_path / "data.npz", output=tmp_path / "out")

@@ -1,0 +1,1 @@
+"""Damage on purpose: files, processes, disks."""

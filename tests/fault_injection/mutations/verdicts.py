@@ -1,0 +1,86 @@
+"""Good and bad files through ``edgecv validate``, and what came of them as a table."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.core.records import Gate, Predictions, Report
+
+HARMLESS = 0.005
+"""Of the predictions: what changes fewer need not be caught."""
+DIAGNOSES = ("weights", "quantization", "ranges", "precision", "labels")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file that was judged."""
+
+    fault: str
+    variant: str
+    format: str
+    changed: float | None
+    """Fraction of the predictions that are others than those of the good file; None: refused."""
+    gates: tuple[Gate, ...]
+    """Those that failed."""
+    words: str
+    """What the cause has to be called."""
+
+    @property
+    def is_caught(self) -> bool:
+        return bool(self.gates)
+
+    @property
+    def is_named(self) -> bool:
+        return any(re.search(self.words, gate.reason) for gate in self.gates)
+
+
+def judge(
+    files: Sequence[Path], twin: Path, data: str, labels: Path | None = None
+) -> tuple[Report, Mapping[str, Predictions]]:
+    """Validate files against a float twin."""
+    kept: list[Measured] = []
+    report = validate_paths(
+        files,
+        data=data,
+        baseline=twin,
+        labels=labels,
+        timed=False,
+        on_measured=kept.append,
+    )
+    return report, kept[0].predictions
+
+
+def failed(report: Report, path: Path) -> tuple[Gate, ...]:
+    """Return the gates on a file that failed."""
+    return tuple(
+        gate for gate in report.gates if gate.artifact == str(path) and gate.outcome == "failed"
+    )
+
+
+def changed(answers: Predictions, good: Predictions) -> float:
+    """Return the fraction of images with another answer."""
+    return float(np.mean(answers.argmax(axis=1) != good.argmax(axis=1)))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return all rows as Markdown."""
+    lines = [
+        "| fault | variant | format | predictions changed | gate | cause named |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        gates = ", ".join(dict.fromkeys(gate.name for gate in row.gates)) or "none"
+        named = next(
+            (gate.reason for gate in row.gates if re.search(row.words, gate.reason)),
+            row.gates[0].reason if row.gates else "",
+        )
+        part = "does not run" if row.changed is None else f"{row.changed:.2%}"
+        lines.append(
+            f"| {row.fault} | {row.variant} | {row.format} | {part} | {gates} |"
+            f" {named.split('; export it again')[0]} |"
+        )
+    return "\n".join(lines)

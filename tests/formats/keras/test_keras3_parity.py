@@ -1,0 +1,146 @@
+"""The rebuilt model against the original in Keras 3 itself, which runs in a child process."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.formats.keras.importer import KerasFile, load, load_with_parity
+from edgecv.formats.keras.keras3 import load as _keras3
+from edgecv.formats.keras.keras3 import original as _keras3_original
+from edgecv.formats.keras.keras3.original import Outputs
+from edgecv.formats.keras.keras3.parity import (
+    _difference,
+    _differences,
+    _largest,
+    keras3_parity,
+    run_rebuilt,
+)
+from edgecv.models.tf import load_tensorflow
+
+SHAPE = (12, 12, 3)
+
+
+def test_a_load_says_how_near_it_is(
+    small: Any, save: Callable[[Any], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = save(small)
+    capfd.readouterr()
+    model, parity = load_with_parity(path)
+    assert not KerasFile().keeps_its_format(path)
+    assert parity is not None
+    assert parity.images == 16
+    assert parity.largest_difference < 1e-6
+    assert parity.layers == len(small.layers)
+    assert parity.policies == ()
+    assert model.get_layer("classes").units == 3
+    assert capfd.readouterr() == ("", ""), "the child's words are not the user's business"
+
+
+def test_a_wrong_weight_is_noticed_and_its_layer_named(
+    keras3: Any, save: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = keras3.layers
+    entering = keras3.Input(SHAPE)
+    given = layers.Conv2D(4, 3, activation="relu", name="right")(entering)
+    inner = keras3.Sequential(
+        [layers.Input((10, 10, 4)), layers.Conv2D(4, 3, name="wrong"), layers.ReLU()], name="inner"
+    )
+    given = layers.Flatten()(inner(given))
+    path = save(keras3.Model(entering, layers.Dense(3, activation="softmax")(given)))
+    rebuild = _keras3.rebuild
+
+    def swapped(*arguments: Any) -> Any:
+        rebuilt = rebuild(*arguments)
+        layer = rebuilt.model.get_layer("inner").get_layer("wrong")
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel[:, :, ::-1], bias])
+        return rebuilt
+
+    monkeypatch.setattr(_keras3, "rebuild", swapped)
+    with pytest.raises(InputError, match="the first layer that differs is inner/wrong"):
+        load(path)
+
+
+@pytest.mark.slow
+def test_a_layer_that_means_something_else_is_noticed(keras3: Any, save: Any) -> None:
+    """RandomCrop leaves images as they are at inference in Keras 3, and resizes them in 2."""
+    layers = keras3.layers
+    crop = layers.RandomCrop(8, 8, name="crop")
+    path = save(keras3.Sequential([layers.Input(SHAPE), crop, layers.GlobalMaxPooling2D()]))
+    with pytest.raises(InputError, match="the first layer that differs is crop"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "Keras 3 died of SIGKILL"),
+        ("import sys; sys.exit('no room')", "Keras 3 ended with status 1: no room"),
+        ("import time; time.sleep(60)", "Keras 3 did not answer in time"),
+        ("print('hello' * 1000, flush=True)", "Keras 3 answered nonsense"),
+    ],
+)
+def test_a_child_that_fails(
+    small: Any, save: Any, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(_keras3_original, "PROGRAM", program)
+    monkeypatch.setattr(_keras3_original, "START_S", 3.0)
+    monkeypatch.setattr(_keras3_original.subprocess, "Popen", Recorded)
+    with pytest.raises(StepError, match=said):
+        load(save(small))
+    assert started[0].returncode is not None, "no child is left behind"
+
+
+@pytest.mark.parametrize(
+    ("errors", "accepted"), [((0, 0), True), ((1, 0), True), ((0, 1), True), ((1, 1), False)]
+)
+def test_outputs_agree_on_the_range_that_suits_a_model(
+    errors: tuple[float, float], accepted: bool
+) -> None:
+    """A model made for 0..1 may blow up rounding on 0..255, and the other way round."""
+    _, keras = load_tensorflow()
+    model = keras.Sequential([keras.layers.Input((4, 4, 3)), keras.layers.Flatten()])
+
+    class Fake:
+        path = Path("model.keras")
+
+        def __init__(self) -> None:
+            self.left = list(errors)
+
+        def ask(self, _: Path, images: Any) -> None:
+            self.images = images
+
+        def answer(self) -> Outputs:
+            found = run_rebuilt(model, {}, self.images)
+            return Outputs([found.outputs[0] * (1 + self.left.pop(0))], {})
+
+    original: Any = Fake()
+    if accepted:
+        assert keras3_parity(original, Path(), model, {}).largest_difference == 0
+    else:
+        with pytest.raises(InputError, match="differs from the original by 1"):
+            keras3_parity(original, Path(), model, {})
+
+
+def test_differences_are_measured_for_their_size() -> None:
+    large = np.array([[1000.0, 2.0]], np.float32)
+    assert _largest([large], [large + 0.05]) == (pytest.approx(0.05, abs=1e-4), True)
+    assert _largest([large], [large + 0.5])[1] is False
+    assert _largest([large / 1000], [large / 1000 + 2e-4])[1] is False
+    assert _largest([large], [large[:, :1]]) == (float("inf"), False)
+    nothing = np.array([[np.nan, np.inf]], np.float32)
+    assert _difference(nothing, nothing) == 0
+    assert _difference(nothing, np.zeros_like(nothing)) == float("inf")
+    assert _differences({"a": large, "b": large}, {"b": large}) == [("b", 0.0)]

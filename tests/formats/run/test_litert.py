@@ -1,0 +1,163 @@
+"""TFLite files through LiteRT."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.records import Images
+from edgecv.formats.tflite.runtime import LiteRT
+from edgecv.models.tf import load_tensorflow
+
+NAMES = ["float32", "int8_of_bytes", "int8_of_int8", "int16x8"]
+TOLERANCE = {"float32": 1e-6, "int8_of_bytes": 0.02, "int8_of_int8": 0.02, "int16x8": 0.01}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_answers_as_keras_does(
+    name: str, tflite: dict[str, Path], images: Images, expected: np.ndarray
+) -> None:
+    predictions = LiteRT().open(tflite[name], threads=1).predict(images)
+    assert predictions.dtype == np.float32
+    np.testing.assert_allclose(predictions, expected, atol=TOLERANCE[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_and_neighbours_change_nothing(
+    name: str, tflite: dict[str, Path], images: Images
+) -> None:
+    alone = LiteRT().open(tflite[name], threads=1)
+    one_by_one = np.concatenate([alone.predict(image[None]) for image in images])
+    for threads in (1, 2, 3):
+        together = LiteRT().open(tflite[name], threads).predict(images)
+        np.testing.assert_array_equal(together, one_by_one)
+
+
+def test_the_facts_of_a_quantized_file(tflite: dict[str, Path]) -> None:
+    facts = LiteRT().open(tflite["int8_of_bytes"], threads=1).facts
+    assert (facts.input.shape, facts.input.type) == ((1, 8, 8, 3), "uint8")
+    assert facts.input.scale == pytest.approx(1.0)
+    assert (facts.output.type, facts.output.zero_point) == ("int8", -128)
+    assert facts.output.scale == pytest.approx(1 / 256)
+    plain = LiteRT().open(tflite["float32"], threads=1).facts
+    assert (plain.input.scale, plain.input.zero_point) == (None, None)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_single_call_runs_and_leaves_predictions_alone(
+    threads: int, tflite: dict[str, Path], images: Images
+) -> None:
+    session = LiteRT().open(tflite["int8_of_bytes"], threads)
+    before = session.predict(images)
+    call = session.single_call(images[:1])
+    for _ in range(3):
+        call()
+    np.testing.assert_array_equal(session.predict(images), before)
+
+
+def test_no_images_give_no_predictions(tflite: dict[str, Path], images: Images) -> None:
+    assert LiteRT().open(tflite["float32"], threads=2).predict(images[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((2, 9, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((2, 8, 8, 3))],
+    ids=["size", "rank", "type"],
+)
+def test_other_images_are_refused_with_both_shapes(
+    wrong: np.ndarray, tflite: dict[str, Path]
+) -> None:
+    session = LiteRT().open(tflite["float32"], threads=1)
+    for use in (session.predict, session.single_call):
+        with pytest.raises(RuntimeFailure) as caught:
+            use(wrong)
+        assert "[8, 8, 3]" in str(caught.value)
+        assert str(list(wrong.shape)) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"noise" * 100, b"\x1c\0\0\0TFL3" + b"\0" * 50])
+def test_what_is_not_a_tflite_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(content)
+    with pytest.raises(RuntimeFailure, match=r"LiteRT refused it: .") as caught:
+        LiteRT().open(path, threads=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeFailure, match="cannot be read: No such file"):
+        LiteRT().open(tmp_path / "none.tflite", threads=1)
+
+
+def write_model(path: Path, inputs: Any, outputs: Any) -> Path:
+    tensorflow, keras = load_tensorflow()
+    model = keras.Model(inputs, outputs)
+    path.write_bytes(tensorflow.lite.TFLiteConverter.from_keras_model(model).convert())
+    return path
+
+
+def test_nan_is_refused_with_how_many_images(tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    image = keras.Input((2, 2, 1))
+    # The square root of 10 minus the pixel: NaN for pixels above 10.
+    flat = keras.layers.Flatten()(image)
+    path = write_model(
+        tmp_path / "nan.tflite", image, keras.layers.Lambda(lambda x: (10 - x) ** 0.5)(flat)
+    )
+    session = LiteRT().open(path, threads=1)
+    images = np.zeros((5, 2, 2, 1), np.uint8)
+    assert session.predict(images).shape == (5, 4)
+    images[3:] = 200
+    with pytest.raises(RuntimeFailure, match="NaN or infinity on 2 of 5 images"):
+        session.predict(images)
+
+
+def test_files_that_take_no_image_are_refused(tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image, vector = keras.Input((4, 4, 3)), keras.Input((5,))
+    row = layers.Dense(2)(layers.Flatten()(image))
+    cases = {
+        r"2 inputs .* and 1 output ": ([image, vector], layers.Dense(2)(vector) + row),
+        r"1 input .* and 2 outputs ": (image, [row, layers.Dense(3)(row)]),
+        r"input .* has shape \[1, 5\]": (vector, layers.Dense(2)(vector)),
+        r"output .* has shape \[1, 4, 4, 2\]": (image, layers.Conv2D(2, 1)(image)),
+    }
+    for message, (inputs, outputs) in cases.items():
+        path = write_model(tmp_path / "odd.tflite", inputs, outputs)
+        with pytest.raises(RuntimeFailure, match=message):
+            LiteRT().open(path, threads=1)
+
+
+def test_a_batch_is_run_at_once(tflite: dict[str, Path], images: Images) -> None:
+    LiteRT().open(tflite["int8_of_bytes"], threads=1).batch_call(images[:5])()
+
+
+def test_a_graph_with_a_batch_of_its_own_cannot_take_several(
+    images: Images, tmp_path: Path
+) -> None:
+    tensorflow, _ = load_tensorflow()
+
+    @tensorflow.function(
+        input_signature=[tensorflow.TensorSpec((1, *images.shape[1:]), tensorflow.float32)]
+    )
+    def flat(image: Any) -> Any:
+        row = tensorflow.reshape(tensorflow.cast(image, tensorflow.float32), (1, 192))
+        return tensorflow.nn.softmax(row @ tensorflow.ones((192, 3)))
+
+    function = flat.get_concrete_function()
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function])
+    (tmp_path / "a.tflite").write_bytes(converter.convert())
+    session = LiteRT().open(tmp_path / "a.tflite", threads=1)
+    with pytest.raises(RuntimeFailure, match="accepted: a batch of 1"):
+        session.batch_call(images[:5])
+
+
+@pytest.mark.parametrize("kernels", ["xnnpack", "builtin", "reference"])
+def test_all_kernels_give_what_keras_gives(
+    kernels: str, tflite: dict[str, Path], images: Images, expected: np.ndarray
+) -> None:
+    session = LiteRT(kernels=kernels).open(tflite["float32"], threads=1)  # type: ignore[arg-type]
+    np.testing.assert_allclose(session.predict(images), expected, atol=1e-5)

@@ -1,1 +1,0 @@
-"""Damage on purpose: runs that are killed, files that are mutated. ``python -m tests.fuzz -h``."""

@@ -1,0 +1,173 @@
+"""The networks are those of the benchmarks: parameters, multiply-accumulates, layer by layer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from paths import SHARED
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Architecture
+from edgecv.core.records import Shape
+from edgecv.core.registry import ARCHITECTURES
+from edgecv.models.architectures.ds_cnn import DsCnn
+from edgecv.models.architectures.mobilenet_v1 import MobilenetV1, halvings
+from edgecv.models.architectures.resnet8 import Resnet8
+from edgecv.models.channels.costs import cost_of_model
+from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+
+# Not imported from conftest: which of the conftest files that name means depends on the order.
+
+
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def separable(side: int, before: int, after: int) -> int:
+    """Multiply-accumulates of a block by its output: 3x3 in each channel, 1x1 across them."""
+    return side * side * (9 * before + before * after)
+
+
+RESNET8 = (
+    32 * 32 * (27 * 16 + 2 * 144 * 16)
+    + 16 * 16 * (144 * 32 + 288 * 32 + 16 * 32)
+    + 8 * 8 * (288 * 64 + 576 * 64 + 32 * 64)
+    + 64 * 10
+)
+MOBILENET_32 = (
+    32 * 32 * 27 * 8
+    + sum(separable(32, *pair) for pair in ((8, 16), (16, 32), (32, 32)))
+    + separable(16, 32, 64)
+    + separable(16, 64, 64)
+    + separable(8, 64, 128)
+    + 5 * separable(8, 128, 128)
+    + separable(4, 128, 256)
+    + separable(4, 256, 256)
+    + 256 * 10
+)
+DS_CNN = 16 * 16 * 75 * 64 + 4 * separable(16, 64, 64) + 64 * 10
+FIGURES: list[tuple[Architecture, Shape, int, int, int]] = [
+    # Published: 78,666 parameters and 12.5 million (MLPerf Tiny).
+    (Resnet8(), (32, 32, 3), 10, 78_666, RESNET8),
+    # Counted on the benchmark's own file.
+    (MobilenetV1(), (96, 96, 3), 2, 221_794, 7_489_664),
+    # The same kernels, and a dense layer for ten classes.
+    (MobilenetV1(), (32, 32, 3), 10, 221_794 + 8 * 257, MOBILENET_32),
+    # Kernel, bias and four numbers of normalization a channel.
+    (DsCnn(), (32, 32, 3), 10, 64 * 80 + 4 * 64 * (9 + 5 + 64 + 5) + 650, DS_CNN),
+]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "classes", "parameters", "macs"),
+    FIGURES,
+    ids=lambda value: value.name if isinstance(value, Architecture) else None,
+)
+def test_a_network_costs_what_is_published(
+    architecture: Architecture, shape: Shape, classes: int, parameters: int, macs: int
+) -> None:
+    model = architecture.build(shape, classes)
+    cost = cost_of_model(model)
+    assert (model.count_params(), cost.parameters, cost.macs) == (parameters, parameters, macs)
+
+
+def test_mobilenet_is_the_benchmarks_layer_by_layer() -> None:
+    path = SHARED / "models" / "vww_96.h5"
+    if not path.exists():
+        pytest.skip(f"needs {path}, which is not part of the project")
+    _, keras = load_tensorflow()
+    theirs = keras.models.load_model(path, compile=False)
+    ours = MobilenetV1().build((96, 96, 3), 2)
+
+    def facts(model: Any) -> list[Any]:
+        return [
+            (
+                type(layer).__name__,
+                [tuple(weight.shape) for weight in layer.weights],
+                tuple(layer.output.shape),
+                getattr(layer, "strides", None),
+                getattr(layer, "padding", None),
+            )
+            for layer in model.layers
+            if layer.weights
+        ]
+
+    assert len(facts(theirs)) == 55
+    assert facts(ours) == facts(theirs)
+    # With their weights it says what theirs says of the same pixels, rescaled.
+    ours.set_weights(theirs.get_weights())
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3)).astype(np.float32)
+    expected = theirs(pixels / 128 - 1, training=False).numpy()
+    np.testing.assert_allclose(ours(pixels, training=False).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+def test_two_builds_are_the_same_network(name: str) -> None:
+    built = []
+    for _ in range(2):
+        set_seed(5)
+        built.append(ARCHITECTURES.get(name, "test")().build((32, 32, 3), 4))
+    one, other = built
+    assert one.get_config() == other.get_config()
+    assert weights_sha256(one) == weights_sha256(other)
+    first, *_, logits, probabilities = (each for each in one.layers if "image" not in each.name)
+    assert [first.name, logits.name, probabilities.name] == ["rescale", "logits", "probabilities"]
+    assert logits.activation.__name__ == "linear"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+@pytest.mark.parametrize("shape", [slow((32, 32, 1)), slow((40, 24, 3)), (33, 47, 1)], ids=str)
+def test_grey_and_oblong_images_work(name: str, shape: Shape) -> None:
+    model = ARCHITECTURES.get(name, "test")().build(shape, 3)
+    assert model(np.zeros((2, *shape), np.float32)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "smallest"), [(Resnet8(), 8), (MobilenetV1(), 12), (DsCnn(), 8)]
+)
+def test_the_smallest_image_that_is_accepted_works(
+    architecture: Architecture, smallest: int
+) -> None:
+    model = architecture.build((smallest, 64, 3), 3)
+    assert model(np.zeros((1, smallest, 64, 3), np.float32)).shape == (1, 3)
+    with pytest.raises(InputError, match=f"{smallest}x{smallest} and more"):
+        architecture.build((64, smallest - 1, 3), 3)
+
+
+@pytest.mark.parametrize(
+    ("side", "halved"),
+    [
+        (12, 2),
+        slow(23, 2),
+        slow(24, 3),
+        (32, 3),
+        slow(48, 4),
+        slow(64, 4),
+        (96, 5),
+        slow(224, 5),
+    ],
+)
+def test_mobilenet_halves_while_three_places_are_left(side: int, halved: int) -> None:
+    assert len(halvings(side)) == halved
+    last = MobilenetV1(width=0.01).build((side, side, 1), 2).get_layer("pool").input_shape
+    assert last[1] == -(-side // 2**halved) >= 3
+
+
+def test_options_change_the_widths() -> None:
+    half, quarter = (MobilenetV1(width=width).build((32, 32, 3), 2) for width in (0.5, 0.25))
+    for name in ("conv_1", "block_7_pointwise", "block_13_pointwise"):
+        assert half.get_layer(name).filters == 2 * quarter.get_layer(name).filters
+    small = DsCnn(filters=16, blocks=2).build((32, 32, 3), 2)
+    assert small.get_layer("block_2_pointwise").filters == 16
+    assert "block_3_pointwise" not in [layer.name for layer in small.layers]
+    for wrong in ({"width": 0.0}, {"width": -1.0}):
+        with pytest.raises(InputError, match="greater than 0"):
+            ARCHITECTURES.parse({"architecture": "mobilenet_v1", **wrong}, "test")
+
+
+def test_weight_decay_is_the_benchmarks() -> None:
+    for architecture, kernels in ((Resnet8(), 9), (MobilenetV1(), 27), (DsCnn(), 9)):
+        model = architecture.build((32, 32, 3), 2)
+        assert len(model.losses) == kernels
+        kernel = model.get_layer("conv_1").kernel.numpy()
+        assert float(model.losses[0]) == pytest.approx(1e-4 * np.sum(kernel**2), rel=1e-4)

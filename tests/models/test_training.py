@@ -1,0 +1,331 @@
+"""Training on a tiny model: it learns, resumes bit for bit, keeps its best, stops at NaN."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.records import Dataset, Event, Split
+from edgecv.datasets.digits import Digits
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.models.training import batch_norm as moving_averages
+from edgecv.models.training.checkpoint import Epoch
+from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.loop import Teacher, augment, fit
+from edgecv.models.training.schedule import SCHEDULES, Schedule
+
+QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
+
+
+def split(images: int, seed: int) -> Split:
+    """Make images whose class is where they are bright: top or bottom."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, images)
+    pixels = random.integers(0, 100, (images, 8, 8, 1)).astype(np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[4 * label : 4 * label + 4] += 100
+    return Split(pixels, labels, str(seed))
+
+
+DATA = Dataset("bars", ("top", "bottom"), split(120, 1), split(10, 2), split(40, 3), split(40, 4))
+
+
+def tiny(seed: int = 0) -> Any:
+    set_seed(seed)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+
+
+def train(
+    folder: Path, model: Any, schedule: Schedule = QUICK, on_event: Any = lambda event: None
+) -> tuple[Epoch, ...]:
+    return fit(
+        model,
+        DATA,
+        Classification(),
+        schedule,
+        seed=7,
+        checkpoint=folder / "epoch.npz",
+        on_event=on_event,
+    )
+
+
+def test_it_learns_and_does_nothing_twice(tmp_path: Path) -> None:
+    model = tiny()
+    history = train(tmp_path, model)
+    assert len(history) == 4
+    predictions = model(DATA.test.images.astype(np.float32)).numpy()
+    assert Classification().metric(predictions, DATA.test.labels) > 0.9
+    again = tiny(seed=99)
+    assert train(tmp_path, again) == history
+    assert weights_sha256(again) == weights_sha256(model)
+
+
+def test_the_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    model = tiny()
+    history = train(tmp_path, model)
+    predictions = model(DATA.validation.images.astype(np.float32)).numpy()
+    best = max(epoch.validation_accuracy for epoch in history)
+    assert Classification().metric(predictions, DATA.validation.labels) == best
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoch: int) -> None:
+    whole = tiny()
+    expected = train(tmp_path, whole)
+    (tmp_path / "epoch.npz").unlink()
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "step" and event.values["epoch"] > epoch:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        train(tmp_path, tiny(), on_event=interrupt)
+    resumed = tiny(seed=99)  # Other first weights: all must come from the checkpoint.
+    history = train(tmp_path, resumed)
+    assert weights_sha256(resumed) == weights_sha256(whole)
+    without_clock = [(each.loss, each.validation_accuracy) for each in history]
+    assert without_clock == [(each.loss, each.validation_accuracy) for each in expected]
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Path) -> None:
+    model = tiny()
+    broken = [np.full_like(weight, np.nan) for weight in model.get_weights()]
+
+    def damage(event: Event) -> None:
+        if event.stage == "epoch" and event.step == 2:
+            model.set_weights(broken)
+
+    expected = (
+        r"the loss is nan in epoch 3 of 4, by step 7 of 7, at a learning rate of 0\.\d+; "
+        r"epoch 2, the last good one, is kept; lower learning_rate"
+    )
+    with pytest.raises(StepError, match=expected):
+        train(tmp_path, model, on_event=damage)
+    with np.load(tmp_path / "epoch.npz") as kept:
+        assert len(kept["history"]) == 2
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    """The last step of an epoch can break them after the last loss was read."""
+    model = tiny()
+
+    def damage(event: Event) -> None:
+        if event.stage == "step" and event.step == 14:
+            model.set_weights([np.full_like(weight, np.inf) for weight in model.get_weights()])
+
+    expected = r"NaN or infinite weights after epoch 2 of 4.*epoch 1, the last good one, is kept"
+    with pytest.raises(StepError, match=expected):
+        train(tmp_path, model, on_event=damage)
+    with np.load(tmp_path / "epoch.npz") as kept:
+        assert len(kept["history"]) == 1
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+
+
+def test_a_checkpoint_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+    whole = tiny()
+    train(tmp_path, whole)
+    path = tmp_path / "epoch.npz"
+    content = path.read_bytes()
+    for damaged in (b"", content[: len(content) // 2]):
+        path.write_bytes(damaged)
+        again = tiny()
+        said: list[Event] = []
+        train(tmp_path, again, on_event=said.append)
+        assert "the epochs kept on disk are damaged: starting again" in {e.message for e in said}
+        assert weights_sha256(again) == weights_sha256(whole)
+
+
+def test_logits_and_probabilities_are_the_same_model() -> None:
+    model = tiny()
+    images = DATA.test.images.astype(np.float32)
+    logits = logits_model(model)(images).numpy().astype(np.float64)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model(images).numpy(), softmax, atol=1e-6)
+
+
+def test_a_softmax_within_a_dense_layer_becomes_a_layer(tmp_path: Path) -> None:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    image = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(image)
+    both = keras.layers.Add()([keras.layers.Dense(4)(flat), keras.layers.Dense(4)(flat)])
+    fused = keras.Model(image, keras.layers.Dense(2, activation="softmax", name="end")(both))
+    separate = separate_softmax(fused)
+    images = DATA.test.images.astype(np.float32)
+    np.testing.assert_allclose(separate(images).numpy(), fused(images).numpy(), atol=1e-6)
+    assert logits_model(separate)(images).shape == (40, 2)
+    assert separate_softmax(separate) is separate
+    train(tmp_path, separate)
+
+
+def test_a_model_without_a_softmax_layer_is_refused() -> None:
+    _, keras = load_tensorflow()
+    model = keras.Sequential([keras.layers.InputLayer((4,)), keras.layers.Dense(2)])
+    with pytest.raises(StepError, match="not a softmax"):
+        logits_model(model)
+
+
+def test_a_taught_model_says_what_its_teacher_says_and_not_what_the_labels_say(
+    tmp_path: Path,
+) -> None:
+    def swapped(split: Split) -> Split:
+        return replace(split, labels=1 - split.labels)
+
+    teacher = tiny()
+    chosen_by_teacher = replace(DATA, validation=swapped(DATA.validation))
+    fit(
+        teacher,
+        replace(chosen_by_teacher, train=swapped(DATA.train)),
+        Classification(),
+        QUICK,
+        seed=7,
+        checkpoint=tmp_path / "teacher.npz",
+        on_event=lambda event: None,
+    )
+    student = tiny(seed=5)
+    fit(
+        student,
+        chosen_by_teacher,
+        Classification(),
+        QUICK,
+        seed=7,
+        checkpoint=tmp_path / "student.npz",
+        on_event=lambda event: None,
+        teacher=Teacher(teacher, Distillation(mix=0.0)),
+    )
+    pixels = DATA.test.images.astype(np.float32)
+    agreement = np.mean(teacher(pixels).numpy().argmax(1) == student(pixels).numpy().argmax(1))
+    assert agreement > 0.7  # A student of the labels would agree on one image in ten.
+
+
+def test_augmentation_depends_on_its_seeds_alone() -> None:
+    tensorflow, _ = load_tensorflow()
+    schedule = SCHEDULES["default"].model_copy(update={"mirror": True})
+    images = tensorflow.constant(DATA.train.images)
+    one, same, other = (
+        augment(images, tensorflow.constant(seeds), schedule).numpy()
+        for seeds in ([1, 2], [1, 2], [1, 3])
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_augmentation_only_mirrors_and_shifts() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = DATA.train.images
+    mirrored = augment(
+        tensorflow.constant(images),
+        tensorflow.constant([0, 0]),
+        Schedule(shift=0, mirror=True),
+    ).numpy()
+    as_is = (mirrored == images).all(axis=(1, 2, 3))
+    turned = (mirrored == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (as_is | turned).all()
+    assert 0.25 < turned.mean() < 0.75
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    shifts = [padded[:, y : y + 8, x : x + 8] for y in range(3) for x in range(3)]
+    shifted = augment(
+        tensorflow.constant(images),
+        tensorflow.constant([0, 0]),
+        Schedule(shift=1, mirror=False),
+    ).numpy()
+    matches = np.array([(shifted == each).all(axis=(1, 2, 3)) for each in shifts])
+    assert matches.any(axis=0).all()
+    assert matches.any(axis=1).all()
+
+
+def test_images_that_are_not_shifted_or_mirrored_stay_as_they_are() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = tensorflow.constant(DATA.train.images)
+    same = augment(images, tensorflow.constant([0, 0]), SCHEDULES["reference"]).numpy()
+    np.testing.assert_array_equal(same, DATA.train.images)
+
+
+@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
+def test_the_learning_rate_rises_and_falls(decay: Any) -> None:
+    rates = Schedule(decay=decay, learning_rate=0.1, warmup=0.2).learning_rates(100)
+    assert rates.shape == (100,)
+    assert (np.diff(rates[:20]) > 0).all()
+    assert rates.max() == pytest.approx(0.1, rel=0.05)
+    assert (rates[-1] < 0.01) == (decay != "constant")
+
+
+def test_a_small_data_set_gets_more_epochs() -> None:
+    schedule = Schedule(epochs=10, minimum_steps=800, batch=128)
+    assert schedule.total_epochs(128_000) == 10
+    assert schedule.total_epochs(1280) == 80
+    assert schedule.total_epochs(5) == 800
+
+
+def test_a_shift_as_wide_as_the_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="less than the side"):
+        train(tmp_path, tiny(), Schedule(shift=8))
+
+
+def residual() -> Any:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = keras.Input((8, 8, 1))
+    given = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 128, -1)(image))
+    for _ in range(3):
+        path = layers.ReLU()(layers.BatchNormalization()(given))
+        given = layers.Add()([given, layers.Conv2D(8, 3, padding="same")(path)])
+    given = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(given))
+    return keras.Model(image, layers.Softmax()(layers.Dense(10)(given)))
+
+
+def test_a_short_training_finds_batch_normalization_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Averages that lag behind the weights make bad answers; real ones do not."""
+    data = Digits().load((8, 8, 1), 0, lambda done, total: None)
+    schedule = QUICK.model_copy(update={"epochs": 2, "batch": 64, "shift": 0, "mirror": False})
+    notes: list[str] = []
+
+    def trained(folder: Path) -> tuple[Any, float]:
+        folder.mkdir(exist_ok=True)
+        model = residual()
+        fit(
+            model,
+            data,
+            Classification(),
+            schedule,
+            seed=7,
+            checkpoint=folder / "epoch.npz",
+            on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
+        )
+        predictions = model(data.test.images.astype(np.float32), training=False).numpy()
+        return model, Classification().metric(predictions, data.test.labels)
+
+    model, settled = trained(tmp_path / "settled")
+    again, _ = trained(tmp_path / "settled")  # From the checkpoint, as after a kill.
+    assert weights_sha256(again) == weights_sha256(model)
+    assert "found anew" in notes[-1]
+    monkeypatch.setattr(moving_averages, "STEPS_THAT_SUFFICE", 0)
+    lagging_model, lagging = trained(tmp_path / "lagging")
+    assert settled > lagging + 0.1
+    pairs = zip(model.trainable_weights, lagging_model.trainable_weights, strict=True)
+    assert all((one.numpy() == other.numpy()).all() for one, other in pairs)

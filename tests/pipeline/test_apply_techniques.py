@@ -1,0 +1,148 @@
+"""Techniques in a run: stored, resumed after a kill, taught by the baseline, told in the report."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgecv
+from edgecv.core.errors import StepError
+from edgecv.core.records import Event, Report
+from edgecv.models.tf import keras_bytes, load_tensorflow
+from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.run import run
+from edgecv.system.storage import Store, file_sha256
+
+SHORT = {"epochs": 2, "minimum_steps": 0}
+
+
+def recipe(name: str, *, distil: bool = True, **shrink: Any) -> Recipe:
+    """Return a recipe on the baseline of the ``output`` fixture: shrink in rounds, then distil."""
+    taught = [{"technique": "distil", "training": SHORT}] if distil else []
+    # Widths in large steps: each that is tried is a model to build.
+    options = {"keep": 0.4, "rounds": 2, "multiple": 16, "training": SHORT, **shrink}
+    options = {key: value for key, value in options.items() if value is not None}
+    return parse_recipe(
+        {
+            "name": name,
+            "data": {"source": "digits"},
+            "baseline": {"training": {"epochs": 3, "minimum_steps": 0}},
+            "technique": [{"technique": "shrink", **options}, *taught],
+            "export": [{"format": "tflite", "precision": "int8", "io": "int8"}],
+        },
+        "test",
+    )
+
+
+@pytest.fixture(scope="module")
+def report(output: Path) -> Report:
+    return run(recipe("narrower"), Store(output))
+
+
+def test_a_narrower_model_is_smaller_and_the_report_says_where(
+    report: Report, output: Path
+) -> None:
+    assert report.costs is not None
+    before, after = report.costs.baseline, report.costs.compressed
+    assert before.macs == 4_548_608
+    assert after.macs <= 0.4 * before.macs
+    assert after.peak_activations < before.peak_activations
+    assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
+    candidate = next(each for each in report.comparisons if not each.is_twin)
+    assert candidate.size_ratio > 4  # type: ignore[operator]
+    assert candidate.input.type == "int8"
+    text = (output / "narrower" / "report.md").read_text()
+    assert "4,548,608 -> " in text
+    assert "conv_1 32 to " in text
+    assert "![Widths before and after](widths.png)" in text
+    assert (output / "narrower" / "widths.png").read_bytes().startswith(b"\x89PNG")
+    assert edgecv.load_report(output / "narrower") == report
+    (gate,) = [each for each in report.gates if each.name == "macs"]
+    assert gate.observed == after.macs <= gate.limit
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_is_killed_in_a_later_round_ends_with_the_same_bytes(
+    report: Report, output: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "exported")
+    shutil.copytree(output / "baselines", store.root / "baselines")  # Trained once is enough.
+    seen: list[str] = []
+
+    def kill_in_round_two(event: Event) -> None:
+        if event.total is None or event.stage == "epoch":
+            seen.append(event.message)
+        if event.stage == "step" and seen.count("epoch done") == 2:
+            raise Killed
+
+    plan = recipe("narrower")
+    with pytest.raises(Killed):
+        run(plan, store, on_event=kill_in_round_two)
+    assert seen.count("ranking channels by l1") == 2
+    again: list[str] = []
+    run(plan, store, on_event=lambda event: again.append(event.message))
+    assert "ranking channels by l1" not in again
+    assert file_sha256(store.run_folder("narrower") / "int8.tflite") == file_sha256(
+        output / "narrower" / "int8.tflite"
+    )
+    assert not list((tmp_path / "exported" / ".store" / "checkpoints").iterdir())
+
+
+def test_the_curves_show_all_rounds(report: Report, output: Path) -> None:
+    folders = (output / ".store" / "techniques").iterdir()
+    facts = [read_json(folder / "facts.json") for folder in folders]
+    shrink = next(each for each in facts if each["technique"].get("keep") == 0.4)
+    assert [epoch["epoch"] for epoch in shrink["history"]] == [1, 2, 3, 4]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(path.read_text())
+    return table
+
+
+@pytest.mark.slow
+def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
+    plan = recipe("measured", keep=None, int8_bytes=60_000, rounds=1, distil=False)
+    measured = run(plan, Store(output))
+    candidate = next(each for each in measured.comparisons if not each.is_twin)
+    assert candidate.artifact.bytes <= 60_000
+    assert any("tried conv_1" in note for note in measured.notes)
+    (gate,) = [each for each in measured.gates if each.name == "int8_bytes"]
+    assert (gate.limit, gate.observed, gate.outcome) == (60_000, candidate.artifact.bytes, "passed")
+
+
+def test_what_cannot_be_exported_is_said_before_the_training(tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer((8, 8, 3)),
+            layers.Conv2D(6, 3, name="first"),
+            layers.Activation("selu", name="odd"),
+            layers.Flatten(),
+            layers.Dense(10),
+            layers.Softmax(),
+        ]
+    )
+    path = tmp_path / "model.keras"
+    path.write_bytes(keras_bytes(model))
+    stages: list[str] = []
+    plan = parse_recipe(
+        {
+            "name": "odd",
+            "data": {"source": "digits"},
+            "baseline": {"model": str(path)},
+            "technique": [{"technique": "prune", "training": SHORT}],
+            "export": [{"format": "tflite", "precision": "int8"}],
+        },
+        "test",
+    )
+    with pytest.raises(StepError, match='layer "odd": TensorFlow cannot make int8 of selu'):
+        run(plan, Store(tmp_path / "exported"), on_event=lambda event: stages.append(event.stage))
+    assert "step" not in stages
+    assert not (tmp_path / "exported" / "odd").exists()

@@ -1,0 +1,293 @@
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paths import REPOSITORY
+
+from edgecv.core.errors import InputError
+from edgecv.core.registry import ARCHITECTURES, EXPORTERS
+from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.recipe import load_recipe, parse_recipe
+from edgecv.pipeline.recipe.schema import recipe_schema
+
+RECIPES = REPOSITORY / "recipes"
+MINIMAL: dict[str, Any] = {
+    "name": "a",
+    "data": {"source": "digits"},
+    "export": [{"format": "tflite", "precision": "int8"}],
+}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {**MINIMAL, **changes}
+
+
+WRONG = [
+    (changed(nmae="a"), 'unknown key "nmae"', 'did you mean "name"'),
+    (changed(name="a/b"), "'a/b'", "letters, digits"),
+    (changed(name="baselines"), "taken by edgecv", "another name"),
+    (changed(seed=-1), '"seed" is -1', "greater than or equal to 0"),
+    (changed(seed="1"), "\"seed\" is '1'", "valid integer"),
+    (changed(threads=0), '"threads" is 0', "greater than or equal to 1"),
+    (changed(data={"source": "digit"}), 'unknown data set "digit"', 'did you mean "digits"'),
+    (changed(data={}), 'no "source" names the data set', 'source = "digits"'),
+    (changed(data="digits"), "not a table", "[data]"),
+    (changed(export=[]), "asks for no artifact", "[[export]]"),
+    (changed(export=[*MINIMAL["export"] * 2]), "export[2]", "stands there twice"),
+    (changed(export=[{"format": "tflight"}]), 'unknown format "tflight"', 'mean "tflite"'),
+    (changed(export=[{"format": "tflite"}]), '"precision" is missing', "add precision"),
+    (
+        changed(export=[{"format": "tflite", "precision": "int4"}]),
+        "\"precision\" is 'int4'",
+        "int16x8",
+    ),
+    (
+        changed(export=[{"format": "tflite", "precision": "int8", "calibration": 5}]),
+        'unknown key "calibration"',
+        "calibration_images",
+    ),
+    (
+        changed(
+            export=[
+                {"format": "tflite", "precision": "int8"},
+                {"format": "tflite", "precision": "int8", "calibration_images": 10},
+            ]
+        ),
+        "int8 as tflite stands there twice",
+        "same file",
+    ),
+    (changed(baseline={"input_shape": [32, 32, 4]}), "input_shape", "1 or 3"),
+    (changed(baseline={"input_shape": [-1, 32, 3]}), "input_shape", "greater than"),
+    (changed(baseline={"input_shape": [99999, 32, 3]}), "input_shape", "less than"),
+    (
+        changed(baseline={"training": {"minimum_steps": 99999999999}}),
+        "minimum_steps",
+        "less than",
+    ),
+    (changed(technique=[{"technique": "prune", "sparsity": 1.5}]), '"sparsity" is 1.5', "less"),
+    (changed(technique=[{"technique": "prune", "pattern": "1:4"}]), "pattern", "2:4"),
+    (
+        changed(technique=[{"technique": "prune", "layers": {"a": 2.0}}]),
+        "layers.a",
+        "less than 1",
+    ),
+    (changed(technique=[{"technique": "cluster", "clusters": 1}]), "clusters", "equal to 2"),
+    (changed(technique=[{"technique": "prun"}]), "unknown technique", 'mean "prune"'),
+    (
+        changed(
+            technique=[{"technique": "qat"}],
+            export=[{"format": "tflite", "precision": "float16"}],
+        ),
+        '"qat" makes a model for int8, and float16 is asked for',
+        'leave "qat" out',
+    ),
+    (changed(technique={"technique": "prune"}), "not a list of tables", "technique"),
+    (
+        changed(technique=[{"technique": "cluster"}, {"technique": "prune"}]),
+        '"prune" would undo "cluster"',
+        'put "prune" before "cluster"',
+    ),
+    (
+        changed(technique=[{"technique": "qat"}, {"technique": "cluster"}]),
+        '"cluster" would undo "qat"',
+        'put "cluster" before "qat"',
+    ),
+    (
+        changed(technique=[{"technique": "qat"}, {"technique": "qat"}]),
+        '"qat" stands there twice',
+        "keep one",
+    ),
+    (changed(gates={"max_drop_points": -1}), "[gates]", "greater than or equal to 0"),
+    (changed(gates={"max_drop": 1}), 'unknown key "max_drop"', "max_drop_points"),
+    (changed(baseline={"architecture": "cifar"}), "unknown architecture", "cifar_cnn"),
+    (changed(baseline={"training": {"epochs": 0}}), '"epochs" is 0', "baseline.training"),
+    (changed(baseline={"training": {"schedule": "defualt"}}), "unknown schedule", "default"),
+    (changed(baseline={"training": {"decay": "step"}}), "\"decay\" is 'step'", "cosine"),
+    (changed(baseline={"preprocess": "0..1"}), "preprocess is for a model", "by itself"),
+    (changed(baseline={"labels": ["a", "b"]}), "labels are of a model", "those of data"),
+    (changed(baseline={"trust": True}), "trust and custom_objects are for a model", "is ours"),
+    (
+        changed(baseline={"model": "m.keras", "architecture": "cifar_cnn"}),
+        "names a model and how to train one",
+        "keep one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "found", "accepted"), WRONG, ids=[row[1] for row in WRONG])
+def test_a_wrong_recipe_is_one_line_with_place_and_remedy(
+    table: dict[str, Any], found: str, accepted: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_recipe(table, "recipes/a.toml")
+    message = str(caught.value)
+    assert message.startswith("recipes/a.toml")
+    assert "\n" not in message
+    assert found in message
+    assert accepted in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("name = ", "is not TOML"), ("\ufeff[[", "is not TOML"), ("name = 'a'", "[data]")],
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    assert message in str(caught.value)
+
+
+def test_a_number_of_five_thousand_digits(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"seed = {'9' * 5000}")
+    with pytest.raises(InputError, match="is not TOML"):
+        load_recipe(path)
+
+
+def test_a_recipe_that_never_ends() -> None:
+    with pytest.raises(InputError, match="larger than a recipe"):
+        load_recipe(Path("/dev/zero"))
+
+
+def test_formats_may_stand_behind_commas() -> None:
+    both = Flags(data="digits", formats=("tflite,onnx",)).to_recipe()
+    assert [exporter.name for exporter in both.exports] == ["tflite", "onnx"]
+
+
+def test_calibration_images_go_to_the_exports_that_need_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'name = "a"\n[data]\nsource = "digits"\n'
+        '[[export]]\nformat = "tflite"\nprecision = "float16"\n'
+        '[[export]]\nformat = "tflite"\nprecision = "int8"\n'
+    )
+    recipe = Flags(recipe=str(path), calibration_images=30).to_recipe()
+    assert [exporter.calibration_images for exporter in recipe.exports] == [None, 30]
+
+
+def test_a_recipe_has_a_size_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("#" * 1_000_001)
+    with pytest.raises(InputError, match="larger than a recipe"):
+        load_recipe(path)
+
+
+PRECISIONS = [
+    (name, precision) for name, cls in EXPORTERS.classes.items() for precision in cls.precisions
+]
+
+
+@given(
+    exports=st.lists(st.sampled_from(PRECISIONS), min_size=1, unique=True),
+    architecture=st.sampled_from(list(ARCHITECTURES.classes)),
+    epochs=st.integers(1, 100),
+    rate=st.floats(1e-6, 1),
+    seed=st.integers(0, 2**31 - 1),
+    drop=st.none() | st.floats(0, 100),
+)
+def test_every_recipe_reads_back_as_it_was_written(
+    exports: list[tuple[str, str]],
+    architecture: str,
+    epochs: int,
+    rate: float,
+    seed: int,
+    drop: float | None,
+) -> None:
+    recipe = parse_recipe(
+        {
+            "name": "a",
+            "seed": seed,
+            "data": {"source": "digits"},
+            "export": [{"format": name, "precision": each} for name, each in exports],
+            "baseline": {
+                "architecture": architecture,
+                "training": {"epochs": epochs, "learning_rate": rate},
+            },
+            "gates": {} if drop is None else {"max_drop_points": drop},
+        },
+        "test",
+    )
+    assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        Flags(data="digits"),
+        Flags(data="digits", formats=("tflite",), quantize="float16", max_drop=1.5),
+        Flags(data="digits", model="some.keras", quantize="none", seed=3, threads=2),
+        Flags(data="digits", schedule="reference", epochs=2, calibration_images=50),
+        Flags(data="digits", shrink="30kparams, 6x", distil=True, prune="0.5", cluster=8, qat=True),
+    ],
+)
+def test_a_command_line_is_a_recipe_too(flags: Flags, tmp_path: Path) -> None:
+    recipe = flags.to_recipe()
+    path = tmp_path / "a.toml"
+    path.write_text(recipe.to_toml())
+    assert load_recipe(path) == recipe
+    assert Flags(recipe=str(path)).to_recipe() == recipe
+
+
+def test_flags_change_a_recipe(tmp_path: Path) -> None:
+    recipe = Flags(
+        recipe=str(RECIPES / "cifar10-int8.toml"),
+        data="digits",
+        name="mine",
+        seed=5,
+        max_drop=2.5,
+        calibration_images=40,
+    ).to_recipe()
+    assert (recipe.name, recipe.settings.seed, recipe.data.name) == ("mine", 5, "digits")
+    assert recipe.gates.max_drop_points == 2.5
+    assert {exporter.calibration_images for exporter in recipe.exports} == {40}
+
+
+def test_distil_teaches_every_step_and_stands_after_shrink() -> None:
+    flags = Flags(data="digits", shrink="0.4", distil=True, prune="0.5", cluster=8, qat=True)
+    shrink, distil, *others = flags.to_recipe().techniques
+    assert [each.name for each in (shrink, distil, *others)] == [
+        "shrink", "distil", "prune", "cluster", "qat",
+    ]  # fmt: skip
+    assert not shrink.fine_tune  # type: ignore[attr-defined]
+    assert all(each.distil is not None for each in others)  # type: ignore[attr-defined]
+    (alone,) = Flags(data="digits", shrink="0.4").to_recipe().techniques
+    assert alone.fine_tune  # type: ignore[attr-defined]
+
+
+def test_a_speed_is_measured_on_what_will_be_written() -> None:
+    def asked(**flags: Any) -> tuple[str, str]:
+        (shrink,) = Flags(data="digits", shrink="2x", **flags).to_recipe().techniques
+        return shrink.runtime, shrink.precision  # type: ignore[attr-defined]
+
+    assert asked() == ("litert", "int8")
+    assert asked(formats=("onnx",)) == ("onnxruntime", "int8")
+    assert asked(formats=("onnx",), quantize="none") == ("onnxruntime", "float32")
+    assert asked(formats=("tflite",), quantize="float16") == ("litert", "float16")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_valid_and_called_as_its_file(path: Path) -> None:
+    import jsonschema
+
+    assert load_recipe(path).name == path.stem
+    jsonschema.validate(tomllib.loads(path.read_text()), recipe_schema())
+    assert path.read_text().startswith("#:schema ./recipe.schema.json\n")
+
+
+def test_the_published_schema_is_the_current_one() -> None:
+    import json
+
+    published = json.loads((RECIPES / "recipe.schema.json").read_text())
+    assert published == recipe_schema(), "run: edgecv schema > recipes/recipe.schema.json"
+
+
+def test_the_schema_refuses_a_misspelt_key() -> None:
+    import jsonschema
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed(nmae="a"), recipe_schema())
