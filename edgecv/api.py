@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecv.acceptance.records import Judgement
-from edgecv.core.input_spec import reading_of
+from edgecv.core.input_spec import input_spec_of
 from edgecv.core.options import parse_options
 from edgecv.core.records import Event, Report
-from edgecv.evaluation.limits import Gates
-from edgecv.pipeline.recipe.from_flags import Flags
-from edgecv.pipeline.recipe.limit_flags import GateFlags
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.limit_flags import LimitOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
@@ -61,7 +61,7 @@ def compress(
     from edgecv.pipeline import run as pipeline
 
     flags = parse_options(
-        Flags,
+        CompressOptions,
         {
             "model": _text(model),
             "recipe": _text(recipe),
@@ -129,7 +129,7 @@ def validate(
     from edgecv.analysis.validate import validate_paths
 
     limits = parse_options(
-        GateFlags,
+        LimitOptions,
         {
             "max_drop": max_drop,
             "drop_on": drop_on,
@@ -150,9 +150,9 @@ def validate(
         baseline=None if baseline is None else Path(baseline),
         labels=None if labels is None else Path(labels),
         threads=threads,
-        limits=limits.changed(Gates()),
+        limits=limits.changed(Limits()),
         skip_bad_images=skip_bad_images,
-        reading=reading_of(preprocess, layout, input_size),
+        input_spec=input_spec_of(preprocess, layout, input_size),
         trust_model=trust_model,
         custom_objects=tuple(custom_objects),
         on_event=on_event,

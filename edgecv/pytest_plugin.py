@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from edgecv.acceptance.testing.fixture import Compare
+    from edgecv.acceptance.testing.fixture import EdgecvCompare
 
 FIXTURE = "edgecv_compare"
 MARKER = "edgecv"
@@ -52,26 +52,26 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def edgecv_compare(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> "Compare":
+) -> "EdgecvCompare":
     """Compare an artifact with its baseline on the test images of a data set.
 
     Paths begin at rootdir. Each file is measured once in a run of pytest, by one of the workers.
     """
-    from edgecv.acceptance.testing.fixture import Compare
-    from edgecv.acceptance.testing.session import Setting
-    from edgecv.pipeline.prediction_cache import FolderRecall
+    from edgecv.acceptance.testing.fixture import EdgecvCompare
+    from edgecv.acceptance.testing.session import CompareSession
+    from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
     def running() -> pytest.Item:
         return pytestconfig.stash[RUNNING]
 
-    setting = Setting(
+    setting = CompareSession(
         root=pytestconfig.rootpath,
-        recall=FolderRecall(_shared(pytestconfig, tmp_path_factory) / "edgecv"),
+        prediction_cache=SharedPredictionCache(_shared(pytestconfig, tmp_path_factory) / "edgecv"),
         is_update=pytestconfig.getoption("edgecv_update"),
         test_file=lambda: running().path,
         on_accepted=lambda words: running().user_properties.append((ACCEPTED, words)),
     )
-    return Compare(setting)
+    return EdgecvCompare(setting)
 
 
 def _shared(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

@@ -10,7 +10,7 @@ from paths import SHARED
 
 if TYPE_CHECKING:
     from edgecv.core.records import Report
-    from edgecv.pipeline.conversion import Workshop
+    from edgecv.pipeline.conversion import Converter
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,30 +61,30 @@ def cifar_zip() -> Path:
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an output folder with a baseline on digits, trained for three epochs."""
-    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import train
     from edgecv.system.storage import Store
 
     folder = tmp_path_factory.mktemp("output") / "exported"
-    train(Flags(data="digits", epochs=3).to_recipe(), Store(folder))
+    train(CompressOptions(data="digits", epochs=3).to_recipe(), Store(folder))
     return folder
 
 
 @pytest.fixture(scope="session")
 def main_report(output: Path) -> "Report":
     """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
-    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
     from edgecv.system.storage import Store
 
-    recipe = Flags(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
+    recipe = CompressOptions(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
     return run(recipe, Store(output))
 
 
 @pytest.fixture
-def shop() -> Iterator["Workshop"]:
+def converter() -> Iterator["Converter"]:
     """Return a workshop: its child is kept from one test to the next."""
-    from edgecv.pipeline.conversion import workshop
+    from edgecv.pipeline.conversion import open_converter
 
-    with workshop() as made:
+    with open_converter() as made:
         yield made

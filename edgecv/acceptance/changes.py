@@ -6,7 +6,7 @@ from edgecv.acceptance.answer_bits import answers_sha256, right_of, unpacked
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.make_lock import versions
 from edgecv.acceptance.records import Change, Figures, Status
-from edgecv.analysis.validate import Measured
+from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Predictions, Report
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
@@ -15,7 +15,7 @@ from edgecv.evaluation.significance import paired_accuracy
 FIRST_DIGITS = 10
 
 
-def artifact_changes(lock: Lock, report: Report, measured: Measured) -> tuple[Change, ...]:
+def artifact_changes(lock: Lock, report: Report, measured: ValidationArrays) -> tuple[Change, ...]:
     """Return every artifact that is or was there, in the order of the lock, new ones last."""
     found = {each.artifact.path: each for each in report.comparisons}
     broken = {gate.artifact for gate in report.gates if gate.name == "runs"}
@@ -83,7 +83,7 @@ def _change(
     lock: Lock,
     found: Mapping[str, Comparison],
     broken: set[str],
-    measured: Measured,
+    measured: ValidationArrays,
 ) -> Change:
     accepted, comparison = lock.artifacts.get(path), found.get(path)
     then, now = _then(path, lock), None if comparison is None else _now(comparison)
@@ -113,7 +113,7 @@ def _change(
 
 
 def _pair(
-    right: str | None, predictions: Predictions, measured: Measured, lock: Lock
+    right: str | None, predictions: Predictions, measured: ValidationArrays, lock: Lock
 ) -> PairedAccuracy | None:
     """Compare which images are right now with those that were right then."""
     labels = measured.data.test_labels

@@ -11,12 +11,12 @@ from edgecv.acceptance.lock import Lock, default_limits
 from edgecv.acceptance.lock_file import DEFAULT_LOCK, read_lock, write_lock
 from edgecv.acceptance.make_lock import accepted_run, commit_of, steady
 from edgecv.acceptance.records import Judgement, Since
-from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.analysis.validate import ValidationArrays, validate_paths
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.gates import verdict
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
 
@@ -48,7 +48,7 @@ def gate_run(
     gates = _gates_of(kept, run) if old is None else old.gates
     if threads is None:
         threads = 1 if old is None or old.speed is None else old.speed.threads
-    measured: list[Measured] = []
+    measured: list[ValidationArrays] = []
     report = validate_paths(
         [run],
         data=data,
@@ -68,7 +68,12 @@ def gate_run(
 
 
 def accept(
-    name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
+    name: str,
+    old: Lock | None,
+    gates: Limits,
+    path: Path,
+    report: Report,
+    measured: ValidationArrays,
 ) -> Judgement:
     """Write a lock where the run has no fault of its own, and say what changes by it."""
     new, judgement = proposal(name, old, gates, path, report, measured)
@@ -78,7 +83,12 @@ def accept(
 
 
 def proposal(
-    name: str, old: Lock | None, gates: Gates, path: Path, report: Report, measured: Measured
+    name: str,
+    old: Lock | None,
+    gates: Limits,
+    path: Path,
+    report: Report,
+    measured: ValidationArrays,
 ) -> tuple[Lock, Judgement]:
     """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
 
@@ -99,7 +109,7 @@ def proposal(
 
 
 def judgement_of(
-    name: str, lock: Lock, path: Path, report: Report, measured: Measured
+    name: str, lock: Lock, path: Path, report: Report, measured: ValidationArrays
 ) -> Judgement:
     """Hold a run that was just measured against a lock that was read from ``path``."""
     since = Since(lock.accepted.isoformat(), lock.commit)
@@ -123,6 +133,6 @@ def _baseline_sha256(report: Report) -> str:
     return "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
 
 
-def _gates_of(report: Report, run: Path) -> Gates:
+def _gates_of(report: Report, run: Path) -> Limits:
     """Return the limits of the recipe that a run was made by: a first lock keeps them."""
-    return parse_options(Gates, report.recipe.get("gates", {}), f"{run}/report.json, gates")
+    return parse_options(Limits, report.recipe.get("gates", {}), f"{run}/report.json, gates")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.acceptance.changes import has_same_images, speed_is_comparable
-from edgecv.acceptance.lock import AcceptedSpeeds, Limits, Lock
+from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Gate, Outcome, Report
@@ -107,7 +107,7 @@ def _file(change: Change, since: Since) -> list[Gate]:
     return [Gate(FILE, change.path, 0.0, None, outcome, reason)]
 
 
-def _answers(change: Change, limits: Limits, since: Since) -> list[Gate]:
+def _answers(change: Change, limits: AcceptedLimits, since: Since) -> list[Gate]:
     gates = []
     if limits.max_drop_points is not None:
         gates.append(_drop(change, limits, limits.max_drop_points, since))
@@ -120,7 +120,7 @@ def _answers(change: Change, limits: Limits, since: Since) -> list[Gate]:
     return gates
 
 
-def _drop(change: Change, limits: Limits, limit: float, since: Since) -> Gate:
+def _drop(change: Change, limits: AcceptedLimits, limit: float, since: Since) -> Gate:
     path = change.path
     on_point = limits.drop_on == "point"
     name = DROP if on_point else DROP_BOUND
@@ -144,7 +144,7 @@ def _drop(change: Change, limits: Limits, limit: float, since: Since) -> Gate:
     return Gate(name, path, limit, lost, outcomes[found.answer], reason)
 
 
-def _sizes(change: Change, limits: Limits) -> list[Gate]:
+def _sizes(change: Change, limits: AcceptedLimits) -> list[Gate]:
     accepted, found, growth = change.accepted, change.found, limits.max_growth_percent
     if growth is None or accepted is None or found is None:
         return []
@@ -155,7 +155,7 @@ def _sizes(change: Change, limits: Limits) -> list[Gate]:
     ]
 
 
-def _speed(change: Change, comparison: Comparison, limits: Limits) -> list[Gate]:
+def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> list[Gate]:
     """Judge a speed-up: failed where its whole interval is below, else inconclusive if it is."""
     slowdown = limits.max_slowdown_percent
     before = None if change.accepted is None else change.accepted.speedup

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from edgecv.acceptance.answer_bits import unpacked
 from edgecv.core.options import Options
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 
 SCHEMA_VERSION = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -19,7 +19,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
-class Limits(Options):
+class AcceptedLimits(Options):
     """How far a run may fall behind the accepted one. What is left out is not judged."""
 
     max_drop_points: float | None = Field(default=None, ge=0, le=100)
@@ -41,9 +41,9 @@ class Limits(Options):
         return self
 
 
-def default_limits(*, has_labels: bool, has_speedups: bool) -> Limits:
+def default_limits(*, has_labels: bool, has_speedups: bool) -> AcceptedLimits:
     """Return the limits that a lock starts with: none on what is not known."""
-    return Limits(
+    return AcceptedLimits(
         max_drop_points=0.5 if has_labels else None,
         drop_on="bound" if has_labels else None,
         max_agreement_drop_points=0.5,
@@ -114,8 +114,8 @@ class Lock(Options):
     accepted: date
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40,64}$")
     """What was checked out when it was accepted."""
-    limits: Limits = Limits()
-    gates: Gates = Gates()
+    limits: AcceptedLimits = AcceptedLimits()
+    gates: Limits = Limits()
     """Limits against the baseline, as in a recipe."""
     data: AcceptedData
     baseline: AcceptedBaseline

@@ -6,10 +6,10 @@ from typing import Any
 
 import tomli_w
 
-from edgecv.acceptance.lock import SCHEMA_VERSION, Limits, Lock
+from edgecv.acceptance.lock import SCHEMA_VERSION, AcceptedLimits, Lock
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.system.storage import write_bytes
 
 WRITER = "edgecv gate RUN --update"
@@ -40,7 +40,7 @@ def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
             accepted=f"a file that {writer} wrote, version {SCHEMA_VERSION}",
         )
     # What people edit is read by itself, so that an error speaks of its own keys.
-    for key, cls in (("limits", Limits), ("gates", Gates)):
+    for key, cls in (("limits", AcceptedLimits), ("gates", Limits)):
         if key in table:
             if not isinstance(table[key], dict):
                 raise InputError(where, f'"{key}" is not a table', remedy=f"write [{key}]")

@@ -9,16 +9,16 @@ from edgecv.acceptance.lock import (
     AcceptedArtifact,
     AcceptedBaseline,
     AcceptedData,
+    AcceptedLimits,
     AcceptedSpeed,
     AcceptedSpeeds,
-    Limits,
     Lock,
 )
-from edgecv.analysis.validate import Measured
+from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.records import Comparison, Latency, Report
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.system.environment import PACKAGES
 from edgecv.system.storage import tree_sha256
 
@@ -31,10 +31,10 @@ GIT_SECONDS = 10
 def accepted_run(
     name: str,
     report: Report,
-    measured: Measured,
+    measured: ValidationArrays,
     *,
-    limits: Limits,
-    gates: Gates,
+    limits: AcceptedLimits,
+    gates: Limits,
     commit: str | None,
 ) -> Lock:
     """Return the lock of a run that was just measured. Raises InputError without a baseline."""
@@ -106,7 +106,7 @@ def commit_of(folder: Path) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _artifact(comparison: Comparison, measured: Measured) -> AcceptedArtifact:
+def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArtifact:
     artifact, statistics = comparison.artifact, comparison.statistics
     predictions, labels = measured.predictions[artifact.path], measured.data.test_labels
     if comparison.agreement is None or statistics is None:

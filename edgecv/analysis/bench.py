@@ -21,7 +21,7 @@ from edgecv.core.records import Event, Images, Latency
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.timing import runs_a_block
 
 FORMATS = ("tflite", "onnx")
@@ -39,7 +39,7 @@ Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 OnEvent = Callable[[Event], None]
 
 
-class Settings(Options):
+class BenchOptions(Options):
     """How to time: the flags of ``edgecv bench``."""
 
     threads: int = Field(default=1, ge=1)
@@ -61,7 +61,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchResult:
     """What a bench found."""
 
     threads: int
@@ -82,7 +82,7 @@ class _File:
     """A file in its child, warmed up, and the blocks that it has so far."""
 
     path: Path
-    worker: Worker
+    worker: ModelClient
     median_s: float
     runs: int = 1
     blocks: list[NDArray[np.int64]] = field(default_factory=list)
@@ -90,10 +90,10 @@ class _File:
 
 def bench_files(
     paths: Sequence[Path],
-    settings: Settings,
+    settings: BenchOptions,
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
-) -> Bench:
+) -> BenchResult:
     """Time files in turn on random pixels, and compare each with the first that can be timed.
 
     A file that cannot be timed is a failure with its reason, and the others are timed. Raises
@@ -107,7 +107,7 @@ def bench_files(
         silence_s = max(MOST_SILENCE_S, settings.budget)
         workers = {
             path: stack.enter_context(
-                Worker(
+                ModelClient(
                     runtime_of_file(path).name, settings.threads, time_limit_s=silence_s, log=log
                 )
             )
@@ -124,7 +124,7 @@ def bench_files(
     if not timed:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
         raise RuntimeFailure("bench", f"no file could be timed: {reasons}")
-    return Bench(
+    return BenchResult(
         threads=settings.threads,
         batch=settings.batch,
         cores=tuple(cores),
@@ -135,7 +135,7 @@ def bench_files(
     )
 
 
-def compared(blocks: dict[str, Blocks], settings: Settings) -> tuple[Timing, ...]:
+def compared(blocks: dict[str, Blocks], settings: BenchOptions) -> tuple[Timing, ...]:
     """Compare each file's blocks, int64 (blocks, runs), with those of the first."""
     first = next(iter(blocks))
     timings = []
@@ -151,7 +151,7 @@ def compared(blocks: dict[str, Blocks], settings: Settings) -> tuple[Timing, ...
     return tuple(timings)
 
 
-def _check(paths: Sequence[Path], settings: Settings) -> None:
+def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     if not paths:
         raise InputError("FILE", "none given", accepted="files in .tflite, .onnx")
     places = [path.resolve() for path in paths]
@@ -173,8 +173,8 @@ def _check(paths: Sequence[Path], settings: Settings) -> None:
 
 
 def _warmed_up(
-    workers: dict[Path, Worker],
-    settings: Settings,
+    workers: dict[Path, ModelClient],
+    settings: BenchOptions,
     cores: Sequence[int],
     failures: dict[str, str],
     on_event: OnEvent,

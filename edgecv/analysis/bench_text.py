@@ -3,22 +3,22 @@
 import json
 from dataclasses import asdict
 
-from edgecv.analysis.bench import Bench, Timing
+from edgecv.analysis.bench import BenchResult, Timing
 
 HEADINGS = ("file", "median us", "p95 us", "runs", "time over the first (95%)", "verdict")
 
 
-def to_json(bench: Bench) -> str:
+def to_json(bench: BenchResult) -> str:
     """Return all that was found as JSON."""
     return json.dumps(asdict(bench), indent=2, allow_nan=False)
 
 
-def to_lines(bench: Bench) -> list[tuple[str, ...]]:
+def to_lines(bench: BenchResult) -> list[tuple[str, ...]]:
     """Return a row a file under ``HEADINGS``."""
     return [HEADINGS, *(_row(each) for each in bench.timings)]
 
 
-def to_text(bench: Bench) -> str:
+def to_text(bench: BenchResult) -> str:
     """Return the rows in columns that are as wide as they have to be, and how files were timed."""
     lines = to_lines(bench)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -32,7 +32,7 @@ def to_text(bench: Bench) -> str:
     return "\n".join([*(row.rstrip() for row in rows), how(bench)])
 
 
-def how(bench: Bench) -> str:
+def how(bench: BenchResult) -> str:
     """Say in a sentence how the files were timed."""
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     cores = ", ".join(map(str, bench.cores))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.analysis.reference_check import diagnose, unproven
-from edgecv.analysis.validate_request import Request, request_of
+from edgecv.analysis.validate_request import ValidationRequest, request_of
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
@@ -34,23 +34,23 @@ from edgecv.datasets.class_order import in_order_of, read_labels
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.probabilities import as_probabilities
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.trust import Trust, check_custom_objects
-from edgecv.pipeline.measure import Bench, File, bench
-from edgecv.pipeline.prediction_cache import NO_RECALL, Recall
+from edgecv.pipeline.measure import MeasuredFile, MeasurementPool, measurement_pool
+from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.pipeline.preprocessing_hints import is_near_chance, with_each_choice, words_of
-from edgecv.pipeline.recipe.recipe import Settings, check_limits
+from edgecv.pipeline.recipe.recipe import RunSettings, check_limits
 from edgecv.pipeline.run import data_facts, load_source
 from edgecv.system.environment import environment, machine
 
 OnEvent = Callable[[Event], None]
-OnMeasured = Callable[["Measured"], None]
+OnMeasured = Callable[["ValidationArrays"], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class ValidationArrays:
     """What a report was made of and does not keep, for whoever compares it with something else."""
 
     data: Dataset
@@ -66,14 +66,14 @@ def validate_paths(
     baseline: Path | None,
     threads: int = 1,
     labels: Path | None = None,
-    limits: Gates | None = None,
+    limits: Limits | None = None,
     skip_bad_images: bool = False,
-    reading: Reading = AS_IT_SAYS,
+    input_spec: InputSpec = DEFAULT_INPUT,
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
     timed: bool = True,
     diagnosed: bool = True,
-    recall: Recall = NO_RECALL,
+    prediction_cache: PredictionCache = NO_CACHE,
     on_event: OnEvent = lambda event: None,
     on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
@@ -87,14 +87,14 @@ def validate_paths(
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
-    settings = parse_options(Settings, {"name": "validate", "threads": threads}, "--threads")
-    limits, threads = limits or Gates(), settings.threads
+    settings = parse_options(RunSettings, {"name": "validate", "threads": threads}, "--threads")
+    limits, threads = limits or Limits(), settings.threads
     names = None if labels is None else read_labels(labels)
-    request = request_of(paths, data, baseline, names, skip_bad_images, reading)
+    request = request_of(paths, data, baseline, names, skip_bad_images, input_spec)
     check_limits(request.source, limits, "--data")
     check_custom_objects(custom_objects)
     trust = Trust(everything=trust_model, custom_objects=custom_objects)
-    with bench(threads, log, trust, recall) as tests:
+    with measurement_pool(threads, log, trust, prediction_cache) as tests:
         sizes, closed = _by_size(request, tests)
         data_of = {size: _load(request, size, limits, on_event) for size in sizes}
         loaded = next(iter(data_of.values()))
@@ -108,7 +108,9 @@ def validate_paths(
             usable, reference, loaded.test_labels, task, threads, limits.margin_points
         )
         on_measured(
-            Measured(loaded, reference, {each.artifact.path: each.predictions for each in usable})
+            ValidationArrays(
+                loaded, reference, {each.artifact.path: each.predictions for each in usable}
+            )
         )
         notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
         told = diagnose(
@@ -131,7 +133,7 @@ def validate_paths(
     return _report(request, loaded, task, reference, comparisons, gates, notes)
 
 
-def _check_same_images(request: Request, data: Dataset) -> None:
+def _check_same_images(request: ValidationRequest, data: Dataset) -> None:
     """Raise InputError where a run's own data is no longer what the run was proven on."""
     if request.test_sha256 not in (None, data.test.sha256):
         raise InputError(
@@ -141,16 +143,18 @@ def _check_same_images(request: Request, data: Dataset) -> None:
         )
 
 
-def _by_size(request: Request, tests: Bench) -> tuple[dict[Shape, list[File]], dict[str, str]]:
+def _by_size(
+    request: ValidationRequest, tests: MeasurementPool
+) -> tuple[dict[Shape, list[MeasuredFile]], dict[str, str]]:
     """Return the files by the size of the images that they take, and why others are out.
 
     A baseline is compared on images of its own size alone.
     """
-    sizes: dict[Shape, list[File]] = {}
+    sizes: dict[Shape, list[MeasuredFile]] = {}
     failures: dict[str, str] = {}
     for file in request.files:
         try:
-            sizes.setdefault(_shape_of(file.path, file.reading, tests), []).append(file)
+            sizes.setdefault(_shape_of(file.path, file.input_spec, tests), []).append(file)
         except RuntimeFailure as failure:
             failures[file.artifact.path] = failure.reason
     if not sizes:
@@ -166,15 +170,15 @@ def _by_size(request: Request, tests: Bench) -> tuple[dict[Shape, list[File]], d
     return {shape: sizes.get(shape, [])}, failures
 
 
-def _shape_of(path: Path, reading: Reading, tests: Bench) -> Shape:
-    return tests.open(runtime_of_file(path).name, path, reading).image
+def _shape_of(path: Path, input_spec: InputSpec, tests: MeasurementPool) -> Shape:
+    return tests.open(runtime_of_file(path).name, path, input_spec).image
 
 
 def _words(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def _load(request: Request, size: Shape, limits: Gates, on_event: OnEvent) -> Dataset:
+def _load(request: ValidationRequest, size: Shape, limits: Limits, on_event: OnEvent) -> Dataset:
     loaded = load_source(request.source, size, request.seed, on_event)
     if request.labels is not None:
         loaded = in_order_of(loaded, len(request.labels), request.labels)
@@ -184,9 +188,9 @@ def _load(request: Request, size: Shape, limits: Gates, on_event: OnEvent) -> Da
 
 
 def _measure(
-    sizes: Mapping[Shape, Sequence[File]],
+    sizes: Mapping[Shape, Sequence[MeasuredFile]],
     data_of: Mapping[Shape, Dataset],
-    tests: Bench,
+    tests: MeasurementPool,
     on_event: OnEvent,
     *,
     timed: bool,
@@ -202,16 +206,16 @@ def _measure(
 
 
 def _reference(
-    request: Request, data: Dataset, tests: Bench, on_event: OnEvent
+    request: ValidationRequest, data: Dataset, tests: MeasurementPool, on_event: OnEvent
 ) -> Predictions | None:
     if request.baseline is None:
         return None
     on_event(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
-    runtime, reading = runtime_of_file(request.baseline).name, request.baseline_reading
-    outputs = tests.predict(runtime, request.baseline, data.test.images, reading)
-    scale = tests.open(runtime, request.baseline, reading).output.scale
+    runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_reading
+    outputs = tests.predict(runtime, request.baseline, data.test.images, input_spec)
+    scale = tests.open(runtime, request.baseline, input_spec).output.scale
     if data.class_names and outputs.shape[1] != len(data.class_names):
         raise InputError(
             str(request.baseline),
@@ -262,11 +266,11 @@ def _usable(
 
 
 def _hints(
-    sizes: Mapping[Shape, Sequence[File]],
+    sizes: Mapping[Shape, Sequence[MeasuredFile]],
     data_of: Mapping[Shape, Dataset],
     comparisons: Sequence[Comparison],
     task: Task,
-    tests: Bench,
+    tests: MeasurementPool,
     on_event: OnEvent,
 ) -> tuple[str, ...]:
     """Say what other pixels would give to files that are hardly better than guessing."""
@@ -284,11 +288,11 @@ def _hints(
         def predict(
             images: Images,
             choice: Preprocessing,
-            file: File = file,
+            file: MeasuredFile = file,
             runtime: str = each.runtime,
         ) -> Predictions:
-            reading = file.reading.model_copy(update={"preprocess": choice})
-            return tests.predict(runtime, file.path, images, reading)
+            input_spec = file.input_spec.model_copy(update={"preprocess": choice})
+            return tests.predict(runtime, file.path, images, input_spec)
 
         words = words_of(with_each_choice(predict, data, task), data)
         notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")
@@ -299,7 +303,7 @@ def _hints(
 def _gates(
     comparisons: Sequence[Comparison],
     failures: dict[str, str],
-    limits: Gates,
+    limits: Limits,
     classes: Sequence[str],
 ) -> list[Gate]:
     gates = [failed_file(path, reason) for path, reason in failures.items()]
@@ -312,7 +316,7 @@ def _gates(
 
 
 def _report(
-    request: Request,
+    request: ValidationRequest,
     data: Dataset,
     task: Task,
     reference: Predictions | None,

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.pipeline.measure import File
-from edgecv.pipeline.recipe.recipe import Baseline as BaselineOptions
+from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.recipe.recipe import BaselineOptions as BaselineOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
@@ -21,14 +21,14 @@ ONNX_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
-class Request:
+class ValidationRequest:
     """What to measure, on what, against what."""
 
-    files: tuple[File, ...]
+    files: tuple[MeasuredFile, ...]
     source: DatasetSource
     seed: int
     baseline: Path | None
-    baseline_reading: Reading = AS_IT_SAYS
+    baseline_reading: InputSpec = DEFAULT_INPUT
     parameters: int = 0
     labels: tuple[str, ...] | None = None
     """The name of each output, where it is not that of a class of the data."""
@@ -42,8 +42,8 @@ def request_of(
     baseline: Path | None,
     labels: tuple[str, ...] | None,
     skip_bad_images: bool,
-    reading: Reading,
-) -> Request:
+    input_spec: InputSpec,
+) -> ValidationRequest:
     """Make a request of what was given. Raises InputError for wrong paths and missing data."""
     if not paths:
         raise InputError(
@@ -56,7 +56,7 @@ def request_of(
     runs = [path for path in paths if path.is_dir()]
     if skip_bad_images and data is None:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
-    if reading != AS_IT_SAYS and len(runs) == len(paths) and baseline is None:
+    if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
         raise InputError(
             "--preprocess, --layout, --input-size",
             "are for files of other makers: a run says all of its own",
@@ -83,11 +83,11 @@ def request_of(
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )
-    files: list[File] = []
+    files: list[MeasuredFile] = []
     for path in paths:
-        files += _of_run(path, report) if report and path.is_dir() else [_single(path, reading)]
-    baseline_reading = AS_IT_SAYS if baseline is None else _reading_of(baseline, reading)
-    return Request(
+        files += _of_run(path, report) if report and path.is_dir() else [_single(path, input_spec)]
+    baseline_reading = DEFAULT_INPUT if baseline is None else _reading_of(baseline, input_spec)
+    return ValidationRequest(
         tuple(files), source, seed, baseline, baseline_reading, parameters, labels, test_sha256
     )
 
@@ -107,17 +107,17 @@ def _check_paths(paths: Sequence[Path]) -> None:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
 
 
-def _of_run(folder: Path, report: Report) -> list[File]:
+def _of_run(folder: Path, report: Report) -> list[MeasuredFile]:
     return [_again(folder, each.artifact) for each in report.comparisons]
 
 
-def _again(folder: Path, artifact: Artifact) -> File:
+def _again(folder: Path, artifact: Artifact) -> MeasuredFile:
     """Return a file of a run with bytes and hash as they are now, whatever the report says."""
     path = folder / _plain(artifact.path, folder)
     if not path.is_file():
         raise InputError(str(path), "is in report.json but not on disk")
     now = describe(path, format=artifact.format, precision=artifact.precision)
-    return File(replace(now, notes=artifact.notes, layers=artifact.layers), path)
+    return MeasuredFile(replace(now, notes=artifact.notes, layers=artifact.layers), path)
 
 
 def _plain(name: str, folder: Path) -> str:
@@ -126,7 +126,7 @@ def _plain(name: str, folder: Path) -> str:
     return name
 
 
-def _single(path: Path, asked: Reading) -> File:
+def _single(path: Path, asked: InputSpec) -> MeasuredFile:
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -134,11 +134,11 @@ def _single(path: Path, asked: Reading) -> File:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    reading = AS_IT_SAYS if is_own else _reading_of(path, asked)
-    return File(replace(artifact, path=str(path)), path, reading)
+    input_spec = DEFAULT_INPUT if is_own else _reading_of(path, asked)
+    return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _reading_of(path: Path, asked: Reading) -> Reading:
+def _reading_of(path: Path, asked: InputSpec) -> InputSpec:
     """Return how a file is read: the baseline of a run as its recipe says, others as asked."""
     if not (path.parent / "report.json").is_file():
         return asked
@@ -146,6 +146,6 @@ def _reading_of(path: Path, asked: Reading) -> Reading:
     if report.baseline is None or report.baseline.path != path.name:
         return asked
     if path.suffix != ONNX_SUFFIX:
-        return AS_IT_SAYS  # What a Keras model expects of pixels was put into it.
+        return DEFAULT_INPUT  # What a Keras model expects of pixels was put into it.
     kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
-    return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").reading
+    return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

@@ -31,12 +31,12 @@ def bench(
     """Time files in turn on random pixels, and say which of them are really faster."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.analysis.bench import Settings, bench_files
+        from edgecv.analysis.bench import BenchOptions, bench_files
         from edgecv.analysis.bench_text import to_json, to_text
         from edgecv.core.options import parse_flags
 
         options = {"threads": threads, "batch": batch, "budget": budget}
-        settings = parse_flags(Settings, options)
+        settings = parse_flags(BenchOptions, options)
         found = bench_files(paths, settings, on_event=screen.on_event, log=screen.log)
         screen.answer(to_json(found) if as_json else to_text(found))
         screen.warn(f"{path}: {reason}" for path, reason in found.failures.items())

@@ -39,10 +39,10 @@ def doctor(
     """Say why a file is slow and why it is wrong, worst first, and what to do."""
 
     def work(screen: "Screen") -> int:
-        from edgecv.analysis.doctor.diagnose import Patient, diagnose
+        from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
         from edgecv.analysis.doctor.text import fix_text, to_json, to_text
 
-        patient = Patient(path, baseline, data, beside, kernels)
+        patient = DoctorRequest(path, baseline, data, beside, kernels)
         found = diagnose(patient, on_event=screen.on_event, log=screen.log)
         cure = None
         if fix is not None:

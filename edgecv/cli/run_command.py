@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def recipe_of(options: dict[str, Any]) -> "Recipe":
     """Return the recipe that a command line is. Raises InputError that names the flag."""
     from edgecv.core.options import parse_flags
-    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.recipe.from_flags import CompressOptions
 
-    return parse_flags(Flags, options).to_recipe()
+    return parse_flags(CompressOptions, options).to_recipe()
 
 
 def on_screen(work: "Callable[[Screen], int]") -> None:

@@ -86,11 +86,11 @@ def validate(
 
     def work(screen: "Screen") -> int:
         from edgecv.analysis.validate import validate_paths
-        from edgecv.core.input_spec import reading_of
+        from edgecv.core.input_spec import input_spec_of
         from edgecv.core.options import parse_flags
         from edgecv.evaluation.gates import exit_code
-        from edgecv.evaluation.limits import Gates
-        from edgecv.pipeline.recipe.limit_flags import GateFlags
+        from edgecv.evaluation.limits import Limits
+        from edgecv.pipeline.recipe.limit_flags import LimitOptions
 
         report = validate_paths(
             paths,
@@ -98,9 +98,9 @@ def validate(
             baseline=baseline,
             threads=threads,
             labels=None if labels is None else Path(labels),
-            limits=parse_flags(GateFlags, limits).changed(Gates()),
+            limits=parse_flags(LimitOptions, limits).changed(Limits()),
             skip_bad_images=skip_bad_images,
-            reading=reading_of(preprocess, layout, input_size),
+            input_spec=input_spec_of(preprocess, layout, input_size),
             trust_model=trust_model,
             custom_objects=tuple(custom_objects or ()),
             on_event=screen.on_event,

@@ -14,7 +14,7 @@ Layout = Literal["nchw", "nhwc"]
 LAYOUTS = get_args(Layout)
 
 
-class Reading(Options):
+class InputSpec(Options):
     """What a session does with an image before the file sees it."""
 
     preprocess: Preprocessing | None = None
@@ -25,15 +25,15 @@ class Reading(Options):
     """Height and width for a file that leaves them open."""
 
 
-AS_IT_SAYS = Reading()
+DEFAULT_INPUT = InputSpec()
 
 
-def reading_of(
+def input_spec_of(
     preprocess: str | None = None, layout: str | None = None, input_size: str | None = None
-) -> Reading:
+) -> InputSpec:
     """Return what flags say. Raises InputError that names the flag.
 
-    >>> reading_of(layout="nchw", input_size="96x128").input_size
+    >>> input_spec_of(layout="nchw", input_size="96x128").input_size
     (96, 128)
     """
     options = {
@@ -43,7 +43,7 @@ def reading_of(
     }
     if layout not in (None, *LAYOUTS):
         raise InputError("--layout", f'"{layout}"', accepted=", ".join(LAYOUTS))
-    return Reading.model_validate(options)
+    return InputSpec.model_validate(options)
 
 
 def _size(text: str) -> tuple[int, int]:

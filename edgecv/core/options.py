@@ -15,7 +15,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-NOT_CALLED_SO = {"model": "MODEL", "formats": "--format"}
+CLI_NAMES = {"model": "MODEL", "formats": "--format"}
 """Options that a command line has under another name than their own."""
 
 
@@ -37,7 +37,7 @@ def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field, found = str(first["loc"][0]), first["input"]
-        flag = NOT_CALLED_SO.get(field, f"--{field.replace('_', '-')}")
+        flag = CLI_NAMES.get(field, f"--{field.replace('_', '-')}")
         if found in ("", ("",)):
             raise InputError(flag, "is empty", remedy="give a value, or leave it out") from None
         raise InputError(flag, f"{found}", accepted=_accepted(first["msg"])) from None

@@ -99,7 +99,7 @@ class ConfusionChange:
 
 
 @dataclass(frozen=True)
-class PairStatistics:
+class PairedStatistics:
     """All of it. Only the flips are known of images without labels."""
 
     flips: Flips

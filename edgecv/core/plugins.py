@@ -21,7 +21,7 @@ from edgecv.core.records import (
     Comparison,
     Costs,
     Dataset,
-    Executed,
+    ExecutedOperator,
     Format,
     Gate,
     Images,
@@ -31,11 +31,11 @@ from edgecv.core.records import (
     SessionFacts,
     Shape,
     Split,
-    Trial,
+    TrialExport,
 )
 
 if TYPE_CHECKING:
-    from edgecv.core.input_spec import Reading
+    from edgecv.core.input_spec import InputSpec
 
 
 class Plugin(Options, ABC):
@@ -183,7 +183,7 @@ class Fit(Protocol):
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TechniqueContext:
     """What a technique is given besides the model."""
 
     fit: Fit
@@ -194,7 +194,7 @@ class Tuning:
     """Takes sentences for the report."""
     progress: Callable[[str, int, int], None]
     """Takes what is being done, how much of it is done, of how much."""
-    trial: Callable[[Any, str, str], Trial]
+    trial: Callable[[Any, str, str], TrialExport]
     """Exports a model for a runtime at a precision, runs it, and says what it would be."""
     remember: Callable[[str, Callable[[], Any]], Any]
     """``remember(name, make)``: JSON values made once, and the same again after a kill."""
@@ -223,7 +223,7 @@ class Technique(Plugin):
         """Raise InputError where the options do not fit the model: before any step is trained."""
 
     @abstractmethod
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a new model; the caller's is left alone.
 
         Raises InputError where the options do not fit the model's layers: before any training.
@@ -300,10 +300,10 @@ class Runtime(Plugin):
     needs_tensorflow: ClassVar[bool] = False
 
     @abstractmethod
-    def open(self, path: Path, threads: int, reading: "Reading") -> Session:
+    def open(self, path: Path, threads: int, input_spec: "InputSpec") -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
 
-    def executed(self, path: Path, image: Images) -> list[Executed]:
+    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
 
@@ -311,11 +311,11 @@ class Runtime(Plugin):
         """Return what each operator gives for some images, uint8 (N, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 
-    def stored(self, path: Path, reading: "Reading") -> Stored:
+    def stored(self, path: Path, input_spec: "InputSpec") -> Stored:
         """Return what a file stores: its weights as reals, and how its tensors are quantized."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
 
-    def watcher(self, path: Path, threads: int, reading: "Reading") -> "Watcher":
+    def watcher(self, path: Path, threads: int, input_spec: "InputSpec") -> "Watcher":
         """Return what gives the extremes of each of the points of ``stored``, image by image."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.paired_results import PairStatistics
+from edgecv.core.paired_results import PairedStatistics
 
 Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
@@ -130,7 +130,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialExport:
     """A model that was exported to see what it would be: nothing of it is kept."""
 
     bytes: int
@@ -180,7 +180,7 @@ class SessionFacts:
 
 
 @dataclass(frozen=True)
-class Executed:
+class ExecutedOperator:
     """One operator as a runtime really runs it, after its own rewriting."""
 
     name: str
@@ -253,7 +253,7 @@ class Comparison:
     input: TensorFacts
     output: TensorFacts
     mean_probability_difference: float | None = None
-    statistics: PairStatistics | None = None
+    statistics: PairedStatistics | None = None
     """Image by image against the baseline; None where there is no baseline."""
     flips_picture: str | None = None
     """A picture of images that get another answer, in the run directory."""

@@ -16,10 +16,10 @@ from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode, notes_of
-from edgecv.datasets.image_tree.folder_tree import LAYOUT, Folder, Tree, has_splits, locate
+from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.thread_pool import in_batches
-from edgecv.datasets.image_tree.zip_tree import Archive
+from edgecv.datasets.image_tree.zip_tree import ZipTree
 from edgecv.datasets.splits import calibrating_of
 
 
@@ -83,8 +83,8 @@ class ImageTree(DatasetSource):
 
 def _tree(path: Path, where: str) -> Tree | None:
     if os.path.isdir(path):
-        return Folder(path, where)
-    return Archive(path, where) if os.path.isfile(path) else None
+        return FolderTree(path, where)
+    return ZipTree(path, where) if os.path.isfile(path) else None
 
 
 @dataclass(frozen=True)

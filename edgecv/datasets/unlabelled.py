@@ -11,7 +11,7 @@ from edgecv.core.records import UNKNOWN_LABEL, Dataset, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import SUFFIXES, check_shape
-from edgecv.datasets.image_tree.folder_tree import Folder, has_splits, locate
+from edgecv.datasets.image_tree.folder_tree import FolderTree, has_splits, locate
 from edgecv.datasets.images import decode_files
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
@@ -47,7 +47,7 @@ class UnlabelledImages(DatasetSource):
         path = locate(self.path)
         if not path.is_dir():
             return None
-        files = Folder(path, f"--data {self.path}", whole=True).listing().files
+        files = FolderTree(path, f"--data {self.path}", whole=True).listing().files
         images = sum(name.lower().endswith(SUFFIXES) for name in files)
         return max(1, min(CALIBRATION_IMAGES, images // 3))
 
@@ -58,7 +58,7 @@ class UnlabelledImages(DatasetSource):
         check_shape(shape, where)
         if not path.is_dir():
             raise InputError(where, "there is no such folder", accepted="a folder of images")
-        tree = Folder(path, where, whole=True)
+        tree = FolderTree(path, where, whole=True)
         decoded = cached(
             lambda: _decode(tree, shape, where, self.skip_bad_images, progress),
             self.name,
@@ -81,7 +81,7 @@ def _holds_a_picture(path: Path) -> bool:
 
 
 def _decode(
-    tree: Folder, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
+    tree: FolderTree, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
 ) -> Decoded:
     files = tree.listing().files
     names = [name for name in files if name.lower().endswith(SUFFIXES)]

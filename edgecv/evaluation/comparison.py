@@ -11,7 +11,7 @@ from edgecv.evaluation.agreement import (
     mean_probability_difference,
 )
 from edgecv.evaluation.latency import speedup, summarize
-from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, pair_statistics
+from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics
 
 
 def is_twin(artifact: Artifact) -> bool:
@@ -88,7 +88,7 @@ def compare(
         statistics=(
             None
             if baseline is None
-            else pair_statistics(predictions, baseline, labels, margin_points)
+            else paired_statistics(predictions, baseline, labels, margin_points)
         ),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from edgecv.core.paired_results import NoWorse
 from edgecv.core.records import Comparison, Gate, Outcome
 from edgecv.evaluation.gates import ROUNDING, at_most, drop_gate, latency_gate, most_gate
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.significance import no_worse
 
 NO_BASELINE = "there is no baseline to compare with"
@@ -14,7 +14,7 @@ NO_LABELS = "the images have no labels"
 
 
 def judge_limits(
-    comparison: Comparison, limits: Gates, *, classes: Sequence[str], machine: str
+    comparison: Comparison, limits: Limits, *, classes: Sequence[str], machine: str
 ) -> list[Gate]:
     """Hold one candidate against every limit that is given.
 
@@ -45,7 +45,7 @@ def judge_limits(
     return [judge() for name, judge in judges.items() if getattr(limits, name) is not None]
 
 
-def _drop(comparison: Comparison, limits: Gates) -> Gate:
+def _drop(comparison: Comparison, limits: Limits) -> Gate:
     limit = limits.max_drop_points or 0.0
     if limits.drop_on != "bound":
         return drop_gate(comparison, limit)
@@ -128,7 +128,7 @@ def _speedup(comparison: Comparison, limit: float) -> Gate:
     return Gate("min_speedup", path, limit, comparison.speedup, outcome, reason)
 
 
-def _latency(comparison: Comparison, limits: Gates, machine: str) -> Gate:
+def _latency(comparison: Comparison, limits: Limits, machine: str) -> Gate:
     limit = limits.max_latency_us or 0.0
     if limits.latency_machine not in (None, machine):
         reason = f"the limit is of the machine {limits.latency_machine}, this is {machine}"

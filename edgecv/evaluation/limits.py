@@ -10,7 +10,7 @@ from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 OF_LABELS = ("max_drop_points", "max_class_drop_points", "max_calibration_error_rise")
 
 
-class Gates(Options):
+class Limits(Options):
     """Limits on every candidate; a run passes when all of them hold."""
 
     max_drop_points: float | None = Field(default=None, ge=0, le=100)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import Layout, Reading
+from edgecv.core.input_spec import InputSpec, Layout
 from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
 from edgecv.core.records import Images, Shape, TensorFacts
 
@@ -25,12 +25,12 @@ NEAR = 0.1
 RAW = Preprocessing()
 
 
-def image_of(path: Path, tensor: TensorFacts, reading: Reading) -> tuple[Layout, Shape]:
+def image_of(path: Path, tensor: TensorFacts, input_spec: InputSpec) -> tuple[Layout, Shape]:
     """Return the order of an input's axes, and height, width and channels of its images."""
-    layout = _layout(path, tensor, reading.layout)
+    layout = _layout(path, tensor, input_spec.layout)
     _, *sides = tensor.shape
     channels = sides.pop(0 if layout == "nchw" else 2)
-    if OPEN in sides and reading.input_size is None:
+    if OPEN in sides and input_spec.input_size is None:
         raise RuntimeFailure(
             str(path),
             f"{_words(tensor)}: its height and width are open",
@@ -38,11 +38,11 @@ def image_of(path: Path, tensor: TensorFacts, reading: Reading) -> tuple[Layout,
             remedy="give --input-size HEIGHTxWIDTH",
         )
     for number, side in enumerate(sides):
-        asked = side if reading.input_size is None else reading.input_size[number]
+        asked = side if input_spec.input_size is None else input_spec.input_size[number]
         if side not in (OPEN, asked):
             raise RuntimeFailure(
                 str(path),
-                f"{_words(tensor)}, and --input-size says {reading.input_size}",
+                f"{_words(tensor)}, and --input-size says {input_spec.input_size}",
                 remedy="leave --input-size out: it is for files that leave their size open",
             )
         sides[number] = asked
@@ -80,15 +80,15 @@ def _words(tensor: TensorFacts) -> str:
 
 
 def preprocessing_of(
-    path: Path, tensor: TensorFacts, reading: Reading, channels: int
+    path: Path, tensor: TensorFacts, input_spec: InputSpec, channels: int
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return what pixels go through, and a sentence where it was told by the input's range.
 
     An integer input says which numbers it can stand for: 0..1, -1..1 and 0..255 are told apart by
     that. Raises RuntimeFailure where they cannot be, and nobody said what it is.
     """
-    if reading.preprocess is not None:
-        return reading.preprocess, ()
+    if input_spec.preprocess is not None:
+        return input_spec.preprocess, ()
     if tensor.scale is None:
         return RAW, ()
     low, high = range_of(tensor)

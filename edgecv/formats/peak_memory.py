@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
+class MemoryStep:
     """One operator in the order of execution: the activations that it takes and makes."""
 
     takes: tuple[str, ...]
@@ -13,7 +13,7 @@ class Step:
 
 
 def peak_bytes(
-    steps: Sequence[Step],
+    steps: Sequence[MemoryStep],
     inputs: Collection[str],
     outputs: Collection[str],
     sizes: Mapping[str, int | None],
@@ -23,7 +23,8 @@ def peak_bytes(
     A tensor lives from its producer (an input: from the start) to its last consumer (an output:
     to the end).
 
-    >>> steps = [Step(("image",), ("a",)), Step(("a",), ("b",)), Step(("b",), ("answer",))]
+    >>> edges = (("image", "a"), ("a", "b"), ("b", "answer"))
+    >>> steps = [MemoryStep((before,), (after,)) for before, after in edges]
     >>> peak_bytes(steps, ["image"], ["answer"], {"image": 3, "a": 10, "b": 5, "answer": 1})
     15
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import Reading
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.core.text import printable
 from edgecv.formats.image_input import image_of, pixel_encoder, preprocessing_of
@@ -22,7 +22,7 @@ def facts_of(
     path: Path,
     taken: TensorFacts,
     given: TensorFacts,
-    reading: Reading,
+    input_spec: InputSpec,
     input_types: Sequence[str],
     output_types: Sequence[str],
 ) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
@@ -30,7 +30,7 @@ def facts_of(
 
     Raises RuntimeFailure where it takes something else, or of a type that is not known.
     """
-    layout, image = image_of(path, taken, reading)
+    layout, image = image_of(path, taken, input_spec)
     for tensor, types in ((taken, input_types), (given, output_types)):
         _check_type(path, tensor, types)
     if np.dtype(given.type).kind != "f" and given.scale is None:
@@ -38,7 +38,7 @@ def facts_of(
     # Bytes need no scale: an image is bytes. Any other integer says nothing without one.
     if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
         _refuse_without_scale(path, taken)
-    asked, notes = preprocessing_of(path, taken, reading, image[2])
+    asked, notes = preprocessing_of(path, taken, input_spec, image[2])
     if layout == "nchw":
         notes = ("it takes channels before height and width", *notes)
     return SessionFacts(taken, given, image, notes), pixel_encoder(taken, layout, asked, image[2])

@@ -11,17 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import Constraint, Technique, Tuning
+from edgecv.core.plugins import Constraint, Technique, TechniqueContext
 from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.baseline import Original
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.measure import Bench
+from edgecv.pipeline.baseline import ModelFile
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.measure import MeasurementPool
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.trial_export import Trials
+from edgecv.pipeline.trial_export import TrialExports
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import Store, content_key, file_sha256, write_bytes, write_json
 
@@ -31,31 +31,31 @@ SECONDS_OF_SILENCE = 8.0
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedTechniques:
     """The model after all techniques."""
 
-    file: Original
-    plain: Original
+    file: ModelFile
+    plain: ModelFile
     """The same layers without quantizers: their shapes are the same."""
     notes: tuple[str, ...]
     """Sentences for the report."""
 
 
 @dataclass(frozen=True)
-class Techniques:
+class TechniqueRunner:
     """What every technique of a run is applied with."""
 
     recipe: Recipe
     data: Dataset
-    baseline: Original
+    baseline: ModelFile
     model: Callable[[], Any]
     """Loads the baseline."""
     store: Store
-    tests: Bench
-    workshop: Workshop
+    tests: MeasurementPool
+    converter: Converter
     on_event: OnEvent
 
-    def apply(self) -> "Applied":
+    def apply(self) -> "AppliedTechniques":
         """Apply all techniques, one after the other.
 
         A recipe that shares its first techniques with an earlier run does not train these again.
@@ -68,9 +68,9 @@ class Techniques:
             plain = plain if technique.adds_quantizers else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-        return Applied(made, plain, tuple(notes))
+        return AppliedTechniques(made, plain, tuple(notes))
 
-    def _apply(self, technique: Technique, before: Original, load: Callable[[], Any]) -> Original:
+    def _apply(self, technique: Technique, before: ModelFile, load: Callable[[], Any]) -> ModelFile:
         key = self._key(technique, before)
         place = self.store.place("techniques", key)
         if self.store.find("techniques", key) is not None:
@@ -82,7 +82,7 @@ class Techniques:
             )
         self.store.forget(key)  # Also where a kill came between the two.
         (path,) = place.glob("model.*")
-        return Original(path, file_sha256(path), before.trust)
+        return ModelFile(path, file_sha256(path), before.trust)
 
     def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
         from edgecv.models.softmax import separate_softmax
@@ -90,8 +90,8 @@ class Techniques:
 
         set_seed(self.recipe.settings.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
-            stage = Stage(self, technique, key, Path(trials))
-            result = technique.apply(separate_softmax(model), stage.tuning())
+            stage = TechniqueStage(self, technique, key, Path(trials))
+            result = technique.apply(separate_softmax(model), stage.context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
@@ -105,7 +105,7 @@ class Techniques:
             },
         )
 
-    def _key(self, technique: Technique, before: Original) -> str:
+    def _key(self, technique: Technique, before: ModelFile) -> str:
         return content_key(
             "technique",
             STAGE_VERSION,
@@ -123,10 +123,10 @@ class Techniques:
 
 
 @dataclass
-class Stage:
+class TechniqueStage:
     """One technique at work: what it did, and what it would go on from after a kill."""
 
-    techniques: Techniques
+    techniques: TechniqueRunner
     technique: Technique
     key: str
     folder: Path
@@ -136,10 +136,10 @@ class Stage:
     history: list[Epoch] = field(default_factory=list)
     _trainings: int = 0
 
-    def tuning(self) -> Tuning:
+    def context(self) -> TechniqueContext:
         """Return what the technique is given."""
         run = self.techniques
-        return Tuning(
+        return TechniqueContext(
             fit=self.fit,
             seed=run.recipe.settings.seed,
             task=run.recipe.task,
@@ -151,12 +151,12 @@ class Stage:
         )
 
     @cached_property
-    def trials(self) -> Trials:
+    def trials(self) -> TrialExports:
         """What tries models as files, in the folder of this stage."""
         run = self.techniques
         images = run.data.calibration.images
-        return Trials(
-            run.baseline, run.recipe.exports, images, run.tests, run.workshop, self.folder
+        return TrialExports(
+            run.baseline, run.recipe.exports, images, run.tests, run.converter, self.folder
         )
 
     def _rehearse(self, model: Any) -> None:

@@ -27,7 +27,7 @@ STAGE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Original:
+class ModelFile:
     """A baseline on disk. ``sha256`` is of the model file: same weights, same hash."""
 
     path: Path
@@ -41,14 +41,14 @@ class Original:
 
 
 @dataclass(frozen=True)
-class Reference:
+class BaselinePredictions:
     """What the baseline says of some images: float32 (N, K) probabilities."""
 
     predictions: Predictions
     parameters: int
 
 
-Predict = Callable[[Original, Images], tuple[Predictions, int]]
+Predict = Callable[[ModelFile, Images], tuple[Predictions, int]]
 """Returns what a model says of images, and how many parameters it has."""
 
 
@@ -68,7 +68,7 @@ def check_model_file(path: Path, trust: Trust, techniques: Sequence[Technique]) 
         )
 
 
-def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Original:
+def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> ModelFile:
     """Return the trained baseline of a recipe: from the store, or trained now."""
     place = trained_place(recipe, data, store)
     if store.find("baselines", place.name) is not None:
@@ -87,7 +87,7 @@ def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Or
             "baselines", place.name, lambda folder: train(recipe, data, store, folder, on_event)
         )
     store.forget(_key(recipe, data))  # Also where a kill came between the two.
-    return Original(place / MODEL, file_sha256(place / MODEL))
+    return ModelFile(place / MODEL, file_sha256(place / MODEL))
 
 
 def trained_place(recipe: Recipe, data: Dataset, store: Store) -> Path:
@@ -139,7 +139,9 @@ def labels_text(class_names: tuple[str, ...]) -> bytes:
     return "".join(f"{name}\n" for name in class_names).encode()
 
 
-def reference(original: Original, predict: Predict, split: Split, store: Store) -> Reference:
+def reference(
+    original: ModelFile, predict: Predict, split: Split, store: Store
+) -> BaselinePredictions:
     """Return what the baseline says of a split, computed once and stored."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
 
@@ -154,7 +156,7 @@ def reference(original: Original, predict: Predict, split: Split, store: Store) 
     found = store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))
     predictions = np.load(found / "predictions.npy", allow_pickle=False)
-    return Reference(predictions, facts["parameters"])
+    return BaselinePredictions(predictions, facts["parameters"])
 
 
 def _check_probabilities(predictions: Predictions, path: Path) -> None:

@@ -10,9 +10,9 @@ from edgecv.core.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.comparison import is_twin
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.pipeline.baseline import Original
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.measure import File
+from edgecv.pipeline.baseline import ModelFile
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.environment import environment
@@ -26,7 +26,7 @@ NARROW = 8
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedExport:
     """One file that a run is to write."""
 
     name: str
@@ -34,35 +34,35 @@ class Planned:
     is_twin: bool
 
 
-def planned_exports(recipe: Recipe) -> list[Planned]:
+def planned_exports(recipe: Recipe) -> list[PlannedExport]:
     """Return the files of a run, twins before their candidates.
 
     Without techniques a float32 candidate is its twin, and is written once.
     """
-    planned: dict[str, Planned] = {}
+    planned: dict[str, PlannedExport] = {}
     for exporter in recipe.exports:
         twin = f"{TWIN_STEM}.{exporter.format}"
-        planned[twin] = Planned(twin, exporter.twin(), True)
+        planned[twin] = PlannedExport(twin, exporter.twin(), True)
         name = f"{exporter.precision}.{exporter.format}"
         if name == twin and recipe.techniques:
             name = f"compressed-{name}"
-        planned.setdefault(name, Planned(name, exporter, False))
+        planned.setdefault(name, PlannedExport(name, exporter, False))
     return list(planned.values())
 
 
 @dataclass(frozen=True)
-class Exporting:
+class RunExports:
     """Where exports come from and go to, in one run."""
 
     data: Dataset
     store: Store
     folder: Path
-    workshop: Workshop
+    converter: Converter
     on_event: OnEvent
 
     def export_all(
-        self, planned: Sequence[Planned], baseline: Original, compressed: Original
-    ) -> tuple[list[File], dict[str, str]]:
+        self, planned: Sequence[PlannedExport], baseline: ModelFile, compressed: ModelFile
+    ) -> tuple[list[MeasuredFile], dict[str, str]]:
         """Export the baseline's twins and what the compressed model is to be.
 
         Returns the files, and name -> reason for those that a converter died of, hung on or ran out
@@ -76,7 +76,7 @@ class Exporting:
                 failures[each.name] = failure.reason
         return files, failures
 
-    def export(self, planned: Planned, original: Original) -> File:
+    def export(self, planned: PlannedExport, original: ModelFile) -> MeasuredFile:
         """Export a model into the run's folder, or copy what an earlier run has exported."""
         exporter, stored = planned.exporter, f"artifact.{planned.exporter.format}"
         images = calibration_of(exporter, self.data)
@@ -86,14 +86,16 @@ class Exporting:
         self.on_event(Event("export", words))
 
         def make(draft: Path) -> None:
-            self.workshop.export(original, exporter, images, draft / stored)
+            self.converter.export(original, exporter, images, draft / stored)
 
         found = self.store.stage("exports", key, make)
         path = self.folder / planned.name
         copy_file(found / stored, path)
-        return File(replace(read_artifact(found / "artifact.json"), path=planned.name), path)
+        return MeasuredFile(
+            replace(read_artifact(found / "artifact.json"), path=planned.name), path
+        )
 
-    def _key(self, exporter: Exporter, original: Original, images: Images) -> str:
+    def _key(self, exporter: Exporter, original: ModelFile, images: Images) -> str:
         facts = environment()
         versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
         calibration = self.data.calibration.sha256 if len(images) else ""
@@ -157,7 +159,7 @@ def _check_range(calibration: Images, data: Dataset) -> None:
         )
 
 
-def check_promises(recipe: Recipe, files: Sequence[File]) -> tuple[str, ...]:
+def check_promises(recipe: Recipe, files: Sequence[MeasuredFile]) -> tuple[str, ...]:
     """Return what could be checked in the files. Raises StepError where a promise is not held."""
     artifacts = [file.artifact for file in files if not is_twin(file.artifact)]
     for artifact in artifacts:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.records import (
     Artifact,
     Event,
@@ -23,9 +23,9 @@ from edgecv.core.records import (
 from edgecv.evaluation.latency import Blocks
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.prediction_cache import NO_RECALL, Recall
+from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.system.cpu import least_busy
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, tree_sha256
 
 CORES = os.cpu_count() or 1
@@ -37,63 +37,65 @@ OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
-class File:
+class MeasuredFile:
     """An artifact, where it lies, and how it is read where it does not say so itself."""
 
     artifact: Artifact
     path: Path
-    reading: Reading = AS_IT_SAYS
+    input_spec: InputSpec = DEFAULT_INPUT
 
 
 @dataclass
-class Bench:
+class MeasurementPool:
     """The child processes of a run, two a runtime: all threads to predict, few to be timed."""
 
     threads: int
     log: Path | None = None
     trust: Trust = NO_TRUST
     """What may be in a Keras model that is measured."""
-    recall: Recall = NO_RECALL
-    _workers: dict[tuple[str, int], Worker] = field(default_factory=dict)
+    prediction_cache: PredictionCache = NO_CACHE
+    _workers: dict[tuple[str, int], ModelClient] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def worker(self, runtime: str, threads: int) -> Worker:
+    def worker(self, runtime: str, threads: int) -> ModelClient:
         """Return the worker of a runtime, started at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
             options = self.trust.model_dump() if runtime == TRUSTING else {}
             worker = self._stack.enter_context(
-                Worker(runtime, threads, options=options, log=self.log)
+                ModelClient(runtime, threads, options=options, log=self.log)
             )
             self._workers[key] = worker
         return self._workers[key]
 
-    def evaluator(self, runtime: str) -> Worker:
+    def evaluator(self, runtime: str) -> ModelClient:
         """Return the worker of a runtime that predicts many images: on all cores."""
         return self.worker(runtime, CORES)
 
-    def open(self, runtime: str, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
+    def open(self, runtime: str, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Return what a runtime says of a file. Raises RuntimeFailure."""
-        return self.recall.facts(
-            self._key(runtime, path, reading),
-            lambda: self.evaluator(runtime).open(path, reading),
+        return self.prediction_cache.facts(
+            self._key(runtime, path, input_spec),
+            lambda: self.evaluator(runtime).open(path, input_spec),
         )
 
     def predict(
-        self, runtime: str, path: Path, images: Images, reading: Reading = AS_IT_SAYS
+        self, runtime: str, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> Predictions:
         """Return what a file gives for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
-        return self.recall.predictions(
-            self._key(runtime, path, reading, images),
-            lambda: self.evaluator(runtime).predict(path, images, reading=reading),
+        return self.prediction_cache.predictions(
+            self._key(runtime, path, input_spec, images),
+            lambda: self.evaluator(runtime).predict(path, images, input_spec=input_spec),
         )
 
-    def _key(self, runtime: str, path: Path, reading: Reading, images: Images | None = None) -> str:
+    def _key(
+        self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
+    ) -> str:
         """Return a key of everything that the answer depends on; hashes only for who remembers."""
-        if not self.recall.keeps:
+        if not self.prediction_cache.keeps:
             return ""
         trust = self.trust.model_dump(mode="json") if runtime == TRUSTING else None
-        parts: list[Any] = [runtime, tree_sha256(path), reading.model_dump(mode="json"), trust]
+        parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), trust]
         if images is not None:
             pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
             parts += [list(images.shape), pixels]
@@ -107,7 +109,12 @@ class Bench:
                 self.worker(runtime.name, threads).start()
 
     def measure(
-        self, files: Sequence[File], images: Images, on_event: OnEvent, *, timed: bool = True
+        self,
+        files: Sequence[MeasuredFile],
+        images: Images,
+        on_event: OnEvent,
+        *,
+        timed: bool = True,
     ) -> tuple[list[Measurement], dict[str, str]]:
         """Predict all images and, where ``timed``, time one, for each file.
 
@@ -123,8 +130,8 @@ class Bench:
             )
             runtime = runtime_of_format(file.artifact.format).name
             try:
-                facts = self.open(runtime, file.path, file.reading)
-                predictions[name] = facts, self.predict(runtime, file.path, images, file.reading)
+                facts = self.open(runtime, file.path, file.input_spec)
+                predictions[name] = facts, self.predict(runtime, file.path, images, file.input_spec)
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in predictions]
@@ -145,7 +152,7 @@ class Bench:
 
     def _time(
         self,
-        files: Sequence[File],
+        files: Sequence[MeasuredFile],
         image: Images,
         on_event: OnEvent,
         failures: dict[str, str],
@@ -161,7 +168,7 @@ class Bench:
                     paths,
                     image,
                     budget_s=SECONDS_A_FILE * len(group),
-                    readings=[file.reading for file in group],
+                    input_specs=[file.input_spec for file in group],
                     cores=least_busy(self.threads),
                 )
             except RuntimeFailure as failure:
@@ -176,15 +183,15 @@ class Bench:
 
 
 @contextmanager
-def bench(
+def measurement_pool(
     threads: int,
     log: Path | None = None,
     trust: Trust = NO_TRUST,
-    recall: Recall = NO_RECALL,
-) -> Iterator[Bench]:
+    prediction_cache: PredictionCache = NO_CACHE,
+) -> Iterator[MeasurementPool]:
     """Give a bench and end its children afterwards, whatever happens."""
-    made = Bench(threads, log, trust, recall)
-    with recall.open():
+    made = MeasurementPool(threads, log, trust, prediction_cache)
+    with prediction_cache.open():
         try:
             yield made
         finally:

@@ -19,7 +19,7 @@ from edgecv.system.storage import write_bytes
 Answer = TypeVar("Answer")
 
 
-class Recall:
+class PredictionCache:
     """Keeps nothing: everything is asked each time."""
 
     keeps = False
@@ -39,10 +39,10 @@ class Recall:
         return ask()
 
 
-NO_RECALL = Recall()
+NO_CACHE = PredictionCache()
 
 
-class FolderRecall(Recall):
+class SharedPredictionCache(PredictionCache):
     """Keeps answers in a folder that several processes share: each is asked for once.
 
     Who finds that something is missing waits until no other process measures, looks again, and

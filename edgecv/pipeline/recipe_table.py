@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.records import Comparison, Event, Report
 from edgecv.pipeline import run as pipeline
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
@@ -50,7 +50,7 @@ def run_all(
 
     Raises InputError where a folder of that name holds a run of another recipe.
     """
-    plans = [Flags(recipe=str(path), data=data).to_recipe() for path in recipes]
+    plans = [CompressOptions(recipe=str(path), data=data).to_recipe() for path in recipes]
     return [_report(plan, store, on_event, log) for plan in plans]
 
 

@@ -29,21 +29,21 @@ from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.pipeline import baseline as baselines
-from edgecv.pipeline.apply_techniques import Techniques
-from edgecv.pipeline.baseline import Original, Reference
-from edgecv.pipeline.conversion import Workshop, workshop
+from edgecv.pipeline.apply_techniques import TechniqueRunner
+from edgecv.pipeline.baseline import BaselinePredictions, ModelFile
+from edgecv.pipeline.conversion import Converter, open_converter
 from edgecv.pipeline.export import (
-    Exporting,
+    RunExports,
     calibration_notes,
     check_calibration,
     check_promises,
     planned_exports,
 )
-from edgecv.pipeline.measure import bench
+from edgecv.pipeline.measure import measurement_pool
 from edgecv.pipeline.model_costs import costs_of
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
-from edgecv.pipeline.user_model import Adopted, adopt, hint, told_by_statistics
-from edgecv.pipeline.user_onnx_model import AdoptedOnnx, adopt_onnx, check_recipe, is_onnx
+from edgecv.pipeline.user_model import KerasUserModel, adopt, hint, preprocessing_by_statistics
+from edgecv.pipeline.user_onnx_model import OnnxUserModel, adopt_onnx, check_recipe, is_onnx
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.costs import write_widths
 from edgecv.reports.json_file import write_report
@@ -70,21 +70,21 @@ def run(
     Raises InputError before anything is written where the recipe cannot be done, StepError where
     a step fails. A gate that fails is not an error: it is the report's outcome.
     """
-    with workshop(log) as shop:
-        return _run(recipe, store, shop, force=force, on_event=on_event, log=log)
+    with open_converter(log) as converter:
+        return _run(recipe, store, converter, force=force, on_event=on_event, log=log)
 
 
 def _run(
     recipe: Recipe,
     store: Store,
-    shop: Workshop,
+    converter: Converter,
     *,
     force: bool,
     on_event: OnEvent,
     log: Path | None,
 ) -> Report:
     place = preflight(recipe, store, force)
-    recipe, data, adopted = _inputs(recipe, store, shop, on_event)
+    recipe, data, adopted = _inputs(recipe, store, converter, on_event)
     check_limits(data, recipe.gates, "[gates]")
     check_calibration(recipe, data)
     with _scope(recipe):
@@ -92,24 +92,24 @@ def _run(
     with (
         _scope(recipe),
         store.writing(place, replace=force) as folder,
-        bench(recipe.settings.threads, log) as tests,
+        measurement_pool(recipe.settings.threads, log) as tests,
     ):
         tests.start([exporter.format for exporter in recipe.exports])
         original, model, notes = _baseline(recipe, data, adopted, store, on_event)
-        if isinstance(adopted, AdoptedOnnx):
-            source, reference = adopted.adapted(store, shop)
+        if isinstance(adopted, OnnxUserModel):
+            source, reference = adopted.adapted(store, converter)
         else:
             source = original
-            reference = baselines.reference(original, shop.predict, data.test, store)
+            reference = baselines.reference(original, converter.predict, data.test, store)
         notes += _doubts(recipe, data, adopted, reference)
-        techniques = Techniques(recipe, data, source, model, store, tests, shop, on_event)
+        techniques = TechniqueRunner(recipe, data, source, model, store, tests, converter, on_event)
         applied = techniques.apply()
         costs = None
         if not is_onnx(recipe):
-            costs, unknown = costs_of(source, applied.plain, store, shop)
+            costs, unknown = costs_of(source, applied.plain, store, converter)
             notes += unknown
         notes += applied.notes
-        exporting = Exporting(data, store, folder, shop, on_event)
+        exporting = RunExports(data, store, folder, converter, on_event)
         files, unwritten = exporting.export_all(planned_exports(recipe), source, applied.file)
         notes += check_promises(recipe, files)
         measurements, unmeasured = tests.measure(files, data.test.images, on_event)
@@ -161,13 +161,15 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     return place
 
 
-def check_techniques(recipe: Recipe, data: Dataset, adopted: Adopted | AdoptedOnnx | None) -> None:
+def check_techniques(
+    recipe: Recipe, data: Dataset, adopted: KerasUserModel | OnnxUserModel | None
+) -> None:
     """Raise InputError where a technique does not fit the model: before anything is trained."""
     from edgecv.models.softmax import separate_softmax
 
     if not recipe.techniques:
         return
-    if isinstance(adopted, Adopted):
+    if isinstance(adopted, KerasUserModel):
         model = adopted.model
     else:
         shape = recipe.baseline.input_shape
@@ -242,8 +244,8 @@ def judge(
 
 
 def _inputs(
-    recipe: Recipe, store: Store, shop: Workshop, on_event: OnEvent
-) -> tuple[Recipe, Dataset, Adopted | AdoptedOnnx | None]:
+    recipe: Recipe, store: Store, converter: Converter, on_event: OnEvent
+) -> tuple[Recipe, Dataset, KerasUserModel | OnnxUserModel | None]:
     """Load the data, for the size of the user's model where one is given, and check both.
 
     Returns the recipe with the preprocessing that was found, where none was given.
@@ -261,11 +263,15 @@ def _inputs(
         for note in foreign.notes:
             on_event(Event("note", note))
         return recipe, data, foreign
-    adopted = adopt(path, asked, store, shop, trust)
+    adopted = adopt(path, asked, store, converter, trust)
     data = load_data(recipe, adopted.shape, on_event)
-    if asked is None and not data.has_labels and (told := told_by_statistics(adopted, data)):
+    if (
+        asked is None
+        and not data.has_labels
+        and (told := preprocessing_by_statistics(adopted, data))
+    ):
         found, reason = told
-        adopted = adopt(path, found, store, shop, trust)
+        adopted = adopt(path, found, store, converter, trust)
         facts = adopted.facts.model_copy(update={"notes": (reason, *adopted.notes)})
         adopted = replace(adopted, facts=facts)
         baseline = recipe.baseline.model_copy(update={"preprocess": found})
@@ -278,15 +284,15 @@ def _inputs(
 def _baseline(
     recipe: Recipe,
     data: Dataset,
-    adopted: Adopted | AdoptedOnnx | None,
+    adopted: KerasUserModel | OnnxUserModel | None,
     store: Store,
     on_event: OnEvent,
-) -> tuple[Original, Callable[[], Any], tuple[str, ...]]:
+) -> tuple[ModelFile, Callable[[], Any], tuple[str, ...]]:
     """Return the baseline's file, a way to load it, and sentences for the report."""
     if adopted is None:
         trained = baselines.obtain(recipe, data, store, on_event)
         return trained, cache(trained.load), ()
-    if isinstance(adopted, AdoptedOnnx):
+    if isinstance(adopted, OnnxUserModel):
         original = adopted.keep()
         return original, original.load, adopted.notes
     return adopted.keep(store), lambda: adopted.model, adopted.notes
@@ -295,8 +301,8 @@ def _baseline(
 def _doubts(
     recipe: Recipe,
     data: Dataset,
-    adopted: Adopted | AdoptedOnnx | None,
-    reference: Reference,
+    adopted: KerasUserModel | OnnxUserModel | None,
+    reference: BaselinePredictions,
 ) -> tuple[str, ...]:
     """Say what other pixels would give, where a user's model is hardly better than guessing, and
     where another order of its outputs would be right more often."""
@@ -305,7 +311,7 @@ def _doubts(
     value = recipe.task.metric(reference.predictions, data.test.labels)
     where = str(adopted.path)
     found = [check_order(reference.predictions, data.test.labels, data.class_names, where)]
-    if isinstance(adopted, Adopted):  # Of an ONNX file it was seen when that was run.
+    if isinstance(adopted, KerasUserModel):  # Of an ONNX file it was seen when that was run.
         found.append(hint(adopted, data, recipe.task, value))
     return tuple(each for each in found if each is not None)
 
@@ -313,8 +319,8 @@ def _doubts(
 def _report(
     recipe: Recipe,
     data: Dataset,
-    original: Original,
-    reference: Reference,
+    original: ModelFile,
+    reference: BaselinePredictions,
     measurements: Sequence[Measurement],
     failures: dict[str, str],
     notes: tuple[str, ...],

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Images, Trial
+from edgecv.core.records import Artifact, Images, TrialExport
 from edgecv.core.registry import EXPORTERS, RUNTIMES
-from edgecv.pipeline.baseline import Original
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.measure import Bench
+from edgecv.pipeline.baseline import ModelFile
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.measure import MeasurementPool
 from edgecv.system.storage import file_sha256, write_bytes
 
 SECONDS_A_TRIAL = 1.0
@@ -21,25 +21,25 @@ CALIBRATION_IMAGES = 50
 
 
 @dataclass(frozen=True)
-class Trials:
+class TrialExports:
     """Tries models in one folder, each against the float32 twin of the baseline."""
 
-    baseline: Original
+    baseline: ModelFile
     exports: Sequence[Exporter]
     """Those of the recipe: what is tried is what will be written, where it asks for the same."""
     images: Images
-    tests: Bench
-    workshop: Workshop
+    tests: MeasurementPool
+    converter: Converter
     folder: Path
     _twins: dict[str, Path] = field(default_factory=dict)
 
-    def try_out(self, model: Any, runtime: str, precision: str) -> Trial:
+    def try_out(self, model: Any, runtime: str, precision: str) -> TrialExport:
         """Return bytes and latency of ``model`` at a precision: see ``Tuning.trial``."""
         file_format = RUNTIMES.get(runtime, "runtime").format
         if runtime not in self._twins:
             self._twins[runtime] = self.folder / f"twin.{file_format}"
             twin = self._exporter(file_format, "float32")
-            self.workshop.export(self.baseline, twin, self.images[:0], self._twins[runtime])
+            self.converter.export(self.baseline, twin, self.images[:0], self._twins[runtime])
         path = self.folder / f"trial.{file_format}"
         exporter = self._exporter(file_format, precision)
         artifact = self._export(self._saved(model), exporter, path)
@@ -47,7 +47,7 @@ class Trials:
         worker = self.tests.worker(runtime, self.tests.threads)
         blocks = worker.time_interleaved(pair, self.images[:1], budget_s=SECONDS_A_TRIAL)
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in pair)
-        return Trial(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
+        return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
 
     def rehearse(self, model: Any) -> None:
         """Write ``model`` in every way that the recipe asks for, and throw the files away.
@@ -61,17 +61,17 @@ class Trials:
             self._export(source, exporter, path)
             path.unlink()
 
-    def _saved(self, model: Any) -> Original:
+    def _saved(self, model: Any) -> ModelFile:
         """Write a model for the workshop, over the last one."""
         from edgecv.models.tf import model_bytes
 
         suffix, content = model_bytes(model)
         path = self.folder / f"tried{suffix}"
         write_bytes(path, content)
-        return Original(path, file_sha256(path), self.baseline.trust)
+        return ModelFile(path, file_sha256(path), self.baseline.trust)
 
-    def _export(self, source: Original, exporter: Exporter, path: Path) -> Artifact:
-        return self.workshop.export(source, exporter, self.images[:CALIBRATION_IMAGES], path)
+    def _export(self, source: ModelFile, exporter: Exporter, path: Path) -> Artifact:
+        return self.converter.export(source, exporter, self.images[:CALIBRATION_IMAGES], path)
 
     def _exporter(self, file_format: str, precision: str) -> Exporter:
         for exporter in self.exports:

@@ -12,9 +12,9 @@ from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.records import Dataset, Images, Predictions, Shape
 from edgecv.datasets.class_order import in_order_of
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.baseline import Original
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.conversion.adapt_model import Facts
+from edgecv.pipeline.baseline import ModelFile
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.conversion.adapt_model import ModelFacts
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.system.storage import Store, content_key, copy_file, file_sha256, tree_sha256
 
@@ -27,20 +27,20 @@ FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
-class Adopted:
+class KerasUserModel:
     """A user's model. ``path`` is what it was brought as, ``made`` where the adapted one lies."""
 
     path: Path
     made: Path
     key: str
-    facts: Facts
-    shop: Workshop
+    facts: ModelFacts
+    converter: Converter
     trust: Trust = NO_TRUST
 
     @property
-    def brought(self) -> Original:
+    def brought(self) -> ModelFile:
         """The file as the user brought it."""
-        return Original(self.path, "", self.trust)
+        return ModelFile(self.path, "", self.trust)
 
     @property
     def shape(self) -> Shape:
@@ -63,19 +63,19 @@ class Adopted:
     def model(self) -> Any:
         """The tf-keras model in this process, for what trains it on: a child has opened the same
         file before."""
-        return Original(self.made, "", self.trust).load()
+        return ModelFile(self.made, "", self.trust).load()
 
-    def keep(self, store: Store) -> Original:
+    def keep(self, store: Store) -> ModelFile:
         """Return the model's file: the user's own, or that of the adapted model, written once."""
         if self.facts.is_own:
-            return Original(self.path, file_sha256(self.path), self.trust)
+            return ModelFile(self.path, file_sha256(self.path), self.trust)
 
         def make(folder: Path) -> None:
             for path in (self.made, self.made.with_name(FACTS)):
                 copy_file(path, folder / path.name)
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
-        return Original(path, file_sha256(path), self.trust)
+        return ModelFile(path, file_sha256(path), self.trust)
 
 
 def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path) -> Dataset:
@@ -99,9 +99,9 @@ def adopt(
     path: Path,
     preprocess: str | Preprocessing | None,
     store: Store,
-    shop: Workshop,
+    converter: Converter,
     trust: Trust = NO_TRUST,
-) -> Adopted:
+) -> KerasUserModel:
     """Have a child open a user's model and adapt it, or take what an earlier run has adapted.
 
     Raises InputError where the file is no model, not safe, or cannot be adapted, RuntimeFailure
@@ -110,13 +110,13 @@ def adopt(
     asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
     options = None if asked is None else asked.model_dump(mode="json")
     key = content_key("model", STAGE_VERSION, tree_sha256(path), options, trust.model_dump())
-    folder = store.find("models", key) or shop.adopt(Original(path, "", trust), asked)
-    facts = Facts.model_validate_json((folder / FACTS).read_bytes())
+    folder = store.find("models", key) or converter.adopt(ModelFile(path, "", trust), asked)
+    facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     made = path if facts.is_own else next(folder.glob("model.*"))
-    return Adopted(path, made, key, facts, shop, trust)
+    return KerasUserModel(path, made, key, facts, converter, trust)
 
 
-def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | None:
+def hint(adopted: KerasUserModel, data: Dataset, task: Task, value: float) -> str | None:
     """Say what each preprocessing would give, where the model is hardly better than guessing.
 
     None where it is better than that. Raises InputError where another preprocessing is clearly
@@ -128,7 +128,7 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
         return None
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:
-        return adopted.shop.predict(adopted.brought, images, choice)[0]
+        return adopted.converter.predict(adopted.brought, images, choice)[0]
 
     found = with_each_choice(predict, data, task)
     guessing = 1 / len(data.class_names)
@@ -136,7 +136,7 @@ def hint(adopted: Adopted, data: Dataset, task: Task, value: float) -> str | Non
     return advice(found, value, data, str(adopted.path), seen)
 
 
-def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | None:
+def preprocessing_by_statistics(adopted: KerasUserModel, data: Dataset) -> tuple[str, str] | None:
     """Return the preprocessing that the model's batch normalization speaks for, and why.
 
     For images without labels, where no accuracy shows a wrong guess. None where the pixels as they
@@ -144,7 +144,7 @@ def told_by_statistics(adopted: Adopted, data: Dataset) -> tuple[str, str] | Non
     clearly not, and more than one choice is near.
     """
     images = data.test.images[:IMAGES_FOR_STATISTICS]
-    found = adopted.shop.misfits(adopted.brought, images)
+    found = adopted.converter.misfits(adopted.brought, images)
     if not found:
         return None
     best, *others = sorted(found, key=lambda name: found[name])

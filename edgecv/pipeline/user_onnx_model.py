@@ -7,18 +7,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.input_spec import Reading
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Dataset, Images, Predictions, Shape
 from edgecv.evaluation.probabilities import as_probabilities
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.pipeline.baseline import Original, Reference
-from edgecv.pipeline.conversion import Workshop
+from edgecv.pipeline.baseline import BaselinePredictions, ModelFile
+from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_model import fitted
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import Store, content_key, file_sha256, write_json
 
 SUFFIX = ".onnx"
@@ -57,23 +57,23 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 @dataclass(frozen=True)
-class AdoptedOnnx:
+class OnnxUserModel:
     """A user's ONNX model, and how pixels become its input and its output probabilities."""
 
     path: Path
-    reading: Reading
+    input_spec: InputSpec
     ends: Ends
     predictions: Predictions
     """What the file itself says of the test images, run by a child."""
     notes: tuple[str, ...]
 
-    def keep(self) -> Original:
+    def keep(self) -> ModelFile:
         """Return the user's own file; its hash is of what was said about pixels, too."""
-        said = self.reading.model_dump(mode="json")
+        said = self.input_spec.model_dump(mode="json")
         key = content_key("onnx", STAGE_VERSION, file_sha256(self.path), said)
-        return Original(self.path, key)
+        return ModelFile(self.path, key)
 
-    def adapted(self, store: Store, shop: Workshop) -> tuple[Original, Reference]:
+    def adapted(self, store: Store, converter: Converter) -> tuple[ModelFile, BaselinePredictions]:
         """Return the model as edgecv writes models, made once and kept, and what the file says.
 
         Raises StepError where it cannot be adapted.
@@ -82,27 +82,27 @@ class AdoptedOnnx:
         key = content_key("adapted", STAGE_VERSION, file_sha256(self.path), said, version("onnx"))
 
         def make(folder: Path) -> None:
-            parameters = shop.adapt_onnx(self.path, self.ends, folder / ADAPTED)
+            parameters = converter.adapt_onnx(self.path, self.ends, folder / ADAPTED)
             write_json(folder / "facts.json", {"parameters": parameters})
 
         folder = store.stage("models", key, make)
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
-        made = Original(folder / ADAPTED, self.keep().sha256)
-        return made, Reference(self.predictions, facts["parameters"])
+        made = ModelFile(folder / ADAPTED, self.keep().sha256)
+        return made, BaselinePredictions(self.predictions, facts["parameters"])
 
 
-def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Dataset, AdoptedOnnx]:
+def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Dataset, OnnxUserModel]:
     """Return the data for a user's ONNX model, loaded by ``load(shape)``, and the model.
 
     It is opened and run in a child: this process never reads it. Raises InputError where it does
     not fit the data or sees other pixels than it was trained on, RuntimeFailure where it does not
     run.
     """
-    path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
-    with Worker("onnxruntime", CORES) as worker:
-        facts = worker.open(path, reading)
+    path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
+    with ModelClient("onnxruntime", CORES) as worker:
+        facts = worker.open(path, input_spec)
         loaded = load(facts.image)
-        outputs = worker.predict(path, loaded.test.images, reading=reading)
+        outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
         data = fitted(loaded, outputs.shape[1], recipe.baseline.labels, path)
         try:
             predictions, logits = as_probabilities(outputs, facts.output.scale)
@@ -114,12 +114,12 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
         classes=len(data.class_names),
         channels_first=tuple(facts.input.shape[1:]) != facts.image,
         gives_logits=bool(logits),
-        preprocess=reading.preprocess or Preprocessing(),
+        preprocess=input_spec.preprocess or Preprocessing(),
     )
     given = logits or ("it gives probabilities",)
-    return data, AdoptedOnnx(
+    return data, OnnxUserModel(
         path,
-        reading,
+        input_spec,
         ends,
         predictions,
         (*(f"the model: {note}" for note in (*facts.notes, *given)), *hints, COSTS),
@@ -127,13 +127,13 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
 
 
 def _hints(
-    recipe: Recipe, worker: Worker, data: Dataset, predictions: Predictions
+    recipe: Recipe, worker: ModelClient, data: Dataset, predictions: Predictions
 ) -> tuple[str, ...]:
     """Say what other pixels would give, where the model is hardly better than guessing.
 
     Raises InputError where another preprocessing is clearly right.
     """
-    path, reading = Path(str(recipe.baseline.model)), recipe.baseline.reading
+    path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
     if not data.has_labels:
         return ()
     value = recipe.task.metric(predictions, data.test.labels)
@@ -141,8 +141,8 @@ def _hints(
         return ()
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:
-        asked = reading.model_copy(update={"preprocess": choice})
-        return worker.predict(path, images, reading=asked)
+        asked = input_spec.model_copy(update={"preprocess": choice})
+        return worker.predict(path, images, input_spec=asked)
 
     found = with_each_choice(predict, data, recipe.task)
     seen = f"is right on {value:.1%} of the images, which is no better than guessing"

@@ -60,7 +60,9 @@ def to_markdown(report: Report) -> str:
             "",
             _latency_note(report),
             "",
-            *_section("Gates", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]),
+            *_section(
+                "Limits", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]
+            ),
             *pair_section(report),
             *_section("Outputs against the baseline's", _outputs(report)),
             *_section("Inputs and outputs", _tensors(report)),

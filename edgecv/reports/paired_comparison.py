@@ -7,7 +7,7 @@ from edgecv.core.paired_results import (
     Flips,
     NoWorse,
     PairedAccuracy,
-    PairStatistics,
+    PairedStatistics,
 )
 from edgecv.core.records import Comparison, Report
 from edgecv.evaluation.limit_checks import cannot_tell
@@ -91,7 +91,7 @@ def _details(comparison: Comparison, report: Report) -> list[str]:
     return lines + _class_table(statistics.classes, classes)
 
 
-def _confusions(statistics: PairStatistics, classes: Sequence[str]) -> list[str]:
+def _confusions(statistics: PairedStatistics, classes: Sequence[str]) -> list[str]:
     return [
         f"{classes[each.label]} called {classes[each.answer]}: "
         f"{each.baseline:,} -> {each.candidate:,}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Layer
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -48,7 +48,7 @@ class Cluster(Technique):
         """Raise InputError where a pattern matches no layer, or sharing would not survive."""
         self._folded(model)
 
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a copy of the model whose kernels have at most ``clusters`` distinct values.
 
         Batch normalization is folded first: a converter would fold it later, channel by channel,
@@ -56,12 +56,12 @@ class Cluster(Technique):
         """
         clustered, folded = self._folded(model)
         if folded:
-            tuning.note(folded_note(folded))
+            context.note(folded_note(folded))
         kernels = chosen(clustered, self.exclude, self.layers, "cluster")
         for number, (name, kernel) in enumerate(kernels.items()):
-            seed, most = tuning.seed + number, self._target(name)
+            seed, most = context.seed + number, self._target(name)
             kernel.assign(cluster(kernel.numpy(), most, self.initialization, seed))
-        tuning.fit(clustered, self.training, SharedValues(list(kernels.values())), self.distil)
+        context.fit(clustered, self.training, SharedValues(list(kernels.values())), self.distil)
         return clustered
 
     def check(self, layers: Sequence[Layer], where: str) -> None:

@@ -5,7 +5,7 @@ Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 
 from typing import Any, ClassVar
 
-from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import clone
@@ -23,9 +23,9 @@ class Distil(Distillation, Technique):
     def check_model(self, model: Any) -> None:
         """Accept every model that has logits, which the training asks for."""
 
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a copy of the model, trained on."""
         student = clone(model)
         distillation = Distillation(temperature=self.temperature, mix=self.mix)
-        tuning.fit(student, self.training, kept(student, tuning.note), distillation)
+        context.fit(student, self.training, kept(student, context.note), distillation)
         return student

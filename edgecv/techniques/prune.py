@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Layer
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
@@ -64,20 +64,20 @@ class Prune(Technique):
         if not any(self._fits(kernel.shape) for kernel in kernels.values()):
             raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
 
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a pruned copy of the model, dense in shape and with zeros in place."""
         self.check_model(model)
         pruned = clone(model)
         kernels = chosen(pruned, self.exclude, self.layers, "prune")
         odd = [name for name, kernel in kernels.items() if not self._fits(kernel.shape)]
         if odd:
-            tuning.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
+            context.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
         targets = {
             name: (kernel, self._target(name))
             for name, kernel in kernels.items()
             if name not in odd
         }
-        tuning.fit(pruned, self.training, Masks(targets, self), self.distil)
+        context.fit(pruned, self.training, Masks(targets, self), self.distil)
         return pruned
 
     def check(self, layers: Sequence[Layer], where: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Images
 from edgecv.models.kernels import is_clustered, kernels_of
 from edgecv.models.preprocessing import pixel_layers
@@ -62,22 +62,22 @@ class Qat(Technique):
         """Raise InputError where tensorflow-model-optimization does not know a layer."""
         quantize(plain(model)[0])
 
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a copy of the model with quantizers in it, trained on.
 
         Raises InputError where tensorflow-model-optimization does not know a layer.
         """
         model, folded = plain(model)
         if folded:
-            tuning.note(folded_note(folded))
+            context.note(folded_note(folded))
         quantized, left_out = quantize(model)
         if left_out:
-            tuning.note(
+            context.note(
                 f"{', '.join(left_out)} has no quantizer of its own: exact arithmetic on pixels,"
                 " which the converters fold into the first convolution"
             )
-        set_ranges(quantized, model, tuning.calibration.images[:IMAGES_FOR_RANGES])
-        tuning.fit(quantized, self.training, kept(quantized, tuning.note), self.distil)
+        set_ranges(quantized, model, context.calibration.images[:IMAGES_FOR_RANGES])
+        context.fit(quantized, self.training, kept(quantized, context.note), self.distil)
         take_pixels(quantized)
         return quantized
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Exporter, Technique, Tuning
+from edgecv.core.plugins import Exporter, Technique, TechniqueContext
 from edgecv.core.records import Comparison, Costs, Gate
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.models.channels.costs import totals
@@ -23,7 +23,7 @@ from edgecv.models.channels.rebuild import rebuild
 from edgecv.models.channels.trace import ChannelGraph, Width, trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.channel_pruning.allocation import Narrowing, order_of
+from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
 from edgecv.techniques.channel_pruning.sensitivity import Ladder, damages, steps_of
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
@@ -93,7 +93,7 @@ class Shrink(Technique):
             check_has_scales(graph, tuple(each for each in graph.widths if each.name in ladder))
         macs, parameters = totals(graph, graph.everything())
         orders = {each.name: each.units for each in graph.widths}
-        least = Narrowing(graph, orders, ladder, {}).candidate(
+        least = ChannelAllocation(graph, orders, ladder, {}).candidate(
             {name: steps[-1] for name, steps in ladder.items()}
         )
         for option, wanted, fewest, all_of in (
@@ -107,32 +107,32 @@ class Shrink(Technique):
                     f"{fewest:,} and more, at this floor and multiple",
                 )
 
-    def apply(self, model: Any, tuning: Tuning) -> Any:
+    def apply(self, model: Any, context: TechniqueContext) -> Any:
         """Return a narrower copy of the model, trained on."""
         self.check_model(model)
         graph = trace(model)
         if graph.not_followed:
-            tuning.note(
+            context.note(
                 f"left whole, as channels cannot be followed through it: "
                 f"{', '.join(graph.not_followed)}"
             )
         if graph.whole:
-            tuning.note(
+            context.note(
                 "left whole, as a removed channel would leave a value behind or others depend on "
                 f"it: {', '.join(graph.whole)}"
             )
         targets = self._targets(totals(graph, graph.everything())[0])
         before = _widths(graph)
         for number in range(1, self.rounds + 1):
-            model = self._round(model, targets, before, number, tuning)
+            model = self._round(model, targets, before, number, context)
             if self.fine_tune:
-                tuning.fit(model, self.training, None, self.distil)
+                context.fit(model, self.training, None, self.distil)
         made, left = _channels(graph), _channels(trace(model))
         makers = dict.fromkeys(path for width in graph.widths for path in width.makers)
         changes = [f"{path} {made[path]} to {left[path]}" for path in makers]
         if made == left:
-            tuning.note("nothing had to be removed: the model holds all that is asked for")
-        tuning.note(f"channels: {', '.join(changes)}")
+            context.note("nothing had to be removed: the model holds all that is asked for")
+        context.note(f"channels: {', '.join(changes)}")
         return model
 
     def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
@@ -175,15 +175,20 @@ class Shrink(Technique):
         return found
 
     def _round(
-        self, model: Any, targets: Targets, before: Mapping[str, int], number: int, tuning: Tuning
+        self,
+        model: Any,
+        targets: Targets,
+        before: Mapping[str, int],
+        number: int,
+        context: TechniqueContext,
     ) -> Any:
         graph = trace(model)
         ladder = self._ladder(graph, before)
-        chosen = tuning.remember(
-            f"round-{number}", lambda: self._choose(model, graph, ladder, targets, number, tuning)
+        chosen = context.remember(
+            f"round-{number}", lambda: self._choose(model, graph, ladder, targets, number, context)
         )
         for note in chosen["notes"]:
-            tuning.note(note)
+            context.note(note)
         return rebuild(model, graph, graph.without(np.array(chosen["gone"], np.int64)))
 
     def _choose(
@@ -193,18 +198,18 @@ class Shrink(Technique):
         ladder: Ladder,
         targets: Targets,
         number: int,
-        tuning: Tuning,
+        context: TechniqueContext,
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
-        narrowing = self._ranked(model, graph, ladder, tuning)
+        narrowing = self._ranked(model, graph, ladder, context)
         took = time.perf_counter() - began
         whole = {name: steps[0] for name, steps in ladder.items()}
         search = Search(
             targets,
             ladder,
             lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
-            tuning,
+            context,
         )
         wanted = search.wanted()
         narrowing = replace(narrowing, timings=search.timings)
@@ -221,11 +226,15 @@ class Shrink(Technique):
         ]
         return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
 
-    def _ranked(self, model: Any, graph: ChannelGraph, ladder: Ladder, tuning: Tuning) -> Narrowing:
-        tuning.progress(f"ranking channels by {self.ranking}", 0, 1)
-        found = scores(model, graph, self.ranking, tuning)
+    def _ranked(
+        self, model: Any, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
+    ) -> ChannelAllocation:
+        context.progress(f"ranking channels by {self.ranking}", 0, 1)
+        found = scores(model, graph, self.ranking, context)
         orders = {each.name: order_of(each, found) for each in graph.widths}
-        return Narrowing(graph, orders, ladder, damages(model, graph, orders, ladder, tuning))
+        return ChannelAllocation(
+            graph, orders, ladder, damages(model, graph, orders, ladder, context)
+        )
 
     def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
         """Return what each width may be. Raises InputError where a pattern fits none.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
-from edgecv.analysis.validate import Measured
+from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.records import Report
 
 
@@ -16,7 +16,7 @@ class Accepted:
 
     folder: Path
     report: Report
-    measured: Measured
+    measured: ValidationArrays
     judgement: Judgement
     lock: Lock
     lock_path: Path

@@ -9,23 +9,25 @@ from accepted_runs import Accepted, commit
 
 from edgecv.acceptance.gate import accept
 from edgecv.acceptance.lock_file import read_lock
-from edgecv.analysis.validate import Measured, validate_paths
-from edgecv.evaluation.limits import Gates
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, seal
 
 
 @pytest.fixture(scope="session")
 def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted:
-    recipe = Flags(data="digits", epochs=3, formats=("tflite",), name="gated", max_drop=50.0)
+    recipe = CompressOptions(
+        data="digits", epochs=3, formats=("tflite",), name="gated", max_drop=50.0
+    )
     run(recipe.to_recipe(), Store(output))
-    kept: list[Measured] = []
+    kept: list[ValidationArrays] = []
     report = validate_paths([output / "gated"], data=None, baseline=None, on_measured=kept.append)
     folder = tmp_path_factory.mktemp("checkout")
     commit(folder)
     path = folder / "edgecv.lock"
-    judgement = accept("gated", None, Gates(max_drop_points=50.0), path, report, kept[0])
+    judgement = accept("gated", None, Limits(max_drop_points=50.0), path, report, kept[0])
     return Accepted(output / "gated", report, kept[0], judgement, read_lock(path), path)
 
 

@@ -12,14 +12,14 @@ from accepted_runs import Accepted
 from edgecv.acceptance.answer_bits import packed, right_of
 from edgecv.acceptance.gate import accept, judgement_of
 from edgecv.acceptance.junit import to_junit
-from edgecv.acceptance.lock import AcceptedArtifact, AcceptedSpeed, Limits, Lock
+from edgecv.acceptance.lock import AcceptedArtifact, AcceptedLimits, AcceptedSpeed, Lock
 from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import verdict_line
 from edgecv.core.records import Gate, Report
 from edgecv.evaluation.gates import failed_file
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 
 INT8 = "int8.tflite"
 OTHER = "f" * 64
@@ -38,7 +38,7 @@ def artifact(lock: Lock, **options: object) -> Lock:
 
 
 def limits(lock: Lock, **options: object) -> Lock:
-    return lock.model_copy(update={"limits": Limits.model_validate(options)})
+    return lock.model_copy(update={"limits": AcceptedLimits.model_validate(options)})
 
 
 def speed(lock: Lock, **options: object) -> Lock:
@@ -258,7 +258,7 @@ def test_images_without_labels_are_judged_by_the_answers(
     )
     measured = replace(accepted.measured, data=replace(accepted.measured.data, has_labels=False))
     path = tmp_path / "edgecv.lock"
-    assert accept("plain", None, Gates(), path, report, measured).exit_code == 0
+    assert accept("plain", None, Limits(), path, report, measured).exit_code == 0
     lock = read_lock(path)
     assert lock.limits.max_drop_points is None
     assert lock.artifacts[INT8].right is None

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis.bench import Settings, bench_files, compared
+from edgecv.analysis.bench import BenchOptions, bench_files, compared
 from edgecv.analysis.bench_text import HEADINGS, how, to_json, to_lines, to_text
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 
-ONE_SECOND = Settings(budget=1.0)
+ONE_SECOND = BenchOptions(budget=1.0)
 
 
 def onnx_file(path: Path, convolutions: int, batch: int | str = "batch") -> Path:
@@ -44,7 +44,7 @@ def onnx_file(path: Path, convolutions: int, batch: int | str = "batch") -> Path
 def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -> None:
     first = onnx_file(tmp_path / "a.onnx", 8)
     copy = Path(shutil.copy(first, tmp_path / "b.onnx"))
-    found = bench_files([first, copy, onnx_file(tmp_path / "c.onnx", 64)], Settings(budget=2.0))
+    found = bench_files([first, copy, onnx_file(tmp_path / "c.onnx", 64)], BenchOptions(budget=2.0))
     assert [each.verdict for each in found.timings] == ["first", "not distinguishable", "slower"]
     assert found.timings[2].interval[0] > 1.3
     assert found.cores[0] in usable()
@@ -66,7 +66,7 @@ def test_the_first_may_be_the_slower_one() -> None:
 
 def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
     paths = [onnx_file(tmp_path / "open.onnx", 2), onnx_file(tmp_path / "fixed.onnx", 2, batch=1)]
-    found = bench_files(paths, Settings(budget=1.0, batch=4))
+    found = bench_files(paths, BenchOptions(budget=1.0, batch=4))
     assert [each.path for each in found.timings] == [str(paths[0])]
     reason = found.failures[str(paths[1])]
     assert reason == "its batch is fixed at 1, and 4 images were given; accepted: a batch of 1"
@@ -81,11 +81,11 @@ def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
         (["a.onnx", "a.onnx"], ONE_SECOND, "is given twice; give a copy of it"),
         (["a.keras"], ONE_SECOND, "not a file for a device; accepted: files in .tflite, .onnx"),
         (["a.txt"], ONE_SECOND, 'has the ending ".txt"'),
-        (["a.onnx"], Settings(threads=1000), "--threads: 1000; accepted: 1 to"),
+        (["a.onnx"], BenchOptions(threads=1000), "--threads: 1000; accepted: 1 to"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_opened(
-    names: list[str], settings: Settings, message: str, tmp_path: Path
+    names: list[str], settings: BenchOptions, message: str, tmp_path: Path
 ) -> None:
     for name in ("a.onnx", "a.keras", "a.txt"):
         (tmp_path / name).touch()
@@ -156,4 +156,4 @@ def test_settings_have_limits() -> None:
 
     for options, name in (({"threads": 0}, "threads"), ({"budget": 0.5}, "budget")):
         with pytest.raises(EdgecvError, match=name):
-            parse_options(Settings, options, "command line")
+            parse_options(BenchOptions, options, "command line")

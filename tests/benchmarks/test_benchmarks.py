@@ -84,16 +84,18 @@ def test_evaluation_of_5000_images(output: Path) -> None:
 
     import numpy as np
 
-    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
-    from edgecv.system.isolation import Worker
+    from edgecv.system.isolation import ModelClient
     from edgecv.system.storage import Store
 
-    recipe = Flags(data="digits", epochs=3, name="evaluation", formats=("tflite",)).to_recipe()
+    recipe = CompressOptions(
+        data="digits", epochs=3, name="evaluation", formats=("tflite",)
+    ).to_recipe()
     run(recipe, Store(output))
     images = np.random.default_rng(0).integers(0, 256, (5000, 32, 32, 3), dtype=np.uint8)
     path = output / "evaluation" / "int8.tflite"
-    with Worker("litert", os.cpu_count() or 1) as worker:
+    with ModelClient("litert", os.cpu_count() or 1) as worker:
         worker.predict(path, images)
         times = []
         for _ in range(9):

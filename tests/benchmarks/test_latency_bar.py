@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecv.analysis.bench import Bench, Settings, bench_files
+from edgecv.analysis.bench import BenchOptions, BenchResult, bench_files
 
 pytestmark = pytest.mark.benchmark
 ROUNDS = 20
-BUDGET = Settings(budget=10.0)
+BUDGET = BenchOptions(budget=10.0)
 LAYERS, MORE_LAYERS = 10, 13
 """Equal convolutions: 13 of them take 1.3 times as long as 10."""
 
@@ -49,7 +49,7 @@ def busy_core() -> Iterator[None]:
         neighbour.kill()
 
 
-def rounds(first: Path, other: Path) -> list[Bench]:
+def rounds(first: Path, other: Path) -> list[BenchResult]:
     found = []
     for number in range(1, ROUNDS + 1):
         found.append(bench_files([first, other], BUDGET))

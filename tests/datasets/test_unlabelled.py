@@ -9,7 +9,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import UNKNOWN_LABEL, Dataset
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 
 
 def load(source: Any, seed: int = 0) -> Dataset:
@@ -75,4 +75,4 @@ def test_what_needs_labels_is_refused_at_once(
     pile: Path, flags: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        Flags(data=str(pile), **flags).to_recipe()
+        CompressOptions(data=str(pile), **flags).to_recipe()

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from edgecv.core.paired_results import Calibration, ClassDifference, Flips, PairStatistics
+from edgecv.core.paired_results import Calibration, ClassDifference, Flips, PairedStatistics
 from edgecv.core.records import Artifact, Comparison, Gate, Latency, TensorFacts
 from edgecv.evaluation.gates import exit_code
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.significance import difference_interval, no_worse
 
 IMAGES, WINS, LOSSES = 5000, 40, 70
@@ -20,14 +20,14 @@ CAT = ClassDifference(0, 500, 2, 12, -2.0, 0.01, 0.02, is_significant=True)
 DOG = ClassDifference(1, 500, 2, 17, -3.0, 0.06, 0.06, is_significant=False)
 
 
-def statistics(*classes: ClassDifference) -> PairStatistics:
+def statistics(*classes: ClassDifference) -> PairedStatistics:
     from edgecv.core.paired_results import PairedAccuracy
 
     accuracy = PairedAccuracy(
         IMAGES, 3700, WINS, LOSSES, 1190, 0.01, -0.6, (LOW, HIGH),
         no_worse(WINS, LOSSES, IMAGES, 1.0),
     )  # fmt: skip
-    return PairStatistics(
+    return PairedStatistics(
         flips=Flips(120, 0.024), accuracy=accuracy, classes=classes,
         calibration=Calibration(0.02, 0.05),
     )  # fmt: skip
@@ -54,7 +54,7 @@ SEEN = Comparison(
 
 
 def judged(comparison: Comparison = SEEN, **limits: Any) -> Gate:
-    (gate,) = judge_limits(comparison, Gates(**limits), classes=CLASSES, machine="here")
+    (gate,) = judge_limits(comparison, Limits(**limits), classes=CLASSES, machine="here")
     return gate
 
 
@@ -160,7 +160,7 @@ def test_without_a_baseline_nothing_is_passed(limits: dict[str, Any]) -> None:
 
 
 def test_without_labels_what_needs_them_is_not_passed() -> None:
-    unlabelled = replace(SEEN, value=None, statistics=PairStatistics(Flips(120, 0.024)))
+    unlabelled = replace(SEEN, value=None, statistics=PairedStatistics(Flips(120, 0.024)))
     for limits in ({"max_class_drop_points": 50.0}, {"max_calibration_error_rise": 0.5}):
         assert judged(unlabelled, **limits).reason == "the images have no labels"
     assert judged(unlabelled, max_flips=120).outcome == "passed"
@@ -172,7 +172,7 @@ def test_without_a_twin_no_speedup_is_known() -> None:
 
 
 def test_all_limits_at_once_give_a_gate_each() -> None:
-    limits = Gates(max_drop_points=1.0, min_agreement=0.5, max_flips=500, max_bytes=99_000)
+    limits = Limits(max_drop_points=1.0, min_agreement=0.5, max_flips=500, max_bytes=99_000)
     gates = judge_limits(SEEN, limits, classes=CLASSES, machine="here")
     names = [gate.name for gate in gates]
     assert names == ["max_drop_points", "min_agreement", "max_flips", "max_bytes"]

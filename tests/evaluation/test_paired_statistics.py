@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from edgecv.core.paired_results import PairStatistics
+from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.records import Predictions
 from edgecv.evaluation.calibration_error import calibration_error
 from edgecv.evaluation.changed_answers import flips, most_confident
-from edgecv.evaluation.paired_statistics import pair_statistics
+from edgecv.evaluation.paired_statistics import paired_statistics
 from edgecv.evaluation.per_class import class_differences, confusion_changes, holm
 
 
@@ -35,13 +35,13 @@ def test_flips_are_parted_into_wins_losses_and_both_wrong() -> None:
 
 
 def test_without_labels_flips_are_all_that_is_known() -> None:
-    found = pair_statistics(AFTER, BEFORE, None)
+    found = paired_statistics(AFTER, BEFORE, None)
     assert found.flips.unjudged == (1, 3, 4)
     assert (found.accuracy, found.classes, found.calibration) == (None, (), None)
 
 
 def test_a_model_against_itself() -> None:
-    found = pair_statistics(BEFORE, BEFORE, LABELS)
+    found = paired_statistics(BEFORE, BEFORE, LABELS)
     assert found.accuracy is not None
     assert found.calibration is not None
     assert (found.flips.count, found.confusion, found.calibration.rise) == (0, (), 0.0)
@@ -117,6 +117,6 @@ def test_errors_of_two_bins_do_not_cancel() -> None:
 
 
 def test_statistics_survive_json() -> None:
-    found = pair_statistics(AFTER, BEFORE, LABELS)
+    found = paired_statistics(AFTER, BEFORE, LABELS)
     text = json.dumps(asdict(found), allow_nan=False)
-    assert TypeAdapter(PairStatistics).validate_python(json.loads(text)) == found
+    assert TypeAdapter(PairedStatistics).validate_python(json.loads(text)) == found

@@ -16,7 +16,7 @@ from edgecv.formats.saved_model.frozen_graph import graph_of
 from edgecv.formats.saved_model.importer import SavedModelFolder
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store
 
@@ -77,8 +77,8 @@ def test_it_gives_what_its_serving_function_gives(
     np.testing.assert_allclose(kept.predict(images, verbose=0), expected.numpy(), atol=1e-5)
 
 
-def flags(folder: Path, **options: Any) -> Flags:
-    return Flags(model=str(folder), data="digits", **options)
+def flags(folder: Path, **options: Any) -> CompressOptions:
+    return CompressOptions(model=str(folder), data="digits", **options)
 
 
 def test_a_run_from_a_folder(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edgecv.evaluation.gates import exit_code
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.conversion import Workshop
+from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion import client as parent
 from edgecv.pipeline.conversion import process_pool as hand
 from edgecv.pipeline.recipe.recipe import parse_recipe
@@ -132,11 +132,13 @@ def test_a_converter_that_dies_ends_its_artifact_and_not_the_run(
 
 
 def test_a_model_that_kills_whoever_loads_it_is_refused(own_layers: Any, tmp_path: Path) -> None:
-    from edgecv.pipeline.recipe.from_flags import Flags
+    from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
 
     path = write_model(tmp_path / "fatal.keras", own_layers.Fatal())
-    recipe = Flags(model=str(path), data="digits", custom_objects=("hostile_layers:Fatal",))
+    recipe = CompressOptions(
+        model=str(path), data="digits", custom_objects=("hostile_layers:Fatal",)
+    )
     with pytest.raises(InputError) as caught:
         run(recipe.to_recipe(), Store(tmp_path / "exported"))
     assert str(caught.value) == (
@@ -149,38 +151,38 @@ def test_a_model_that_kills_whoever_loads_it_is_refused(own_layers: Any, tmp_pat
 def test_a_conversion_that_eats_memory_is_ended(own_layers: Any, tmp_path: Path) -> None:
     path = write_model(tmp_path / "greedy.keras", own_layers.Greedy())
     source = Source(path, Trust(custom_objects=("hostile_layers:Greedy",)))
-    shop = Workshop()
+    converter = Converter()
     try:
         with pytest.raises(RuntimeFailure, match=r"needs more than 8\.0 GiB of memory while conv"):
-            shop.export(source, FLOAT32, PIXELS[:0], tmp_path / "a.tflite")
-        assert shop.pid is None
+            converter.export(source, FLOAT32, PIXELS[:0], tmp_path / "a.tflite")
+        assert converter.pid is None
     finally:
-        shop.close()
+        converter.close()
     assert not (tmp_path / "a.tflite").exists()
 
 
 def test_what_an_exporter_or_importer_refuses_arrives_as_it_was_raised(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.keras")
-    shop = Workshop()
+    converter = Converter()
     try:
         with pytest.raises(StepError) as caught:
-            shop.export(Source(path), INT8, PIXELS[:0], tmp_path / "a.tflite")
+            converter.export(Source(path), INT8, PIXELS[:0], tmp_path / "a.tflite")
         assert caught.value.where == "a.tflite"
         assert caught.value.found.startswith("there are no images to find the ranges")
         assert caught.value.remedy.startswith("give calibration images")
         of_others = PIXELS[:, :8, :8]
         with pytest.raises(StepError) as caught:
-            shop.export(Source(path), INT8, of_others, tmp_path / "a.tflite")
+            converter.export(Source(path), INT8, of_others, tmp_path / "a.tflite")
         assert caught.value.accepted == "uint8 [images, 20, 20, 1], as the model takes them"
-        pid = shop.pid
+        pid = converter.pid
         noise = tmp_path / "noise.keras"
         noise.write_bytes(b"PK\x03\x04" + bytes(100))
         with pytest.raises(InputError, match=r"noise\.keras: is a damaged Keras file"):
-            shop.count(Source(noise))
-        artifact = shop.export(Source(path), INT8, PIXELS, tmp_path / "a.tflite")
-        assert shop.pid == pid, "a child that behaved goes on"
+            converter.count(Source(noise))
+        artifact = converter.export(Source(path), INT8, PIXELS, tmp_path / "a.tflite")
+        assert converter.pid == pid, "a child that behaved goes on"
     finally:
-        shop.close()
+        converter.close()
     direct = tmp_path / "direct" / "a.tflite"
     direct.parent.mkdir()
     from edgecv.formats.keras.importer import load
@@ -191,7 +193,7 @@ def test_what_an_exporter_or_importer_refuses_arrives_as_it_was_raised(tmp_path:
 
 def test_a_child_has_limits_and_is_kept_for_the_next_run(tmp_path: Path) -> None:
     source = Source(write_model(tmp_path / "model.keras"))
-    first = Workshop()
+    first = Converter()
     assert first.count(source).parameters == 90
     pid = first.pid
     lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
@@ -200,10 +202,10 @@ def test_a_child_has_limits_and_is_kept_for_the_next_run(tmp_path: Path) -> None
     assert 2**30 < int(limits["Max file size"]) < 2**31
     assert 2**33 < int(limits["Max address space"]) < 2**36
     first.close()
-    second = Workshop()
+    second = Converter()
     second.start()
     assert second.pid == pid
-    third = Workshop()
+    third = Converter()
     third.start()
     assert third.pid != pid
     for each in (second, third):
@@ -217,17 +219,17 @@ def test_a_child_with_nothing_to_do_ends_and_another_takes_its_place(
 ) -> None:
     hand.end_kept()
     monkeypatch.setattr(hand, "IDLE_S", 0.1)
-    shop = Workshop()
-    shop.start()
-    first = shop._hand
+    converter = Converter()
+    converter.start()
+    first = converter._hand
     assert first is not None
     assert first.child.process.wait(timeout=60) == 0
     monkeypatch.setattr(type(first.child), "is_alive", True)  # It went just now.
     source = Source(write_model(tmp_path / "model.keras"))
     monkeypatch.setattr(hand, "IDLE_S", 60.0)
-    assert shop.count(source).parameters == 90
-    assert shop.pid != first.child.process.pid
-    shop.close()
+    assert converter.count(source).parameters == 90
+    assert converter.pid != first.child.process.pid
+    converter.close()
 
 
 LIBRARIES = ("tensorflow", "tf_keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
@@ -287,14 +289,14 @@ def test_a_child_that_dies_hangs_or_lies_is_one_line(
     monkeypatch.setattr(parent, "SILENCE_S", 1.0)
     monkeypatch.setattr(parent, "LONGEST_S", 2.0)
     log = tmp_path / "log.txt"
-    shop = Workshop(log)
+    converter = Converter(log)
     with pytest.raises((RuntimeFailure, StepError, InputError)) as caught:
-        shop.export(Source(Path("model.keras")), FLOAT32, PIXELS, tmp_path / "a.tflite")
+        converter.export(Source(Path("model.keras")), FLOAT32, PIXELS, tmp_path / "a.tflite")
     assert DEATHS[program] in str(caught.value)
     assert "\n" not in str(caught.value)
     if "LLVM" in program:
         assert "LLVM ERROR" in log.read_text()
-    shop.close()
+    converter.close()
     hand.end_kept()
 
 
@@ -309,10 +311,10 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
         shape=SHAPE, classes=10, channels_first=True, gives_logits=True,
         preprocess=NAMED["imagenet"],
     )  # fmt: skip
-    shop = Workshop()
+    converter = Converter()
     with pytest.raises(RuntimeFailure, match=r"a\.onnx: TensorFlow died of SIGABRT while adapting"):
-        shop.adapt_onnx(tmp_path / "a.onnx", ends, tmp_path / "b.onnx")
-    shop.close()
+        converter.adapt_onnx(tmp_path / "a.onnx", ends, tmp_path / "b.onnx")
+    converter.close()
     hand.end_kept()
 
 
@@ -329,11 +331,11 @@ def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
         "[np.zeros((12, 2), np.float32)])); answer(); hear(); os.abort()"
     )
     monkeypatch.setattr(hand, "PROGRAM", PROGRAM + "import numpy as np\n" + program)
-    shop = Workshop()
+    converter = Converter()
     for model in ("one.keras", "two.keras"):
-        assert shop.predict(Source(Path(model)), PIXELS)[1] == 1
+        assert converter.predict(Source(Path(model)), PIXELS)[1] == 1
     assert count.read_text() == "xx"
-    shop.close()
+    converter.close()
     hand.end_kept()
 
 
@@ -362,10 +364,10 @@ def test_a_child_that_is_busy_dies_with_its_parent(own_layers: Any, tmp_path: Pa
     """Native code that never lets go of the interpreter, and a parent that is killed."""
     path = write_model(tmp_path / "busy.keras", own_layers.Busy())
     program = (
-        "from edgecv.pipeline.user_model import Original; from edgecv.formats.trust import Trust;"
-        "from edgecv.pipeline.conversion import Workshop; from pathlib import Path;"
+        "from edgecv.pipeline.user_model import ModelFile; from edgecv.formats.trust import Trust;"
+        "from edgecv.pipeline.conversion import Converter; from pathlib import Path;"
         "trust = Trust(custom_objects=('hostile_layers:Busy',));"
-        f"Workshop().count(Original(Path({str(path)!r}), '', trust))"
+        f"Converter().count(ModelFile(Path({str(path)!r}), '', trust))"
     )
     parent_process = subprocess.Popen([sys.executable, "-c", program])
     end = time.monotonic() + 60

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.evaluation.limits import Gates
-from edgecv.pipeline.recipe.from_flags import Flags
-from edgecv.pipeline.recipe.limit_flags import GateFlags
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.limit_flags import LimitOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.system.environment import machine
 
@@ -28,25 +28,25 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("flags", "gates"), WRITTEN)
 def test_how_limits_are_written(flags: dict[str, Any], gates: dict[str, Any]) -> None:
-    found = GateFlags(**flags).changed(Gates()).model_dump(exclude_none=True)
+    found = LimitOptions(**flags).changed(Limits()).model_dump(exclude_none=True)
     assert found == pytest.approx(gates) if "drop_on" not in gates else found == gates
 
 
 def test_a_latency_is_of_this_machine() -> None:
-    gates = GateFlags(max_latency="1.5ms").changed(Gates())
+    gates = LimitOptions(max_latency="1.5ms").changed(Limits())
     assert (gates.max_latency_us, gates.latency_machine) == (1500.0, machine())
 
 
 def test_a_flag_changes_one_limit_of_a_recipe_and_keeps_the_others() -> None:
-    recipe = Gates(max_drop_points=1.0, drop_on="bound", max_bytes=9000)
-    changed = GateFlags(max_drop=0.5).changed(recipe)
-    assert changed == Gates(max_drop_points=0.5, drop_on="bound", max_bytes=9000)
+    recipe = Limits(max_drop_points=1.0, drop_on="bound", max_bytes=9000)
+    changed = LimitOptions(max_drop=0.5).changed(recipe)
+    assert changed == Limits(max_drop_points=0.5, drop_on="bound", max_bytes=9000)
 
 
 def test_limits_survive_toml() -> None:
     import tomllib
 
-    recipe = Flags(
+    recipe = CompressOptions(
         data="digits", max_flips="50", min_agreement="98%", max_drop=1.0, drop_on="bound",
         max_latency="50us", max_size="35KB",
     ).to_recipe()  # fmt: skip
@@ -62,5 +62,5 @@ def test_a_limit_that_needs_labels_is_refused_without_them(
 
     Image.new("RGB", (32, 32)).save(tmp_path / "image.png")
     with pytest.raises(InputError, match="no labels"):
-        Flags(model="m.keras", data=str(tmp_path), **limit).to_recipe()
-    Flags(model="m.keras", data=str(tmp_path), max_flips="1%").to_recipe()
+        CompressOptions(model="m.keras", data=str(tmp_path), **limit).to_recipe()
+    CompressOptions(model="m.keras", data=str(tmp_path), max_flips="1%").to_recipe()

@@ -9,7 +9,7 @@ from paths import REPOSITORY
 
 from edgecv.core.errors import InputError
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import load_recipe, parse_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
 
@@ -155,7 +155,7 @@ def test_a_recipe_that_never_ends() -> None:
 
 
 def test_formats_may_stand_behind_commas() -> None:
-    both = Flags(data="digits", formats=("tflite,onnx",)).to_recipe()
+    both = CompressOptions(data="digits", formats=("tflite,onnx",)).to_recipe()
     assert [exporter.name for exporter in both.exports] == ["tflite", "onnx"]
 
 
@@ -166,7 +166,7 @@ def test_calibration_images_go_to_the_exports_that_need_them(tmp_path: Path) -> 
         '[[export]]\nformat = "tflite"\nprecision = "float16"\n'
         '[[export]]\nformat = "tflite"\nprecision = "int8"\n'
     )
-    recipe = Flags(recipe=str(path), calibration_images=30).to_recipe()
+    recipe = CompressOptions(recipe=str(path), calibration_images=30).to_recipe()
     assert [exporter.calibration_images for exporter in recipe.exports] == [None, 30]
 
 
@@ -218,23 +218,25 @@ def test_every_recipe_reads_back_as_it_was_written(
 @pytest.mark.parametrize(
     "flags",
     [
-        Flags(data="digits"),
-        Flags(data="digits", formats=("tflite",), quantize="float16", max_drop=1.5),
-        Flags(data="digits", model="some.keras", quantize="none", seed=3, threads=2),
-        Flags(data="digits", schedule="reference", epochs=2, calibration_images=50),
-        Flags(data="digits", shrink="30kparams, 6x", distil=True, prune="0.5", cluster=8, qat=True),
+        CompressOptions(data="digits"),
+        CompressOptions(data="digits", formats=("tflite",), quantize="float16", max_drop=1.5),
+        CompressOptions(data="digits", model="some.keras", quantize="none", seed=3, threads=2),
+        CompressOptions(data="digits", schedule="reference", epochs=2, calibration_images=50),
+        CompressOptions(
+            data="digits", shrink="30kparams, 6x", distil=True, prune="0.5", cluster=8, qat=True
+        ),
     ],
 )
-def test_a_command_line_is_a_recipe_too(flags: Flags, tmp_path: Path) -> None:
+def test_a_command_line_is_a_recipe_too(flags: CompressOptions, tmp_path: Path) -> None:
     recipe = flags.to_recipe()
     path = tmp_path / "a.toml"
     path.write_text(recipe.to_toml())
     assert load_recipe(path) == recipe
-    assert Flags(recipe=str(path)).to_recipe() == recipe
+    assert CompressOptions(recipe=str(path)).to_recipe() == recipe
 
 
 def test_flags_change_a_recipe(tmp_path: Path) -> None:
-    recipe = Flags(
+    recipe = CompressOptions(
         recipe=str(RECIPES / "cifar10-int8.toml"),
         data="digits",
         name="mine",
@@ -248,20 +250,22 @@ def test_flags_change_a_recipe(tmp_path: Path) -> None:
 
 
 def test_distil_teaches_every_step_and_stands_after_shrink() -> None:
-    flags = Flags(data="digits", shrink="0.4", distil=True, prune="0.5", cluster=8, qat=True)
+    flags = CompressOptions(
+        data="digits", shrink="0.4", distil=True, prune="0.5", cluster=8, qat=True
+    )
     shrink, distil, *others = flags.to_recipe().techniques
     assert [each.name for each in (shrink, distil, *others)] == [
         "shrink", "distil", "prune", "cluster", "qat",
     ]  # fmt: skip
     assert not shrink.fine_tune  # type: ignore[attr-defined]
     assert all(each.distil is not None for each in others)  # type: ignore[attr-defined]
-    (alone,) = Flags(data="digits", shrink="0.4").to_recipe().techniques
+    (alone,) = CompressOptions(data="digits", shrink="0.4").to_recipe().techniques
     assert alone.fine_tune  # type: ignore[attr-defined]
 
 
 def test_a_speed_is_measured_on_what_will_be_written() -> None:
     def asked(**flags: Any) -> tuple[str, str]:
-        (shrink,) = Flags(data="digits", shrink="2x", **flags).to_recipe().techniques
+        (shrink,) = CompressOptions(data="digits", shrink="2x", **flags).to_recipe().techniques
         return shrink.runtime, shrink.precision  # type: ignore[attr-defined]
 
     assert asked() == ("litert", "int8")

@@ -12,7 +12,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import Event, Report
 from edgecv.core.registry import EXPORTERS
 from edgecv.pipeline.export import planned_exports
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, check_seal
 
@@ -102,7 +102,7 @@ def test_every_artifact_is_proven_against_the_original(report: Report) -> None:
 
 
 def test_two_runs_give_the_same_bytes(report: Report, tmp_path: Path) -> None:
-    again = run(Flags(data="digits", epochs=3, name="again").to_recipe(), Store(tmp_path))
+    again = run(CompressOptions(data="digits", epochs=3, name="again").to_recipe(), Store(tmp_path))
     assert {each.artifact.path: each.artifact.sha256 for each in again.comparisons} == {
         each.artifact.path: each.artifact.sha256 for each in report.comparisons
     }
@@ -110,14 +110,14 @@ def test_two_runs_give_the_same_bytes(report: Report, tmp_path: Path) -> None:
 
 def test_a_second_run_converts_and_predicts_nothing_again(report: Report, output: Path) -> None:
     events: list[Event] = []
-    recipe = Flags(data="digits", epochs=3, name="second").to_recipe()
+    recipe = CompressOptions(data="digits", epochs=3, name="second").to_recipe()
     run(recipe, Store(output), on_event=events.append)
     said = [event.message for event in events if event.stage in ("export", "baseline")]
     assert sum("stored" in message for message in said) == len(said) == 5
 
 
 def test_a_name_is_used_once_unless_forced(report: Report, output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, name="main").to_recipe()
+    recipe = CompressOptions(data="digits", epochs=3, name="main").to_recipe()
     before = (output / "main" / "report.json").stat().st_mtime_ns
     with pytest.raises(InputError, match="--force"):
         run(recipe, Store(output))
@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(output: Path) -> None:
     mine = output / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("precious")
-    recipe = Flags(data="digits", epochs=3, name="mine").to_recipe()
+    recipe = CompressOptions(data="digits", epochs=3, name="mine").to_recipe()
     with pytest.raises(InputError, match="not a run of edgecv"):
         run(recipe, Store(output), force=True)
     assert (mine / "thesis.txt").read_text() == "precious"
@@ -138,7 +138,7 @@ def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(
     report: Report, output: Path, tmp_path: Path
 ) -> None:
     model, data = output / "main" / "baseline.keras", noise(tmp_path / "noise.npz", test=200)
-    flags = Flags(
+    flags = CompressOptions(
         model=str(model), data=str(data), name="noise", formats=("tflite",), max_drop=0.0,
         max_size="1KB",
     )  # fmt: skip
@@ -156,7 +156,7 @@ def test_a_gate_that_fails_is_an_outcome_and_the_run_is_kept(
 
 
 def test_more_calibration_images_than_there_are(output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, name="many").to_recipe()
+    recipe = CompressOptions(data="digits", epochs=3, name="many").to_recipe()
     exports = tuple(each.model_copy(update={"calibration_images": 5000}) for each in recipe.exports)
     with pytest.raises(InputError, match=r"5000 asked for; accepted: up to \d+ with digits"):
         run(recipe.replace(exports=exports), Store(output))
@@ -186,7 +186,9 @@ def test_a_model_of_other_classes_is_refused(output: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("precision", ["float16", "dynamic", "int16x8"])
 def test_the_other_precisions(precision: str, output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, quantize=precision, formats=("tflite",)).to_recipe()
+    recipe = CompressOptions(
+        data="digits", epochs=3, quantize=precision, formats=("tflite",)
+    ).to_recipe()
     report = run(recipe, Store(output))
     candidate = next(each for each in report.comparisons if not each.is_twin)
     assert candidate.artifact.precision == precision
@@ -195,7 +197,7 @@ def test_the_other_precisions(precision: str, output: Path) -> None:
 
 
 def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
-    recipe = Flags(data="digits", formats=("tflite",)).to_recipe()
+    recipe = CompressOptions(data="digits", formats=("tflite",)).to_recipe()
     tflite = EXPORTERS.classes["tflite"]
     exports = tuple(tflite(precision=each) for each in ("int8", "float32", "float16"))
     names = [each.name for each in planned_exports(recipe.replace(exports=exports))]
@@ -240,7 +242,9 @@ def test_validate_holds_limits_of_its_own(report: Report, output: Path) -> None:
 
 
 def test_a_run_of_twins_alone_is_held_to_limits_by_validate(output: Path) -> None:
-    recipe = Flags(data="digits", epochs=3, name="twins", quantize="none", formats=("tflite",))
+    recipe = CompressOptions(
+        data="digits", epochs=3, name="twins", quantize="none", formats=("tflite",)
+    )
     run(recipe.to_recipe(), Store(output))
     again = edgecv.validate(
         output / "twins", baseline=output / "twins" / "float32.tflite", max_size="1KB"
@@ -249,7 +253,7 @@ def test_a_run_of_twins_alone_is_held_to_limits_by_validate(output: Path) -> Non
 
 
 def test_a_recipe_that_is_run_on_another_machine_does_not_judge_its_latency(output: Path) -> None:
-    recipe = Flags(
+    recipe = CompressOptions(
         data="digits", epochs=3, name="elsewhere", formats=("tflite",), max_latency="1000ms"
     ).to_recipe()
     moved = recipe.gates.model_copy(update={"latency_machine": "0123456789ab"})
@@ -278,7 +282,7 @@ def test_validate_notices_that_the_images_are_others(
     report: Report, output: Path, tmp_path: Path
 ) -> None:
     model, data = output / "main" / "baseline.keras", noise(tmp_path / "data.npz")
-    flags = Flags(model=str(model), data=str(data), name="moved", formats=("tflite",))
+    flags = CompressOptions(model=str(model), data=str(data), name="moved", formats=("tflite",))
     run(flags.to_recipe(), Store(output))
     twin = output / "moved" / "float32.tflite"  # As good as the Keras model, and opened sooner.
     edgecv.validate(output / "moved", baseline=twin)

@@ -12,8 +12,8 @@ from edgecv.analysis.validate import validate_paths
 from edgecv.core.errors import InputError
 from edgecv.core.records import Event, Report
 from edgecv.models.tf import load_tensorflow
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.pipeline.user_model import adopt, hint
 from edgecv.reports.verdict import verdict_line
@@ -49,7 +49,7 @@ def compress(path: Path, output: Path, name: str, **flags: Any) -> tuple[Report,
     def listen(event: Event) -> None:
         said.append(event.message)
 
-    plan = Flags(model=str(path), data="digits", formats=("tflite",), name=name, **flags)
+    plan = CompressOptions(model=str(path), data="digits", formats=("tflite",), name=name, **flags)
     return run(plan.to_recipe(), Store(output), on_event=listen, force=True), said
 
 
@@ -59,7 +59,9 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
     report, _ = compress(path, output, "adopted", preprocess="0..1")
     assert report.baseline is not None
     pixels = run(
-        Flags(data="digits", epochs=3, formats=("tflite",), name="own-pixels").to_recipe(),
+        CompressOptions(
+            data="digits", epochs=3, formats=("tflite",), name="own-pixels"
+        ).to_recipe(),
         Store(output),
     )
     assert pixels.baseline is not None
@@ -74,13 +76,13 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
 
 
 def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
-    output: Path, tmp_path: Path, shop: Workshop
+    output: Path, tmp_path: Path, converter: Converter
 ) -> None:
     path = tmp_path / "fractions.keras"
     of_fractions(output, ends_in_softmax=True).save(path)
-    recipe = Flags(model=str(path), data="digits").to_recipe()
+    recipe = CompressOptions(model=str(path), data="digits").to_recipe()
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
-    adopted = adopt(path, "caffe", Store(tmp_path / "exported"), shop)
+    adopted = adopt(path, "caffe", Store(tmp_path / "exported"), converter)
     with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
         hint(adopted, data, recipe.task, value=0.11)
     assert hint(adopted, data, recipe.task, value=0.5) is None
@@ -127,7 +129,9 @@ def test_without_labels_the_statistics_of_the_model_tell_its_pixels(tmp_path: Pa
     for number, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{number}.png")
     path = of_statistics(tmp_path, images)
-    plan = Flags(model=str(path), data=str(folder), formats=("tflite",), name="statistics")
+    plan = CompressOptions(
+        model=str(path), data=str(folder), formats=("tflite",), name="statistics"
+    )
     report = run(plan.to_recipe(), Store(tmp_path / "exported"))
     assert any("0..1 was taken, as none was given" in note for note in report.notes)
     assert report.recipe["baseline"]["preprocess"] == "0..1"
@@ -136,7 +140,7 @@ def test_without_labels_the_statistics_of_the_model_tell_its_pixels(tmp_path: Pa
     assert candidate.agreement is not None
     assert report.data.has_labels is False
     assert "accuracy unknown" in verdict_line(report)
-    kept = Flags(**{**plan.model_dump(), "preprocess": "0..255", "name": "as-they-are"})
+    kept = CompressOptions(**{**plan.model_dump(), "preprocess": "0..255", "name": "as-they-are"})
     report = run(kept.to_recipe(), Store(tmp_path / "exported"))
     assert not any("was taken" in note for note in report.notes)
     run_folder = tmp_path / "exported" / "as-they-are"
@@ -158,7 +162,7 @@ def test_a_model_that_nobody_here_made_goes_through_without_labels(tmp_path: Pat
     for number in range(60):
         small = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
         small.resize((96, 96)).save(folder / f"{number}.png")
-    plan = Flags(model=str(model), data=str(folder), preprocess="0..1", name="vww")
+    plan = CompressOptions(model=str(model), data=str(folder), preprocess="0..1", name="vww")
     report = run(plan.to_recipe(), Store(tmp_path / "exported"))
     assert report.outcome == "passed"
     for each in report.comparisons:

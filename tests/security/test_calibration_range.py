@@ -10,7 +10,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import Dataset
 from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.export import check_calibration
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 
 
 def data_of(folder: Path, train: tuple[int, int], test: tuple[int, int]) -> Dataset:
@@ -39,15 +39,15 @@ def test_calibration_out_of_range_is_refused_with_the_ranges(
 ) -> None:
     data = data_of(tmp_path, train, test)
     with pytest.raises(InputError) as caught:
-        check_calibration(Flags(data="digits").to_recipe(), data)
+        check_calibration(CompressOptions(data="digits").to_recipe(), data)
     assert words in str(caught.value)
     assert "bring the training images to 0..255" in str(caught.value)
-    check_calibration(Flags(data="digits", quantize="none").to_recipe(), data)
+    check_calibration(CompressOptions(data="digits", quantize="none").to_recipe(), data)
 
 
 def test_images_of_little_contrast_are_images(tmp_path: Path) -> None:
     data = data_of(tmp_path, (100, 160), (0, 255))
-    check_calibration(Flags(data="digits").to_recipe(), data)
+    check_calibration(CompressOptions(data="digits").to_recipe(), data)
 
 
 def test_test_images_alone_calibrate_nothing(tmp_path: Path) -> None:
@@ -57,5 +57,5 @@ def test_test_images_alone_calibrate_nothing(tmp_path: Path) -> None:
     )
     alone = replace(data, calibration=calibration)
     with pytest.raises(InputError, match="has test images alone, and the ranges"):
-        check_calibration(Flags(data="digits").to_recipe(), alone)
-    check_calibration(Flags(data="digits", quantize="none").to_recipe(), alone)
+        check_calibration(CompressOptions(data="digits").to_recipe(), alone)
+    check_calibration(CompressOptions(data="digits", quantize="none").to_recipe(), alone)

@@ -12,7 +12,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import importer_of
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.isolation import hdf5_check as hdf5
@@ -81,7 +81,7 @@ def test_a_keras_file_that_hangs_hdf5_is_refused_in_time(
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(endless, "model.weights.h5")
     for path in (endless, packed):
-        recipe = Flags(model=str(path), data="digits").to_recipe()
+        recipe = CompressOptions(model=str(path), data="digits").to_recipe()
         with pytest.raises(InputError, match="takes HDF5 more than 1 s of computing to read"):
             run(recipe, Store(tmp_path / "exported"))
     assert not (tmp_path / "exported").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.models.tf import load_tensorflow
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.model_server import LARGEST_FILE_WRITTEN_BYTES
 
 
@@ -21,7 +21,7 @@ def limits_of(pid: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("runtime", ["litert", "onnxruntime"])
 def test_a_child_has_limits_before_it_sees_a_file(runtime: str) -> None:
-    with Worker(runtime, threads=1, memory_limit_bytes=2**30) as worker:
+    with ModelClient(runtime, threads=1, memory_limit_bytes=2**30) as worker:
         assert worker.pid is not None
         deadline = time.monotonic() + 60
         # Its log is a file that it writes: the limit on these bounds what it may say as well.
@@ -42,7 +42,7 @@ def test_a_keras_model_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
     given = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(grown))
     path = tmp_path / "model.keras"
     keras.Model(entering, given).save(path)
-    with Worker("keras", threads=1, memory_limit_bytes=2**30) as worker:
+    with ModelClient("keras", threads=1, memory_limit_bytes=2**30) as worker:
         with pytest.raises(RuntimeFailure, match="memory"):
             worker.predict(path, np.zeros((16, 8, 8, 3), np.uint8))
         assert worker.open(path).image == (8, 8, 3)

@@ -18,7 +18,7 @@ from paths import HOSTILE, REPOSITORY
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.models.tf import load_tensorflow
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
 ENDLESS = 2**62
@@ -105,12 +105,12 @@ def good_tflite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    with Worker("onnxruntime", threads=1, time_limit_s=10) as started:
+def worker() -> Iterator[ModelClient]:
+    with ModelClient("onnxruntime", threads=1, time_limit_s=10) as started:
         yield started
 
 
-def still_works(worker: Worker, good: Path) -> None:
+def still_works(worker: ModelClient, good: Path) -> None:
     answers = worker.predict(good, IMAGES)
     np.testing.assert_allclose(answers, IMAGES.reshape(40, 16) / np.float32(255), rtol=1e-6)
 
@@ -133,7 +133,7 @@ def shortly(action: Callable[[], None], seconds: float = 0.7) -> None:
     threading.Timer(seconds, action).start()
 
 
-def test_it_says_what_a_file_is_and_runs_it(worker: Worker, good: Path) -> None:
+def test_it_says_what_a_file_is_and_runs_it(worker: ModelClient, good: Path) -> None:
     facts = worker.open(good)
     assert (facts.input.name, facts.input.shape) == ("image", (-1, 4, 4, 1))
     assert (facts.output.name, facts.output.type) == ("answer", "float32")
@@ -141,7 +141,7 @@ def test_it_says_what_a_file_is_and_runs_it(worker: Worker, good: Path) -> None:
 
 
 def test_images_come_from_a_file_too_and_progress_is_told(
-    worker: Worker, good: Path, tmp_path: Path
+    worker: ModelClient, good: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "images.npy"
     np.save(path, IMAGES)
@@ -152,7 +152,7 @@ def test_images_come_from_a_file_too_and_progress_is_told(
     assert len(told) > 1
 
 
-def test_a_file_that_changes_is_opened_again(worker: Worker, good: Path) -> None:
+def test_a_file_that_changes_is_opened_again(worker: ModelClient, good: Path) -> None:
     still_works(worker, good)
     twice = helper.make_node("Add", ["flat", "flat"], ["answer"])
     write_onnx(good, [twice], {})
@@ -161,11 +161,11 @@ def test_a_file_that_changes_is_opened_again(worker: Worker, good: Path) -> None
 
 def test_an_unknown_runtime_is_refused_at_once() -> None:
     with pytest.raises(InputError, match=r'unknown runtime "lightrt".*did you mean "litert"'):
-        Worker("lightrt", threads=1)
+        ModelClient("lightrt", threads=1)
 
 
 def test_a_refused_file_names_the_reason_on_one_line(
-    worker: Worker, good: Path, tmp_path: Path
+    worker: ModelClient, good: Path, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"noise" * 50)
@@ -178,7 +178,7 @@ def test_a_refused_file_names_the_reason_on_one_line(
 
 
 def test_a_hang_is_ended(good: Path, hanging: Path) -> None:
-    with Worker("onnxruntime", threads=1, time_limit_s=1.5) as worker:
+    with ModelClient("onnxruntime", threads=1, time_limit_s=1.5) as worker:
         still_works(worker, good)
         pid = worker.pid
         began = time.monotonic()
@@ -193,7 +193,7 @@ def test_a_hang_is_ended(good: Path, hanging: Path) -> None:
 def test_a_slow_prediction_is_not_a_hang(tmp_path: Path) -> None:
     slow = write_counting(tmp_path / "slow.onnx", SLOW)
     many = np.zeros((300, 4, 4, 1), np.uint8)
-    with Worker("onnxruntime", threads=1, time_limit_s=1.0) as worker:
+    with ModelClient("onnxruntime", threads=1, time_limit_s=1.0) as worker:
         began = time.monotonic()
         assert worker.predict(slow, many).shape == (300, 16)
         assert time.monotonic() - began > 1.0, "too quick to prove anything"
@@ -201,7 +201,7 @@ def test_a_slow_prediction_is_not_a_hang(tmp_path: Path) -> None:
 
 def test_memory_is_limited(good: Path, swelling: Path) -> None:
     limit = 2 * 2**30
-    with Worker("onnxruntime", threads=1, memory_limit_bytes=limit, time_limit_s=20) as worker:
+    with ModelClient("onnxruntime", threads=1, memory_limit_bytes=limit, time_limit_s=20) as worker:
         with pytest.raises(RuntimeFailure, match=r"needs more than 2\.0 GiB of memory"):
             worker.predict(swelling, IMAGES)
         still_works(worker, good)
@@ -209,7 +209,7 @@ def test_memory_is_limited(good: Path, swelling: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
 def test_a_child_that_dies_half_way(
-    number: signal.Signals, worker: Worker, good: Path, hanging: Path
+    number: signal.Signals, worker: ModelClient, good: Path, hanging: Path
 ) -> None:
     worker.open(hanging)
     assert worker.pid is not None
@@ -219,7 +219,7 @@ def test_a_child_that_dies_half_way(
     still_works(worker, good)
 
 
-def test_a_file_is_not_blamed_for_what_an_earlier_one_did(worker: Worker, good: Path) -> None:
+def test_a_file_is_not_blamed_for_what_an_earlier_one_did(worker: ModelClient, good: Path) -> None:
     other = good.with_name("other.onnx")
     other.write_bytes(good.read_bytes())
     still_works(worker, good)
@@ -228,7 +228,9 @@ def test_a_file_is_not_blamed_for_what_an_earlier_one_did(worker: Worker, good: 
     still_works(worker, other)
 
 
-def test_an_interrupt_ends_the_child_and_goes_on(worker: Worker, good: Path, hanging: Path) -> None:
+def test_an_interrupt_ends_the_child_and_goes_on(
+    worker: ModelClient, good: Path, hanging: Path
+) -> None:
     pid = worker.pid
     assert pid is not None
     shortly(lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -246,8 +248,8 @@ def test_no_child_survives_its_parent(
         import os, signal, sys, threading, time
         from pathlib import Path
         import numpy as np
-        from edgecv.system.isolation import Worker
-        worker = Worker("onnxruntime", threads=1)
+        from edgecv.system.isolation import ModelClient
+        worker = ModelClient("onnxruntime", threads=1)
         worker.open(Path({str(good)!r}))
         print(worker.pid, flush=True)
         def die(): time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)
@@ -269,7 +271,7 @@ def test_no_child_survives_its_parent(
 
 
 def test_closing_leaves_nothing_behind(good: Path) -> None:
-    with Worker("onnxruntime", threads=1) as worker:
+    with ModelClient("onnxruntime", threads=1) as worker:
         still_works(worker, good)
         pid, folder = worker.pid, Path(worker._folder.name)
         assert list(folder.glob("*.npy"))
@@ -281,7 +283,7 @@ def test_closing_leaves_nothing_behind(good: Path) -> None:
 @pytest.mark.parametrize("runtime", ["litert", "onnxruntime"])
 def test_the_child_has_no_tensorflow(runtime: str, good: Path, good_tflite: Path) -> None:
     path = good_tflite if runtime == "litert" else good
-    with Worker(runtime, threads=1) as worker:
+    with ModelClient(runtime, threads=1) as worker:
         worker.time_interleaved([path], IMAGES[:1], budget_s=0.01)
         mapped = Path(f"/proc/{worker.pid}/maps").read_text()
     library = "ai_edge_litert" if runtime == "litert" else "onnxruntime"
@@ -294,7 +296,7 @@ def test_the_working_directory_cannot_replace_a_library(
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit('not numpy')")
     monkeypatch.chdir(tmp_path)
-    with Worker("onnxruntime", threads=1) as worker:
+    with ModelClient("onnxruntime", threads=1) as worker:
         still_works(worker, good)
 
 
@@ -305,21 +307,21 @@ def test_native_words_go_to_the_log(
         import os, sys
         sys.path.insert(0, sys.argv[2])
         from edgecv.system.isolation import model_server as child
-        quiet = child.Service._predict
+        quiet = child.ModelServer._predict
         def loud(*arguments, **named):
             os.write(1, b"native words")
             return quiet(*arguments, **named)
-        child.Service._predict = loud
+        child.ModelServer._predict = loud
         child.main()
     """
     monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", textwrap.dedent(program))
     log = tmp_path / "native.log"
-    with Worker("onnxruntime", threads=1, log=log) as worker:
+    with ModelClient("onnxruntime", threads=1, log=log) as worker:
         still_works(worker, good)
     assert "native words" in log.read_text()
 
 
-def test_times_come_in_blocks(worker: Worker, good: Path, good_tflite: Path) -> None:
+def test_times_come_in_blocks(worker: ModelClient, good: Path, good_tflite: Path) -> None:
     slow = write_onnx(
         good.with_name("slow.onnx"),
         [
@@ -344,19 +346,19 @@ def test_times_come_in_blocks(worker: Worker, good: Path, good_tflite: Path) -> 
 
 
 def test_a_file_that_cannot_be_timed_is_named(
-    worker: Worker, good: Path, hanging: Path, tmp_path: Path
+    worker: ModelClient, good: Path, hanging: Path, tmp_path: Path
 ) -> None:
     missing = tmp_path / "none.onnx"
     with pytest.raises(RuntimeFailure, match=r"none\.onnx: cannot be read"):
         worker.time_interleaved([good, missing], IMAGES[:1], budget_s=0.1)
     with (
-        Worker("onnxruntime", threads=1, time_limit_s=1) as impatient,
+        ModelClient("onnxruntime", threads=1, time_limit_s=1) as impatient,
         pytest.raises(RuntimeFailure, match=r"hanging\.onnx: .* while warming it up"),
     ):
         impatient.time_interleaved([good, hanging], IMAGES[:1], budget_s=0.1)
 
 
-def opened_and_run(worker: Worker, path: Path) -> str:
+def opened_and_run(worker: ModelClient, path: Path) -> str:
     try:
         shape = worker.open(path).input.shape[1:]
         answers = worker.predict(path, np.zeros((2, *shape), np.uint8))
@@ -373,7 +375,7 @@ def test_every_hostile_file_costs_one_line_and_nothing_else(
     if not paths:
         pytest.skip(f"needs {HOSTILE}, which is not part of the project")
     kind = good_tflite if runtime == "litert" else good
-    with Worker(runtime, threads=1, time_limit_s=10) as worker:
+    with ModelClient(runtime, threads=1, time_limit_s=10) as worker:
         for path in paths:
             began = time.monotonic()
             said = opened_and_run(worker, path)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.amx import machine_has_tiles
-from edgecv.system.isolation.protocol import MAGIC, GarbledFrame, pack, unpack
+from edgecv.system.isolation.protocol import MAGIC, MalformedFrame, pack, unpack
 from edgecv.system.isolation.timing import interleave, runs_a_block, warm_up
 
 IMAGES = np.zeros((5, 4, 4, 1), np.uint8)
@@ -65,7 +65,7 @@ def test_a_frame_comes_back_as_it_went() -> None:
     ],
 )
 def test_garbage_is_told_from_a_frame(data: bytes) -> None:
-    with pytest.raises(GarbledFrame):
+    with pytest.raises(MalformedFrame):
         unpack(io.BytesIO(data).read)
 
 
@@ -103,7 +103,7 @@ LIES = {
 def test_a_child_that_lies_harms_nobody(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", START + program)
     with (
-        Worker("litert", threads=1, time_limit_s=5) as worker,
+        ModelClient("litert", threads=1, time_limit_s=5) as worker,
         pytest.raises(RuntimeFailure, match=LIES[program]) as caught,
     ):
         worker.predict(Path("f"), IMAGES)
@@ -115,7 +115,7 @@ def test_facts_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     program = f"{READY}say({{'kind': 'answer', 'facts': {{'input': {tensor}}}}})"
     monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", START + program)
     with (
-        Worker("litert", threads=1) as worker,
+        ModelClient("litert", threads=1) as worker,
         pytest.raises(RuntimeFailure, match="facts of a tensor"),
     ):
         worker.open(Path("f"))
@@ -192,7 +192,7 @@ def test_artifacts_run_without_tiles() -> None:
     """The kernel says of the child whether a filter is in place."""
     if not machine_has_tiles():
         pytest.skip("this machine has no tiles to leave off")
-    with Worker("litert", threads=1) as worker:
+    with ModelClient("litert", threads=1) as worker:
         worker.start()
         status, end = Path(f"/proc/{worker.pid}/status"), time.monotonic() + 30
         while "Seccomp:\t2" not in status.read_text() and time.monotonic() < end:

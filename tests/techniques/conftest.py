@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from shrinking import Bench, small
+from shrinking import MeasurementPool, small
 
 from edgecv.techniques.channel_pruning.allocation import Candidate
 from edgecv.techniques.channel_pruning.targets import Search
@@ -15,8 +15,8 @@ def model() -> Any:
 
 
 @pytest.fixture
-def bench(model: Any) -> Bench:
-    return Bench(base=model.count_params())
+def bench(model: Any) -> MeasurementPool:
+    return MeasurementPool(base=model.count_params())
 
 
 @pytest.fixture

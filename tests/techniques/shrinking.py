@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.plugins import Tuning
-from edgecv.core.records import Split, Trial
+from edgecv.core.plugins import TechniqueContext
+from edgecv.core.records import Split, TrialExport
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of
 from edgecv.models.channels.trace import ChannelGraph, trace
@@ -32,7 +32,7 @@ CALIBRATION = split(48, 2)
 
 
 @dataclass
-class Bench:
+class MeasurementPool:
     """What a technique is given, and what it did with it. Bytes and time follow the parameters."""
 
     base: int = 0
@@ -44,9 +44,9 @@ class Bench:
     """What was remembered before a kill."""
     remembered: dict[str, str] = field(default_factory=dict)
 
-    def tuning(self) -> Tuning:
+    def context(self) -> TechniqueContext:
         self.remembered = dict(self.before)
-        return Tuning(
+        return TechniqueContext(
             fit=self._fit,
             seed=3,
             task=Classification(),
@@ -63,10 +63,10 @@ class Bench:
         assert constraint is None
         self.fits.append((model.count_params(), schedule, distillation))
 
-    def _trial(self, model: Any, runtime: str, precision: str) -> Trial:
+    def _trial(self, model: Any, runtime: str, precision: str) -> TrialExport:
         parameters = model.count_params()
         self.tried.append((parameters, runtime, precision))
-        return Trial(parameters + 1000, parameters / 10, self.base / parameters)
+        return TrialExport(parameters + 1000, parameters / 10, self.base / parameters)
 
     def _remember(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self.remembered:

@@ -12,7 +12,7 @@ from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.models.tf import load_tensorflow
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.techniques.qat import Qat, plain, quantize, set_ranges, take_pixels
 from edgecv.techniques.rewrites.plain_layers import (
     flatten,
@@ -114,7 +114,7 @@ def test_a_model_of_everything_is_trained_with_rounding_and_written_in_both_form
     for exporter, runtime in ((TFLite(precision="int8"), "litert"), (Onnx(precision="int8"), "")):
         path = tmp_path / f"int8.{exporter.format}"
         artifacts.append(exporter.export(quantized, pixels, path))
-        with Worker(runtime or "onnxruntime", threads=1) as worker:
+        with ModelClient(runtime or "onnxruntime", threads=1) as worker:
             found = worker.predict(path, pixels)
         assert np.abs(found - expected).mean() < 0.01
     assert check_same_scales(artifacts)

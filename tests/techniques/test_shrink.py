@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shrinking import CALIBRATION, OPTIONS, RANKED, SHAPE, Bench, small, split, widths_of, with_dead
+from shrinking import (
+    CALIBRATION,
+    OPTIONS,
+    RANKED,
+    SHAPE,
+    MeasurementPool,
+    small,
+    split,
+    widths_of,
+    with_dead,
+)
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Dataset
@@ -22,17 +32,19 @@ from edgecv.techniques.channel_pruning.sensitivity import MOST_CUTS, steps_of
 from edgecv.techniques.shrink import Shrink
 
 
-def test_excluded_layers_stay_whole_and_given_widths_are_exact(model: Any, bench: Bench) -> None:
+def test_excluded_layers_stay_whole_and_given_widths_are_exact(
+    model: Any, bench: MeasurementPool
+) -> None:
     shrink = Shrink(
         exclude=("conv_2",), widths={"dense_*": 5, "*_1": 9}, parameters=4000, **OPTIONS
     )
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     assert widths_of(result) == {"conv_1": 9, "conv_2": 16, "dense_1": 5}
     assert [layer.name for layer in result.layers] == [layer.name for layer in model.layers]
 
 
-def test_widths_alone_leave_the_others_whole(model: Any, bench: Bench) -> None:
-    result = Shrink(widths={"conv_2": 3}).apply(model, bench.tuning())
+def test_widths_alone_leave_the_others_whole(model: Any, bench: MeasurementPool) -> None:
+    result = Shrink(widths={"conv_2": 3}).apply(model, bench.context())
     assert widths_of(result) == {"conv_1": 16, "conv_2": 3, "dense_1": 16}
 
 
@@ -49,26 +61,26 @@ def test_widths_alone_leave_the_others_whole(model: Any, bench: Bench) -> None:
     ],
 )
 def test_a_pattern_that_does_not_fit_is_refused(
-    options: Any, message: str, model: Any, bench: Bench
+    options: Any, message: str, model: Any, bench: MeasurementPool
 ) -> None:
     shrink = Shrink(**options)
-    for step in (shrink.check_model, lambda each: shrink.apply(each, bench.tuning())):
+    for step in (shrink.check_model, lambda each: shrink.apply(each, bench.context())):
         with pytest.raises(InputError, match=message):
             step(model)
     assert (bench.fits, bench.done) == ([], [])
 
 
-def test_a_model_in_which_all_is_held_is_refused(bench: Bench) -> None:
+def test_a_model_in_which_all_is_held_is_refused(bench: MeasurementPool) -> None:
     _, keras = load_tensorflow()
     layers = keras.layers
     held = keras.Sequential(
         [layers.InputLayer(SHAPE), layers.Flatten(), layers.Dense(2), layers.Softmax()]
     )
     with pytest.raises(InputError, match="no channels of this model can be removed"):
-        Shrink().apply(held, bench.tuning())
+        Shrink().apply(held, bench.context())
 
 
-def test_a_given_width_counts_channels_where_groups_are_tied(bench: Bench) -> None:
+def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
     """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
     _, keras = load_tensorflow()
     layers = keras.layers
@@ -82,12 +94,12 @@ def test_a_given_width_counts_channels_where_groups_are_tied(bench: Bench) -> No
             layers.Softmax(),
         ]
     )
-    result = Shrink(widths={"grouped": 8}).apply(grouped, bench.tuning())
+    result = Shrink(widths={"grouped": 8}).apply(grouped, bench.context())
     assert result.get_layer("grouped").filters == 8
     assert result.get_layer("conv_1").filters == 16
 
 
-def test_one_group_can_be_all_that_is_left(bench: Bench) -> None:
+def test_one_group_can_be_all_that_is_left(bench: MeasurementPool) -> None:
     """A convolution of one group ties nothing: its widths have other names after."""
     _, keras = load_tensorflow()
     layers = keras.layers
@@ -101,7 +113,7 @@ def test_one_group_can_be_all_that_is_left(bench: Bench) -> None:
             layers.Softmax(),
         ]
     )
-    result = Shrink(widths={"conv_1": 1}).apply(grouped, bench.tuning())
+    result = Shrink(widths={"conv_1": 1}).apply(grouped, bench.context())
     assert result.get_layer("conv_1").filters == 1
     assert result.get_layer("grouped").filters == 2
     assert len(bench.fits) == 1
@@ -123,20 +135,22 @@ def test_steps_respect_floor_and_multiple(channels: int, part: float, multiple: 
 
 @pytest.mark.parametrize(("floor", "multiple"), [(0.5, 1), (0.3, 4), (0.125, 8)])
 def test_the_result_respects_floor_and_multiple(
-    floor: float, multiple: int, model: Any, bench: Bench
+    floor: float, multiple: int, model: Any, bench: MeasurementPool
 ) -> None:
     shrink = Shrink(floor=floor, multiple=multiple, parameters=1)
     with pytest.raises(InputError) as caught:
         shrink.check_model(model)
     least = int(caught.value.accepted.split()[0].replace(",", ""))
-    result = shrink.model_copy(update={"parameters": least}).apply(model, bench.tuning())
+    result = shrink.model_copy(update={"parameters": least}).apply(model, bench.context())
     for kept in widths_of(result).values():
         assert kept == multiple * ceil(16 * floor / multiple)
 
 
-def test_three_rounds_reach_the_target_by_three_trainings(model: Any, bench: Bench) -> None:
+def test_three_rounds_reach_the_target_by_three_trainings(
+    model: Any, bench: MeasurementPool
+) -> None:
     schedule = Schedule(epochs=3, minimum_steps=0)
-    result = Shrink(keep=0.3, rounds=3, training=schedule, **OPTIONS).apply(model, bench.tuning())
+    result = Shrink(keep=0.3, rounds=3, training=schedule, **OPTIONS).apply(model, bench.context())
     assert cost_of_model(result).macs <= 0.3 * cost_of_model(model).macs
     assert [each[1:] for each in bench.fits] == [(schedule, None)] * 3
     parameters = [bench.base, *(each[0] for each in bench.fits)]
@@ -145,26 +159,28 @@ def test_three_rounds_reach_the_target_by_three_trainings(model: Any, bench: Ben
     assert set(bench.remembered) == {"round-1", "round-2", "round-3"}
 
 
-def test_rounds_of_a_measured_target(model: Any, bench: Bench) -> None:
+def test_rounds_of_a_measured_target(model: Any, bench: MeasurementPool) -> None:
     shrink = Shrink(int8_bytes=int(0.4 * bench.base) + 1000, rounds=2, **OPTIONS)
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     assert result.count_params() <= 0.4 * bench.base < bench.fits[0][0]
     assert len(bench.fits) == 2
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
-def test_the_floor_is_of_the_channels_before_the_first_round(rounds: int, bench: Bench) -> None:
+def test_the_floor_is_of_the_channels_before_the_first_round(
+    rounds: int, bench: MeasurementPool
+) -> None:
     """What changes nothing is cut first: to its floor, and no further in the next round."""
     model = with_dead("left")
     keep = 0.6
     shrink = Shrink(keep=keep, floor=0.5, multiple=1, rounds=rounds)
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     assert cost_of_model(result).macs <= keep * cost_of_model(model).macs
     assert min(widths_of(result).values()) >= 8
 
 
-def test_without_fine_tuning_nothing_is_trained(model: Any, bench: Bench) -> None:
-    result = Shrink(keep=0.5, fine_tune=False, **OPTIONS).apply(model, bench.tuning())
+def test_without_fine_tuning_nothing_is_trained(model: Any, bench: MeasurementPool) -> None:
+    result = Shrink(keep=0.5, fine_tune=False, **OPTIONS).apply(model, bench.context())
     assert bench.fits == []
     assert cost_of_model(result).macs <= 0.5 * cost_of_model(model).macs
     # What is kept is what was there.
@@ -180,41 +196,45 @@ def test_what_no_training_would_ignore_is_refused(extra: Any) -> None:
         TECHNIQUES.parse({"technique": "shrink", "fine_tune": False, **extra}, "test")
 
 
-def test_distillation_is_handed_to_the_training(model: Any, bench: Bench) -> None:
+def test_distillation_is_handed_to_the_training(model: Any, bench: MeasurementPool) -> None:
     shrink = TECHNIQUES.parse({"technique": "shrink", "distil": {"temperature": 2.0}}, "test")
-    shrink.apply(model, bench.tuning())
+    shrink.apply(model, bench.context())
     ((_, _, distillation),) = bench.fits
     assert distillation.temperature == 2.0
 
 
-def test_a_resumed_run_does_not_rank_again(model: Any, bench: Bench) -> None:
+def test_a_resumed_run_does_not_rank_again(model: Any, bench: MeasurementPool) -> None:
     shrink = Shrink(int8_bytes=int(0.5 * bench.base) + 1000, rounds=2, **OPTIONS)
-    first = shrink.apply(model, bench.tuning())
+    first = shrink.apply(model, bench.context())
     assert bench.done
     assert bench.tried
-    resumed = Bench(base=bench.base, before=bench.remembered)
-    second = shrink.apply(model, resumed.tuning())
+    resumed = MeasurementPool(base=bench.base, before=bench.remembered)
+    second = shrink.apply(model, resumed.context())
     assert (resumed.done, resumed.tried) == ([], [])
     assert weights_sha256(second) == weights_sha256(first)
     assert resumed.notes == bench.notes
     assert len(resumed.fits) == 2
 
 
-def test_a_run_that_was_killed_after_a_round_does_the_rest(model: Any, bench: Bench) -> None:
+def test_a_run_that_was_killed_after_a_round_does_the_rest(
+    model: Any, bench: MeasurementPool
+) -> None:
     shrink = Shrink(keep=0.3, rounds=2, **OPTIONS)
-    whole = shrink.apply(model, bench.tuning())
+    whole = shrink.apply(model, bench.context())
     half = {"round-1": bench.remembered["round-1"]}
-    resumed = Bench(base=bench.base, before=half)
-    assert weights_sha256(shrink.apply(model, resumed.tuning())) == weights_sha256(whole)
+    resumed = MeasurementPool(base=bench.base, before=half)
+    assert weights_sha256(shrink.apply(model, resumed.context())) == weights_sha256(whole)
     assert resumed.done.count(RANKED) == 1
 
 
 @pytest.mark.parametrize("ranking", ["l2", "taylor"])
-def test_the_callers_model_is_left_alone(ranking: Any, model: Any, bench: Bench) -> None:
+def test_the_callers_model_is_left_alone(ranking: Any, model: Any, bench: MeasurementPool) -> None:
     before, config = weights_sha256(model), json.dumps(model.get_config(), default=str)
     images = CALIBRATION.images[:4].astype(np.float32)
     said = model(images).numpy()
-    result = Shrink(int8_bytes=4000, **{**OPTIONS, "ranking": ranking}).apply(model, bench.tuning())
+    result = Shrink(int8_bytes=4000, **{**OPTIONS, "ranking": ranking}).apply(
+        model, bench.context()
+    )
     result.set_weights([np.ones_like(each) for each in result.get_weights()])
     assert weights_sha256(model) == before
     assert json.dumps(model.get_config(), default=str) == config
@@ -242,7 +262,7 @@ def test_a_narrower_model_learns(tmp_path: Any) -> None:
             constraint=constraint,
         )
 
-    tuning = replace(Bench().tuning(), fit=tune)
-    result = Shrink(keep=0.2, training=quick, **OPTIONS).apply(small(norms=2), tuning)
+    context = replace(MeasurementPool().context(), fit=tune)
+    result = Shrink(keep=0.2, training=quick, **OPTIONS).apply(small(norms=2), context)
     predictions = result(data.test.images.astype(np.float32)).numpy()
     assert Classification().metric(predictions, data.test.labels) > 0.9

@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shrinking import CALIBRATION, OPTIONS, SHAPE, SIDES, Bench, Paths, small, widths_of, with_dead
+from shrinking import (
+    CALIBRATION,
+    OPTIONS,
+    SHAPE,
+    SIDES,
+    MeasurementPool,
+    Paths,
+    small,
+    widths_of,
+    with_dead,
+)
 
 from edgecv.core.errors import InputError
 from edgecv.models.channels.trace import trace
@@ -50,16 +60,16 @@ RANKINGS: tuple[Ranking, ...] = ("l1", "l2", "bn_scale", "taylor", "geometric_me
 
 @pytest.mark.parametrize("ranking", RANKINGS)
 def test_a_ranking_puts_planted_channels_first(ranking: Ranking) -> None:
-    model, bench = planted(ranking), Bench()
+    model, bench = planted(ranking), MeasurementPool()
     graph = trace(model)
-    found = scores(model, graph, ranking, bench.tuning())
+    found = scores(model, graph, ranking, bench.context())
     (width,) = (each for each in graph.widths if each.name == "conv_1")
     places = order_of(width, found) - width.units[0]
     assert sorted(places[: len(PLANTED)]) == PLANTED
     shrink = Shrink(
         ranking=ranking, widths={"conv_1": 11}, exclude=("conv_2", "dense_1"), floor=1.0
     )
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     kernel, _ = model.get_layer("conv_1").get_weights()
     kept, _ = result.get_layer("conv_1").get_weights()
     np.testing.assert_array_equal(kept, np.delete(kernel, PLANTED, axis=-1))
@@ -68,7 +78,7 @@ def test_a_ranking_puts_planted_channels_first(ranking: Ranking) -> None:
 def test_taylor_is_not_deceived_by_large_weights() -> None:
     model = planted("taylor")
     graph = trace(model)
-    found = scores(model, graph, "l2", Bench().tuning())
+    found = scores(model, graph, "l2", MeasurementPool().context())
     (width,) = (each for each in graph.widths if each.name == "conv_1")
     assert sorted(order_of(width, found)[-len(PLANTED) :] - width.units[0]) == PLANTED
 
@@ -89,13 +99,13 @@ def test_channels_of_little_weight_are_found_in_what_is_tied() -> None:
         model.get_layer(name).set_weights([kernel, np.zeros(8)])
     graph = trace(model)
     (width,) = graph.widths
-    order = order_of(width, scores(model, graph, "l2", Bench().tuning()))
+    order = order_of(width, scores(model, graph, "l2", MeasurementPool().context()))
     assert [list(width.units).index(each) for each in order[:2]] == [5, 2]
 
 
-def test_a_scale_that_is_not_there_cannot_be_gone_by(model: Any, bench: Bench) -> None:
+def test_a_scale_that_is_not_there_cannot_be_gone_by(model: Any, bench: MeasurementPool) -> None:
     shrink = Shrink(**{**OPTIONS, "ranking": "bn_scale"})
-    for step in (shrink.check_model, lambda each: shrink.apply(each, bench.tuning())):
+    for step in (shrink.check_model, lambda each: shrink.apply(each, bench.context())):
         with pytest.raises(InputError, match="after conv_1, conv_2, dense_1; accepted: l1, l2"):
             step(model)
     with pytest.raises(InputError, match="after dense_1;"):
@@ -103,22 +113,22 @@ def test_a_scale_that_is_not_there_cannot_be_gone_by(model: Any, bench: Bench) -
     assert bench.fits == []
 
 
-def test_a_layer_without_a_scale_can_be_excluded(bench: Bench) -> None:
+def test_a_layer_without_a_scale_can_be_excluded(bench: MeasurementPool) -> None:
     shrink = Shrink(**{**OPTIONS, "ranking": "bn_scale"}, exclude=("dense_1",))
     model = small(norms=2)
     shrink.check_model(model)
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     assert widths_of(result)["dense_1"] == 16
     assert widths_of(result)["conv_1"] < 16
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_width_whose_cut_changes_nothing_is_cut_first(
-    side: str, bench: Bench, paths: Paths
+    side: str, bench: MeasurementPool, paths: Paths
 ) -> None:
     model = with_dead(side)
     shrink = Shrink(keep=0.8, floor=0.25, multiple=2, ranking="l2")
-    result = shrink.apply(model, bench.tuning())
+    result = shrink.apply(model, bench.context())
     ((path, _),) = paths
     cuts = [each.kept[side] for each in path].index(4)
     assert cuts >= 5
@@ -151,5 +161,5 @@ def test_a_normalization_is_folded_into_the_weights_that_are_ranked() -> None:
     norm.gamma.assign(1.0 / np.arange(1, 9) ** 2)  # The largest weights are made the smallest.
     graph = trace(model)
     (width,) = graph.widths
-    found = scores(model, graph, "l1", Bench().tuning())[width.units]
+    found = scores(model, graph, "l1", MeasurementPool().context())[width.units]
     assert (np.diff(found) < 0).all()

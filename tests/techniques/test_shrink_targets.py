@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from shrinking import OPTIONS, Bench, Paths, cost_with, widths_of
+from shrinking import OPTIONS, MeasurementPool, Paths, cost_with, widths_of
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Trial
+from edgecv.core.records import TrialExport
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.channels.trace import trace
 from edgecv.techniques.channel_pruning.allocation import Candidate
@@ -39,27 +39,27 @@ def check_widest(model: Any, result: Any, holds: Callable[[Any], bool]) -> None:
 
 @pytest.mark.parametrize("options", [{"keep": 0.5}, {"keep": 0.3}, {}], ids=str)
 def test_a_fraction_of_the_work_is_kept(
-    options: Any, model: Any, bench: Bench, paths: Paths
+    options: Any, model: Any, bench: MeasurementPool, paths: Paths
 ) -> None:
     wanted = options.get("keep", 0.5) * cost_of_model(model).macs
-    result = Shrink(**OPTIONS, **options).apply(model, bench.tuning())
+    result = Shrink(**OPTIONS, **options).apply(model, bench.context())
     assert cost_of_model(result).macs <= wanted
     check_first(paths, result, lambda each: each.macs <= wanted)
     check_widest(model, result, lambda each: each.macs <= wanted)
     assert bench.tried == []
 
 
-def test_no_more_work_than_this(model: Any, bench: Bench, paths: Paths) -> None:
+def test_no_more_work_than_this(model: Any, bench: MeasurementPool, paths: Paths) -> None:
     wanted = int(0.4 * cost_of_model(model).macs)
-    result = Shrink(macs=wanted, **OPTIONS).apply(model, bench.tuning())
+    result = Shrink(macs=wanted, **OPTIONS).apply(model, bench.context())
     assert cost_of_model(result).macs <= wanted
     check_first(paths, result, lambda each: each.macs <= wanted)
     check_widest(model, result, lambda each: each.macs <= wanted)
 
 
-def test_no_more_parameters_than_this(model: Any, bench: Bench, paths: Paths) -> None:
+def test_no_more_parameters_than_this(model: Any, bench: MeasurementPool, paths: Paths) -> None:
     wanted = int(0.4 * model.count_params())
-    result = Shrink(parameters=wanted, **OPTIONS).apply(model, bench.tuning())
+    result = Shrink(parameters=wanted, **OPTIONS).apply(model, bench.context())
     assert result.count_params() <= wanted
     check_first(paths, result, lambda each: each.parameters <= wanted)
     check_widest(model, result, lambda each: each.parameters <= wanted)
@@ -67,10 +67,10 @@ def test_no_more_parameters_than_this(model: Any, bench: Bench, paths: Paths) ->
 
 @pytest.mark.parametrize(("keep", "part"), [(0.7, 0.35), (0.3, 0.8), (0.4, 0.4)])
 def test_two_targets_together(
-    keep: float, part: float, model: Any, bench: Bench, paths: Paths
+    keep: float, part: float, model: Any, bench: MeasurementPool, paths: Paths
 ) -> None:
     macs, parameters = keep * cost_of_model(model).macs, int(part * model.count_params())
-    result = Shrink(keep=keep, parameters=parameters, **OPTIONS).apply(model, bench.tuning())
+    result = Shrink(keep=keep, parameters=parameters, **OPTIONS).apply(model, bench.context())
     assert cost_of_model(result).macs <= macs
     assert result.count_params() <= parameters
     check_first(
@@ -85,7 +85,7 @@ MEASURED = {"int8_bytes": 0.45, "latency_us": 0.3, "speedup": 0.6}
 
 @pytest.mark.parametrize("target", MEASURED)
 def test_what_is_measured_is_met_by_the_first_candidate(
-    target: str, model: Any, bench: Bench, paths: Paths
+    target: str, model: Any, bench: MeasurementPool, paths: Paths
 ) -> None:
     wanted = MEASURED[target] * bench.base
     value = {
@@ -94,7 +94,7 @@ def test_what_is_measured_is_met_by_the_first_candidate(
         "speedup": bench.base / wanted,
     }[target]
     options = Shrink(**{target: value}, **OPTIONS, runtime="onnxruntime")
-    result = options.apply(model, bench.tuning())
+    result = options.apply(model, bench.context())
     assert result.count_params() <= wanted
     check_first(paths, result, lambda each: each.parameters <= wanted)
     assert {each[1:] for each in bench.tried} == {("onnxruntime", "int8")}
@@ -103,29 +103,31 @@ def test_what_is_measured_is_met_by_the_first_candidate(
 
 
 def test_bytes_are_of_int8_and_latency_is_of_the_precision_asked_for(
-    model: Any, bench: Bench
+    model: Any, bench: MeasurementPool
 ) -> None:
     latency = Shrink(latency_us=0.05 * bench.base, precision="float32", **OPTIONS)
-    latency.apply(model, bench.tuning())
+    latency.apply(model, bench.context())
     assert {each[1:] for each in bench.tried} == {("litert", "float32")}
     bench.tried.clear()
     size = Shrink(int8_bytes=int(0.5 * bench.base) + 1000, precision="float32", **OPTIONS)
-    size.apply(model, bench.tuning())
+    size.apply(model, bench.context())
     assert {each[1:] for each in bench.tried} == {("litert", "int8")}
 
 
-def test_two_measured_targets_together(model: Any, bench: Bench, paths: Paths) -> None:
+def test_two_measured_targets_together(model: Any, bench: MeasurementPool, paths: Paths) -> None:
     options = {"latency_us": 0.06 * bench.base, "speedup": 2.5}
-    result = Shrink(**options, **OPTIONS).apply(model, bench.tuning())
+    result = Shrink(**options, **OPTIONS).apply(model, bench.context())
     wanted = min(0.6, 1 / 2.5) * bench.base
     check_first(paths, result, lambda each: each.parameters <= wanted)
 
 
-def test_a_measured_and_a_counted_target_together(model: Any, bench: Bench, paths: Paths) -> None:
+def test_a_measured_and_a_counted_target_together(
+    model: Any, bench: MeasurementPool, paths: Paths
+) -> None:
     for keep, part in ((0.8, 0.4), (0.3, 0.9)):
         macs, wanted = keep * cost_of_model(model).macs, part * bench.base
         options = Shrink(keep=keep, int8_bytes=int(wanted) + 1000, **OPTIONS)
-        result = options.apply(model, bench.tuning())
+        result = options.apply(model, bench.context())
         check_first(
             [paths.pop()],
             result,
@@ -139,16 +141,16 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
     path = [Candidate({"conv": size}, size, size, 0.0) for size in range(length, 0, -1)]
     tried: list[int] = []
 
-    def trial(size: int, runtime: str, precision: str) -> Trial:
+    def trial(size: int, runtime: str, precision: str) -> TrialExport:
         tried.append(size)
-        return Trial(size, float(size), 100 / size)
+        return TrialExport(size, float(size), 100 / size)
 
-    tuning = replace(Bench().tuning(), trial=trial)
+    context = replace(MeasurementPool().context(), trial=trial)
     for place, wanted in enumerate(path):
         size = wanted.kept["conv"]
         asked = {"int8_bytes": size, "latency_us": float(size), "speedup": 100 / size}[option]
         targets = replace(NOTHING_ASKED, **{option: asked})
-        search = Search(targets, {}, lambda kept: kept["conv"], tuning)
+        search = Search(targets, {}, lambda kept: kept["conv"], context)
         tried.clear()
         assert search.first_that_holds(path) == place
         assert len(tried) <= 2 + (length - 1).bit_length()
@@ -157,7 +159,7 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
         targets = replace(NOTHING_ASKED, **{option: too_much})
         ladder = {"conv": tuple(range(length, 0, -1))}
         tried.clear()
-        Search(targets, ladder, lambda kept: kept["conv"], tuning).wanted()
+        Search(targets, ladder, lambda kept: kept["conv"], context).wanted()
     assert tried == [1]
 
 
@@ -178,10 +180,10 @@ NOTHING_ASKED = Targets(None, None, None, None, None, "litert", "int8")
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
 def test_a_target_out_of_reach_is_refused_before_training(
-    options: Any, message: str, model: Any, bench: Bench
+    options: Any, message: str, model: Any, bench: MeasurementPool
 ) -> None:
     with pytest.raises(InputError, match=message):
-        Shrink(**OPTIONS, **options).apply(model, bench.tuning())
+        Shrink(**OPTIONS, **options).apply(model, bench.context())
     assert bench.fits == []
     if not {"int8_bytes", "latency_us", "speedup"} & options.keys():
         with pytest.raises(InputError, match=message):
@@ -189,20 +191,20 @@ def test_a_target_out_of_reach_is_refused_before_training(
         assert bench.done == []
 
 
-def test_what_is_said_to_be_in_reach_is_in_reach(model: Any, bench: Bench) -> None:
+def test_what_is_said_to_be_in_reach_is_in_reach(model: Any, bench: MeasurementPool) -> None:
     for option in ("macs", "parameters"):
         with pytest.raises(InputError) as caught:
             Shrink(**OPTIONS, **{option: 10}).check_model(model)
         least = int(caught.value.accepted.split()[0].replace(",", ""))
-        Shrink(**OPTIONS, **{option: least}).apply(model, bench.tuning())
+        Shrink(**OPTIONS, **{option: least}).apply(model, bench.context())
         with pytest.raises(InputError):
             Shrink(**OPTIONS, **{option: least - 1}).check_model(model)
 
 
 def test_candidates_only_get_smaller_and_say_what_they_cost(
-    model: Any, bench: Bench, paths: Paths
+    model: Any, bench: MeasurementPool, paths: Paths
 ) -> None:
-    Shrink(keep=0.5, parameters=5000, **OPTIONS).apply(model, bench.tuning())
+    Shrink(keep=0.5, parameters=5000, **OPTIONS).apply(model, bench.context())
     ((path, _),) = paths
     graph = trace(model)
     assert path[0].kept == {"conv_1": 16, "conv_2": 16, "dense_1": 16}

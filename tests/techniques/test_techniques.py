@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import Technique, Tuning
+from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Artifact, Dataset, Event, Layer, Split
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
@@ -42,7 +42,9 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(160, 1), split(30, 2), split(40, 3), split(40, 4))
 
 
-def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda event: None) -> Tuning:
+def tuning_with(
+    checkpoint: Path, on_event: Callable[[Event], None] = lambda event: None
+) -> TechniqueContext:
     def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
         fit(
             tuned,
@@ -56,7 +58,7 @@ def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda eve
         )
         checkpoint.unlink()
 
-    return Tuning(
+    return TechniqueContext(
         fit=tune,
         seed=3,
         task=Classification(),
@@ -69,7 +71,7 @@ def tuning_with(checkpoint: Path, on_event: Callable[[Event], None] = lambda eve
 
 
 @pytest.fixture
-def tuning(tmp_path: Path) -> Tuning:
+def context(tmp_path: Path) -> TechniqueContext:
     return tuning_with(tmp_path / "epoch.npz")
 
 
@@ -123,12 +125,12 @@ QUICK_CHAINS = ("prune-2:4", "cluster", "pcqat")
     [pytest.param(name, marks=() if name in QUICK_CHAINS else pytest.mark.slow) for name in CHAINS],
 )
 def test_every_combination_keeps_its_promises_in_the_exported_files(
-    name: str, model: Any, tuning: Tuning, tmp_path: Path
+    name: str, model: Any, context: TechniqueContext, tmp_path: Path
 ) -> None:
     before = weights_sha256(model)
     result = model
     for technique in CHAINS[name]:
-        result = technique.apply(result, tuning)
+        result = technique.apply(result, context)
     assert weights_sha256(model) == before, "the caller's model was changed"
     artifacts = []
     for file_format, cls in EXPORTERS.classes.items():
@@ -166,14 +168,14 @@ def rounded(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_one_trained_model_is_the_same_network_in_both_formats(
     rounded: Any, tmp_path: Path
 ) -> None:
-    from edgecv.system.isolation import Worker
+    from edgecv.system.isolation import ModelClient
 
     answers, artifacts = [], []
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         path = tmp_path / f"a.{file_format}"
         exporter = EXPORTERS.classes[file_format](precision="int8")
         artifacts.append(exporter.export(rounded, DATA.calibration.images, path))
-        with Worker(runtime, 1) as worker:
+        with ModelClient(runtime, 1) as worker:
             answers.append(worker.predict(path, DATA.test.images))
     assert check_same_scales(artifacts)
     keras = rounded(DATA.test.images.astype(np.float32)).numpy()
@@ -190,17 +192,17 @@ def test_a_model_with_quantizers_reads_back(rounded: Any, tmp_path: Path) -> Non
     assert weights_sha256(load(path)) == weights_sha256(rounded)
 
 
-def test_pruning_reaches_its_target_exactly(model: Any, tuning: Tuning) -> None:
+def test_pruning_reaches_its_target_exactly(model: Any, context: TechniqueContext) -> None:
     options = Prune(sparsity=0.75, layers={"dense_*": 0.9}, exclude=("logits",), training=QUICK)
-    kernels = kernels_of(options.apply(model, tuning))
+    kernels = kernels_of(options.apply(model, context))
     for name, target in (("conv_1", 0.75), ("conv_one_by_one", 0.75), ("dense_1", 0.9)):
         assert sparsity(kernels[name]) == pytest.approx(target, abs=0.005)
     assert sparsity(kernels["logits"]) == 0
 
 
-def test_clusters_are_counted_layer_by_layer(model: Any, tuning: Tuning) -> None:
+def test_clusters_are_counted_layer_by_layer(model: Any, context: TechniqueContext) -> None:
     options = Cluster(clusters=16, layers={"dense_*": 5}, exclude=("logits",), training=QUICK)
-    kernels = kernels_of(options.apply(model, tuning))
+    kernels = kernels_of(options.apply(model, context))
     counts = {name: len(np.unique(kernel.numpy())) for name, kernel in kernels.items()}
     assert (counts["conv_1"], counts["dense_1"]) == (16, 5)
     assert counts["logits"] == kernels["logits"].numpy().size
@@ -288,20 +290,20 @@ def test_two_of_each_four_stay(kernel: Any) -> None:
     ],
 )
 def test_a_pattern_that_matches_nothing_is_refused_before_training(
-    options: Technique, message: str, model: Any, tuning: Tuning
+    options: Technique, message: str, model: Any, context: TechniqueContext
 ) -> None:
-    for step in (options.check_model, lambda each: options.apply(each, tuning)):
+    for step in (options.check_model, lambda each: options.apply(each, context)):
         with pytest.raises(InputError) as caught:
             step(model)
         assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["prune", "cluster"])
-def test_a_model_without_kernels_is_refused(name: str, tuning: Tuning) -> None:
+def test_a_model_without_kernels_is_refused(name: str, context: TechniqueContext) -> None:
     _, keras = load_tensorflow()
     empty = keras.Sequential([keras.layers.InputLayer((2, 2, 1)), keras.layers.Flatten()])
     with pytest.raises(InputError, match="no layer with a kernel"):
-        TECHNIQUES.classes[name]().apply(empty, tuning)
+        TECHNIQUES.classes[name]().apply(empty, context)
 
 
 @pytest.mark.parametrize("name", TECHNIQUES.classes)

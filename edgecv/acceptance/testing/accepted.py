@@ -11,12 +11,12 @@ from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry,
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.text import changed_words, nothing_words
 from edgecv.acceptance.text import changes_sentence
-from edgecv.analysis.validate import Measured
+from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
 from edgecv.core.records import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.system.environment import machine
 
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -44,7 +44,7 @@ def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
     said: list[str] = []
 
     def change(old: Lock | None) -> Lock | None:
-        gates = Gates() if old is None else old.gates
+        gates = Limits() if old is None else old.gates
         new, judgement = proposal(entry, old, gates, path, *_as_in(pair, old))
         if judgement.update == "refused":
             raise AssertionError(_explained(pair, judgement, old, path))
@@ -81,11 +81,11 @@ def _entry(pair: MeasuredPair) -> str:
     return f"{artifact} beside {baseline} on {data}"
 
 
-def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, Measured]:
+def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArrays]:
     """Return what was measured as the lock would have it: its name of the file, its gates."""
     path = pair.comparison.artifact.path
     name = NOT_IN_A_NAME.sub("_", pair.artifact.name).lstrip(".-") or "artifact"
-    gates = Gates()
+    gates = Limits()
     if lock is not None:
         name, gates = next(iter(lock.artifacts)), lock.gates
     artifact = replace(pair.comparison.artifact, path=name)

@@ -9,12 +9,12 @@ from edgecv.acceptance.testing.text import limit_words
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.system.environment import machine
 
 
-class Compared(MeasuredPair):
+class ComparedPair(MeasuredPair):
     """One artifact, compared with its baseline image by image.
 
     An assertion that does not hold, or that so few images cannot tell, raises AssertionError with
@@ -75,7 +75,7 @@ class Compared(MeasuredPair):
         judge_accepted(self, name)
 
     def _hold(self, assertion: str, **limits: Any) -> None:
-        gates = parse_options(Gates, limits, assertion)
+        gates = parse_options(Limits, limits, assertion)
         check_limits(self.measured.data, gates, self.data)
         classes = self.report.data.classes
         for gate in judge_limits(self.comparison, gates, classes=classes, machine=machine()):

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.acceptance.testing.assertions import Compared
-from edgecv.acceptance.testing.session import Setting, StrPath
+from edgecv.acceptance.testing.assertions import ComparedPair
+from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
-from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.analysis.validate import ValidationArrays, validate_paths
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.input_spec import reading_of
+from edgecv.core.input_spec import input_spec_of
 from edgecv.core.records import Report, Split
 
 
-class Compare:
+class EdgecvCompare:
     """What the fixture ``edgecv_compare`` is."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: CompareSession) -> None:
         self._setting = setting
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class Compare:
         skip_bad_images: bool = False,
         trust_model: bool = False,
         custom_objects: Sequence[str] = (),
-    ) -> Compared:
+    ) -> ComparedPair:
         """Compare a file with its baseline on the test images of a data set.
 
         Relative paths begin at pytest's rootdir. ``data`` is as for ``edgecv validate --data``, and
@@ -52,25 +52,25 @@ class Compare:
         path = self._file(artifact, "artifact")
         original = self._setting.path(baseline, "baseline")
         source = self._setting.data(data)
-        measured: list[Measured] = []
+        measured: list[ValidationArrays] = []
         report = validate_paths(
             [path],
             data=source,
             baseline=original,
             threads=1 if threads is None else threads,
             labels=None if labels is None else self._setting.path(labels, "labels"),
-            reading=reading_of(preprocess, layout, input_size),
+            input_spec=input_spec_of(preprocess, layout, input_size),
             skip_bad_images=skip_bad_images,
             trust_model=trust_model,
             custom_objects=tuple(custom_objects),
             timed=timed,
             diagnosed=False,
-            recall=self._setting.recall,
+            prediction_cache=self._setting.prediction_cache,
             on_measured=measured.append,
         )
         _check_measured(report, path)
         shown = self._setting.shown(path)
-        return Compared(
+        return ComparedPair(
             setting=self._setting,
             artifact=path,
             baseline=original,
@@ -98,7 +98,7 @@ def _check_measured(report: Report, path: Path) -> None:
             raise RuntimeFailure(str(path), gate.reason)
 
 
-def _of_the_test_split(measured: Measured, path: str, shown: str) -> Measured:
+def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> ValidationArrays:
     """Return what was measured without the images that it was not measured on: they are many."""
     data = measured.data
     nothing = Split(data.test.images[:0], data.test.labels[:0], "")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.acceptance.testing.session import Setting
-from edgecv.analysis.validate import Measured
+from edgecv.acceptance.testing.session import CompareSession
+from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.records import Comparison, Report
 
 
@@ -15,13 +15,13 @@ class MeasuredPair:
     ``report`` and ``measured`` call the artifact as ``Setting.shown`` does.
     """
 
-    setting: Setting
+    setting: CompareSession
     artifact: Path
     baseline: Path
     data: str
     """As the team names it: a data set, or a path from the root on."""
     report: Report
-    measured: Measured
+    measured: ValidationArrays
 
     @property
     def comparison(self) -> Comparison:

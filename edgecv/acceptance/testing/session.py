@@ -8,18 +8,18 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.text import nearest
 from edgecv.datasets.resolve import accepted_data, named_data
-from edgecv.pipeline.prediction_cache import Recall
+from edgecv.pipeline.prediction_cache import PredictionCache
 
 StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Setting:
+class CompareSession:
     """One process of a test run."""
 
     root: Path
     """Where relative paths begin, and what paths are shown from."""
-    recall: Recall
+    prediction_cache: PredictionCache
     """Shared by all processes of the run."""
     is_update: bool
     """Whether what is measured is to be accepted."""
@@ -53,7 +53,8 @@ class Setting:
     def shown(self, path: Path) -> str:
         """Return a path as the team knows it: from the root on, where it lies there.
 
-        >>> Setting(Path("/team"), Recall(), False, Path).shown(Path("/team/models/int8.tflite"))
+        >>> session = CompareSession(Path("/team"), PredictionCache(), False, Path)
+        >>> session.shown(Path("/team/models/int8.tflite"))
         'models/int8.tflite'
         """
         return path.relative_to(self.root).as_posix() if self.holds(path) else str(path)

@@ -20,7 +20,7 @@ from edgecv.core.records import Event, Images, Shape
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.runtime import LiteRT
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 FORMATS = ("tflite", "onnx")
 MOST_IMAGES = 16
@@ -34,7 +34,7 @@ OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
-class Patient:
+class DoctorRequest:
     """A file, and what it should have been."""
 
     path: Path
@@ -47,7 +47,7 @@ class Patient:
 
 
 def diagnose(
-    patient: Patient, on_event: OnEvent = lambda event: None, log: Path | None = None
+    patient: DoctorRequest, on_event: OnEvent = lambda event: None, log: Path | None = None
 ) -> Diagnosis:
     """Say why a file is slow and why it is wrong.
 
@@ -58,7 +58,7 @@ def diagnose(
     findings = structural_findings(contents, patient.path.name)
     options = {"kernels": patient.kernels} if runtime.format == "tflite" else {}
     layers: tuple[LayerError, ...] = ()
-    with Worker(runtime.name, 1, log=log, options=options) as worker:
+    with ModelClient(runtime.name, 1, log=log, options=options) as worker:
         on_event(Event("doctor", f"running {patient.path}"))
         shape = _shape(worker, patient.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
@@ -77,7 +77,7 @@ def diagnose(
     return Diagnosis(str(patient.path), worst_first(findings), layers, parity)
 
 
-def _checked(patient: Patient) -> Path:
+def _checked(patient: DoctorRequest) -> Path:
     if runtime_of_file(patient.path).format not in FORMATS:
         raise InputError(
             str(patient.path), "is not a file for a device", accepted="a file in .tflite, .onnx"
@@ -98,13 +98,17 @@ def _checked(patient: Patient) -> Path:
     return patient.path
 
 
-def _shape(worker: Worker, path: Path) -> Shape:
+def _shape(worker: ModelClient, path: Path) -> Shape:
     height, width, channels = worker.open(path).input.shape[1:]
     return height, width, channels
 
 
 def _running(
-    patient: Patient, worker: Worker, contents: Contents, pixels: Images, log: Path | None
+    patient: DoctorRequest,
+    worker: ModelClient,
+    contents: Contents,
+    pixels: Images,
+    log: Path | None,
 ) -> Iterator[Finding]:
     operators = worker.executed(patient.path, pixels)
     if contents.format == "onnx":
@@ -113,7 +117,7 @@ def _running(
     slower = ""
     if not any(each.is_delegated for each in operators) and patient.kernels != "xnnpack":
         own_s = worker.warm_up(patient.path, pixels)
-        with Worker(worker.runtime, 1, log=log) as usual:
+        with ModelClient(worker.runtime, 1, log=log) as usual:
             usual_s = usual.warm_up(patient.path, pixels)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
     yield from delegate_findings(operators, contents, patient.kernels, slower)
@@ -136,7 +140,7 @@ def _most(contents: Contents) -> int:
 
 
 def _layers(
-    patient: Patient, baseline: Path, worker: Worker, images: Images, on_event: OnEvent
+    patient: DoctorRequest, baseline: Path, worker: ModelClient, images: Images, on_event: OnEvent
 ) -> tuple[LayerError, ...]:
     on_event(Event("doctor", f"{len(images)} images through every layer, beside {baseline}"))
     own = worker.activations(patient.path, images)
@@ -147,7 +151,7 @@ def _layers(
         if runtime_of_file(baseline).format != file_format:
             twin, names = _twin(baseline, file_format, Path(folder))
         # A child of its own: the file may have harmed the one that it ran in.
-        with Worker(runtime_of_file(twin).name, 1) as other:
+        with ModelClient(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
     return layer_errors(own, true, names, str(patient.path))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.doctor.structure import layer_of
-from edgecv.core.records import Executed
+from edgecv.core.records import ExecutedOperator
 from edgecv.formats.contents import Contents
 
 FLOAT_KERNELS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
@@ -23,7 +23,7 @@ DOTS = ("avx_vnni", "avx512_vnni", "asimddp", "i8mm")
 
 
 def delegate_findings(
-    operators: Sequence[Executed], contents: Contents, kernels: str, slower: str
+    operators: Sequence[ExecutedOperator], contents: Contents, kernels: str, slower: str
 ) -> Iterator[Finding]:
     """Say how many operators XNNPACK took. ``slower``: what its absence costs, as measured."""
     taken = sum(each.is_delegated for each in operators)
@@ -59,7 +59,9 @@ def delegate_findings(
     )
 
 
-def profile_findings(operators: Sequence[Executed], contents: Contents) -> Iterator[Finding]:
+def profile_findings(
+    operators: Sequence[ExecutedOperator], contents: Contents
+) -> Iterator[Finding]:
     """Say which operators ONNX Runtime spends its time in, and which it left in float."""
     is_integer = {each.name for each in contents.operators if each.arithmetic == "quantized"}
     left = [each for each in operators if each.type in FLOAT_KERNELS and _name(each) in is_integer]
@@ -109,7 +111,7 @@ def _types(contents: Contents) -> str:
     return ", ".join(sorted(kinds)) or "no weights"
 
 
-def _name(operator: Executed) -> str:
+def _name(operator: ExecutedOperator) -> str:
     return f"{operator.name}:0"
 
 

@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from edgecv.analysis.bench import Settings, bench_files
-from edgecv.analysis.doctor.diagnose import Patient
+from edgecv.analysis.bench import BenchOptions, bench_files
+from edgecv.analysis.doctor.diagnose import DoctorRequest
 from edgecv.analysis.doctor.records import Diagnosis, Finding, Fix
 from edgecv.analysis.validate import validate_paths
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.records import Event
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, write_bytes
@@ -25,12 +25,12 @@ QUANTIZE = {
     "coarse-layer": {"tflite": "int16x8", "onnx": "none"},
 }
 """By finding and format, what ``--quantize`` has to be."""
-TIMING = Settings(budget=3.0)
+TIMING = BenchOptions(budget=3.0)
 OnEvent = Callable[[Event], None]
 
 
 def fix(
-    patient: Patient,
+    patient: DoctorRequest,
     diagnosis: Diagnosis,
     target: Path,
     on_event: OnEvent = lambda event: None,
@@ -77,7 +77,7 @@ def fix(
     )
 
 
-def _curable(diagnosis: Diagnosis, patient: Patient) -> Finding:
+def _curable(diagnosis: Diagnosis, patient: DoctorRequest) -> Finding:
     file_format = runtime_of_file(patient.path).format
     for finding in diagnosis.findings:
         if finding.severity != "note" and file_format in QUANTIZE.get(finding.name, {}):
@@ -87,13 +87,13 @@ def _curable(diagnosis: Diagnosis, patient: Patient) -> Finding:
     )
 
 
-def _recipe(patient: Patient, finding: Finding) -> Recipe:
+def _recipe(patient: DoctorRequest, finding: Finding) -> Recipe:
     if patient.baseline is None or runtime_of_file(patient.baseline).format != "keras":
         raise InputError(
             "--fix", "needs the model that the file was made of", remedy="give it as --baseline"
         )
     file_format = runtime_of_file(patient.path).format
-    return Flags(
+    return CompressOptions(
         model=str(patient.baseline),
         data=patient.data,
         quantize=QUANTIZE[finding.name][file_format],

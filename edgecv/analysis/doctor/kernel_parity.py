@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from edgecv.analysis.doctor.records import Cell, Finding, Parity
+from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Event, Images, Predictions
 from edgecv.evaluation.agreement import agreement, max_probability_difference
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 200
 FIRST_IMAGES = 2
@@ -44,29 +44,29 @@ def compare_kernels(
     images: Images,
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
-) -> Parity:
+) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 
     Kernels that cannot run a file are a cell with the reason. At most ``MOST_IMAGES`` are run.
     """
-    cells: list[Cell] = []
+    cells: list[KernelCell] = []
     answers: list[Predictions | None] = []
     for path in paths:
         runtime = runtime_of_file(path)
         for name, options in VARIANTS[runtime.format]:
             on_event(Event("parity", f"{path} under {name}"))
             try:
-                with Worker(
+                with ModelClient(
                     runtime.name, 1, time_limit_s=LONGEST_SILENCE_S, log=log, options=options
                 ) as worker:
                     found = _predict(worker, path, images[:MOST_IMAGES])
             except RuntimeFailure as failure:
-                cells.append(Cell(str(path), name, 0, failure.reason))
+                cells.append(KernelCell(str(path), name, 0, failure.reason))
                 answers.append(None)
                 continue
-            cells.append(Cell(str(path), name, len(found)))
+            cells.append(KernelCell(str(path), name, len(found)))
             answers.append(found)
-    return Parity(
+    return KernelParity(
         tuple(cells),
         tuple(tuple(_compared(one, other, agreement) for other in answers) for one in answers),
         tuple(
@@ -76,7 +76,7 @@ def compare_kernels(
     )
 
 
-def parity_findings(parity: Parity) -> Iterator[Finding]:
+def parity_findings(parity: KernelParity) -> Iterator[Finding]:
     """Say which kernels fail, and which answer otherwise than those that a file usually gets.
 
     Another file of the same model may answer otherwise: it was rounded otherwise.
@@ -110,7 +110,7 @@ def parity_findings(parity: Parity) -> Iterator[Finding]:
             )
 
 
-def _predict(worker: Worker, path: Path, images: Images) -> Predictions:
+def _predict(worker: ModelClient, path: Path, images: Images) -> Predictions:
     """Run as many images as the time allows, and a few at least."""
     worker.open(path)
     began = time.monotonic()

@@ -41,7 +41,7 @@ class LayerError:
 
 
 @dataclass(frozen=True)
-class Cell:
+class KernelCell:
     """One file under some kernels."""
 
     path: str
@@ -52,13 +52,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Parity:
+class KernelParity:
     """Files of one model under several kernels, each held against each.
 
     Both matrices: (cells, cells), None where one of the two gave no answers.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[KernelCell, ...]
     agreement: tuple[tuple[float | None, ...], ...]
     """Fraction of the images with the same top-1."""
     largest_difference: tuple[tuple[float | None, ...], ...]
@@ -72,7 +72,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     layers: tuple[LayerError, ...] = ()
     """In the file's order; empty without a baseline and data."""
-    parity: Parity | None = None
+    parity: KernelParity | None = None
     """None without data."""
     schema_version: int = field(default=1)
 

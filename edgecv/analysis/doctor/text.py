@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from edgecv.analysis.doctor.records import Diagnosis, Fix, Parity
+from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity
 from edgecv.reports.verdict import percent
 
 WORST_LAYERS = 8
@@ -51,7 +51,7 @@ def fix_text(fix: Fix) -> str:
     )
 
 
-def _matrix(parity: Parity) -> list[str]:
+def _matrix(parity: KernelParity) -> list[str]:
     """Return a line a cell: the images with another top-1, and the largest difference."""
     lines = ["  kernels: images with another top-1, and the largest difference of an output"]
     for number, cell in enumerate(parity.cells):

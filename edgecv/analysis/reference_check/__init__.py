@@ -1,5 +1,5 @@
 """What a single file hides: its weights, ranges and claims held against a float32 twin."""
 
-from edgecv.analysis.reference_check.check import Diagnosed, diagnose, unproven
+from edgecv.analysis.reference_check.check import ReferenceCheck, diagnose, unproven
 
-__all__ = ["Diagnosed", "diagnose", "unproven"]
+__all__ = ["ReferenceCheck", "diagnose", "unproven"]

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.analysis.reference_check.kernel_pairs import Pair
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 from edgecv.core.quantization import Floats
 
 MOST_CHANNELS = 4
@@ -40,7 +40,7 @@ class Cause:
     is_folded: bool = False
 
 
-def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
+def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     """Return why a pair differs, None where it does not."""
     if not pair.off.any() and not pair.bias_off.any():
         return None
@@ -67,7 +67,7 @@ def cause_of(pair: Pair, classes: Sequence[str]) -> Cause | None:
     return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
 
 
-def _is_folded_otherwise(pair: Pair) -> bool:
+def _is_folded_otherwise(pair: KernelPair) -> bool:
     """Tell whether most outputs are multiplied by numbers of their own, as by a normalization.
 
     By the median of each output's larger weights: a few damaged ones do not move it.
@@ -89,7 +89,7 @@ def _fits(own: Floats, true: Floats, room: Floats) -> bool:
     return bool(np.mean(~(np.abs(own - true) <= room)) <= EXPLAINED)
 
 
-def _swapped_colours(pair: Pair, classes: Sequence[str]) -> str | None:
+def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     channels = pair.own.shape[1]
     if pair.number or not 1 < channels <= MOST_CHANNELS:
         return None
@@ -101,7 +101,7 @@ def _swapped_colours(pair: Pair, classes: Sequence[str]) -> str | None:
     return None
 
 
-def _swapped_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
+def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
     from scipy.optimize import linear_sum_assignment
 
     outputs = len(pair.own)
@@ -117,7 +117,7 @@ def _swapped_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
     return f"{_outputs(pair, moved, classes)} are swapped"
 
 
-def _gains(pair: Pair, classes: Sequence[str]) -> str | None:
+def _gains(pair: KernelPair, classes: Sequence[str]) -> str | None:
     outputs = len(pair.own)
     own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
     gains = (own * true).sum(axis=1) / np.maximum((true * true).sum(axis=1), SMALLEST)
@@ -140,7 +140,7 @@ def _gains(pair: Pair, classes: Sequence[str]) -> str | None:
     return f"the scales of {_outputs(pair, wrong, classes)} are {each} times {RIGHT}"
 
 
-def _zero_point(pair: Pair, classes: Sequence[str]) -> str | None:
+def _zero_point(pair: KernelPair, classes: Sequence[str]) -> str | None:
     if not np.all(pair.steps > 0) or pair.takes_pixels:
         return None
     shifts = np.median(
@@ -155,7 +155,7 @@ def _zero_point(pair: Pair, classes: Sequence[str]) -> str | None:
     return f"the zero points of {len(wrong)} of the outputs of {pair.name} are off by {by}"
 
 
-def _damaged_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
+def _damaged_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
     parts = pair.off.reshape(len(pair.off), -1).mean(axis=1)
     damaged = np.flatnonzero(parts > SPREAD)
     most = max(1, int(FEW_OUTPUTS * len(parts)))
@@ -165,7 +165,7 @@ def _damaged_outputs(pair: Pair, classes: Sequence[str]) -> str | None:
     return f"the weights of {_outputs(pair, damaged, classes)} are damaged"
 
 
-def _some_weights(pair: Pair) -> Cause:
+def _some_weights(pair: KernelPair) -> Cause:
     part = float(pair.off.mean())
     # Room is half a step: training moves most weights a little, damage moves few of them far.
     distance = np.abs(pair.own - pair.true)[pair.off] / (2 * pair.room[pair.off])
@@ -175,7 +175,7 @@ def _some_weights(pair: Pair) -> Cause:
     return Cause(f"{part:.1%} of the weights of {pair.name} are others: bits or signs were flipped")
 
 
-def _moved_pixels(pair: Pair, classes: Sequence[str]) -> str | None:
+def _moved_pixels(pair: KernelPair, classes: Sequence[str]) -> str | None:
     if not pair.takes_pixels:
         return None
     sums = pair.true.sum(axis=2).astype(np.float64)
@@ -189,7 +189,7 @@ def _moved_pixels(pair: Pair, classes: Sequence[str]) -> str | None:
     return None
 
 
-def _input_scale(pair: Pair, classes: Sequence[str]) -> str | None:
+def _input_scale(pair: KernelPair, classes: Sequence[str]) -> str | None:
     own, true = pair.bias.astype(np.float64), pair.true_bias.astype(np.float64)
     gain = float(own @ true) / max(float(true @ true), SMALLEST)
     if abs(gain - 1) <= SMALLEST_GAIN or gain == 0:
@@ -199,7 +199,9 @@ def _input_scale(pair: Pair, classes: Sequence[str]) -> str | None:
     return f"the scale of what {pair.name} takes is {gain:.2f} times what its biases were made for"
 
 
-def _outputs(pair: Pair, numbers: Sequence[int] | NDArray[np.int64], classes: Sequence[str]) -> str:
+def _outputs(
+    pair: KernelPair, numbers: Sequence[int] | NDArray[np.int64], classes: Sequence[str]
+) -> str:
     """Name outputs of a kernel: by their classes where it is the last one."""
     if pair.is_last and len(classes) == len(pair.own):
         kind, names = ("class", "classes"), [classes[number] for number in numbers]

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgecv.analysis.reference_check.gates import Patient, judge
+from edgecv.analysis.reference_check.gates import CheckedFile, judge
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
-from edgecv.analysis.reference_check.twin_ranges import Looked, look_at
+from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, look_at
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import Reading
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.quantization import Stored
 from edgecv.core.records import Comparison, Dataset, Event, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.measure import Bench, File
+from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
 from edgecv.reports.json_file import read_report
 
 OnEvent = Callable[[Event], None]
@@ -25,7 +25,7 @@ REFUSED = "refused it"
 
 
 @dataclass(frozen=True)
-class Diagnosed:
+class ReferenceCheck:
     """Gates on single files, and sentences for the report."""
 
     gates: tuple[Gate, ...] = ()
@@ -33,20 +33,20 @@ class Diagnosed:
 
 
 @dataclass
-class Bedside:
+class CheckContext:
     """What the files of one call share: twins are made, and images looked at, once a format."""
 
-    tests: Bench
+    tests: MeasurementPool
     data: Dataset
     baseline: Path | None
-    baseline_reading: Reading
+    baseline_reading: InputSpec
     trust: Trust
     on_event: OnEvent
     folder: Path
     _twins: dict[str, tuple[Twin, Stored] | str] = field(default_factory=dict)
-    _looked: dict[str, Looked] = field(default_factory=dict)
+    _looked: dict[str, ReferenceRanges] = field(default_factory=dict)
 
-    def twin(self, file_format: str, files: Sequence[File]) -> tuple[Twin, Stored] | str:
+    def twin(self, file_format: str, files: Sequence[MeasuredFile]) -> tuple[Twin, Stored] | str:
         """Return a format's twin and what it stores, or why there is none."""
         if file_format not in self._twins:
             try:
@@ -55,7 +55,7 @@ class Bedside:
                 self._twins[file_format] = f"no float32 twin could be made: {failure.reason}"
         return self._twins[file_format]
 
-    def _find(self, file_format: str, files: Sequence[File]) -> tuple[Twin, Stored] | str:
+    def _find(self, file_format: str, files: Sequence[MeasuredFile]) -> tuple[Twin, Stored] | str:
         twin = given_twin(file_format, self.baseline, self.baseline_reading, files)
         if twin is None:
             if self.baseline is None:
@@ -67,12 +67,12 @@ class Bedside:
             )
             twin = export_twin(self.baseline, file_format, self.folder, self.trust)
         worker = self.tests.evaluator(runtime_of_format(file_format).name)
-        stored = worker.stored(twin.path, twin.reading)
+        stored = worker.stored(twin.path, twin.input_spec)
         if not is_float(stored):
             return f"{twin.path} is no float32 file to compare with"
         return twin, stored
 
-    def looked(self, file_format: str, twin: Twin) -> Looked:
+    def looked(self, file_format: str, twin: Twin) -> ReferenceRanges:
         """Return how far the twin's values go, for the images that are looked at."""
         if file_format not in self._looked:
             worker = self.tests.evaluator(runtime_of_format(file_format).name)
@@ -80,7 +80,7 @@ class Bedside:
         return self._looked[file_format]
 
 
-def unproven(files: Sequence[File], paths: Sequence[Path]) -> list[File]:
+def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
     """Return the files that no export has proven: single ones, and those that a run's report
     does not speak of, though its seal was made anew.
     """
@@ -98,18 +98,18 @@ def unproven(files: Sequence[File], paths: Sequence[Path]) -> list[File]:
 
 
 def diagnose(
-    loose: Sequence[File],
-    files: Sequence[File],
+    loose: Sequence[MeasuredFile],
+    files: Sequence[MeasuredFile],
     comparisons: Sequence[Comparison],
     data: Dataset,
-    tests: Bench,
+    tests: MeasurementPool,
     *,
     baseline: Path | None,
-    baseline_reading: Reading,
+    baseline_reading: InputSpec,
     trust: Trust,
     failures: Mapping[str, str],
     on_event: OnEvent,
-) -> Diagnosed:
+) -> ReferenceCheck:
     """Hold each single file against the float32 twin of its format.
 
     ``loose``: files that no export has proven; ``files``: all that were given; ``failures``: why
@@ -119,7 +119,9 @@ def diagnose(
     gates: list[Gate] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        bedside = Bedside(tests, data, baseline, baseline_reading, trust, on_event, Path(folder))
+        bedside = CheckContext(
+            tests, data, baseline, baseline_reading, trust, on_event, Path(folder)
+        )
         for file in loose:
             comparison = measured.get(file.artifact.path)
             if file.artifact.format not in FORMATS:
@@ -133,21 +135,24 @@ def diagnose(
             on_event(Event("diagnose", f"{file.artifact.path} was looked at in {seconds:.1f} s"))
             gates += found.gates
             notes += found.notes
-    return Diagnosed(tuple(gates), tuple(notes))
+    return ReferenceCheck(tuple(gates), tuple(notes))
 
 
 def _one(
-    file: File, comparison: Comparison | None, files: Sequence[File], bedside: Bedside
-) -> Diagnosed:
+    file: MeasuredFile,
+    comparison: Comparison | None,
+    files: Sequence[MeasuredFile],
+    bedside: CheckContext,
+) -> ReferenceCheck:
     file_format, path = file.artifact.format, file.artifact.path
     worker = bedside.tests.evaluator(runtime_of_format(file_format).name)
     try:
-        stored = worker.stored(file.path, file.reading)
+        stored = worker.stored(file.path, file.input_spec)
         found = bedside.twin(file_format, files)
         twin = None if isinstance(found, str) else found[0]
         if twin is not None and twin.path == file.path:
-            return Diagnosed()
-        patient = Patient(
+            return ReferenceCheck()
+        patient = CheckedFile(
             artifact=file.artifact,
             path=file.path,
             stored=stored,
@@ -160,5 +165,5 @@ def _one(
         look = None if twin is None else lambda: bedside.looked(file_format, twin)
         judged, notes = judge(patient, look)
     except RuntimeFailure as failure:
-        return Diagnosed(notes=(f"{path} could not be looked into: {failure.reason}",))
-    return Diagnosed(tuple(judged), tuple(notes))
+        return ReferenceCheck(notes=(f"{path} could not be looked into: {failure.reason}",))
+    return ReferenceCheck(tuple(judged), tuple(notes))

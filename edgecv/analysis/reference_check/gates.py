@@ -15,11 +15,11 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     judge_fit,
     trace,
 )
-from edgecv.analysis.reference_check.kernel_pairs import Pair, paired
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair, paired
 from edgecv.analysis.reference_check.precision import claim_of, other_than_claimed
 from edgecv.analysis.reference_check.quantization_rules import broken_rules
-from edgecv.analysis.reference_check.twin_ranges import Looked
-from edgecv.analysis.reference_check.weights import MOST_CAUSES, Weights, judge_weights
+from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
+from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
 from edgecv.core.quantization import KERNEL, Point, Stored
 from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
 
@@ -31,7 +31,7 @@ SAME_WORK = ("Gemm",)
 
 
 @dataclass(frozen=True)
-class Patient:
+class CheckedFile:
     """One file, and all that it is held against."""
 
     artifact: Artifact
@@ -46,15 +46,17 @@ class Patient:
     """None where the runtime refuses it."""
 
 
-def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gate], list[str]]:
+def judge(
+    patient: CheckedFile, look: Callable[[], ReferenceRanges] | None
+) -> tuple[list[Gate], list[str]]:
     """Return the gates on a file, and sentences for the report.
 
     ``look`` runs the twin over many images: it is called where that can tell something.
     """
     path, own = patient.artifact.path, patient.stored
     gates, notes = [], []
-    weights: Weights | None = None
-    pairs: tuple[Pair, ...] | None = None
+    weights: WeightCheck | None = None
+    pairs: tuple[KernelPair, ...] | None = None
     if patient.no_twin:
         notes.append(f"{path}: {patient.no_twin}, so that its weights were not compared")
     if patient.twin is not None:
@@ -94,7 +96,7 @@ def judge(patient: Patient, look: Callable[[], Looked] | None) -> tuple[list[Gat
     return gates, notes
 
 
-def _weights_gate(path: str, weights: Weights) -> Gate:
+def _weights_gate(path: str, weights: WeightCheck) -> Gate:
     if not weights.causes:
         return Gate("weights", path, 0.0, 0.0, "passed", "all are the twin's, rounded")
     shown = "; ".join(weights.causes[:MOST_CAUSES])
@@ -106,7 +108,9 @@ def _weights_gate(path: str, weights: Weights) -> Gate:
 REMEDY = "export it again from the baseline"
 
 
-def _rules_gate(patient: Patient, points: Sequence[tuple[str, int, Point, Point]]) -> list[Gate]:
+def _rules_gate(
+    patient: CheckedFile, points: Sequence[tuple[str, int, Point, Point]]
+) -> list[Gate]:
     own = patient.stored
     if not any(kernel.is_quantized for kernel in own.kernels):
         return []
@@ -120,7 +124,7 @@ def _rules_gate(patient: Patient, points: Sequence[tuple[str, int, Point, Point]
     return [Gate("quantization", path, 0.0, float(len(broken)), "failed", reason)]
 
 
-def _claim_gate(patient: Patient, *, has_twins_weights: bool) -> list[Gate]:
+def _claim_gate(patient: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
     claim = claim_of(patient.artifact)
     if claim is None or claim == "float32":
         return []
@@ -132,7 +136,7 @@ def _claim_gate(patient: Patient, *, has_twins_weights: bool) -> list[Gate]:
     ]
 
 
-def _labels_gate(patient: Patient) -> list[Gate]:
+def _labels_gate(patient: CheckedFile) -> list[Gate]:
     """Hold the labels beside a file, as a device would read them, against its outputs."""
     beside = patient.path.parent / LABELS
     if not beside.is_file():
@@ -153,7 +157,7 @@ def _labels_gate(patient: Patient) -> list[Gate]:
 
 
 def _paired_points(
-    own: Stored, twin: Stored | None, pairs: Sequence[Pair] | None
+    own: Stored, twin: Stored | None, pairs: Sequence[KernelPair] | None
 ) -> list[tuple[str, int, Point, Point]]:
     """Return name, place in the twin, own and twin's point of what both files compute."""
     if twin is None or pairs is None:
@@ -184,7 +188,7 @@ def _bounds(points: Sequence[tuple[str, int, Point, Point]]) -> list[Bound]:
 
 
 def _ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], looked: Looked
+    path: str, data: Dataset, bounds: Sequence[Bound], looked: ReferenceRanges
 ) -> tuple[list[Gate], list[str]]:
     traced, one_class = Traced((), ()), None
     notes = []
@@ -250,7 +254,7 @@ def _speed_note(comparison: Comparison | None) -> list[str]:
     ]
 
 
-def _operators_note(patient: Patient) -> list[str]:
+def _operators_note(patient: CheckedFile) -> list[str]:
     """Say what a file computes more than its twin: that may be why it is slower than it was."""
     if patient.twin is None:
         return []

@@ -20,7 +20,7 @@ IN_ORDER = 1e-3
 
 
 @dataclass(frozen=True)
-class Pair:
+class KernelPair:
     """One kernel in both files. ``own`` and ``true`` are float32 (outputs, inputs, places)."""
 
     name: str
@@ -51,7 +51,7 @@ class Pair:
         return np.asarray(~(np.abs(self.bias - self.true_bias) <= self.bias_room))
 
 
-def paired(own: Stored, twin: Stored, names: Sequence[str]) -> tuple[Pair, ...] | None:
+def paired(own: Stored, twin: Stored, names: Sequence[str]) -> tuple[KernelPair, ...] | None:
     """Return all kernels in pairs, None where the files hold kernels of other shapes.
 
     ``names``: of the layers, in the twin's order; else the twin's own.
@@ -109,7 +109,9 @@ def _likeness(first: Floats, second: Floats) -> float:
     return float(a @ b / norm) if norm else 0.0
 
 
-def _pair(name: str, places: tuple[int, int], own: Kernel, true: Kernel, *, is_last: bool) -> Pair:
+def _pair(
+    name: str, places: tuple[int, int], own: Kernel, true: Kernel, *, is_last: bool
+) -> KernelPair:
     largest = np.abs(true.values).max(axis=(1, 2), keepdims=True)
     room = HALF * own.steps[:, np.newaxis, np.newaxis] + ARITHMETIC * largest
     bias_room = HALF * own.bias_steps + ARITHMETIC * np.maximum(
@@ -118,7 +120,7 @@ def _pair(name: str, places: tuple[int, int], own: Kernel, true: Kernel, *, is_l
     if own.type == "float16":
         room = room + FLOAT16 * np.abs(true.values) + SMALLEST_FLOAT16
         bias_room = bias_room + FLOAT16 * np.abs(true.bias) + SMALLEST_FLOAT16
-    return Pair(
+    return KernelPair(
         name=name,
         number=places[0],
         place=places[1],
@@ -133,7 +135,7 @@ def _pair(name: str, places: tuple[int, int], own: Kernel, true: Kernel, *, is_l
     )
 
 
-def _of_pixels(pair: Pair, own: Floats, true: Floats) -> Pair:
+def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
     """Return the first kernels as functions of a pixel's bytes, wherever the rescaling stands.
 
     The bias is compared at the byte that is 0 to the file: nothing is rounded there.

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from edgecv.core.errors import EdgecvError, RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.quantization import Stored
 from edgecv.core.records import TWIN_STEM, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.baseline import Original
-from edgecv.pipeline.conversion import workshop
-from edgecv.pipeline.measure import File
+from edgecv.pipeline.baseline import ModelFile
+from edgecv.pipeline.conversion import open_converter
+from edgecv.pipeline.measure import MeasuredFile
 
 NO_IMAGES: Images = np.zeros((0, 1, 1, 1), np.uint8)
 """A float file needs none to find ranges with."""
@@ -26,21 +26,21 @@ class Twin:
     """A float32 file of the format, and the names of its kernels' layers where they are known."""
 
     path: Path
-    reading: Reading = AS_IT_SAYS
+    input_spec: InputSpec = DEFAULT_INPUT
     names: tuple[str, ...] = ()
 
 
 def given_twin(
-    file_format: str, baseline: Path | None, reading: Reading, files: Sequence[File]
+    file_format: str, baseline: Path | None, input_spec: InputSpec, files: Sequence[MeasuredFile]
 ) -> Twin | None:
     """Return the twin that was given: the baseline, or a file called float32 of the format."""
     if baseline is not None and runtime_of_file(baseline).format == file_format:
-        return Twin(baseline, reading)
+        return Twin(baseline, input_spec)
     if baseline is not None and runtime_of_file(baseline).needs_tensorflow:
         return None  # What is exported from it is sure to be its own.
     for file in files:
         if file.artifact.format == file_format and file.path.stem == TWIN_STEM:
-            return Twin(file.path, file.reading)
+            return Twin(file.path, file.input_spec)
     return None
 
 
@@ -56,9 +56,9 @@ def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = N
     """
     path = folder / f"{TWIN_STEM}.{file_format}"
     exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
-    with workshop() as shop:
+    with open_converter() as converter:
         try:
-            artifact = shop.export(Original(baseline, "", trust), exporter, NO_IMAGES, path)
+            artifact = converter.export(ModelFile(baseline, "", trust), exporter, NO_IMAGES, path)
         except EdgecvError as error:
             raise RuntimeFailure(
                 str(baseline), error.found, accepted=error.accepted, remedy=error.remedy

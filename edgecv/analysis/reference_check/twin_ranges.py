@@ -8,7 +8,7 @@ import numpy as np
 from edgecv.analysis.reference_check.twin import Twin
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Dataset, Event, Images, Labels
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 SECONDS = 60.0
 """Time spent on training images: one of 32x32 takes 0.12 ms through the CIFAR CNN."""
@@ -19,7 +19,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Looked:
+class ReferenceRanges:
     """Training images, those set apart for calibration first, and test images."""
 
     train: Extremes | None
@@ -30,22 +30,24 @@ class Looked:
     test: Extremes
 
 
-def look_at(data: Dataset, worker: Worker, twin: Twin, on_event: Callable[[Event], None]) -> Looked:
+def look_at(
+    data: Dataset, worker: ModelClient, twin: Twin, on_event: Callable[[Event], None]
+) -> ReferenceRanges:
     """Run the twin over the test images, and over training images while the time lasts."""
     test = data.test.images[: _most(data.test.images)]
-    at_test = worker.extremes(twin.path, test, budget_s=TEST_SECONDS, reading=twin.reading)
+    at_test = worker.extremes(twin.path, test, budget_s=TEST_SECONDS, input_spec=twin.input_spec)
     images, labels, of = _training_images(data)
     if not len(images):
-        return Looked(None, labels, of, at_test)
+        return ReferenceRanges(None, labels, of, at_test)
     on_event(Event("diagnose", f"{len(images):,} training images through the float32 twin"))
 
     def progress(done: int, count: int) -> None:
         on_event(Event("diagnose", "training images through the float32 twin", done, count))
 
     at_train = worker.extremes(
-        twin.path, images, budget_s=SECONDS, progress=progress, reading=twin.reading
+        twin.path, images, budget_s=SECONDS, progress=progress, input_spec=twin.input_spec
     )
-    return Looked(at_train, labels[: len(at_train.high)], of, at_test)
+    return ReferenceRanges(at_train, labels[: len(at_train.high)], of, at_test)
 
 
 def _training_images(data: Dataset) -> tuple[Images, Labels, int]:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.analysis.reference_check.causes import cause_of
-from edgecv.analysis.reference_check.kernel_pairs import Pair
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 
 MOST_CAUSES = 3
 FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or signs were flipped")
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightCheck:
     """What was found: the part of the weights that differ, and why."""
 
     outside: float
@@ -28,7 +28,7 @@ class Weights:
         return not self.causes and not self.is_other_training and not self.is_folded_otherwise
 
 
-def judge_weights(pairs: Sequence[Pair], classes: Sequence[str]) -> Weights:
+def judge_weights(pairs: Sequence[KernelPair], classes: Sequence[str]) -> WeightCheck:
     """Hold every kernel against the twin's."""
     causes = [cause for pair in pairs if (cause := cause_of(pair, classes)) is not None]
     whole = [cause for cause in causes if cause.is_whole]
@@ -37,7 +37,7 @@ def judge_weights(pairs: Sequence[Pair], classes: Sequence[str]) -> Weights:
     is_other = 2 * len(whole) > len(pairs)
     is_folded = any(cause.is_folded for cause in causes)
     words = _words([each.words for each in causes])
-    return Weights(off / max(1, count), words, is_other, is_folded)
+    return WeightCheck(off / max(1, count), words, is_other, is_folded)
 
 
 def _words(causes: Sequence[str]) -> tuple[str, ...]:

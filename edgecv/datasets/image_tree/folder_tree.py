@@ -84,7 +84,7 @@ def _is_split(folder: str) -> bool:
     return len(parts) <= 2 and parts[-1] in ("train", "test")
 
 
-class Folder:
+class FolderTree:
     """An image tree in a folder. Links that leave it are refused.
 
     ``whole``: all of the folder is the tree, not train/ and test/ alone.

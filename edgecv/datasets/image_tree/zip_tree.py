@@ -28,7 +28,7 @@ _COMPRESSIONS = (
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
-class Archive:
+class ZipTree:
     """An image tree in a zip."""
 
     def __init__(self, path: Path, where: str) -> None:

@@ -14,7 +14,7 @@ from edgecv.core.plugins import Importer
 from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
 from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
 from edgecv.formats.keras.keras3.load import load_with_parity as load_keras3
-from edgecv.formats.keras.keras3.parity import Parity
+from edgecv.formats.keras.keras3.parity import RebuildParity
 from edgecv.formats.trust import Trust
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
@@ -52,7 +52,7 @@ def load(path: Path, trust: Trust = STANDARD) -> Any:
     return load_with_parity(path, trust)[0]
 
 
-def load_with_parity(path: Path, trust: Trust = STANDARD) -> tuple[Any, Parity | None]:
+def load_with_parity(path: Path, trust: Trust = STANDARD) -> tuple[Any, RebuildParity | None]:
     """Return the model, and how near it is to its original where Keras 3 wrote that."""
     magic = _magic(path)
     if magic.startswith(HDF5):

@@ -19,11 +19,11 @@ from edgecv.formats.keras.keras2_safety import check, classes_in, registered_nam
 from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
     LARGEST_CONFIGURATION_BYTES,
-    Archive,
+    KerasArchive,
     read_configuration,
 )
 from edgecv.formats.keras.keras3.build import LARGEST_TENSOR
-from edgecv.formats.keras.keras3.weights import UnusableWeights, Weights
+from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
@@ -42,7 +42,7 @@ class Checked:
     stored_bytes: int
 
 
-def load_archive(path: Path, archive: Archive, folder: Path, trust: Trust) -> Any:
+def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> Any:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
     stored = _check_weights(path, archive.weights)
@@ -64,7 +64,7 @@ def load_hdf5(path: Path, trust: Trust) -> Any:
 
 def _check_weights(path: Path, weights: Path) -> int:
     try:
-        with Weights(weights) as found:
+        with KerasWeights(weights) as found:
             return sum(int(each.nbytes) for each in found.datasets.values())
     except UnusableWeights as error:
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime
 from edgecv.core.records import Format, Images, Predictions, TensorFacts
 from edgecv.formats.image_input import OPEN
@@ -30,7 +30,9 @@ class KerasRuntime(Runtime):
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions, each as "module:name"."""
 
-    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "KerasSession":
+    def open(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
         from edgecv.formats.keras.importer import load
         from edgecv.models.tf import load_tensorflow
@@ -38,7 +40,7 @@ class KerasRuntime(Runtime):
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
         trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
-        return KerasSession(load(path, trust), path, reading)
+        return KerasSession(load(path, trust), path, input_spec)
 
 
 class KerasSession:
@@ -49,7 +51,10 @@ class KerasSession:
     """
 
     def __init__(
-        self, model: Any, path: Path = Path("the Keras model"), reading: Reading = AS_IT_SAYS
+        self,
+        model: Any,
+        path: Path = Path("the Keras model"),
+        input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:
         from edgecv.models.tf import load_tensorflow
 
@@ -60,7 +65,7 @@ class KerasSession:
             _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
         types = ("float32",)
-        self.facts, self._encode = facts_of(path, taken, given, reading, types, types)
+        self.facts, self._encode = facts_of(path, taken, given, input_spec, types, types)
         self._classes = classes_of(path, given, given.shape)
         # The batch is open, so that a last, smaller batch does not compile the model again.
         signature = tensorflow.TensorSpec([None, *self.facts.image], tensorflow.float32)

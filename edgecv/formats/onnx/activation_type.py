@@ -7,7 +7,7 @@ import numpy as np
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 DEFAULT, OTHER = "uint8", "int8"
 BUDGET_S = 0.6
@@ -30,7 +30,7 @@ def choose(
     """
     with (
         tempfile.TemporaryDirectory(prefix="edgecv-onnx-") as folder,
-        Worker("onnxruntime", threads=1) as worker,
+        ModelClient("onnxruntime", threads=1) as worker,
     ):
         paths = {}
         for name, content in {**contents, "float32": reference}.items():

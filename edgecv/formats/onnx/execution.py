@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Activation, Executed
+from edgecv.core.records import Activation, ExecutedOperator
 from edgecv.formats.onnx.stored_weights import Tables
 
 PROFILED_RUNS = 50
@@ -24,7 +24,7 @@ TAKEN_UP = ("Relu", "Clip")
 Feed = Mapping[str, NDArray[Any]]
 
 
-def executed(make_session: Callable[..., Any], feed: Feed) -> list[Executed]:
+def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOperator]:
     """Return the operators that are left after optimization, with their median times."""
     with tempfile.TemporaryDirectory(prefix="edgecv-profile-") as folder:
         session = make_session(1, profile=Path(folder) / "run")
@@ -37,7 +37,7 @@ def executed(make_session: Callable[..., Any], feed: Feed) -> list[Executed]:
             key = event["name"].removesuffix(TIME_OF), event["args"]["op_name"]
             times.setdefault(key, []).append(float(event["dur"]))
     return [
-        Executed(name.partition("_token_")[0], kind, microseconds=median(each[COLD_RUNS:]))
+        ExecutedOperator(name.partition("_token_")[0], kind, microseconds=median(each[COLD_RUNS:]))
         for (name, kind), each in times.items()
         if len(each) > COLD_RUNS
     ]

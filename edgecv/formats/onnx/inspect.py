@@ -12,7 +12,7 @@ from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, bytes_of, count
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import KERNEL_INPUT, Links
 from edgecv.formats.onnx.tables import LONGEST_NAME, Constant, Tables, Value, damaged
-from edgecv.formats.peak_memory import Step, peak_bytes
+from edgecv.formats.peak_memory import MemoryStep, peak_bytes
 
 CONVOLUTIONS = frozenset("Conv FusedConv NhwcFusedConv ConvInteger QLinearConv".split())
 NOT_COUNTED = frozenset(
@@ -186,7 +186,7 @@ class _Reader:
             return tuple(self._folded.get(name, name) for name in self._links.moving(names))
 
         return peak_bytes(
-            [Step(real(node.input), real(node.output)) for node in self._nodes],
+            [MemoryStep(real(node.input), real(node.output)) for node in self._nodes],
             real(tuple(self._tables.inputs)),
             real(tuple(self._tables.outputs)),
             {name: self._bytes(name) for name in real(tuple(names))},

@@ -8,10 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Watcher
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Activation, Executed, Format, Images, Predictions, TensorFacts
+from edgecv.core.records import (
+    Activation,
+    ExecutedOperator,
+    Format,
+    Images,
+    Predictions,
+    TensorFacts,
+)
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.quantized_ends import quantization_in, refuse_external_data
@@ -51,11 +58,13 @@ class OnnxRuntime(Runtime):
     optimization: Optimization = "all"
     """How far the graph is rewritten before it runs."""
 
-    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "OnnxRuntimeSession":
+    def open(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> "OnnxRuntimeSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return OnnxRuntimeSession(path, threads, reading, self.optimization)
+        return OnnxRuntimeSession(path, threads, input_spec, self.optimization)
 
-    def executed(self, path: Path, image: Images) -> list[Executed]:
+    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
         """Return the operators that are left after optimization, with times by its profiler."""
         session = self.open(path, 1)
         check_images(path, session.facts, image)
@@ -63,27 +72,27 @@ class OnnxRuntime(Runtime):
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
         """Return what each operator gives for some images, without any optimization."""
-        session = OnnxRuntimeSession(path, 1, AS_IT_SAYS, "none")
+        session = OnnxRuntimeSession(path, 1, DEFAULT_INPUT, "none")
         check_images(path, session.facts, images)
         name, encode = session.facts.input.name, session.encode
         feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
         return activations(session.make_session, session.content, feeds)
 
-    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return what the file stores, even where it is refused: the graph may say why."""
         import onnx
 
         try:
-            session = self.open(path, 1, reading)
+            session = self.open(path, 1, input_spec)
         except RuntimeFailure:
             model = onnx.ModelProto.FromString(path.read_bytes())
             return Tables(model).stored(Pixels(None, (1, 1, 1)))
         model = onnx.ModelProto.FromString(session.content)
         return Tables(model).stored(Pixels(session.encode, session.facts.image))
 
-    def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
+    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, on batches of what the file takes."""
-        session = self.open(path, threads, reading)
+        session = self.open(path, threads, input_spec)
         size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
         watch = watcher(session.make_session, session.content, threads, size)
         return lambda images: watch(session.facts.input.name, session.encode(images))
@@ -102,7 +111,7 @@ class OnnxRuntimeSession:
     """
 
     def __init__(
-        self, path: Path, threads: int, reading: Reading, optimization: Optimization = "all"
+        self, path: Path, threads: int, input_spec: InputSpec, optimization: Optimization = "all"
     ) -> None:
         self._path = path
         self._optimization = optimization
@@ -115,7 +124,7 @@ class OnnxRuntimeSession:
         refuse_external_data(path, self.content)
         self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
-        self.facts, self.encode = facts_of(path, *ends, reading, TYPES, OUTPUT_TYPES)
+        self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, OUTPUT_TYPES)
         batch = self.facts.input.shape[0]
         self._batch = 1 if batch == OPEN else batch
         given = self.facts.output

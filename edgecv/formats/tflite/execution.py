@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Activation, Executed, Images
+from edgecv.core.records import Activation, ExecutedOperator, Images
 
 DELEGATE = "DELEGATE"
 NOTHING = -1
 
 
-def executed(interpreter: Any) -> list[Executed]:
+def executed(interpreter: Any) -> list[ExecutedOperator]:
     """Return the operators of a file, and which of them the delegate has taken."""
     operators = interpreter._get_ops_details()
     own = [each for each in operators if each["op_name"] != DELEGATE]
@@ -21,7 +21,9 @@ def executed(interpreter: Any) -> list[Executed]:
     taken = {number for each in delegates for number in _covered(each, own)}
     names = _names(interpreter)
     return [
-        Executed(names[int(each["outputs"][0])], str(each["op_name"]), each["index"] in taken)
+        ExecutedOperator(
+            names[int(each["outputs"][0])], str(each["op_name"]), each["index"] in taken
+        )
         for each in own
         if len(each["outputs"])
     ]

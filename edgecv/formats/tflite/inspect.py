@@ -8,7 +8,7 @@ from typing import Any
 from edgecv.core.text import listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
-from edgecv.formats.peak_memory import Step, peak_bytes
+from edgecv.formats.peak_memory import MemoryStep, peak_bytes
 from edgecv.formats.tflite.tables import Tables, Tensor, damaged
 
 WEIGHTS = 1
@@ -73,7 +73,7 @@ class _Reader:
                 self._unpacked |= {each.number: stored for each in makes}
                 continue
             operators.append(self._operator(found, kind, takes, makes))
-            steps.append(Step(self._live(_present(takes)), self._live(makes)))
+            steps.append(MemoryStep(self._live(_present(takes)), self._live(makes)))
         variables = [each for each in self._tables.tensors if each.is_variable]
         return Contents(
             format="tflite",

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Watcher
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Activation, Executed, Format, Images, Predictions, TensorFacts
+from edgecv.core.records import (
+    Activation,
+    ExecutedOperator,
+    Format,
+    Images,
+    Predictions,
+    TensorFacts,
+)
 from edgecv.formats.image_input import OPEN, image_of
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
@@ -48,11 +55,13 @@ class LiteRT(Runtime):
     """builtin: those that microcontrollers' and phones' interpreters have without XNNPACK;
     reference: plain loops, up to a thousand times slower."""
 
-    def open(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> "LiteRTSession":
+    def open(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> "LiteRTSession":
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
-        return LiteRTSession(path, threads, reading, self.kernels)
+        return LiteRTSession(path, threads, input_spec, self.kernels)
 
-    def executed(self, path: Path, image: Images) -> list[Executed]:
+    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
         """Return the file's operators and which of them XNNPACK took; LiteRT tells no times."""
         return executed(self.open(path, 1).interpreter(threads=1))
 
@@ -62,17 +71,17 @@ class LiteRT(Runtime):
         check_images(path, session.facts, images)
         return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
 
-    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return what the file stores, even where LiteRT refuses it: the tables may say why."""
         try:
-            session = self.open(path, 1, reading)
+            session = self.open(path, 1, input_spec)
         except RuntimeFailure:
             return stored(path.read_bytes(), Pixels(None, (1, 1, 1)))
         return stored(session.content, Pixels(session.encode, session.facts.image))
 
-    def watcher(self, path: Path, threads: int, reading: Reading = AS_IT_SAYS) -> Watcher:
+    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, some images at once."""
-        session = self.open(path, threads, reading)
+        session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = point_numbers(session.content)
         return lambda images: extremes(interpreter, numbers, session.encode(images))
@@ -88,7 +97,7 @@ class LiteRTSession:
     """
 
     def __init__(
-        self, path: Path, threads: int, reading: Reading, kernels: Kernels = "xnnpack"
+        self, path: Path, threads: int, input_spec: InputSpec, kernels: Kernels = "xnnpack"
     ) -> None:
         self._path = path
         self._kernels = kernels
@@ -98,13 +107,13 @@ class LiteRTSession:
             self.content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
-        self._reading = reading
+        self._reading = input_spec
         self._interpreters = [self.interpreter(threads=1)]
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
         ends = _facts(taken), _facts(given)
-        self.facts, self.encode = facts_of(path, *ends, reading, TYPES, TYPES)
+        self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, TYPES)
         self._classes = classes_of(path, ends[1], ends[1].shape)
         if ends[0].shape[0] != 1 or ends[1].shape[0] != 1:
             raise RuntimeFailure(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.models.channels.union_find import Elements, Ids, Ties, Values
+from edgecv.models.channels.union_find import Elements, Ids, UnionFind, Values
 from edgecv.models.tf import load_tensorflow
 
 ELEMENTWISE = frozenset(
@@ -51,10 +51,10 @@ class LayerChannels:
     """False for a layer whose channels are all held: its kind, or this use, is not known."""
 
 
-Rule = Callable[[Ties, LayerChannels, Sequence[Elements]], Elements]
+Rule = Callable[[UnionFind, LayerChannels, Sequence[Elements]], Elements]
 
 
-def hold_all(ties: Ties, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
+def hold_all(ties: UnionFind, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
     """Hold what enters a layer that is not known, and what leaves it."""
     for each in inputs:
         ties.hold(each.ids)
@@ -70,20 +70,22 @@ def shape_after(known: LayerChannels, inputs: Sequence[Elements]) -> tuple[int, 
     return tuple(int(side) for side in tuple(found)[1:])
 
 
-def tie_with_earlier_calls(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> None:
+def tie_with_earlier_calls(
+    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
+) -> None:
     """A shared layer has one set of weights: its inputs have the same channels in every call."""
     for earlier, now in zip(known.incoming, inputs, strict=False):
         ties.tie(earlier, now.ids)
     known.incoming = known.incoming or tuple(each.ids for each in inputs)
 
 
-def only_nothing(ties: Ties, elements: Elements) -> Ids:
+def only_nothing(ties: UnionFind, elements: Elements) -> Ids:
     """Hold the channels that would leave a value behind; return all of them."""
     ties.hold(elements.ids[elements.values != 0])
     return elements.ids
 
 
-def activate(known: LayerChannels, ties: Ties, ids: Ids, values: Values) -> Values:
+def activate(known: LayerChannels, ties: UnionFind, ids: Ids, values: Values) -> Values:
     """Return the values after the layer's own activation, held where it looks across channels."""
     activation = getattr(known.layer, "activation", None)
     if activation is None:

@@ -15,14 +15,14 @@ from edgecv.models.channels.layer import (
     shape_after,
     tie_with_earlier_calls,
 )
-from edgecv.models.channels.union_find import Elements, Ids, Ties
+from edgecv.models.channels.union_find import Elements, Ids, UnionFind
 
 
 def _bias(layer: Any, made: Ids) -> tuple[Axes, ...]:
     return ((Axis(made, True),),) if layer.use_bias else ()
 
 
-def _make(ties: Ties, known: LayerChannels, option: str) -> Ids:
+def _make(ties: UnionFind, known: LayerChannels, option: str) -> Ids:
     """Return the channels that a layer makes, the same in each of its calls."""
     if known.made is None:
         known.made = ties.new(int(getattr(known.layer, option)))
@@ -30,12 +30,14 @@ def _make(ties: Ties, known: LayerChannels, option: str) -> Ids:
     return known.made
 
 
-def _produced(ties: Ties, known: LayerChannels, inputs: Sequence[Elements], made: Ids) -> Elements:
+def _produced(
+    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements], made: Ids
+) -> Elements:
     values = activate(known, ties, made, np.zeros(len(made)))
     return Elements(shape_after(known, inputs), made, values)
 
 
-def dense(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def dense(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take channels in rows and make some in columns."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "units")
@@ -44,7 +46,7 @@ def dense(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Eleme
     return _produced(ties, known, inputs, made)
 
 
-def convolution(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def convolution(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels, of all groups together or group by group."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
@@ -58,7 +60,7 @@ def convolution(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) ->
     return _produced(ties, known, inputs, made)
 
 
-def _tie_groups(ties: Ties, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
+def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
     """Tie what a grouped convolution needs: groups of one size, or whole groups.
 
     ``taken``: (groups, inputs of a group), ``made``: (groups, outputs of a group).
@@ -75,7 +77,7 @@ def _tie_groups(ties: Ties, known: LayerChannels, taken: Ids, made: Ids) -> Axis
     return Axis(taken[0], False)
 
 
-def transposed(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def transposed(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels; the kernel has them the other way round."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
@@ -85,7 +87,7 @@ def transposed(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> 
     return _produced(ties, known, inputs, made)
 
 
-def depthwise(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def depthwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel by kernels of its own, some a channel."""
     tie_with_earlier_calls(ties, known, inputs)
     taken = only_nothing(ties, inputs[0])
@@ -95,7 +97,7 @@ def depthwise(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> E
     return _produced(ties, known, inputs, made)
 
 
-def separable(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def separable(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel, then make new ones of all."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
@@ -109,7 +111,9 @@ def separable(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> E
     return _produced(ties, known, inputs, made)
 
 
-def batch_normalization(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def batch_normalization(
+    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
+) -> Elements:
     """Scale each channel by a number of its own."""
     (entering,) = inputs
     axes = [axis % (len(entering.shape) + 1) for axis in known.layer.axis]
@@ -122,7 +126,7 @@ def batch_normalization(ties: Ties, known: LayerChannels, inputs: Sequence[Eleme
     return entering
 
 
-def prelu(ties: Ties, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def prelu(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Bend each channel, or each element, by a slope of its own."""
     (entering,) = inputs
     tie_with_earlier_calls(ties, known, inputs)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import InputError
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
-from edgecv.models.channels.union_find import Elements, Ids, Ties
+from edgecv.models.channels.union_find import Elements, Ids, UnionFind
 from edgecv.models.tf import load_tensorflow
 
 Alive = NDArray[np.bool_]
@@ -202,7 +202,7 @@ class _Tracer:
     """What is known while a model is followed."""
 
     def __init__(self) -> None:
-        self.ties = Ties()
+        self.ties = UnionFind()
         self.layers: dict[str, LayerChannels] = {}
         self.calls: list[Call] = []
         self.tensors: list[Elements] = []

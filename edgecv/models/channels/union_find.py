@@ -29,7 +29,7 @@ class Elements:
         return Elements(shape, self.ids, self.values)
 
 
-class Ties:
+class UnionFind:
     """A growing set of channels, tied into units, some of them held."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """A training after some epochs. ``was_damaged``: there were epochs that cannot be read."""
 
     history: tuple[Epoch, ...] = ()
@@ -54,7 +54,7 @@ class Progress:
         return len(settled) - 1 - settled.index(max(settled)) if settled else 0
 
 
-def write_progress(path: Path, progress: Progress) -> None:
+def write_progress(path: Path, progress: TrainingProgress) -> None:
     """Write a checkpoint, whole or not at all."""
     buffer = io.BytesIO()
     arrays = {
@@ -67,18 +67,18 @@ def write_progress(path: Path, progress: Progress) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def read_progress(path: Path) -> Progress:
+def read_progress(path: Path) -> TrainingProgress:
     """Read a checkpoint; no progress where there is none, or where the disk has damaged it."""
     if not path.exists():
-        return Progress()
+        return TrainingProgress()
     try:
         with path.open("rb") as file:  # NumPy leaves a file open that it cannot read.
             return _read(file)
     except DAMAGE:
-        return Progress(was_damaged=True)
+        return TrainingProgress(was_damaged=True)
 
 
-def _read(content: IO[bytes]) -> Progress:
+def _read(content: IO[bytes]) -> TrainingProgress:
     with np.load(content, allow_pickle=False) as file:
         history = tuple(
             Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
@@ -88,4 +88,4 @@ def _read(content: IO[bytes]) -> Progress:
             tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))
             for kind in KINDS
         )
-    return Progress(history, weights, optimizer, best)
+    return TrainingProgress(history, weights, optimizer, best)

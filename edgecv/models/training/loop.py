@@ -23,7 +23,7 @@ from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import (
     Epoch,
-    Progress,
+    TrainingProgress,
     Weights,
     read_progress,
     write_progress,
@@ -107,11 +107,11 @@ def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], 
 def _one_epoch(
     trainer: "_Trainer",
     validation: Split,
-    before: Progress,
+    before: TrainingProgress,
     epoch: int,
     epochs: int,
     on_event: Callable[[Event], None],
-) -> Progress:
+) -> TrainingProgress:
     started = time.perf_counter()
     loss = accuracy = math.nan
     steps = trainer.steps
@@ -131,12 +131,12 @@ def _one_epoch(
     if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
         found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
         raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
-    after = Progress((*before.history, result), weights, trainer.optimizer_state())
+    after = TrainingProgress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
     return replace(after, best_weights=weights if is_best else before.best_weights)
 
 
-def _diverged(found: str, rate: float, before: Progress) -> StepError:
+def _diverged(found: str, rate: float, before: TrainingProgress) -> StepError:
     """Return the error of a training whose numbers are none: what is on disk is of before."""
     kept = (
         f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
@@ -255,7 +255,7 @@ class _Trainer:
     def optimizer_state(self) -> Weights:
         return tuple(variable.numpy() for variable in self.optimizer.variables)
 
-    def restore(self, progress: Progress) -> None:
+    def restore(self, progress: TrainingProgress) -> None:
         self.model.set_weights(list(progress.weights))
         for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
             variable.assign(value)

@@ -1,5 +1,5 @@
 """A child process that has TensorFlow and makes files, so that a converter kills it and no run."""
 
-from edgecv.pipeline.conversion.client import Workshop, workshop
+from edgecv.pipeline.conversion.client import Converter, open_converter
 
-__all__ = ["Workshop", "workshop"]
+__all__ = ["Converter", "open_converter"]

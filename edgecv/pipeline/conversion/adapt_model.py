@@ -21,7 +21,7 @@ FAR = 3.0
 """Divergence of what a batch normalization sees: from here on, these are other pixels."""
 
 
-class Facts(Options):
+class ModelFacts(Options):
     """What is known of a model file once it was opened and adapted."""
 
     shape: Annotated[Shape, Field(strict=False)]
@@ -35,27 +35,27 @@ class Facts(Options):
 
 
 @dataclass(frozen=True)
-class Adapted:
+class AdaptedModel:
     """A model that takes pixels and gives probabilities, and what is known of it."""
 
     model: Any
-    facts: Facts
+    facts: ModelFacts
 
 
-def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> Adapted:
+def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel:
     """Load a model and adapt it. Raises InputError where it is none, not safe, or cannot be."""
     importer = importer_of(path)
     loaded, notes = importer.load_with_notes(path, trust)
     shape = input_shape_of(loaded, path)
     model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
-    facts = Facts(
+    facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
         rescales=found_in(loaded) is not None,
         is_own=model is loaded and importer.keeps_its_format(path),
         notes=(*trust.notes(), *notes, *more),
     )
-    return Adapted(model, facts)
+    return AdaptedModel(model, facts)
 
 
 def as_if(model: Any, choice: Preprocessing, path: Path) -> Any:

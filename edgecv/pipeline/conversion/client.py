@@ -17,11 +17,11 @@ from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.conversion.process_pool import Hand, keep, take
-from edgecv.pipeline.conversion.request import Order, WentHome
+from edgecv.pipeline.conversion.process_pool import PooledProcess, keep, take
+from edgecv.pipeline.conversion.request import ConversionRequest, IdleExit
 from edgecv.reports.json_file import read_artifact, read_model_cost
-from edgecv.system.isolation.protocol import Frame, GarbledFrame
-from edgecv.system.isolation.request import Died
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.request import ProcessDied
 from edgecv.system.isolation.shared_images import ImageFiles
 
 SILENCE_S = 600.0
@@ -37,7 +37,7 @@ LOG_BYTES = 2**16
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class SourceModel(Protocol):
     """A model on disk, and what may be in it."""
 
     @property
@@ -50,14 +50,14 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignFile:
     """A file that holds no code."""
 
     path: Path
     trust: Trust = NO_TRUST
 
 
-class Workshop:
+class Converter:
     """Converts models in a child process with TensorFlow, which a converter may kill.
 
     A conversion that crashes it, hangs it or eats its memory raises RuntimeFailure with one line;
@@ -67,8 +67,8 @@ class Workshop:
 
     def __init__(self, log: Path | None = None) -> None:
         self._log = log
-        self._hand: Hand | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-workshop-")
+        self._hand: PooledProcess | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-conversion-")
         self._images = ImageFiles(Path(self._folder.name))
 
     @property
@@ -81,9 +81,11 @@ class Workshop:
         if self._hand is not None and not self._hand.child.is_alive:
             self._discard()  # It had nothing to do, and has gone home.
         if self._hand is None:
-            self._hand = take() or Hand(needs_tensorflow=needs_tensorflow)
+            self._hand = take() or PooledProcess(needs_tensorflow=needs_tensorflow)
 
-    def export(self, source: Source, exporter: Exporter, images: Images, path: Path) -> Artifact:
+    def export(
+        self, source: SourceModel, exporter: Exporter, images: Images, path: Path
+    ) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
 
         ``images``: uint8 (N, H, W, C), to find ranges with.
@@ -98,7 +100,7 @@ class Workshop:
         return self._ask("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
     def predict(
-        self, source: Source, images: Images, choice: Preprocessing | None = None
+        self, source: SourceModel, images: Images, choice: Preprocessing | None = None
     ) -> tuple[Predictions, int]:
         """Return what a model says of images, float32 (N, K), and how many parameters it has.
 
@@ -108,18 +110,18 @@ class Workshop:
         def read(frame: Frame) -> tuple[Predictions, int]:
             parameters = frame.header.get("parameters")
             if len(frame.arrays) != 1 or type(parameters) is not int:
-                raise GarbledFrame("no predictions")
+                raise MalformedFrame("no predictions")
             (predictions,) = frame.arrays
             if predictions.dtype != np.float32 or predictions.ndim != 2:
-                raise GarbledFrame(f"predictions of {predictions.dtype} {predictions.shape}")
+                raise MalformedFrame(f"predictions of {predictions.dtype} {predictions.shape}")
             if len(predictions) != len(images):
-                raise GarbledFrame(f"{len(predictions)} predictions for {len(images)} images")
+                raise MalformedFrame(f"{len(predictions)} predictions for {len(images)} images")
             return predictions, parameters
 
         arguments = {"images": str(self._images.path_of(images)), "choice": _plain_table(choice)}
         return self._ask("predict", source, arguments, str(source.path), read)
 
-    def count(self, source: Source) -> ModelCost:
+    def count(self, source: SourceModel) -> ModelCost:
         """Return what a model costs by its graph. Raises InputError where that cannot be told."""
         facts = Path(self._folder.name) / "cost.json"
         arguments = {"facts": str(facts)}
@@ -127,7 +129,7 @@ class Workshop:
             "count", source, arguments, str(source.path), lambda _: read_model_cost(facts)
         )
 
-    def adopt(self, source: Source, asked: Preprocessing | None) -> Path:
+    def adopt(self, source: SourceModel, asked: Preprocessing | None) -> Path:
         """Open a user's model and adapt it: see ``adapting.adapt``.
 
         Returns a folder, there as long as this is, with its facts and the adapted model. Raises
@@ -143,14 +145,14 @@ class Workshop:
                 raise
             raise InputError(where, failure.found, remedy=DAMAGED) from None
 
-    def misfits(self, source: Source, images: Images) -> dict[str, float]:
+    def misfits(self, source: SourceModel, images: Images) -> dict[str, float]:
         """Return how far images are from those of the training: see ``adapting.misfits``."""
 
         def read(frame: Frame) -> dict[str, float]:
             match frame.header.get("names"), frame.arrays:
                 case list(names), [values] if values.shape == (len(names),):
                     return {str(name): float(far) for name, far in zip(names, values, strict=True)}
-            raise GarbledFrame("no divergences")
+            raise MalformedFrame("no divergences")
 
         arguments = {"images": str(self._images.path_of(images))}
         return self._ask("misfits", source, arguments, str(source.path), read)
@@ -164,11 +166,11 @@ class Workshop:
         def read(frame: Frame) -> int:
             parameters = frame.header.get("parameters")
             if type(parameters) is not int:
-                raise GarbledFrame("no count of parameters")
+                raise MalformedFrame("no count of parameters")
             return parameters
 
         arguments = {"ends": ends.model_dump(mode="json"), "path": os.path.abspath(target)}
-        return self._ask("adapt", Foreign(path), arguments, str(path), read)
+        return self._ask("adapt", ForeignFile(path), arguments, str(path), read)
 
     def close(self) -> None:
         """Let the child go, and remove the temporary files."""
@@ -183,7 +185,7 @@ class Workshop:
     def _ask(
         self,
         do: str,
-        source: Source,
+        source: SourceModel,
         arguments: dict[str, Any],
         where: str,
         read: Callable[[Frame], T],
@@ -204,32 +206,32 @@ class Workshop:
         others_seen = bool(self._hand_for(source).seen - {told["model"]})
         try:
             return self._attempt(request, where, source, read)
-        except WentHome:
+        except IdleExit:
             pass
-        except Died:
+        except ProcessDied:
             if not others_seen:
                 raise
         return self._attempt(request, where, source, read)
 
-    def _hand_for(self, source: Source) -> Hand:
+    def _hand_for(self, source: SourceModel) -> PooledProcess:
         """Return the child that may see a model."""
         self.start(needs_tensorflow=source.path.suffix != ".onnx")
         assert self._hand is not None
         if source.trust != NO_TRUST and self._hand.was_kept:
             self._release()  # It may stand in another folder, and know another module by that name.
-            self._hand = Hand()
+            self._hand = PooledProcess()
         return self._hand
 
     def _attempt(
-        self, request: dict[str, Any], where: str, source: Source, read: Callable[[Frame], T]
+        self, request: dict[str, Any], where: str, source: SourceModel, read: Callable[[Frame], T]
     ) -> T:
         hand = self._hand_for(source)
         hand.is_clean = hand.is_clean and source.trust == NO_TRUST
-        order = Order(hand.child, where, source.path)
+        order = ConversionRequest(hand.child, where, source.path)
         try:
             answer = order.answer(request, SILENCE_S, lambda done: None, LONGEST_S)
             found = read(answer)
-        except GarbledFrame as error:
+        except MalformedFrame as error:
             self._discard()
             raise order.nonsense(error) from None
         except EdgecvError as error:
@@ -245,7 +247,7 @@ class Workshop:
         hand.seen.add(request["with"]["model"])
         return found
 
-    def _pass_on(self, hand: Hand) -> None:
+    def _pass_on(self, hand: PooledProcess) -> None:
         """Put what native code has printed into the run's own log."""
         if self._log is not None and (said := hand.said(LOG_BYTES)):
             with self._log.open("ab") as log:
@@ -259,9 +261,9 @@ class Workshop:
 
 
 @contextmanager
-def workshop(log: Path | None = None) -> Iterator[Workshop]:
+def open_converter(log: Path | None = None) -> Iterator[Converter]:
     """Give a workshop and let its child go afterwards, whatever happens."""
-    made = Workshop(log)
+    made = Converter(log)
     try:
         yield made
     finally:

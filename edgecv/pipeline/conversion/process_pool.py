@@ -20,7 +20,7 @@ MOST_KEPT_BYTES = 2**31
 """Resident memory of a child that is kept: TensorFlow takes 0.6 GB, converting some more."""
 
 
-class Hand:
+class PooledProcess:
     """A running child and its log. ``seen`` are the models that it has opened.
 
     ``is_clean`` says whether it only ever saw standard layers, ``was_kept`` whether another run
@@ -31,7 +31,7 @@ class Hand:
         self.seen: set[str] = set()
         self.is_clean = True
         self.was_kept = False
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-workshop-")
+        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-conversion-")
         self._log = Path(self._folder.name) / "stderr.txt"
         # The system ends a child with the thread that started it: only the main one stays.
         is_main = threading.current_thread() is threading.main_thread()
@@ -67,14 +67,14 @@ class Hand:
 class _Kept:
     """At most one child that waits."""
 
-    hand: Hand | None = None
+    hand: PooledProcess | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 _KEPT = _Kept()
 
 
-def take() -> Hand | None:
+def take() -> PooledProcess | None:
     """Return the child that waits, if there is one."""
     with _KEPT.lock:
         hand, _KEPT.hand = _KEPT.hand, None
@@ -84,7 +84,7 @@ def take() -> Hand | None:
     return hand
 
 
-def keep(hand: Hand) -> None:
+def keep(hand: PooledProcess) -> None:
     """Keep a child for whoever takes the next, or end it."""
     if not hand.may_be_kept():
         hand.end()

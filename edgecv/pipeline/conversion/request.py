@@ -8,8 +8,8 @@ from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.text import one_line
 from edgecv.pipeline.conversion.server import ERRORS, OUT_OF_MEMORY
 from edgecv.system.isolation.process import ChildProcess
-from edgecv.system.isolation.protocol import GarbledFrame
-from edgecv.system.isolation.request import Conversation, Died
+from edgecv.system.isolation.protocol import MalformedFrame
+from edgecv.system.isolation.request import ProcessDied, ProcessRequest
 
 START_S = 180.0
 """TensorFlow's import takes four seconds, and many times that on a machine that is busy."""
@@ -18,11 +18,11 @@ TENSORFLOW = "TensorFlow"
 STAGES = ("opening it", "converting it", "running it", "counting its operations", "adapting it")
 
 
-class WentHome(RuntimeFailure):
+class IdleExit(RuntimeFailure):
     """The child ended by itself: it had nothing to do, and the request came in that moment."""
 
 
-class Order(Conversation):
+class ConversionRequest(ProcessRequest):
     """One request to the child, about one model."""
 
     stages: ClassVar[tuple[str, ...]] = STAGES
@@ -40,16 +40,16 @@ class Order(Conversation):
             for key in ("where", "found", "accepted", "remedy")
         )
         if header.get("error") == OUT_OF_MEMORY:
-            return Died(self._where(), found, remedy=self.remedy)
+            return ProcessDied(self._where(), found, remedy=self.remedy)
         cls = ERRORS.get(str(header.get("error")))
         if cls is None:
-            raise GarbledFrame(f"an error of kind {header.get('error')!r}")
+            raise MalformedFrame(f"an error of kind {header.get('error')!r}")
         return cls(where or self._where(), found, accepted=accepted, remedy=remedy)
 
     def _death(self) -> RuntimeFailure:
         failure = super()._death()
         if self._child.process.returncode == 0:
-            return WentHome(failure.where, failure.found, remedy=failure.remedy)
+            return IdleExit(failure.where, failure.found, remedy=failure.remedy)
         return failure
 
 

@@ -65,13 +65,13 @@ def main() -> None:
     if settings["dies_with_parent"]:
         die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    service = Service(requests, answers, settings["idle_s"])
+    service = ConversionServer(requests, answers, settings["idle_s"])
     service.serve(needs_tensorflow=settings["needs_tensorflow"])
     # Native destructors may hang or crash after a hostile file; nothing here is left to save.
     os._exit(0)
 
 
-class Service:
+class ConversionServer:
     """Answers requests. Models stay open while their file stays as it is."""
 
     def __init__(self, requests: int, answers: int, idle_s: float) -> None:
@@ -148,7 +148,7 @@ class Service:
     ) -> Answer:
         model = self._opened(source, trust)
         self._stage("converting it")
-        made = EXPORTERS.parse(exporter, "workshop")
+        made = EXPORTERS.parse(exporter, "open_converter")
         artifact = made.export(model, _mapped(images), Path(path))
         write_artifact(artifact, Path(facts))
         return {}, []

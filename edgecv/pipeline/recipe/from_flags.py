@@ -11,7 +11,7 @@ from edgecv.core.plugins import Exporter, Technique
 from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
     TIMED_ON,
@@ -21,11 +21,11 @@ from edgecv.pipeline.recipe.flag_values import (
     shrink_options,
     with_calibration,
 )
-from edgecv.pipeline.recipe.limit_flags import GateFlags
+from edgecv.pipeline.recipe.limit_flags import LimitOptions
 from edgecv.pipeline.recipe.recipe import (
-    Baseline,
+    BaselineOptions,
     Recipe,
-    Settings,
+    RunSettings,
     check_data,
     check_name,
     check_precisions,
@@ -48,7 +48,7 @@ RECIPE_ONLY = (
 )
 
 
-class Flags(GateFlags):
+class CompressOptions(LimitOptions):
     """What a command line may say. None means that the flag was not given."""
 
     model: str | None = None
@@ -123,7 +123,7 @@ class Flags(GateFlags):
             schedule=self._schedule(),
             techniques=techniques,
             exports=exports,
-            gates=self.changed(Gates()),
+            gates=self.changed(Limits()),
         )
 
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
@@ -188,7 +188,7 @@ class Flags(GateFlags):
         _check_calibration(changed, where)
         return changed
 
-    def _baseline(self) -> Baseline:
+    def _baseline(self) -> BaselineOptions:
         options = {
             "model": self.model,
             "preprocess": self.preprocess,
@@ -196,11 +196,11 @@ class Flags(GateFlags):
             "custom_objects": self.custom_objects,
         }
         where = "--preprocess" if self.preprocess is not None else "--custom-objects"
-        checked = parse_options(Baseline, options, where)
+        checked = parse_options(BaselineOptions, options, where)
         if self.labels is None:
             return checked
         names = read_labels(Path(self.labels))
-        return parse_options(Baseline, {**checked.model_dump(), "labels": names}, "--labels")
+        return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
 
     def _refuse_without_model(self) -> None:
         for field in ("preprocess", "labels", "trust_model", "custom_objects"):
@@ -232,10 +232,10 @@ def _check_calibration(recipe: Recipe, where: str) -> None:
     check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
 
 
-def _settings(name: str, seed: int, threads: int) -> Settings:
+def _settings(name: str, seed: int, threads: int) -> RunSettings:
     check_name(name, "--name")
-    checked = parse_options(Settings, {"name": name, "seed": seed}, "--seed")
-    return parse_options(Settings, {**checked.model_dump(), "threads": threads}, "--threads")
+    checked = parse_options(RunSettings, {"name": name, "seed": seed}, "--seed")
+    return parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
 
 
 def _clean(name: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import Options, parse_options
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.system.environment import machine
 
 NUMBER_WITH_UNIT = re.compile(r"\s*(\d{1,15}\.?\d*|\.\d+)\s*([a-zA-Z%]*)\s*", re.ASCII)
@@ -31,7 +31,7 @@ ACCEPTED = {
 }
 
 
-class GateFlags(Options):
+class LimitOptions(Options):
     """The limits that a command line may set. None means that the flag was not given."""
 
     max_drop: float | None = None
@@ -52,7 +52,7 @@ class GateFlags(Options):
             raise ValueError("something: it is empty")
         return value
 
-    def changed(self, gates: Gates) -> Gates:
+    def changed(self, gates: Limits) -> Limits:
         """Return the limits with those of the command line. Raises InputError with the flag."""
         table = gates.model_dump(exclude_none=True)
         for flag, options in self._given():
@@ -60,7 +60,7 @@ class GateFlags(Options):
             if "drop_on" in options and table.get("max_drop_points") is None:
                 raise InputError(flag, "goes with --max-drop", remedy="give --max-drop too")
             try:
-                gates = parse_options(Gates, table, flag)
+                gates = parse_options(Limits, table, flag)
             except InputError:  # Its words are those of recipes.
                 given = getattr(self, flag.removeprefix("--").replace("-", "_"))
                 raise InputError(flag, f'"{given}"', accepted=ACCEPTED[flag]) from None

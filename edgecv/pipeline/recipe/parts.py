@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecv.core.input_spec import Reading
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.formats.trust import Trust, check_custom_objects
@@ -13,7 +13,7 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 """Pixels along one side of an image."""
 
 
-class Settings(Options):
+class RunSettings(Options):
     """The keys of a recipe that are not tables."""
 
     name: str
@@ -23,7 +23,7 @@ class Settings(Options):
     """Threads of a runtime while its latency is measured."""
 
 
-class Baseline(Options):
+class BaselineOptions(Options):
     """The original: a model file, or an architecture to train."""
 
     model: str | None = None
@@ -61,10 +61,10 @@ class Baseline(Options):
         return self
 
     @property
-    def reading(self) -> Reading:
+    def input_spec(self) -> InputSpec:
         """How a runtime reads the model file itself."""
         asked = self.preprocess
-        return Reading(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
+        return InputSpec(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
 
     @property
     def trusted(self) -> Trust:

@@ -12,29 +12,29 @@ from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Tec
 from edgecv.core.records import Dataset
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
 from edgecv.core.text import nearest
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, Schedule
-from edgecv.pipeline.recipe.parts import Baseline as Baseline
-from edgecv.pipeline.recipe.parts import Settings as Settings
+from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
+from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.system.storage import RESERVED_NAMES
 
 LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-BASELINE_KEYS = tuple(Baseline.model_fields)
+BASELINE_KEYS = tuple(BaselineOptions.model_fields)
 
 
 class Recipe(Options):
     """Everything that decides a run."""
 
-    settings: Settings
+    settings: RunSettings
     data: DatasetSource
     task: Task
-    baseline: Baseline
+    baseline: BaselineOptions
     architecture: Architecture
     schedule: Schedule
     techniques: tuple[Technique, ...]
     exports: tuple[Exporter, ...]
-    gates: Gates
+    gates: Limits
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     """Validate the plain values of a recipe."""
-    known = [*Settings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
+    known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
     for key in table:
         if key not in known:
             raise InputError(
@@ -104,7 +104,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
                 remedy=nearest(key, known),
             )
     settings = parse_options(
-        Settings, {key: table[key] for key in Settings.model_fields if key in table}, where
+        RunSettings, {key: table[key] for key in RunSettings.model_fields if key in table}, where
     )
     check_name(settings.name, f"{where}, name")
     baseline = dict(_table(table, "baseline", where))
@@ -119,8 +119,8 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     check_precisions(techniques, exports, where)
     for technique in techniques:
         technique.check_exports(exports, where)
-    original = parse_options(Baseline, baseline, inside)
-    gates = parse_options(Gates, _table(table, "gates", where), f"{where}, [gates]")
+    original = parse_options(BaselineOptions, baseline, inside)
+    gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
     check_data(source, original, techniques, gates, where)
     return Recipe(
         settings=settings,
@@ -201,9 +201,9 @@ def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
 
 def check_data(
     source: DatasetSource,
-    baseline: Baseline,
+    baseline: BaselineOptions,
     techniques: Sequence[Technique],
-    gates: Gates,
+    gates: Limits,
     where: str,
 ) -> None:
     """Raise InputError where something is asked for that images without labels cannot give."""
@@ -222,7 +222,7 @@ def check_data(
     check_limits(source, gates, where)
 
 
-def check_limits(source: DatasetSource | Dataset, gates: Gates, where: str) -> None:
+def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:
     """Raise InputError where a limit can only be judged with labels, and there are none."""
     limits = gates.of_labels()
     if limits and not source.has_labels:

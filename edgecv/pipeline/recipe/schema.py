@@ -3,15 +3,15 @@
 from typing import Any
 
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, Schedule
-from edgecv.pipeline.recipe.recipe import Baseline, Settings
+from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
 
 
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema of recipes, for editors."""
-    settings = Settings.model_json_schema()
-    baseline = Baseline.model_json_schema()
+    settings = RunSettings.model_json_schema()
+    baseline = BaselineOptions.model_json_schema()
     training = Schedule.model_json_schema()
     training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
     names = {"enum": list(ARCHITECTURES.classes), "default": "cifar_cnn"}
@@ -25,7 +25,7 @@ def recipe_schema() -> dict[str, Any]:
         "baseline": baseline,
         "technique": {"type": "array", "items": TECHNIQUES.schema()},
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
-        "gates": Gates.model_json_schema(),
+        "gates": Limits.model_json_schema(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from edgecv.core.records import Activation, Executed, SessionFacts, TensorFacts
+from edgecv.core.records import Activation, ExecutedOperator, SessionFacts, TensorFacts
 from edgecv.core.text import printable
-from edgecv.system.isolation.protocol import Frame, GarbledFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
 
 def read_facts(frame: Frame) -> SessionFacts:
     """Return what the runtime says of a file."""
     facts = frame.header.get("facts")
     if frame.arrays or not isinstance(facts, dict):
-        raise GarbledFrame("no facts")
+        raise MalformedFrame("no facts")
     ends = _read_tensor(facts.get("input")), _read_tensor(facts.get("output"))
     match facts:
         case {"image": [int(height), int(width), int(channels)], "notes": list(notes)}:
             return SessionFacts(*ends, (height, width, channels), tuple(map(str, notes)))
-    raise GarbledFrame("facts without an image")
+    raise MalformedFrame("facts without an image")
 
 
 def _read_tensor(facts: Any) -> TensorFacts:
@@ -29,10 +29,10 @@ def _read_tensor(facts: Any) -> TensorFacts:
             "zero_point": int() | None as zero_point,
         } if all(type(length) is int for length in shape):
             return TensorFacts(name, tuple(shape), kind, scale, zero_point)
-    raise GarbledFrame(f"facts of a tensor: {facts!r}")
+    raise MalformedFrame(f"facts of a tensor: {facts!r}")
 
 
-def read_executed(frame: Frame) -> list[Executed]:
+def read_executed(frame: Frame) -> list[ExecutedOperator]:
     """Return the operators that a runtime runs."""
     found = []
     for each in _listed(frame, "operators"):
@@ -43,9 +43,9 @@ def read_executed(frame: Frame) -> list[Executed]:
                 "is_delegated": bool(is_delegated),
                 "microseconds": float() | None as microseconds,
             }:
-                found.append(Executed(plain(name), plain(kind), is_delegated, microseconds))
+                found.append(ExecutedOperator(plain(name), plain(kind), is_delegated, microseconds))
             case _:
-                raise GarbledFrame(f"an operator {each!r}")
+                raise MalformedFrame(f"an operator {each!r}")
     return found
 
 
@@ -53,7 +53,7 @@ def read_activations(frame: Frame) -> list[Activation]:
     """Return what operators gave."""
     named = _listed(frame, "activations")
     if len(named) != len(frame.arrays):
-        raise GarbledFrame(f"{len(frame.arrays)} arrays for {len(named)} activations")
+        raise MalformedFrame(f"{len(frame.arrays)} arrays for {len(named)} activations")
     found = []
     for each, values in zip(named, frame.arrays, strict=True):
         match each:
@@ -63,7 +63,7 @@ def read_activations(frame: Frame) -> list[Activation]:
                 taken = tuple(plain(str(each)) for each in inputs)
                 found.append(Activation(plain(name), plain(kind), taken, values))
             case _:
-                raise GarbledFrame("an activation without a name")
+                raise MalformedFrame("an activation without a name")
     return found
 
 
@@ -75,5 +75,5 @@ def plain(text: str) -> str:
 def _listed(frame: Frame, key: str) -> list[Any]:
     listed = frame.header.get(key)
     if not isinstance(listed, list):
-        raise GarbledFrame(f"no {key}")
+        raise MalformedFrame(f"no {key}")
     return listed

@@ -11,22 +11,22 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import Activation, Executed, Images, Predictions, SessionFacts
+from edgecv.core.records import Activation, ExecutedOperator, Images, Predictions, SessionFacts
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.decoding import read_activations, read_executed, read_facts
 from edgecv.system.isolation.process import ChildProcess
-from edgecv.system.isolation.protocol import Frame, GarbledFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.quantization_codec import read_extremes, read_stored
-from edgecv.system.isolation.request import Conversation, Died
+from edgecv.system.isolation.request import ProcessDied, ProcessRequest
 from edgecv.system.isolation.shared_images import ImageFiles
 
 T = TypeVar("T")
 
 
-class Worker:
+class ModelClient:
     """One runtime with a fixed number of threads, in a child process that may die.
 
     A file that crashes it, hangs it, eats its memory or is refused raises RuntimeFailure with
@@ -88,16 +88,16 @@ class Worker:
         self._images.clear()
         self._folder.cleanup()
 
-    def open(self, path: Path, reading: Reading = AS_IT_SAYS) -> SessionFacts:
+    def open(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Return what the runtime says of the file at ``path``."""
-        return self._ask("open", [path], _one(path, reading), read_facts)
+        return self._ask("open", [path], _one(path, input_spec), read_facts)
 
     def predict(
         self,
         path: Path,
         images: Path | Images,
         progress: Progress | None = None,
-        reading: Reading = AS_IT_SAYS,
+        input_spec: InputSpec = DEFAULT_INPUT,
     ) -> Predictions:
         """Run all images through the file at ``path``: float32 (N, K).
 
@@ -108,18 +108,18 @@ class Worker:
 
         def read(frame: Frame) -> Predictions:
             if len(frame.arrays) != 1:
-                raise GarbledFrame(f"{len(frame.arrays)} arrays of predictions")
+                raise MalformedFrame(f"{len(frame.arrays)} arrays of predictions")
             (predictions,) = frame.arrays
             if predictions.dtype != np.float32 or predictions.ndim != 2:
-                raise GarbledFrame(f"predictions of {predictions.dtype} {predictions.shape}")
+                raise MalformedFrame(f"predictions of {predictions.dtype} {predictions.shape}")
             if len(predictions) != count:
-                raise GarbledFrame(f"{len(predictions)} predictions for {count} images")
+                raise MalformedFrame(f"{len(predictions)} predictions for {count} images")
             return predictions
 
         return self._ask(
             "predict",
             [path],
-            {**_one(path, reading), "images": str(images_path)},
+            {**_one(path, input_spec), "images": str(images_path)},
             read,
             on_progress=lambda done: progress(done, count) if progress else None,
         )
@@ -132,7 +132,7 @@ class Worker:
         budget_s: float,
         min_runs: int = 10,
         min_blocks: int = 10,
-        readings: Sequence[Reading] = (),
+        input_specs: Sequence[InputSpec] = (),
         cores: Sequence[int] = (),
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
@@ -150,10 +150,10 @@ class Worker:
 
         def read(frame: Frame) -> dict[Path, NDArray[np.int64]]:
             if len(frame.arrays) != len(paths):
-                raise GarbledFrame(f"timings of {len(frame.arrays)} files, not {len(paths)}")
+                raise MalformedFrame(f"timings of {len(frame.arrays)} files, not {len(paths)}")
             for blocks in frame.arrays:
                 if blocks.dtype != np.int64 or blocks.ndim != 2 or not blocks.size:
-                    raise GarbledFrame(f"timings of {blocks.dtype} {blocks.shape}")
+                    raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")
             return dict(zip(paths, frame.arrays, strict=True))
 
         return self._ask(
@@ -161,8 +161,9 @@ class Worker:
             paths,
             {
                 "paths": [os.path.abspath(path) for path in paths],
-                "readings": [
-                    reading.model_dump_json() for reading in readings or [AS_IT_SAYS] * len(paths)
+                "input_specs": [
+                    input_spec.model_dump_json()
+                    for input_spec in input_specs or [DEFAULT_INPUT] * len(paths)
                 ],
                 "images": str(images_path),
                 "budget_s": budget_s,
@@ -181,7 +182,7 @@ class Worker:
         def read(frame: Frame) -> float:
             median_s = frame.header.get("median_s")
             if not isinstance(median_s, float) or not 0 < median_s < math.inf:
-                raise GarbledFrame(f"a run of {median_s!r} seconds")
+                raise MalformedFrame(f"a run of {median_s!r} seconds")
             return median_s
 
         arguments = {"path": os.path.abspath(path), "images": str(images_path)}
@@ -192,15 +193,15 @@ class Worker:
 
         def read(frame: Frame) -> NDArray[np.int64]:
             if len(frame.arrays) != 1:
-                raise GarbledFrame(f"{len(frame.arrays)} arrays of timings")
+                raise MalformedFrame(f"{len(frame.arrays)} arrays of timings")
             (block,) = frame.arrays
             if block.dtype != np.int64 or block.shape != (runs,) or block.min() <= 0:
-                raise GarbledFrame(f"timings of {block.dtype} {block.shape}")
+                raise MalformedFrame(f"timings of {block.dtype} {block.shape}")
             return block
 
         return self._ask("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
-    def executed(self, path: Path, image: Images) -> list[Executed]:
+    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
         """Return the operators that really run for one image, uint8 (1, H, W, C)."""
         arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(image)[0])}
         return self._ask("executed", [path], arguments, read_executed)
@@ -210,9 +211,9 @@ class Worker:
         arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(images)[0])}
         return self._ask("activations", [path], arguments, read_activations)
 
-    def stored(self, path: Path, reading: Reading = AS_IT_SAYS) -> Stored:
+    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return what a file stores: its weights as reals, and how its tensors are quantized."""
-        return self._ask("stored", [path], _one(path, reading), read_stored)
+        return self._ask("stored", [path], _one(path, input_spec), read_stored)
 
     def extremes(
         self,
@@ -221,7 +222,7 @@ class Worker:
         *,
         budget_s: float,
         progress: Progress | None = None,
-        reading: Reading = AS_IT_SAYS,
+        input_spec: InputSpec = DEFAULT_INPUT,
     ) -> Extremes:
         """Return how far each point of a file goes for each image, uint8 (N, H, W, C).
 
@@ -231,7 +232,7 @@ class Worker:
         return self._ask(
             "extremes",
             [path],
-            {**_one(path, reading), "images": str(images_path), "budget_s": budget_s},
+            {**_one(path, input_spec), "images": str(images_path), "budget_s": budget_s},
             lambda frame: read_extremes(frame, count),
             on_progress=lambda done: progress(done, count) if progress else None,
         )
@@ -256,12 +257,12 @@ class Worker:
 
         def attempt() -> T:
             child = self._started()
-            conversation = Conversation(child, self.runtime, paths)
+            conversation = ProcessRequest(child, self.runtime, paths)
             try:
                 answer = conversation.answer(request, silence_s, on_progress)
                 child.opened |= set(paths)
                 return read(answer)
-            except GarbledFrame as error:
+            except MalformedFrame as error:
                 self._discard()
                 raise conversation.nonsense(error) from None
             except BaseException:  # KeyboardInterrupt too: a child half-way is of no use
@@ -273,7 +274,7 @@ class Worker:
         others_opened = bool(self._started().opened - set(paths))
         try:
             return attempt()
-        except Died:
+        except ProcessDied:
             if not others_opened:
                 raise
             return attempt()
@@ -289,5 +290,5 @@ class Worker:
             self._child = None
 
 
-def _one(path: Path, reading: Reading) -> dict[str, str]:
-    return {"path": os.path.abspath(path), "reading": reading.model_dump_json()}
+def _one(path: Path, input_spec: InputSpec) -> dict[str, str]:
+    return {"path": os.path.abspath(path), "input_spec": input_spec.model_dump_json()}

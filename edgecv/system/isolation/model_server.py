@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError
-from edgecv.core.input_spec import AS_IT_SAYS, Reading
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.records import Images
 from edgecv.core.registry import RUNTIMES
@@ -76,12 +76,12 @@ def main() -> None:
     if not runtime.needs_tensorflow:
         largest = LARGEST_FILE_WRITTEN_BYTES
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    Service(runtime, settings["threads"], memory, requests, answers).serve()
+    ModelServer(runtime, settings["threads"], memory, requests, answers).serve()
     # Native destructors may hang or crash after a hostile file; nothing here is left to save.
     os._exit(0)
 
 
-class Service:
+class ModelServer:
     """Answers requests. Sessions stay open while their file stays as it is."""
 
     def __init__(
@@ -128,11 +128,11 @@ class Service:
             else:
                 self._say({"kind": "answer", **answer}, arrays)
 
-    def _open(self, path: str, reading: str) -> Answer:
-        return {"facts": asdict(self._session(path, reading, 0).facts)}, []
+    def _open(self, path: str, input_spec: str) -> Answer:
+        return {"facts": asdict(self._session(path, input_spec, 0).facts)}, []
 
-    def _predict(self, path: str, reading: str, images: str) -> Answer:
-        session = self._session(path, reading, 0)
+    def _predict(self, path: str, input_spec: str, images: str) -> Answer:
+        session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
         self._stage("running it", 0)
         # In chunks, so that the parent hears from a slow model long before it takes it for dead.
@@ -149,7 +149,7 @@ class Service:
     def _time(
         self,
         paths: list[str],
-        readings: list[str],
+        input_specs: list[str],
         images: str,
         budget_s: float,
         min_runs: int,
@@ -159,7 +159,7 @@ class Service:
         _pin(cores)
         sessions = [
             self._session(*each, index)
-            for index, each in enumerate(zip(paths, readings, strict=True))
+            for index, each in enumerate(zip(paths, input_specs, strict=True))
         ]
         calls, runs = [], []
         for index, session in enumerate(sessions):
@@ -172,7 +172,10 @@ class Service:
 
     def _warm_up(self, path: str, images: str, cores: list[int]) -> Answer:
         _pin(cores)
-        session, pixels = self._session(path, AS_IT_SAYS.model_dump_json(), 0), self._mapped(images)
+        session, pixels = (
+            self._session(path, DEFAULT_INPUT.model_dump_json(), 0),
+            self._mapped(images),
+        )
         self._stage("warming it up", 0)
         call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
         median_s = warm_up(call)
@@ -196,13 +199,15 @@ class Service:
         named = [{"name": each.name, "type": each.type, "inputs": each.inputs} for each in found]
         return {"activations": named}, [each.values for each in found]
 
-    def _stored(self, path: str, reading: str) -> Answer:
+    def _stored(self, path: str, input_spec: str) -> Answer:
         self._stage("opening it", 0)
-        return pack_stored(self._runtime.stored(Path(path), Reading.model_validate_json(reading)))
+        return pack_stored(
+            self._runtime.stored(Path(path), InputSpec.model_validate_json(input_spec))
+        )
 
-    def _extremes(self, path: str, reading: str, images: str, budget_s: float) -> Answer:
+    def _extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Answer:
         self._stage("running it", 0)
-        asked = Reading.model_validate_json(reading)
+        asked = InputSpec.model_validate_json(input_spec)
         watchers = [
             self._runtime.watcher(Path(path), 1, asked) for _ in range(max(1, self._threads))
         ]
@@ -221,11 +226,11 @@ class Service:
         )
         return {}, [low, high]
 
-    def _session(self, path: str, reading: str, index: int) -> Session:
+    def _session(self, path: str, input_spec: str, index: int) -> Session:
         self._stage("opening it", index)
-        key = _version(path), reading
+        key = _version(path), input_spec
         if key not in self._sessions:
-            asked = Reading.model_validate_json(reading)
+            asked = InputSpec.model_validate_json(input_spec)
             self._sessions[key] = self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 

@@ -27,7 +27,7 @@ Read = Callable[[int], bytes | bytearray]
 """Returns exactly so many bytes."""
 
 
-class GarbledFrame(Exception):
+class MalformedFrame(Exception):
     """What came through the pipe is not a frame."""
 
 
@@ -55,19 +55,19 @@ def unpack(read: Read) -> Frame:
     """Read one frame. Raises GarbledFrame, and whatever ``read`` raises."""
     magic, length = PREFIX.unpack(read(PREFIX.size))
     if magic != MAGIC or length > LARGEST_HEADER_BYTES:
-        raise GarbledFrame(f"starts with {magic!r} and a header of {length} bytes")
+        raise MalformedFrame(f"starts with {magic!r} and a header of {length} bytes")
     try:
         header = json.loads(read(length).decode())
     except (ValueError, RecursionError) as error:
-        raise GarbledFrame(f"its header is not JSON: {type(error).__name__}") from None
+        raise MalformedFrame(f"its header is not JSON: {type(error).__name__}") from None
     if not isinstance(header, dict):
-        raise GarbledFrame("its header is not a table")
+        raise MalformedFrame("its header is not a table")
     room = LARGEST_ARRAYS_BYTES
     arrays = []
     for kind, shape in _descriptions(header.pop("arrays", None)):
         count = math.prod(shape) * kind.itemsize
         if count > room:
-            raise GarbledFrame(f"announces more than {LARGEST_ARRAYS_BYTES} bytes")
+            raise MalformedFrame(f"announces more than {LARGEST_ARRAYS_BYTES} bytes")
         room -= count
         arrays.append(np.frombuffer(read(count), kind).reshape(shape))
     return Frame(header, arrays)
@@ -75,15 +75,15 @@ def unpack(read: Read) -> Frame:
 
 def _descriptions(described: Any) -> list[tuple[np.dtype[Any], tuple[int, ...]]]:
     if not isinstance(described, list) or len(described) > MOST_ARRAYS:
-        raise GarbledFrame("does not say its arrays")
+        raise MalformedFrame("does not say its arrays")
     found = []
     for each in described:
         kind, shape = (each.get("type"), each.get("shape")) if isinstance(each, dict) else (0, 0)
         if kind not in TYPES or not isinstance(shape, list) or len(shape) > 4:
-            raise GarbledFrame(f"announces an array of {kind!r}")
+            raise MalformedFrame(f"announces an array of {kind!r}")
         # type() and not isinstance(): True is an int too.
         if not all(type(length) is int and 0 <= length <= LARGEST_ARRAYS_BYTES for length in shape):
-            raise GarbledFrame("announces an array of an impossible shape")
+            raise MalformedFrame("announces an array of an impossible shape")
         found.append((np.dtype(kind), tuple(shape)))
     return found
 

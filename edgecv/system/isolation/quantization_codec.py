@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes, Kernel, Link, Point, Steps, Stored
 from edgecv.system.isolation.decoding import plain
-from edgecv.system.isolation.protocol import Frame, GarbledFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
 LARGEST_CODE = 2**31
 
@@ -49,17 +49,17 @@ def read_stored(frame: Frame) -> Stored:
     """Return what a child has read in a file. Raises GarbledFrame where it cannot be that."""
     header, arrays = frame
     if len(arrays) not in (4, 5) or any(each.dtype != np.float32 for each in arrays):
-        raise GarbledFrame("no weights")
+        raise MalformedFrame("no weights")
     try:
         kernels = _kernels(header["kernels"], arrays[:4])
         points = tuple(_point(each) for each in header["points"])
         links = tuple(_link(each) for each in header["links"])
         operators = tuple((plain(kind), int(count)) for kind, count in header["operators"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GarbledFrame(f"of what is stored: {type(error).__name__}") from None
+        raise MalformedFrame(f"of what is stored: {type(error).__name__}") from None
     pixels = arrays[4] if len(arrays) == 5 else None
     if pixels is not None and (pixels.ndim != 2 or pixels.shape[1] != len(pixels) + 1):
-        raise GarbledFrame("of what pixels become")
+        raise MalformedFrame("of what pixels become")
     return Stored(kernels, points, links, pixels, operators)
 
 
@@ -125,8 +125,8 @@ def read_extremes(frame: Frame, most: int) -> Extremes:
     """Return how far points went. Raises GarbledFrame where it cannot be that."""
     arrays = frame.arrays
     if len(arrays) != 2 or any(each.dtype != np.float32 or each.ndim != 2 for each in arrays):
-        raise GarbledFrame("no extremes")
+        raise MalformedFrame("no extremes")
     low, high = arrays
     if low.shape != high.shape or not 0 < len(low) <= most:
-        raise GarbledFrame(f"extremes of {len(low)} of {most} images")
+        raise MalformedFrame(f"extremes of {len(low)} of {most} images")
     return Extremes(low, high)

@@ -10,18 +10,18 @@ from typing import Any, ClassVar
 from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.text import printable
 from edgecv.system.isolation.process import ChildProcess
-from edgecv.system.isolation.protocol import Frame, GarbledFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
 START_S = 60.0
 LONGEST_TEXT = 300
 STAGES = ("opening it", "running it", "warming it up", "timing it")
 
 
-class Died(RuntimeFailure):
+class ProcessDied(RuntimeFailure):
     """The child died of a signal that native code raises."""
 
 
-class Conversation:
+class ProcessRequest:
     """One request to one child about some files."""
 
     stages: ClassVar[tuple[str, ...]] = STAGES
@@ -66,7 +66,7 @@ class Conversation:
                     case "failure":
                         raise self._refusal(frame.header)
                     case kind:
-                        raise GarbledFrame(f"a frame of kind {kind!r}")
+                        raise MalformedFrame(f"a frame of kind {kind!r}")
         except EOFError:
             raise self._death() from None
         except TimeoutError:
@@ -74,10 +74,10 @@ class Conversation:
             raise self._failure(
                 f"{self._runtime} did not answer within {limit_s:g} s while {self._doing}"
             ) from None
-        except GarbledFrame as error:
+        except MalformedFrame as error:
             raise self.nonsense(error) from None
 
-    def nonsense(self, error: GarbledFrame) -> RuntimeFailure:
+    def nonsense(self, error: MalformedFrame) -> RuntimeFailure:
         """Return the failure of a child whose answer cannot be one."""
         return self._failure(f"{self._runtime} answered nonsense while {self._doing}: {error}")
 
@@ -94,7 +94,7 @@ class Conversation:
             raise RuntimeFailure(
                 self._runtime, f"did not start within {self.start_s:g} s"
             ) from None
-        except GarbledFrame as error:
+        except MalformedFrame as error:
             raise RuntimeFailure(self._runtime, _first_line(f"could not start: {error}")) from None
         if header.get("kind") == "failure":
             raise self._refusal(header)
@@ -105,9 +105,9 @@ class Conversation:
     def _note_stage(self, header: dict[str, Any]) -> None:
         doing, index = header.get("doing"), header.get("index")
         if doing not in self.stages:
-            raise GarbledFrame(f"a stage {doing!r}")
+            raise MalformedFrame(f"a stage {doing!r}")
         if index is not None and _whole_number(index) >= len(self._paths):
-            raise GarbledFrame(f"file {index} of {len(self._paths)}")
+            raise MalformedFrame(f"file {index} of {len(self._paths)}")
         self._doing, self._index = doing, index
 
     def _refusal(self, header: dict[str, Any]) -> EdgecvError:
@@ -123,7 +123,7 @@ class Conversation:
         # SIGKILL and SIGALRM come from outside: asking a second time would do the same again.
         if number in (0, signal.SIGKILL, signal.SIGALRM):
             return self._failure(found)
-        return Died(self._where(), _first_line(found), remedy=self.remedy)
+        return ProcessDied(self._where(), _first_line(found), remedy=self.remedy)
 
     def _failure(self, found: str) -> RuntimeFailure:
         return RuntimeFailure(self._where(), _first_line(found), remedy=self.remedy)
@@ -135,7 +135,7 @@ class Conversation:
 
 def _whole_number(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise GarbledFrame(f"a number {value!r}")
+        raise MalformedFrame(f"a number {value!r}")
     return value
 
 

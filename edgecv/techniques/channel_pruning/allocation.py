@@ -65,7 +65,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Narrowing:
+class ChannelAllocation:
     """All cuts that a model could be given."""
 
     graph: ChannelGraph

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Tuning
+from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import ChannelGraph, Width
 from edgecv.models.channels.union_find import Ids
@@ -26,13 +26,13 @@ Scores = NDArray[np.float64]
 IMAGES_A_BATCH = 32
 
 
-def scores(model: Any, graph: ChannelGraph, ranking: Ranking, tuning: Tuning) -> Scores:
+def scores(model: Any, graph: ChannelGraph, ranking: Ranking, context: TechniqueContext) -> Scores:
     """Return how much each unit of the model matters.
 
     Scores of different widths are not comparable. For "bn_scale" see ``check_has_scales``.
     """
     if ranking == "taylor":
-        return _taylor(model, graph, tuning)
+        return _taylor(model, graph, context)
     total = np.zeros(len(graph.roots))
     factors = _normalization(graph)
     for known, which, number, ids in _made_axes(graph):
@@ -113,15 +113,15 @@ def _of_rows(rows: NDArray[np.float64], ranking: Ranking) -> NDArray[np.float64]
     return result
 
 
-def _taylor(model: Any, graph: ChannelGraph, tuning: Tuning) -> Scores:
+def _taylor(model: Any, graph: ChannelGraph, context: TechniqueContext) -> Scores:
     """Return the squared first-order change of the loss, summed over batches of real images."""
     tensorflow, _ = load_tensorflow()
     logits = logits_model(model)
-    split = tuning.calibration
+    split = context.calibration
 
     def gradients(images: Any, labels: Any) -> Any:
         with tensorflow.GradientTape() as tape:
-            loss = tensorflow.reduce_mean(tuning.task.loss(labels, logits(images, training=False)))
+            loss = tensorflow.reduce_mean(context.task.loss(labels, logits(images, training=False)))
         return tape.gradient(
             loss,
             model.trainable_variables,

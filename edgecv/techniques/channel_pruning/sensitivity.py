@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.plugins import Tuning
+from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import zeroed
 from edgecv.models.channels.trace import ChannelGraph
@@ -31,7 +31,7 @@ def damages(
     graph: ChannelGraph,
     orders: Mapping[str, NDArray[np.int64]],
     ladder: Ladder,
-    tuning: Tuning,
+    context: TechniqueContext,
 ) -> Damage:
     """Return how far the outputs are from the whole model's when a single width is cut.
 
@@ -41,7 +41,7 @@ def damages(
     cuts = sum(len(steps) - 1 for steps in ladder.values())
     macs, _ = totals(graph, graph.everything())
     wanted = int(MACS_TO_SPEND / max(1, macs * cuts))
-    images = tuning.calibration.images[: max(FEWEST_IMAGES, min(MOST_IMAGES, wanted))]
+    images = context.calibration.images[: max(FEWEST_IMAGES, min(MOST_IMAGES, wanted))]
     pixels = images.astype(np.float32)
     trial = clone(model)
     predict = compile_function(lambda batch: trial(batch, training=False))
@@ -55,7 +55,7 @@ def damages(
             trial.set_weights(zeroed(model, graph, graph.without(gone)))
             losses.append(divergence(whole, predict(pixels).numpy()))
             done += 1
-            tuning.progress("measuring what each cut costs", done, cuts)
+            context.progress("measuring what each cut costs", done, cuts)
         found[width.name] = smooth(ladder[width.name], losses)
     return found
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Tuning
-from edgecv.core.records import Trial
-from edgecv.techniques.channel_pruning.allocation import Candidate, Narrowing, Wanted
+from edgecv.core.plugins import TechniqueContext
+from edgecv.core.records import TrialExport
+from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
 from edgecv.techniques.channel_pruning.sensitivity import Ladder
 from edgecv.techniques.channel_pruning.timings import Timings, measure_timings
 
@@ -54,11 +54,11 @@ class Search:
     targets: Targets
     ladder: Ladder
     make: Callable[[Mapping[str, int]], Any]
-    tuning: Tuning
+    context: TechniqueContext
     timings: Timings | None = None
     notes: list[str] = field(default_factory=list)
     _twin_us: float = 0.0
-    _tried: dict[tuple[str, tuple[tuple[str, int], ...]], Trial] = field(default_factory=dict)
+    _tried: dict[tuple[str, tuple[tuple[str, int], ...]], TrialExport] = field(default_factory=dict)
 
     def wanted(self) -> Wanted:
         """Return how low each cost is to get, in what cuts save: for this something is measured."""
@@ -70,7 +70,7 @@ class Search:
             self.timings = measure_timings(
                 self.ladder,
                 lambda kept: self._try(kept, targets.precision).latency_us,
-                lambda done, total: self.tuning.progress("timing single cuts", done, total),
+                lambda done, total: self.context.progress("timing single cuts", done, total),
             )
             asked = [targets.latency_us] if targets.latency_us else []
             asked += [self._twin_us / targets.speedup] if targets.speedup else []
@@ -99,12 +99,12 @@ class Search:
         low, high = first, len(path) - 1
         step, steps = 1, (high - low).bit_length() + 1
         while low < high:
-            self.tuning.progress("measuring candidates", step, steps)
+            self.context.progress("measuring candidates", step, steps)
             middle, step = (low + high) // 2, step + 1
             low, high = (low, middle) if self._measure(path[middle].kept)[0] else (middle + 1, high)
         return high
 
-    def widened(self, best: Candidate, narrowing: Narrowing, wanted: Wanted) -> Candidate:
+    def widened(self, best: Candidate, narrowing: ChannelAllocation, wanted: Wanted) -> Candidate:
         """Return the candidate with what it can be given back: steps on the path are coarse.
 
         One width after the other is made a step wider, while all targets hold.
@@ -162,12 +162,12 @@ class Search:
             return most
         return int(least + (most_bytes - smallest) * (most - least) / (largest - smallest))
 
-    def _try(self, kept: Mapping[str, int], precision: str) -> Trial:
+    def _try(self, kept: Mapping[str, int], precision: str) -> TrialExport:
         """Export and time a model once: bytes and latency of one file come together."""
         whole = {name: steps[0] for name, steps in self.ladder.items()}
         key = (precision, tuple(sorted({**whole, **kept}.items())))
         if key not in self._tried:
-            self._tried[key] = self.tuning.trial(self.make(kept), self.targets.runtime, precision)
+            self._tried[key] = self.context.trial(self.make(kept), self.targets.runtime, precision)
         tried = self._tried[key]
         self._twin_us = tried.latency_us * tried.speedup
         return tried

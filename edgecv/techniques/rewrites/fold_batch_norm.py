@@ -24,7 +24,7 @@ CHANNELS_OF = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class FoldablePair:
     """A layer, and one behind it that it can take up."""
 
     layer: Any
@@ -79,7 +79,7 @@ def normalizations_in(model: Any) -> Iterator[str]:
             yield layer.name
 
 
-def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[Pair]:
+def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
     """Return what stands behind a linear layer and is all that takes from it."""
     tensorflow, keras = load_tensorflow()
     nodes = nodes_of(model)
@@ -97,7 +97,7 @@ def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[Pair]:
         layer = makers[id(taken)]
         is_alone = takers[id(taken)] == uses[id(layer)] == uses[id(node.layer)] == 1
         if is_alone and _is_linear_kernel(layer, keras):
-            found[layer.name] = Pair(layer, node.layer, len(taken.shape))
+            found[layer.name] = FoldablePair(layer, node.layer, len(taken.shape))
     return [found[layer.name] for layer in model.layers if layer.name in found]
 
 
@@ -117,7 +117,7 @@ def _is_relu(layer: Any, keras: Any) -> bool:
     return layer.max_value is None and not layer.negative_slope and not layer.threshold
 
 
-def _folded(pair: Pair) -> Weights:
+def _folded(pair: FoldablePair) -> Weights:
     """Return the weights that a layer has after it took up a normalization."""
     layer, norm = pair.layer, pair.taken_up
     mean, variance = (
@@ -145,7 +145,7 @@ def _options(layer: Any) -> dict[str, Any]:
     return {"use_bias": True} | {name: None for name in layer.get_config() if name.endswith(own)}
 
 
-def _without(model: Any, pairs: list[Pair], changes: dict[str, dict[str, Any]]) -> Any:
+def _without(model: Any, pairs: list[FoldablePair], changes: dict[str, dict[str, Any]]) -> Any:
     """Return a new model in which layers have taken up others, with other options."""
     config = copy.deepcopy(model.get_config())
     makers = {pair.taken_up.name: pair.layer.name for pair in pairs}

@@ -8,9 +8,9 @@ import digit_models
 import pytest
 from team_project import Team, install
 
-from edgecv.acceptance.testing.fixture import Compare
-from edgecv.acceptance.testing.session import Setting
-from edgecv.pipeline.prediction_cache import FolderRecall
+from edgecv.acceptance.testing.fixture import EdgecvCompare
+from edgecv.acceptance.testing.session import CompareSession
+from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
 
 @pytest.fixture(scope="session")
@@ -57,20 +57,24 @@ def module_team(tmp_path_factory: pytest.TempPathFactory, models: Path, installe
 
 
 @pytest.fixture(scope="session")
-def recall(tmp_path_factory: pytest.TempPathFactory) -> FolderRecall:
+def prediction_cache(tmp_path_factory: pytest.TempPathFactory) -> SharedPredictionCache:
     """Return what keeps predictions: by content, so that all tests may share it."""
-    return FolderRecall(tmp_path_factory.mktemp("recall"))
+    return SharedPredictionCache(tmp_path_factory.mktemp("recall"))
 
 
 @pytest.fixture
-def comparing(tmp_path: Path, models: Path, recall: FolderRecall) -> Callable[..., Compare]:
+def comparing(
+    tmp_path: Path, models: Path, prediction_cache: SharedPredictionCache
+) -> Callable[..., EdgecvCompare]:
     """Return what makes the fixture of a test in ``tests/test_model.py``, without a pytest."""
     shutil.copytree(models, tmp_path / "models")
     (tmp_path / "tests").mkdir()
 
-    def make(*, update: bool = False, told: list[str] | None = None) -> Compare:
+    def make(*, update: bool = False, told: list[str] | None = None) -> EdgecvCompare:
         test = tmp_path / "tests" / "test_model.py"
         kept = [] if told is None else told
-        return Compare(Setting(tmp_path, recall, update, lambda: test, kept.append))
+        return EdgecvCompare(
+            CompareSession(tmp_path, prediction_cache, update, lambda: test, kept.append)
+        )
 
     return make

@@ -9,11 +9,11 @@ import pytest
 
 from edgecv.acceptance.testing import accepted_file
 from edgecv.acceptance.testing.accepted_file import read_accepted
-from edgecv.acceptance.testing.assertions import Compared
-from edgecv.acceptance.testing.fixture import Compare
+from edgecv.acceptance.testing.assertions import ComparedPair
+from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.core.errors import InputError, StepError
 
-Comparing = Callable[..., Compare]
+Comparing = Callable[..., EdgecvCompare]
 ENTRY = "models/model.onnx beside models/baseline.onnx on digits"
 
 
@@ -33,7 +33,7 @@ def ship(comparing: Comparing, tmp_path: Path) -> Callable[[str], None]:
     return make
 
 
-def compared(comparing: Comparing, **options: object) -> Compared:
+def compared(comparing: Comparing, **options: object) -> ComparedPair:
     compare = comparing(**options)
     return compare("models/model.onnx", baseline="models/baseline.onnx", data="digits")
 

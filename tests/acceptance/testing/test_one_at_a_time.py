@@ -10,9 +10,9 @@ import pytest
 
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.testing.accepted_file import change_entry, read_accepted
-from edgecv.acceptance.testing.fixture import Compare
+from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.core.records import Predictions
-from edgecv.pipeline.prediction_cache import FolderRecall
+from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
 A_MOMENT = 0.3
 """Seconds in which one who does not wait would be done."""
@@ -39,9 +39,9 @@ def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
         return predictions()
 
     def measure(ask: Callable[[], Predictions]) -> float:
-        recall = FolderRecall(tmp_path)
-        with recall.open():
-            return float(recall.predictions("key", ask).sum())
+        prediction_cache = SharedPredictionCache(tmp_path)
+        with prediction_cache.open():
+            return float(prediction_cache.predictions("key", ask).sum())
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(measure, slow)
@@ -55,17 +55,17 @@ def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_measurement_lets_others_go_on(tmp_path: Path) -> None:
-    recall, other = FolderRecall(tmp_path), FolderRecall(tmp_path)
-    with pytest.raises(KeyboardInterrupt), recall.open():
-        recall.predictions("key", fail)
+    prediction_cache, other = SharedPredictionCache(tmp_path), SharedPredictionCache(tmp_path)
+    with pytest.raises(KeyboardInterrupt), prediction_cache.open():
+        prediction_cache.predictions("key", fail)
     with other.open():
         assert other.predictions("key", predictions).sum() == 2
-    with recall.open():
-        assert recall.predictions("key", fail).sum() == 2, "it is kept"
+    with prediction_cache.open():
+        assert prediction_cache.predictions("key", fail).sum() == 2, "it is kept"
 
 
 def test_two_who_accept_at_the_same_time_both_do(
-    comparing: Callable[..., Compare], tmp_path: Path
+    comparing: Callable[..., EdgecvCompare], tmp_path: Path
 ) -> None:
     compare = comparing(update=True)
     compare("models/good.onnx", baseline="models/baseline.onnx", data="digits").assert_as_accepted()

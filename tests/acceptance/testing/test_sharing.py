@@ -10,9 +10,9 @@ import os
 import time
 from pathlib import Path
 
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
-predict, HERE = Worker.predict, Path(__file__).parent
+predict, HERE = ModelClient.predict, Path(__file__).parent
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 
 
@@ -35,7 +35,7 @@ def pytest_runtest_call(item):
         time.sleep(0.1)
 
 
-Worker.predict = counted
+ModelClient.predict = counted
 """
 ACCEPTING = """
 import pytest

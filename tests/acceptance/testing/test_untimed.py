@@ -7,17 +7,17 @@ import pytest
 
 from edgecv.acceptance.gate import judgement_of
 from edgecv.acceptance.testing.accepted_file import read_accepted
-from edgecv.acceptance.testing.assertions import Compared
-from edgecv.acceptance.testing.fixture import Compare
+from edgecv.acceptance.testing.assertions import ComparedPair
+from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.reports.json_file import read_report, write_report
 from edgecv.reports.markdown import to_markdown
 
-Comparing = Callable[..., Compare]
+Comparing = Callable[..., EdgecvCompare]
 
 
-def compared(comparing: Comparing, *, update: bool = False, timed: bool = False) -> Compared:
+def compared(comparing: Comparing, *, update: bool = False, timed: bool = False) -> ComparedPair:
     compare = comparing(update=update)
     return compare("models/good.onnx", baseline="models/baseline.onnx", data="digits", timed=timed)
 
@@ -33,7 +33,7 @@ def test_a_report_says_that_nothing_was_timed_and_is_read_again(
 
 def test_a_limit_on_what_was_not_timed_is_inconclusive(comparing: Comparing) -> None:
     comparison = compared(comparing).comparison
-    (gate,) = judge_limits(comparison, Gates(max_latency_us=1.0), classes=(), machine="here")
+    (gate,) = judge_limits(comparison, Limits(max_latency_us=1.0), classes=(), machine="here")
     assert (gate.outcome, gate.reason) == ("inconclusive", "it was not timed")
 
 

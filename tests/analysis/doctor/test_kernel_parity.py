@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis.doctor.diagnose import Patient, diagnose
+from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
 from edgecv.analysis.doctor.kernel_parity import VARIANTS, compare_kernels, parity_findings
-from edgecv.analysis.doctor.records import Cell, Parity
+from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.core.records import Images
 
@@ -24,7 +24,7 @@ def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Imag
 
 
 def test_integer_kernels_differ_by_roundings(files: Path) -> None:
-    patient = Patient(
+    patient = DoctorRequest(
         files / "int8.tflite", data=str(files / "data.npz"), beside=files / "int8.onnx"
     )
     found = diagnose(patient)
@@ -36,11 +36,11 @@ def test_integer_kernels_differ_by_roundings(files: Path) -> None:
 
 def test_kernels_that_answer_otherwise_are_a_finding() -> None:
     cells = (
-        Cell("a", "XNNPACK", 200),
-        Cell("a", "builtin", 200),
-        Cell("a", "reference", 0, "died"),
+        KernelCell("a", "XNNPACK", 200),
+        KernelCell("a", "builtin", 200),
+        KernelCell("a", "reference", 0, "died"),
     )
-    found = Parity(
+    found = KernelParity(
         cells,
         ((1.0, 0.96, None), (0.96, 1.0, None), (None, None, None)),
         ((0.0, 0.2, None), (0.2, 0.0, None), (None, None, None)),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis.inspection import read_file as reading
+from edgecv.analysis.inspection import read_file as input_spec
 from edgecv.analysis.inspection.text import to_text
 from edgecv.core.errors import InputError
 
@@ -71,7 +71,7 @@ def test_a_keras_file_by_its_content_and_with_nothing_but_json(exported, tmp_pat
 def test_a_wrong_suffix_does_not_matter(exported, name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     shutil.copy(exported("modern", name), path)
-    found = reading.inspect(path)
+    found = input_spec.inspect(path)
     assert found.contents.format == name.rpartition(".")[2]
     assert f"{path}: " in to_text(found)
 
@@ -93,7 +93,7 @@ def test_what_is_not_a_model_is_one_line(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
-        reading.inspect(path)
+        input_spec.inspect(path)
     assert caught.value.where == str(path)
     assert "\n" not in str(caught.value)
 
@@ -107,7 +107,7 @@ def test_folders_pipes_and_missing_files(tmp_path: Path) -> None:
         (tmp_path / "missing.onnx", "no such file"),
     ):
         with pytest.raises(InputError, match=message):
-            reading.inspect(path)
+            input_spec.inspect(path)
 
 
 def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
     model = onnx_model([helper.make_node("Relu", [escape], ["y"])], {escape: [1]}, {"y": [1]})
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    assert "\x1b" not in to_text(reading.inspect(path))
+    assert "\x1b" not in to_text(input_spec.inspect(path))
 
 
 BUSY = """
@@ -143,12 +143,12 @@ def test_a_reader_that_never_ends_is_ended(
     exported, program: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if program is BUSY:
-        monkeypatch.setattr(reading, "WAITING", 60)
-    monkeypatch.setattr(reading, "PROGRAM", program)
-    monkeypatch.setattr(reading, "SECONDS", 1)
+        monkeypatch.setattr(input_spec, "WAITING", 60)
+    monkeypatch.setattr(input_spec, "PROGRAM", program)
+    monkeypatch.setattr(input_spec, "SECONDS", 1)
     began = time.monotonic()
     with pytest.raises(InputError, match=message):
-        reading.inspect(exported("modern", "float32.tflite"))
+        input_spec.inspect(exported("modern", "float32.tflite"))
     assert time.monotonic() - began < 30
 
 
@@ -165,9 +165,9 @@ def test_a_reader_that_never_ends_is_ended(
 def test_a_reader_that_dies_or_lies_is_one_line(
     exported, program: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PROGRAM", program)
+    monkeypatch.setattr(input_spec, "PROGRAM", program)
     with pytest.raises(InputError, match=message):
-        reading.inspect(exported("modern", "float32.tflite"))
+        input_spec.inspect(exported("modern", "float32.tflite"))
 
 
 def test_a_file_that_eats_memory_is_ended(exported, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +178,9 @@ def test_a_file_that_eats_memory_is_ended(exported, monkeypatch: pytest.MonkeyPa
         "tflite.read = lambda content, where: bytearray(2**31)\n"
         "child.main()"
     )
-    monkeypatch.setattr(reading, "PROGRAM", greedy)
+    monkeypatch.setattr(input_spec, "PROGRAM", greedy)
     with pytest.raises(InputError, match="needs more memory"):
-        reading.inspect(exported("modern", "float32.tflite"))
+        input_spec.inspect(exported("modern", "float32.tflite"))
 
 
 @pytest.mark.skipif(not HOSTILE.exists(), reason=f"needs {HOSTILE}, not part of the project")
@@ -188,7 +188,7 @@ def test_a_file_that_eats_memory_is_ended(exported, monkeypatch: pytest.MonkeyPa
 def test_a_hostile_file_is_shown_or_is_a_line(name: str) -> None:
     began = time.monotonic()
     try:
-        text = to_text(reading.inspect(HOSTILE / name))
+        text = to_text(input_spec.inspect(HOSTILE / name))
     except InputError as error:
         text = str(error)
         assert "\n" not in text
@@ -198,7 +198,7 @@ def test_a_hostile_file_is_shown_or_is_a_line(name: str) -> None:
 
 @pytest.mark.parametrize("width", [80, 130])
 def test_a_table_fits_the_terminal_and_keeps_its_numbers(exported, width: int) -> None:
-    found = reading.inspect(exported("vww", "int8.tflite"))
+    found = input_spec.inspect(exported("vww", "int8.tflite"))
     head, table = to_text(found, width).split("\n\n")
     counts = [f"{each.macs:,}" for each in found.contents.operators if each.macs]
     rows = list(takewhile(lambda line: "with gzip -9" not in line, table.splitlines()))

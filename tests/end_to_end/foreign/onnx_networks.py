@@ -106,7 +106,7 @@ def labelled_by(path: Path, target: Path, preprocess: str, channels: int = 3) ->
     import onnx
     from onnx import numpy_helper
 
-    from edgecv.core.input_spec import reading_of
+    from edgecv.core.input_spec import input_spec_of
     from edgecv.formats.onnx.runtime import OnnxRuntime
 
     random = np.random.default_rng(4)
@@ -114,7 +114,7 @@ def labelled_by(path: Path, target: Path, preprocess: str, channels: int = 3) ->
     colours = random.integers(0, 200, (count, 1, 1, channels))
     noise = random.integers(0, 256, (count, SIDE, SIDE, channels)) * random.random((count, 1, 1, 1))
     images = np.clip(colours + noise, 0, 255).astype(np.uint8)
-    answers = OnnxRuntime().open(path, 1, reading_of(preprocess)).predict(images)
+    answers = OnnxRuntime().open(path, 1, input_spec_of(preprocess)).predict(images)
     if np.allclose(answers.sum(axis=1), 1):
         answers = np.log(answers)
     model = onnx.load(path)

@@ -10,7 +10,7 @@ import pytest
 
 import edgecv
 from edgecv.core.errors import EdgecvError, InputError
-from edgecv.core.input_spec import reading_of
+from edgecv.core.input_spec import input_spec_of
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
 
@@ -53,7 +53,7 @@ def test_it_becomes_a_twin_and_an_int8_file(
     # Random weights put many images near a border: of these, the classes say less than the numbers.
     assert int8.mean_probability_difference < 0.04  # type: ignore[operator]
     images = np.load(data)["x_test"][:50]
-    outputs = OnnxRuntime().open(model, 1, reading_of(preprocess)).predict(images)
+    outputs = OnnxRuntime().open(model, 1, input_spec_of(preprocess)).predict(images)
     expected = outputs if options.get("ends_in") == "softmax" else softmax(outputs)
     answers = OnnxRuntime().open(run / "float32.onnx", 1).predict(images)
     np.testing.assert_allclose(answers, expected, atol=1e-4)
@@ -161,7 +161,7 @@ def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder: Path, tmp_pat
     """Only images that raw pixels are wrong on, so that these are no better than guessing."""
     shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
     arrays = dict(np.load(folder / "data.npz"))
-    read = reading_of("0..255")
+    read = input_spec_of("0..255")
     said = OnnxRuntime().open(folder / "model.onnx", 1, read).predict(arrays["x_test"])
     wrong = said.argmax(axis=1) != arrays["y_test"]
     for each in range(onnx_networks.CLASSES):  # A class without a test image would be refused.

@@ -8,7 +8,7 @@ import onnx_files
 import pytest
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import Reading, reading_of
+from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.preprocessing import NAMED
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
@@ -17,7 +17,7 @@ HALF = 1 / 127.5, -1.0
 
 
 @pytest.mark.parametrize(
-    ("options", "reading", "affine", "tolerance"),
+    ("options", "input_spec", "affine", "tolerance"),
     [
         ({}, {}, (1.0, 0.0), 1e-3),
         ({"layout": "nhwc"}, {}, (1.0, 0.0), 1e-3),
@@ -48,13 +48,13 @@ HALF = 1 / 127.5, -1.0
 )
 def test_it_answers_as_numpy_does(
     options: dict[str, Any],
-    reading: dict[str, str],
+    input_spec: dict[str, str],
     affine: tuple[float, float],
     tolerance: float,
     tmp_path: Path,
 ) -> None:
     path = onnx_files.mean_colour(tmp_path / "a.onnx", **options)
-    session = OnnxRuntime().open(path, 1, reading_of(**reading))
+    session = OnnxRuntime().open(path, 1, input_spec_of(**input_spec))
     assert session.facts.image == (8, 8, 3)
     expected = onnx_files.logits_of(IMAGES, *affine)
     np.testing.assert_allclose(session.predict(IMAGES), expected, atol=tolerance, rtol=1e-3)
@@ -64,7 +64,7 @@ def test_it_answers_as_numpy_does(
 def test_bgr_and_numbers_a_channel(tmp_path: Path) -> None:
     path = onnx_files.mean_colour(tmp_path / "a.onnx")
     caffe = NAMED["caffe"]
-    answers = OnnxRuntime().open(path, 1, Reading(preprocess=caffe)).predict(IMAGES)
+    answers = OnnxRuntime().open(path, 1, InputSpec(preprocess=caffe)).predict(IMAGES)
     mean = IMAGES.astype(np.float64).mean((1, 2))[:, ::-1] + np.array(caffe.offset)
     np.testing.assert_allclose(answers, mean @ onnx_files.WEIGHTS * 4, rtol=1e-3, atol=1e-2)
 
@@ -92,12 +92,12 @@ def test_a_shape_that_may_be_either_needs_a_flag(layout: str, tmp_path: Path) ->
     with pytest.raises(RuntimeFailure, match="give --layout nchw or --layout nhwc"):
         OnnxRuntime().open(path, 1)
     images = IMAGES[:, :3, :3]
-    answers = OnnxRuntime().open(path, 1, reading_of(layout=layout)).predict(images)
+    answers = OnnxRuntime().open(path, 1, input_spec_of(layout=layout)).predict(images)
     np.testing.assert_allclose(answers, onnx_files.logits_of(images), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("options", "reading", "message"),
+    ("options", "input_spec", "message"),
     [
         ({"size": ("h", "w")}, {}, "height and width are open.*give --input-size"),
         ({}, {"input_size": "9x9"}, "and --input-size says .9, 9.*leave --input-size out"),
@@ -111,11 +111,11 @@ def test_a_shape_that_may_be_either_needs_a_flag(layout: str, tmp_path: Path) ->
     ],
 )
 def test_what_cannot_be_told_is_refused_with_the_flag(
-    options: dict[str, Any], reading: dict[str, str], message: str, tmp_path: Path
+    options: dict[str, Any], input_spec: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     path = onnx_files.mean_colour(tmp_path / "a.onnx", **options)
     with pytest.raises(RuntimeFailure, match=message):
-        OnnxRuntime().open(path, 1, reading_of(**reading)).predict(IMAGES)
+        OnnxRuntime().open(path, 1, input_spec_of(**input_spec)).predict(IMAGES)
 
 
 def test_several_outputs_are_refused_with_their_names(tmp_path: Path) -> None:

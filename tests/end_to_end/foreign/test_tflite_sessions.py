@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import reading_of
+from edgecv.core.input_spec import input_spec_of
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 
@@ -77,7 +77,7 @@ def test_it_answers_as_keras_does(
     tmp_path: Path,
 ) -> None:
     path = convert(model, tmp_path / "a.tflite", affine, kind, taken)
-    session = LiteRT().open(path, 1, reading_of(preprocess))
+    session = LiteRT().open(path, 1, input_spec_of(preprocess))
     assert session.facts.input.type == taken
     expected = model((IMAGES * affine[0] + affine[1]).astype(np.float32)).numpy()
     tolerance = 1e-3 if kind in ("float32", "float16") else 0.05 * np.abs(expected).max()
@@ -104,7 +104,7 @@ def test_an_open_size_is_given_by_a_flag(tmp_path: Path) -> None:
     path = convert(model, tmp_path / "a.tflite", UNIT, "float32")
     with pytest.raises(RuntimeFailure, match=r"height and width are open; .*give --input-size"):
         LiteRT().open(path, 1)
-    session = LiteRT().open(path, 2, reading_of("0..1", input_size="8x8"))
+    session = LiteRT().open(path, 2, input_spec_of("0..1", input_size="8x8"))
     assert session.facts.image == (8, 8, 3)
     expected = model((IMAGES / 255).astype(np.float32)).numpy()
     np.testing.assert_allclose(session.predict(IMAGES), expected, atol=1e-4)
@@ -119,7 +119,7 @@ def test_channels_in_front_and_an_answer_of_four_axes(tmp_path: Path) -> None:
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(moved)
     model = keras.Model(image, layers.Conv2D(5, 1)(pooled))
     path = convert(model, tmp_path / "a.tflite", UNIT, "float32")
-    session = LiteRT().open(path, 1, reading_of("0..1"))
+    session = LiteRT().open(path, 1, input_spec_of("0..1"))
     assert session.facts.notes == ("it takes channels before height and width",)
     numbers = (IMAGES / 255).astype(np.float32).transpose(0, 3, 1, 2)
     expected = model(numbers).numpy().reshape(len(IMAGES), 5)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.system.isolation import Worker, check_hdf5
+from edgecv.system.isolation import ModelClient, check_hdf5
 
 from .mutations import Mutation, of_bytes, of_json, of_members, of_text
 
@@ -159,8 +159,8 @@ def _binary_model() -> Any:
 
 
 @cache
-def _worker(runtime: str) -> Worker:
-    return Worker(runtime, threads=1, time_limit_s=SECONDS, memory_limit_bytes=2**30)
+def _worker(runtime: str) -> ModelClient:
+    return ModelClient(runtime, threads=1, time_limit_s=SECONDS, memory_limit_bytes=2**30)
 
 
 def _run(runtime: str) -> Callable[[Path], object]:

@@ -12,7 +12,7 @@ from planting import MODULES
 
 import edgecv
 from edgecv.acceptance.records import Judgement
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, seal
 
@@ -28,7 +28,9 @@ def gated(output: Path, tmp_path: Path) -> Callable[[str, Change], Judgement]:
 
     def judge(file_format: str, change: Change) -> Judgement:
         name = f"to-change-{file_format}"
-        recipe = Flags(data="digits", epochs=3, formats=(file_format,), name=name).to_recipe()
+        recipe = CompressOptions(
+            data="digits", epochs=3, formats=(file_format,), name=name
+        ).to_recipe()
         run(recipe, Store(output))
         lock = tmp_path / "edgecv.lock"
         assert edgecv.gate(output / name, against=lock, update=True).update == "written"

@@ -14,7 +14,7 @@ from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from verdicts import HARMLESS, Row, changed, failed, judge, table
 
 from edgecv.formats.keras.importer import load
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import load_source, train
 from edgecv.system.storage import Store
 
@@ -29,7 +29,7 @@ STATED = 0.05
 
 
 def baseline_of(data: str, folder: Path, epochs: int, seed: int = 0) -> Path:
-    train(Flags(data=data, epochs=epochs, seed=seed).to_recipe(), Store(folder))
+    train(CompressOptions(data=data, epochs=epochs, seed=seed).to_recipe(), Store(folder))
     (found,) = (folder / "baselines").glob("*/model.keras")
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.analysis.validate import Measured, validate_paths
+from edgecv.analysis.validate import ValidationArrays, validate_paths
 from edgecv.core.records import Gate, Predictions, Report
 
 HARMLESS = 0.005
@@ -42,7 +42,7 @@ def judge(
     files: Sequence[Path], twin: Path, data: str, labels: Path | None = None
 ) -> tuple[Report, Mapping[str, Predictions]]:
     """Validate files against a float twin."""
-    kept: list[Measured] = []
+    kept: list[ValidationArrays] = []
     report = validate_paths(
         files,
         data=data,

@@ -7,7 +7,7 @@ import tiny_models
 
 from edgecv.core.records import Artifact, Predictions, SessionFacts
 from edgecv.core.registry import RUNTIMES
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 Export = Callable[[str, str, str], tuple[Path, Artifact]]
 """Network, format, precision -> file and its facts."""
@@ -17,13 +17,13 @@ class Runtimes:
     """One worker for each format."""
 
     def __init__(self) -> None:
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, ModelClient] = {}
 
-    def worker(self, path: Path) -> Worker:
+    def worker(self, path: Path) -> ModelClient:
         suffix = path.suffix
         if suffix not in self._workers:
             (name,) = [name for name, cls in RUNTIMES.classes.items() if suffix in cls.suffixes]
-            self._workers[suffix] = Worker(name, threads=1)
+            self._workers[suffix] = ModelClient(name, threads=1)
         return self._workers[suffix]
 
     def open(self, path: Path) -> SessionFacts:

@@ -16,10 +16,10 @@ from edgecv.formats.keras.importer import load, load_with_parity
 from edgecv.formats.trust import Trust
 from edgecv.models.preprocessing import with_preprocessing
 from edgecv.models.tf import load_tensorflow
-from edgecv.pipeline.conversion import Workshop
-from edgecv.pipeline.recipe.from_flags import Flags
+from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.user_model import adopt
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import Store
 
 SHAPE = (12, 12, 3)
@@ -152,20 +152,20 @@ def test_a_layer_of_the_other_keras_cannot_stand_for_it(
 
 
 def test_what_is_kept_of_it_is_loaded_again_everywhere(
-    module: str, tmp_path: Path, images: Images, shop: Workshop
+    module: str, tmp_path: Path, images: Images, converter: Converter
 ) -> None:
     path = tmp_path / "own.keras"
     save_keras2(module, path)
     trust, store = given(module, "Gain", "halved"), Store(tmp_path / "exported")
-    adopted = adopt(path, "0..255", store, shop, trust)
+    adopted = adopt(path, "0..255", store, converter, trust)
     assert any("of the user's own code" in note for note in adopted.notes)
     kept = adopted.keep(store)
     assert kept.path.suffix == ".keras"
     expected = adopted.model.predict(images.astype(np.float32))
     np.testing.assert_array_equal(kept.load().predict(images.astype(np.float32)), expected)
-    with Worker("keras", 1, options=trust.model_dump()) as worker:
+    with ModelClient("keras", 1, options=trust.model_dump()) as worker:
         np.testing.assert_allclose(worker.predict(kept.path, images), expected, atol=1e-6)
-    again = adopt(path, "0..255", store, shop, trust)
+    again = adopt(path, "0..255", store, converter, trust)
     np.testing.assert_array_equal(again.model.predict(images.astype(np.float32)), expected)
 
 
@@ -211,22 +211,24 @@ def test_what_cannot_be_imported(module: str, tmp_path: Path, text: str, said: s
 @pytest.mark.parametrize("text", ["Gain", "my_layers:", ":Gain", "my/layers.py:Gain", "a:b:c"])
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(InputError, match="accepted: module:name"):
-        Flags(model="m.keras", custom_objects=(text,)).to_recipe()
+        CompressOptions(model="m.keras", custom_objects=(text,)).to_recipe()
 
 
 def test_two_of_one_name() -> None:
     with pytest.raises(InputError, match="bear one name"):
-        Flags(model="m.keras", custom_objects=("a:Gain", "b:Gain")).to_recipe()
+        CompressOptions(model="m.keras", custom_objects=("a:Gain", "b:Gain")).to_recipe()
 
 
 def test_it_goes_into_the_recipe() -> None:
-    recipe = Flags(model="m.keras", trust_model=True, custom_objects=("a:Gain",)).to_recipe()
+    recipe = CompressOptions(
+        model="m.keras", trust_model=True, custom_objects=("a:Gain",)
+    ).to_recipe()
     table = recipe.table()["baseline"]
     assert table == {"model": "m.keras", "trust": True, "custom_objects": ["a:Gain"]}
 
 
 def test_code_in_a_file_of_keras_3_that_is_trusted(
-    tmp_path: Path, keras3: Any, randomize: Callable[[Any], None], shop: Workshop
+    tmp_path: Path, keras3: Any, randomize: Callable[[Any], None], converter: Converter
 ) -> None:
     layers, path = keras3.layers, tmp_path / "model.keras"
     entering = layers.Input(SHAPE)
@@ -238,7 +240,7 @@ def test_code_in_a_file_of_keras_3_that_is_trusted(
     with pytest.raises(InputError, match=r"scale \(Lambda\) holds Python code.*--trust-model"):
         load(path)
     trust, store = Trust(everything=True), Store(tmp_path / "exported")
-    adopted = adopt(path, None, store, shop, trust)
+    adopted = adopt(path, None, store, converter, trust)
     assert "any code" in adopted.notes[0]
     pixels = np.full((1, *SHAPE), 7, np.float32)
     np.testing.assert_allclose(

@@ -12,7 +12,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.formats.keras.importer import KerasFile, load, load_with_parity
 from edgecv.formats.keras.keras3 import load as _keras3
 from edgecv.formats.keras.keras3 import original as _keras3_original
-from edgecv.formats.keras.keras3.original import Outputs
+from edgecv.formats.keras.keras3.original import OriginalOutputs
 from edgecv.formats.keras.keras3.parity import (
     _difference,
     _differences,
@@ -122,9 +122,9 @@ def test_outputs_agree_on_the_range_that_suits_a_model(
         def ask(self, _: Path, images: Any) -> None:
             self.images = images
 
-        def answer(self) -> Outputs:
+        def answer(self) -> OriginalOutputs:
             found = run_rebuilt(model, {}, self.images)
-            return Outputs([found.outputs[0] * (1 + self.left.pop(0))], {})
+            return OriginalOutputs([found.outputs[0] * (1 + self.left.pop(0))], {})
 
     original: Any = Fake()
     if accepted:

@@ -25,11 +25,11 @@ CLASSES = "layers/dense/vars/0"
 def _no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here may get as far as Keras 3."""
 
-    class Started(_keras3.Original):
+    class Started(_keras3.OriginalModel):
         def ask(self, *_: Any) -> None:
             pytest.fail("Keras 3 was shown the file")
 
-    monkeypatch.setattr(_keras3, "Original", Started)
+    monkeypatch.setattr(_keras3, "OriginalModel", Started)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images
 from edgecv.formats.keras.runtime import KerasRuntime, KerasSession
 from edgecv.models.tf import load_tensorflow
-from edgecv.system.isolation import Worker
+from edgecv.system.isolation import ModelClient
 
 
 def test_a_model_in_hand(model: Any, images: Images, expected: np.ndarray) -> None:
@@ -43,7 +43,7 @@ def test_a_file_in_a_worker(
     path = tmp_path / "model.keras"
     model.save(path)
     assert path.suffix in KerasRuntime.suffixes
-    with Worker("keras", threads=2) as worker:
+    with ModelClient("keras", threads=2) as worker:
         np.testing.assert_allclose(worker.predict(path, images), expected, atol=1e-6)
         path.write_bytes(b"noise")
         with pytest.raises(RuntimeFailure, match=r"model\.keras: "):

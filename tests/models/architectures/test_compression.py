@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.core.plugins import Architecture, Technique, Tuning
+from edgecv.core.plugins import Architecture, Technique, TechniqueContext
 from edgecv.core.records import Artifact, Dataset, Split
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
@@ -61,12 +61,12 @@ def train(
     (folder / "epoch.npz").unlink()
 
 
-def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> Tuning:
+def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueContext:
     def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
         teacher = Teacher(baseline, distillation) if distillation else None
         train(tuned, folder, schedule, constraint, teacher)
 
-    return Tuning(
+    return TechniqueContext(
         fit=tune,
         seed=3,
         task=Classification(),
@@ -181,13 +181,13 @@ def test_promises_are_kept_in_both_formats(
 
 def check_agreement(model: Any, folder: Path) -> None:
     """The files of both formats and the model that they are of say the same."""
-    from edgecv.system.isolation import Worker
+    from edgecv.system.isolation import ModelClient
 
     images = DATA.test.images
     answers = [model(images.astype(np.float32), training=False).numpy()]
     assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
-        with Worker(runtime, 1) as worker:
+        with ModelClient(runtime, 1) as worker:
             answers.append(worker.predict(folder / f"a.{file_format}", images))
     keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99

@@ -21,7 +21,7 @@ CUBE = 0.044715
 
 
 @dataclass(frozen=True)
-class Step:
+class ActivationStep:
     """One tf-keras layer. ``takes``: 0 is what enters the first step, n what the n-th step gives.
 
     ``suffix`` follows the name of the Keras 3 layer; a step without one bears that name.
@@ -33,31 +33,31 @@ class Step:
     suffix: str = ""
 
 
-Steps = tuple[Step, ...]
+Steps = tuple[ActivationStep, ...]
 
 
-def _shifted(scale: float, offset: float, takes: int, suffix: str) -> Step:
-    return Step("Rescaling", {"scale": scale, "offset": offset}, (takes,), suffix)
+def _shifted(scale: float, offset: float, takes: int, suffix: str) -> ActivationStep:
+    return ActivationStep("Rescaling", {"scale": scale, "offset": offset}, (takes,), suffix)
 
 
-def _clipped(largest: float, takes: int, suffix: str) -> Step:
-    return Step("ReLU", {"max_value": largest}, (takes,), suffix)
+def _clipped(largest: float, takes: int, suffix: str) -> ActivationStep:
+    return ActivationStep("ReLU", {"max_value": largest}, (takes,), suffix)
 
 
-def _named(name: str, takes: int, suffix: str) -> Step:
-    return Step("Activation", {"activation": name}, (takes,), suffix)
+def _named(name: str, takes: int, suffix: str) -> ActivationStep:
+    return ActivationStep("Activation", {"activation": name}, (takes,), suffix)
 
 
 def _gelu_by_tanh() -> Steps:
     """Return x * (0.5 + 0.5 * tanh(c * x * (1 + 0.044715 * x * x))), c = sqrt(2 / pi)."""
     c = math.sqrt(2 / math.pi)
     return (
-        Step("Multiply", {}, (0, 0), "square"),
+        ActivationStep("Multiply", {}, (0, 0), "square"),
         _shifted(c * CUBE, c, 1, "factor"),
-        Step("Multiply", {}, (0, 2), "inner"),
+        ActivationStep("Multiply", {}, (0, 2), "inner"),
         _named("tanh", 3, "tanh"),
         _shifted(0.5, 0.5, 4, "gate"),
-        Step("Multiply", {}, (0, 5), "gelu"),
+        ActivationStep("Multiply", {}, (0, 5), "gelu"),
     )
 
 
@@ -70,7 +70,7 @@ def _hard_sigmoid() -> Steps:
 
 
 def _hard_silu() -> Steps:
-    return (*_hard_sigmoid(), Step("Multiply", {}, (0, 3), "hard_silu"))
+    return (*_hard_sigmoid(), ActivationStep("Multiply", {}, (0, 3), "hard_silu"))
 
 
 MADE: Mapping[str, Steps] = {
@@ -85,7 +85,7 @@ MADE: Mapping[str, Steps] = {
     ),
     "tanh_shrink": (
         _named("tanh", 0, "tanh"),
-        Step("Subtract", {}, (0, 1), "tanh_shrink"),
+        ActivationStep("Subtract", {}, (0, 1), "tanh_shrink"),
     ),
     "log_sigmoid": (
         _shifted(-1.0, 0.0, 0, "negative"),
@@ -111,7 +111,7 @@ def activation(name: str) -> Steps | None:
     return (*steps, replace(last, suffix=""))
 
 
-def after(step: Step, steps: Steps) -> Steps:
+def after(step: ActivationStep, steps: Steps) -> Steps:
     """Return a step and then steps that take what it gives."""
     moved = (replace(each, takes=tuple(n + 1 for n in each.takes)) for each in steps)
     return (step, *moved)

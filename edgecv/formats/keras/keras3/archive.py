@@ -37,7 +37,7 @@ TRAINING_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
-class Archive:
+class KerasArchive:
     """What a Keras 3 archive holds. ``policies``: those that were replaced by float32."""
 
     configuration: dict[str, Any]
@@ -61,7 +61,7 @@ def keras_version(path: Path) -> str | None:
     return str(metadata.get("keras_version", ""))
 
 
-def read_archive(path: Path, folder: Path) -> Archive:
+def read_archive(path: Path, folder: Path) -> KerasArchive:
     """Read a Keras 3 archive; its weights become a file in ``folder``."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -71,10 +71,10 @@ def read_archive(path: Path, folder: Path) -> Archive:
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
-    return Archive(configuration, weights, tuple(sorted(policies)))
+    return KerasArchive(configuration, weights, tuple(sorted(policies)))
 
 
-def read_keras2_archive(path: Path, folder: Path) -> Archive:
+def read_keras2_archive(path: Path, folder: Path) -> KerasArchive:
     """Read an archive of tf-keras as it stands; its weights become a file in ``folder``."""
     configuration = read_configuration(path)
     weights = folder / "weights.h5"
@@ -85,7 +85,7 @@ def read_keras2_archive(path: Path, folder: Path) -> Archive:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
     # What the model was compiled with is of no use here, and may be of anybody's making.
     configuration.pop("compile_config", None)
-    return Archive(configuration, weights, ())
+    return KerasArchive(configuration, weights, ())
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from edgecv.core.text import short_name
 from edgecv.formats.keras.allowlist import Problem
-from edgecv.formats.keras.keras3.activations import Step
+from edgecv.formats.keras.keras3.activations import ActivationStep
 from edgecv.formats.keras.keras3.names import Names, valid_name
 from edgecv.formats.keras.keras3.operations import Ref
 from edgecv.formats.keras.keras3.plan import LayerPlan, ModelPlan
-from edgecv.formats.keras.keras3.weights import Weights
+from edgecv.formats.keras.keras3.weights import KerasWeights
 from edgecv.models.tf import load_tensorflow
 
 LARGEST_TENSOR = 2**28
@@ -44,7 +44,7 @@ class Builder:
     ``ends`` maps the path of a Keras 3 layer to the tf-keras layer that gives its output.
     """
 
-    def __init__(self, weights: Weights, objects: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, weights: KerasWeights, objects: Mapping[str, Any] | None = None) -> None:
         self.ends: dict[str, Any] = {}
         self._weights = weights
         self._objects = objects or {}
@@ -76,7 +76,7 @@ class Builder:
             self.ends[layer.path] = layers[-1]
         return layers
 
-    def _layer(self, step: Step, layer: LayerPlan, names: Names) -> Any:
+    def _layer(self, step: ActivationStep, layer: LayerPlan, names: Names) -> Any:
         _, keras = load_tensorflow()
         name = names.free(f"{layer.name}_{step.suffix}") if step.suffix else names.of(layer.name)
         options = {"name": name, "trainable": layer.trainable, "dtype": "float32", **step.options}
@@ -126,7 +126,7 @@ class Builder:
             given.append(result)
         return given[-1]
 
-    def _check_kernel(self, layer: LayerPlan, step: Step, entering: Any) -> None:
+    def _check_kernel(self, layer: LayerPlan, step: ActivationStep, entering: Any) -> None:
         """Refuse a kernel of another size than the stored one before it takes any memory."""
         if layer.group is None or isinstance(entering, list | dict):
             return
@@ -221,7 +221,7 @@ def _check_size(layer: LayerPlan, tensor: Any) -> None:
         raise _unbuildable(layer, f"gives a tensor of shape {tuple(tensor.shape)}")
 
 
-def _kernel_values(step: Step, shape: tuple[Any, ...]) -> int | None:
+def _kernel_values(step: ActivationStep, shape: tuple[Any, ...]) -> int | None:
     """Return how many values a layer's kernel will have; None for a layer that has none."""
     options, channels = step.options, shape[-1]
     if channels is None:

@@ -6,7 +6,14 @@ An option that is not known here is never dropped: its layer is refused, by name
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgecv.formats.keras.keras3.activations import MADE, NATIVE, Step, Steps, activation, after
+from edgecv.formats.keras.keras3.activations import (
+    MADE,
+    NATIVE,
+    ActivationStep,
+    Steps,
+    activation,
+    after,
+)
 from edgecv.formats.keras.keras3.options import (
     NoCounterpart,
     check_float32,
@@ -179,7 +186,7 @@ def _translated(kind: str, config: Mapping[str, Any]) -> Steps:
             options[option] = plain(value, option)
     if options.get("data_format") not in (None, "channels_last"):
         raise NoCounterpart("has its channels first; rebuild the model with channels last")
-    return after(Step(kind, options), tail)
+    return after(ActivationStep(kind, options), tail)
 
 
 def _check_unused(kind: str, key: str, value: Any) -> None:
@@ -193,7 +200,7 @@ def _activation_of(value: Any) -> tuple[str, Steps]:
     """Return the activation that a layer can have itself, and the steps that follow it."""
     if isinstance(value, dict) and value.get("class_name") in AS_ACTIVATION:
         (step,) = steps_of(value["class_name"], table(value.get("config"), "activation"))
-        return "linear", (Step(step.class_name, step.options, suffix="activation"),)
+        return "linear", (ActivationStep(step.class_name, step.options, suffix="activation"),)
     name = _activation_name(value)
     if name in NATIVE:
         return NATIVE[name], ()
@@ -228,7 +235,7 @@ def _activation_layer(config: Mapping[str, Any]) -> Steps:
 def _identity(config: Mapping[str, Any]) -> Steps:
     for key in config.keys() - COMMON:
         _check_unused("Identity", key, config[key])
-    return (Step("Activation", {"activation": "linear"}),)
+    return (ActivationStep("Activation", {"activation": "linear"}),)
 
 
 SPECIAL: Mapping[str, Callable[[Mapping[str, Any]], Steps]] = {

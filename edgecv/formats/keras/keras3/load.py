@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from edgecv.core.errors import InputError
 from edgecv.formats.keras.allowlist import Problem, check_names, refuse
-from edgecv.formats.keras.keras3.archive import Archive, read_archive
+from edgecv.formats.keras.keras3.archive import KerasArchive, read_archive
 from edgecv.formats.keras.keras3.build import Builder, Unbuildable
-from edgecv.formats.keras.keras3.original import Original
-from edgecv.formats.keras.keras3.parity import Parity, keras3_parity
-from edgecv.formats.keras.keras3.plan import ModelPlan, Reader
-from edgecv.formats.keras.keras3.weights import UnusableWeights, Weights
+from edgecv.formats.keras.keras3.original import OriginalModel
+from edgecv.formats.keras.keras3.parity import RebuildParity, keras3_parity
+from edgecv.formats.keras.keras3.plan import ModelPlan, PlanReader
+from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.models.tf import load_tensorflow
 
@@ -23,7 +23,7 @@ class Rebuilt(NamedTuple):
     ends: dict[str, Any]
 
 
-def load_with_parity(path: Path, trust: Trust) -> tuple[Any, Parity]:
+def load_with_parity(path: Path, trust: Trust) -> tuple[Any, RebuildParity]:
     """Return the tf-keras model of a Keras 3 archive, and how near it is to the original.
 
     Raises InputError where it cannot be rebuilt, is not safe, or is not the same afterwards.
@@ -34,7 +34,7 @@ def load_with_parity(path: Path, trust: Trust) -> tuple[Any, Parity]:
         plan = read_plan(path, archive, trust)
         # Keras 3 takes seconds to start: it does so while the model is rebuilt, and sees the file
         # only after that.
-        with Original(path, folder, trust) as original:
+        with OriginalModel(path, folder, trust) as original:
             rebuilt = rebuild(path, archive, plan, trust)
             copy = folder / "checked.keras"
             archive.write(copy)
@@ -42,9 +42,9 @@ def load_with_parity(path: Path, trust: Trust) -> tuple[Any, Parity]:
     return rebuilt.model, parity
 
 
-def read_plan(path: Path, archive: Archive, trust: Trust = NO_TRUST) -> ModelPlan:
+def read_plan(path: Path, archive: KerasArchive, trust: Trust = NO_TRUST) -> ModelPlan:
     """Return the plan of a configuration. Raises InputError with all that stands against it."""
-    reader = Reader(trust)
+    reader = PlanReader(trust)
     try:
         unsafe = check_names(archive.configuration, trust)
         plan = reader.model(archive.configuration, "", "")
@@ -55,12 +55,12 @@ def read_plan(path: Path, archive: Archive, trust: Trust = NO_TRUST) -> ModelPla
     return plan
 
 
-def rebuild(path: Path, archive: Archive, plan: ModelPlan, trust: Trust = NO_TRUST) -> Rebuilt:
+def rebuild(path: Path, archive: KerasArchive, plan: ModelPlan, trust: Trust = NO_TRUST) -> Rebuilt:
     """Return the model of a plan, with the archive's weights. Raises InputError with the place."""
     load_tensorflow()
     objects = trust.objects()
     try:
-        with Weights(archive.weights) as weights:
+        with KerasWeights(archive.weights) as weights:
             builder = Builder(weights, objects)
             model = builder.build(plan)
             extra = weights.left_over()

@@ -7,7 +7,7 @@ layer gives the same. Everything else is refused.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from edgecv.formats.keras.keras3.activations import Step, Steps, activation
+from edgecv.formats.keras.keras3.activations import ActivationStep, Steps, activation
 from edgecv.formats.keras.keras3.options import NoCounterpart
 
 
@@ -77,11 +77,11 @@ def _number(value: Any) -> float:
 
 
 def _scaled(tensor: Ref, scale: float, offset: float) -> Operation:
-    return Operation(tensor, (Step("Rescaling", {"scale": scale, "offset": offset}),))
+    return Operation(tensor, (ActivationStep("Rescaling", {"scale": scale, "offset": offset}),))
 
 
 def _merged(kind: str) -> Callable[[Config, Arguments], Operation]:
-    return lambda _, arguments: Operation(_tensors(arguments), (Step(kind),))
+    return lambda _, arguments: Operation(_tensors(arguments), (ActivationStep(kind),))
 
 
 def _two(arguments: Arguments) -> tuple[Any, Any]:
@@ -93,7 +93,7 @@ def _two(arguments: Arguments) -> tuple[Any, Any]:
 def _add(_: Config, arguments: Arguments) -> Operation:
     first, second = _two(arguments)
     if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (Step("Add"),))
+        return Operation(_tensors(arguments), (ActivationStep("Add"),))
     tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
     return _scaled(_one([tensor]), 1.0, _number(other))
 
@@ -101,7 +101,7 @@ def _add(_: Config, arguments: Arguments) -> Operation:
 def _multiply(_: Config, arguments: Arguments) -> Operation:
     first, second = _two(arguments)
     if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (Step("Multiply"),))
+        return Operation(_tensors(arguments), (ActivationStep("Multiply"),))
     tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
     return _scaled(_one([tensor]), _number(other), 0.0)
 
@@ -109,7 +109,7 @@ def _multiply(_: Config, arguments: Arguments) -> Operation:
 def _subtract(_: Config, arguments: Arguments) -> Operation:
     first, second = _two(arguments)
     if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (Step("Subtract"),))
+        return Operation(_tensors(arguments), (ActivationStep("Subtract"),))
     if isinstance(first, Ref):
         return _scaled(first, 1.0, -_number(second))
     return _scaled(_one([second]), -1.0, _number(first))
@@ -136,7 +136,7 @@ def _pooled(layer: str) -> Callable[[Config, Arguments], Operation]:
         if sorted(each % rank for each in axes) != [1, 2]:
             raise NoCounterpart("is not over the height and width of images")
         options = {"keepdims": bool(config.get("keepdims")), "data_format": "channels_last"}
-        return Operation(tensor, (Step(layer, options),))
+        return Operation(tensor, (ActivationStep(layer, options),))
 
     return translate
 
@@ -147,7 +147,7 @@ def _concatenate(config: Config, arguments: Arguments) -> Operation:
         raise NoCounterpart("takes something else than a list of tensors")
     if config["axis"] == 0:
         raise NoCounterpart("is over the images of a batch")
-    return Operation(_tensors(tensors), (Step("Concatenate", {"axis": config["axis"]}),))
+    return Operation(_tensors(tensors), (ActivationStep("Concatenate", {"axis": config["axis"]}),))
 
 
 def _reshape(config: Config, arguments: Arguments) -> Operation:
@@ -156,7 +156,7 @@ def _reshape(config: Config, arguments: Arguments) -> Operation:
         raise NoCounterpart("is to a shape that is no list of numbers")
     if not shape or shape[0] not in (-1, None) or -1 in shape[1:] or None in tensor.shape[1:]:
         raise NoCounterpart("is not of each image alone")
-    return Operation(tensor, (Step("Reshape", {"target_shape": shape[1:]}),))
+    return Operation(tensor, (ActivationStep("Reshape", {"target_shape": shape[1:]}),))
 
 
 def _gelu(config: Config, arguments: Arguments) -> Operation:
@@ -168,28 +168,30 @@ def _gelu(config: Config, arguments: Arguments) -> Operation:
 
 def _leaky_relu(config: Config, arguments: Arguments) -> Operation:
     slope = _number(config.get("negative_slope", 0.2))
-    return Operation(_one(arguments), (Step("LeakyReLU", {"alpha": slope}),))
+    return Operation(_one(arguments), (ActivationStep("LeakyReLU", {"alpha": slope}),))
 
 
 def _elu(config: Config, arguments: Arguments) -> Operation:
-    return Operation(_one(arguments), (Step("ELU", {"alpha": _number(config.get("alpha", 1.0))}),))
+    return Operation(
+        _one(arguments), (ActivationStep("ELU", {"alpha": _number(config.get("alpha", 1.0))}),)
+    )
 
 
 def _celu(config: Config, arguments: Arguments) -> Operation:
     if config.get("alpha", 1.0) != 1.0:
         raise NoCounterpart("has another alpha than 1")
-    return Operation(_one(arguments), (Step("ELU", {"alpha": 1.0}),))
+    return Operation(_one(arguments), (ActivationStep("ELU", {"alpha": 1.0}),))
 
 
 def _softmax(config: Config, arguments: Arguments) -> Operation:
-    return Operation(_one(arguments), (Step("Softmax", {"axis": _axis(config)}),))
+    return Operation(_one(arguments), (ActivationStep("Softmax", {"axis": _axis(config)}),))
 
 
 def _log_softmax(config: Config, arguments: Arguments) -> Operation:
     tensor = _one(arguments)
     if _axis(config) not in (-1, len(tensor.shape) - 1):
         raise NoCounterpart("is not over the last axis")
-    return Operation(tensor, (Step("Activation", {"activation": "log_softmax"}),))
+    return Operation(tensor, (ActivationStep("Activation", {"activation": "log_softmax"}),))
 
 
 def _axis(config: Config) -> int:
@@ -206,7 +208,9 @@ TRANSLATIONS: Mapping[str, Callable[[Config, Arguments], Operation]] = {
     "Divide": _divide,
     "TrueDivide": _divide,
     "Negative": lambda _, arguments: _scaled(_one(arguments), -1.0, 0.0),
-    "Square": lambda _, arguments: Operation(_one(arguments), (Step("Multiply", {}, (0, 0)),)),
+    "Square": lambda _, arguments: Operation(
+        _one(arguments), (ActivationStep("Multiply", {}, (0, 0)),)
+    ),
     "Maximum": _merged("Maximum"),
     "Minimum": _merged("Minimum"),
     "Concatenate": _concatenate,

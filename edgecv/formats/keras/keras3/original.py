@@ -20,7 +20,7 @@ from edgecv.core.text import short_name
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.system.isolation.protocol import (
     Frame,
-    GarbledFrame,
+    MalformedFrame,
     pack,
     read_exactly,
     unpack,
@@ -43,14 +43,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Outputs:
+class OriginalOutputs:
     """What a model gives for all images, and what its layers give for the first one."""
 
     outputs: list[Array]
     layers: Mapping[str, Array]
 
 
-class Original:
+class OriginalModel:
     """Keras 3 in a child process, with one model. It is loading while the caller does other things.
 
     ``path`` is what errors say, not what is loaded.
@@ -102,7 +102,7 @@ class Original:
         request = pack({"path": str(archive), **self._trust.model_dump()}, images)
         self._or_fail(lambda: write_all(self._stdin, request))
 
-    def answer(self) -> Outputs:
+    def answer(self) -> OriginalOutputs:
         """Return what was asked for. Raises StepError."""
         frame = self._or_fail(lambda: self._receive(ANSWER_S))
         if frame.header.get("kind") != "answer":
@@ -119,7 +119,7 @@ class Original:
             raise self._failure("did not answer in time") from None
         except (EOFError, BrokenPipeError):
             raise self._failure(self._cause_of_death()) from None
-        except GarbledFrame as error:
+        except MalformedFrame as error:
             raise self._failure(f"answered nonsense: {error}") from None
 
     def _receive(self, silence_s: float) -> Frame:
@@ -144,9 +144,9 @@ class Original:
         return f"{cause}: {said[-1]}" if said else cause
 
 
-def _outputs(frame: Frame) -> Outputs:
+def _outputs(frame: Frame) -> OriginalOutputs:
     count, names = frame.header.get("outputs"), frame.header.get("layers")
     if not isinstance(count, int) or not isinstance(names, list):
-        raise GarbledFrame("it does not say its outputs")
+        raise MalformedFrame("it does not say its outputs")
     layers = dict(zip(map(str, names), frame.arrays[count:], strict=False))
-    return Outputs(frame.arrays[:count], layers)
+    return OriginalOutputs(frame.arrays[:count], layers)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras3.child import Recorder, in_batches
-from edgecv.formats.keras.keras3.original import Original, Outputs
+from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
 from edgecv.models.tf import load_tensorflow
 
 LARGEST_DIFFERENCE = 1e-4
@@ -34,7 +34,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Parity:
+class RebuildParity:
     """How near a rebuilt model is to its original, on images of the range that suits it.
 
     ``largest_difference`` is that of outputs, ``largest_layer_difference`` that of what a layer
@@ -51,7 +51,7 @@ class Parity:
     def sentences(self) -> tuple[str, ...]:
         """Say it for a report.
 
-        >>> Parity(16, 1.2e-7, 19).sentences()[0]
+        >>> RebuildParity(16, 1.2e-7, 19).sentences()[0]
         'rebuilt from Keras 3: outputs differ by up to 1.2e-07 on 16 random images, 19 layers agree'
         """
         said = (
@@ -64,12 +64,12 @@ class Parity:
 
 
 def keras3_parity(
-    original: Original,
+    original: OriginalModel,
     archive: Path,
     model: Any,
     ends: Mapping[str, Any],
     policies: tuple[str, ...] = (),
-) -> Parity:
+) -> RebuildParity:
     """Compare a rebuilt model with its original. Raises InputError where they differ.
 
     ``archive`` is what was checked; ``ends`` maps layers of the original to those of the model.
@@ -84,7 +84,7 @@ def keras3_parity(
         worst = max((each for _, each in places), default=0.0)
         if worst > LARGEST_LAYER_DIFFERENCE:
             raise _not_equal(original.path, difference, places)
-        parity = Parity(len(images[0]), difference, len(places), worst, policies)
+        parity = RebuildParity(len(images[0]), difference, len(places), worst, policies)
         results.append((not is_near, difference, parity))
     # A model that does not rescale is made for one of two ranges. On the other, large logits can
     # blow rounding up to more than the limit; all layers have to agree on both.
@@ -94,7 +94,9 @@ def keras3_parity(
     return parity
 
 
-def _run(path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> Outputs:
+def _run(
+    path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array]
+) -> OriginalOutputs:
     try:
         return run_rebuilt(model, ends, images)
     except Exception as error:  # whatever TensorFlow has no kernel or no memory for
@@ -103,7 +105,7 @@ def _run(path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array
         raise StepError(str(path), found) from error
 
 
-def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> Outputs:
+def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> OriginalOutputs:
     """Run a tf-keras model on images, an array each input, and record its layers."""
     tensorflow, _ = load_tensorflow()
     recorder = Recorder()
@@ -122,7 +124,7 @@ def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) ->
     finally:
         for (_, each), original in zip(layers, before, strict=True):
             each.call = original
-    return Outputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
+    return OriginalOutputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
 
 
 def _image_sets(model: Any) -> list[list[Array]]:

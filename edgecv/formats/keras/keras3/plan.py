@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecv.formats.keras.allowlist import MODELS, Problem, join, name_of
-from edgecv.formats.keras.keras3.activations import Step, Steps
+from edgecv.formats.keras.keras3.activations import ActivationStep, Steps
 from edgecv.formats.keras.keras3.calls import call_of, chained, tensors_of
 from edgecv.formats.keras.keras3.layers import COMMON, lambda_options, steps_of
 from edgecv.formats.keras.keras3.operations import operation
@@ -57,7 +57,7 @@ class ModelPlan:
 
 
 @dataclass
-class Reader:
+class PlanReader:
     """Reads plans, and keeps what was found against them."""
 
     trust: Trust = NO_TRUST
@@ -148,9 +148,9 @@ class Reader:
         if kind in self.trust.names():
             check_float32(config.get("dtype"))
             options = {key: each for key, each in config.items() if key not in COMMON}
-            return (Step(kind, options),)
+            return (ActivationStep(kind, options),)
         if kind == "Lambda" and self.trust.everything:
-            return (Step(kind, lambda_options(config)),)
+            return (ActivationStep(kind, lambda_options(config)),)
         return steps_of(kind, config)
 
 

@@ -25,7 +25,7 @@ class UnusableWeights(Exception):
     """The file is not as Keras writes it. The message says what is found, and where."""
 
 
-class Weights:
+class KerasWeights:
     """The open weights file: each layer's arrays by its group, and which were not asked for."""
 
     def __init__(self, path: Path) -> None:
