@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import ArrayField
 from edgecv.core.paired_results import PairedStatistics
 
 Images = NDArray[np.uint8]
@@ -199,7 +200,7 @@ class Activation:
     type: str
     inputs: tuple[str, ...]
     """Names of the activations that it was made of; empty for the images themselves."""
-    values: NDArray[np.float32]
+    values: Annotated[NDArray[np.float32], ArrayField("float32", sides=2)]
     """float32 (N, elements)."""
 
 

@@ -62,7 +62,7 @@ class TrialExports:
             path.unlink()
 
     def _saved(self, model: Any) -> ModelFile:
-        """Write a model for the workshop, over the last one."""
+        """Write a model for the converter, over the last one."""
         from edgecv.models.tf import model_bytes
 
         suffix, content = model_bytes(model)

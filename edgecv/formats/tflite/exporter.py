@@ -24,7 +24,7 @@ from edgecv.formats.exported_layers import has_shared_weights, one_scale_note, r
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.weights_check import prove_weights
 from edgecv.models.tf import compile_function, load_tensorflow
-from edgecv.system.isolation.heartbeat import sign_of_life
+from edgecv.system.isolation.heartbeat import heartbeat
 from edgecv.system.storage import describe, write_bytes
 
 BATCH = 1
@@ -136,7 +136,7 @@ def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
     The input's scale comes from them: only with both ends is a camera's byte the number itself.
     """
     for image in images:
-        sign_of_life()
+        heartbeat()
         yield [image[np.newaxis].astype(np.float32)]
     if images.min() > 0 or images.max() < 255:
         # Two pixels of an image that was there already: other ranges hardly move.

@@ -1,4 +1,4 @@
-"""What a stage is made from and what a file holds, as hashes and sizes."""
+"""Hashes and sizes of files, and of all that a stage is made from."""
 
 import gzip
 import hashlib
