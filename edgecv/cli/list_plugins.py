@@ -21,6 +21,9 @@ def list_registered() -> None:
                 for name, cls in registry.classes.items()
             ]
         )
+        faults = dict.fromkeys(each for registry in all_registries() for each in registry.faults)
+        if faults:
+            screen.lines([("broken", each) for each in faults])
         return 0
 
     on_screen(work)

@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Exporter, Technique, TechniqueContext
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext
 from edgecv.core.records import Comparison, Costs, Gate
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.models.channels.costs import totals
@@ -36,6 +37,7 @@ class Shrink(Technique):
     """Removes whole channels, and trains the narrower model on."""
 
     name: ClassVar[str] = "shrink"
+    makes: ClassVar[frozenset[str]] = frozenset({WIDTHS})
     keep: float | None = Field(default=None, gt=0, lt=1)
     """Fraction of the multiply-accumulates to keep; 0.5 where no target is given."""
     macs: int | None = Field(default=None, ge=1)
@@ -85,7 +87,7 @@ class Shrink(Technique):
             raise ValueError(f"{self.precision} is for litert alone")
         return self
 
-    def check_model(self, model: Any) -> None:
+    def check_model(self, model: KerasModel) -> None:
         """Raise InputError where nothing can be removed, or a target is out of reach."""
         graph = trace(model)
         ladder = self._ladder(graph, _widths(graph))
@@ -107,7 +109,7 @@ class Shrink(Technique):
                     f"{fewest:,} and more, at this floor and multiple",
                 )
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a narrower copy of the model, trained on."""
         self.check_model(model)
         graph = trace(model)
@@ -176,7 +178,7 @@ class Shrink(Technique):
 
     def _round(
         self,
-        model: Any,
+        model: KerasModel,
         targets: Targets,
         before: Mapping[str, int],
         number: int,
@@ -193,7 +195,7 @@ class Shrink(Technique):
 
     def _choose(
         self,
-        model: Any,
+        model: KerasModel,
         graph: ChannelGraph,
         ladder: Ladder,
         targets: Targets,
@@ -227,7 +229,7 @@ class Shrink(Technique):
         return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
 
     def _ranked(
-        self, model: Any, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
+        self, model: KerasModel, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
     ) -> ChannelAllocation:
         context.progress(f"ranking channels by {self.ranking}", 0, 1)
         found = scores(model, graph, self.ranking, context)

@@ -14,7 +14,6 @@ from edgecv.core.quantization import Stored
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
-    Format,
     Images,
     Predictions,
     TensorFacts,
@@ -52,7 +51,7 @@ class OnnxRuntime(Runtime):
     """Runs ONNX files with ONNX Runtime on the CPU."""
 
     name: ClassVar[str] = "onnxruntime"
-    format: ClassVar[Format] = "onnx"
+    format: ClassVar[str] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
     optimization: Optimization = "all"

@@ -16,7 +16,6 @@ from edgecv.core.quantization import Stored
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
-    Format,
     Images,
     Predictions,
     TensorFacts,
@@ -48,7 +47,7 @@ class LiteRT(Runtime):
     """Runs TFLite files with LiteRT's interpreter and its default (XNNPACK) kernels."""
 
     name: ClassVar[str] = "litert"
-    format: ClassVar[Format] = "tflite"
+    format: ClassVar[str] = "tflite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
 
     kernels: Kernels = "xnnpack"

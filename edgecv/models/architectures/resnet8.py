@@ -6,6 +6,7 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 
 from typing import Any, ClassVar
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
@@ -26,7 +27,7 @@ class Resnet8(Architecture):
 
     name: ClassVar[str] = "resnet8"
 
-    def build(self, input_shape: Shape, num_classes: int) -> Any:
+    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()

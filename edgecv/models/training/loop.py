@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.records import Dataset, Event, Images, Split
 from edgecv.models.softmax import logits_model
@@ -39,12 +40,12 @@ EVALUATION_BATCH = 500
 class Teacher:
     """A model whose outputs are learned, and how."""
 
-    model: Any
+    model: KerasModel
     distillation: Distillation
 
 
 def fit(
-    model: Any,
+    model: KerasModel,
     data: Dataset,
     task: Task,
     schedule: Schedule,
@@ -151,7 +152,7 @@ class _Trainer:
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         split: Split,
         task: Task,
         schedule: Schedule,
