@@ -16,7 +16,7 @@ def list_registered() -> None:
 
         screen.lines(
             [
-                (registry.kind, name, cls.help_text())
+                (registry.kind, name, cls.help_text(), registry.package_of(name))
                 for registry in all_registries()
                 for name, cls in registry.classes.items()
             ]

@@ -90,6 +90,10 @@ class Registry(Generic[P]):
     def _usable(self) -> Mapping[str, tuple[str, type[P]]]:
         return {name: found[0] for name, found in self._named.items() if not self._clash(name)}
 
+    def package_of(self, name: str) -> str:
+        """Return the package that a plug-in comes from, empty for edgecv itself."""
+        return "" if name in self.own else self._usable[name][0].rpartition(" of ")[2]
+
     def _clash(self, name: str) -> str:
         """Say where else the name of another package's plug-in stands; empty if nowhere."""
         places = [place for place, _ in self._named[name]]

@@ -109,7 +109,7 @@ class TechniqueRunner:
         return content_key(
             "technique",
             STAGE_VERSION,
-            TECHNIQUES.table(technique),
+            TECHNIQUES.identity(technique),
             before.sha256,
             self.baseline.sha256,
             self.data.calibration.sha256,

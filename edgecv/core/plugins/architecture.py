@@ -15,6 +15,7 @@ class Architecture(Plugin):
         """Build an untrained tf-keras model.
 
         Input: float32 (N, H, W, C), 0..255; its first layer rescales. Output: float32
-        (N, num_classes), probabilities. Layers are named by the architecture, so that two
-        builds give the same graph. Raises InputError where the shape is too small.
+        (N, num_classes), probabilities; its last layer is a Softmax. Layers are named by the
+        architecture, so that two builds give the same graph. Raises InputError where the shape is
+        too small.
         """

@@ -27,7 +27,10 @@ class Session(Protocol):
     facts: SessionFacts
 
     def predict(self, images: Images) -> Predictions:
-        """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
+        """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, K).
+
+        N may be 0: then the answer says how large K is.
+        """
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), already in place."""

@@ -24,7 +24,10 @@ class KerasRuntime(Runtime):
     name: ClassVar[str] = "keras"
     format: ClassVar[str] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
+    format_title: ClassVar[str] = "Keras"
     needs_tensorflow: ClassVar[bool] = True
+    runs_on_devices: ClassVar[bool] = False
+    takes_trust: ClassVar[bool] = True
     everything: bool = False
     """Whether a file may run any code of its author."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)

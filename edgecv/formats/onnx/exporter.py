@@ -29,6 +29,7 @@ class Onnx(Exporter):
 
     name: ClassVar[str] = "onnx"
     format: ClassVar[str] = "onnx"
+    default_rank: ClassVar[int | None] = 2
     precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
     precision: Literal["float32", "int8"]
     """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the

@@ -37,6 +37,7 @@ class TFLite(Exporter):
 
     name: ClassVar[str] = "tflite"
     format: ClassVar[str] = "tflite"
+    default_rank: ClassVar[int | None] = 1
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers

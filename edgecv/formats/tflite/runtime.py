@@ -1,7 +1,7 @@
 """LiteRT, formerly TensorFlow Lite."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -48,7 +48,14 @@ class LiteRT(Runtime):
 
     name: ClassVar[str] = "litert"
     format: ClassVar[str] = "tflite"
+    format_title: ClassVar[str] = "TFLite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
+    has_delegate: ClassVar[bool] = True
+    kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "XNNPACK": {"kernels": "xnnpack"},
+        "builtin": {"kernels": "builtin"},
+        "reference": {"kernels": "reference"},
+    }
 
     kernels: Kernels = "xnnpack"
     """builtin: those that microcontrollers' and phones' interpreters have without XNNPACK;
