@@ -1,7 +1,5 @@
 """The last layer of a classifier: artifacts end in a softmax, training needs what is before it."""
 
-from typing import Any
-
 import numpy as np
 
 from edgecv.core.errors import InputError, StepError
@@ -41,7 +39,7 @@ def separate_softmax(model: KerasModel) -> KerasModel:
     if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
         return model
 
-    def copy(layer: KerasLayer) -> Any:
+    def copy(layer: KerasLayer) -> KerasLayer:
         config = layer.get_config()
         if layer is last:
             config["activation"] = "linear"

@@ -180,7 +180,7 @@ class TechniqueStage:
         constraint: Constraint | None = None,
         distillation: Distillation | None = None,
     ) -> None:
-        """Train ``model``: see ``contracts.Fit``."""
+        """Train ``model``: see ``Fit``."""
         from edgecv.models.softmax import separate_softmax
         from edgecv.models.training.loop import Teacher, fit
 

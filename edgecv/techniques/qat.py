@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.plugins import (
     OUTPUTS,
     QUANTIZERS,
@@ -127,7 +127,7 @@ def quantize(model: KerasModel) -> tuple[KerasModel, list[str]]:
         if layer.name not in left_out:
             _check_layer(layer)
 
-    def annotate(layer: KerasLayer) -> Any:
+    def annotate(layer: KerasLayer) -> KerasLayer:
         if layer.name in (*left_out, *bare):
             return layer
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -213,7 +213,7 @@ def _with_rounded_kernels(quantized: KerasModel, shared: Collection[str]) -> Ker
     if not bare:
         return quantized
 
-    def copy(layer: KerasLayer) -> Any:
+    def copy(layer: KerasLayer) -> KerasLayer:
         if layer.name not in bare:
             return type(layer).from_config(layer.get_config())
         inner = type(layer.layer).from_config(layer.layer.get_config())
@@ -281,7 +281,7 @@ def take_pixels(quantized: KerasModel) -> None:
             _take_up(rescale, wrapper)
 
 
-def _takers(nodes: list[Any], tensor: Any) -> list[Any]:
+def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
     """Return the layers that take a tensor, behind those that do nothing but in training."""
     found = []
     for node in nodes:

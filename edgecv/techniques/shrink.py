@@ -1,7 +1,7 @@
 """Channel pruning: whole channels are removed, and the narrower model is trained on.
 
 The graph of dependent channels is that of Fang et al., "DepGraph: towards any structural pruning",
-2023, in our own words; for the rankings see ``_ranking.py``.
+2023, in our own words; for the rankings see ``channel_pruning/ranking.py``.
 """
 
 import math
@@ -203,7 +203,7 @@ class Shrink(Technique):
         before: Mapping[str, int],
         number: int,
         context: TechniqueContext,
-    ) -> Any:
+    ) -> KerasModel:
         graph = trace(model)
         ladder = self._ladder(graph, before)
         chosen = context.remember(

@@ -56,6 +56,9 @@ class Runtime(Plugin):
     """Whether its files may hold code: its options are then those of a Trust."""
     has_delegate: ClassVar[bool] = False
     """Whether a delegate may take operators from its own kernels: XNNPACK."""
+    fixes_scales: ClassVar[bool] = False
+    """Whether its format says how an operator's output is quantized: probabilities in steps of
+    1/256, and what only hands its input on as that input. TFLite does."""
     kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {"as it is": {}}
     """Options, by name, that choose other kernels for the same file; what users get comes first."""
 

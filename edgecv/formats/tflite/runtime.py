@@ -51,6 +51,7 @@ class LiteRT(Runtime):
     format_title: ClassVar[str] = "TFLite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
     has_delegate: ClassVar[bool] = True
+    fixes_scales: ClassVar[bool] = True
     kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "XNNPACK": {"kernels": "xnnpack"},
         "builtin": {"kernels": "builtin"},

@@ -4,9 +4,9 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 "Deep residual learning for image recognition", 2016.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from edgecv.core.keras_types import KerasModel
+from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
@@ -39,7 +39,7 @@ class Resnet8(Architecture):
         return keras.Model(image, x, name=self.name)
 
 
-def _stack(x: Any, filters: int, name: str, *, halves: bool) -> Any:
+def _stack(x: Tensor, filters: int, name: str, *, halves: bool) -> Tensor:
     """Add two convolutions to what goes past them."""
     _, keras = load_tensorflow()
     stride = 2 if halves else 1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
 from edgecv.models.channels.union_find import Elements, Ids, UnionFind
@@ -261,7 +261,7 @@ class _Tracer:
         return left
 
 
-def _fixed_shape(tensor: Any, where: str) -> tuple[int, ...]:
+def _fixed_shape(tensor: Tensor, where: str) -> tuple[int, ...]:
     shape = tuple(tensor.shape)[1:]
     if None in shape:
         raise InputError(where, f"has a tensor of shape {tuple(tensor.shape)}", accepted="fixed")

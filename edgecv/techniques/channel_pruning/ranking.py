@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import KerasModel
+from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import ChannelGraph, Width
@@ -122,7 +122,7 @@ def _taylor(model: KerasModel, graph: ChannelGraph, context: TechniqueContext) -
     logits = logits_model(model)
     split = context.calibration
 
-    def gradients(images: Any, labels: Any) -> Any:
+    def gradients(images: Tensor, labels: Tensor) -> Any:
         with tensorflow.GradientTape() as tape:
             loss = tensorflow.reduce_mean(context.task.loss(labels, logits(images, training=False)))
         return tape.gradient(

@@ -165,7 +165,7 @@ def _names(model: KerasModel) -> dict[int, str]:
     return found
 
 
-def _copy(layer: KerasLayer, name: str, **options: Any) -> Any:
+def _copy(layer: KerasLayer, name: str, **options: Any) -> KerasLayer:
     return type(layer).from_config({**layer.get_config(), "name": name, **options})
 
 
