@@ -22,7 +22,6 @@ Predictions = NDArray[np.float32]
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 
-Format = Literal["tflite", "onnx", "keras"]
 Outcome = Literal["passed", "failed", "inconclusive"]
 TWIN_STEM = "float32"
 """A file of this name is the float32 export of the baseline: the twin of its format."""
@@ -145,7 +144,7 @@ class Artifact:
     """One exported file and its facts. ``path`` is relative to the run directory."""
 
     path: str
-    format: Format
+    format: str
     precision: str
     bytes: int
     gzip_bytes: int

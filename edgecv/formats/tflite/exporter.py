@@ -11,7 +11,7 @@ from pydantic import field_validator, model_validator
 
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Format, Images, Shape
+from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import (
     check_calibration,
     check_convertible_to_int8,
@@ -36,7 +36,8 @@ class TFLite(Exporter):
     """Writes .tflite files for LiteRT and for microcontrollers."""
 
     name: ClassVar[str] = "tflite"
-    format: ClassVar[Format] = "tflite"
+    format: ClassVar[str] = "tflite"
+    default_rank: ClassVar[int | None] = 1
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers

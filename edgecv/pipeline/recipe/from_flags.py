@@ -12,9 +12,9 @@ from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
+from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
-    TIMED_ON,
     check_calibration,
     exports_of,
     prune_fraction,
@@ -135,7 +135,8 @@ class CompressOptions(LimitOptions):
             targets = shrink_options(self.shrink)
             if {"latency_us", "speedup", "int8_bytes"} & set(targets):
                 first = exports[0]  # Measured as what will be written: of two formats, as TFLite.
-                targets |= {"runtime": TIMED_ON[first.format], "precision": first.precision}
+                runtime = runtime_of_format(first.format).name
+                targets |= {"runtime": runtime, "precision": first.precision}
             asked.append(("shrink", {**targets, **left}))
         if self.distil:
             asked.append(("distil", {}))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.records import Artifact, Format, Layer
+from edgecv.core.records import Artifact, Layer
 
 
 def content_key(*parts: Any) -> str:
@@ -43,7 +43,7 @@ def bytes_of(path: Path) -> int:
 def describe(
     path: Path,
     *,
-    format: Format,
+    format: str,
     precision: str,
     notes: tuple[str, ...] = (),
     layers: tuple[Layer, ...] = (),
