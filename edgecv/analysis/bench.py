@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.options import Options
+from edgecv.core.options import CommandOptions
 from edgecv.core.records import Event, Images, Latency
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import runtime_of_file
@@ -39,13 +39,15 @@ Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 OnEvent = Callable[[Event], None]
 
 
-class BenchOptions(Options):
-    """How to time: the flags of ``edgecv bench``."""
+class BenchOptions(CommandOptions):
+    """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
     threads: int = Field(default=1, ge=1)
+    """Threads of a runtime, and cores it is kept on."""
     batch: int = Field(default=1, ge=1, le=4096)
+    """Images a call, where a file can take several."""
     budget: float = Field(default=10.0, ge=1, le=3600)
-    """Seconds for all files, opening and warm-up included."""
+    """Seconds for all files together, opening and warm-up included."""
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,21 @@
 """``edgecv list``."""
 
-from typing import TYPE_CHECKING
-
-from edgecv.cli.run_command import on_screen
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
+from edgecv.cli.console import Screen
+from edgecv.core.options import CommandOptions
+from edgecv.core.registry import all_registries
 
 
-def list_registered() -> None:
-    """Show what is registered, a line each."""
+class ListCommand(CommandOptions):
+    """Options of ``edgecv list``: none."""
 
-    def work(screen: "Screen") -> int:
-        from edgecv.core.registry import all_registries
 
-        screen.lines(
-            [
-                (registry.kind, name, cls.help_text())
-                for registry in all_registries()
-                for name, cls in registry.classes.items()
-            ]
-        )
-        return 0
-
-    on_screen(work)
+def run(options: ListCommand, screen: Screen) -> int:
+    """Print a line for each plug-in."""
+    screen.lines(
+        [
+            (registry.kind, name, cls.help_text())
+            for registry in all_registries()
+            for name, cls in registry.classes.items()
+        ]
+    )
+    return 0

@@ -1,22 +1,17 @@
 """``edgecv schema``."""
 
-from typing import TYPE_CHECKING
+import json
 
-from edgecv.cli.run_command import on_screen
+from edgecv.cli.console import Screen
+from edgecv.core.options import CommandOptions
+from edgecv.pipeline.recipe.schema import recipe_schema
 
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
+
+class SchemaCommand(CommandOptions):
+    """Options of ``edgecv schema``: none."""
 
 
-def schema() -> None:
-    """Print the JSON schema of recipes, for editors."""
-
-    def work(screen: "Screen") -> int:
-        import json
-
-        from edgecv.pipeline.recipe.schema import recipe_schema
-
-        screen.answer(json.dumps(recipe_schema(), indent=2))
-        return 0
-
-    on_screen(work)
+def run(options: SchemaCommand, screen: Screen) -> int:
+    """Print the schema."""
+    screen.answer(json.dumps(recipe_schema(), indent=2))
+    return 0

@@ -33,6 +33,7 @@ from edgecv.core.records import (
     Split,
     TrialExport,
 )
+from edgecv.core.technique_flag import TechniqueFlag
 
 if TYPE_CHECKING:
     from edgecv.core.input_spec import InputSpec
@@ -205,6 +206,8 @@ class Technique(Plugin):
 
     may_follow: ClassVar[tuple[str, ...]] = ()
     """Names of the techniques that this one keeps the work of."""
+    flag: ClassVar[TechniqueFlag | None] = None
+    """Its flag of ``edgecv compress``, and its parameter in Python; None for recipes alone."""
     precisions: ClassVar[tuple[str, ...] | None] = None
     """The only precisions that its model can be exported at; None where all are possible."""
     adds_quantizers: ClassVar[bool] = False

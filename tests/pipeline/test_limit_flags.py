@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.limit_flags import LimitOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.system.environment import machine
 
