@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from edgecv.acceptance.gate import gate_run
-from edgecv.acceptance.outputs import check_files, write_outputs
-from edgecv.acceptance.records import Judgement
 from edgecv.core.options import Flag, OnePath, Text
 from edgecv.core.records import Event
 from edgecv.pipeline.recipe.options import TrustOptions
+
+if TYPE_CHECKING:
+    from edgecv.acceptance.records import Judgement
 
 FILES = ("against", "junit", "markdown")
 
@@ -41,11 +41,14 @@ def gate(
     *,
     on_event: Callable[[Event], None] = lambda event: None,
     log: Path | None = None,
-) -> Judgement:
+) -> "Judgement":
     """Measure a run again, hold it against the accepted one, and write what is asked for.
 
     ``names`` are those of the options in errors: flags, or parameters.
     """
+    from edgecv.acceptance.gate import gate_run
+    from edgecv.acceptance.outputs import check_files, write_outputs
+
     check_files(options.run, {names[each]: getattr(options, each) for each in FILES})
     judgement = gate_run(
         options.run,

@@ -13,10 +13,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.options import CommandOptions
 from edgecv.core.records import Event, Images, Latency
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import runtime_of_file
@@ -37,17 +36,6 @@ OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
 
 Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 OnEvent = Callable[[Event], None]
-
-
-class BenchOptions(CommandOptions):
-    """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
-
-    threads: int = Field(default=1, ge=1)
-    """Threads of a runtime, and cores it is kept on."""
-    batch: int = Field(default=1, ge=1, le=4096)
-    """Images a call, where a file can take several."""
-    budget: float = Field(default=10.0, ge=1, le=3600)
-    """Seconds for all files together, opening and warm-up included."""
 
 
 @dataclass(frozen=True)

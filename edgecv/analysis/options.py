@@ -1,19 +1,20 @@
-"""Options of what examines files: validate and doctor."""
+"""Options of what examines files: validate, bench and doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from edgecv.analysis.doctor.diagnose import DoctorRequest
-from edgecv.analysis.validate import validate_paths
 from edgecv.core.input_spec import input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.options import TrustOptions
+
+if TYPE_CHECKING:
+    from edgecv.analysis.doctor.diagnose import DoctorRequest
 
 
 class InputOptions(CommandOptions):
@@ -57,6 +58,8 @@ def validate(
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and files again, and hold them against the limits."""
+    from edgecv.analysis.validate import validate_paths
+
     return validate_paths(
         options.paths,
         data=options.data,
@@ -71,6 +74,17 @@ def validate(
         on_event=on_event,
         log=log,
     )
+
+
+class BenchOptions(CommandOptions):
+    """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
+
+    threads: int = Field(default=1, ge=1)
+    """Threads of a runtime, and cores it is kept on."""
+    batch: int = Field(default=1, ge=1, le=4096)
+    """Images a call, where a file can take several."""
+    budget: float = Field(default=10.0, ge=1, le=3600)
+    """Seconds for all files together, opening and warm-up included."""
 
 
 class DoctorOptions(CommandOptions):
@@ -89,6 +103,8 @@ class DoctorOptions(CommandOptions):
     fix: OnePath | None = None
     """Write the remedy as a recipe here, run it, and say whether it helps."""
 
-    def request(self) -> DoctorRequest:
+    def request(self) -> "DoctorRequest":
         """Return the file and what it should have been."""
+        from edgecv.analysis.doctor.diagnose import DoctorRequest
+
         return DoctorRequest(self.path, self.baseline, self.data, self.beside, self.kernels)

@@ -1,12 +1,13 @@
 """``edgecv bench``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from edgecv.analysis.bench import BenchOptions, bench_files
-from edgecv.analysis.bench_text import to_json, to_text
-from edgecv.cli.console import Screen
+from edgecv.analysis.options import BenchOptions
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class BenchCommand(JsonOptions, BenchOptions):
@@ -15,14 +16,13 @@ class BenchCommand(JsonOptions, BenchOptions):
     paths: Annotated[Paths, Flag("FILES", is_argument=True)]
     """Files in .tflite and .onnx; all are held against the first."""
 
-    def settings(self) -> BenchOptions:
-        """Return how to time, without what is timed."""
-        return BenchOptions(threads=self.threads, batch=self.batch, budget=self.budget)
 
-
-def run(options: BenchCommand, screen: Screen) -> int:
+def run(options: BenchCommand, screen: "Screen") -> int:
     """Time files and show how they compare."""
-    found = bench_files(options.paths, options.settings(), on_event=screen.on_event, log=screen.log)
+    from edgecv.analysis.bench import bench_files
+    from edgecv.analysis.bench_text import to_json, to_text
+
+    found = bench_files(options.paths, options, on_event=screen.on_event, log=screen.log)
     screen.answer(to_json(found) if options.as_json else to_text(found))
     screen.warn(f"{path}: {reason}" for path, reason in found.failures.items())
     screen.warn(f"noise: {each}" for each in found.warnings)

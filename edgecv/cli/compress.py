@@ -1,11 +1,12 @@
 """``edgecv compress``."""
 
-from edgecv.cli.console import Screen
+from typing import TYPE_CHECKING
+
 from edgecv.cli.from_options import JsonOptions
-from edgecv.evaluation.gates import exit_code
-from edgecv.pipeline import run as pipeline
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.system.storage import Store
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class CompressCommand(JsonOptions, CompressOptions):
@@ -15,8 +16,12 @@ class CompressCommand(JsonOptions, CompressOptions):
     """Print the plan as a recipe and touch nothing."""
 
 
-def run(options: CompressCommand, screen: Screen) -> int:
+def run(options: CompressCommand, screen: "Screen") -> int:
     """Compress a model and show its report, or print the plan alone."""
+    from edgecv.evaluation.gates import exit_code
+    from edgecv.pipeline import run as pipeline
+    from edgecv.system.storage import Store
+
     plan = options.to_recipe()
     if options.dry_run:
         pipeline.check_model(plan)

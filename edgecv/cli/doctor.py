@@ -1,19 +1,24 @@
 """``edgecv doctor``."""
 
-from edgecv.analysis.doctor.diagnose import diagnose
-from edgecv.analysis.doctor.fix import fix
-from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+from typing import TYPE_CHECKING
+
 from edgecv.analysis.options import DoctorOptions
-from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class DoctorCommand(JsonOptions, DoctorOptions):
     """Options of ``edgecv doctor``."""
 
 
-def run(options: DoctorCommand, screen: Screen) -> int:
+def run(options: DoctorCommand, screen: "Screen") -> int:
     """Diagnose a file, try the remedy where that is asked for, and show both."""
+    from edgecv.analysis.doctor.diagnose import diagnose
+    from edgecv.analysis.doctor.fix import fix
+    from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+
     request = options.request()
     found = diagnose(request, on_event=screen.on_event, log=screen.log)
     remedy = None

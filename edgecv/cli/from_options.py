@@ -4,14 +4,13 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
 from edgecv.cli.commands import COMMANDS
-from edgecv.cli.console import Screen
 from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -26,7 +25,7 @@ class JsonOptions(CommandOptions):
 
 def options_of(command: str) -> type[CommandOptions]:
     """Return the class of a command's options."""
-    options: type[CommandOptions] = get_type_hints(_module(command).run)["options"]
+    options: type[CommandOptions] = _module(command).run.__annotations__["options"]
     return options
 
 
@@ -38,6 +37,8 @@ def build(command: str) -> TyperCommand:
         several = {key: tuple(each) for key, each in given.items() if isinstance(each, list)}
         asked = {key: each for key, each in {**given, **several}.items() if each is not None}
         settings = parse_flags(options, asked)
+        from edgecv.cli.console import Screen
+
         with Screen() as screen:
             code = module.run(settings, screen)
         raise typer.Exit(code)

@@ -1,13 +1,12 @@
 """``edgecv inspect``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from edgecv.analysis.inspection.read_file import inspect_all
-from edgecv.analysis.inspection.text import WIDE, to_text
-from edgecv.analysis.inspection.to_json import to_json
-from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class InspectCommand(JsonOptions):
@@ -17,8 +16,12 @@ class InspectCommand(JsonOptions):
     """Model files: .keras, .h5, .tflite, .onnx, of any maker."""
 
 
-def run(options: InspectCommand, screen: Screen) -> int:
+def run(options: InspectCommand, screen: "Screen") -> int:
     """Inspect files and say of each what was found."""
+    from edgecv.analysis.inspection.read_file import inspect_all
+    from edgecv.analysis.inspection.text import WIDE, to_text
+    from edgecv.analysis.inspection.to_json import to_json
+
     return screen.results(
         inspect_all(options.paths),
         lambda found: to_text(found, screen.columns(WIDE)),

@@ -1,16 +1,21 @@
 """``edgecv list``."""
 
-from edgecv.cli.console import Screen
+from typing import TYPE_CHECKING
+
 from edgecv.core.options import CommandOptions
-from edgecv.core.registry import all_registries
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class ListCommand(CommandOptions):
     """Options of ``edgecv list``: none."""
 
 
-def run(options: ListCommand, screen: Screen) -> int:
+def run(options: ListCommand, screen: "Screen") -> int:
     """Print a line for each plug-in."""
+    from edgecv.core.registry import all_registries
+
     screen.lines(
         [
             (registry.kind, name, cls.help_text())

@@ -1,10 +1,11 @@
 """``edgecv sign``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from edgecv.acceptance.signatures import sign
-from edgecv.cli.console import Screen
 from edgecv.core.options import CommandOptions, Flag, OnePath
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class SignCommand(CommandOptions):
@@ -16,7 +17,9 @@ class SignCommand(CommandOptions):
     """Your private key: PEM, elliptic curve."""
 
 
-def run(options: SignCommand, screen: Screen) -> int:
+def run(options: SignCommand, screen: "Screen") -> int:
     """Sign a run."""
+    from edgecv.acceptance.signatures import sign
+
     screen.answer(f"{sign(options.run, options.key)}: signs {options.run}")
     return 0

@@ -1,19 +1,24 @@
 """``edgecv train``."""
 
-from edgecv.cli.console import Screen
+from typing import TYPE_CHECKING
+
 from edgecv.cli.from_options import JsonOptions
-from edgecv.pipeline import run as pipeline
-from edgecv.pipeline.baseline import read_training
 from edgecv.pipeline.recipe.from_flags import TrainOptions
-from edgecv.system.storage import Store
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class TrainCommand(JsonOptions, TrainOptions):
     """Options of ``edgecv train``."""
 
 
-def run(options: TrainCommand, screen: Screen) -> int:
+def run(options: TrainCommand, screen: "Screen") -> int:
     """Train a baseline and keep it."""
+    from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.baseline import read_training
+    from edgecv.system.storage import Store
+
     folder = pipeline.train(options.to_recipe(), Store.at(options.output), screen.on_event)
     screen.training(read_training(folder), folder, as_json=options.as_json)
     return 0

@@ -1,11 +1,12 @@
 """``edgecv verify``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from edgecv.acceptance.verify import to_json, verify_all
-from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, OnePath, Paths
+
+if TYPE_CHECKING:
+    from edgecv.cli.console import Screen
 
 
 class VerifyCommand(JsonOptions):
@@ -17,8 +18,10 @@ class VerifyCommand(JsonOptions):
     """A public key (PEM): each run must be signed by its owner too."""
 
 
-def run(options: VerifyCommand, screen: Screen) -> int:
+def run(options: VerifyCommand, screen: "Screen") -> int:
     """Verify runs and say of each what was found."""
+    from edgecv.acceptance.verify import to_json, verify_all
+
     return screen.results(
         verify_all(options.runs, options.key), str, to_json if options.as_json else None
     )

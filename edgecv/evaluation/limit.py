@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecv.core.quantity import Quantity
@@ -49,6 +50,12 @@ class Judged:
         reason = reason or (NO_BASELINE if self.comparison.agreement is None else NO_LABELS)
         path = self.comparison.artifact.path
         return Gate(name, path, limit, None, "inconclusive", reason)
+
+
+def compared(name: str, attribute: str) -> Callable[[Judged, float], Gate]:
+    """Return the judge of something that a comparison holds as it is."""
+    observed = attrgetter(attribute)
+    return lambda judged, limit: judged.at_most(name, limit, observed(judged.comparison))
 
 
 @dataclass(frozen=True)

@@ -24,24 +24,31 @@ def option_names() -> dict[str, str]:
 class LimitOptionsBase(CommandOptions):
     """The limits that a command line may set. None means that the option was not given."""
 
-    def changed(self, gates: Limits) -> Limits:
-        """Return the limits with those of the command line. Raises InputError with the flag."""
+    def changed(self, gates: Limits, *, in_python: bool = False) -> Limits:
+        """Return the limits with those that are given. Raises InputError that names the flag.
+
+        ``in_python``: it names the parameter instead.
+        """
         table = gates.model_dump(exclude_none=True)
         for key, name in option_names().items():
             value = getattr(self, name)
             if value is None:
                 continue
-            flag = flag_of(name, type(self).model_fields[name]).name
+            flag = _shown(name, in_python)
             table |= _of_a_recipe(key, value, flag)
             detail = limit_details().get(key)
             if detail is not None and table.get(detail.limit) is None:
-                needed = f"--{option_names()[detail.limit].replace('_', '-')}"
+                needed = _shown(option_names()[detail.limit], in_python)
                 raise InputError(flag, f"goes with {needed}", remedy=f"give {needed} too")
             try:
                 gates = parse_options(Limits, table, flag)
             except InputError:  # Its words are those of recipes.
                 raise InputError(flag, f'"{value}"', accepted=_accepted(key)) from None
         return gates
+
+
+def _shown(name: str, in_python: bool) -> str:
+    return name if in_python else flag_of(name, LimitOptions.model_fields[name]).name
 
 
 def _of_a_recipe(key: str, value: Any, flag: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from edgecv.core.quantity import (
 )
 from edgecv.core.records import Gate, Outcome
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate
-from edgecv.evaluation.limit import Judged, Limit, LimitDetail
+from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail, compared
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.significance import no_worse
 from edgecv.system.environment import machine
@@ -164,11 +164,7 @@ class Limits(Options):
     max_probability_difference: Annotated[
         float | None,
         Limit(
-            lambda judged, limit: judged.at_most(
-                "max_probability_difference",
-                limit,
-                judged.comparison.max_probability_difference,
-            ),
+            compared("max_probability_difference", "max_probability_difference"),
             SMALL_FRACTION,
             {"max_probability_difference": "largest difference in a probability"},
         ),
@@ -177,9 +173,7 @@ class Limits(Options):
     max_bytes: Annotated[
         int | None,
         Limit(
-            lambda judged, limit: judged.at_most(
-                "max_bytes", limit, judged.comparison.artifact.bytes
-            ),
+            compared("max_bytes", "artifact.bytes"),
             BYTES,
             {"max_bytes": "bytes"},
             option="max_size",
@@ -190,9 +184,7 @@ class Limits(Options):
     max_gzip_bytes: Annotated[
         int | None,
         Limit(
-            lambda judged, limit: judged.at_most(
-                "max_gzip_bytes", limit, judged.comparison.artifact.gzip_bytes
-            ),
+            compared("max_gzip_bytes", "artifact.gzip_bytes"),
             BYTES,
             {"max_gzip_bytes": "bytes after gzip -9"},
             option="max_gzip",
@@ -202,7 +194,12 @@ class Limits(Options):
     """Fail if a file has more bytes after gzip -9."""
     min_speedup: Annotated[
         float | None,
-        Limit(_speedup, RATIO, {"min_speedup": "times faster than the float32 twin"}),
+        Limit(
+            _speedup,
+            RATIO,
+            {"min_speedup": "times faster than the float32 twin"},
+            evidence="time",
+        ),
     ] = Field(default=None, gt=0, le=1e6)
     """Fail if a file is not so many times faster than the float32 twin: by the whole 95%
     interval."""
@@ -269,3 +266,9 @@ def _metadata(kind: type[Any]) -> dict[str, Any]:
 def gate_texts() -> dict[str, str]:
     """Return what each gate of a limit says was observed, by the gate's name."""
     return {name: text for limit in all_limits().values() for name, text in limit.says.items()}
+
+
+def evidence_of(gate: str) -> Evidence:
+    """Return what explains a gate, by the gate's name."""
+    of_limits = (each.evidence for each in all_limits().values() if gate in each.says)
+    return next(of_limits, "answers")

@@ -21,7 +21,7 @@ def exports_of(
     quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
 ) -> tuple[Exporter, ...]:
     """Return the exporters that are asked for. Raises InputError that names the flag."""
-    each_one = [name.strip() for text in formats for name in text.split(",")]
+    each_one = [name.strip().lower() for text in formats for name in text.split(",")]
     formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
     classes = [EXPORTERS.get(each, "--format") for each in formats]
     _check_known(quantize)

@@ -22,10 +22,8 @@ from edgecv.pipeline.recipe.flag_values import (
 from edgecv.pipeline.recipe.options import (
     DataOptions,
     StoreOptions,
-    TechniqueOptions,
     TrainingOptions,
     TrustOptions,
-    technique_flags,
 )
 from edgecv.pipeline.recipe.recipe import (
     BaselineOptions,
@@ -37,6 +35,7 @@ from edgecv.pipeline.recipe.recipe import (
     load_recipe,
     parse_schedule,
 )
+from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags
 
 OF_A_NEW_RECIPE = (
     "quantize",

@@ -1,11 +1,8 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field, create_model
+from typing import Annotated
 
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
-from edgecv.core.registry import TECHNIQUES
 
 
 class DataOptions(CommandOptions):
@@ -46,27 +43,3 @@ class StoreOptions(CommandOptions):
 
     output: Text = "exported"
     """The folder of all runs and baselines."""
-
-
-def technique_flags() -> dict[str, Any]:
-    """Return the flag of each technique that has one, in the order in which they are applied."""
-    flags = {name: cls.flag for name, cls in TECHNIQUES.classes.items() if cls.flag is not None}
-    return dict(sorted(flags.items(), key=lambda item: item[1].place))
-
-
-def _fields() -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, flag in technique_flags().items():
-        kind, default = (bool, False) if flag.kind is bool else (flag.kind | None, None)
-        fields[name] = (kind, Field(default=default, description=flag.help))
-    return fields
-
-
-if TYPE_CHECKING:
-
-    class TechniqueOptions(CommandOptions):
-        """The techniques to apply: a field for each that has a flag."""
-
-        def __init__(self, **given: Any) -> None: ...
-else:
-    TechniqueOptions = create_model("TechniqueOptions", __base__=CommandOptions, **_fields())
