@@ -15,6 +15,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
 from edgecv.core.records import Layer
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen
@@ -31,6 +32,13 @@ class Cluster(Technique):
     name: ClassVar[str] = "cluster"
     makes: ClassVar[frozenset[str]] = frozenset({SHARED_VALUES})
     keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS})
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Give each kernel at most so many distinct weights.",
+        place=40,
+        kind=int,
+        parse=lambda value, exports: {"clusters": value},
+        beside={"distil": {"distil": {}}},
+    )
     clusters: int = Field(default=16, ge=2, le=256)
     """Distinct values a kernel, zero among them where the kernel has zeros."""
     layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(default={})

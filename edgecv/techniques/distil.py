@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import clone
@@ -19,6 +20,9 @@ class Distil(Distillation, Technique):
     name: ClassVar[str] = "distil"
     makes: ClassVar[frozenset[str]] = frozenset({OUTPUTS})
     keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, ZEROS, SHARED_VALUES})
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Train each step against what the original says of images.", place=20
+    )
     training: Schedule = Schedule(epochs=30, minimum_steps=1000, learning_rate=0.005)
     """The fine-tuning."""
 

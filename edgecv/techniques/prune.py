@@ -14,8 +14,10 @@ from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Technique, TechniqueContext
+from edgecv.core.options import Text
+from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Exporter, Technique, TechniqueContext
 from edgecv.core.records import Layer
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -28,12 +30,29 @@ TOLERANCE = 0.01
 HALF = 0.5
 
 
+def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
+    if ":" in value:
+        return {"pattern": value}
+    try:
+        return {"sparsity": float(value)}
+    except ValueError:
+        accepted = "a fraction such as 0.5, or 2:4"
+        raise InputError("--prune", f'"{value}"', accepted=accepted) from None
+
+
 class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
     makes: ClassVar[frozenset[str]] = frozenset({ZEROS})
     keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS})
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Set this fraction of the weights to zero (0.5), or two of each four (2:4).",
+        place=30,
+        kind=Text,
+        parse=_of_flag,
+        beside={"distil": {"distil": {}}},
+    )
     sparsity: float = Field(default=HALF, gt=0, lt=1)
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None

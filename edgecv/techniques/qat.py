@@ -22,6 +22,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
 )
 from edgecv.core.records import Images
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.kernels import is_clustered, kernels_of
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.tf import load_tensorflow
@@ -59,6 +60,11 @@ class Qat(Technique):
     name: ClassVar[str] = "qat"
     makes: ClassVar[frozenset[str]] = frozenset({QUANTIZERS})
     keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS, SHARED_VALUES})
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Train on with the rounding of int8 in place.",
+        place=50,
+        beside={"distil": {"distil": {}}},
+    )
     precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
     training: Schedule = Schedule(
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None

@@ -12,6 +12,7 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.records import Comparison, Costs, Gate, Layer, Split, TrialExport
+from edgecv.core.technique_flag import TechniqueFlag
 
 if TYPE_CHECKING:
     from edgecv.models.training.distillation import Distillation
@@ -84,6 +85,8 @@ class Technique(Plugin):
     """Properties that its model has, and that a later technique must keep: any word may be one."""
     keeps: ClassVar[frozenset[str]] = frozenset()
     """Properties of the model it is given that its own model still has."""
+    flag: ClassVar[TechniqueFlag | None] = None
+    """Its flag of ``edgecv compress``, and its parameter in Python; None for recipes alone."""
     precisions: ClassVar[tuple[str, ...] | None] = None
     """The only precisions that its model can be exported at; None where all are possible."""
 
