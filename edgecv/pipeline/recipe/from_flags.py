@@ -116,7 +116,9 @@ class CompressOptions(
     def _asked(self) -> dict[str, Any]:
         """Return the values of the flags of techniques, in the order that keeps their work."""
         values = {name: getattr(self, name) for name in technique_flags()}
-        return {name: value for name, value in values.items() if value not in (None, False)}
+        return {
+            name: each for name, each in values.items() if each is not None and each is not False
+        }
 
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in the order that keeps the work of each."""
