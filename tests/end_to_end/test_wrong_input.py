@@ -102,6 +102,7 @@ compress D --prune 0 | --prune | 0.0 | greater than 0
 compress D --prune half | --prune: "half" | a fraction such as 0.5, or 2:4
 compress D --prune 3:4 | --prune | '3:4' | '2:4'
 compress D --cluster 1 | --cluster | 1 | greater than or equal to 2
+compress D --cluster 0 | --cluster | 0 | greater than or equal to 2
 compress D --cluster few | --cluster | valid integer
 compress D --qat --quantize none | --quantize: "qat" makes a model for int8 | leave "qat" out
 compress D --shrink half | --shrink: "half" is no target | 0.5, 1.2Mmacs, 30kparams, 35KB
