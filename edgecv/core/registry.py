@@ -109,6 +109,8 @@ ARCHITECTURES = Registry(
     "architecture", Architecture, "edgecv.models.architectures", "architecture"
 )
 DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source")
+DEFAULT_TASK = {"task": "classification"}
+"""The task of recipes, reports and files that name none."""
 TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task")
 IMPORTERS = Registry("importer", Importer, "edgecv.formats", "importer", "importer")
 TECHNIQUES = Registry("technique", Technique, "edgecv.techniques", "technique")

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -85,23 +85,22 @@ class TechniqueRunner:
         return ModelFile(path, file_sha256(path), before.trust)
 
     def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
-        from edgecv.models.softmax import separate_softmax
         from edgecv.models.tf import model_bytes, set_seed
 
         set_seed(self.recipe.settings.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
             stage = TechniqueStage(self, technique, key, Path(trials))
-            result = technique.apply(separate_softmax(model), stage.context())
+            result = technique.apply(self.recipe.task.separated(model), stage.context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
-            write_curves(stage.history, folder / "curves.png")
+            write_curves(stage.history, self.recipe.task.terms, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
-                "history": [asdict(epoch) for epoch in stage.history],
+                "history": [epoch.table(self.recipe.task.terms.score) for epoch in stage.history],
             },
         )
 
@@ -181,7 +180,6 @@ class TechniqueStage:
         distillation: Distillation | None = None,
     ) -> None:
         """Train ``model``: see ``contracts.Fit``."""
-        from edgecv.models.softmax import separate_softmax
         from edgecv.models.training.loop import Teacher, fit
 
         run = self.techniques
@@ -189,7 +187,7 @@ class TechniqueStage:
         self._rehearse(model)
         teacher = None
         if distillation is not None:
-            teacher = Teacher(separate_softmax(run.model()), distillation)
+            teacher = Teacher(run.recipe.task.separated(run.model()), distillation)
         epochs = fit(
             model,
             run.data,
