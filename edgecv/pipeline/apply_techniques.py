@@ -14,6 +14,7 @@ from typing import Any
 from edgecv.core.plugins import Constraint, Technique, TechniqueContext
 from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
+from edgecv.evaluation.task_of import task_key
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -118,6 +119,7 @@ class TechniqueRunner:
             self.data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
+            *task_key(self.recipe.task),
         )
 
 

@@ -15,6 +15,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task, Technique
 from edgecv.core.records import Dataset, Event, Images, Outputs, Predictions, Split
 from edgecv.core.registry import ARCHITECTURES, DATASETS
+from edgecv.evaluation.task_of import task_key
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -176,4 +177,5 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.validation.sha256,
         version("tensorflow"),
         os.cpu_count(),  # Other threads add gradients in another order: other weights.
+        *task_key(recipe.task),
     )
