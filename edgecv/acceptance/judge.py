@@ -9,7 +9,7 @@ from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Gate, Outcome, Report
 from edgecv.evaluation.gates import ROUNDING, most_gate
 from edgecv.evaluation.limit_checks import NO_LABELS, cannot_tell
-from edgecv.evaluation.significance import no_worse
+from edgecv.evaluation.statistics.binary_scores import no_worse
 
 DATA = "accepted_data"
 FILE = "accepted_file"

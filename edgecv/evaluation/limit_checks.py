@@ -7,10 +7,11 @@ from edgecv.core.paired_results import NoWorse
 from edgecv.core.records import Comparison, Gate, Outcome
 from edgecv.evaluation.gates import ROUNDING, at_most, drop_gate, latency_gate, most_gate
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.significance import no_worse
+from edgecv.evaluation.statistics.binary_scores import no_worse
 
 NO_BASELINE = "there is no baseline to compare with"
 NO_LABELS = "the images have no labels"
+NOT_OF_TASK = "the task has no such figure"
 
 
 def judge_limits(
@@ -137,5 +138,9 @@ def _latency(comparison: Comparison, limits: Limits, machine: str) -> Gate:
 
 
 def _not_known(name: str, comparison: Comparison, limit: float) -> Gate:
-    reason = NO_BASELINE if comparison.agreement is None else NO_LABELS
+    reason = NOT_OF_TASK
+    if comparison.agreement is None:
+        reason = NO_BASELINE
+    elif comparison.value is None:
+        reason = NO_LABELS
     return Gate(name, comparison.artifact.path, limit, None, "inconclusive", reason)
