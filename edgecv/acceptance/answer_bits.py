@@ -1,4 +1,4 @@
-"""Which test images are right, in a few bytes: one bit an image, and a hash of the answers."""
+"""Answers to the test images in a few bytes: one bit an image for right or wrong, and a hash."""
 
 import base64
 import binascii
@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Labels, Predictions
+from edgecv.core.plugins import Task
+from edgecv.core.records import Outputs, Targets
 
 Right = NDArray[np.bool_]
 """Whether each test image gets the right answer: bool (N,), in the order of the test split."""
@@ -38,12 +39,14 @@ def unpacked(text: str, images: int) -> Right:
     return bits[:images].astype(bool)
 
 
-def right_of(predictions: Predictions, labels: Labels) -> Right:
-    """Return which images are right: float32 (N, K), int64 (N,) -> bool (N,)."""
-    right: Right = predictions.argmax(axis=1) == labels
+def right_of(outputs: Outputs, targets: Targets | None, task: Task) -> Right | None:
+    """Return which images are right: bool (N,); None where scores are no yes or no."""
+    if targets is None or not task.has_binary_scores:
+        return None
+    right: Right = task.score_per_image(outputs, targets) == 1
     return right
 
 
-def answers_sha256(predictions: Predictions) -> str:
-    """Return a hash of the likeliest class of each image: float32 (N, K)."""
-    return hashlib.sha256(predictions.argmax(axis=1).astype("<i4").tobytes()).hexdigest()
+def answers_sha256(outputs: Outputs, task: Task) -> str:
+    """Return a hash of the answers to all images."""
+    return hashlib.sha256(task.answer_bytes(outputs)).hexdigest()

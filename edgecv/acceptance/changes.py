@@ -8,9 +8,9 @@ from edgecv.acceptance.make_lock import versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.paired_results import PairedAccuracy
-from edgecv.core.records import Comparison, Predictions, Report
+from edgecv.core.records import Comparison, Outputs, Report
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
-from edgecv.evaluation.significance import paired_accuracy
+from edgecv.evaluation.statistics.binary_scores import paired_accuracy
 
 FIRST_DIGITS = 10
 
@@ -100,29 +100,29 @@ def _change(
     status: Status = "same" if accepted.sha256 == now.sha256 else "changed"
     if measured.data.test.sha256 != lock.data.test_sha256:
         return Change(path, status, then, now, copy_of=copy_of)
-    predictions = measured.predictions[path]
+    outputs = measured.outputs[path]
     return Change(
         path,
         status,
         then,
         now,
-        same_answers=answers_sha256(predictions) == accepted.answers_sha256,
-        pair=_pair(accepted.right, predictions, measured, lock),
+        same_answers=answers_sha256(outputs, measured.task) == accepted.answers_sha256,
+        pair=_pair(accepted.right, outputs, measured, lock),
         copy_of=copy_of,
     )
 
 
 def _pair(
-    right: str | None, predictions: Predictions, measured: ValidationArrays, lock: Lock
+    accepted: str | None, outputs: Outputs, measured: ValidationArrays, lock: Lock
 ) -> PairedAccuracy | None:
     """Compare which images are right now with those that were right then."""
-    labels = measured.data.test_labels
-    if right is None or labels is None:
+    right = right_of(outputs, measured.data.test_labels, measured.task)
+    if accepted is None or right is None:
         return None
     margin = lock.limits.max_drop_points
     return paired_accuracy(
-        right_of(predictions, labels),
-        unpacked(right, lock.data.images),
+        right,
+        unpacked(accepted, lock.data.images),
         DEFAULT_MARGIN_POINTS if margin is None else margin,
     )
 

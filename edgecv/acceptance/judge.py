@@ -8,7 +8,7 @@ from edgecv.acceptance.records import Change, Since
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Gate, Outcome, Report
 from edgecv.evaluation.gates import NO_LABELS, ROUNDING, cannot_tell, most_gate
-from edgecv.evaluation.significance import no_worse
+from edgecv.evaluation.statistics.binary_scores import no_worse
 
 DATA = "accepted_data"
 FILE = "accepted_file"

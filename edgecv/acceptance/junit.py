@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import changes_sentence, sentence
 from edgecv.core.records import Gate
+from edgecv.evaluation.task_of import task_of
 
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 file may hold, however it is escaped: a runtime's last words may."""
@@ -44,7 +45,7 @@ def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
             "name": _text(f"{gate.artifact}: {gate.name}"),
         },
     )
-    message = _text(sentence(gate))
+    message = _text(sentence(gate, task_of(judgement.report)))
     if gate.outcome == "failed":
         failure = ElementTree.SubElement(case, "failure", {"message": message})
         failure.text = _text(f"{message}\n{changes_sentence(judgement)}")

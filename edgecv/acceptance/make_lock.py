@@ -108,7 +108,8 @@ def commit_of(folder: Path) -> str | None:
 
 def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArtifact:
     artifact, statistics = comparison.artifact, comparison.statistics
-    predictions, labels = measured.predictions[artifact.path], measured.data.test_labels
+    outputs, task = measured.outputs[artifact.path], measured.task
+    right = right_of(outputs, measured.data.test_labels, task)
     if comparison.agreement is None or statistics is None:
         raise InputError(artifact.path, "was compared with no baseline")
     return AcceptedArtifact(
@@ -118,8 +119,8 @@ def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArt
         value=_rounded(comparison.value),
         agreement=round(comparison.agreement, DIGITS),
         flips=statistics.flips.count,
-        answers_sha256=answers_sha256(predictions),
-        right=None if labels is None else packed(right_of(predictions, labels)),
+        answers_sha256=answers_sha256(outputs, task),
+        right=None if right is None else packed(right),
     )
 
 

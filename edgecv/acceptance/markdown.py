@@ -2,13 +2,14 @@
 
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import (
-    HEADINGS,
     advice,
     cells,
     changed_first,
     changes_sentence,
+    headings,
     sentence,
 )
+from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown_table import markdown_table
 
 MARKS = {"failed": "❌", "inconclusive": "❔", "passed": "✅"}
@@ -20,10 +21,11 @@ def to_markdown(judgement: Judgement) -> str:
     mark = MARKS[judgement.outcome]
     lines = [f"### {mark} edgecv gate: {_plain(judgement.name)} {word}", ""]
     rows = [tuple(map(_plain, cells(change, judgement))) for change in changed_first(judgement)]
-    lines += [*markdown_table(HEADINGS, rows), ""]
+    lines += [*markdown_table(headings(judgement), rows), ""]
+    task = task_of(judgement.report)
     for outcome in ("failed", "inconclusive"):
         found = [gate for gate in judgement.gates if gate.outcome == outcome]
-        lines += [f"- {MARKS[outcome]} {_plain(sentence(gate))}" for gate in found]
+        lines += [f"- {MARKS[outcome]} {_plain(sentence(gate, task))}" for gate in found]
     lines += [f"- {_plain(changes_sentence(judgement))}"]
     lines += [f"- Not compared: {_plain(each)}" for each in judgement.not_compared]
     next_steps = advice(judgement)

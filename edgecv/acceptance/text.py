@@ -14,7 +14,9 @@ from edgecv.acceptance.judge import (
     SPEEDUP,
 )
 from edgecv.acceptance.records import Change, Figures, Judgement
+from edgecv.core.plugins import Task
 from edgecv.core.records import Gate
+from edgecv.evaluation.task_of import task_of
 from edgecv.reports.verdict import gate_sentence, percent
 
 WORDS = {
@@ -26,26 +28,30 @@ WORDS = {
     SPEEDUP: "times faster than the float32 twin",
 }
 UPDATE = "edgecv gate RUN --update --against {lock}"
-HEADINGS = (
-    "artifact",
-    "file",
-    "verdict",
-    "accuracy",
-    "became wrong",
-    "became right",
-    "agreement",
-    "bytes",
-    "speed-up",
-)
 WORST_FIRST = ("failed", "inconclusive", "passed")
 
 
-def sentence(gate: Gate) -> str:
-    """Say of one gate what was seen and what is allowed."""
+def headings(judgement: Judgement) -> tuple[str, ...]:
+    """Return the headings of the table of a judgement."""
+    return (
+        "artifact",
+        "file",
+        "verdict",
+        task_of(judgement.report).headline.name,
+        "became wrong",
+        "became right",
+        "agreement",
+        "bytes",
+        "speed-up",
+    )
+
+
+def sentence(gate: Gate, task: Task) -> str:
+    """Return what one gate saw and what it allows."""
     if gate.name in (DATA, FILE):
         return f"{gate.artifact} {gate.reason}"
     if gate.name not in WORDS:
-        return gate_sentence(gate)
+        return gate_sentence(gate, task)
     words, reason = WORDS[gate.name], f"; {gate.reason}" if gate.reason else ""
     if gate.observed is None:
         return f"{gate.artifact}: {words} not known{reason}"
@@ -59,11 +65,11 @@ def verdict_line(judgement: Judgement) -> str:
     """Return the verdict in one line: what is wrong, and what changed since when."""
     if judgement.update == "written":
         return f"ACCEPTED: {_accepted(judgement)}"
-    parts = []
+    parts, task = [], task_of(judgement.report)
     for outcome, lead in (("failed", ""), ("inconclusive", "inconclusive: ")):
         gates = [gate for gate in judgement.gates if gate.outcome == outcome]
         if gates:
-            parts.append(lead + "; ".join(map(sentence, gates)))
+            parts.append(lead + "; ".join(sentence(gate, task) for gate in gates))
     if not parts:
         parts = [f"nothing is worse than what was accepted on {judgement.since}"]
     if judgement.update == "refused":
@@ -83,7 +89,9 @@ def _accepted(judgement: Judgement) -> str:
         files = len(judgement.artifacts)
         return f"{files} files of {judgement.name}, written to {judgement.lock}; commit it"
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
-    by_limits = f" Against its limits: {'; '.join(map(sentence, worse))}." if worse else ""
+    task = task_of(judgement.report)
+    sentences = "; ".join(sentence(gate, task) for gate in worse)
+    by_limits = f" Against its limits: {sentences}." if worse else ""
     return f"written to {judgement.lock}. {changes_sentence(judgement)}.{by_limits}"
 
 
@@ -115,13 +123,13 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
 
 
 def cells(change: Change, judgement: Judgement) -> tuple[str, ...]:
-    """Return an artifact as the cells under ``HEADINGS``: then -> now."""
-    pair = change.pair
+    """Return an artifact as the cells under ``headings``: then -> now."""
+    pair, headline = change.pair, task_of(judgement.report).headline
     return (
         change.path,
         change.status if not change.copy_of else f"{change.status}, = {change.copy_of}",
         outcome_of(change, judgement.gates),
-        _then_now(change, lambda each: each.value, percent),
+        _then_now(change, lambda each: each.value, headline.text),
         "-" if pair is None else f"{pair.losses:,}",
         "-" if pair is None else f"{pair.wins:,}",
         _then_now(change, lambda each: each.agreement, percent),

@@ -3,6 +3,7 @@
 TensorFlow is not imported in this process, and only in a child where a Keras model is measured.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,17 +26,18 @@ from edgecv.core.records import (
     Gate,
     Images,
     Measurement,
+    Outputs,
     Predictions,
     Report,
     Shape,
 )
-from edgecv.core.registry import DATASETS, TASKS
+from edgecv.core.registry import DATASETS
 from edgecv.datasets.class_order import in_order_of, read_labels
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
+from edgecv.evaluation.gates import gates_of_every_run, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.probabilities import as_probabilities
+from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.trust import Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile, MeasurementPool, measurement_pool
@@ -51,11 +53,12 @@ OnMeasured = Callable[["ValidationArrays"], None]
 
 @dataclass(frozen=True)
 class ValidationArrays:
-    """What a report was made of and does not keep, for whoever compares it with something else."""
+    """Arrays that a report was made of and does not keep, for a comparison with something else."""
 
     data: Dataset
-    baseline: Predictions | None
-    predictions: Mapping[str, Predictions]
+    task: Task
+    baseline: Outputs | None
+    outputs: Mapping[str, Outputs]
     """Of each artifact that was compared, by its path in the report."""
 
 
@@ -98,18 +101,18 @@ def validate_paths(
         sizes, closed = _by_size(request, tests)
         data_of = {size: _load(request, size, limits, on_event) for size in sizes}
         loaded = next(iter(data_of.values()))
-        reference = _reference(request, loaded, tests, on_event)
+        task = default_task()
+        reference = _reference(request, loaded, task, tests, on_event)
         measurements, failures = _measure(sizes, data_of, tests, on_event, timed=timed)
         if not loaded.class_names:
-            loaded = _numbered(loaded, reference, measurements)
-        usable, strange = _usable(measurements, len(loaded.class_names), on_event)
-        task = TASKS.parse({"task": "classification"}, "task")
+            loaded = _numbered(loaded, task, reference, measurements)
+        usable, strange = _usable(measurements, loaded, task, on_event)
         comparisons = compare_all(
             usable, reference, loaded.test_labels, task, threads, limits.margin_points
         )
         on_measured(
             ValidationArrays(
-                loaded, reference, {each.artifact.path: each.predictions for each in usable}
+                loaded, task, reference, {each.artifact.path: each.outputs for each in usable}
             )
         )
         notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
@@ -127,7 +130,7 @@ def validate_paths(
         )
     for note in told.notes:
         on_event(Event("note", note))
-    gates = _gates(comparisons, {**closed, **failures, **strange}, limits, loaded.class_names)
+    gates = _gates(comparisons, {**closed, **failures, **strange}, limits, task, loaded.class_names)
     gates += told.gates
     notes = (*trust.notes(), *notes, *told.notes)
     return _report(request, loaded, task, reference, comparisons, gates, notes)
@@ -206,25 +209,30 @@ def _measure(
 
 
 def _reference(
-    request: ValidationRequest, data: Dataset, tests: MeasurementPool, on_event: OnEvent
-) -> Predictions | None:
+    request: ValidationRequest,
+    data: Dataset,
+    task: Task,
+    tests: MeasurementPool,
+    on_event: OnEvent,
+) -> Outputs | None:
     if request.baseline is None:
         return None
     on_event(
         Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
     )
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_reading
-    outputs = tests.predict(runtime, request.baseline, data.test.images, input_spec)
-    scale = tests.open(runtime, request.baseline, input_spec).output.scale
-    if data.class_names and outputs.shape[1] != len(data.class_names):
+    values = tests.predict(runtime, request.baseline, data.test.images, input_spec)
+    output = tests.open(runtime, request.baseline, input_spec).output
+    found, wanted = math.prod(values.shape[1:]), task.count_outputs(data)
+    if wanted and found != wanted:
         raise InputError(
             str(request.baseline),
-            f"gives {outputs.shape[1]} classes",
-            accepted=f"{len(data.class_names)}, as {data.name} has",
+            f"gives {found} {task.terms.outputs}",
+            accepted=f"{wanted}, as {data.name} has",
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
-        return as_probabilities(outputs, scale)[0]
+        return task.normalized(Outputs.one(values, output.name), {output.name: output.scale})[0]
     except ValueError as error:
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
@@ -232,36 +240,43 @@ def _reference(
 
 
 def _numbered(
-    data: Dataset, reference: Predictions | None, measurements: Sequence[Measurement]
+    data: Dataset, task: Task, reference: Outputs | None, measurements: Sequence[Measurement]
 ) -> Dataset:
-    """Return data without class names with a number for each output that most files have."""
-    seen = [each.predictions for each in measurements] if reference is None else [reference]
+    """Return data without class names for as many outputs as most files have."""
+    seen = [each.outputs for each in measurements] if reference is None else [reference]
     if not seen:
         return data
-    ((outputs, _),) = Counter(each.shape[1] for each in seen).most_common(1)
-    return in_order_of(data, outputs, None)
+    ((outputs, _),) = Counter(map(_numbers, seen)).most_common(1)
+    return task.fit_data(data, outputs, None, data.name)
+
+
+def _numbers(outputs: Outputs) -> int:
+    """Return how many numbers there are for an image."""
+    return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
 
 
 def _usable(
-    measurements: Sequence[Measurement], classes: int, on_event: OnEvent
+    measurements: Sequence[Measurement], data: Dataset, task: Task, on_event: OnEvent
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """Return what can be compared, as probabilities and with what was told, and why others not."""
+    """Return the measurements that can be compared, normalized, and why the others cannot."""
     usable, strange = [], {}
+    wanted = task.count_outputs(data)
     for each in measurements:
-        path, found = each.artifact.path, each.predictions.shape[1]
-        if found != classes:
-            strange[path] = f"gives {found} classes, the data has {classes}"
+        path, found = each.artifact.path, _numbers(each.outputs)
+        if wanted is not None and found != wanted:
+            strange[path] = f"gives {found} {task.terms.outputs}, the data has {wanted}"
             continue
+        output = each.facts.output
         try:
-            predictions, words = as_probabilities(each.predictions, each.facts.output.scale)
+            outputs, changed = task.normalized(each.outputs, {output.name: output.scale})
         except ValueError as error:
             strange[path] = str(error)
             continue
-        told = (*each.facts.notes, *words)
-        for note in told:
+        notes = (*each.facts.notes, *changed)
+        for note in notes:
             on_event(Event("note", f"{path}: {note}"))
-        artifact = replace(each.artifact, notes=(*each.artifact.notes, *told))
-        usable.append(replace(each, artifact=artifact, predictions=predictions))
+        artifact = replace(each.artifact, notes=(*each.artifact.notes, *notes))
+        usable.append(replace(each, artifact=artifact, outputs=outputs))
     return usable, strange
 
 
@@ -281,7 +296,7 @@ def _hints(
     for each in comparisons:
         file, data = places[each.artifact.path]
         is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
-        if not is_foreign or each.value is None or not is_near_chance(each.value, data):
+        if not is_foreign or each.value is None or not is_near_chance(each.value, data, task):
             continue
         on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
 
@@ -304,11 +319,10 @@ def _gates(
     comparisons: Sequence[Comparison],
     failures: dict[str, str],
     limits: Limits,
+    task: Task,
     classes: Sequence[str],
 ) -> list[Gate]:
-    gates = [failed_file(path, reason) for path, reason in failures.items()]
-    if any(each.agreement is not None for each in comparisons):
-        gates += [conversion_gate(each) for each in comparisons if each.is_twin]
+    gates = gates_of_every_run(comparisons, failures, task)
     candidates = [each for each in comparisons if not each.is_twin]
     for each in candidates or comparisons:  # Only twins: then they are what the limits are for.
         gates += judge_limits(each, limits, classes=classes, machine=machine())
@@ -319,7 +333,7 @@ def _report(
     request: ValidationRequest,
     data: Dataset,
     task: Task,
-    reference: Predictions | None,
+    reference: Outputs | None,
     comparisons: Sequence[Comparison],
     gates: Sequence[Gate],
     notes: tuple[str, ...],
@@ -328,8 +342,8 @@ def _report(
     baseline = None
     if reference is not None:
         value = metric_of(reference, data.test_labels, task)
-        metric = type(task).metric_name
-        baseline = Baseline(str(request.baseline), request.parameters, metric, value)
+        name = task.headline.name
+        baseline = Baseline(str(request.baseline), request.parameters, name, value)
     return Report(
         name="validate",
         recipe=recipe,

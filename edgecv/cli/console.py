@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,9 +25,9 @@ from rich.table import Table
 from edgecv.acceptance.records import Judgement
 from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.records import Event, Report
+from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.reports.markdown import HEADINGS, row
-from edgecv.reports.verdict import percent
+from edgecv.reports.markdown import headings, row
 
 WIDE = 130
 """Columns of the whole table; on a narrower terminal it stands on its side."""
@@ -114,11 +114,11 @@ class Screen:
         step, total = event.step or 0, event.total or 1
         if step % math.ceil(total / EPOCH_LINES) and step != total:
             return
-        values = event.values
+        values, name = event.values, _score_name(event.values)
         self.console.print(
             f"epoch {step}/{total}: loss {values['loss']:.4f}, "
-            f"accuracy {values['accuracy']:.2%}, validation "
-            f"{values['validation_accuracy']:.2%}, {values['seconds']:.1f} s",
+            f"{name} {_score(values[name])}, validation "
+            f"{_score(values[f'validation_{name}'])}, {values['seconds']:.1f} s",
             highlight=False,
         )
 
@@ -183,7 +183,7 @@ class Screen:
             wide = self.columns() >= WIDE
             text += self._rich(report_table(report) if wide else narrow_table(report))
         for each in judged(report):
-            text += self._rich(pair_line(each, report.data.classes))
+            text += self._rich(pair_line(each, task_of(report), report.data.classes))
         if report.costs is not None and report.costs.baseline != report.costs.compressed:
             text += self._rich(costs_sentence(report.costs))
         text += self._rich(verdict_line(report), style=COLOURS[report.outcome])
@@ -194,15 +194,20 @@ class Screen:
     def judgement(self, judgement: Judgement, *, as_json: bool) -> None:
         """Show a run against the accepted one: the table, the verdict, what to do; or JSON."""
         from edgecv.acceptance.outputs import to_table
-        from edgecv.acceptance.text import HEADINGS as COLUMNS
-        from edgecv.acceptance.text import advice, cells, changed_first, verdict_line
+        from edgecv.acceptance.text import (
+            advice,
+            cells,
+            changed_first,
+            headings,
+            verdict_line,
+        )
 
         if as_json:
             self.answer(json.dumps(to_table(judgement), indent=2, allow_nan=False))
             return
         table = Table(title=f"{judgement.name} against {judgement.lock} of {judgement.since}")
-        for heading in COLUMNS:
-            table.add_column(heading, justify="left" if heading in COLUMNS[:3] else "right")
+        for place, heading in enumerate(headings(judgement)):
+            table.add_column(heading, justify="left" if place < 3 else "right")
         for change in changed_first(judgement):
             table.add_row(*cells(change, judgement))
         text = self._rich(table)
@@ -219,12 +224,13 @@ class Screen:
             self.answer(json.dumps({"folder": str(folder), **record}, indent=2))
             return
         history = record["history"]
-        best = max(history, key=lambda epoch: (epoch["validation_accuracy"], epoch["epoch"]))
+        name = f"validation_{_score_name(history[0])}"
+        best = max(history, key=lambda epoch: (epoch[name], epoch["epoch"]))
         seconds = sum(epoch["seconds"] for epoch in history)
         self.answer(
             f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
-            f"best is epoch {best['epoch']}: validation accuracy "
-            f"{best['validation_accuracy']:.2%}\n"
+            f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
+            f"{_score(best[name])}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
 
@@ -261,6 +267,16 @@ class Screen:
         self.answer(self._rich(grid))
 
 
+def _score_name(epoch: Mapping[str, Any]) -> str:
+    """Return the task's name of the score in the record of an epoch."""
+    return next(key for key in epoch if f"validation_{key}" in epoch)
+
+
+def _score(value: float) -> str:
+    """Write a mean score: of images that are right or wrong it is a fraction."""
+    return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"
+
+
 def _is_out_of_memory(error: BaseException | None) -> bool:
     """Tell whether an error is Python's own for that, or the system's."""
     return isinstance(error, MemoryError) or (
@@ -271,8 +287,8 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 def report_table(report: Report) -> Table:
     """Return the one table of a run."""
     table = Table(title=_title(report))
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
+    for place, heading in enumerate(headings(task_of(report))):
+        table.add_column(heading, justify="left" if place < 2 else "right")
     for cells, style in _rows(report):
         table.add_row(*cells, style=style)
     return table
@@ -284,19 +300,20 @@ def narrow_table(report: Report) -> Table:
     rows = [cells for cells, _ in _rows(report)]
     for _ in range(len(rows) + 1):
         table.add_column(overflow="fold")
-    for heading, *cells in zip(HEADINGS, *rows, strict=True):
+    for heading, *cells in zip(headings(task_of(report)), *rows, strict=True):
         table.add_row(heading, *cells)
     return table
 
 
 def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
     rows: list[tuple[tuple[str, ...], str]] = []
+    task = task_of(report)
     if report.baseline is not None:
-        name, value = Path(report.baseline.path).name, percent(report.baseline.value)
+        name, value = Path(report.baseline.path).name, task.headline.text(report.baseline.value)
         runtime = runtime_of_file(Path(name)).name
         rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
     for comparison in report.comparisons:
-        rows.append((row(comparison), "dim" if comparison.is_twin else ""))
+        rows.append((row(comparison, task), "dim" if comparison.is_twin else ""))
     return rows
 
 

@@ -58,7 +58,7 @@ class PairedAccuracy:
 
 
 @dataclass(frozen=True)
-class ClassDifference:
+class GroupDifference:
     """One class: ``label`` is its place among the classes of the data."""
 
     label: int
@@ -104,7 +104,7 @@ class PairedStatistics:
 
     flips: Flips
     accuracy: PairedAccuracy | None = None
-    classes: tuple[ClassDifference, ...] = ()
+    classes: tuple[GroupDifference, ...] = ()
     """Those that the test split has images of, the worst first."""
     calibration: Calibration | None = None
     confusion: tuple[ConfusionChange, ...] = ()

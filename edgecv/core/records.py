@@ -15,10 +15,12 @@ Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
 Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
+Targets = NDArray[Any]
+"""Labels of any task, a row an image: (N, ...)."""
 UNKNOWN_LABEL = -1
 """Stands for the label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]
-"""Probabilities: float32 (N, classes)."""
+"""Values of one output: float32 (N, ...), a row an image."""
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 
@@ -28,12 +30,42 @@ TWIN_STEM = "float32"
 SPLITS = ("train", "calibration", "validation", "test")
 
 
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """Answers of a model to N images: float32 (N, ...) by the name of the output, in its order.
+
+    Raises ValueError where there is none, or where they are of different numbers of images.
+    """
+
+    arrays: Mapping[str, Predictions]
+
+    def __post_init__(self) -> None:
+        counts = {len(values) for values in self.arrays.values()}
+        if len(counts) != 1:
+            raise ValueError(f"outputs of {sorted(counts)} images")
+
+    @classmethod
+    def one(cls, values: Predictions, name: str = "output") -> "Outputs":
+        """Return the outputs of a model that has one: float32 (N, ...)."""
+        return cls({name: values})
+
+    @property
+    def only(self) -> Predictions:
+        """Return the values of the one output. Raises ValueError where there are several."""
+        if len(self.arrays) != 1:
+            raise ValueError(f"{len(self.arrays)} outputs: {', '.join(self.arrays)}")
+        return next(iter(self.arrays.values()))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+
 @dataclass(frozen=True)
 class Split:
     """Some labelled images. ``sha256`` is over the pixels and labels, in order."""
 
     images: Images
-    labels: Labels
+    labels: Targets
     sha256: str
 
     def __len__(self) -> int:
@@ -55,11 +87,11 @@ class Dataset:
     test: Split
     notes: tuple[str, ...] = ()
     has_labels: bool = True
-    """Whether the classes of the images are known; else no accuracy is."""
+    """Whether the labels of the images are known; else no metric is."""
 
     @property
-    def test_labels(self) -> Labels | None:
-        """Return the labels of the test split: int64 (N,), None where they are not known."""
+    def test_labels(self) -> Targets | None:
+        """Return the labels of the test split: (N, ...), None where they are not known."""
         return self.test.labels if self.has_labels else None
 
     def split(self, name: str) -> Split:
@@ -219,7 +251,7 @@ class Measurement:
 
     artifact: Artifact
     runtime: str
-    predictions: Predictions
+    outputs: Outputs
     facts: SessionFacts
     blocks_ns: NDArray[np.int64] | None = None
     """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds.
@@ -228,10 +260,20 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class MetricValue:
+    """A further metric of the task, of a candidate and of the baseline."""
+
+    name: str
+    value: float
+    baseline_value: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A candidate (or twin) beside the baseline and its float twin, on the test split.
 
-    Accuracy is a fraction, differences are percentage points, ratios are float twin over
+    ``metric`` is the headline of the task, ``value`` a fraction where that is one; differences are
+    points (percentage points of a fraction) and bigger is better; ratios are float twin over
     candidate: bigger is better. What has nothing to be compared with is None.
     """
 
@@ -245,6 +287,7 @@ class Comparison:
     difference_points: float | None
     agreement: float | None
     max_probability_difference: float | None
+    """Largest difference of one number of the outputs, whatever the task calls it."""
     size_ratio: float | None
     speedup: float | None
     speedup_interval: tuple[float, float] | None
@@ -257,6 +300,25 @@ class Comparison:
     """Image by image against the baseline; None where there is no baseline."""
     flips_picture: str | None = None
     """A picture of images that get another answer, in the run directory."""
+    further_metrics: tuple[MetricValue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a sheet: uint8 (H, W, 1 or 3), 0..255; lines below it; a colour around it."""
+
+    image: NDArray[np.uint8]
+    lines: tuple[str, ...]
+    colour: str
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Rows of words under headings, and a sentence below them where some are left out."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    below: str = ""
 
 
 @dataclass(frozen=True)

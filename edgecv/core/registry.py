@@ -197,6 +197,8 @@ ARCHITECTURES = Registry(
     group="edgecv.architectures",
 )
 DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source", group="edgecv.datasets")
+DEFAULT_TASK = {"task": "classification"}
+"""The task of recipes, reports and files that name none."""
 TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task", group="edgecv.tasks")
 IMPORTERS = Registry("importer", Importer, FORMATS, "importer", group=FORMATS, module="importer")
 TECHNIQUES = Registry(

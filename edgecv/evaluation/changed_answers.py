@@ -1,34 +1,38 @@
-"""The images that get another answer."""
+"""Images that get another answer than the baseline's."""
 
 import numpy as np
 
 from edgecv.core.paired_results import Flips
-from edgecv.core.records import Labels, Predictions
+from edgecv.core.plugins import Task
+from edgecv.core.records import Outputs, Targets
 
 
-def flips(predictions: Predictions, baseline: Predictions, labels: Labels | None) -> Flips:
-    """Return the images whose likeliest class changed: (N, K), (N, K), (N,)."""
-    answers, before = predictions.argmax(axis=1), baseline.argmax(axis=1)
-    changed = np.flatnonzero(answers != before)
-    count, fraction = len(changed), len(changed) / len(answers)
-    if labels is None:
+def changed_answers(
+    outputs: Outputs, baseline: Outputs, targets: Targets | None, task: Task
+) -> Flips:
+    """Return the images whose answer changed, sorted by which score is the better one.
+
+    ``targets`` are None where they are not known.
+    """
+    changed = np.flatnonzero(~task.same_answer(outputs, baseline))
+    count, fraction = len(changed), len(changed) / len(outputs)
+    if targets is None:
         return Flips(count, fraction, unjudged=tuple(changed.tolist()))
-    wins = answers[changed] == labels[changed]
-    losses = before[changed] == labels[changed]
+    after, before = (task.score_per_image(each, targets)[changed] for each in (outputs, baseline))
     return Flips(
         count,
         fraction,
-        wins=tuple(changed[wins].tolist()),
-        losses=tuple(changed[losses].tolist()),
-        both_wrong=tuple(changed[~wins & ~losses].tolist()),
+        wins=tuple(changed[after > before].tolist()),
+        losses=tuple(changed[after < before].tolist()),
+        both_wrong=tuple(changed[after == before].tolist()),
     )
 
 
-def most_confident(flipped: Flips, predictions: Predictions, most: int) -> list[int]:
-    """Return the flipped images, those first of whose new answer the candidate is most sure."""
+def most_confident(changed: Flips, outputs: Outputs, task: Task, most: int) -> list[int]:
+    """Return places of changed images, those first of whose new answer the model is most sure."""
     images = np.array(
-        sorted((*flipped.wins, *flipped.losses, *flipped.both_wrong, *flipped.unjudged)), np.int64
+        sorted((*changed.wins, *changed.losses, *changed.both_wrong, *changed.unjudged)), np.int64
     )
-    order = np.argsort(-predictions[images].max(axis=1), kind="stable")
+    order = np.argsort(-task.confidence(outputs, images), kind="stable")
     chosen: list[int] = images[order][:most].tolist()
     return chosen

@@ -1,14 +1,19 @@
-"""Baseline, twin and candidate side by side."""
+"""Comparison of each artifact with the baseline and with the float twin of its format."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
 
+import numpy as np
+
 from edgecv.core.plugins import Task
-from edgecv.core.records import TWIN_STEM, Artifact, Comparison, Labels, Measurement, Predictions
-from edgecv.evaluation.agreement import (
-    agreement,
-    max_probability_difference,
-    mean_probability_difference,
+from edgecv.core.records import (
+    TWIN_STEM,
+    Artifact,
+    Comparison,
+    Measurement,
+    MetricValue,
+    Outputs,
+    Targets,
 )
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics
@@ -21,21 +26,21 @@ def is_twin(artifact: Artifact) -> bool:
 
 def compare_all(
     measurements: Sequence[Measurement],
-    baseline: Predictions | None,
-    labels: Labels | None,
+    baseline: Outputs | None,
+    targets: Targets | None,
     task: Task,
     threads: int,
     margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> list[Comparison]:
     """Compare each measurement with the float twin of its format and with the baseline.
 
-    ``labels`` are None where they are not known: then no metric is. ``margin_points`` is what
+    ``targets`` are None where they are not known: then no metric is. ``margin_points`` is what
     "no worse" is asked for.
     """
     twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [
         compare(
-            each, twins.get(each.artifact.format), baseline, labels, task, threads, margin_points
+            each, twins.get(each.artifact.format), baseline, targets, task, threads, margin_points
         )
         for each in measurements
     ]
@@ -44,22 +49,26 @@ def compare_all(
 def compare(
     measurement: Measurement,
     twin: Measurement | None,
-    baseline: Predictions | None,
-    labels: Labels | None,
+    baseline: Outputs | None,
+    targets: Targets | None,
     task: Task,
     threads: int,
     margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> Comparison:
-    """Compare one measurement with its float twin and with the baseline's predictions.
+    """Compare one measurement with its float twin and with the baseline's outputs.
 
-    ``baseline``: float32 (N, K) on the same images. ``twin`` is the measurement itself for a twin.
+    ``baseline``: on the same images. ``twin`` is the measurement itself for a twin.
     """
-    predictions = measurement.predictions
-    value = metric_of(predictions, labels, task)
-    baseline_value = metric_of(baseline, labels, task)
-    difference = None
+    outputs = measurement.outputs
+    value = metric_of(outputs, targets, task)
+    baseline_value = metric_of(baseline, targets, task)
+    difference = same = mean = largest = statistics = None
     if value is not None and baseline_value is not None:
-        difference = (value - baseline_value) * 100
+        difference = task.headline.gain_points(value, baseline_value)
+    if baseline is not None:
+        same = float(np.mean(task.same_answer(outputs, baseline)))
+        mean, largest = task.differences(outputs, baseline)
+        statistics = paired_statistics(outputs, baseline, targets, task, margin_points)
     blocks, twin_blocks = measurement.blocks_ns, None if twin is None else twin.blocks_ns
     ratio = None
     if blocks is not None and twin_blocks is not None:
@@ -68,33 +77,42 @@ def compare(
         artifact=measurement.artifact,
         runtime=measurement.runtime,
         is_twin=twin is measurement,
-        metric=task.metric_name,
+        metric=task.headline.name,
         value=value,
         baseline_value=baseline_value,
         difference_points=difference,
-        agreement=None if baseline is None else agreement(predictions, baseline),
-        max_probability_difference=(
-            None if baseline is None else max_probability_difference(predictions, baseline)
-        ),
+        agreement=same,
+        max_probability_difference=largest,
         size_ratio=None if twin is None else twin.artifact.bytes / measurement.artifact.bytes,
         speedup=None if ratio is None else ratio[0],
         speedup_interval=None if ratio is None else ratio[1],
         latency=None if blocks is None else summarize(blocks, threads),
         input=measurement.facts.input,
         output=measurement.facts.output,
-        mean_probability_difference=(
-            None if baseline is None else mean_probability_difference(predictions, baseline)
-        ),
-        statistics=(
-            None
-            if baseline is None
-            else paired_statistics(predictions, baseline, labels, margin_points)
-        ),
+        mean_probability_difference=mean,
+        statistics=statistics,
+        further_metrics=_further_metrics(outputs, baseline, targets, task),
     )
 
 
-def metric_of(predictions: Predictions | None, labels: Labels | None, task: Task) -> float | None:
-    """Return a task's metric, None where predictions or labels are missing."""
-    if predictions is None or labels is None:
+def metric_of(outputs: Outputs | None, targets: Targets | None, task: Task) -> float | None:
+    """Return the headline metric, None where outputs or targets are missing."""
+    if outputs is None or targets is None:
         return None
-    return task.metric(predictions, labels)
+    return task.metric(outputs, targets)
+
+
+def _further_metrics(
+    outputs: Outputs, baseline: Outputs | None, targets: Targets | None, task: Task
+) -> tuple[MetricValue, ...]:
+    """Return the metrics after the headline."""
+    if targets is None:
+        return ()
+    return tuple(
+        MetricValue(
+            metric.name,
+            metric.of(outputs, targets),
+            None if baseline is None else metric.of(baseline, targets),
+        )
+        for metric in task.metrics[1:]
+    )

@@ -1,24 +1,38 @@
 """Limits on comparisons, and the verdict of a run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from edgecv.core.paired_results import NoWorse
+from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Gate, Outcome
 
-CONVERSION_LIMIT = 1e-4
-"""The most that one probability of a float32 twin may differ from the Keras model's."""
 ROUNDING = 1e-9
 NO_BASELINE = "there is no baseline to compare with"
 NO_LABELS = "the images have no labels"
+NOT_OF_TASK = "the task has no such figure"
 
 
-def conversion_gate(comparison: Comparison) -> Gate:
+def conversion_gate(comparison: Comparison, limit: float) -> Gate:
     """Judge whether a float32 twin computes what the baseline computes, on every image."""
     name, path = "conversion_difference", comparison.artifact.path
     observed = comparison.max_probability_difference
     if observed is None:
-        return Gate(name, path, CONVERSION_LIMIT, None, "inconclusive", NO_BASELINE)
-    return most_gate(name, path, CONVERSION_LIMIT, observed)
+        return Gate(name, path, limit, None, "inconclusive", NO_BASELINE)
+    return most_gate(name, path, limit, observed)
+
+
+def gates_of_every_run(
+    comparisons: Sequence[Comparison], failures: Mapping[str, str], task: Task
+) -> list[Gate]:
+    """Return the gates that nobody has to ask for: files that failed, conversions of the twins.
+
+    ``failures``: path -> reason. Without a baseline there is nothing to hold a twin against.
+    """
+    gates = [failed_file(path, reason) for path, reason in failures.items()]
+    if any(each.agreement is not None for each in comparisons):
+        twins = (each for each in comparisons if each.is_twin)
+        gates += [conversion_gate(each, task.conversion_limit) for each in twins]
+    return gates
 
 
 def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edgecv.core.quantity import Quantity
 from edgecv.core.records import Comparison, Gate, Outcome
-from edgecv.evaluation.gates import NO_BASELINE, NO_LABELS, ROUNDING
+from edgecv.evaluation.gates import NO_BASELINE, NO_LABELS, NOT_OF_TASK, ROUNDING
 
 if TYPE_CHECKING:
     from edgecv.evaluation.limits import Limits
@@ -33,9 +33,12 @@ class Judged:
 
     def not_known(self, name: str, limit: float, reason: str = "") -> Gate:
         """Return the inconclusive gate of something that was not observed, and say why."""
-        reason = reason or (NO_BASELINE if self.comparison.agreement is None else NO_LABELS)
+        if self.comparison.agreement is None:
+            reason = reason or NO_BASELINE
+        elif self.comparison.value is None:
+            reason = reason or NO_LABELS
         path = self.comparison.artifact.path
-        return Gate(name, path, limit, None, "inconclusive", reason)
+        return Gate(name, path, limit, None, "inconclusive", reason or NOT_OF_TASK)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from edgecv.core.records import Gate, Outcome
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate
 from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
-from edgecv.evaluation.significance import no_worse
+from edgecv.evaluation.statistics.binary_scores import no_worse
 from edgecv.system.environment import machine
 
 
@@ -151,7 +151,7 @@ class Limits(Options):
     """Fail if the expected calibration error, a fraction, rises by more."""
     max_probability_difference: Annotated[
         float | None,
-        Limit("max_probability_difference", SMALL_FRACTION, "largest difference in a probability"),
+        Limit("max_probability_difference", SMALL_FRACTION, "largest difference in {output}"),
     ] = Field(default=None, ge=0, le=1)
     """Fail if one probability differs by more from the baseline's, on any image."""
     max_bytes: Annotated[

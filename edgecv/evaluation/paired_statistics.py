@@ -1,36 +1,32 @@
-"""All that two sets of predictions of the same images say of each other."""
+"""Statistics of a candidate's and the baseline's answers to the same images."""
 
-from edgecv.core.paired_results import Calibration, PairedStatistics
-from edgecv.core.records import Labels, Predictions
-from edgecv.evaluation.calibration_error import calibration_error
-from edgecv.evaluation.changed_answers import flips
-from edgecv.evaluation.per_class import class_differences, confusion_changes
-from edgecv.evaluation.significance import paired_accuracy
+from dataclasses import replace
+
+from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.plugins import Task
+from edgecv.core.records import Outputs, Targets
+from edgecv.evaluation.changed_answers import changed_answers
+from edgecv.evaluation.statistics.binary_scores import paired_accuracy
 
 DEFAULT_MARGIN_POINTS = 1.0
 
 
 def paired_statistics(
-    predictions: Predictions,
-    baseline: Predictions,
-    labels: Labels | None,
+    outputs: Outputs,
+    baseline: Outputs,
+    targets: Targets | None,
+    task: Task,
     margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> PairedStatistics:
-    """Compare a candidate's predictions with the baseline's: (N, K), (N, K), (N,).
+    """Compare a candidate's outputs with the baseline's.
 
-    ``labels`` are None where they are not known: then the flips are all that is.
+    ``targets`` are None where they are not known: then there is nothing but the changed answers.
+    Real scores have no test and no interval yet: ``accuracy`` is for scores of 0 and 1.
     """
-    changed = flips(predictions, baseline, labels)
-    if labels is None:
-        return PairedStatistics(changed)
-    answers, before = predictions.argmax(axis=1), baseline.argmax(axis=1)
-    return PairedStatistics(
-        flips=changed,
-        accuracy=paired_accuracy(answers == labels, before == labels, margin_points),
-        classes=class_differences(answers, before, labels),
-        calibration=Calibration(
-            baseline=calibration_error(baseline, labels),
-            candidate=calibration_error(predictions, labels),
-        ),
-        confusion=confusion_changes(answers, before, labels, predictions.shape[1]),
-    )
+    found = PairedStatistics(changed_answers(outputs, baseline, targets, task))
+    if targets is None:
+        return found
+    if task.has_binary_scores:
+        right, before = (task.score_per_image(each, targets) == 1 for each in (outputs, baseline))
+        found = replace(found, accuracy=paired_accuracy(right, before, margin_points))
+    return task.further_statistics(found, outputs, baseline, targets)

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from edgecv.core.plugins import QUANTIZERS, Constraint, Technique, TechniqueContext
 from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
+from edgecv.evaluation.task_of import task_key
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -85,23 +86,22 @@ class TechniqueRunner:
         return ModelFile(path, file_sha256(path), before.trust)
 
     def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
-        from edgecv.models.softmax import separate_softmax
         from edgecv.models.tf import model_bytes, set_seed
 
         set_seed(self.recipe.settings.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
             stage = TechniqueStage(self, technique, key, Path(trials))
-            result = technique.apply(separate_softmax(model), stage.context())
+            result = technique.apply(self.recipe.task.separated(model), stage.context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
-            write_curves(stage.history, folder / "curves.png")
+            write_curves(stage.history, self.recipe.task.terms, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
-                "history": [asdict(epoch) for epoch in stage.history],
+                "history": [epoch.table(self.recipe.task.terms.score) for epoch in stage.history],
             },
         )
 
@@ -119,6 +119,7 @@ class TechniqueRunner:
             self.data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
+            *task_key(self.recipe.task),
         )
 
 
@@ -181,7 +182,6 @@ class TechniqueStage:
         distillation: Distillation | None = None,
     ) -> None:
         """Train ``model``: see ``Fit``."""
-        from edgecv.models.softmax import separate_softmax
         from edgecv.models.training.loop import Teacher, fit
 
         run = self.techniques
@@ -189,7 +189,7 @@ class TechniqueStage:
         self._rehearse(model)
         teacher = None
         if distillation is not None:
-            teacher = Teacher(separate_softmax(run.model()), distillation)
+            teacher = Teacher(run.recipe.task.separated(run.model()), distillation)
         epochs = fit(
             model,
             run.data,

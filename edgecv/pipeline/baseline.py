@@ -4,7 +4,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Technique
-from edgecv.core.records import Dataset, Event, Images, Predictions, Split
+from edgecv.core.plugins import Task, Technique
+from edgecv.core.records import Dataset, Event, Images, Outputs, Predictions, Split
 from edgecv.core.registry import ARCHITECTURES, DATASETS
+from edgecv.evaluation.task_of import task_key
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -42,9 +43,9 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class BaselinePredictions:
-    """What the baseline says of some images: float32 (N, K) probabilities."""
+    """Outputs of the baseline for some images."""
 
-    predictions: Predictions
+    outputs: Outputs
     parameters: int
 
 
@@ -101,7 +102,7 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
     from edgecv.models.training.loop import fit
 
     set_seed(recipe.settings.seed)
-    model = recipe.architecture.build(recipe.baseline.input_shape, len(data.class_names))
+    model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
     schedule = recipe.schedule.for_data(mirrors=type(recipe.data).mirrors)
     history = fit(
         model,
@@ -114,7 +115,7 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
     )
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
-    write_curves(history, folder / "curves.png")
+    write_curves(history, recipe.task.terms, folder / "curves.png")
     write_json(
         folder / "training.json",
         {
@@ -123,7 +124,7 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
             "seed": recipe.settings.seed,
             "schedule": schedule.model_dump(),
             "parameters": model.count_params(),
-            "history": [asdict(epoch) for epoch in history],
+            "history": [epoch.table(recipe.task.terms.score) for epoch in history],
         },
     )
 
@@ -140,14 +141,14 @@ def labels_text(class_names: tuple[str, ...]) -> bytes:
 
 
 def reference(
-    original: ModelFile, predict: Predict, split: Split, store: Store
+    original: ModelFile, predict: Predict, split: Split, task: Task, store: Store
 ) -> BaselinePredictions:
-    """Return what the baseline says of a split, computed once and stored."""
+    """Return the baseline's outputs for a split, computed once and stored."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
 
     def make(folder: Path) -> None:
         predictions, parameters = predict(original, split.images)
-        _check_probabilities(predictions, original.path)
+        task.check_baseline(Outputs.one(predictions), str(original.path))
         content = io.BytesIO()
         np.save(content, predictions, allow_pickle=False)
         write_bytes(folder / "predictions.npy", content.getvalue())
@@ -156,19 +157,7 @@ def reference(
     found = store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))
     predictions = np.load(found / "predictions.npy", allow_pickle=False)
-    return BaselinePredictions(predictions, facts["parameters"])
-
-
-def _check_probabilities(predictions: Predictions, path: Path) -> None:
-    if not np.isfinite(predictions).all():
-        raise InputError(str(path), "gives NaN or infinity on the test images")
-    sums = predictions.sum(axis=1)
-    if predictions.min() < 0 or np.abs(sums - 1).max() > 1e-2:
-        raise InputError(
-            str(path),
-            "gives outputs that are not probabilities",
-            remedy="end the model with a Softmax layer",
-        )
+    return BaselinePredictions(Outputs.one(predictions), facts["parameters"])
 
 
 def _label(recipe: Recipe, data: Dataset) -> str:
@@ -188,4 +177,5 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.validation.sha256,
         version("tensorflow"),
         os.cpu_count(),  # Other threads add gradients in another order: other weights.
+        *task_key(recipe.task),
     )

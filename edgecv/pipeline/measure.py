@@ -17,6 +17,7 @@ from edgecv.core.records import (
     Event,
     Images,
     Measurement,
+    Outputs,
     Predictions,
     SessionFacts,
 )
@@ -124,7 +125,8 @@ class MeasurementPool:
         Returns the measurements in the order of ``files``, and path -> reason for the files that
         could not be measured: one bad file does not end the others.
         """
-        predictions: dict[str, tuple[SessionFacts, Predictions]] = {}
+        facts: dict[str, SessionFacts] = {}
+        outputs: dict[str, Outputs] = {}
         failures: dict[str, str] = {}
         for number, file in enumerate(files, start=1):
             name = file.artifact.path
@@ -133,20 +135,21 @@ class MeasurementPool:
             )
             runtime = runtime_of_format(file.artifact.format).name
             try:
-                facts = self.open(runtime, file.path, file.input_spec)
-                predictions[name] = facts, self.predict(runtime, file.path, images, file.input_spec)
+                facts[name] = self.open(runtime, file.path, file.input_spec)
+                values = self.predict(runtime, file.path, images, file.input_spec)
+                outputs[name] = Outputs.one(values, facts[name].output.name)
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
-        alive = [file for file in files if file.artifact.path in predictions]
-        blocks: dict[str, Blocks | None] = dict.fromkeys(predictions)
+        alive = [file for file in files if file.artifact.path in outputs]
+        blocks: dict[str, Blocks | None] = dict.fromkeys(outputs)
         if timed:
             blocks = {**self._time(alive, images[:1], on_event, failures)}
         return [
             Measurement(
                 file.artifact,
                 runtime_of_format(file.artifact.format).name,
-                predictions[file.artifact.path][1],
-                predictions[file.artifact.path][0],
+                outputs[file.artifact.path],
+                facts[file.artifact.path],
                 blocks[file.artifact.path],
             )
             for file in alive

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
-from edgecv.core.records import Dataset, Images, Predictions
+from edgecv.core.records import Dataset, Images, Outputs, Predictions
 
 IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
@@ -15,9 +15,10 @@ CLEARLY_BETTER = 0.15
 Predict = Callable[[Images, Preprocessing], Predictions]
 
 
-def is_near_chance(value: float, data: Dataset) -> bool:
-    """Tell whether a metric is hardly better than guessing one of the classes."""
-    return value <= 1 / len(data.class_names) + NEAR_CHANCE
+def is_near_chance(value: float, data: Dataset, task: Task) -> bool:
+    """Tell whether the headline metric is hardly better than guessing."""
+    guessing = task.guessing(data)
+    return guessing is not None and value <= guessing + NEAR_CHANCE
 
 
 def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, float]:
@@ -25,7 +26,7 @@ def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, f
     images = data.test.images[:IMAGES_FOR_A_HINT]
     labels = data.test.labels[:IMAGES_FOR_A_HINT]
     return {
-        name: task.metric(predict(images, choice), labels)
+        name: task.metric(Outputs.one(predict(images, choice)), labels)
         for name, choice in fitting(data.image_shape[2]).items()
     }
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Comparison, Event, Report
+from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline import run as pipeline
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
-from edgecv.reports.verdict import percent
 from edgecv.system.storage import Store, check_seal
 
 HEADINGS = (
@@ -81,9 +81,10 @@ def to_markdown(reports: Sequence[Report]) -> str:
     for report in reports:
         if report.baseline is not None:
             split = report.data.splits["test"]
+            value = task_of(report).headline.text(report.baseline.value)
             line = (
                 f"{report.data.name}, {split.images:,} test images: the baseline has "
-                f"{report.baseline.parameters:,} parameters and {percent(report.baseline.value)}."
+                f"{report.baseline.parameters:,} parameters and {value}."
             )
             if line not in lines:
                 lines.append(line)
@@ -106,7 +107,7 @@ def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:
         artifact.path,
         f"{artifact.bytes:,}",
         f"{artifact.gzip_bytes:,}",
-        percent(comparison.value),
+        task_of(report).headline.text(comparison.value),
         "-" if comparison.difference_points is None else f"{comparison.difference_points:+.2f}",
         f"{comparison.agreement or 0:.2%}",
         f"{comparison.speedup or 0:.2f}",

@@ -24,9 +24,8 @@ from edgecv.core.records import (
     Shape,
     SplitFacts,
 )
-from edgecv.datasets.class_order import check_order
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
+from edgecv.evaluation.gates import gates_of_every_run, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.pipeline import baseline as baselines
 from edgecv.pipeline.apply_techniques import TechniqueRunner
@@ -100,7 +99,9 @@ def _run(
             source, reference = adopted.adapted(store, converter)
         else:
             source = original
-            reference = baselines.reference(original, converter.predict, data.test, store)
+            reference = baselines.reference(
+                original, converter.predict, data.test, recipe.task, store
+            )
         notes += _doubts(recipe, data, adopted, reference)
         techniques = TechniqueRunner(recipe, data, source, model, store, tests, converter, on_event)
         applied = techniques.apply()
@@ -165,16 +166,14 @@ def check_techniques(
     recipe: Recipe, data: Dataset, adopted: KerasUserModel | OnnxUserModel | None
 ) -> None:
     """Raise InputError where a technique does not fit the model: before anything is trained."""
-    from edgecv.models.softmax import separate_softmax
-
     if not recipe.techniques:
         return
     if isinstance(adopted, KerasUserModel):
         model = adopted.model
     else:
         shape = recipe.baseline.input_shape
-        model = recipe.architecture.build(shape, len(data.class_names))
-    separate = separate_softmax(model)
+        model = recipe.architecture.build(shape, recipe.task.head(data))
+    separate = recipe.task.separated(model)
     for technique in recipe.techniques:
         technique.check_model(separate)
 
@@ -233,8 +232,7 @@ def judge(
     classes: Sequence[str],
 ) -> list[Gate]:
     """Hold every comparison against the limits."""
-    gates = [failed_file(path, reason) for path, reason in failures.items()]
-    gates += [conversion_gate(each) for each in comparisons if each.is_twin]
+    gates = gates_of_every_run(comparisons, failures, recipe.task)
     asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
     for each in comparisons:
         is_asked = (each.artifact.format, each.artifact.precision) in asked
@@ -278,7 +276,7 @@ def _inputs(
         recipe = recipe.replace(baseline=baseline)
     for note in adopted.notes:
         on_event(Event("note", note))
-    return recipe, adopted.fitted(data, recipe.baseline.labels), adopted
+    return recipe, adopted.fitted(data, recipe.baseline.labels, recipe.task), adopted
 
 
 def _baseline(
@@ -308,9 +306,9 @@ def _doubts(
     where another order of its outputs would be right more often."""
     if adopted is None or not data.has_labels:
         return ()
-    value = recipe.task.metric(reference.predictions, data.test.labels)
+    value = recipe.task.metric(reference.outputs, data.test.labels)
     where = str(adopted.path)
-    found = [check_order(reference.predictions, data.test.labels, data.class_names, where)]
+    found = [recipe.task.doubts(reference.outputs, data, where)]
     if isinstance(adopted, KerasUserModel):  # Of an ONNX file it was seen when that was run.
         found.append(hint(adopted, data, recipe.task, value))
     return tuple(each for each in found if each is not None)
@@ -329,13 +327,13 @@ def _report(
 ) -> Report:
     compared = compare_all(
         measurements,
-        reference.predictions,
+        reference.outputs,
         data.test_labels,
         recipe.task,
         recipe.settings.threads,
         recipe.gates.margin_points,
     )
-    comparisons = write_flips(compared, measurements, reference.predictions, data, folder)
+    comparisons = write_flips(compared, measurements, reference.outputs, data, recipe.task, folder)
     gates = judge(comparisons, failures, recipe, data.class_names)
     for technique in recipe.techniques:
         gates += technique.gates(comparisons, costs)
@@ -348,8 +346,8 @@ def _report(
         baseline=Baseline(
             path=f"baseline{original.path.suffix}",
             parameters=reference.parameters,
-            metric=type(recipe.task).metric_name,
-            value=metric_of(reference.predictions, data.test_labels, recipe.task),
+            metric=recipe.task.headline.name,
+            value=metric_of(reference.outputs, data.test_labels, recipe.task),
         ),
         comparisons=comparisons,
         gates=tuple(gates),

@@ -1,4 +1,4 @@
-"""A user's model, adopted: opened and adapted by a child, pixels in and probabilities out."""
+"""A user's model, adopted: opened and adapted by a child, pixels in and outputs of the task out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.records import Dataset, Images, Predictions, Shape
-from edgecv.datasets.class_order import in_order_of
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.baseline import ModelFile
 from edgecv.pipeline.conversion import Converter
@@ -52,12 +51,12 @@ class KerasUserModel:
         """Sentences on how it came in, for the report."""
         return self.facts.notes
 
-    def fitted(self, data: Dataset, labels: Sequence[str] | None) -> Dataset:
+    def fitted(self, data: Dataset, labels: Sequence[str] | None, task: Task) -> Dataset:
         """Return the data in the order of the model's outputs, which ``labels`` may name.
 
         Raises InputError unless model and data fit each other.
         """
-        return fitted(data, self.facts.outputs, labels, self.path)
+        return task.fit_data(data, self.facts.outputs, labels, str(self.path))
 
     @cached_property
     def model(self) -> Any:
@@ -76,23 +75,6 @@ class KerasUserModel:
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return ModelFile(path, file_sha256(path), self.trust)
-
-
-def fitted(data: Dataset, outputs: int, labels: Sequence[str] | None, path: Path) -> Dataset:
-    """Return the data in the order of a model's outputs, which ``labels`` may name.
-
-    Raises InputError unless there are as many classes.
-    """
-    ordered = in_order_of(data, outputs, labels)
-    if len(ordered.class_names) != outputs:
-        raise InputError(
-            str(path),
-            f"gives {outputs} numbers for an image, and {data.name} has "
-            f"{len(data.class_names)} classes",
-            accepted="one output a class",
-            remedy="--labels FILE names each output; the data may then have fewer classes",
-        )
-    return ordered
 
 
 def adopt(
@@ -122,7 +104,7 @@ def hint(adopted: KerasUserModel, data: Dataset, task: Task, value: float) -> st
     None where it is better than that. Raises InputError where another preprocessing is clearly
     right: nothing that would be made of this model could be.
     """
-    if not is_near_chance(value, data):
+    if not is_near_chance(value, data, task):
         return None
     if adopted.facts.rescales:
         return None
@@ -131,7 +113,7 @@ def hint(adopted: KerasUserModel, data: Dataset, task: Task, value: float) -> st
         return adopted.converter.predict(adopted.brought, images, choice)[0]
 
     found = with_each_choice(predict, data, task)
-    guessing = 1 / len(data.class_names)
+    guessing = task.guessing(data) or 0.0
     seen = f"is right on {value:.1%} of the images, and guessing is on {guessing:.1%}"
     return advice(found, value, data, str(adopted.path), seen)
 

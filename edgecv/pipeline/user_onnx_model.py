@@ -9,15 +9,13 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Dataset, Images, Predictions, Shape
-from edgecv.evaluation.probabilities import as_probabilities
+from edgecv.core.records import Dataset, Images, Outputs, Predictions, Shape
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions, ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.user_model import fitted
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import Store, content_key, file_sha256, write_json
 
@@ -58,13 +56,13 @@ def check_recipe(recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class OnnxUserModel:
-    """A user's ONNX model, and how pixels become its input and its output probabilities."""
+    """A user's ONNX model, and how pixels become its input and its outputs those of the task."""
 
     path: Path
     input_spec: InputSpec
     ends: Ends
-    predictions: Predictions
-    """What the file itself says of the test images, run by a child."""
+    outputs: Outputs
+    """Outputs of the file itself for the test images, run by a child."""
     notes: tuple[str, ...]
 
     def keep(self) -> ModelFile:
@@ -88,7 +86,7 @@ class OnnxUserModel:
         folder = store.stage("models", key, make)
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
         made = ModelFile(folder / ADAPTED, self.keep().sha256)
-        return made, BaselinePredictions(self.predictions, facts["parameters"])
+        return made, BaselinePredictions(self.outputs, facts["parameters"])
 
 
 def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Dataset, OnnxUserModel]:
@@ -103,12 +101,15 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
         facts = worker.open(path, input_spec)
         loaded = load(facts.image)
         outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
-        data = fitted(loaded, outputs.shape[1], recipe.baseline.labels, path)
+        data = recipe.task.fit_data(loaded, outputs.shape[1], recipe.baseline.labels, str(path))
         try:
-            predictions, logits = as_probabilities(outputs, facts.output.scale)
+            name = facts.output.name
+            answers, logits = recipe.task.normalized(
+                Outputs.one(outputs, name), {name: facts.output.scale}
+            )
         except ValueError as error:
             raise InputError(str(path), str(error), accepted="probabilities or logits") from None
-        hints = _hints(recipe, worker, data, predictions)
+        hints = _hints(recipe, worker, data, answers)
     ends = Ends(
         shape=facts.image,
         classes=len(data.class_names),
@@ -121,14 +122,12 @@ def adopt_onnx(recipe: Recipe, load: Callable[[Shape], Dataset]) -> tuple[Datase
         path,
         input_spec,
         ends,
-        predictions,
+        answers,
         (*(f"the model: {note}" for note in (*facts.notes, *given)), *hints, COSTS),
     )
 
 
-def _hints(
-    recipe: Recipe, worker: ModelClient, data: Dataset, predictions: Predictions
-) -> tuple[str, ...]:
+def _hints(recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs) -> tuple[str, ...]:
     """Say what other pixels would give, where the model is hardly better than guessing.
 
     Raises InputError where another preprocessing is clearly right.
@@ -136,8 +135,8 @@ def _hints(
     path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
     if not data.has_labels:
         return ()
-    value = recipe.task.metric(predictions, data.test.labels)
-    if not is_near_chance(value, data):
+    value = recipe.task.metric(outputs, data.test.labels)
+    if not is_near_chance(value, data, recipe.task):
         return ()
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:

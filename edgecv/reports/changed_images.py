@@ -1,13 +1,14 @@
-"""The images that get another answer, as a picture beside each candidate."""
+"""Images that get another answer, as a picture beside each candidate."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgecv.core.paired_results import Flips
-from edgecv.core.records import Comparison, Dataset, Measurement, Predictions
+from edgecv.core.plugins import Task
+from edgecv.core.records import Comparison, Dataset, Measurement, Outputs, Tile
 from edgecv.evaluation.changed_answers import most_confident
-from edgecv.reports.contact_sheet import Tile, write_contact_sheet
+from edgecv.reports.contact_sheet import write_contact_sheet
 
 MOST_IMAGES = 48
 COLOURS = {"win": "forestgreen", "loss": "firebrick", "both wrong": "darkorange", "": "grey"}
@@ -16,20 +17,20 @@ COLOURS = {"win": "forestgreen", "loss": "firebrick", "both wrong": "darkorange"
 def write_flips(
     comparisons: Sequence[Comparison],
     measurements: Sequence[Measurement],
-    baseline: Predictions,
+    baseline: Outputs,
     data: Dataset,
+    task: Task,
     folder: Path,
 ) -> tuple[Comparison, ...]:
     """Write ``flips-ARTIFACT.png`` for each candidate; return the comparisons that name them."""
-    predictions = {each.artifact.path: each.predictions for each in measurements}
+    outputs = {each.artifact.path: each.outputs for each in measurements}
     named = []
     for each in comparisons:
         statistics = each.statistics
         if each.is_twin or statistics is None or not statistics.flips.count:
             named.append(each)
             continue
-        after = predictions[each.artifact.path]
-        tiles = _tiles(statistics.flips, after, baseline, data)
+        tiles = _tiles(statistics.flips, outputs[each.artifact.path], baseline, data, task)
         name = f"flips-{each.artifact.path}.png"
         title = (
             f"{each.artifact.path}: {len(tiles)} of {statistics.flips.count:,} images with another "
@@ -41,20 +42,15 @@ def write_flips(
 
 
 def _tiles(
-    flips: Flips, predictions: Predictions, baseline: Predictions, data: Dataset
+    flips: Flips, outputs: Outputs, baseline: Outputs, data: Dataset, task: Task
 ) -> list[Tile]:
-    names, labels = data.class_names, data.test_labels
     kinds = dict.fromkeys(flips.wins, "win") | dict.fromkeys(flips.losses, "loss")
     kinds |= dict.fromkeys(flips.both_wrong, "both wrong")
     tiles = []
-    for image in most_confident(flips, predictions, MOST_IMAGES):
-        kind = kinds.get(image, "")
-        truth = () if labels is None else (f"{kind}: {names[labels[image]]}",)
-        before, after = baseline[image], predictions[image]
-        lines = (
-            *truth,
-            f"{names[before.argmax()]} {before.max():.0%} ->",
-            f"{names[after.argmax()]} {after.max():.0%}",
-        )
-        tiles.append(Tile(data.test.images[image], lines, COLOURS[kind]))
+    for place in most_confident(flips, outputs, task, MOST_IMAGES):
+        kind = kinds.get(place, "")
+        truth = () if data.test_labels is None else (f"{kind}: {task.truth(data, place)}",)
+        lines = (*truth, *task.captions(outputs, baseline, data, place))
+        picture = task.picture(outputs, baseline, data, place)
+        tiles.append(Tile(picture, lines, COLOURS[kind]))
     return tiles

@@ -1,12 +1,13 @@
 """Images with captions, side by side in one picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgecv.core.records import Tile
 
 COLUMNS = 8
 SIDE = 112
@@ -14,15 +15,6 @@ SIDE = 112
 LINE = 14
 GAP = 6
 FONT_SIZE = 11
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One image of a sheet: uint8 (H, W, 1 or 3), 0..255; lines below it; a colour around it."""
-
-    image: NDArray[np.uint8]
-    lines: tuple[str, ...]
-    colour: str
 
 
 def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:

@@ -1,29 +1,34 @@
 """``report.md``: the report for people."""
 
+from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Report, TensorFacts
 from edgecv.evaluation.latency import is_distinguishable
+from edgecv.evaluation.task_of import task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.paired_comparison import pair_section
-from edgecv.reports.verdict import gate_sentence, percent, verdict_line
-
-HEADINGS = (
-    "artifact",
-    "runtime",
-    "bytes",
-    "gzip -9",
-    "accuracy",
-    "points",
-    "agreement",
-    "median us",
-    "p95 us",
-    "speed-up",
-)
+from edgecv.reports.verdict import gate_sentence, verdict_line
 
 
-def row(comparison: Comparison) -> tuple[str, ...]:
-    """Return a comparison as the cells under ``HEADINGS``; a dash where nothing was compared."""
+def headings(task: Task) -> tuple[str, ...]:
+    """Return the headings of the one table of a run."""
+    return (
+        "artifact",
+        "runtime",
+        "bytes",
+        "gzip -9",
+        task.headline.name,
+        "points",
+        "agreement",
+        "median us",
+        "p95 us",
+        "speed-up",
+    )
+
+
+def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
+    """Return a comparison as the cells under ``headings``; a dash where nothing was compared."""
     interval = comparison.speedup_interval
     speedup = "-"
     if comparison.is_twin:
@@ -39,7 +44,7 @@ def row(comparison: Comparison) -> tuple[str, ...]:
         comparison.runtime,
         f"{comparison.artifact.bytes:,}",
         f"{comparison.artifact.gzip_bytes:,}",
-        percent(comparison.value),
+        task.headline.text(comparison.value),
         "-" if difference is None else f"{difference:+.2f}",
         "-" if same is None else f"{same:.2%}",
         "-" if latency is None else f"{latency.median_us:,.1f}",
@@ -50,28 +55,29 @@ def row(comparison: Comparison) -> tuple[str, ...]:
 
 def to_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
+    task = task_of(report)
     return "\n".join(
         [
             f"# {report.name}",
             "",
             verdict_line(report),
             "",
-            *markdown_table(HEADINGS, [row(each) for each in report.comparisons]),
+            *markdown_table(headings(task), [row(each, task) for each in report.comparisons]),
             "",
             _latency_note(report),
             "",
             *_section(
-                "Limits", [f"{each.outcome}: {gate_sentence(each)}" for each in report.gates]
+                "Limits", [f"{each.outcome}: {gate_sentence(each, task)}" for each in report.gates]
             ),
             *pair_section(report),
-            *_section("Outputs against the baseline's", _outputs(report)),
+            *_section("Outputs against the baseline's", _outputs(report, task)),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
             *_costs(report),
             *_layers(report),
             *_section("Notes", list(report.notes)),
-            *_section("Data", _data(report)),
-            *_section("Baseline", _baseline(report)),
+            *_section("Data", _data(report, task)),
+            *_section("Baseline", _baseline(report, task)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
@@ -95,11 +101,12 @@ def _latency_note(report: Report) -> str:
     return f"{note} Its AMX tiles are left off: no device at the edge has them."
 
 
-def _outputs(report: Report) -> list[str]:
+def _outputs(report: Report, task: Task) -> list[str]:
     return [
-        f"{each.artifact.path}: a probability differs by {each.mean_probability_difference:.2g} "
-        f"in the mean, by {each.max_probability_difference:.2g} at the most; the likeliest class "
-        f"is the same on {each.agreement:.2%} of the images"
+        f"{each.artifact.path}: {task.terms.output} differs by "
+        f"{each.mean_probability_difference:.2g} in the mean, by "
+        f"{each.max_probability_difference:.2g} at the most; {task.terms.same} on "
+        f"{each.agreement:.2%} of the images"
         for each in report.comparisons
         if each.agreement is not None
     ]
@@ -109,13 +116,13 @@ def _tensors(report: Report) -> list[str]:
     lines = []
     for each in report.comparisons:
         lines += [
-            f"{each.artifact.path}: takes {tensor_words(each.input)}",
-            f"{each.artifact.path}: gives {tensor_words(each.output)}",
+            f"{each.artifact.path}: takes {tensor_text(each.input)}",
+            f"{each.artifact.path}: gives {tensor_text(each.output)}",
         ]
     return lines
 
 
-def tensor_words(tensor: TensorFacts) -> str:
+def tensor_text(tensor: TensorFacts) -> str:
     """Describe one input or output for somebody who has to fill or read it."""
     shape = "x".join(str(side) if side > 0 else "N" for side in tensor.shape)
     text = f"{tensor.type} {shape} `{tensor.name}`"
@@ -189,21 +196,22 @@ def _scales(scales: tuple[float, ...]) -> str:
     return f"{min(scales):.6g} to {max(scales):.6g}, {len(scales)} channels"
 
 
-def _data(report: Report) -> list[str]:
+def _data(report: Report, task: Task) -> list[str]:
     splits = [
         f"{name}: {facts.images:,} images, SHA-256 {facts.sha256}"
         for name, facts in report.data.splits.items()
     ]
-    return [f"{report.data.name}, {len(report.data.classes)} classes", *splits, *report.data.notes]
+    known = f", {len(report.data.classes)} {task.terms.outputs}" if report.data.classes else ""
+    return [f"{report.data.name}{known}", *splits, *report.data.notes]
 
 
-def _baseline(report: Report) -> list[str]:
+def _baseline(report: Report, task: Task) -> list[str]:
     if report.baseline is None:
         return []
     baseline = report.baseline
     return [
         f"{baseline.path}, {baseline.parameters:,} parameters",
-        f"{baseline.metric} {percent(baseline.value)}",
+        f"{baseline.metric} {task.headline.text(baseline.value)}",
     ]
 
 

@@ -1,25 +1,19 @@
-"""Candidate and baseline image by image, in words: a line an artifact, tables for the curious."""
+"""Image by image against the baseline: a line for each artifact, and details."""
 
 from collections.abc import Sequence
 
-from edgecv.core.paired_results import (
-    ClassDifference,
-    Flips,
-    NoWorse,
-    PairedAccuracy,
-    PairedStatistics,
-)
+from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy
+from edgecv.core.plugins import Metric, Task
 from edgecv.core.records import Comparison, Report
 from edgecv.evaluation.gates import cannot_tell
+from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown_table import markdown_table
 
-MOST_CLASSES = 20
 METHOD = (
     "Differences are candidate minus baseline on the same images, with the two-sided 95% score "
     'interval of Tango (1998) for paired proportions; p is the exact McNemar test. "No worse" '
     "is answered by the ends of that interval, so that a yes or a no is wrong in 2.5% of the "
-    "cases at most. Of the classes, p is corrected by Holm's method for how many are looked at. "
-    "Calibration error: expected calibration error, 15 bins of equal width."
+    "cases at most."
 )
 
 
@@ -29,27 +23,32 @@ def judged(report: Report) -> list[Comparison]:
     return [each for each in compared if not each.is_twin] or compared
 
 
-def pair_line(comparison: Comparison, classes: Sequence[str]) -> str:
-    """Say in one line what the average does not."""
+def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
+    """Return the statistics of an artifact in one line. ``names``: of the data's classes."""
     statistics = comparison.statistics
     if statistics is None:
         return f"{comparison.artifact.path}: no baseline"
-    parts = [_accuracy(statistics.accuracy)] if statistics.accuracy else []
-    if statistics.accuracy:
-        parts.append(no_worse_words(statistics.accuracy.no_worse, statistics.accuracy.images))
-    if statistics.classes:
-        parts.append(f"worst class {class_words(statistics.classes[0], classes)}")
-    if statistics.calibration is not None:
-        before, after = statistics.calibration.baseline, statistics.calibration.candidate
-        parts.append(f"calibration error {before:.2%} -> {after:.2%}")
+    parts = []
+    if statistics.accuracy is not None:
+        parts.append(_accuracy(statistics.accuracy))
+        parts.append(no_worse_answer(statistics.accuracy.no_worse, statistics.accuracy.images))
+    elif comparison.difference_points is not None:
+        parts.append(
+            f"{_then_now(task.headline, comparison.baseline_value, comparison.value)}, "
+            f"{comparison.difference_points:+.2f} points"
+        )
+    metrics = {metric.name: metric for metric in task.metrics}
+    for each in comparison.further_metrics:
+        parts.append(_then_now(metrics[each.name], each.baseline_value, each.value))
+    parts += task.summary(statistics, names)
     parts.append(_flips(statistics.flips))
     return f"{comparison.artifact.path}: {'; '.join(parts)}"
 
 
-def no_worse_words(found: NoWorse, images: int) -> str:
-    """Answer the question of a margin.
+def no_worse_answer(found: NoWorse, images: int) -> str:
+    """Return whether the candidate is no worse than the baseline by more than a margin.
 
-    >>> no_worse_words(NoWorse(1.0, "cannot tell", 12_345), 5000)
+    >>> no_worse_answer(NoWorse(1.0, "cannot tell", 12_345), 5000)
     'no worse than 1 point (95%): cannot tell with 5,000 images, needs about 12,000'
     """
     answer = found.answer if found.answer != "cannot tell" else cannot_tell(found, images)
@@ -57,67 +56,40 @@ def no_worse_words(found: NoWorse, images: int) -> str:
     return f"no worse than {found.margin_points:g} {unit} (95%): {answer}"
 
 
-def class_words(found: ClassDifference, classes: Sequence[str]) -> str:
-    """Say how one class did, and whether chance would do the same."""
-    words = f"{classes[found.label]} {found.difference_points:+.2f} points"
-    if found.is_significant:
-        return f"{words} (corrected p = {found.corrected_p_value:.2g})"
-    return f"{words}, not distinguishable from chance"
-
-
 def pair_section(report: Report) -> list[str]:
-    """Return the Markdown of all pairs."""
+    """Return the Markdown of all artifacts that were compared image by image."""
     compared = judged(report)
     if not compared:
         return []
+    task, names = task_of(report), report.data.classes
     lines = ["## Image by image against the baseline", ""]
-    lines += [f"- {pair_line(each, report.data.classes)}" for each in compared]
-    if report.data.has_labels:
-        lines += ["", METHOD]
+    lines += [f"- {pair_line(each, task, names)}" for each in compared]
+    method = f"{METHOD if task.has_binary_scores else ''} {task.method}".strip()
+    if report.data.has_labels and method:
+        lines += ["", method]
     for each in compared:
-        lines += _details(each, report)
+        lines += _details(each, task, names)
     return [*lines, ""]
 
 
-def _details(comparison: Comparison, report: Report) -> list[str]:
-    statistics, classes = comparison.statistics, report.data.classes
+def _details(comparison: Comparison, task: Task, names: Sequence[str]) -> list[str]:
+    statistics = comparison.statistics
     if statistics is None or not statistics.flips.count:
         return []
     lines = ["", f"### {comparison.artifact.path}", ""]
-    lines += [f"- {words}" for words in _confusions(statistics, classes)]
+    lines += [f"- {sentence}" for sentence in task.details(statistics, names)]
     if comparison.flips_picture is not None:
         picture = comparison.flips_picture
         lines += ["", f"![Images with another answer in {comparison.artifact.path}]({picture})"]
-    return lines + _class_table(statistics.classes, classes)
+    table = task.table(statistics, names)
+    if table is None:
+        return lines
+    below = ["", table.below] if table.below else []
+    return [*lines, "", *markdown_table(table.headings, table.rows), *below]
 
 
-def _confusions(statistics: PairedStatistics, classes: Sequence[str]) -> list[str]:
-    return [
-        f"{classes[each.label]} called {classes[each.answer]}: "
-        f"{each.baseline:,} -> {each.candidate:,}"
-        for each in statistics.confusion
-    ]
-
-
-def _class_table(found: tuple[ClassDifference, ...], classes: Sequence[str]) -> list[str]:
-    if not found:
-        return []
-    headings = ("class", "images", "wins", "losses", "points", "p", "corrected p")
-    rows = [
-        (
-            classes[each.label],
-            f"{each.images:,}",
-            f"{each.wins:,}",
-            f"{each.losses:,}",
-            f"{each.difference_points:+.2f}",
-            f"{each.p_value:.2g}",
-            f"{each.corrected_p_value:.2g}",
-        )
-        for each in found[:MOST_CLASSES]
-    ]
-    left_out = len(found) - len(rows)
-    rest = ["", f"The other {left_out:,} classes did better."] if left_out else []
-    return ["", *markdown_table(headings, rows), *rest]
+def _then_now(metric: Metric, baseline: float | None, value: float | None) -> str:
+    return f"{metric.name} {metric.text(baseline)} -> {metric.text(value)}"
 
 
 def _accuracy(found: PairedAccuracy) -> str:

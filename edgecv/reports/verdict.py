@@ -1,15 +1,16 @@
-"""A report in words: one sentence for the run, one for each gate."""
+"""Verdict of a report: one sentence for the run, one for each gate."""
 
 from collections.abc import Sequence
 
-from edgecv.core.plugins import SHARED_VALUES, ZEROS
+from edgecv.core.plugins import SHARED_VALUES, ZEROS, Task
 from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.task_of import task_of
 
-GATE_WORDS = {
+GATES = {
     **gate_texts(),
-    "conversion_difference": "largest difference in a probability after conversion",
+    "conversion_difference": "largest difference in {output} after conversion",
     "int8_bytes": "bytes",
     "macs": "multiply-accumulates",
     "parameters": "parameters",
@@ -30,9 +31,9 @@ FEW = 2
 
 def verdict_line(report: Report) -> str:
     """Return the verdict of a run in one line, or in one a gate where many did not pass."""
-    word = report.outcome.upper()
+    word, task = report.outcome.upper(), task_of(report)
     failed, open_ones = (
-        _joined([gate_sentence(gate) for gate in report.gates if gate.outcome == outcome])
+        _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
     if failed and open_ones:
@@ -41,7 +42,7 @@ def verdict_line(report: Report) -> str:
     if failed or open_ones:
         return f"{word}: {failed or open_ones}"
     candidates = [each for each in report.comparisons if not each.is_twin]
-    summary = "; ".join(_candidate(each) for each in candidates or report.comparisons)
+    summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
     return f"{word}: {summary}. {_limits(report)}{_no_faster(report)}"
 
 
@@ -78,11 +79,11 @@ def _made_by(name: str) -> frozenset[str]:
     return frozenset() if found is None else found.makes
 
 
-def gate_sentence(gate: Gate) -> str:
-    """Say of one gate what was seen and what is allowed."""
+def gate_sentence(gate: Gate, task: Task) -> str:
+    """Return what one gate saw and what it allows."""
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
-    words = GATE_WORDS.get(gate.name, gate.name)
+    words = GATES.get(gate.name, gate.name).format(output=task.terms.output)
     if gate.observed is None:
         return f"{gate.artifact}: {words} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
@@ -99,8 +100,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _candidate(comparison: Comparison) -> str:
-    parts = [f"{comparison.metric} {percent(comparison.value, 1)}"]
+def _candidate(comparison: Comparison, task: Task) -> str:
+    parts = [f"{comparison.metric} {task.headline.text(comparison.value, 1)}"]
     if comparison.value is None and comparison.agreement is not None:
         parts.append(f"agreement {comparison.agreement:.1%}")
     if comparison.difference_points is not None:
@@ -108,7 +109,7 @@ def _candidate(comparison: Comparison) -> str:
     if comparison.size_ratio is not None and not comparison.is_twin:
         parts.append(f"{comparison.size_ratio:.1f} times smaller")
     if comparison.speedup is not None and not comparison.is_twin:
-        parts.append(speed_words(comparison.speedup))
+        parts.append(speed_text(comparison.speedup))
     return f"{comparison.artifact.path} {', '.join(parts)}"
 
 
@@ -121,10 +122,10 @@ def percent(value: float | None, digits: int = 2) -> str:
     return "unknown" if value is None else f"{value:.{digits}%}"
 
 
-def speed_words(speedup: float) -> str:
-    """Say a speed-up in words.
+def speed_text(speedup: float) -> str:
+    """Return a speed-up as a factor above 1.
 
-    >>> speed_words(0.25)
+    >>> speed_text(0.25)
     '4.0 times slower'
     """
     return f"{speedup:.1f} times faster" if speedup >= 1 else f"{1 / speedup:.1f} times slower"

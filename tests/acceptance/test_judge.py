@@ -62,8 +62,10 @@ def gates(found: Judgement, path: str = INT8) -> dict[str, Gate]:
 
 def was_right(accepted: Accepted, *, lost: int, won: int) -> AcceptedArtifact:
     """Return what was accepted where so many images became wrong and so many right since."""
-    data, predictions = accepted.measured.data, accepted.measured.predictions[INT8]
-    right = right_of(predictions, data.test.labels)
+    measured = accepted.measured
+    data, outputs = measured.data, measured.outputs[INT8]
+    right = right_of(outputs, data.test.labels, measured.task)
+    assert right is not None
     before = right.copy()
     before[np.flatnonzero(~right)[:lost]] = True
     before[np.flatnonzero(right)[:won]] = False

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from simulated import simulated_pairs
 
-from edgecv.evaluation.significance import difference_interval
+from edgecv.evaluation.statistics.binary_scores import difference_interval
 
 pytestmark = pytest.mark.benchmark
 PAIRS = 10_000

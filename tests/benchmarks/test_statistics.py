@@ -13,10 +13,11 @@ PROGRAM = """
 import sys, tempfile, time
 from pathlib import Path
 import numpy as np
-from edgecv.core.paired_results import PairStatistics
+from edgecv.core.paired_results import PairedStatistics
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Gates
+from edgecv.evaluation.limits import Limits
 from edgecv.core.records import *
+from edgecv.evaluation.task_of import default_task
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.markdown import to_markdown
 from edgecv.reports.json_file import write_report
@@ -25,8 +26,8 @@ random = np.random.default_rng(0)
 labels = random.integers(0, 10, 5000)
 logits = random.normal(size=(5000, 10)) + 3 * np.eye(10)[labels]
 softmax = lambda x: (np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)).astype(np.float32)
-baseline = softmax(logits)
-candidates = [softmax(logits + 0.2 * random.normal(size=(5000, 10))) for _ in range(6)]
+baseline, task = Outputs.one(softmax(logits)), default_task()
+candidates = [Outputs.one(softmax(logits + 0.2 * random.normal(size=(5000, 10)))) for _ in range(6)]
 images = random.integers(0, 256, (5000, 32, 32, 3), dtype=np.uint8)
 split = Split(images, labels, "0" * 64)
 data = Dataset("noise", tuple("abcdefghij"), split, split, split, split)
@@ -39,11 +40,11 @@ measurements = [
     for n, each in enumerate(candidates)
 ]
 folder = Path(tempfile.mkdtemp())
-limits = Gates(max_drop_points=1.0, drop_on="bound", max_class_drop_points=3.0, max_flips=0.1)
+limits = Limits(max_drop_points=1.0, drop_on="bound", max_class_drop_points=3.0, max_flips=0.1)
 
 started = time.process_time()
-from edgecv.evaluation.paired_statistics import pair_statistics
-found = [pair_statistics(each, baseline, labels) for each in candidates]
+from edgecv.evaluation.paired_statistics import paired_statistics
+found = [paired_statistics(each, baseline, labels, task) for each in candidates]
 computed = time.process_time()
 comparisons = [
     Comparison(
@@ -55,7 +56,7 @@ comparisons = [
 gates = []
 for each in comparisons:
     gates += judge_limits(each, limits, classes=data.class_names, machine="here")
-comparisons = write_flips(comparisons, measurements, baseline, data, folder)
+comparisons = write_flips(comparisons, measurements, baseline, data, task, folder)
 drawn = time.process_time()
 report = Report(
     "noise", {}, {}, "passed", DataFacts("noise", data.class_names, {}), None, comparisons,

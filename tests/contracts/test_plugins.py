@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.core.records import Outputs
 from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
@@ -17,6 +18,7 @@ from edgecv.core.registry import (
     Registry,
     all_registries,
 )
+from edgecv.evaluation.tasks.classification import ClassHead
 
 EVERY = [
     pytest.param(registry, name, id=f"{registry.kind}-{name}")
@@ -49,7 +51,7 @@ def test_an_unknown_name_is_refused_with_what_is_known(registry: Registry[Any]) 
 
 @pytest.mark.parametrize("name", ARCHITECTURES.classes)
 def test_an_architecture_takes_pixels_and_gives_probabilities(name: str) -> None:
-    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), 7)
+    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(7))
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     probabilities = model(images).numpy()
     assert probabilities.shape == (4, 7)
@@ -59,7 +61,7 @@ def test_an_architecture_takes_pixels_and_gives_probabilities(name: str) -> None
 @pytest.mark.parametrize("name", ARCHITECTURES.classes)
 def test_an_architecture_refuses_images_that_are_too_small(name: str) -> None:
     with pytest.raises(InputError, match="too small"):
-        ARCHITECTURES.get(name, "test")().build((4, 4, 3), 7)
+        ARCHITECTURES.get(name, "test")().build((4, 4, 3), ClassHead(7))
 
 
 @pytest.mark.parametrize("name", TASKS.classes)
@@ -67,9 +69,9 @@ def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
     task = TASKS.get(name, "test")()
     labels = np.array([0, 1, 2])
     right = np.eye(3, dtype=np.float32)
-    assert task.metric(right, labels) == 1.0
-    assert task.metric(np.roll(right, 1, axis=1), labels) == 0.0
-    assert task.score_per_image(right, labels).shape == (3,)
+    assert task.metric(Outputs.one(right), labels) == 1.0
+    assert task.metric(Outputs.one(np.roll(right, 1, axis=1)), labels) == 0.0
+    assert task.score_per_image(Outputs.one(right), labels).shape == (3,)
 
 
 @pytest.mark.parametrize("name", EXPORTERS.classes)

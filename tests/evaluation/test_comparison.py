@@ -4,10 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edgecv.core.records import Gate
-from edgecv.evaluation.agreement import agreement, max_probability_difference
+from edgecv.core.records import Gate, Outputs
 from edgecv.evaluation.gates import exit_code, failed_file, verdict
 from edgecv.evaluation.latency import speedup, summarize
+from edgecv.evaluation.tasks.classification import Classification
+
+TASK = Classification()
+
+
+def agreement(predictions: np.ndarray, reference: np.ndarray) -> float:
+    same = TASK.same_answer(Outputs.one(predictions), Outputs.one(reference))
+    return float(np.mean(same))
+
+
+def max_probability_difference(predictions: np.ndarray, reference: np.ndarray) -> float:
+    return TASK.differences(Outputs.one(predictions), Outputs.one(reference))[1]
 
 
 @given(arrays(np.float32, (20, 4), elements=st.floats(0, 1, width=32)))

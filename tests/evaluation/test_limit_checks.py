@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from edgecv.core.paired_results import Calibration, ClassDifference, Flips, PairedStatistics
+from edgecv.core.paired_results import Calibration, Flips, GroupDifference, PairedStatistics
 from edgecv.core.records import Artifact, Comparison, Gate, Latency, TensorFacts
 from edgecv.evaluation.gates import exit_code
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.significance import difference_interval, no_worse
+from edgecv.evaluation.statistics.binary_scores import difference_interval, no_worse
 
 IMAGES, WINS, LOSSES = 5000, 40, 70
 LOW, HIGH = (100 * end for end in difference_interval(WINS, LOSSES, IMAGES))
 CLASSES = ("cat", "dog")
 TENSOR = TensorFacts("image", (1, 32, 32, 3), "uint8")
-CAT = ClassDifference(0, 500, 2, 12, -2.0, 0.01, 0.02, is_significant=True)
-DOG = ClassDifference(1, 500, 2, 17, -3.0, 0.06, 0.06, is_significant=False)
+CAT = GroupDifference(0, 500, 2, 12, -2.0, 0.01, 0.02, is_significant=True)
+DOG = GroupDifference(1, 500, 2, 17, -3.0, 0.06, 0.06, is_significant=False)
 
 
-def statistics(*classes: ClassDifference) -> PairedStatistics:
+def statistics(*classes: GroupDifference) -> PairedStatistics:
     from edgecv.core.paired_results import PairedAccuracy
 
     accuracy = PairedAccuracy(

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from edgecv.core.paired_results import PairedStatistics
-from edgecv.core.records import Predictions
-from edgecv.evaluation.calibration_error import calibration_error
-from edgecv.evaluation.changed_answers import flips, most_confident
+from edgecv.core.paired_results import GroupDifference, PairedStatistics
+from edgecv.core.records import Labels, Outputs, Predictions
+from edgecv.evaluation.changed_answers import changed_answers, most_confident
 from edgecv.evaluation.paired_statistics import paired_statistics
-from edgecv.evaluation.per_class import class_differences, confusion_changes, holm
+from edgecv.evaluation.statistics.groups import group_differences, holm
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
+from edgecv.evaluation.tasks.classification.per_class import confusion_changes
+
+TASK = Classification()
 
 
 def sure_of(answers: list[int], classes: int = 3, confidence: float = 0.8) -> Predictions:
@@ -24,24 +28,24 @@ def sure_of(answers: list[int], classes: int = 3, confidence: float = 0.8) -> Pr
 
 
 LABELS = np.array([0, 0, 1, 1, 2, 2])
-BEFORE = sure_of([0, 0, 1, 0, 0, 2])
-AFTER = sure_of([0, 1, 1, 1, 1, 2])
+BEFORE = Outputs.one(sure_of([0, 0, 1, 0, 0, 2]))
+AFTER = Outputs.one(sure_of([0, 1, 1, 1, 1, 2]))
 
 
 def test_flips_are_parted_into_wins_losses_and_both_wrong() -> None:
-    found = flips(AFTER, BEFORE, LABELS)
+    found = changed_answers(AFTER, BEFORE, LABELS, TASK)
     assert (found.count, found.fraction) == (3, 0.5)
     assert (found.wins, found.losses, found.both_wrong) == ((3,), (1,), (4,))
 
 
 def test_without_labels_flips_are_all_that_is_known() -> None:
-    found = paired_statistics(AFTER, BEFORE, None)
+    found = paired_statistics(AFTER, BEFORE, None, TASK)
     assert found.flips.unjudged == (1, 3, 4)
     assert (found.accuracy, found.classes, found.calibration) == (None, (), None)
 
 
 def test_a_model_against_itself() -> None:
-    found = paired_statistics(BEFORE, BEFORE, LABELS)
+    found = paired_statistics(BEFORE, BEFORE, LABELS, TASK)
     assert found.accuracy is not None
     assert found.calibration is not None
     assert (found.flips.count, found.confusion, found.calibration.rise) == (0, (), 0.0)
@@ -49,11 +53,17 @@ def test_a_model_against_itself() -> None:
 
 
 def test_the_most_confident_come_first_and_ties_by_place() -> None:
-    after = AFTER.copy()
-    after[4] = [0.05, 0.9, 0.05]
-    found = flips(after, BEFORE, LABELS)
-    assert most_confident(found, after, 48) == [4, 1, 3]
-    assert most_confident(found, after, 1) == [4]
+    after = Outputs.one(AFTER.only.copy())
+    after.only[4] = [0.05, 0.9, 0.05]
+    found = changed_answers(after, BEFORE, LABELS, TASK)
+    assert most_confident(found, after, TASK, 48) == [4, 1, 3]
+    assert most_confident(found, after, TASK, 1) == [4]
+
+
+def class_differences(
+    answers: np.ndarray, before: np.ndarray, labels: Labels
+) -> tuple[GroupDifference, ...]:
+    return group_differences(answers == labels, before == labels, labels)
 
 
 def test_the_worst_class_is_first() -> None:
@@ -117,6 +127,6 @@ def test_errors_of_two_bins_do_not_cancel() -> None:
 
 
 def test_statistics_survive_json() -> None:
-    found = paired_statistics(AFTER, BEFORE, LABELS)
+    found = paired_statistics(AFTER, BEFORE, LABELS, TASK)
     text = json.dumps(asdict(found), allow_nan=False)
     assert TypeAdapter(PairedStatistics).validate_python(json.loads(text)) == found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Dataset, Event, Split
+from edgecv.core.records import Dataset, Event, Outputs, Split
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
@@ -71,7 +71,7 @@ def test_it_learns_and_does_nothing_twice(tmp_path: Path) -> None:
     history = train(tmp_path, model)
     assert len(history) == 4
     predictions = model(DATA.test.images.astype(np.float32)).numpy()
-    assert Classification().metric(predictions, DATA.test.labels) > 0.9
+    assert Classification().metric(Outputs.one(predictions), DATA.test.labels) > 0.9
     again = tiny(seed=99)
     assert train(tmp_path, again) == history
     assert weights_sha256(again) == weights_sha256(model)
@@ -81,8 +81,8 @@ def test_the_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     model = tiny()
     history = train(tmp_path, model)
     predictions = model(DATA.validation.images.astype(np.float32)).numpy()
-    best = max(epoch.validation_accuracy for epoch in history)
-    assert Classification().metric(predictions, DATA.validation.labels) == best
+    best = max(epoch.validation_score for epoch in history)
+    assert Classification().metric(Outputs.one(predictions), DATA.validation.labels) == best
 
 
 class Interruption(Exception):
@@ -104,8 +104,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoc
     resumed = tiny(seed=99)  # Other first weights: all must come from the checkpoint.
     history = train(tmp_path, resumed)
     assert weights_sha256(resumed) == weights_sha256(whole)
-    without_clock = [(each.loss, each.validation_accuracy) for each in history]
-    assert without_clock == [(each.loss, each.validation_accuracy) for each in expected]
+    without_clock = [(each.loss, each.validation_score) for each in history]
+    assert without_clock == [(each.loss, each.validation_score) for each in expected]
 
 
 def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_short_training_finds_batch_normalization_anew(
             on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
         )
         predictions = model(data.test.images.astype(np.float32), training=False).numpy()
-        return model, Classification().metric(predictions, data.test.labels)
+        return model, Classification().metric(Outputs.one(predictions), data.test.labels)
 
     model, settled = trained(tmp_path / "settled")
     again, _ = trained(tmp_path / "settled")  # From the checkpoint, as after a kill.

@@ -11,6 +11,7 @@ import edgecv
 from edgecv.core.errors import InputError
 from edgecv.core.records import Event, Report
 from edgecv.core.registry import EXPORTERS
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.pipeline.export import planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
@@ -317,7 +318,7 @@ def test_a_file_of_another_shape_does_not_take_the_others_down(
     from edgecv.core.registry import ARCHITECTURES
     from edgecv.formats.tflite.exporter import TFLite
 
-    small = ARCHITECTURES.classes["cifar_cnn"]().build((20, 20, 3), 10)
+    small = ARCHITECTURES.classes["cifar_cnn"]().build((20, 20, 3), ClassHead(10))
     TFLite(precision="float32").export(
         small, np.zeros((0, 20, 20, 3), np.uint8), tmp_path / "a.tflite"
     )

@@ -12,41 +12,43 @@ from edgecv.core.records import (
     Comparison,
     Dataset,
     Measurement,
-    Predictions,
+    Outputs,
     SessionFacts,
     Split,
     TensorFacts,
+    Tile,
 )
 from edgecv.core.registry import TASKS
 from edgecv.evaluation.comparison import compare_all
 from edgecv.reports.changed_images import write_flips
-from edgecv.reports.contact_sheet import COLUMNS, SIDE, Tile, write_contact_sheet
+from edgecv.reports.contact_sheet import COLUMNS, SIDE, write_contact_sheet
 from edgecv.reports.paired_comparison import pair_line
 
+TASK = TASKS.parse({"task": "classification"}, "task")
 CLASSES = ("cat", "dog", "a_class_with_a_very_long_name_that_does_not_fit")
 IMAGES = 400
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 3, IMAGES)
 
 
-def predictions_of(answers: np.ndarray) -> Predictions:
+def outputs_of(answers: np.ndarray) -> Outputs:
     confidence = np.random.default_rng(1).uniform(0.5, 1, len(answers)).astype(np.float32)
     predictions = np.repeat((1 - confidence)[:, None] / 2, 3, axis=1)
     predictions[np.arange(len(answers)), answers] = confidence
-    return predictions
+    return Outputs.one(predictions)
 
 
-BASELINE = predictions_of(np.where(np.arange(IMAGES) % 10 < 8, LABELS, (LABELS + 1) % 3))
-CANDIDATE = predictions_of(
-    np.where(np.arange(IMAGES) % 20 == 0, (LABELS + 2) % 3, BASELINE.argmax(axis=1))
+BASELINE = outputs_of(np.where(np.arange(IMAGES) % 10 < 8, LABELS, (LABELS + 1) % 3))
+CANDIDATE = outputs_of(
+    np.where(np.arange(IMAGES) % 20 == 0, (LABELS + 2) % 3, BASELINE.only.argmax(axis=1))
 )
 
 
-def measured(path: str, predictions: Predictions) -> Measurement:
+def measured(path: str, outputs: Outputs) -> Measurement:
     tensor = TensorFacts("image", (1, 20, 16, 1), "uint8")
     return Measurement(
         Artifact(path, "tflite", path.split(".")[0], 1000, 900, "0" * 64), "litert",
-        predictions, SessionFacts(tensor, tensor, (8, 8, 3)), np.full((4, 5), 1000, np.int64),
+        outputs, SessionFacts(tensor, tensor, (8, 8, 3)), np.full((4, 5), 1000, np.int64),
     )  # fmt: skip
 
 
@@ -60,13 +62,12 @@ MEASUREMENTS = [measured("float32.tflite", BASELINE), measured("int8.tflite", CA
 
 
 def compared(*, has_labels: bool = True) -> list[Comparison]:
-    task = TASKS.parse({"task": "classification"}, "task")
     labels = data(has_labels=has_labels).test_labels
-    return compare_all(MEASUREMENTS, BASELINE, labels, task, threads=1)
+    return compare_all(MEASUREMENTS, BASELINE, labels, TASK, threads=1)
 
 
 def test_one_line_says_what_the_average_does_not() -> None:
-    line = pair_line(compared()[1], CLASSES)
+    line = pair_line(compared()[1], TASK, CLASSES)
     for words in (
         "int8.tflite: 0 wins and 20 losses of 400 (p = 1.9e-06), -5.00 points (",
         "no worse than 1 point (95%): no",
@@ -78,7 +79,7 @@ def test_one_line_says_what_the_average_does_not() -> None:
 
 
 def test_without_labels_only_the_flips_are_told() -> None:
-    line = pair_line(compared(has_labels=False)[1], CLASSES)
+    line = pair_line(compared(has_labels=False)[1], TASK, CLASSES)
     assert line == "int8.tflite: 20 images with another answer (5.00%)"
 
 
@@ -90,7 +91,7 @@ def test_the_picture_is_named_and_the_same_twice(tmp_path: Path, *, has_labels: 
         folder.mkdir()
         comparisons = compared(has_labels=has_labels)
         twin, candidate = write_flips(
-            comparisons, MEASUREMENTS, BASELINE, data(has_labels=has_labels), folder
+            comparisons, MEASUREMENTS, BASELINE, data(has_labels=has_labels), TASK, folder
         )
         assert (twin.flips_picture, candidate.flips_picture) == (None, "flips-int8.tflite.png")
         assert [path.name for path in folder.iterdir()] == ["flips-int8.tflite.png"]
@@ -100,10 +101,9 @@ def test_the_picture_is_named_and_the_same_twice(tmp_path: Path, *, has_labels: 
 
 
 def test_no_flips_no_picture(tmp_path: Path) -> None:
-    same = [replace(MEASUREMENTS[1], predictions=BASELINE)]
-    task = TASKS.parse({"task": "classification"}, "task")
-    comparisons = compare_all(same, BASELINE, LABELS, task, threads=1)
-    assert write_flips(comparisons, same, BASELINE, data(), tmp_path) == tuple(comparisons)
+    same = [replace(MEASUREMENTS[1], outputs=BASELINE)]
+    comparisons = compare_all(same, BASELINE, LABELS, TASK, threads=1)
+    assert write_flips(comparisons, same, BASELINE, data(), TASK, tmp_path) == tuple(comparisons)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,7 +22,7 @@ from shrinking import (
 )
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset
+from edgecv.core.records import Dataset, Outputs
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of_model
@@ -265,4 +265,4 @@ def test_a_narrower_model_learns(tmp_path: Any) -> None:
     context = replace(MeasurementPool().context(), fit=tune)
     result = Shrink(keep=0.2, training=quick, **OPTIONS).apply(small(norms=2), context)
     predictions = result(data.test.images.astype(np.float32)).numpy()
-    assert Classification().metric(predictions, data.test.labels) > 0.9
+    assert Classification().metric(Outputs.one(predictions), data.test.labels) > 0.9

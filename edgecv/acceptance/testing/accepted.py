@@ -96,4 +96,4 @@ def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArr
     report = replace(
         pair.report, comparisons=(comparison,), gates=tuple(found), outcome=verdict(found)
     )
-    return report, replace(pair.measured, predictions={name: pair.measured.predictions[path]})
+    return report, replace(pair.measured, outputs={name: pair.measured.outputs[path]})

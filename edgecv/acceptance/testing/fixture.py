@@ -103,7 +103,7 @@ def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> Val
     data = measured.data
     nothing = Split(data.test.images[:0], data.test.labels[:0], "")
     data = replace(data, train=nothing, calibration=nothing, validation=nothing)
-    return replace(measured, data=data, predictions={shown: measured.predictions[path]})
+    return replace(measured, data=data, outputs={shown: measured.outputs[path]})
 
 
 def _named(report: Report, path: str, shown: str) -> Report:

@@ -5,23 +5,22 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.acceptance.answer_bits import right_of, unpacked
+from edgecv.acceptance.answer_bits import Right, right_of, unpacked
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Change, Judgement
 from edgecv.acceptance.testing.accepted_file import UPDATE
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
-from edgecv.acceptance.text import HEADINGS, advice, cells, changes_sentence, sentence
-from edgecv.core.paired_results import ClassDifference, Flips
-from edgecv.core.records import UNKNOWN_LABEL, Gate
+from edgecv.acceptance.text import advice, cells, changes_sentence, headings, sentence
+from edgecv.core.paired_results import Flips
+from edgecv.core.records import Gate, Outputs
 from edgecv.evaluation.limits import evidence_of
-from edgecv.evaluation.per_class import class_differences
 from edgecv.formats.lookup import runtime_of_format
-from edgecv.reports.paired_comparison import class_words
-from edgecv.reports.verdict import gate_sentence, percent
+from edgecv.reports.verdict import gate_sentence
 
 MOST_IMAGES = 8
-MOST_CLASSES = 3
-THEN_AND_NOW = ("accuracy", "agreement", "bytes")
+MOST_GROUPS = 3
+THEN_AND_NOW = (3, 6, 7)
+"""Columns of a judgement: the metric, the agreement, the bytes."""
 Rows = list[tuple[str, str]]
 
 
@@ -35,7 +34,10 @@ def limit_words(pair: MeasuredPair, gate: Gate) -> str:
         rows, following = _time_rows(pair), f"edgecv doctor {pair.names[0]} says what is slow"
     else:
         rows, following = answer_rows(pair), _advice(pair, gate)
-    return laid_out(f"{doubt}{gate_sentence(gate)}", [*rows, *_notes(pair), ("next", following)])
+    return laid_out(
+        f"{doubt}{gate_sentence(gate, pair.measured.task)}",
+        [*rows, *_notes(pair), ("next", following)],
+    )
 
 
 def laid_out(headline: str, rows: Rows) -> str:
@@ -51,24 +53,25 @@ def laid_out(headline: str, rows: Rows) -> str:
 
 
 def answer_rows(pair: MeasuredPair) -> Rows:
-    """Say what became of the answers: accuracy, images, classes."""
-    comparison, statistics = pair.comparison, pair.comparison.statistics
+    """Say what became of the answers: metric, images, groups of images."""
+    comparison, statistics, measured = pair.comparison, pair.comparison.statistics, pair.measured
     rows = [("compared", _compared(pair))]
     if statistics is None:
         return rows
     accuracy = statistics.accuracy
     if accuracy is not None:
         low, high = accuracy.interval_points
+        headline = pair.measured.task.headline
         rows.append(
             (
                 comparison.metric,
-                f"{percent(comparison.baseline_value)} -> {percent(comparison.value)}, "
+                f"{headline.text(comparison.baseline_value)} -> {headline.text(comparison.value)}, "
                 f"{accuracy.difference_points:+.2f} points (95% interval {low:+.2f} to "
                 f"{high:+.2f}, p = {accuracy.p_value:.2g})",
             )
         )
     rows += _flip_rows(statistics.flips)
-    return [*rows, *_class_rows(statistics.classes, pair)]
+    return [*rows, *_lost_rows(pair, _right(pair, measured.baseline))]
 
 
 def images_words(places: Sequence[int]) -> str:
@@ -101,7 +104,7 @@ def changed_words(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
     worse.sort(key=lambda gate: gate.outcome != "failed")
     doubt = "inconclusive: " if judgement.outcome == "inconclusive" else ""
-    first, *others = map(sentence, worse)
+    first, *others = (sentence(gate, pair.measured.task) for gate in worse)
     rows = [("also", each) for each in others]
     rows += [("compared", _compared(pair)), ("since", changes_sentence(judgement))]
     for change in judgement.artifacts:
@@ -165,29 +168,41 @@ def _advice(pair: MeasuredPair, gate: Gate) -> str:
 
 
 def _then_rows(change: Change, judgement: Judgement) -> Rows:
-    found = zip(HEADINGS, cells(change, judgement), strict=True)
-    return [(heading, cell) for heading, cell in found if heading in THEN_AND_NOW and cell != "-"]
+    found = zip(headings(judgement), cells(change, judgement), strict=True)
+    rows = [row for column, row in enumerate(found) if column in THEN_AND_NOW]
+    return [(heading, cell) for heading, cell in rows if cell != "-"]
 
 
 def _became_rows(pair: MeasuredPair, right: str) -> Rows:
     """Name the images whose answer was right then and is not now, and the other way round."""
-    labels = pair.measured.data.test_labels
-    if labels is None:
+    now = _right(pair, _answers(pair))
+    if now is None:
         return []
-    (predictions,) = pair.measured.predictions.values()
-    before, now = unpacked(right, len(labels)), right_of(predictions, labels)
-    # What a wrong answer was is not kept, and for a class it does not matter.
-    classes = class_differences(
-        np.where(now, labels, UNKNOWN_LABEL), np.where(before, labels, UNKNOWN_LABEL), labels
-    )
+    before = unpacked(right, len(now))
     return [
         ("became right", images_words(np.flatnonzero(now & ~before).tolist())),
         ("became wrong", images_words(np.flatnonzero(before & ~now).tolist())),
-        *_class_rows(classes, pair),
+        *_lost_rows(pair, before),
     ]
 
 
-def _class_rows(found: Sequence[ClassDifference], pair: MeasuredPair) -> Rows:
-    worse = [each for each in found if each.difference_points < 0][:MOST_CLASSES]
-    words = [class_words(each, pair.report.data.classes) for each in worse]
-    return [("worst classes", "; ".join(words))] if words else []
+def _lost_rows(pair: MeasuredPair, before: Right | None) -> Rows:
+    """Name the groups of images, classes for one, that lost most since ``before``."""
+    measured, targets = pair.measured, pair.measured.data.test_labels
+    now = _right(pair, _answers(pair))
+    if now is None or before is None or targets is None:
+        return []
+    lost = measured.task.lost_groups(now, before, targets, pair.report.data.classes)
+    label = f"worst {measured.task.terms.groups}"
+    return [(label, "; ".join(lost[:MOST_GROUPS]))] if lost else []
+
+
+def _answers(pair: MeasuredPair) -> Outputs:
+    (outputs,) = pair.measured.outputs.values()
+    return outputs
+
+
+def _right(pair: MeasuredPair, outputs: Outputs | None) -> Right | None:
+    if outputs is None:
+        return None
+    return right_of(outputs, pair.measured.data.test_labels, pair.measured.task)

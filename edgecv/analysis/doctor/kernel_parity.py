@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Event, Images, Predictions
-from edgecv.evaluation.agreement import agreement, max_probability_difference
+from edgecv.core.records import Event, Images, Outputs, Predictions
+from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.system.isolation import ModelClient
 
@@ -51,12 +53,19 @@ def compare_kernels(
                 continue
             cells.append(KernelCell(str(path), name, len(found)))
             answers.append(found)
+    task = default_task()
+
+    def agreement(one: Outputs, other: Outputs) -> float:
+        return float(np.mean(task.same_answer(one, other)))
+
+    def largest_difference(one: Outputs, other: Outputs) -> float:
+        return task.differences(one, other)[1]
+
     return KernelParity(
         tuple(cells),
         tuple(tuple(_compared(one, other, agreement) for other in answers) for one in answers),
         tuple(
-            tuple(_compared(one, other, max_probability_difference) for other in answers)
-            for one in answers
+            tuple(_compared(one, other, largest_difference) for other in answers) for one in answers
         ),
     )
 
@@ -108,10 +117,10 @@ def _predict(worker: ModelClient, path: Path, images: Images) -> Predictions:
 def _compared(
     one: Predictions | None,
     other: Predictions | None,
-    measure: Callable[[Predictions, Predictions], float],
+    measure: Callable[[Outputs, Outputs], float],
 ) -> float | None:
-    """Compare what both have answered; None where one has not, or has other classes."""
-    if one is None or other is None or one.shape[1] != other.shape[1]:
+    """Compare what both have answered; None where one has not, or has another output."""
+    if one is None or other is None or one.shape[1:] != other.shape[1:]:
         return None
     count = min(len(one), len(other))
-    return measure(one[:count], other[:count])
+    return measure(Outputs.one(one[:count]), Outputs.one(other[:count]))

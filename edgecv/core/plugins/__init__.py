@@ -10,7 +10,7 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, Watcher
-from edgecv.core.plugins.task import Task
+from edgecv.core.plugins.task import Head, Metric, Task, Terms
 from edgecv.core.plugins.technique import (
     OUTPUTS,
     QUANTIZERS,
@@ -34,7 +34,9 @@ __all__ = [
     "DatasetSource",
     "Exporter",
     "Fit",
+    "Head",
     "Importer",
+    "Metric",
     "Plugin",
     "Progress",
     "Runtime",
@@ -42,5 +44,6 @@ __all__ = [
     "Task",
     "Technique",
     "TechniqueContext",
+    "Terms",
     "Watcher",
 ]

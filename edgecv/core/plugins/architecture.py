@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
+from edgecv.core.plugins.task import Head
 from edgecv.core.records import Shape
 
 
@@ -11,11 +12,10 @@ class Architecture(Plugin):
     """A network that can be trained from nothing."""
 
     @abstractmethod
-    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build an untrained tf-keras model.
 
-        Input: float32 (N, H, W, C), 0..255; its first layer rescales. Output: float32
-        (N, num_classes), probabilities; its last layer is a Softmax. Layers are named by the
-        architecture, so that two builds give the same graph. Raises InputError where the shape is
-        too small.
+        Input: float32 (N, H, W, C), 0..255; its first layer rescales. Its last layers are those of
+        the task's ``head``. Layers are named by architecture and head, so that two builds give the
+        same graph. Raises InputError where the shape is too small.
         """

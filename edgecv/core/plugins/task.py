@@ -1,33 +1,262 @@
-"""The contract of a task."""
+"""The contract of a task: what a model's outputs mean."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.keras_types import Tensor
+from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Labels, Predictions
+from edgecv.core.records import Dataset, Images, Outputs, Predictions, Targets, TextTable
+
+
+class Head(Protocol):
+    """Makes the layers that turn the features of an architecture into the output of a task."""
+
+    def __call__(self, **options: Any) -> Sequence[KerasLayer]:
+        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...).
+
+        ``options`` of the layer with the weights, which an architecture may have its own of.
+        """
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of all images of a split."""
+
+    name: str
+    of: Callable[[Outputs, Targets], float]
+    is_fraction: bool = True
+    """Whether it is shown as a percentage, and differences in percentage points."""
+    higher_is_better: bool = True
+    points: float = 100.0
+    """How many points one unit of it is: a fraction is 100 percentage points."""
+
+    def gain_points(self, value: float, baseline: float) -> float:
+        """Return how much better a value is than the baseline's, in points."""
+        gain = (value - baseline) * self.points
+        return gain if self.higher_is_better else -gain
+
+    def text(self, value: float | None, digits: int = 2) -> str:
+        """Write a value that may not be known.
+
+        >>> Metric("accuracy", lambda outputs, targets: 0.0).text(0.747)
+        '74.70%'
+        """
+        if value is None:
+            return "unknown"
+        return f"{value:.{digits}%}" if self.is_fraction else f"{value:.4g}"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Words of a task for pictures and reports."""
+
+    score: str = "score"
+    """The mean of ``score_per_image``: names it in the record of a training."""
+    score_axis: str = "mean score"
+    loss: str = "loss"
+    output: str = "an output"
+    """One number of the outputs, that may differ from the baseline's."""
+    outputs: str = "numbers"
+    """The numbers that a model gives for an image, where they are counted."""
+    same: str = "the answer is the same"
+    groups: str = "groups"
+    """The groups of images that ``lost_groups`` speaks of."""
 
 
 class Task(Plugin):
-    """The meaning of a model's outputs: what is trained on, and what counts as right."""
+    """The meaning of a model's outputs: what is learned, measured, compared and shown.
 
-    metric_name: ClassVar[str]
+    Nothing outside of a task knows what a class, a box or a mask is. ``Outputs`` are as
+    ``normalized`` returns them, ``Targets`` as a data set holds them.
+    """
 
-    @abstractmethod
-    def loss(self, labels: Tensor, logits: Tensor) -> Tensor:
-        """Per-image training loss: TensorFlow (N,), (N, classes) -> (N,)."""
+    terms: ClassVar[Terms] = Terms()
+    has_binary_scores: ClassVar[bool] = False
+    """Whether an image is right or wrong, a score of 1 or 0: else scores are real numbers."""
+    conversion_limit: ClassVar[float] = 1e-4
+    """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
-    @abstractmethod
-    def imitation_loss(self, teacher: Tensor, logits: Tensor, temperature: float) -> Tensor:
-        """Per-image loss of other outputs than the teacher's: (N, K), (N, K) -> (N,)."""
-
-    @abstractmethod
-    def metric(self, predictions: Predictions, labels: Labels) -> float:
-        """Return the figure that comparisons and gates speak of."""
+    # The network and its training, in TensorFlow.
 
     @abstractmethod
-    def score_per_image(self, predictions: Predictions, labels: Labels) -> NDArray[np.float64]:
-        """Return how right each image is: float64 (N,), 0..1."""
+    def head(self, data: Dataset) -> Head:
+        """Return what an architecture of ours ends in, for some data."""
+
+    @abstractmethod
+    def targets(self, labels: Targets) -> Targets:
+        """Return what ``loss`` is given for labels of the data set: (N, ...) -> (N, ...)."""
+
+    @abstractmethod
+    def loss(self, targets: Tensor, raw: Tensor) -> Tensor:
+        """Per-image training loss of raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
+
+    @abstractmethod
+    def imitation_loss(self, teacher: Tensor, raw: Tensor, temperature: float) -> Tensor:
+        """Per-image loss of other raw outputs than the teacher's: (N, ...), (N, ...) -> (N,)."""
+
+    @abstractmethod
+    def training_score(self, targets: Tensor, raw: Tensor) -> Tensor:
+        """Score of each image by its raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
+
+    def separated(self, model: KerasModel) -> KerasModel:
+        """Return the same function, with what ``loss`` leaves out as a layer of its own."""
+        return model
+
+    def raw_model(self, model: KerasModel) -> KerasModel:
+        """Return a model that shares all layers and gives raw outputs, those that ``loss`` takes.
+
+        Raises StepError where the model does not end as ``separated`` models do.
+        """
+        return model
+
+    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+        """Return how far a cut model's output is from the whole one's: (N, ...), (N, ...) -> 0..
+
+        0 where they are the same. Channel pruning compares its cuts by it.
+        """
+        return float(np.mean((whole.astype(np.float64) - cut) ** 2))
+
+    # Outputs of any runtime, in numpy.
+
+    def count_outputs(self, data: Dataset) -> int | None:
+        """Return how many numbers a model gives for an image of the data; None where any do."""
+        return None
+
+    def fit_data(
+        self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
+    ) -> Dataset:
+        """Return the data for a model that gives so many numbers an image.
+
+        ``names``: of the outputs, where they were given. Raises InputError where model and data do
+        not fit each other; ``where`` names the model.
+        """
+        return data
+
+    def normalized(
+        self, outputs: Outputs, scales: Mapping[str, float | None]
+    ) -> tuple[Outputs, tuple[str, ...]]:
+        """Return outputs as the metrics take them, and a sentence where they had to be changed.
+
+        ``scales``: of outputs that were integers, each of which is up to half of it off. Raises
+        ValueError, with what was found, where they are no outputs of this task.
+        """
+        return outputs, ()
+
+    def check_baseline(self, outputs: Outputs, where: str) -> None:
+        """Raise InputError where the baseline gives what nothing can be compared with."""
+        if not all(np.isfinite(values).all() for values in outputs.arrays.values()):
+            raise InputError(where, "gives NaN or infinity on the test images")
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """Figures that comparisons and gates speak of: the first is the headline."""
+
+    @property
+    def headline(self) -> Metric:
+        """The first metric."""
+        return self.metrics[0]
+
+    def metric(self, outputs: Outputs, targets: Targets) -> float:
+        """Return the value of the headline metric."""
+        return self.headline.of(outputs, targets)
+
+    @abstractmethod
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return how right each image is, bigger is better: float64 (N,)."""
+
+    @abstractmethod
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return which images get the reference's answer: bool (N,)."""
+
+    @abstractmethod
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return bytes that are the same where all answers are: a lock holds a hash of them."""
+
+    def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how sure the model is of its answers to images at some places: float64 (M,)."""
+        return np.zeros(len(places))
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean and the largest difference of one number of the outputs."""
+        pairs = zip(outputs.arrays.values(), reference.arrays.values(), strict=True)
+        found = [np.abs(one.astype(np.float64) - other) for one, other in pairs]
+        count = sum(each.size for each in found)
+        return sum(float(each.sum()) for each in found) / count, float(max(map(np.max, found)))
+
+    def guessing(self, data: Dataset) -> float | None:
+        """Return the headline of a model that knows nothing; None where that says nothing."""
+        return None
+
+    def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
+        """Say why the baseline's outputs may mean something else than the labels; None if not.
+
+        Raises InputError where they clearly do.
+        """
+        return None
+
+    def further_statistics(
+        self,
+        statistics: PairedStatistics,
+        outputs: Outputs,
+        baseline: Outputs,
+        targets: Targets,
+    ) -> PairedStatistics:
+        """Return the statistics of a pair with those that only this task has."""
+        return statistics
+
+    def lost_groups(
+        self,
+        right: NDArray[np.bool_],
+        baseline_right: NDArray[np.bool_],
+        targets: Targets,
+        names: Sequence[str],
+    ) -> list[str]:
+        """Return a sentence on each group of images that lost, the worst first.
+
+        ``right``: bool (N,), which images are right; ``names``: of the data's classes.
+        """
+        return []
+
+    # The report.
+
+    def score_text(self, value: float) -> str:
+        """Write a mean score."""
+        return f"{value:.1%}" if self.has_binary_scores else f"{value:.4g}"
+
+    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
+        """Return parts of the one line on an artifact. ``names``: of the data's classes."""
+        return []
+
+    def details(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
+        """Return sentences on an artifact for the report."""
+        return []
+
+    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
+        """Return a table on an artifact for the report."""
+        return None
+
+    method: ClassVar[str] = ""
+    """Sentences on how ``summary`` and ``table`` are computed."""
+
+    @abstractmethod
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return lines below a test image that gets another answer: before, and after."""
+
+    def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
+        """Return how a test image is drawn: uint8 (H, W, 1 or 3), 0..255."""
+        image: Images = data.test.images[place]
+        return image
+
+    def truth(self, data: Dataset, place: int) -> str:
+        """Write the label of a test image."""
+        return str(data.test.labels[place])

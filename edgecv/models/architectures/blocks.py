@@ -1,9 +1,10 @@
-"""What the networks with batch normalization are built of: every layer has a name of its own."""
+"""Blocks of the networks with batch normalization: every layer has a name of its own."""
 
 from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
@@ -75,9 +76,10 @@ def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) ->
     return rectified(convolved(x, filters, 1, name), name)
 
 
-def classified(x: Tensor, num_classes: int, **options: Any) -> Tensor:
-    """Average over all places, and tell the classes apart: (N, H, W, C) -> (N, num_classes)."""
+def ended(x: Tensor, head: Head, **options: Any) -> Tensor:
+    """Average over all places, and end in the task's head: (N, H, W, C) -> (N, ...)."""
     _, keras = load_tensorflow()
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dense(num_classes, name="logits", **options)(x)
-    return keras.layers.Softmax(name="probabilities")(x)
+    for layer in head(**options):
+        x = layer(x)
+    return x

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture
+from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
@@ -16,8 +16,8 @@ class CifarCnn(Architecture):
 
     name: ClassVar[str] = "cifar_cnn"
 
-    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
         if min(input_shape[:2]) < SMALLEST_SIDE:
             raise InputError(
                 "cifar_cnn",
@@ -39,8 +39,7 @@ class CifarCnn(Architecture):
                 layers.Conv2D(64, 3, activation="relu", name="conv_3"),
                 layers.Flatten(name="flatten"),
                 layers.Dense(64, activation="relu", name="dense_1"),
-                layers.Dense(num_classes, name="logits"),
-                layers.Softmax(name="probabilities"),
+                *head(),
             ],
             name="cifar_cnn",
         )

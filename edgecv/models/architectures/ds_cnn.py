@@ -11,12 +11,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture
+from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
     check_size,
-    classified,
     convolved,
+    ended,
     rectified,
     rescaled,
     separable_block,
@@ -35,12 +35,12 @@ class DsCnn(Architecture):
     blocks: int = Field(default=4, ge=1, le=32)
     """Blocks of a depthwise and a 1x1 convolution."""
 
-    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
         x = rectified(convolved(rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1")
         for number in range(1, self.blocks + 1):
             x = separable_block(x, self.filters, number)
-        return keras.Model(image, classified(x, num_classes), name=self.name)
+        return keras.Model(image, ended(x, head), name=self.name)

@@ -10,12 +10,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture
+from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
     check_size,
-    classified,
     convolved,
+    ended,
     rectified,
     rescaled,
     separable_block,
@@ -43,8 +43,8 @@ class MobilenetV1(Architecture):
     width: float = Field(default=0.25, gt=0, le=4)
     """What the filters of every layer are multiplied with."""
 
-    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         halving = halvings(min(input_shape[:2]))
@@ -55,7 +55,7 @@ class MobilenetV1(Architecture):
         for number, filters in enumerate(BLOCKS, start=1):
             stride = 2 if number in halving else 1
             x = separable_block(x, self._filters(filters), number, stride=stride)
-        return keras.Model(image, classified(x, num_classes), name=self.name)
+        return keras.Model(image, ended(x, head), name=self.name)
 
     def _filters(self, at_width_1: int) -> int:
         return max(1, round(at_width_1 * self.width))

@@ -7,12 +7,12 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel, Tensor
-from edgecv.core.plugins import Architecture
+from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
     check_size,
-    classified,
     convolved,
+    ended,
     rectified,
     rescaled,
 )
@@ -27,15 +27,15 @@ class Resnet8(Architecture):
 
     name: ClassVar[str] = "resnet8"
 
-    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
         x = rectified(convolved(rescaled(image), FILTERS[0], 3, "conv_1"), "conv_1")
         for number, filters in enumerate(FILTERS, start=1):
             x = _stack(x, filters, f"stack_{number}", halves=number > 1)
-        x = classified(x, num_classes, kernel_initializer="he_normal")
+        x = ended(x, head, kernel_initializer="he_normal")
         return keras.Model(image, x, name=self.name)
 
 

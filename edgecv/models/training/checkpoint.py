@@ -1,4 +1,4 @@
-"""The last finished epoch of a training, on disk: enough to go on from."""
+"""Checkpoint of a training: its last finished epoch, enough to go on from."""
 
 import io
 import zipfile
@@ -19,15 +19,28 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training images gave."""
+    """One pass over the training images.
+
+    ``score`` is the mean score of the training images as they were learned, ``validation_score``
+    that of the validation images afterwards: bigger is better.
+    """
 
     epoch: int
     loss: float
-    accuracy: float
-    validation_accuracy: float
+    score: float
+    validation_score: float
     seconds: float
     settled: bool = True
     """Whether the weights are fully what the constraint asks for."""
+
+    def table(self, score: str) -> dict[str, Any]:
+        """Return the epoch as JSON's plain values, with the task's name of the score.
+
+        >>> sorted(Epoch(1, 0.5, 0.8, 0.7, 2.0).table("accuracy"))
+        ['accuracy', 'epoch', 'loss', 'seconds', 'settled', 'validation_accuracy']
+        """
+        names = {"score": score, "validation_score": f"validation_{score}"}
+        return {names.get(key, key): value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -42,15 +55,13 @@ class TrainingProgress:
 
     @property
     def best(self) -> Epoch:
-        """The settled epoch with the highest validation accuracy; of equals the last one."""
-        return max(
-            self.history, key=lambda each: (each.settled, each.validation_accuracy, each.epoch)
-        )
+        """The settled epoch with the highest validation score; of equals the last one."""
+        return max(self.history, key=lambda each: (each.settled, each.validation_score, each.epoch))
 
     @property
     def epochs_without_gain(self) -> int:
-        """Settled epochs since the highest validation accuracy was first reached."""
-        settled = [each.validation_accuracy for each in self.history if each.settled]
+        """Settled epochs since the highest validation score was first reached."""
+        settled = [each.validation_score for each in self.history if each.settled]
         return len(settled) - 1 - settled.index(max(settled)) if settled else 0
 
 

@@ -8,7 +8,7 @@ weights that it would have had.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
-from edgecv.core.records import Dataset, Event, Images, Split
-from edgecv.models.softmax import logits_model
+from edgecv.core.records import Dataset, Event, Images, Outputs, Split
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import (
@@ -38,7 +37,7 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class Teacher:
-    """A model whose outputs are learned, and how."""
+    """Model whose raw outputs are learned, and how."""
 
     model: KerasModel
     distillation: Distillation
@@ -61,7 +60,7 @@ def fit(
     With a ``constraint`` the best is chosen among the epochs whose weights fully obey it; with a
     ``teacher`` the loss looks at its outputs too.
 
-    ``model`` ends in a softmax layer: training works on the logits before it. ``checkpoint``
+    ``model`` is as ``Task.separated`` makes them: the loss takes its raw outputs. ``checkpoint``
     is the file of the last finished epoch; it stays, so that one of several trainings need not be
     done again, and is the caller's to remove. Raises StepError when the loss is not finite,
     InputError when there is nothing to train or choose with.
@@ -82,7 +81,7 @@ def fit(
             break
         progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
         write_progress(checkpoint, progress)
-        values = asdict(progress.history[-1])
+        values = progress.history[-1].table(task.terms.score)
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
     if moving_averages.lag(model, len(progress.history) * trainer.steps):
@@ -96,11 +95,12 @@ def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], 
     Which they can be by a little, where the training was long enough after all.
     """
     before = trainer.weights()
-    lagging = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    lagging = trainer.score(validation)
     moving_averages.estimate(trainer.model, trainer.batches(), trainer.seed)
-    settled = trainer.task.metric(trainer.predict(validation.images), validation.labels)
-    words = f"batch normalization found anew after a short training: validation {settled:.1%}"
-    on_event(Event("note", f"{words}, {lagging:.1%} before"))
+    settled = trainer.score(validation)
+    now, before_it = (trainer.task.score_text(each) for each in (settled, lagging))
+    message = f"batch normalization found anew after a short training: validation {now}"
+    on_event(Event("note", f"{message}, {before_it} before"))
     if settled < lagging:
         trainer.model.set_weights(list(before))
 
@@ -114,20 +114,21 @@ def _one_epoch(
     on_event: Callable[[Event], None],
 ) -> TrainingProgress:
     started = time.perf_counter()
-    loss = accuracy = math.nan
+    loss = score = math.nan
     steps = trainer.steps
-    for step, loss, accuracy in trainer.epoch(epoch):
-        values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "accuracy": accuracy}
+    for step, loss, score in trainer.epoch(epoch):
+        values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss}
+        values[trainer.task.terms.score] = score
         on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
         if not math.isfinite(loss):
             found = (
                 f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
             )
             raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
-    validation_accuracy = trainer.task.metric(trainer.predict(validation.images), validation.labels)
+    validation_score = trainer.score(validation)
     seconds = time.perf_counter() - started
     settled = trainer.is_settled(epoch)
-    result = Epoch(epoch + 1, loss, accuracy, validation_accuracy, seconds, settled)
+    result = Epoch(epoch + 1, loss, score, validation_score, seconds, settled)
     weights = trainer.weights()
     if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
         found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
@@ -173,34 +174,33 @@ class _Trainer:
         self.optimizer.build(model.trainable_variables)
         self._predict = compile_function(lambda images: model(images, training=False))
         images = tensorflow.constant(split.images)
-        labels = tensorflow.constant(split.labels.astype(np.int32))
+        targets = tensorflow.constant(task.targets(split.labels))
 
         def varied(chosen: Tensor, seeds: Tensor) -> Tensor:
             return augment(tensorflow.gather(images, chosen), seeds, schedule)
 
         self._varied: Callable[[Tensor, Tensor], Tensor] = varied
-        logits = logits_model(model)
+        raw_model = task.raw_model(model)
         loss_of = _loss(task, teacher)
 
         def step(chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
             batch = varied(chosen, seeds)
-            truth = tensorflow.gather(labels, chosen)
+            truth = tensorflow.gather(targets, chosen)
             with tensorflow.GradientTape() as tape:
-                outputs = logits(batch, training=True)
-                loss = tensorflow.reduce_mean(loss_of(batch, truth, outputs))
+                raw = raw_model(batch, training=True)
+                loss = tensorflow.reduce_mean(loss_of(batch, truth, raw))
                 loss += sum(model.losses)  # Regularization that the layers ask for.
             self.optimizer.learning_rate.assign(rate)
             gradients = tape.gradient(loss, model.trainable_variables)
             self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             if constraint is not None:
                 constraint.project()
-            right = tensorflow.argmax(outputs, 1, tensorflow.int32) == truth
-            return loss, tensorflow.reduce_mean(tensorflow.cast(right, tensorflow.float32))
+            return loss, tensorflow.reduce_mean(task.training_score(truth, raw))
 
         self._step = compile_function(step)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
-        """Train one pass; yield (steps done, mean loss, mean accuracy) now and then."""
+        """Train one pass; yield (steps done, mean loss, mean score) now and then."""
         tensorflow, _ = load_tensorflow()
         batches = self._order(epoch)
         sums = np.zeros(2)
@@ -234,8 +234,13 @@ class _Trainer:
         order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
         return order[: self.steps * self.batch].astype(np.int32).reshape(self.steps, self.batch)
 
+    def score(self, split: Split) -> float:
+        """Return the mean score of the images of a split."""
+        outputs = Outputs.one(self.predict(split.images))
+        return float(np.mean(self.task.score_per_image(outputs, split.labels)))
+
     def predict(self, images: Images) -> NDArray[np.float32]:
-        """Return probabilities: uint8 (N, H, W, C) -> float32 (N, K)."""
+        """Return the model's output: uint8 (N, H, W, C) -> float32 (N, ...)."""
         batches = range(0, len(images), EVALUATION_BATCH)
         return np.concatenate(
             [
@@ -265,14 +270,15 @@ class _Trainer:
 
 
 def _loss(task: Task, teacher: Teacher | None) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return the loss of each image: (images, labels, logits) -> (N,)."""
+    """Return the loss of each image: (images, targets, raw outputs) -> (N,)."""
     if teacher is None:
-        return lambda images, labels, logits: task.loss(labels, logits)
-    says, options = logits_model(teacher.model), teacher.distillation
+        return lambda images, targets, raw: task.loss(targets, raw)
+    teacher_raw, options = task.raw_model(teacher.model), teacher.distillation
 
-    def both(images: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
-        soft = task.imitation_loss(says(images, training=False), logits, options.temperature)
-        return options.mix * task.loss(labels, logits) + (1 - options.mix) * soft
+    def both(images: Tensor, targets: Tensor, raw: Tensor) -> Tensor:
+        wanted = teacher_raw(images, training=False)
+        soft = task.imitation_loss(wanted, raw, options.temperature)
+        return options.mix * task.loss(targets, raw) + (1 - options.mix) * soft
 
     return both
 

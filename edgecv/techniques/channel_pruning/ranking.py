@@ -18,7 +18,6 @@ from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import ChannelGraph, Width
 from edgecv.models.channels.union_find import Ids
-from edgecv.models.softmax import logits_model
 from edgecv.models.tf import compile_function, load_tensorflow
 
 Ranking = Literal["l1", "l2", "bn_scale", "taylor", "geometric_median"]
@@ -119,12 +118,14 @@ def _of_rows(rows: NDArray[np.float64], ranking: Ranking) -> NDArray[np.float64]
 def _taylor(model: KerasModel, graph: ChannelGraph, context: TechniqueContext) -> Scores:
     """Return the squared first-order change of the loss, summed over batches of real images."""
     tensorflow, _ = load_tensorflow()
-    logits = logits_model(model)
+    raw_model = context.task.raw_model(model)
     split = context.calibration
 
-    def gradients(images: Tensor, labels: Tensor) -> Any:
+    def gradients(images: Tensor, targets: Tensor) -> Any:
         with tensorflow.GradientTape() as tape:
-            loss = tensorflow.reduce_mean(context.task.loss(labels, logits(images, training=False)))
+            loss = tensorflow.reduce_mean(
+                context.task.loss(targets, raw_model(images, training=False))
+            )
         return tape.gradient(
             loss,
             model.trainable_variables,
@@ -137,7 +138,9 @@ def _taylor(model: KerasModel, graph: ChannelGraph, context: TechniqueContext) -
     axes = list(_made_axes(graph))
     for start in range(0, len(split), IMAGES_A_BATCH):
         part = slice(start, start + IMAGES_A_BATCH)
-        found = compiled(split.images[part].astype(np.float32), split.labels[part].astype(np.int32))
+        found = compiled(
+            split.images[part].astype(np.float32), context.task.targets(split.labels[part])
+        )
         by_variable = dict(zip(names, found, strict=True))
         change = np.zeros(len(graph.roots))
         for known, which, number, ids in axes:

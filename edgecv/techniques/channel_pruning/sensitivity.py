@@ -16,7 +16,6 @@ from edgecv.techniques.layer_selection import clone
 FEWEST_IMAGES, MOST_IMAGES = 32, 256
 MACS_TO_SPEND = 3e11
 """About fifteen seconds on two cores. Counted, not timed: the same run gives the same cuts."""
-SMALLEST = 1e-12
 MOST_CUTS = 8
 """Numbers of channels that are tried of each width, besides all of them."""
 
@@ -53,7 +52,7 @@ def damages(
         for kept in ladder[width.name][1:]:
             gone = orders[width.name][: len(width) - kept]
             trial.set_weights(zeroed(model, graph, graph.without(gone)))
-            losses.append(divergence(whole, predict(pixels).numpy()))
+            losses.append(context.task.divergence(whole, predict(pixels).numpy()))
             done += 1
             context.progress("measuring what each cut costs", done, cuts)
         found[width.name] = smooth(ladder[width.name], losses)
@@ -75,17 +74,6 @@ def smooth(steps: Sequence[int], losses: Sequence[float]) -> tuple[float, ...]:
     ratios = np.array([steps[0] / kept - 1 for kept in steps])
     slope = float(np.median(np.array(losses[1:]) / ratios[1:])) if len(steps) > 1 else 0.0
     return tuple(float(slope * ratio) for ratio in ratios)
-
-
-def divergence(whole: NDArray[np.float32], cut: NDArray[np.float32]) -> float:
-    """Return the mean Kullback-Leibler divergence of probabilities: (N, K), (N, K) -> nats.
-
-    >>> same = np.array([[0.5, 0.5]], np.float32)
-    >>> divergence(same, same)
-    0.0
-    """
-    ratio = np.log(np.maximum(whole, SMALLEST)) - np.log(np.maximum(cut, SMALLEST))
-    return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
 
 
 def steps_of(channels: int, least: int, multiple: int) -> tuple[int, ...]:

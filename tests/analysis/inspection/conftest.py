@@ -48,12 +48,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def _model(network: str) -> Any:
     import tiny_models
 
+    from edgecv.evaluation.tasks.classification import ClassHead
     from edgecv.formats.keras.importer import load
     from edgecv.models.architectures.cifar_cnn import CifarCnn
 
     if network == "cifar":
         # Biases that are not zero: exporters leave those out, and they would not be counted.
-        return tiny_models.with_weights(CifarCnn().build((32, 32, 3), 10))
+        return tiny_models.with_weights(CifarCnn().build((32, 32, 3), ClassHead(10)))
     if network == "vww":
         path = SHARED / "models" / "vww_96.h5"
         if not path.exists():

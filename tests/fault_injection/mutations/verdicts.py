@@ -51,7 +51,7 @@ def judge(
         timed=False,
         on_measured=kept.append,
     )
-    return report, kept[0].predictions
+    return report, {path: each.only for path, each in kept[0].outputs.items()}
 
 
 def failed(report: Report, path: Path) -> tuple[Gate, ...]:

@@ -11,7 +11,7 @@ from edgecv.core.plugins import Architecture, Technique, TechniqueContext
 from edgecv.core.records import Artifact, Dataset, Split
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.classification import ClassHead, Classification
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
@@ -85,7 +85,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     @cache
     def make(name: str) -> Any:
         set_seed(0)
-        model = NETWORKS[name].build((SIDE, SIDE, 3), 2)
+        model = NETWORKS[name].build((SIDE, SIDE, 3), ClassHead(2))
         train(model, tmp_path_factory.mktemp(name), QUICK)
         average_at_once(model)
         return model

@@ -10,6 +10,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.core.registry import ARCHITECTURES
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.architectures.mobilenet_v1 import MobilenetV1, halvings
 from edgecv.models.architectures.resnet8 import Resnet8
@@ -66,7 +67,7 @@ FIGURES: list[tuple[Architecture, Shape, int, int, int]] = [
 def test_a_network_costs_what_is_published(
     architecture: Architecture, shape: Shape, classes: int, parameters: int, macs: int
 ) -> None:
-    model = architecture.build(shape, classes)
+    model = architecture.build(shape, ClassHead(classes))
     cost = cost_of_model(model)
     assert (model.count_params(), cost.parameters, cost.macs) == (parameters, parameters, macs)
 
@@ -77,7 +78,7 @@ def test_mobilenet_is_the_benchmarks_layer_by_layer() -> None:
         pytest.skip(f"needs {path}, which is not part of the project")
     _, keras = load_tensorflow()
     theirs = keras.models.load_model(path, compile=False)
-    ours = MobilenetV1().build((96, 96, 3), 2)
+    ours = MobilenetV1().build((96, 96, 3), ClassHead(2))
 
     def facts(model: Any) -> list[Any]:
         return [
@@ -106,7 +107,7 @@ def test_two_builds_are_the_same_network(name: str) -> None:
     built = []
     for _ in range(2):
         set_seed(5)
-        built.append(ARCHITECTURES.get(name, "test")().build((32, 32, 3), 4))
+        built.append(ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(4)))
     one, other = built
     assert one.get_config() == other.get_config()
     assert weights_sha256(one) == weights_sha256(other)
@@ -118,7 +119,7 @@ def test_two_builds_are_the_same_network(name: str) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES.classes)
 @pytest.mark.parametrize("shape", [slow((32, 32, 1)), slow((40, 24, 3)), (33, 47, 1)], ids=str)
 def test_grey_and_oblong_images_work(name: str, shape: Shape) -> None:
-    model = ARCHITECTURES.get(name, "test")().build(shape, 3)
+    model = ARCHITECTURES.get(name, "test")().build(shape, ClassHead(3))
     assert model(np.zeros((2, *shape), np.float32)).shape == (2, 3)
 
 
@@ -128,10 +129,10 @@ def test_grey_and_oblong_images_work(name: str, shape: Shape) -> None:
 def test_the_smallest_image_that_is_accepted_works(
     architecture: Architecture, smallest: int
 ) -> None:
-    model = architecture.build((smallest, 64, 3), 3)
+    model = architecture.build((smallest, 64, 3), ClassHead(3))
     assert model(np.zeros((1, smallest, 64, 3), np.float32)).shape == (1, 3)
     with pytest.raises(InputError, match=f"{smallest}x{smallest} and more"):
-        architecture.build((64, smallest - 1, 3), 3)
+        architecture.build((64, smallest - 1, 3), ClassHead(3))
 
 
 @pytest.mark.parametrize(
@@ -149,15 +150,19 @@ def test_the_smallest_image_that_is_accepted_works(
 )
 def test_mobilenet_halves_while_three_places_are_left(side: int, halved: int) -> None:
     assert len(halvings(side)) == halved
-    last = MobilenetV1(width=0.01).build((side, side, 1), 2).get_layer("pool").input_shape
+    last = (
+        MobilenetV1(width=0.01).build((side, side, 1), ClassHead(2)).get_layer("pool").input_shape
+    )
     assert last[1] == -(-side // 2**halved) >= 3
 
 
 def test_options_change_the_widths() -> None:
-    half, quarter = (MobilenetV1(width=width).build((32, 32, 3), 2) for width in (0.5, 0.25))
+    half, quarter = (
+        MobilenetV1(width=width).build((32, 32, 3), ClassHead(2)) for width in (0.5, 0.25)
+    )
     for name in ("conv_1", "block_7_pointwise", "block_13_pointwise"):
         assert half.get_layer(name).filters == 2 * quarter.get_layer(name).filters
-    small = DsCnn(filters=16, blocks=2).build((32, 32, 3), 2)
+    small = DsCnn(filters=16, blocks=2).build((32, 32, 3), ClassHead(2))
     assert small.get_layer("block_2_pointwise").filters == 16
     assert "block_3_pointwise" not in [layer.name for layer in small.layers]
     for wrong in ({"width": 0.0}, {"width": -1.0}):
@@ -167,7 +172,7 @@ def test_options_change_the_widths() -> None:
 
 def test_weight_decay_is_the_benchmarks() -> None:
     for architecture, kernels in ((Resnet8(), 9), (MobilenetV1(), 27), (DsCnn(), 9)):
-        model = architecture.build((32, 32, 3), 2)
+        model = architecture.build((32, 32, 3), ClassHead(2))
         assert len(model.losses) == kernels
         kernel = model.get_layer("conv_1").kernel.numpy()
         assert float(model.losses[0]) == pytest.approx(1e-4 * np.sum(kernel**2), rel=1e-4)

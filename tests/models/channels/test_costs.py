@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import SHARED
 
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.channels.costs import cost_of, cost_of_model, totals
 from edgecv.models.channels.rebuild import rebuild
@@ -28,7 +29,7 @@ def sequential(*layers: Any) -> Any:
 
 
 def test_the_architecture() -> None:
-    cost = cost_of_model(CifarCnn().build((32, 32, 3), 10))
+    cost = cost_of_model(CifarCnn().build((32, 32, 3), ClassHead(10)))
     by_name = {layer.name: layer for layer in cost.layers}
     assert by_name["conv_1"].macs == 30 * 30 * 3 * 3 * 3 * 32
     assert by_name["conv_2"].macs == 13 * 13 * 3 * 3 * 32 * 64

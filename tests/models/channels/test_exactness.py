@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paths import SHARED
 
 from edgecv.core.registry import ARCHITECTURES
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.channels.costs import cost_of
 from edgecv.models.channels.layer import ELEMENTWISE
 from edgecv.models.channels.rebuild import rebuild, zeroed
@@ -149,7 +150,7 @@ LONG = ("mobilenet_v1",)
     ],
 )
 def test_every_architecture(name: str) -> None:
-    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), 7)
+    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(7))
     check_each_removal(model, photographs((32, 32, 3)), gain=DEEP)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.channels.rules import RULES
 from edgecv.models.channels.trace import ChannelGraph, trace
@@ -251,7 +252,7 @@ def test_widths_of_known_graphs(name: str) -> None:
 
 
 def test_widths_of_the_architecture() -> None:
-    graph = trace(CifarCnn().build((32, 32, 3), 10))
+    graph = trace(CifarCnn().build((32, 32, 3), ClassHead(10)))
     assert widths(graph) == {"conv_1": 32, "conv_2": 64, "conv_3": 64, "dense_1": 64}
     touched = {width.name: graph.touched_by(width) for width in graph.widths}
     assert touched["conv_1"] == ("conv_1", "conv_2")

@@ -5,7 +5,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Labels, Predictions
+from edgecv.core.plugins import Metric
+from edgecv.core.records import Outputs, Targets
 from edgecv.evaluation.tasks.classification import Classification
 
 
@@ -13,10 +14,18 @@ class TopTwo(Classification):
     """One class an image, which has to be among the two likeliest."""
 
     name: ClassVar[str] = "top_two"
-    metric_name: ClassVar[str] = "top-2 accuracy"
 
-    def score_per_image(self, predictions: Predictions, labels: Labels) -> NDArray[np.float64]:
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the fraction of images whose label is among the two likeliest classes."""
+        return (
+            Metric(
+                "top-2 accuracy",
+                lambda outputs, targets: float(self.score_per_image(outputs, targets).mean()),
+            ),
+        )
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
         """Return 1 where the label is among the two likeliest classes, else 0: float64 (N,)."""
-        likeliest = np.argsort(predictions, axis=1)[:, -2:]
-        right: NDArray[np.float64] = (likeliest == labels[:, None]).any(axis=1).astype(np.float64)
-        return right
+        likeliest = np.argsort(outputs.only, axis=1)[:, -2:]
+        return (likeliest == targets[:, None]).any(axis=1).astype(np.float64)

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import simulated_pairs
 
-from edgecv.evaluation.significance import difference_interval, mcnemar, no_worse, paired_accuracy
+from edgecv.evaluation.statistics.binary_scores import (
+    difference_interval,
+    mcnemar,
+    no_worse,
+    paired_accuracy,
+)
 
 
 def test_wins_and_losses_are_counted_on_the_same_images() -> None:

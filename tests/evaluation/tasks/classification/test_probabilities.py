@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgecv.evaluation.probabilities import as_probabilities, softmax
+from edgecv.evaluation.tasks.classification.probabilities import as_probabilities, softmax
 
 LOGITS = np.random.default_rng(0).normal(0, 1, (2000, 20)).astype(np.float32)
 

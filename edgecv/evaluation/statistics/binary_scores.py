@@ -1,4 +1,4 @@
-"""Two accuracies on the same images: the exact test, the interval, what a margin says to it."""
+"""Scores of 0 and 1: the exact test of McNemar, the interval of Tango, and a margin."""
 
 import math
 
@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 def paired_accuracy(
     right: NDArray[np.bool_], baseline_right: NDArray[np.bool_], margin_points: float
 ) -> PairedAccuracy:
-    """Compare which images a candidate has right with those of the baseline: bool (N,), (N,)."""
+    """Return the statistics of which images each model has right: bool (N,), (N,)."""
     images = len(right)
     wins = int(np.sum(right & ~baseline_right))
     losses = int(np.sum(~right & baseline_right))

@@ -1,0 +1,249 @@
+"""One class an image: the task that says what a class and a probability are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.errors import InputError
+from edgecv.core.paired_results import Calibration, PairedStatistics
+from edgecv.core.plugins import Head, Metric, Task, Terms
+from edgecv.core.records import Dataset, Outputs, Predictions, Targets, TextTable
+from edgecv.datasets.class_order import in_order_of
+from edgecv.evaluation.statistics.groups import group_differences
+from edgecv.evaluation.tasks.classification import text
+from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
+from edgecv.evaluation.tasks.classification.output_order import check_order
+from edgecv.evaluation.tasks.classification.per_class import confusion_changes
+from edgecv.evaluation.tasks.classification.probabilities import as_probabilities
+from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.tf import load_tensorflow
+
+SUM_TOLERANCE = 1e-2
+"""How far the probabilities of a baseline may be from a sum of 1."""
+SMALLEST = 1e-12
+
+
+class Classification(Task):
+    """One class an image: trained on cross-entropy, judged by accuracy."""
+
+    name: ClassVar[str] = "classification"
+    has_binary_scores: ClassVar[bool] = True
+    terms: ClassVar[Terms] = Terms(
+        score="accuracy",
+        score_axis="fraction right",
+        loss="cross-entropy",
+        output="a probability",
+        outputs="classes",
+        same="the likeliest class is the same",
+        groups="classes",
+    )
+    method: ClassVar[str] = text.METHOD
+
+    def head(self, data: Dataset) -> Head:
+        """Return a dense layer and a softmax, one output for each class of the data."""
+        return ClassHead(len(data.class_names))
+
+    def targets(self, labels: Targets) -> Targets:
+        """Return the numbers of the classes: int64 (N,) -> int32 (N,)."""
+        return labels.astype(np.int32)
+
+    def loss(self, targets: Any, raw: Any) -> Any:
+        """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
+        tensorflow, _ = load_tensorflow()
+        return tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=raw)
+
+    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
+        """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
+
+        Times the square of the temperature, so that its gradients are as large as the labels'.
+        """
+        tensorflow, _ = load_tensorflow()
+        log_softmax = tensorflow.nn.log_softmax
+        wanted, given = log_softmax(teacher / temperature), log_softmax(raw / temperature)
+        divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
+        return temperature**2 * divergence
+
+    def training_score(self, targets: Any, raw: Any) -> Any:
+        """Return 1 where the likeliest class is the label, else 0: (N,), (N, K) -> (N,)."""
+        tensorflow, _ = load_tensorflow()
+        right = tensorflow.argmax(raw, 1, tensorflow.int32) == targets
+        return tensorflow.cast(right, tensorflow.float32)
+
+    def separated(self, model: Any) -> Any:
+        """Return the same function with its softmax as a layer of its own."""
+        return separate_softmax(model)
+
+    def raw_model(self, model: Any) -> Any:
+        """Return the model that ends before the softmax."""
+        return logits_model(model)
+
+    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+        """Return the mean Kullback-Leibler divergence of probabilities: (N, K), (N, K) -> nats.
+
+        >>> same = np.array([[0.5, 0.5]], np.float32)
+        >>> Classification().divergence(same, same)
+        0.0
+        """
+        ratio = np.log(np.maximum(whole, SMALLEST)) - np.log(np.maximum(cut, SMALLEST))
+        return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
+
+    def count_outputs(self, data: Dataset) -> int | None:
+        """Return how many classes the data has."""
+        return len(data.class_names)
+
+    def fit_data(
+        self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
+    ) -> Dataset:
+        """Return the data with its classes in the order of the outputs.
+
+        Raises InputError unless there are as many classes.
+        """
+        ordered = in_order_of(data, outputs, names)
+        if len(ordered.class_names) != outputs:
+            raise InputError(
+                where,
+                f"gives {outputs} numbers for an image, and {data.name} has "
+                f"{len(data.class_names)} classes",
+                accepted="one output a class",
+                remedy="--labels FILE names each output; the data may then have fewer classes",
+            )
+        return ordered
+
+    def normalized(
+        self, outputs: Outputs, scales: Mapping[str, float | None]
+    ) -> tuple[Outputs, tuple[str, ...]]:
+        """Return probabilities, and a sentence where they had to be made of logits.
+
+        Raises ValueError where the outputs are neither.
+        """
+        ((name, values),) = outputs.arrays.items()
+        probabilities, notes = as_probabilities(values, scales.get(name))
+        return Outputs.one(probabilities, name), notes
+
+    def check_baseline(self, outputs: Outputs, where: str) -> None:
+        """Raise InputError unless the baseline gives probabilities."""
+        super().check_baseline(outputs, where)
+        probabilities = outputs.only
+        sums = probabilities.sum(axis=1)
+        if probabilities.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
+            raise InputError(
+                where,
+                "gives outputs that are not probabilities",
+                remedy="end the model with a Softmax layer",
+            )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Accuracy: the fraction of images whose likeliest class is the label."""
+        return (Metric("accuracy", self._accuracy),)
+
+    def _accuracy(self, outputs: Outputs, targets: Targets) -> float:
+        return float(np.mean(self.score_per_image(outputs, targets)))
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return 1 where the likeliest class is the label, else 0: float64 (N,)."""
+        right: NDArray[np.float64] = (likeliest(outputs) == targets).astype(np.float64)
+        return right
+
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return which images get the reference's likeliest class: bool (N,)."""
+        same: NDArray[np.bool_] = likeliest(outputs) == likeliest(reference)
+        return same
+
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return the likeliest class of each image, four bytes each."""
+        return likeliest(outputs).astype("<i4").tobytes()
+
+    def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the largest probability of each of some images."""
+        largest: NDArray[np.float64] = outputs.only[places].max(axis=1)
+        return largest
+
+    def guessing(self, data: Dataset) -> float | None:
+        """Return the accuracy of naming one class always, where all have as many images."""
+        return 1 / len(data.class_names)
+
+    def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
+        """Say where another order of the outputs would be right more often."""
+        return check_order(outputs.only, data.test.labels, data.class_names, where)
+
+    def further_statistics(
+        self,
+        statistics: PairedStatistics,
+        outputs: Outputs,
+        baseline: Outputs,
+        targets: Targets,
+    ) -> PairedStatistics:
+        """Add each class, the calibration error, and the confusions that changed most."""
+        answers, before = likeliest(outputs), likeliest(baseline)
+        return replace(
+            statistics,
+            classes=group_differences(answers == targets, before == targets, targets),
+            calibration=Calibration(
+                baseline=calibration_error(baseline.only, targets),
+                candidate=calibration_error(outputs.only, targets),
+            ),
+            confusion=confusion_changes(answers, before, targets, outputs.only.shape[1]),
+        )
+
+    def lost_groups(
+        self,
+        right: NDArray[np.bool_],
+        baseline_right: NDArray[np.bool_],
+        targets: Targets,
+        names: Sequence[str],
+    ) -> list[str]:
+        """Return a sentence on each class that lost points."""
+        found = group_differences(right, baseline_right, targets)
+        return [text.class_sentence(each, names) for each in found if each.difference_points < 0]
+
+    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
+        """Name the worst class and the calibration errors."""
+        return text.summary(statistics, names)
+
+    def details(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
+        """Name the confusions that changed most."""
+        return text.confusions(statistics, names)
+
+    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
+        """Return a row for each class."""
+        return text.class_table(statistics, names)
+
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return the likeliest class and its probability, before and after."""
+        names = data.class_names
+        before, after = baseline.only[place], outputs.only[place]
+        return (
+            f"{names[before.argmax()]} {before.max():.0%} ->",
+            f"{names[after.argmax()]} {after.max():.0%}",
+        )
+
+    def truth(self, data: Dataset, place: int) -> str:
+        """Return the name of the class of a test image."""
+        return data.class_names[int(data.test.labels[place])]
+
+
+def likeliest(outputs: Outputs) -> NDArray[np.int64]:
+    """Return the likeliest class of each image: int64 (N,)."""
+    answers: NDArray[np.int64] = outputs.only.argmax(axis=1)
+    return answers
+
+
+class ClassHead:
+    """The last layers of a classifier: float32 (N, F) -> probabilities (N, classes)."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def __call__(self, **options: Any) -> Sequence[Any]:
+        """Return a dense layer with ``options``, and a softmax."""
+        _, keras = load_tensorflow()
+        return [
+            keras.layers.Dense(self.classes, name="logits", **options),
+            keras.layers.Softmax(name="probabilities"),
+        ]
