@@ -14,10 +14,10 @@ from typing import Any
 from edgecv.core.plugins import Constraint, Technique, TechniqueContext
 from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
+from edgecv.formats.model_file import ModelFile
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.baseline import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import MeasurementPool
 from edgecv.pipeline.recipe.recipe import Recipe

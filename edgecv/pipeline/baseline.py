@@ -16,7 +16,8 @@ from edgecv.core.plugins import Technique
 from edgecv.core.records import Dataset, Event, Images, Predictions, Split
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.formats.lookup import importer_of
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.model_file import ModelFile
+from edgecv.formats.trust import Trust
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import Store, content_key, file_sha256, write_bytes, write_json
@@ -24,20 +25,6 @@ from edgecv.system.storage import Store, content_key, file_sha256, write_bytes, 
 OnEvent = Callable[[Event], None]
 MODEL = "model.keras"
 STAGE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A baseline on disk. ``sha256`` is of the model file: same weights, same hash."""
-
-    path: Path
-    sha256: str
-    trust: Trust = NO_TRUST
-    """What may be in the file: as in the user's own, where it was made from that."""
-
-    def load(self) -> Any:
-        """Return the tf-keras model."""
-        return importer_of(self.path).load(self.path, self.trust)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from edgecv.core.records import TWIN_STEM, Dataset, Event, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.comparison import is_twin
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.pipeline.baseline import ModelFile
+from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import Recipe

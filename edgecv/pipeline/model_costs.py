@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Costs, ModelCost
-from edgecv.pipeline.baseline import ModelFile
+from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.reports.json_file import read_model_cost, write_model_cost
 from edgecv.system.storage import Store, content_key

@@ -28,9 +28,10 @@ from edgecv.datasets.class_order import check_order
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
 from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline import baseline as baselines
 from edgecv.pipeline.apply_techniques import TechniqueRunner
-from edgecv.pipeline.baseline import BaselinePredictions, ModelFile
+from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.conversion import Converter, open_converter
 from edgecv.pipeline.export import (
     RunExports,

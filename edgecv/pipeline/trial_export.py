@@ -10,7 +10,7 @@ import numpy as np
 from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, TrialExport
 from edgecv.core.registry import EXPORTERS, RUNTIMES
-from edgecv.pipeline.baseline import ModelFile
+from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import MeasurementPool
 from edgecv.system.storage import file_sha256, write_bytes

@@ -11,8 +11,8 @@ from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.records import Dataset, Images, Predictions, Shape
 from edgecv.datasets.class_order import in_order_of
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.baseline import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import ModelFacts
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice

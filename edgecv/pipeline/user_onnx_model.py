@@ -11,8 +11,9 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Dataset, Images, Predictions, Shape
 from edgecv.evaluation.probabilities import as_probabilities
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.pipeline.baseline import BaselinePredictions, ModelFile
+from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
@@ -82,7 +83,7 @@ class OnnxUserModel:
         key = content_key("adapted", STAGE_VERSION, file_sha256(self.path), said, version("onnx"))
 
         def make(folder: Path) -> None:
-            parameters = converter.adapt_onnx(self.path, self.ends, folder / ADAPTED)
+            parameters = converter.adapt_onnx(ModelFile.at(self.path), self.ends, folder / ADAPTED)
             write_json(folder / "facts.json", {"parameters": parameters})
 
         folder = store.stage("models", key, make)
