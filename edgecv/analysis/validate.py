@@ -117,18 +117,7 @@ def validate(
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
     predictions = {each.artifact.path: each.predictions for each in usable}
     notes = preprocessing_notes(groups, comparisons, task, context)
-    checked = diagnose(
-        request.unproven,
-        request.files,
-        comparisons,
-        data,
-        context.measurements,
-        baseline=request.baseline,
-        baseline_reading=request.baseline_input,
-        trust=request.trust,
-        failures=failures,
-        on_event=context.on_event,
-    )
+    checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)
     # Where all are twins, they are what the limits are for.

@@ -82,7 +82,7 @@ def test_the_ending_decides_for_a_format_that_says_so(keras_file: Path, tmp_path
 def test_a_folder_without_layers_cannot_be_pruned(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(InputError, match="is a SavedModel: .*--trust-model"):
+    with pytest.raises(InputError, match=r"is a SavedModel: .*--trust-model"):
         check_user_model(recipe_of(tmp_path / "folder"))
     check_user_model(recipe_of(tmp_path / "folder", trust_model=True))
     with pytest.raises(InputError, match="is a saved_model and has no layers to retrain: prune"):

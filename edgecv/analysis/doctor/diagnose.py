@@ -82,7 +82,7 @@ def _diagnose(request: DoctorRequest, context: AnalysisContext) -> Diagnosis:
     parity = None
     if images is not None:
         paths = [request.path, *([request.beside] if request.beside else [])]
-        parity = compare_kernels(paths, images, context.on_event, context.log)
+        parity = compare_kernels(paths, images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
     return Diagnosis(str(request.path), worst_first(findings), layers, parity)
