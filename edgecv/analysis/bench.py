@@ -29,11 +29,11 @@ from edgecv.system.isolation.timing import runs_a_block
 FORMATS = ("tflite", "onnx")
 FEWEST_BLOCKS = 10
 MOST_SILENCE_S = 30.0
-"""How long a child may say nothing, where the budget is not longer."""
+"""Longest silence of a child, where the budget is not longer."""
 SHARE_OF_TIMING = 0.85
-"""Of the budget once the files are open: the rest is for what timings are made into."""
+"""Share of the budget, once the files are open, for timing: the rest is for statistics."""
 LEAST_SHARE = 0.2
-"""Of the budget, for timing even where opening has taken all of it: a single run says nothing."""
+"""Share of the budget for timing even where opening has taken all of it: one run proves nothing."""
 OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
 """From here on other processes, a stolen core or the spread of blocks are a warning."""
 
@@ -41,7 +41,7 @@ Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 
 
 class BenchOptions(Options):
-    """How to time: the flags of ``edgecv bench``."""
+    """Options of ``edgecv bench``: threads, images and time."""
 
     threads: int = Field(default=1, ge=1)
     batch: int = Field(default=1, ge=1, le=4096)
@@ -57,7 +57,7 @@ class Timing:
     latency: Latency
     ratio: float
     interval: tuple[float, float]
-    """Of the ratio, 95%."""
+    """95% interval of the ratio."""
     verdict: Verdict
 
 

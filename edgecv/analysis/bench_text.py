@@ -33,7 +33,7 @@ def to_text(bench: BenchResult) -> str:
 
 
 def how(bench: BenchResult) -> str:
-    """Say in a sentence how the files were timed."""
+    """Return a sentence on how the files were timed."""
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     cores = ", ".join(map(str, bench.cores))
     images = "one image" if bench.batch == 1 else f"{bench.batch} images"

@@ -115,7 +115,7 @@ def preprocessing_notes(
     task: Task,
     context: AnalysisContext,
 ) -> tuple[str, ...]:
-    """Say what each preprocessing would give to files that are hardly better than guessing."""
+    """Return the accuracy of each preprocessing for files hardly better than guessing."""
     places = {file.artifact.path: (file, group.data) for group in groups for file in group.files}
     notes = []
     for each in comparisons:

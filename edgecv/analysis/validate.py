@@ -49,7 +49,7 @@ class ValidationArrays:
     data: Dataset
     baseline: Predictions | None
     predictions: Mapping[str, Predictions]
-    """Of each artifact that was compared, by its path in the report."""
+    """Probabilities of each artifact that was compared, by its path in the report."""
 
 
 def validate_paths(

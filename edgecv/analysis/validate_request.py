@@ -32,14 +32,14 @@ class ValidationRequest:
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
     parameters: int = 0
-    """Of the baseline; 0 where they are not known."""
+    """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
     """The name of each output, where it is not that of a class of the data."""
     test_sha256: str | None = None
-    """Of the test split that a run's own report is about."""
+    """SHA-256 of the test split that a run's own report is about."""
     limits: Limits = field(default_factory=Limits)
     trust: Trust = NO_TRUST
-    """What may be in the Keras models that are measured."""
+    """Allowed content of the Keras models that are measured."""
     timed: bool = True
     unproven: tuple[MeasuredFile, ...] = ()
     """The files to hold against a float32 twin: those that no export of a run has checked."""

@@ -79,8 +79,8 @@ class TechniqueRunner:
         is_first = before is self.model.source
         model = self.model.keras_model if is_first else before.load()
         set_seed(self.context.seed)
-        with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
-            stage = TechniqueStage(self.model, self.context, technique, key, Path(trials))
+        with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
+            stage = TechniqueStage(self.model, self.context, technique, key, Path(trial_folder))
             result = technique.apply(separate_softmax(model), stage.technique_context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
@@ -137,12 +137,12 @@ class TechniqueStage:
             calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,
-            trial=self.trials.measure,
+            trial=self.trial_exports.measure,
             remember=self.stored_value,
         )
 
     @cached_property
-    def trials(self) -> TrialExports:
+    def trial_exports(self) -> TrialExports:
         """Exports for a moment, in the folder of this stage."""
         images = self.model.data.calibration.images
         exports = self.model.recipe.exports
@@ -158,7 +158,7 @@ class TechniqueStage:
         is_first = self.technique is self.model.recipe.techniques[0]
         if self._trainings == 1 and (is_first or self.technique.adds_quantizers):
             self.run.emit("technique", "trying out that the model can be exported")
-            self.trials.check_exportable(model)
+            self.trial_exports.check_exportable(model)
             set_seed(self.run.seed)
 
     def fit(

@@ -141,5 +141,5 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.train.sha256,
         data.validation.sha256,
         version("tensorflow"),
-        os.cpu_count(),  # Other threads add gradients in another order: other weights.
+        os.cpu_count(),  # Other threads sum gradients in another sequence: other weights.
     )

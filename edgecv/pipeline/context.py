@@ -19,7 +19,7 @@ from edgecv.system.storage import Store
 
 @dataclass(frozen=True)
 class AnalysisContext:
-    """What a command shares that examines files and writes no run."""
+    """The context of a command that examines files and writes no run."""
 
     on_event: OnEvent
     log: Path | None
@@ -28,7 +28,7 @@ class AnalysisContext:
     measurements: MeasurementPool
     seed: int
     threads: int
-    """Of a runtime while its latency is measured."""
+    """Threads of a runtime while its latency is measured."""
 
     def emit(
         self, stage: str, message: str, step: int | None = None, total: int | None = None
@@ -39,7 +39,7 @@ class AnalysisContext:
 
 @dataclass(frozen=True)
 class RunContext(AnalysisContext):
-    """What the steps of a run share."""
+    """The context of a run, shared by its steps."""
 
     store: Store
 

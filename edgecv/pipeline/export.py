@@ -114,7 +114,7 @@ def calibration_of(exporter: Exporter, data: Dataset) -> Images:
 
 
 def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
-    """Say how many images the ranges were found on."""
+    """Return sentences on how many images the ranges were found on."""
     counts = {
         len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
     }

@@ -56,7 +56,7 @@ class MeasurementPool:
     on_event: OnEvent = ignore_event
     log: Path | None = None
     trust: Trust = NO_TRUST
-    """What may be in a Keras model that is measured."""
+    """Allowed content of the Keras models that are measured."""
     prediction_cache: PredictionCache = NO_CACHE
     _workers: dict[tuple[str, int], ModelClient] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)

@@ -23,7 +23,7 @@ from edgecv.system.storage import copy_file, write_bytes
 
 @dataclass(frozen=True)
 class RunResults:
-    """What a run has made and measured."""
+    """The measurements and findings of a run, before they are compared and judged."""
 
     measurements: Sequence[Measurement]
     failures: Mapping[str, str]

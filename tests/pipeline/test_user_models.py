@@ -1,5 +1,6 @@
 """Which class opens what people bring, and what is refused before anything slow."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import Event
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.models.tf import keras_bytes
+from edgecv.pipeline import user_models
 from edgecv.pipeline.context import open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -87,3 +89,35 @@ def test_a_folder_without_layers_cannot_be_pruned(tmp_path: Path) -> None:
     check_user_model(recipe_of(tmp_path / "folder", trust_model=True))
     with pytest.raises(InputError, match="is a saved_model and has no layers to retrain: prune"):
         check_user_model(recipe_of(tmp_path / "folder", trust_model=True, prune="0.5"))
+
+
+TOY = '''
+from typing import ClassVar
+from edgecv.core.errors import InputError
+from edgecv.pipeline.user_models.keras import KerasModel
+
+class ToyModel(KerasModel):
+    """A kind that this test adds."""
+
+    name: ClassVar[str] = "toy"
+    suffixes: ClassVar[tuple[str, ...]] = (".toy",)
+
+    @classmethod
+    def check(cls, recipe):
+        raise InputError(str(recipe.baseline.model), "is a toy")
+'''
+
+
+def test_another_kind_is_one_class_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    (tmp_path / "model.toy").write_bytes(b"")
+    monkeypatch.setattr(user_models, "__path__", [*user_models.__path__, str(tmp_path)])
+    user_models.kinds.cache_clear()
+    try:
+        with pytest.raises(InputError, match="is a toy"):
+            check_user_model(recipe_of(tmp_path / "model.toy"))
+    finally:
+        user_models.kinds.cache_clear()
+        sys.modules.pop(f"{user_models.__name__}.toy", None)

@@ -29,7 +29,7 @@ from edgecv.system.isolation import ModelClient
 FORMATS = ("tflite", "onnx")
 MOST_IMAGES = 16
 MOST_BYTES = 2**28
-"""Of all activations of one file: fewer images are compared where these are large."""
+"""Bytes of all activations of one file: fewer images are compared where these are large."""
 REMEDIES = {
     "tflite": 'keep more bits: precision = "int16x8" under [[export]]',
     "onnx": 'keep the file in float: precision = "float32" under [[export]]',

@@ -17,7 +17,7 @@ class Finding:
     where: str
     observed: str
     remedy: str = ""
-    """What to do; in the words of a recipe where a recipe can do it."""
+    """The remedy; as a line of a recipe where a recipe can do it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Diagnosis:
     path: str
     findings: tuple[Finding, ...]
     layers: tuple[LayerError, ...] = ()
-    """In the file's order; empty without a baseline and data."""
+    """As they stand in the file; empty without a baseline and data."""
     parity: KernelParity | None = None
     """None without data."""
     schema_version: int = field(default=1)

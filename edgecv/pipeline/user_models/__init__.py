@@ -18,16 +18,16 @@ def check_user_model(recipe: Recipe) -> None:
 
     Quick, and without TensorFlow.
     """
-    _kind_of(recipe).check(recipe)
+    kind_of(recipe).check(recipe)
 
 
 def open_user_model(recipe: Recipe, context: RunContext) -> UserModel:
     """Return the recipe's model, opened, with the data that it was fitted to."""
-    return _kind_of(recipe).open(recipe, context)
+    return kind_of(recipe).open(recipe, context)
 
 
 @cache
-def _kinds() -> tuple[type[UserModel], ...]:
+def kinds() -> tuple[type[UserModel], ...]:
     """Return the class of each kind: every concrete one in a module of this folder."""
     found: dict[str, type[UserModel]] = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -37,14 +37,14 @@ def _kinds() -> tuple[type[UserModel], ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _kind_of(recipe: Recipe) -> type[UserModel]:
+def kind_of(recipe: Recipe) -> type[UserModel]:
     """Return the class that opens the recipe's model. Raises InputError where there is none."""
     if recipe.baseline.model is None:
-        return next(cls for cls in _kinds() if cls.needs_no_file)
+        return next(cls for cls in kinds() if cls.needs_no_file)
     path = Path(recipe.baseline.model)
     if not path.exists():
         raise InputError("MODEL", f"there is no file {path}")
-    for cls in _kinds():
+    for cls in kinds():
         if path.suffix.lower() in cls.suffixes:
             return cls
-    return next(cls for cls in _kinds() if cls.reads(path))
+    return next(cls for cls in kinds() if cls.reads(path))

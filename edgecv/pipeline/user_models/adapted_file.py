@@ -29,7 +29,7 @@ class AdaptedFile:
     file: ModelFile
     """As the user brought it."""
     path: Path
-    """Of the adapted model: the user's own file where it serves as it is."""
+    """File of the adapted model: the user's own where it serves as it is."""
     key: str
     facts: ModelFacts
     converter: Converter
@@ -60,7 +60,7 @@ class AdaptedFile:
 def adapt_file(
     file: ModelFile, preprocess: str | Preprocessing | None, store: Store, converter: Converter
 ) -> AdaptedFile:
-    """Have a child open and adapt a user's model, or take what an earlier run has adapted.
+    """Open and adapt a user's model in a child, or take what an earlier run has adapted.
 
     Raises InputError where the file is no model, not safe, cannot be adapted, or crashes the child.
     """
@@ -76,7 +76,7 @@ def adapt_file(
 def preprocessing_warning(
     adapted: AdaptedFile, data: Dataset, task: Task, value: float
 ) -> str | None:
-    """Say what each preprocessing would give, where the model is hardly better than guessing.
+    """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
 
     None where it is better than that. Raises InputError where another preprocessing is clearly
     right: nothing that would be made of this model could be.

@@ -43,7 +43,7 @@ class KerasModel(UserModel):
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
-        """Have a child open and adapt the file, and load the data at the size of its input.
+        """Open and adapt the file in a child, and load the data at the size of its input.
 
         For images without labels, where no accuracy shows a wrong preprocessing, it is taken from
         the statistics that the model keeps of its training.
@@ -74,7 +74,7 @@ class KerasModel(UserModel):
         return self.adapted.notes
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Say where other classes or another preprocessing would be right more often."""
+        """Warn where other classes or another preprocessing would be right more often."""
         if not self.data.has_labels:
             return ()
         labels, task = self.data.test.labels, self.recipe.task

@@ -40,7 +40,7 @@ class OnnxModel(UserModel):
     file: ModelFile
     ends: Ends
     predictions: Predictions
-    """Of the file itself, for the test images, run by a child."""
+    """Probabilities of the file itself for the test images, run by a child."""
     remarks: tuple[str, ...]
     """Sentences for the report."""
 
@@ -69,7 +69,7 @@ class OnnxModel(UserModel):
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
-        """Have a child open the file and run it on the test images: this process never reads it.
+        """Open the file in a child and run it on the test images: this process never reads it.
 
         Raises InputError where it does not fit the data or sees other pixels than it was trained
         on, RuntimeFailure where it does not run.
@@ -106,7 +106,7 @@ class OnnxModel(UserModel):
         return self.remarks
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Say where other classes would be right more often; pixels were checked at the opening."""
+        """Warn where other classes would be right more often; pixels were checked by ``open``."""
         if not self.data.has_labels:
             return ()
         labels, names = self.data.test.labels, self.data.class_names
@@ -152,7 +152,7 @@ class OnnxModel(UserModel):
 def _preprocessing_warnings(
     recipe: Recipe, worker: ModelClient, data: Dataset, predictions: Predictions
 ) -> tuple[str, ...]:
-    """Say what other pixels would give, where the model is hardly better than guessing.
+    """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
 
     Raises InputError where another preprocessing is clearly right.
     """

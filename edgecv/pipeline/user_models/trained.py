@@ -21,7 +21,7 @@ class TrainedModel(UserModel):
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Accept everything: what an architecture cannot do is told by its techniques."""
+        """Accept everything: techniques check the architecture themselves."""
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
