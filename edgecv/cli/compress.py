@@ -20,11 +20,12 @@ def run(options: CompressCommand, screen: "Screen") -> int:
     """Compress a model and show its report, or print the plan alone."""
     from edgecv.evaluation.gates import exit_code
     from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.user_models import check_user_model
     from edgecv.system.storage import Store
 
     plan = options.to_recipe()
     if options.dry_run:
-        pipeline.check_model(plan)
+        check_user_model(plan)
         screen.answer(plan.to_toml())
         return 0
     store = Store.at(options.output)

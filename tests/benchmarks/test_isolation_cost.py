@@ -14,7 +14,7 @@ ROUNDS = 5
 ARTIFACTS = 4
 IN_PROCESS = """
 from contextlib import contextmanager
-from edgecv.pipeline import run as pipeline
+from edgecv.pipeline import context
 from edgecv.formats.keras.importer import load
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.reports.json_file import write_artifact
@@ -38,10 +38,10 @@ class Here:
         return cost_of_model(self.load(source.path))
 
 @contextmanager
-def here(log):
+def here(log=None):
     yield Here()
 
-pipeline.open_converter = here
+context.open_converter = here
 """
 PROGRAM = "import sys\n{change}\nfrom edgecv.__main__ import main\nsys.exit(main())"
 

@@ -4,17 +4,17 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.trust import NO_TRUST
 from edgecv.pipeline.conversion.process_pool import PooledProcess, keep, take
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.isolation.client import ProcessClient
@@ -35,26 +35,6 @@ LOG_BYTES = 2**16
 T = TypeVar("T")
 
 
-class SourceModel(Protocol):
-    """A model on disk, and what may be in it."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def trust(self) -> Trust:
-        """The user's permission for more than standard layers."""
-
-
-@dataclass(frozen=True)
-class ForeignFile:
-    """A file that holds no code."""
-
-    path: Path
-    trust: Trust = NO_TRUST
-
-
 class Converter(ProcessClient[PooledProcess]):
     """Converts models in a child process with TensorFlow, which a converter may kill.
 
@@ -71,9 +51,7 @@ class Converter(ProcessClient[PooledProcess]):
         """Begin to start the child, without waiting for it, unless there is one."""
         self._started(needs_tensorflow=needs_tensorflow)
 
-    def export(
-        self, source: SourceModel, exporter: Exporter, images: Images, path: Path
-    ) -> Artifact:
+    def export(self, source: ModelFile, exporter: Exporter, images: Images, path: Path) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
 
         ``images``: uint8 (N, H, W, C), to find ranges with.
@@ -88,7 +66,7 @@ class Converter(ProcessClient[PooledProcess]):
         return self._request("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
     def predict(
-        self, source: SourceModel, images: Images, choice: Preprocessing | None = None
+        self, source: ModelFile, images: Images, choice: Preprocessing | None = None
     ) -> tuple[Predictions, int]:
         """Return what a model says of images, float32 (N, K), and how many parameters it has.
 
@@ -101,13 +79,13 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {"images": str(self._images.path_of(images)), "choice": _plain_table(choice)}
         return self._request("predict", source, arguments, str(source.path), read)
 
-    def count(self, source: SourceModel) -> ModelCost:
+    def count(self, source: ModelFile) -> ModelCost:
         """Return what a model costs by its graph. Raises InputError where that cannot be told."""
         return self._request(
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
 
-    def adopt(self, source: SourceModel, asked: Preprocessing | None) -> Path:
+    def adopt(self, source: ModelFile, asked: Preprocessing | None) -> Path:
         """Open a user's model and adapt it: see ``adapt_model.adapt``.
 
         Returns a folder, there as long as this is, with its facts and the adapted model. Raises
@@ -123,7 +101,7 @@ class Converter(ProcessClient[PooledProcess]):
         except RuntimeFailure as failure:
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
-    def misfits(self, source: SourceModel, images: Images) -> dict[str, float]:
+    def misfits(self, source: ModelFile, images: Images) -> dict[str, float]:
         """Return how far images are from those of the training: see ``adapt_model.misfits``."""
 
         def read(frame: Frame) -> dict[str, float]:
@@ -135,14 +113,13 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("misfits", source, arguments, str(source.path), read)
 
-    def adapt_onnx(self, path: Path, ends: Ends, target: Path) -> int:
+    def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write a foreign ONNX model as edgecv writes models; return how many parameters it has.
 
         Raises StepError where it cannot be adapted.
         """
-
         arguments = {"ends": ends.model_dump(mode="json"), "path": os.path.abspath(target)}
-        return self._request("adapt", ForeignFile(path), arguments, str(path), _parameters)
+        return self._request("adapt", source, arguments, str(source.path), _parameters)
 
     def close(self) -> None:
         """Let the child go, and remove the temporary files."""
@@ -157,7 +134,7 @@ class Converter(ProcessClient[PooledProcess]):
     def _request(
         self,
         action: str,
-        source: SourceModel,
+        source: ModelFile,
         arguments: dict[str, Any],
         where: str,
         read: Callable[[Frame], T],
@@ -177,7 +154,7 @@ class Converter(ProcessClient[PooledProcess]):
             self._child = take() or PooledProcess(needs_tensorflow=needs_tensorflow)
         return self._child
 
-    def _child_for(self, source: SourceModel) -> PooledProcess:
+    def _child_for(self, source: ModelFile) -> PooledProcess:
         """Return the child that may see a model."""
         child = self._started(needs_tensorflow=source.path.suffix != ".onnx")
         if source.trust != NO_TRUST and child.was_kept:
