@@ -1,7 +1,6 @@
-"""Measure a run anew, hold it against the lock, and accept it where that is asked for."""
+"""The gate: measure a run again, compare it with the lock, and accept it where asked for."""
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.validate import ValidationArrays, validate_paths
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.records import Event, Report
+from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.reports.json_file import read_report
@@ -31,7 +30,7 @@ def gate_run(
     skip_bad_images: bool = False,
     trust_model: bool = False,
     custom_objects: tuple[str, ...] = (),
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> Judgement:
     """Judge a run against the accepted one; with ``update`` accept it, and say what changes by it.
@@ -111,7 +110,7 @@ def proposal(
 def judgement_of(
     name: str, lock: Lock, path: Path, report: Report, measured: ValidationArrays
 ) -> Judgement:
-    """Hold a run that was just measured against a lock that was read from ``path``."""
+    """Judge a run that was just measured against a lock that was read from ``path``."""
     since = Since(lock.accepted.isoformat(), lock.commit)
     found = artifact_changes(lock, report, measured)
     gates = (*report.gates, *judge_changes(lock, report, found, since))

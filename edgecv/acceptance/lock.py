@@ -1,4 +1,4 @@
-"""What ``edgecv.lock`` holds of an accepted run: strict tables, as they stand in the file."""
+"""The tables of ``edgecv.lock``, the record of an accepted run: strict, as in the file."""
 
 import math
 from datetime import date
@@ -20,13 +20,13 @@ Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class AcceptedLimits(Options):
-    """How far a run may fall behind the accepted one. What is left out is not judged."""
+    """Limits on how far a run may fall behind the accepted one; those left out are not judged."""
 
     max_drop_points: float | None = Field(default=None, ge=0, le=100)
     """The most that the metric may fall, in percentage points."""
     drop_on: Literal["point", "bound"] | None = None
-    """What is held against it: the drop as measured, or the worse end of its 95% interval (the
-    default)."""
+    """The figure that is compared with it: the drop as measured, or the worse end of its 95%
+    interval (the default)."""
     max_agreement_drop_points: float | None = Field(default=None, ge=0, le=100)
     """The most that the agreement with the baseline may fall, in percentage points."""
     max_growth_percent: float | None = Field(default=None, ge=0, le=1e6)
@@ -84,7 +84,7 @@ class AcceptedArtifact(Options):
 
 
 class AcceptedSpeed(Options):
-    """How fast one file was."""
+    """The latency of one file."""
 
     median_us: float = Field(gt=0, le=1e12)
     speedup: float | None = Field(default=None, gt=0, le=1e6)
@@ -92,7 +92,7 @@ class AcceptedSpeed(Options):
 
 
 class AcceptedSpeeds(Options):
-    """What holds for one kind of machine only."""
+    """Latencies, which hold for one kind of machine only."""
 
     machine: Words
     threads: int = Field(ge=1, le=1024)
@@ -113,7 +113,7 @@ class Lock(Options):
     name: Words
     accepted: date
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40,64}$")
-    """What was checked out when it was accepted."""
+    """The git commit that was checked out when it was accepted."""
     limits: AcceptedLimits = AcceptedLimits()
     gates: Limits = Limits()
     """Limits against the baseline, as in a recipe."""

@@ -71,9 +71,9 @@ def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(where, f"cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        words = f"is damaged, not TOML: {error}"[:300]
+        found = f"is damaged, not TOML: {error}"[:300]
         raise InputError(
-            where, words, accepted=accepted, remedy="restore it from version control, or delete it"
+            where, found, accepted=accepted, remedy="restore it from version control, or delete it"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Where a judgement goes: JSON's plain values, and the files that a command is asked for."""
+"""The outputs of a judgement: JSON, and the files that a command is asked for."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

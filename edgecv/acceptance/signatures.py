@@ -1,4 +1,4 @@
-"""Who vouches for a run: OpenSSF model signing with a key of one's own.
+"""Signatures of runs: OpenSSF model signing with the owner's key.
 
 The manifest says that a run is as it was written, not by whom. A signature stands beside the run's
 folder, so that the folder stays what its manifest says; it covers the manifest as well.

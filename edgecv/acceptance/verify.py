@@ -1,4 +1,4 @@
-"""Whether runs are what was written: every byte, and, with a key, by whom."""
+"""The check that runs are byte for byte as written and, with a key, by whom they are signed."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ line; all children are kept on the same cores and take turns, a block of some mi
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,11 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.options import Options
-from edgecv.core.records import Event, Images, Latency
+from edgecv.core.records import Images, Latency, OnEvent, ignore_event
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.timing import runs_a_block
@@ -27,20 +29,19 @@ from edgecv.system.isolation.timing import runs_a_block
 FORMATS = ("tflite", "onnx")
 FEWEST_BLOCKS = 10
 MOST_SILENCE_S = 30.0
-"""How long a child may say nothing, where the budget is not longer."""
+"""Longest silence of a child, where the budget is not longer."""
 SHARE_OF_TIMING = 0.85
-"""Of the budget once the files are open: the rest is for what timings are made into."""
+"""Share of the budget, once the files are open, for timing: the rest is for statistics."""
 LEAST_SHARE = 0.2
-"""Of the budget, for timing even where opening has taken all of it: a single run says nothing."""
+"""Share of the budget for timing even where opening has taken all of it: one run proves nothing."""
 OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
-"""From which on a neighbour, a stolen core or the spread of blocks is worth a word."""
+"""From here on other processes, a stolen core or the spread of blocks are a warning."""
 
 Verdict = Literal["first", "faster", "slower", "not distinguishable"]
-OnEvent = Callable[[Event], None]
 
 
 class BenchOptions(Options):
-    """How to time: the flags of ``edgecv bench``."""
+    """Options of ``edgecv bench``: threads, images and time."""
 
     threads: int = Field(default=1, ge=1)
     batch: int = Field(default=1, ge=1, le=4096)
@@ -56,13 +57,13 @@ class Timing:
     latency: Latency
     ratio: float
     interval: tuple[float, float]
-    """Of the ratio, 95%."""
+    """95% interval of the ratio."""
     verdict: Verdict
 
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What a bench found."""
+    """The latencies of some files, and what may have disturbed them."""
 
     threads: int
     batch: int
@@ -73,7 +74,7 @@ class BenchResult:
     failures: dict[str, str]
     """Path -> reason of the files that could not be timed."""
     warnings: tuple[str, ...]
-    """What was noisy, and how."""
+    """Sentences on what disturbed the timing."""
     schema_version: int = field(default=1)
 
 
@@ -91,7 +92,7 @@ class _File:
 def bench_files(
     paths: Sequence[Path],
     settings: BenchOptions,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> BenchResult:
     """Time files in turn on random pixels, and compare each with the first that can be timed.
@@ -99,8 +100,13 @@ def bench_files(
     A file that cannot be timed is a failure with its reason, and the others are timed. Raises
     InputError for wrong paths, RuntimeFailure where no file can be timed.
     """
-    began = time.monotonic()
     _check(paths, settings)
+    with open_analysis(RunSettings(name="bench", threads=settings.threads), on_event, log) as made:
+        return _bench(paths, settings, made)
+
+
+def _bench(paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext) -> BenchResult:
+    began = time.monotonic()
     cores = least_busy(settings.threads)
     failures: dict[str, str] = {}
     with ExitStack() as stack:
@@ -108,17 +114,20 @@ def bench_files(
         workers = {
             path: stack.enter_context(
                 ModelClient(
-                    runtime_of_file(path).name, settings.threads, time_limit_s=silence_s, log=log
+                    runtime_of_file(path).name,
+                    settings.threads,
+                    time_limit_s=silence_s,
+                    log=context.log,
                 )
             )
             for path in paths
         }
-        files = _warmed_up(workers, settings, cores, failures, on_event)
+        files = _warmed_up(workers, settings, cores, failures, context)
         watch, started = Watch(usable()), time.monotonic()
         used = _processor_seconds(files)
         left_s = SHARE_OF_TIMING * (settings.budget - (started - began))
         left_s = max(left_s, LEAST_SHARE * settings.budget)
-        _time(files, left_s, failures, on_event)
+        _time(files, left_s, failures, context)
         warnings = _neighbours(watch, cores, _processor_seconds(files) - used, started)
     timed = [file for file in files if str(file.path) not in failures]
     if not timed:
@@ -177,12 +186,12 @@ def _warmed_up(
     settings: BenchOptions,
     cores: Sequence[int],
     failures: dict[str, str],
-    on_event: OnEvent,
+    context: AnalysisContext,
 ) -> list[_File]:
     files = []
     generator = np.random.default_rng(0)
     for number, (path, worker) in enumerate(workers.items(), start=1):
-        on_event(Event("warm-up", f"opening and warming up {path}", number, len(workers)))
+        context.emit("warm-up", f"opening and warming up {path}", number, len(workers))
         try:
             shape = worker.open(path).input.shape[1:]
             pixels: Images = generator.integers(0, 256, (settings.batch, *shape), np.uint8)
@@ -194,15 +203,15 @@ def _warmed_up(
 
 
 def _time(
-    files: Sequence[_File], budget_s: float, failures: dict[str, str], on_event: OnEvent
+    files: Sequence[_File], budget_s: float, failures: dict[str, str], context: AnalysisContext
 ) -> None:
-    """Let the files take turns until the budget is used, at least ``FEWEST_BLOCKS``."""
+    """Time the files in turn until the budget is used, at least ``FEWEST_BLOCKS`` each."""
     for file in files:
         file.runs = runs_a_block(file.median_s, budget_s / len(files), FEWEST_BLOCKS, FEWEST_BLOCKS)
-    on_event(Event("latency", f"timing {len(files)} files in turn"))
+    context.emit("latency", f"timing {len(files)} files in turn")
     began, turn = time.monotonic(), 0
     while turn < FEWEST_BLOCKS or time.monotonic() - began < budget_s:
-        # There and back again, so that nobody always follows the same neighbour.
+        # Forwards and backwards in turn, so that no file always follows the same other file.
         alive = [file for file in files if str(file.path) not in failures]
         for file in alive if turn % 2 == 0 else alive[::-1]:
             try:
@@ -217,29 +226,29 @@ def _processor_seconds(files: Sequence[_File]) -> float:
 
 
 def _neighbours(watch: Watch, cores: Sequence[int], own_s: float, started: float) -> list[str]:
-    """Say what else ran on the cores of a timing, and beside them, while it went on."""
+    """Return warnings about other processes on the cores of a timing, and on those beside them."""
     seconds = max(time.monotonic() - started, 1e-9)
     loads = watch.load()
-    said = []
+    found = []
     here = [loads[core] for core in cores if core in loads]
     where = f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, cores))}"
     if here:
         own = own_s / seconds / len(here)
         others = sum(each.busy - each.stolen for each in here) / len(here) - own
         if others > OTHERS_SHARE:
-            said.append(f"other processes had {others:.0%} of {where}, where files were timed")
+            found.append(f"other processes had {others:.0%} of {where}, where files were timed")
         stolen = sum(each.stolen for each in here) / len(here)
         if stolen > STOLEN_SHARE:
-            said.append(f"other guests of this machine's host took {stolen:.0%} of {where}")
+            found.append(f"other guests of this machine's host took {stolen:.0%} of {where}")
     beside = [core for core, load in loads.items() if core not in cores and load.busy > 0.5]
     if beside:
         names = ", ".join(map(str, beside))
-        said.append(f"core {names} was busy meanwhile: caches and clock are shared with it")
-    return said
+        found.append(f"core {names} was busy meanwhile: caches and clock are shared with it")
+    return found
 
 
 def _spreads(files: Sequence[_File]) -> list[str]:
-    """Say how far blocks of one file differ, of the file where they differ most."""
+    """Return a warning where blocks of one file differ much, about the file where they do most."""
     spreads = []
     for file in files:
         low, middle, high = np.percentile(block_times(np.array(file.blocks)), [10, 50, 90])

@@ -1,4 +1,4 @@
-"""A bench as words in columns, and as JSON."""
+"""The text and the JSON of a bench."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +9,7 @@ HEADINGS = ("file", "median us", "p95 us", "runs", "time over the first (95%)", 
 
 
 def to_json(bench: BenchResult) -> str:
-    """Return all that was found as JSON."""
+    """Return all results as JSON."""
     return json.dumps(asdict(bench), indent=2, allow_nan=False)
 
 
@@ -24,8 +24,8 @@ def to_text(bench: BenchResult) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = [
         "  ".join(
-            word.ljust(width) if place in (0, len(widths) - 1) else word.rjust(width)
-            for place, (word, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if place in (0, len(widths) - 1) else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     ]
@@ -33,7 +33,7 @@ def to_text(bench: BenchResult) -> str:
 
 
 def how(bench: BenchResult) -> str:
-    """Say in a sentence how the files were timed."""
+    """Return a sentence on how the files were timed."""
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     cores = ", ".join(map(str, bench.cores))
     images = "one image" if bench.batch == 1 else f"{bench.batch} images"

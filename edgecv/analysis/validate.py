@@ -8,46 +8,38 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
 from edgecv.analysis.reference_check import diagnose, unproven
 from edgecv.analysis.validate_request import ValidationRequest, request_of
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import Task
-from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import (
-    PRECISION_NOT_KNOWN,
     Baseline,
-    Comparison,
     Dataset,
-    Event,
-    Gate,
-    Images,
     Measurement,
+    OnEvent,
     Outputs,
-    Predictions,
     Report,
-    Shape,
+    ignore_event,
 )
 from edgecv.core.registry import DATASETS
-from edgecv.datasets.class_order import in_order_of, read_labels
+from edgecv.datasets.class_order import read_labels
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import gates_of_every_run, verdict
-from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.trust import Trust, check_custom_objects
-from edgecv.pipeline.measure import MeasuredFile, MeasurementPool, measurement_pool
+from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
-from edgecv.pipeline.preprocessing_hints import is_near_chance, with_each_choice, words_of
 from edgecv.pipeline.recipe.recipe import RunSettings, check_limits
-from edgecv.pipeline.run import data_facts, load_source
-from edgecv.system.environment import environment, machine
+from edgecv.pipeline.run_report import judge
+from edgecv.system.environment import environment
 
-OnEvent = Callable[[Event], None]
 OnMeasured = Callable[["ValidationArrays"], None]
 
 
@@ -59,7 +51,7 @@ class ValidationArrays:
     task: Task
     baseline: Outputs | None
     outputs: Mapping[str, Outputs]
-    """Of each artifact that was compared, by its path in the report."""
+    """Outputs of each artifact that was compared, by its path in the report."""
 
 
 def validate_paths(
@@ -77,162 +69,101 @@ def validate_paths(
     timed: bool = True,
     diagnosed: bool = True,
     prediction_cache: PredictionCache = NO_CACHE,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = ignore_event,
     on_measured: OnMeasured = lambda measured: None,
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and single files on the test split of a data set.
 
     ``timed``: latencies too; ``diagnosed``: single files are held against a float32 twin too.
-    ``recall`` keeps what files answered, for whoever measures often.
-    ``reading`` is of files that no run of edgecv has written: those say all of themselves.
+    ``prediction_cache`` keeps what files answered, for callers that measure often.
+    ``input_spec`` is of files that no run of edgecv has written: the others say how they are read.
     ``on_measured`` is given the predictions, which no report keeps.
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened. Raises InputError for wrong paths and missing data.
     """
-    settings = parse_options(RunSettings, {"name": "validate", "threads": threads}, "--threads")
-    limits, threads = limits or Limits(), settings.threads
+    options = {"name": "validate", "threads": threads}
+    settings = parse_options(RunSettings, options, "--threads")
     names = None if labels is None else read_labels(labels)
     request = request_of(paths, data, baseline, names, skip_bad_images, input_spec)
-    check_limits(request.source, limits, "--data")
+    request = replace(
+        request,
+        limits=limits or Limits(),
+        trust=Trust(everything=trust_model, custom_objects=custom_objects),
+        timed=timed,
+        unproven=tuple(unproven(request.files, paths)) if diagnosed else (),
+    )
+    check_limits(request.source, request.limits, "--data")
     check_custom_objects(custom_objects)
-    trust = Trust(everything=trust_model, custom_objects=custom_objects)
-    with measurement_pool(threads, log, trust, prediction_cache) as tests:
-        sizes, closed = _by_size(request, tests)
-        data_of = {size: _load(request, size, limits, on_event) for size in sizes}
-        loaded = next(iter(data_of.values()))
-        task = default_task()
-        reference = _reference(request, loaded, task, tests, on_event)
-        measurements, failures = _measure(sizes, data_of, tests, on_event, timed=timed)
-        if not loaded.class_names:
-            loaded = _numbered(loaded, task, reference, measurements)
-        usable, strange = _usable(measurements, loaded, task, on_event)
-        comparisons = compare_all(
-            usable, reference, loaded.test_labels, task, threads, limits.margin_points
-        )
-        on_measured(
-            ValidationArrays(
-                loaded, task, reference, {each.artifact.path: each.outputs for each in usable}
-            )
-        )
-        notes = _hints(sizes, data_of, comparisons, task, tests, on_event)
-        told = diagnose(
-            unproven(request.files, paths) if diagnosed else [],
-            request.files,
-            comparisons,
-            loaded,
-            tests,
-            baseline=request.baseline,
-            baseline_reading=request.baseline_reading,
-            trust=trust,
-            failures={**closed, **failures},
-            on_event=on_event,
-        )
-    for note in told.notes:
-        on_event(Event("note", note))
-    gates = _gates(comparisons, {**closed, **failures, **strange}, limits, task, loaded.class_names)
-    gates += told.gates
-    notes = (*trust.notes(), *notes, *told.notes)
-    return _report(request, loaded, task, reference, comparisons, gates, notes)
+    settings = settings.model_copy(update={"seed": request.seed})
+    with open_analysis(settings, on_event, log, request.trust, prediction_cache) as context:
+        report, arrays = validate(request, context)
+    on_measured(arrays)
+    return report
 
 
-def _check_same_images(request: ValidationRequest, data: Dataset) -> None:
-    """Raise InputError where a run's own data is no longer what the run was proven on."""
-    if request.test_sha256 not in (None, data.test.sha256):
-        raise InputError(
-            data.name,
-            "holds other test images than those that the run was proven on",
-            remedy="give --data to measure on these all the same",
-        )
-
-
-def _by_size(
-    request: ValidationRequest, tests: MeasurementPool
-) -> tuple[dict[Shape, list[MeasuredFile]], dict[str, str]]:
-    """Return the files by the size of the images that they take, and why others are out.
-
-    A baseline is compared on images of its own size alone.
-    """
-    sizes: dict[Shape, list[MeasuredFile]] = {}
-    failures: dict[str, str] = {}
-    for file in request.files:
-        try:
-            sizes.setdefault(_shape_of(file.path, file.input_spec, tests), []).append(file)
-        except RuntimeFailure as failure:
-            failures[file.artifact.path] = failure.reason
-    if not sizes:
-        reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
-        raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
-    if request.baseline is None:
-        return sizes, failures
-    shape = _shape_of(request.baseline, request.baseline_reading, tests)
-    for found, files in sizes.items():
-        if found != shape:
-            reason = f"takes images of {_words(found)}, the others of {_words(shape)}"
-            failures |= {file.artifact.path: reason for file in files}
-    return {shape: sizes.get(shape, [])}, failures
-
-
-def _shape_of(path: Path, input_spec: InputSpec, tests: MeasurementPool) -> Shape:
-    return tests.open(runtime_of_file(path).name, path, input_spec).image
-
-
-def _words(shape: Shape) -> str:
-    return "x".join(map(str, shape))
-
-
-def _load(request: ValidationRequest, size: Shape, limits: Limits, on_event: OnEvent) -> Dataset:
-    loaded = load_source(request.source, size, request.seed, on_event)
-    if request.labels is not None:
-        loaded = in_order_of(loaded, len(request.labels), request.labels)
-    _check_same_images(request, loaded)
-    check_limits(loaded, limits, "--data")
-    return loaded
-
-
-def _measure(
-    sizes: Mapping[Shape, Sequence[MeasuredFile]],
-    data_of: Mapping[Shape, Dataset],
-    tests: MeasurementPool,
-    on_event: OnEvent,
-    *,
-    timed: bool,
-) -> tuple[list[Measurement], dict[str, str]]:
-    """Measure each file on images of the size that it takes."""
-    measurements: list[Measurement] = []
-    failures: dict[str, str] = {}
-    for size, files in sizes.items():
-        found, failed = tests.measure(files, data_of[size].test.images, on_event, timed=timed)
-        measurements += found
-        failures |= failed
-    return measurements, failures
+def validate(
+    request: ValidationRequest, context: AnalysisContext
+) -> tuple[Report, ValidationArrays]:
+    """Measure, compare and judge the files of a request."""
+    groups, failures = group_by_size(request, context)
+    data = groups[0].data
+    task = default_task()
+    reference = _reference(request, data, task, context)
+    measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
+    failures |= unmeasured
+    if not data.class_names:
+        data = _numbered(data, task, reference, measurements)
+    usable, unusable = _usable(measurements, data, task, context)
+    margin = request.limits.margin_points
+    comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
+    outputs = {each.artifact.path: each.outputs for each in usable}
+    notes = preprocessing_notes(groups, comparisons, task, context)
+    checked = diagnose(request, comparisons, data, failures, context)
+    for note in checked.notes:
+        context.emit("note", note)
+    # Where all are twins, they are what the limits are for.
+    candidates = [each for each in comparisons if not each.is_twin] or comparisons
+    names = data.class_names
+    gates = [
+        *judge(comparisons, failures | unusable, candidates, request.limits, task, names),
+        *checked.gates,
+    ]
+    report = Report(
+        name="validate",
+        recipe={"data": DATASETS.table(request.source), "seed": request.seed},
+        environment=environment(),
+        outcome=verdict(gates),
+        data=data_facts(data),
+        baseline=_baseline(request, data, task, reference),
+        comparisons=tuple(comparisons),
+        gates=tuple(gates),
+        notes=(*request.trust.notes(), *notes, *checked.notes),
+    )
+    return report, ValidationArrays(data, task, reference, outputs)
 
 
 def _reference(
-    request: ValidationRequest,
-    data: Dataset,
-    task: Task,
-    tests: MeasurementPool,
-    on_event: OnEvent,
+    request: ValidationRequest, data: Dataset, task: Task, context: AnalysisContext
 ) -> Outputs | None:
+    """Return the baseline's outputs for the test images."""
     if request.baseline is None:
         return None
-    on_event(
-        Event("evaluate", f"{len(data.test):,} images through {request.baseline}, the baseline")
-    )
-    runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_reading
-    values = tests.predict(runtime, request.baseline, data.test.images, input_spec)
-    output = tests.open(runtime, request.baseline, input_spec).output
-    found, wanted = math.prod(values.shape[1:]), task.count_outputs(data)
-    if wanted and found != wanted:
+    count, pool = len(data.test), context.measurements
+    context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
+    runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
+    values = pool.predict(runtime, request.baseline, data.test.images, input_spec)
+    output = pool.open(runtime, request.baseline, input_spec).output
+    outputs, wanted = Outputs.one(values, output.name), task.count_outputs(data)
+    if wanted and _numbers(outputs) != wanted:
         raise InputError(
             str(request.baseline),
-            f"gives {found} {task.terms.outputs}",
+            f"gives {_numbers(outputs)} {task.terms.outputs}",
             accepted=f"{wanted}, as {data.name} has",
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
-        return task.normalized(Outputs.one(values, output.name), {output.name: output.scale})[0]
+        return task.normalized(outputs, {output.name: output.scale})[0]
     except ValueError as error:
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
@@ -256,102 +187,34 @@ def _numbers(outputs: Outputs) -> int:
 
 
 def _usable(
-    measurements: Sequence[Measurement], data: Dataset, task: Task, on_event: OnEvent
+    measurements: Sequence[Measurement], data: Dataset, task: Task, context: AnalysisContext
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """Return the measurements that can be compared, normalized, and why the others cannot."""
-    usable, strange = [], {}
+    """Return the measurements that can be compared, normalized, and path -> reason for others."""
+    usable, failures = [], {}
     wanted = task.count_outputs(data)
     for each in measurements:
-        path, found = each.artifact.path, _numbers(each.outputs)
+        path, found, output = each.artifact.path, _numbers(each.outputs), each.facts.output
         if wanted is not None and found != wanted:
-            strange[path] = f"gives {found} {task.terms.outputs}, the data has {wanted}"
+            failures[path] = f"gives {found} {task.terms.outputs}, the data has {wanted}"
             continue
-        output = each.facts.output
         try:
-            outputs, changed = task.normalized(each.outputs, {output.name: output.scale})
+            outputs, changes = task.normalized(each.outputs, {output.name: output.scale})
         except ValueError as error:
-            strange[path] = str(error)
+            failures[path] = str(error)
             continue
-        notes = (*each.facts.notes, *changed)
+        notes = (*each.facts.notes, *changes)
         for note in notes:
-            on_event(Event("note", f"{path}: {note}"))
+            context.emit("note", f"{path}: {note}")
         artifact = replace(each.artifact, notes=(*each.artifact.notes, *notes))
         usable.append(replace(each, artifact=artifact, outputs=outputs))
-    return usable, strange
+    return usable, failures
 
 
-def _hints(
-    sizes: Mapping[Shape, Sequence[MeasuredFile]],
-    data_of: Mapping[Shape, Dataset],
-    comparisons: Sequence[Comparison],
-    task: Task,
-    tests: MeasurementPool,
-    on_event: OnEvent,
-) -> tuple[str, ...]:
-    """Say what other pixels would give to files that are hardly better than guessing."""
-    places = {
-        file.artifact.path: (file, data_of[size]) for size, files in sizes.items() for file in files
-    }
-    notes = []
-    for each in comparisons:
-        file, data = places[each.artifact.path]
-        is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
-        if not is_foreign or each.value is None or not is_near_chance(each.value, data, task):
-            continue
-        on_event(Event("evaluate", f"other pixels through {file.path}, which is near chance"))
-
-        def predict(
-            images: Images,
-            choice: Preprocessing,
-            file: MeasuredFile = file,
-            runtime: str = each.runtime,
-        ) -> Predictions:
-            input_spec = file.input_spec.model_copy(update={"preprocess": choice})
-            return tests.predict(runtime, file.path, images, input_spec)
-
-        words = words_of(with_each_choice(predict, data, task), data)
-        notes.append(f"{each.artifact.path} is hardly better than guessing; {words}")
-        on_event(Event("note", notes[-1]))
-    return tuple(notes)
-
-
-def _gates(
-    comparisons: Sequence[Comparison],
-    failures: dict[str, str],
-    limits: Limits,
-    task: Task,
-    classes: Sequence[str],
-) -> list[Gate]:
-    gates = gates_of_every_run(comparisons, failures, task)
-    candidates = [each for each in comparisons if not each.is_twin]
-    for each in candidates or comparisons:  # Only twins: then they are what the limits are for.
-        gates += judge_limits(each, limits, classes=classes, machine=machine())
-    return gates
-
-
-def _report(
-    request: ValidationRequest,
-    data: Dataset,
-    task: Task,
-    reference: Outputs | None,
-    comparisons: Sequence[Comparison],
-    gates: Sequence[Gate],
-    notes: tuple[str, ...],
-) -> Report:
-    recipe: dict[str, Any] = {"data": DATASETS.table(request.source), "seed": request.seed}
-    baseline = None
-    if reference is not None:
-        value = metric_of(reference, data.test_labels, task)
-        name = task.headline.name
-        baseline = Baseline(str(request.baseline), request.parameters, name, value)
-    return Report(
-        name="validate",
-        recipe=recipe,
-        environment=environment(),
-        outcome=verdict(gates),
-        data=data_facts(data),
-        baseline=baseline,
-        comparisons=tuple(comparisons),
-        gates=tuple(gates),
-        notes=notes,
-    )
+def _baseline(
+    request: ValidationRequest, data: Dataset, task: Task, reference: Outputs | None
+) -> Baseline | None:
+    """Return what the report says of the baseline."""
+    if reference is None:
+        return None
+    value = metric_of(reference, data.test_labels, task)
+    return Baseline(str(request.baseline), request.parameters, task.headline.name, value)

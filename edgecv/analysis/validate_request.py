@@ -1,7 +1,7 @@
-"""What a validation is asked for: paths made into files, what they are measured on and against."""
+"""The request of a validation: its files, the data they are measured on, and the baseline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecv.core.errors import InputError
@@ -11,7 +11,9 @@ from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
 from edgecv.datasets.resolve import resolve
+from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import BaselineOptions as BaselineOptions
 from edgecv.reports.json_file import read_report
@@ -22,18 +24,25 @@ ONNX_SUFFIX = ".onnx"
 
 @dataclass(frozen=True)
 class ValidationRequest:
-    """What to measure, on what, against what."""
+    """The files to measure, on which data, against which baseline."""
 
     files: tuple[MeasuredFile, ...]
     source: DatasetSource
     seed: int
     baseline: Path | None
-    baseline_reading: InputSpec = DEFAULT_INPUT
+    baseline_input: InputSpec = DEFAULT_INPUT
     parameters: int = 0
+    """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
     """The name of each output, where it is not that of a class of the data."""
     test_sha256: str | None = None
-    """Of the test split that a run's own report speaks of."""
+    """SHA-256 of the test split that a run's own report is about."""
+    limits: Limits = field(default_factory=Limits)
+    trust: Trust = NO_TRUST
+    """Allowed content of the Keras models that are measured."""
+    timed: bool = True
+    unproven: tuple[MeasuredFile, ...] = ()
+    """The files to hold against a float32 twin: those that no export of a run has checked."""
 
 
 def request_of(
@@ -44,7 +53,7 @@ def request_of(
     skip_bad_images: bool,
     input_spec: InputSpec,
 ) -> ValidationRequest:
-    """Make a request of what was given. Raises InputError for wrong paths and missing data."""
+    """Return the request for files and runs. Raises InputError for wrong paths and missing data."""
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -69,7 +78,7 @@ def request_of(
     seed, parameters, test_sha256 = 0, 0, None
     if report is not None:
         if baseline is None and report.baseline is not None:
-            baseline = runs[0] / _plain(report.baseline.path, runs[0])
+            baseline = runs[0] / _file_name(report.baseline.path, runs[0])
             parameters = report.baseline.parameters
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
@@ -85,10 +94,20 @@ def request_of(
         )
     files: list[MeasuredFile] = []
     for path in paths:
-        files += _of_run(path, report) if report and path.is_dir() else [_single(path, input_spec)]
-    baseline_reading = DEFAULT_INPUT if baseline is None else _reading_of(baseline, input_spec)
+        files += (
+            _files_of_run(path, report)
+            if report and path.is_dir()
+            else [_single_file(path, input_spec)]
+        )
     return ValidationRequest(
-        tuple(files), source, seed, baseline, baseline_reading, parameters, labels, test_sha256
+        files=tuple(files),
+        source=source,
+        seed=seed,
+        baseline=baseline,
+        baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
+        parameters=parameters,
+        labels=labels,
+        test_sha256=test_sha256,
     )
 
 
@@ -107,26 +126,26 @@ def _check_paths(paths: Sequence[Path]) -> None:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
 
 
-def _of_run(folder: Path, report: Report) -> list[MeasuredFile]:
-    return [_again(folder, each.artifact) for each in report.comparisons]
+def _files_of_run(folder: Path, report: Report) -> list[MeasuredFile]:
+    return [_from_disk(folder, each.artifact) for each in report.comparisons]
 
 
-def _again(folder: Path, artifact: Artifact) -> MeasuredFile:
+def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
     """Return a file of a run with bytes and hash as they are now, whatever the report says."""
-    path = folder / _plain(artifact.path, folder)
+    path = folder / _file_name(artifact.path, folder)
     if not path.is_file():
         raise InputError(str(path), "is in report.json but not on disk")
     now = describe(path, format=artifact.format, precision=artifact.precision)
     return MeasuredFile(replace(now, notes=artifact.notes, layers=artifact.layers), path)
 
 
-def _plain(name: str, folder: Path) -> str:
+def _file_name(name: str, folder: Path) -> str:
     if Path(name).name != name:
         raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
     return name
 
 
-def _single(path: Path, asked: InputSpec) -> MeasuredFile:
+def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -134,18 +153,18 @@ def _single(path: Path, asked: InputSpec) -> MeasuredFile:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else _reading_of(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else _input_spec_of(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _reading_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run as its recipe says, others as asked."""
+def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
+    """Return how a file is read: the baseline of a run by its recipe, others as asked."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
     if report.baseline is None or report.baseline.path != path.name:
         return asked
     if path.suffix != ONNX_SUFFIX:
-        return DEFAULT_INPUT  # What a Keras model expects of pixels was put into it.
+        return DEFAULT_INPUT  # The preprocessing of a Keras model was put into its graph.
     kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

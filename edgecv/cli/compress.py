@@ -162,11 +162,12 @@ def compress(
     def work(screen: "Screen") -> int:
         from edgecv.evaluation.gates import exit_code
         from edgecv.pipeline import run as pipeline
+        from edgecv.pipeline.user_models import check_user_model
         from edgecv.system.storage import Store
 
         plan = recipe_of(options)
         if dry_run:
-            pipeline.check_model(plan)
+            check_user_model(plan)
             screen.answer(plan.to_toml())
             return 0
         store = Store.at(output)

@@ -1,6 +1,6 @@
 """Frozen results, passed between floors: numpy and the standard library only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -394,6 +394,14 @@ class Event:
     total: int | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     path: Path | None = None
+
+
+OnEvent = Callable[[Event], None]
+"""Shows an event, or keeps it."""
+
+
+def ignore_event(event: Event) -> None:
+    """Show nothing: for callers that want the result alone."""
 
 
 PRECISION_NOT_KNOWN = "given"

@@ -6,29 +6,26 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.plugins import Constraint, Technique, TechniqueContext
-from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.task_of import task_key
+from edgecv.formats.model_file import ModelFile
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.baseline import ModelFile
-from edgecv.pipeline.conversion import Converter
-from edgecv.pipeline.measure import MeasurementPool
-from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.trial_export import TrialExports
+from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.curves import write_curves
-from edgecv.system.storage import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.system.storage import content_key, write_bytes, write_json
 
-OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
-SECONDS_OF_SILENCE = 8.0
+SECONDS_BETWEEN_LINES = 8.0
 
 
 @dataclass(frozen=True)
@@ -44,135 +41,127 @@ class AppliedTechniques:
 
 @dataclass(frozen=True)
 class TechniqueRunner:
-    """What every technique of a run is applied with."""
+    """Applies the techniques of a recipe to the model of a run."""
 
-    recipe: Recipe
-    data: Dataset
-    baseline: ModelFile
-    model: Callable[[], Any]
-    """Loads the baseline."""
-    store: Store
-    tests: MeasurementPool
-    converter: Converter
-    on_event: OnEvent
+    model: UserModel
+    context: RunContext
 
-    def apply(self) -> "AppliedTechniques":
+    def apply(self) -> AppliedTechniques:
         """Apply all techniques, one after the other.
 
         A recipe that shares its first techniques with an earlier run does not train these again.
         """
         notes: list[str] = []
-        made, load, plain = self.baseline, self.model, self.baseline
-        for technique in self.recipe.techniques:
-            made = self._apply(technique, made, load)
-            load = cache(made.load)
+        made = plain = self.model.source
+        for technique in self.model.recipe.techniques:
+            made = self._apply(technique, made)
             plain = plain if technique.adds_quantizers else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
         return AppliedTechniques(made, plain, tuple(notes))
 
-    def _apply(self, technique: Technique, before: ModelFile, load: Callable[[], Any]) -> ModelFile:
-        key = self._key(technique, before)
-        place = self.store.place("techniques", key)
-        if self.store.find("techniques", key) is not None:
-            self.on_event(Event("technique", f"{technique.name} is stored already"))
+    def _apply(self, technique: Technique, before: ModelFile) -> ModelFile:
+        store, key = self.context.store, self._key(technique, before)
+        if store.find("techniques", key) is not None:
+            self.context.emit("technique", f"{technique.name} is stored already")
         else:
-            self.on_event(Event("technique", f"{technique.name}: {technique.help_text()}"))
-            self.store.stage(
-                "techniques", key, lambda folder: self._write(technique, load(), key, folder)
+            self.context.emit("technique", f"{technique.name}: {technique.help_text()}")
+            store.stage(
+                "techniques", key, lambda folder: self._write(technique, before, key, folder)
             )
-        self.store.forget(key)  # Also where a kill came between the two.
-        (path,) = place.glob("model.*")
-        return ModelFile(path, file_sha256(path), before.trust)
+        store.forget(key)  # Also where a kill came between the two.
+        (path,) = store.place("techniques", key).glob("model.*")
+        return ModelFile.at(path, before.trust)
 
-    def _write(self, technique: Technique, model: Any, key: str, folder: Path) -> None:
+    def _write(self, technique: Technique, before: ModelFile, key: str, folder: Path) -> None:
         from edgecv.models.tf import model_bytes, set_seed
 
-        set_seed(self.recipe.settings.seed)
-        with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trials:
-            stage = TechniqueStage(self, technique, key, Path(trials))
-            result = technique.apply(self.recipe.task.separated(model), stage.context())
+        task = self.model.recipe.task
+        is_first = before is self.model.source
+        model = self.model.keras_model if is_first else before.load()
+        set_seed(self.context.seed)
+        with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
+            stage = TechniqueStage(self.model, self.context, technique, key, Path(trial_folder))
+            result = technique.apply(task.separated(model), stage.technique_context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
-            write_curves(stage.history, self.recipe.task.terms, folder / "curves.png")
+            write_curves(stage.history, task.terms, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
-                "history": [epoch.table(self.recipe.task.terms.score) for epoch in stage.history],
+                "history": [epoch.table(task.terms.score) for epoch in stage.history],
             },
         )
 
     def _key(self, technique: Technique, before: ModelFile) -> str:
+        recipe, data = self.model.recipe, self.model.data
         return content_key(
             "technique",
             STAGE_VERSION,
             TECHNIQUES.table(technique),
             before.sha256,
-            self.baseline.sha256,
-            self.data.calibration.sha256,
-            type(self.recipe.data).mirrors,
-            self.recipe.settings.seed,
-            self.data.train.sha256,
-            self.data.validation.sha256,
+            self.model.source.sha256,
+            data.calibration.sha256,
+            type(recipe.data).mirrors,
+            self.context.seed,
+            data.train.sha256,
+            data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
-            *task_key(self.recipe.task),
+            *task_key(recipe.task),
         )
 
 
 @dataclass
 class TechniqueStage:
-    """One technique at work: what it did, and what it would go on from after a kill."""
+    """One technique while it is applied: its notes, its trainings, and what it keeps on disk."""
 
-    techniques: TechniqueRunner
+    model: UserModel
+    run: RunContext
     technique: Technique
     key: str
     folder: Path
     notes: list[str] = field(default_factory=list)
-    _said_at: float = field(default_factory=time.monotonic)
-    _said: str = ""
     history: list[Epoch] = field(default_factory=list)
     _trainings: int = 0
+    _message: str = ""
+    _message_at: float = field(default_factory=time.monotonic)
 
-    def context(self) -> TechniqueContext:
-        """Return what the technique is given."""
-        run = self.techniques
+    def technique_context(self) -> TechniqueContext:
+        """Return the narrower context that the technique is given."""
         return TechniqueContext(
             fit=self.fit,
-            seed=run.recipe.settings.seed,
-            task=run.recipe.task,
-            calibration=run.data.calibration,
+            seed=self.run.seed,
+            task=self.model.recipe.task,
+            calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,
-            trial=self.trials.try_out,
-            remember=self.remember,
+            trial=self.trial_exports.measure,
+            remember=self.stored_value,
         )
 
     @cached_property
-    def trials(self) -> TrialExports:
-        """What tries models as files, in the folder of this stage."""
-        run = self.techniques
-        images = run.data.calibration.images
-        return TrialExports(
-            run.baseline, run.recipe.exports, images, run.tests, run.converter, self.folder
-        )
+    def trial_exports(self) -> TrialExports:
+        """Exports for a moment, in the folder of this stage."""
+        images = self.model.data.calibration.images
+        exports = self.model.recipe.exports
+        return TrialExports(self.model.source, exports, images, self.folder, self.run)
 
-    def _rehearse(self, model: Any) -> None:
-        """Make sure that what is about to be trained can be written as the recipe asks.
+    def _check_exportable(self, model: Any) -> None:
+        """Make sure that the model to be trained can be exported as the recipe asks.
 
         Once a recipe, and again where a technique puts quantizers into the model.
         """
         from edgecv.models.tf import set_seed
 
-        run = self.techniques
-        is_first = self.technique is run.recipe.techniques[0]
+        is_first = self.technique is self.model.recipe.techniques[0]
         if self._trainings == 1 and (is_first or self.technique.adds_quantizers):
-            run.on_event(Event("technique", "trying out that the model can be exported"))
-            self.trials.rehearse(model)
-            set_seed(run.recipe.settings.seed)
+            self.run.emit("technique", "trying out that the model can be exported")
+            self.trial_exports.check_exportable(model)
+            set_seed(self.run.seed)
 
     def fit(
         self,
@@ -181,42 +170,41 @@ class TechniqueStage:
         constraint: Constraint | None = None,
         distillation: Distillation | None = None,
     ) -> None:
-        """Train ``model``: see ``contracts.Fit``."""
+        """Train ``model``: see ``edgecv.core.plugins.Fit``."""
         from edgecv.models.training.loop import Teacher, fit
 
-        run = self.techniques
+        recipe = self.model.recipe
         self._trainings += 1
-        self._rehearse(model)
+        self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            teacher = Teacher(run.recipe.task.separated(run.model()), distillation)
+            teacher = Teacher(recipe.task.separated(self.model.keras_model), distillation)
         epochs = fit(
             model,
-            run.data,
-            run.recipe.task,
-            schedule.for_data(mirrors=type(run.recipe.data).mirrors),
-            seed=run.recipe.settings.seed,
-            checkpoint=run.store.checkpoint(f"{self.key}-{self._trainings}"),
-            on_event=run.on_event,
+            self.model.data,
+            recipe.task,
+            schedule.for_data(mirrors=type(recipe.data).mirrors),
+            seed=self.run.seed,
+            checkpoint=self.run.store.checkpoint(f"{self.key}-{self._trainings}"),
+            on_event=self.run.on_event,
             constraint=constraint,
             teacher=teacher,
         )
         before = len(self.history)
         self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
 
-    def progress(self, words: str, done: int, total: int) -> None:
-        """Count what is being done; where there is no bar to see, a line now and then tells it."""
-        on_event = self.techniques.on_event
+    def progress(self, message: str, done: int, total: int) -> None:
+        """Count the work that is done; where no bar shows it, a line now and then does."""
         now = time.monotonic()
-        if words != self._said or now - self._said_at > SECONDS_OF_SILENCE:
-            count = f", {done} of {total}" if words == self._said else ""
-            on_event(Event("technique", f"{words}{count}"))
-            self._said, self._said_at = words, now
-        on_event(Event("technique", words, done, total))
+        if message != self._message or now - self._message_at > SECONDS_BETWEEN_LINES:
+            count = f", {done} of {total}" if message == self._message else ""
+            self.run.emit("technique", f"{message}{count}")
+            self._message, self._message_at = message, now
+        self.run.emit("technique", message, done, total)
 
-    def remember(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what ``make`` gave, now or before a kill."""
-        path = self.techniques.store.checkpoint(f"{self.key}-{name}", ".json")
+    def stored_value(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return the JSON value that ``make`` gave, now or before the run was killed."""
+        path = self.run.store.checkpoint(f"{self.key}-{name}", ".json")
         try:
             return json.loads(path.read_text("utf-8"))
         except (FileNotFoundError, ValueError):  # A damaged one is made again.

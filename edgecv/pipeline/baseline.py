@@ -1,9 +1,8 @@
-"""The original model: a file that the user brings, or an architecture trained once and kept."""
+"""The baseline: an architecture trained once and kept, and the predictions of any baseline."""
 
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,68 +11,35 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Task, Technique
-from edgecv.core.records import Dataset, Event, Images, Outputs, Predictions, Split
+from edgecv.core.plugins import Task
+from edgecv.core.records import Dataset, Outputs, Split
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.evaluation.task_of import task_key
-from edgecv.formats.lookup import importer_of
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.model_file import ModelFile
+from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.curves import write_curves
-from edgecv.system.storage import Store, content_key, file_sha256, write_bytes, write_json
+from edgecv.system.storage import content_key, write_bytes, write_json
 
-OnEvent = Callable[[Event], None]
 MODEL = "model.keras"
 STAGE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class ModelFile:
-    """A baseline on disk. ``sha256`` is of the model file: same weights, same hash."""
-
-    path: Path
-    sha256: str
-    trust: Trust = NO_TRUST
-    """What may be in the file: as in the user's own, where it was made from that."""
-
-    def load(self) -> Any:
-        """Return the tf-keras model."""
-        return importer_of(self.path).load(self.path, self.trust)
-
-
-@dataclass(frozen=True)
 class BaselinePredictions:
-    """Outputs of the baseline for some images."""
+    """The baseline's outputs for some images, and how many parameters it has."""
 
     outputs: Outputs
     parameters: int
 
 
-Predict = Callable[[ModelFile, Images], tuple[Predictions, int]]
-"""Returns what a model says of images, and how many parameters it has."""
-
-
-def check_model_file(path: Path, trust: Trust, techniques: Sequence[Technique]) -> None:
-    """Raise InputError unless there is a model that such a run can take: quick, no TensorFlow."""
-    if not path.exists():
-        raise InputError("MODEL", f"there is no file {path}")
-    importer = importer_of(path)
-    importer.check_trust(path, trust)
-    if techniques and not importer.has_layers:
-        names = ", ".join(technique.name for technique in techniques)
-        raise InputError(
-            str(path),
-            f"is a {importer.name} and has no layers to retrain: {names} cannot be applied",
-            accepted="conversion and --quantize",
-            remedy="give the model as .keras or .h5",
-        )
-
-
-def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> ModelFile:
+def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> ModelFile:
     """Return the trained baseline of a recipe: from the store, or trained now."""
-    place = trained_place(recipe, data, store)
+    store, key = context.store, _key(recipe, data)
+    label = f"{Path(data.name).stem}-{recipe.architecture.name}"
+    place = store.place("baselines", f"{label}-{key[:8]}")
     if store.find("baselines", place.name) is not None:
-        on_event(Event("baseline", f"the stored {place}"))
+        context.emit("baseline", f"the stored {place}")
     else:
         for split in ("train", "validation"):
             if not len(data.split(split)):
@@ -82,26 +48,18 @@ def obtain(recipe: Recipe, data: Dataset, store: Store, on_event: OnEvent) -> Mo
                     f"has no {split} images to train a baseline with",
                     remedy="give images under train/, or a MODEL",
                 )
-        label = _label(recipe, data)
-        on_event(Event("baseline", f"no stored baseline for {label}: training it"))
-        store.stage(
-            "baselines", place.name, lambda folder: train(recipe, data, store, folder, on_event)
-        )
-    store.forget(_key(recipe, data))  # Also where a kill came between the two.
-    return ModelFile(place / MODEL, file_sha256(place / MODEL))
+        context.emit("baseline", f"no stored baseline for {label}: training it")
+        store.stage("baselines", place.name, lambda folder: _train(recipe, data, context, folder))
+    store.forget(key)  # Also where a kill came between the two.
+    return ModelFile.at(place / MODEL)
 
 
-def trained_place(recipe: Recipe, data: Dataset, store: Store) -> Path:
-    """Return the folder of a trained baseline: its name holds a key of all that decides it."""
-    return store.place("baselines", f"{_label(recipe, data)}-{_key(recipe, data)[:8]}")
-
-
-def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: OnEvent) -> None:
+def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> None:
     """Train the recipe's architecture and write model, labels, history and curves."""
     from edgecv.models.tf import keras_bytes, set_seed
     from edgecv.models.training.loop import fit
 
-    set_seed(recipe.settings.seed)
+    set_seed(context.seed)
     model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
     schedule = recipe.schedule.for_data(mirrors=type(recipe.data).mirrors)
     history = fit(
@@ -109,9 +67,9 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
         data,
         recipe.task,
         schedule,
-        seed=recipe.settings.seed,
-        checkpoint=store.checkpoint(_key(recipe, data)),
-        on_event=on_event,
+        seed=context.seed,
+        checkpoint=context.store.checkpoint(_key(recipe, data)),
+        on_event=context.on_event,
     )
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
@@ -121,7 +79,7 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
         {
             "architecture": ARCHITECTURES.table(recipe.architecture),
             "data": DATASETS.table(recipe.data),
-            "seed": recipe.settings.seed,
+            "seed": context.seed,
             "schedule": schedule.model_dump(),
             "parameters": model.count_params(),
             "history": [epoch.table(recipe.task.terms.score) for epoch in history],
@@ -140,28 +98,24 @@ def labels_text(class_names: tuple[str, ...]) -> bytes:
     return "".join(f"{name}\n" for name in class_names).encode()
 
 
-def reference(
-    original: ModelFile, predict: Predict, split: Split, task: Task, store: Store
+def baseline_predictions(
+    original: ModelFile, split: Split, task: Task, context: RunContext
 ) -> BaselinePredictions:
-    """Return the baseline's outputs for a split, computed once and stored."""
+    """Return the baseline's outputs for a split: from the store, or predicted now."""
     key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
 
     def make(folder: Path) -> None:
-        predictions, parameters = predict(original, split.images)
+        predictions, parameters = context.converter.predict(original, split.images)
         task.check_baseline(Outputs.one(predictions), str(original.path))
         content = io.BytesIO()
         np.save(content, predictions, allow_pickle=False)
         write_bytes(folder / "predictions.npy", content.getvalue())
         write_json(folder / "facts.json", {"parameters": parameters})
 
-    found = store.stage("predictions", key, make)
+    found = context.store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))
     predictions = np.load(found / "predictions.npy", allow_pickle=False)
     return BaselinePredictions(Outputs.one(predictions), facts["parameters"])
-
-
-def _label(recipe: Recipe, data: Dataset) -> str:
-    return f"{Path(data.name).stem}-{recipe.architecture.name}"
 
 
 def _key(recipe: Recipe, data: Dataset) -> str:
@@ -176,6 +130,6 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.train.sha256,
         data.validation.sha256,
         version("tensorflow"),
-        os.cpu_count(),  # Other threads add gradients in another order: other weights.
+        os.cpu_count(),  # Other threads sum gradients in another sequence: other weights.
         *task_key(recipe.task),
     )

@@ -1,28 +1,27 @@
-"""The files of a run: planned, exported once, stored, and held to what was promised."""
+"""The exported files of a run: planned, exported once, stored, and checked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import TWIN_STEM, Dataset, Event, Images
+from edgecv.core.records import TWIN_STEM, Dataset, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.comparison import is_twin
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.pipeline.baseline import ModelFile
-from edgecv.pipeline.conversion import Converter
+from edgecv.formats.model_file import ModelFile
+from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.environment import environment
-from edgecv.system.storage import Store, content_key, copy_file
+from edgecv.system.storage import content_key, copy_file
 
-OnEvent = Callable[[Event], None]
 STAGE_VERSION = 4
 DEFAULT_CALIBRATION_IMAGES = 200
 NARROW = 8
-"""Calibration pixels that span less than this part of the test images' are of something else."""
+"""Calibration pixels that span less than this part of the range of the test images' are wrong."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +51,19 @@ def planned_exports(recipe: Recipe) -> list[PlannedExport]:
 
 @dataclass(frozen=True)
 class RunExports:
-    """Where exports come from and go to, in one run."""
+    """Exports the models of one run into its folder."""
 
     data: Dataset
-    store: Store
     folder: Path
-    converter: Converter
-    on_event: OnEvent
+    context: RunContext
 
     def export_all(
         self, planned: Sequence[PlannedExport], baseline: ModelFile, compressed: ModelFile
     ) -> tuple[list[MeasuredFile], dict[str, str]]:
-        """Export the baseline's twins and what the compressed model is to be.
+        """Export the float32 twins of the baseline, and the compressed model as the recipe asks.
 
-        Returns the files, and name -> reason for those that a converter died of, hung on or ran out
-        of memory with: they do not end the others. What an exporter refuses ends the run.
+        Returns the files, and name -> reason for those whose converter crashed, hung or ran out of
+        memory: they do not end the others. What an exporter refuses ends the run.
         """
         files, failures = [], {}
         for each in planned:
@@ -81,14 +78,14 @@ class RunExports:
         exporter, stored = planned.exporter, f"artifact.{planned.exporter.format}"
         images = calibration_of(exporter, self.data)
         key = self._key(exporter, original, images)
-        known = self.store.find("exports", key) is not None
-        words = f"{planned.name} is stored already" if known else f"writing {planned.name}"
-        self.on_event(Event("export", words))
+        known = self.context.store.find("exports", key) is not None
+        name = planned.name
+        self.context.emit("export", f"{name} is stored already" if known else f"writing {name}")
 
         def make(draft: Path) -> None:
-            self.converter.export(original, exporter, images, draft / stored)
+            self.context.converter.export(original, exporter, images, draft / stored)
 
-        found = self.store.stage("exports", key, make)
+        found = self.context.store.stage("exports", key, make)
         path = self.folder / planned.name
         copy_file(found / stored, path)
         return MeasuredFile(
@@ -117,7 +114,7 @@ def calibration_of(exporter: Exporter, data: Dataset) -> Images:
 
 
 def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
-    """Say how many images the ranges were found on."""
+    """Return sentences on how many images the ranges were found on."""
     counts = {
         len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
     }

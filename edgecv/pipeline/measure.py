@@ -1,12 +1,13 @@
-"""Artifacts through their runtimes, each in a child process: predictions and timed runs."""
+"""Measurements of artifacts, each runtime in a child process: predictions and timed runs."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,9 +18,11 @@ from edgecv.core.records import (
     Event,
     Images,
     Measurement,
+    OnEvent,
     Outputs,
     Predictions,
     SessionFacts,
+    ignore_event,
 )
 from edgecv.evaluation.latency import Blocks
 from edgecv.formats.lookup import runtime_of_format
@@ -34,7 +37,6 @@ SECONDS_A_FILE = 0.5
 """Time spent on the latency of one file, after its warm-up."""
 TRUSTING = "keras"
 """The runtime whose files may hold code."""
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,40 @@ class MeasuredFile:
 
 @dataclass
 class MeasurementPool:
-    """The child processes of a run, two a runtime: all threads to predict, few to be timed."""
+    """The child processes that measure, two a runtime: one on all cores that predicts, and one on
+    ``threads`` that is timed. They end when it is left as a context manager."""
 
     threads: int
+    on_event: OnEvent = ignore_event
     log: Path | None = None
     trust: Trust = NO_TRUST
-    """What may be in a Keras model that is measured."""
+    """Allowed content of the Keras models that are measured."""
     prediction_cache: PredictionCache = NO_CACHE
     _workers: dict[tuple[str, int], ModelClient] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def worker(self, runtime: str, threads: int) -> ModelClient:
-        """Return the worker of a runtime, started at the first call."""
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.prediction_cache.open())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def evaluator(self, runtime: str) -> ModelClient:
+        """Return the child of a runtime that predicts many images: on all cores."""
+        return self._worker(runtime, CORES)
+
+    def timer(self, runtime: str) -> ModelClient:
+        """Return the child of a runtime that is timed."""
+        return self._worker(runtime, self.threads)
+
+    def _worker(self, runtime: str, threads: int) -> ModelClient:
+        """Return the child of a runtime, made at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
             options = self.trust.model_dump() if runtime == TRUSTING else {}
@@ -69,12 +93,8 @@ class MeasurementPool:
             self._workers[key] = worker
         return self._workers[key]
 
-    def evaluator(self, runtime: str) -> ModelClient:
-        """Return the worker of a runtime that predicts many images: on all cores."""
-        return self.worker(runtime, CORES)
-
     def open(self, runtime: str, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
-        """Return what a runtime says of a file. Raises RuntimeFailure."""
+        """Return the input and output of a file as its runtime sees them. Raises RuntimeFailure."""
         return self.prediction_cache.facts(
             self._key(runtime, path, input_spec),
             lambda: self.evaluator(runtime).open(path, input_spec),
@@ -92,7 +112,7 @@ class MeasurementPool:
     def _key(
         self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
     ) -> str:
-        """Return a key of everything that the answer depends on; hashes only for who remembers."""
+        """Return a key of everything that the predictions depend on; "" where none are kept."""
         if not self.prediction_cache.keeps:
             return ""
         trust = self.trust.model_dump(mode="json") if runtime == TRUSTING else None
@@ -105,17 +125,12 @@ class MeasurementPool:
     def start(self, formats: Sequence[str]) -> None:
         """Start the children for some formats, so that they are ready when they are needed."""
         for file_format in dict.fromkeys(formats):
-            runtime = runtime_of_format(file_format)
-            for threads in dict.fromkeys((CORES, self.threads)):
-                self.worker(runtime.name, threads).start()
+            runtime = runtime_of_format(file_format).name
+            self.evaluator(runtime).start()
+            self.timer(runtime).start()
 
     def measure(
-        self,
-        files: Sequence[MeasuredFile],
-        images: Images,
-        on_event: OnEvent,
-        *,
-        timed: bool = True,
+        self, files: Sequence[MeasuredFile], images: Images, *, timed: bool = True
     ) -> tuple[list[Measurement], dict[str, str]]:
         """Predict all images and, where ``timed``, time one, for each file.
 
@@ -127,9 +142,8 @@ class MeasurementPool:
         failures: dict[str, str] = {}
         for number, file in enumerate(files, start=1):
             name = file.artifact.path
-            on_event(
-                Event("evaluate", f"{len(images):,} images through {name}", number, len(files))
-            )
+            message = f"{len(images):,} images through {name}"
+            self.on_event(Event("evaluate", message, number, len(files)))
             runtime = runtime_of_format(file.artifact.format).name
             try:
                 facts[name] = self.open(runtime, file.path, file.input_spec)
@@ -140,7 +154,7 @@ class MeasurementPool:
         alive = [file for file in files if file.artifact.path in outputs]
         blocks: dict[str, Blocks | None] = dict.fromkeys(outputs)
         if timed:
-            blocks = {**self._time(alive, images[:1], on_event, failures)}
+            blocks = {**self._time(alive, images[:1], failures)}
         return [
             Measurement(
                 file.artifact,
@@ -157,14 +171,14 @@ class MeasurementPool:
         self,
         files: Sequence[MeasuredFile],
         image: Images,
-        on_event: OnEvent,
         failures: dict[str, str],
     ) -> dict[str, Blocks]:
+        """Time the files of each format in turn; add to ``failures`` what could not be timed."""
         blocks: dict[str, Blocks] = {}
         for file_format in dict.fromkeys(file.artifact.format for file in files):
             group = [file for file in files if file.artifact.format == file_format]
-            worker = self.worker(runtime_of_format(file_format).name, self.threads)
-            on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
+            worker = self.timer(runtime_of_format(file_format).name)
+            self.on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
             paths = [file.path for file in group]
             try:
                 timed = worker.time_interleaved(
@@ -179,23 +193,3 @@ class MeasurementPool:
                 continue
             blocks |= {file.artifact.path: timed[file.path] for file in group}
         return blocks
-
-    def close(self) -> None:
-        """End the children."""
-        self._stack.close()
-
-
-@contextmanager
-def measurement_pool(
-    threads: int,
-    log: Path | None = None,
-    trust: Trust = NO_TRUST,
-    prediction_cache: PredictionCache = NO_CACHE,
-) -> Iterator[MeasurementPool]:
-    """Give a bench and end its children afterwards, whatever happens."""
-    made = MeasurementPool(threads, log, trust, prediction_cache)
-    with prediction_cache.open():
-        try:
-            yield made
-        finally:
-            made.close()

@@ -1,32 +1,30 @@
-"""What the models of a run cost by their graphs, counted once each."""
+"""Multiply-accumulates and activations of the models of a run, counted once a model."""
 
 from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Costs, ModelCost
-from edgecv.pipeline.baseline import ModelFile
-from edgecv.pipeline.conversion import Converter
+from edgecv.formats.model_file import ModelFile
+from edgecv.pipeline.context import RunContext
 from edgecv.reports.json_file import read_model_cost, write_model_cost
-from edgecv.system.storage import Store, content_key
+from edgecv.system.storage import content_key
 
 STAGE_VERSION = 1
 
 
 def costs_of(
-    baseline: ModelFile, compressed: ModelFile, store: Store, converter: Converter
+    baseline: ModelFile, compressed: ModelFile, context: RunContext
 ) -> tuple[Costs | None, tuple[str, ...]]:
-    """Return what the models cost, or a sentence that says why it is not known."""
+    """Return the costs of both models, or a sentence that says why they are not known."""
     try:
-        return Costs(
-            _cost_of(baseline, store, converter), _cost_of(compressed, store, converter)
-        ), ()
+        return Costs(_cost_of(baseline, context), _cost_of(compressed, context)), ()
     except InputError as error:
         return None, (f"multiply-accumulates and activations are not known: {error}",)
 
 
-def _cost_of(model: ModelFile, store: Store, converter: Converter) -> ModelCost:
+def _cost_of(model: ModelFile, context: RunContext) -> ModelCost:
     def make(folder: Path) -> None:
-        write_model_cost(converter.count(model), folder / "cost.json")
+        write_model_cost(context.converter.count(model), folder / "cost.json")
 
     key = content_key("cost", STAGE_VERSION, model.sha256, model.trust.model_dump())
-    return read_model_cost(store.stage("costs", key, make) / "cost.json")
+    return read_model_cost(context.store.stage("costs", key, make) / "cost.json")

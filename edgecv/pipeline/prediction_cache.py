@@ -1,6 +1,6 @@
-"""What files answered, kept so that the same file is not asked the same twice.
+"""A cache of predictions, so that the same file is not run on the same images twice.
 
-A key is of everything that an answer depends on: the file's bytes, how it is read, the images.
+A key is made of everything that predictions depend on: the file's bytes, its input, the images.
 """
 
 import io
@@ -20,22 +20,22 @@ Answer = TypeVar("Answer")
 
 
 class PredictionCache:
-    """Keeps nothing: everything is asked each time."""
+    """The cache that keeps nothing: every file is run each time."""
 
     keeps = False
-    """Whether a key is worth its hashes."""
+    """Whether keys have to be computed."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Be used by one measurement, from its first file to its last."""
+        """Hold the lock of the cache for the duration of one measurement."""
         yield
 
     def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
-        """Return what is kept under a key of a file's facts, or ask."""
+        """Return the facts kept under a key, or those that ``ask`` returns."""
         return ask()
 
     def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
-        """Return what is kept under a key of a file's predictions, or ask."""
+        """Return the predictions kept under a key, or those that ``ask`` returns."""
         return ask()
 
 
@@ -61,13 +61,13 @@ class SharedPredictionCache(PredictionCache):
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Let others measure once this measurement is over, however it ends."""
+        """Release the lock when this measurement ends, however it ends."""
         with ExitStack() as stack:
             stack.callback(self._lock.release, force=True)
             yield
 
     def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
-        """Return what is kept under a key of a file's facts, or ask and keep it."""
+        """Return the facts kept under a key, or keep those that ``ask`` returns."""
         return self._kept(
             self._folder / f"{key}.json",
             _facts_of,
@@ -76,7 +76,7 @@ class SharedPredictionCache(PredictionCache):
         )
 
     def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
-        """Return what is kept under a key of a file's predictions, or ask and keep it."""
+        """Return the predictions kept under a key, or keep those that ``ask`` returns."""
         return self._kept(self._folder / f"{key}.npy", _predictions_of, ask, _npy)
 
     def _kept(

@@ -1,4 +1,4 @@
-"""What other pixels would give, where a model is hardly better than guessing."""
+"""The accuracy with each preprocessing, for a model that is hardly better than guessing."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def is_near_chance(value: float, data: Dataset, task: Task) -> bool:
 
 
 def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, float]:
-    """Return what each named preprocessing gives on up to 200 test images."""
+    """Return the metric with each named preprocessing, on up to 200 test images."""
     images = data.test.images[:IMAGES_FOR_A_HINT]
     labels = data.test.labels[:IMAGES_FOR_A_HINT]
     return {
@@ -31,21 +31,21 @@ def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, f
     }
 
 
-def words_of(found: dict[str, float], data: Dataset) -> str:
-    """Say what each choice gives."""
+def accuracies_text(found: dict[str, float], data: Dataset) -> str:
+    """Return a sentence with the metric of each preprocessing."""
     choices = ", ".join(f"{name} {each:.1%}" for name, each in found.items())
     images = min(IMAGES_FOR_A_HINT, len(data.test))
     return f"on {images} images --preprocess would give: {choices}"
 
 
 def advice(found: dict[str, float], value: float, data: Dataset, where: str, seen: str) -> str:
-    """Say what each choice gives, of a baseline that is hardly better than guessing.
+    """Return a warning about a baseline that is hardly better than guessing.
 
-    ``seen`` says what it is right on. Raises InputError where another choice is clearly right:
+    ``seen`` says how good it is. Raises InputError where another preprocessing is clearly right:
     nothing that would be made of this model could be.
     """
     best = max(found, key=lambda name: found[name])
-    words = words_of(found, data)
+    accuracies = accuracies_text(found, data)
     if found[best] > value + CLEARLY_BETTER:
-        raise InputError(where, f"{seen}; {words}", remedy=f"give --preprocess {best}")
-    return f"the baseline is hardly better than guessing; {words}"
+        raise InputError(where, f"{seen}; {accuracies}", remedy=f"give --preprocess {best}")
+    return f"the baseline is hardly better than guessing; {accuracies}"

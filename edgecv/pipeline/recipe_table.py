@@ -1,15 +1,16 @@
 """Many recipes side by side: run what was not run yet, and put the reports into one table."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Comparison, Event, Report
+from edgecv.core.records import Comparison, OnEvent, Report, ignore_event
 from edgecv.evaluation.task_of import task_of
-from edgecv.pipeline import run as pipeline
+from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.run import compress
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.system.storage import Store, check_seal
@@ -43,7 +44,7 @@ def run_all(
     data: str | None,
     store: Store,
     *,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> list[Report]:
     """Return the report of each recipe, from its run folder or from a run made now.
@@ -51,16 +52,18 @@ def run_all(
     Raises InputError where a folder of that name holds a run of another recipe.
     """
     plans = [CompressOptions(recipe=str(path), data=data).to_recipe() for path in recipes]
-    return [_report(plan, store, on_event, log) for plan in plans]
+    reports = []
+    for plan in plans:
+        with open_run(store, plan.settings, on_event, log) as context:
+            reports.append(_report(plan, context))
+    return reports
 
 
-def _report(
-    recipe: Recipe, store: Store, on_event: Callable[[Event], None], log: Path | None
-) -> Report:
-    folder = store.run_folder(recipe.name)
+def _report(recipe: Recipe, context: RunContext) -> Report:
+    folder = context.store.run_folder(recipe.name)
     if not folder.exists():
-        on_event(Event("table", f"running {recipe.name}"))
-        return pipeline.run(recipe, store, on_event=on_event, log=log)
+        context.emit("table", f"running {recipe.name}")
+        return compress(recipe, context)
     check_seal(folder)
     report = read_report(folder)
     if report.recipe != recipe.table():

@@ -14,7 +14,7 @@ ROUNDS = 5
 ARTIFACTS = 4
 IN_PROCESS = """
 from contextlib import contextmanager
-from edgecv.pipeline import run as pipeline
+from edgecv.pipeline import context
 from edgecv.formats.keras.importer import load
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.reports.json_file import write_artifact
@@ -22,7 +22,7 @@ from edgecv.formats.keras.runtime import KerasSession
 from functools import cache
 
 class Here:
-    "Does what a workshop does, in this process."
+    "Does what a Converter does, in this process."
     load = staticmethod(cache(load))
 
     def export(self, source, exporter, images, path):
@@ -38,10 +38,10 @@ class Here:
         return cost_of_model(self.load(source.path))
 
 @contextmanager
-def here(log):
+def here(log=None):
     yield Here()
 
-pipeline.workshop = here
+context.open_converter = here
 """
 PROGRAM = "import sys\n{change}\nfrom edgecv.__main__ import main\nsys.exit(main())"
 

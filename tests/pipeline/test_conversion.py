@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import pytest
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.preprocessing import NAMED
 from edgecv.evaluation.gates import exit_code
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.tflite.exporter import TFLite
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.trust import Trust
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion import client as parent
 from edgecv.pipeline.conversion import process_pool as hand
@@ -58,12 +58,6 @@ class Fatal(keras.layers.Layer):
     def from_config(cls, config):
         os.kill(os.getpid(), signal.SIGSEGV)
 '''
-
-
-@dataclass(frozen=True)
-class Source:
-    path: Path
-    trust: Trust = NO_TRUST
 
 
 def write_model(path: Path, layer: Any = None) -> Path:
@@ -150,7 +144,7 @@ def test_a_model_that_kills_whoever_loads_it_is_refused(own_layers: Any, tmp_pat
 
 def test_a_conversion_that_eats_memory_is_ended(own_layers: Any, tmp_path: Path) -> None:
     path = write_model(tmp_path / "greedy.keras", own_layers.Greedy())
-    source = Source(path, Trust(custom_objects=("hostile_layers:Greedy",)))
+    source = ModelFile(path, "", Trust(custom_objects=("hostile_layers:Greedy",)))
     converter = Converter()
     try:
         with pytest.raises(RuntimeFailure, match=r"needs more than 8\.0 GiB of memory while conv"):
@@ -166,20 +160,20 @@ def test_what_an_exporter_or_importer_refuses_arrives_as_it_was_raised(tmp_path:
     converter = Converter()
     try:
         with pytest.raises(StepError) as caught:
-            converter.export(Source(path), INT8, PIXELS[:0], tmp_path / "a.tflite")
+            converter.export(ModelFile(path, ""), INT8, PIXELS[:0], tmp_path / "a.tflite")
         assert caught.value.where == "a.tflite"
         assert caught.value.found.startswith("there are no images to find the ranges")
         assert caught.value.remedy.startswith("give calibration images")
         of_others = PIXELS[:, :8, :8]
         with pytest.raises(StepError) as caught:
-            converter.export(Source(path), INT8, of_others, tmp_path / "a.tflite")
+            converter.export(ModelFile(path, ""), INT8, of_others, tmp_path / "a.tflite")
         assert caught.value.accepted == "uint8 [images, 20, 20, 1], as the model takes them"
         pid = converter.pid
         noise = tmp_path / "noise.keras"
         noise.write_bytes(b"PK\x03\x04" + bytes(100))
         with pytest.raises(InputError, match=r"noise\.keras: is a damaged Keras file"):
-            converter.count(Source(noise))
-        artifact = converter.export(Source(path), INT8, PIXELS, tmp_path / "a.tflite")
+            converter.count(ModelFile(noise, ""))
+        artifact = converter.export(ModelFile(path, ""), INT8, PIXELS, tmp_path / "a.tflite")
         assert converter.pid == pid, "a child that behaved goes on"
     finally:
         converter.close()
@@ -192,7 +186,7 @@ def test_what_an_exporter_or_importer_refuses_arrives_as_it_was_raised(tmp_path:
 
 
 def test_a_child_has_limits_and_is_kept_for_the_next_run(tmp_path: Path) -> None:
-    source = Source(write_model(tmp_path / "model.keras"))
+    source = ModelFile(write_model(tmp_path / "model.keras"), "")
     first = Converter()
     assert first.count(source).parameters == 90
     pid = first.pid
@@ -225,7 +219,7 @@ def test_a_child_with_nothing_to_do_ends_and_another_takes_its_place(
     assert first is not None
     assert first.child.process.wait(timeout=60) == 0
     monkeypatch.setattr(type(first.child), "is_alive", True)  # It went just now.
-    source = Source(write_model(tmp_path / "model.keras"))
+    source = ModelFile(write_model(tmp_path / "model.keras"), "")
     monkeypatch.setattr(hand, "IDLE_S", 60.0)
     assert converter.count(source).parameters == 90
     assert converter.pid != first.child.process.pid
@@ -291,7 +285,7 @@ def test_a_child_that_dies_hangs_or_lies_is_one_line(
     log = tmp_path / "log.txt"
     converter = Converter(log)
     with pytest.raises((RuntimeFailure, StepError, InputError)) as caught:
-        converter.export(Source(Path("model.keras")), FLOAT32, PIXELS, tmp_path / "a.tflite")
+        converter.export(ModelFile(Path("model.keras"), ""), FLOAT32, PIXELS, tmp_path / "a.tflite")
     assert DEATHS[program] in str(caught.value)
     assert "\n" not in str(caught.value)
     if "LLVM" in program:
@@ -313,7 +307,7 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
     )  # fmt: skip
     converter = Converter()
     with pytest.raises(RuntimeFailure, match=r"a\.onnx: TensorFlow died of SIGABRT while adapting"):
-        converter.adapt_onnx(tmp_path / "a.onnx", ends, tmp_path / "b.onnx")
+        converter.adapt_onnx(ModelFile(tmp_path / "a.onnx", ""), ends, tmp_path / "b.onnx")
     converter.close()
     hand.end_kept()
 
@@ -333,7 +327,7 @@ def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
     monkeypatch.setattr(hand, "PROGRAM", PROGRAM + "import numpy as np\n" + program)
     converter = Converter()
     for model in ("one.keras", "two.keras"):
-        assert converter.predict(Source(Path(model)), PIXELS)[1] == 1
+        assert converter.predict(ModelFile(Path(model), ""), PIXELS)[1] == 1
     assert count.read_text() == "xx"
     converter.close()
     hand.end_kept()
@@ -364,7 +358,7 @@ def test_a_child_that_is_busy_dies_with_its_parent(own_layers: Any, tmp_path: Pa
     """Native code that never lets go of the interpreter, and a parent that is killed."""
     path = write_model(tmp_path / "busy.keras", own_layers.Busy())
     program = (
-        "from edgecv.pipeline.user_model import ModelFile; from edgecv.formats.trust import Trust;"
+        "from edgecv.formats.model_file import ModelFile; from edgecv.formats.trust import Trust;"
         "from edgecv.pipeline.conversion import Converter; from pathlib import Path;"
         "trust = Trust(custom_objects=('hostile_layers:Busy',));"
         f"Converter().count(ModelFile(Path({str(path)!r}), '', trust))"

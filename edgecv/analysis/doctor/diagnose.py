@@ -1,7 +1,7 @@
-"""One file, everything that can be found out about it, each look in a child process."""
+"""The diagnosis of one file: structure, execution, layers and kernels, each in a child process."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,122 +16,126 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.records import Event, Images, Shape
+from edgecv.core.records import Images, OnEvent, Shape, ignore_event
+from edgecv.datasets.resolve import resolve
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.runtime import LiteRT
+from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.isolation import ModelClient
 
 FORMATS = ("tflite", "onnx")
 MOST_IMAGES = 16
 MOST_BYTES = 2**28
-"""Of all activations of one file: fewer images are looked at where these are large."""
+"""Bytes of all activations of one file: fewer images are compared where these are large."""
 REMEDIES = {
     "tflite": 'keep more bits: precision = "int16x8" under [[export]]',
     "onnx": 'keep the file in float: precision = "float32" under [[export]]',
 }
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class DoctorRequest:
-    """A file, and what it should have been."""
+    """The file to examine, and what to compare it with."""
 
     path: Path
     baseline: Path | None = None
     data: str | None = None
     beside: Path | None = None
-    """Another file of the same model, to be held against this one."""
+    """Another file of the same model, to compare with this one."""
     kernels: str = "xnnpack"
-    """Of LiteRT: how the file is opened."""
+    """Kernels of LiteRT that the file is opened with."""
 
 
 def diagnose(
-    patient: DoctorRequest, on_event: OnEvent = lambda event: None, log: Path | None = None
+    request: DoctorRequest, on_event: OnEvent = ignore_event, log: Path | None = None
 ) -> Diagnosis:
-    """Say why a file is slow and why it is wrong.
+    """Find what makes a file slow and what makes it wrong.
 
     Raises InputError for what is not a model, RuntimeFailure where no runtime runs it.
     """
-    runtime = runtime_of_file(_checked(patient))
-    contents = inspect(patient.path).contents
-    findings = structural_findings(contents, patient.path.name)
-    options = {"kernels": patient.kernels} if runtime.format == "tflite" else {}
+    _check(request)
+    with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
+        return _diagnose(request, context)
+
+
+def _diagnose(request: DoctorRequest, context: AnalysisContext) -> Diagnosis:
+    runtime = runtime_of_file(request.path)
+    contents = inspect(request.path).contents
+    findings = structural_findings(contents, request.path.name)
+    options = {"kernels": request.kernels} if runtime.format == "tflite" else {}
     layers: tuple[LayerError, ...] = ()
-    with ModelClient(runtime.name, 1, log=log, options=options) as worker:
-        on_event(Event("doctor", f"running {patient.path}"))
-        shape = _shape(worker, patient.path)
+    with ModelClient(runtime.name, 1, log=context.log, options=options) as worker:
+        context.emit("doctor", f"running {request.path}")
+        shape = _image_shape(worker, request.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _running(patient, worker, contents, pixels, log)
-        images = None if patient.data is None else _images(patient.data, shape, on_event)
-        if patient.baseline is not None and images is not None:
-            few = images[: _most(contents)]
-            layers = _layers(patient, patient.baseline, worker, few, on_event)
+        findings += _execution_findings(request, worker, contents, pixels, context)
+        images = None
+        if request.data is not None:
+            images = load_data(resolve(request.data), shape, context).test.images
+        if request.baseline is not None and images is not None:
+            few = images[: _most_images(contents)]
+            layers = _layers(request, request.baseline, worker, few, context)
             findings += blame_findings(layers, REMEDIES[contents.format])
     parity = None
     if images is not None:
-        paths = [patient.path, *([patient.beside] if patient.beside else [])]
-        parity = compare_kernels(paths, images, on_event, log)
+        paths = [request.path, *([request.beside] if request.beside else [])]
+        parity = compare_kernels(paths, images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
-    return Diagnosis(str(patient.path), worst_first(findings), layers, parity)
+    return Diagnosis(str(request.path), worst_first(findings), layers, parity)
 
 
-def _checked(patient: DoctorRequest) -> Path:
-    if runtime_of_file(patient.path).format not in FORMATS:
+def _check(request: DoctorRequest) -> None:
+    """Raise InputError where the request cannot be done: before anything is opened."""
+    if runtime_of_file(request.path).format not in FORMATS:
         raise InputError(
-            str(patient.path), "is not a file for a device", accepted="a file in .tflite, .onnx"
+            str(request.path), "is not a file for a device", accepted="a file in .tflite, .onnx"
         )
-    for flag, other in (("--baseline", patient.baseline), ("--beside", patient.beside)):
+    for flag, other in (("--baseline", request.baseline), ("--beside", request.beside)):
         if other is None:
             continue
-        if patient.data is None:
+        if request.data is None:
             raise InputError(flag, "needs images", remedy="give --data too")
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
         is_baseline = flag == "--baseline"
         if runtime_of_file(other).format not in (*FORMATS, *(["keras"] if is_baseline else [])):
             raise InputError(flag, f"{other} is not for a device", accepted=".tflite, .onnx")
-    parse_options(LiteRT, {"kernels": patient.kernels}, "--kernels")
-    if patient.kernels != "xnnpack" and patient.path.suffix.lower() != ".tflite":
+    parse_options(LiteRT, {"kernels": request.kernels}, "--kernels")
+    if request.kernels != "xnnpack" and request.path.suffix.lower() != ".tflite":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
-    return patient.path
 
 
-def _shape(worker: ModelClient, path: Path) -> Shape:
+def _image_shape(worker: ModelClient, path: Path) -> Shape:
     height, width, channels = worker.open(path).input.shape[1:]
     return height, width, channels
 
 
-def _running(
-    patient: DoctorRequest,
+def _execution_findings(
+    request: DoctorRequest,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
-    log: Path | None,
+    context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(patient.path, pixels)
+    operators = worker.executed(request.path, pixels)
     if contents.format == "onnx":
         yield from profile_findings(operators, contents)
         return
     slower = ""
-    if not any(each.is_delegated for each in operators) and patient.kernels != "xnnpack":
-        own_s = worker.warm_up(patient.path, pixels)
-        with ModelClient(worker.runtime, 1, log=log) as usual:
-            usual_s = usual.warm_up(patient.path, pixels)
+    if not any(each.is_delegated for each in operators) and request.kernels != "xnnpack":
+        own_s = worker.warm_up(request.path, pixels)
+        with ModelClient(worker.runtime, 1, log=context.log) as usual:
+            usual_s = usual.warm_up(request.path, pixels)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
-    yield from delegate_findings(operators, contents, patient.kernels, slower)
+    yield from delegate_findings(operators, contents, request.kernels, slower)
 
 
-def _images(data: str, shape: Shape, on_event: OnEvent) -> Images:
-    from edgecv.datasets.resolve import resolve
-    from edgecv.pipeline.run import load_source
-
-    return load_source(resolve(data), shape, 0, on_event).test.images
-
-
-def _most(contents: Contents) -> int:
-    """Return on how many images every activation of a file may be looked at."""
+def _most_images(contents: Contents) -> int:
+    """Return on how many images every activation of a file may be compared."""
     elements = sum(
         int(np.prod([abs(side) for side in each.output_shape or ()], dtype=np.int64))
         for each in contents.operators
@@ -140,11 +144,16 @@ def _most(contents: Contents) -> int:
 
 
 def _layers(
-    patient: DoctorRequest, baseline: Path, worker: ModelClient, images: Images, on_event: OnEvent
+    request: DoctorRequest,
+    baseline: Path,
+    worker: ModelClient,
+    images: Images,
+    context: AnalysisContext,
 ) -> tuple[LayerError, ...]:
-    on_event(Event("doctor", f"{len(images)} images through every layer, beside {baseline}"))
-    own = worker.activations(patient.path, images)
-    file_format = runtime_of_file(patient.path).format
+    """Compare the output of every layer with that of the baseline."""
+    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
+    own = worker.activations(request.path, images)
+    file_format = runtime_of_file(request.path).format
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
         twin: Path = baseline
         names: tuple[str, ...] = ()
@@ -153,7 +162,7 @@ def _layers(
         # A child of its own: the file may have harmed the one that it ran in.
         with ModelClient(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
-    return layer_errors(own, true, names, str(patient.path))
+    return layer_errors(own, true, names, str(request.path))
 
 
 def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Event, Images, Outputs, Predictions
+from edgecv.core.records import Images, Outputs, Predictions
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 200
@@ -38,14 +39,9 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
 }
 """By format, what users get first: name and options of the runtime."""
 
-OnEvent = Callable[[Event], None]
-
 
 def compare_kernels(
-    paths: Sequence[Path],
-    images: Images,
-    on_event: OnEvent = lambda event: None,
-    log: Path | None = None,
+    paths: Sequence[Path], images: Images, context: AnalysisContext
 ) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 
@@ -56,10 +52,14 @@ def compare_kernels(
     for path in paths:
         runtime = runtime_of_file(path)
         for name, options in VARIANTS[runtime.format]:
-            on_event(Event("parity", f"{path} under {name}"))
+            context.emit("parity", f"{path} under {name}")
             try:
                 with ModelClient(
-                    runtime.name, 1, time_limit_s=LONGEST_SILENCE_S, log=log, options=options
+                    runtime.name,
+                    1,
+                    time_limit_s=LONGEST_SILENCE_S,
+                    log=context.log,
+                    options=options,
                 ) as worker:
                     found = _predict(worker, path, images[:MOST_IMAGES])
             except RuntimeFailure as failure:
@@ -134,7 +134,7 @@ def _compared(
     other: Predictions | None,
     measure: Callable[[Outputs, Outputs], float],
 ) -> float | None:
-    """Compare what both have answered; None where one has not, or has another output."""
+    """Compare what both have answered; None where one has not, or has other classes."""
     if one is None or other is None or one.shape[1:] != other.shape[1:]:
         return None
     count = min(len(one), len(other))

@@ -1,4 +1,4 @@
-"""What a doctor finds: plain records."""
+"""The records of a diagnosis."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,20 +9,20 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that makes a file slow or wrong, or that is worth knowing (a note)."""
+    """A cause of a slow or wrong file, or a note."""
 
     name: str
-    """A stable word, such as float-island."""
+    """A stable identifier, such as float-island."""
     severity: Severity
     where: str
     observed: str
     remedy: str = ""
-    """What to do; in the words of a recipe where a recipe can do it."""
+    """The remedy; as a line of a recipe where a recipe can do it."""
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """How far one operator's output is from the baseline's, on real images."""
+    """The error of one operator's output against the baseline's, on real images."""
 
     name: str
     layer: str
@@ -36,7 +36,7 @@ class LayerError:
 
     @property
     def drop_db(self) -> float:
-        """How much was lost here."""
+        """The loss from its inputs to its output."""
         return self.inputs_db - self.sqnr_db
 
 
@@ -47,7 +47,7 @@ class KernelCell:
     path: str
     kernels: str
     images: int
-    """That it answered for: kernels that are slow get fewer."""
+    """That were run: kernels that are slow get fewer."""
     failure: str = ""
 
 
@@ -71,7 +71,7 @@ class Diagnosis:
     path: str
     findings: tuple[Finding, ...]
     layers: tuple[LayerError, ...] = ()
-    """In the file's order; empty without a baseline and data."""
+    """As they stand in the file; empty without a baseline and data."""
     parity: KernelParity | None = None
     """None without data."""
     schema_version: int = field(default=1)
@@ -79,12 +79,12 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Fix:
-    """What a recipe that applies a remedy has given, beside the file as it was."""
+    """The file of a recipe that applies a remedy, compared with the file as it was."""
 
     recipe: str
     """The path of the recipe."""
     finding: str
-    """The finding that it cures."""
+    """The finding that it is the remedy of."""
     agreement_before: float
     """Fraction of the test images with the baseline's top-1."""
     agreement_after: float

@@ -1,4 +1,4 @@
-"""A diagnosis as words, and as JSON."""
+"""The text and the JSON of a diagnosis."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ WORST_LAYERS = 8
 
 
 def to_json(diagnosis: Diagnosis, fix: Fix | None = None) -> str:
-    """Return all that was found, and what the remedy gave, as JSON."""
+    """Return all findings, and the result of the remedy, as JSON."""
     table = {**asdict(diagnosis), "fix": None if fix is None else asdict(fix)}
     return json.dumps(table, indent=2, allow_nan=False)
 
@@ -38,7 +38,7 @@ def to_text(diagnosis: Diagnosis) -> str:
 
 
 def fix_text(fix: Fix) -> str:
-    """Return what a remedy has given."""
+    """Return the result of a remedy."""
     speed = (
         "as fast as before"
         if fix.speed == "not distinguishable"

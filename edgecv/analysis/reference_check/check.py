@@ -1,27 +1,27 @@
-"""All that is asked of single files, as gates and notes."""
+"""The check of single files against their float32 twins, as gates and notes."""
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.analysis.reference_check.gates import CheckedFile, judge
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
-from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, look_at
+from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, reference_ranges
+from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import InputSpec
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Comparison, Dataset, Event, Gate
+from edgecv.core.records import Comparison, Dataset, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
-from edgecv.formats.trust import Trust
-from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
+from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.reports.json_file import read_report
+from edgecv.system.isolation import ModelClient
 
-OnEvent = Callable[[Event], None]
 FORMATS = ("tflite", "onnx")
 REFUSED = "refused it"
-"""What a runtime says of a file that it has read and will not run."""
+"""Part of a runtime's message about a file that it has read and will not run."""
 
 
 @dataclass(frozen=True)
@@ -34,50 +34,49 @@ class ReferenceCheck:
 
 @dataclass
 class CheckContext:
-    """What the files of one call share: twins are made, and images looked at, once a format."""
+    """What the files of one validation share: the twin of each format, and its ranges."""
 
-    tests: MeasurementPool
+    request: ValidationRequest
     data: Dataset
-    baseline: Path | None
-    baseline_reading: InputSpec
-    trust: Trust
-    on_event: OnEvent
+    run: AnalysisContext
     folder: Path
     _twins: dict[str, tuple[Twin, Stored] | str] = field(default_factory=dict)
-    _looked: dict[str, ReferenceRanges] = field(default_factory=dict)
+    _ranges: dict[str, ReferenceRanges] = field(default_factory=dict)
 
-    def twin(self, file_format: str, files: Sequence[MeasuredFile]) -> tuple[Twin, Stored] | str:
+    def twin(self, file_format: str) -> tuple[Twin, Stored] | str:
         """Return a format's twin and what it stores, or why there is none."""
         if file_format not in self._twins:
             try:
-                self._twins[file_format] = self._find(file_format, files)
+                self._twins[file_format] = self._find(file_format)
             except RuntimeFailure as failure:
                 self._twins[file_format] = f"no float32 twin could be made: {failure.reason}"
         return self._twins[file_format]
 
-    def _find(self, file_format: str, files: Sequence[MeasuredFile]) -> tuple[Twin, Stored] | str:
-        twin = given_twin(file_format, self.baseline, self.baseline_reading, files)
+    def _find(self, file_format: str) -> tuple[Twin, Stored] | str:
+        request, baseline = self.request, self.request.baseline
+        twin = given_twin(file_format, baseline, request.baseline_input, request.files)
         if twin is None:
-            if self.baseline is None:
+            if baseline is None:
                 return ""  # That nothing was compared is said of the whole report.
-            if not runtime_of_file(self.baseline).needs_tensorflow:
+            if not runtime_of_file(baseline).needs_tensorflow:
                 return f"there is no float32 .{file_format} file of the same model to compare with"
-            self.on_event(
-                Event("diagnose", f"exporting {self.baseline} in float32 to compare with")
-            )
-            twin = export_twin(self.baseline, file_format, self.folder, self.trust)
-        worker = self.tests.evaluator(runtime_of_format(file_format).name)
-        stored = worker.stored(twin.path, twin.input_spec)
+            self.run.emit("diagnose", f"exporting {baseline} in float32 to compare with")
+            twin = export_twin(baseline, file_format, self.folder, request.trust)
+        stored = self.worker(file_format).stored(twin.path, twin.input_spec)
         if not is_float(stored):
             return f"{twin.path} is no float32 file to compare with"
         return twin, stored
 
-    def looked(self, file_format: str, twin: Twin) -> ReferenceRanges:
-        """Return how far the twin's values go, for the images that are looked at."""
-        if file_format not in self._looked:
-            worker = self.tests.evaluator(runtime_of_format(file_format).name)
-            self._looked[file_format] = look_at(self.data, worker, twin, self.on_event)
-        return self._looked[file_format]
+    def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
+        """Return the ranges of the twin's values, found once a format."""
+        if file_format not in self._ranges:
+            worker = self.worker(file_format)
+            self._ranges[file_format] = reference_ranges(self.data, worker, twin, self.run)
+        return self._ranges[file_format]
+
+    def worker(self, file_format: str) -> ModelClient:
+        """Return the child that runs files of a format."""
+        return self.run.measurements.evaluator(runtime_of_format(file_format).name)
 
 
 def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
@@ -98,72 +97,60 @@ def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[Measu
 
 
 def diagnose(
-    loose: Sequence[MeasuredFile],
-    files: Sequence[MeasuredFile],
+    request: ValidationRequest,
     comparisons: Sequence[Comparison],
     data: Dataset,
-    tests: MeasurementPool,
-    *,
-    baseline: Path | None,
-    baseline_reading: InputSpec,
-    trust: Trust,
     failures: Mapping[str, str],
-    on_event: OnEvent,
+    context: AnalysisContext,
 ) -> ReferenceCheck:
-    """Hold each single file against the float32 twin of its format.
+    """Compare each file of the request that no export has checked with its float32 twin.
 
-    ``loose``: files that no export has proven; ``files``: all that were given; ``failures``: why
-    some could not be measured, by path.
+    ``failures``: why some could not be measured, by path.
     """
     measured: Mapping[str, Comparison] = {each.artifact.path: each for each in comparisons}
     gates: list[Gate] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        bedside = CheckContext(
-            tests, data, baseline, baseline_reading, trust, on_event, Path(folder)
-        )
-        for file in loose:
-            comparison = measured.get(file.artifact.path)
+        shared = CheckContext(request, data, context, Path(folder))
+        for file in request.unproven:
+            path = file.artifact.path
+            comparison = measured.get(path)
             if file.artifact.format not in FORMATS:
                 continue
-            if comparison is None and REFUSED not in failures.get(file.artifact.path, ""):
+            if comparison is None and REFUSED not in failures.get(path, ""):
                 continue  # What crashed or hung one child is not given to another.
             began = time.monotonic()
-            on_event(Event("diagnose", f"{file.artifact.path} against its float32 twin"))
-            found = _one(file, comparison, files, bedside)
+            context.emit("diagnose", f"{path} against its float32 twin")
+            found = _check(file, comparison, shared)
             seconds = time.monotonic() - began
-            on_event(Event("diagnose", f"{file.artifact.path} was looked at in {seconds:.1f} s"))
+            context.emit("diagnose", f"{path} was looked at in {seconds:.1f} s")
             gates += found.gates
             notes += found.notes
     return ReferenceCheck(tuple(gates), tuple(notes))
 
 
-def _one(
-    file: MeasuredFile,
-    comparison: Comparison | None,
-    files: Sequence[MeasuredFile],
-    bedside: CheckContext,
+def _check(
+    file: MeasuredFile, comparison: Comparison | None, shared: CheckContext
 ) -> ReferenceCheck:
     file_format, path = file.artifact.format, file.artifact.path
-    worker = bedside.tests.evaluator(runtime_of_format(file_format).name)
     try:
-        stored = worker.stored(file.path, file.input_spec)
-        found = bedside.twin(file_format, files)
+        stored = shared.worker(file_format).stored(file.path, file.input_spec)
+        found = shared.twin(file_format)
         twin = None if isinstance(found, str) else found[0]
         if twin is not None and twin.path == file.path:
             return ReferenceCheck()
-        patient = CheckedFile(
+        checked = CheckedFile(
             artifact=file.artifact,
             path=file.path,
             stored=stored,
             twin=None if isinstance(found, str) else found[1],
             no_twin=found if isinstance(found, str) else "",
             names=() if twin is None else twin.names,
-            data=bedside.data,
+            data=shared.data,
             comparison=comparison,
         )
-        look = None if twin is None else lambda: bedside.looked(file_format, twin)
-        judged, notes = judge(patient, look)
+        ranges = None if twin is None else lambda: shared.ranges(file_format, twin)
+        gates, notes = judge(checked, ranges)
     except RuntimeFailure as failure:
         return ReferenceCheck(notes=(f"{path} could not be looked into: {failure.reason}",))
-    return ReferenceCheck(tuple(judged), tuple(notes))
+    return ReferenceCheck(tuple(gates), tuple(notes))

@@ -12,8 +12,8 @@ from edgecv.core.quantization import Stored
 from edgecv.core.records import TWIN_STEM, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.baseline import ModelFile
 from edgecv.pipeline.conversion import open_converter
 from edgecv.pipeline.measure import MeasuredFile
 
@@ -58,7 +58,7 @@ def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = N
     exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
     with open_converter() as converter:
         try:
-            artifact = converter.export(ModelFile(baseline, "", trust), exporter, NO_IMAGES, path)
+            artifact = converter.export(ModelFile.at(baseline, trust), exporter, NO_IMAGES, path)
         except EdgecvError as error:
             raise RuntimeFailure(
                 str(baseline), error.found, accepted=error.accepted, remedy=error.remedy

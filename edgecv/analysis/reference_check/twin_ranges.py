@@ -1,13 +1,13 @@
-"""The twin on many images: how far each of its values goes, for each of them."""
+"""The ranges of a float32 twin: the extremes of each of its values, image by image."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgecv.analysis.reference_check.twin import Twin
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Dataset, Event, Images, Labels
+from edgecv.core.records import Dataset, Images, Labels
+from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient
 
 SECONDS = 60.0
@@ -30,8 +30,8 @@ class ReferenceRanges:
     test: Extremes
 
 
-def look_at(
-    data: Dataset, worker: ModelClient, twin: Twin, on_event: Callable[[Event], None]
+def reference_ranges(
+    data: Dataset, worker: ModelClient, twin: Twin, context: AnalysisContext
 ) -> ReferenceRanges:
     """Run the twin over the test images, and over training images while the time lasts."""
     test = data.test.images[: _most(data.test.images)]
@@ -39,10 +39,10 @@ def look_at(
     images, labels, of = _training_images(data)
     if not len(images):
         return ReferenceRanges(None, labels, of, at_test)
-    on_event(Event("diagnose", f"{len(images):,} training images through the float32 twin"))
+    context.emit("diagnose", f"{len(images):,} training images through the float32 twin")
 
     def progress(done: int, count: int) -> None:
-        on_event(Event("diagnose", "training images through the float32 twin", done, count))
+        context.emit("diagnose", "training images through the float32 twin", done, count)
 
     at_train = worker.extremes(
         twin.path, images, budget_s=SECONDS, progress=progress, input_spec=twin.input_spec

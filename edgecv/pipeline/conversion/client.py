@@ -4,9 +4,8 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.trust import NO_TRUST
 from edgecv.pipeline.conversion.process_pool import PooledProcess, keep, take
 from edgecv.pipeline.conversion.request import ConversionRequest, IdleExit
 from edgecv.reports.json_file import read_artifact, read_model_cost
@@ -35,26 +35,6 @@ LOG_BYTES = 2**16
 """Of what native code prints during one request: more is of no use to anybody."""
 
 T = TypeVar("T")
-
-
-class SourceModel(Protocol):
-    """A model on disk, and what may be in it."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def trust(self) -> Trust:
-        """What may be in it beside standard layers."""
-
-
-@dataclass(frozen=True)
-class ForeignFile:
-    """A file that holds no code."""
-
-    path: Path
-    trust: Trust = NO_TRUST
 
 
 class Converter:
@@ -83,9 +63,7 @@ class Converter:
         if self._hand is None:
             self._hand = take() or PooledProcess(needs_tensorflow=needs_tensorflow)
 
-    def export(
-        self, source: SourceModel, exporter: Exporter, images: Images, path: Path
-    ) -> Artifact:
+    def export(self, source: ModelFile, exporter: Exporter, images: Images, path: Path) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
 
         ``images``: uint8 (N, H, W, C), to find ranges with.
@@ -100,7 +78,7 @@ class Converter:
         return self._ask("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
     def predict(
-        self, source: SourceModel, images: Images, choice: Preprocessing | None = None
+        self, source: ModelFile, images: Images, choice: Preprocessing | None = None
     ) -> tuple[Predictions, int]:
         """Return what a model says of images, float32 (N, K), and how many parameters it has.
 
@@ -121,7 +99,7 @@ class Converter:
         arguments = {"images": str(self._images.path_of(images)), "choice": _plain_table(choice)}
         return self._ask("predict", source, arguments, str(source.path), read)
 
-    def count(self, source: SourceModel) -> ModelCost:
+    def count(self, source: ModelFile) -> ModelCost:
         """Return what a model costs by its graph. Raises InputError where that cannot be told."""
         facts = Path(self._folder.name) / "cost.json"
         arguments = {"facts": str(facts)}
@@ -129,7 +107,7 @@ class Converter:
             "count", source, arguments, str(source.path), lambda _: read_model_cost(facts)
         )
 
-    def adopt(self, source: SourceModel, asked: Preprocessing | None) -> Path:
+    def adopt(self, source: ModelFile, asked: Preprocessing | None) -> Path:
         """Open a user's model and adapt it: see ``adapting.adapt``.
 
         Returns a folder, there as long as this is, with its facts and the adapted model. Raises
@@ -145,7 +123,7 @@ class Converter:
                 raise
             raise InputError(where, failure.found, remedy=DAMAGED) from None
 
-    def misfits(self, source: SourceModel, images: Images) -> dict[str, float]:
+    def misfits(self, source: ModelFile, images: Images) -> dict[str, float]:
         """Return how far images are from those of the training: see ``adapting.misfits``."""
 
         def read(frame: Frame) -> dict[str, float]:
@@ -157,7 +135,7 @@ class Converter:
         arguments = {"images": str(self._images.path_of(images))}
         return self._ask("misfits", source, arguments, str(source.path), read)
 
-    def adapt_onnx(self, path: Path, ends: Ends, target: Path) -> int:
+    def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write a foreign ONNX model as edgecv writes models; return how many parameters it has.
 
         Raises StepError where it cannot be adapted.
@@ -170,7 +148,7 @@ class Converter:
             return parameters
 
         arguments = {"ends": ends.model_dump(mode="json"), "path": os.path.abspath(target)}
-        return self._ask("adapt", ForeignFile(path), arguments, str(path), read)
+        return self._ask("adapt", source, arguments, str(source.path), read)
 
     def close(self) -> None:
         """Let the child go, and remove the temporary files."""
@@ -185,7 +163,7 @@ class Converter:
     def _ask(
         self,
         do: str,
-        source: SourceModel,
+        source: ModelFile,
         arguments: dict[str, Any],
         where: str,
         read: Callable[[Frame], T],
@@ -213,7 +191,7 @@ class Converter:
                 raise
         return self._attempt(request, where, source, read)
 
-    def _hand_for(self, source: SourceModel) -> PooledProcess:
+    def _hand_for(self, source: ModelFile) -> PooledProcess:
         """Return the child that may see a model."""
         self.start(needs_tensorflow=source.path.suffix != ".onnx")
         assert self._hand is not None
@@ -223,7 +201,7 @@ class Converter:
         return self._hand
 
     def _attempt(
-        self, request: dict[str, Any], where: str, source: SourceModel, read: Callable[[Frame], T]
+        self, request: dict[str, Any], where: str, source: ModelFile, read: Callable[[Frame], T]
     ) -> T:
         hand = self._hand_for(source)
         hand.is_clean = hand.is_clean and source.trust == NO_TRUST

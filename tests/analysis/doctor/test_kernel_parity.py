@@ -10,10 +10,14 @@ from edgecv.analysis.doctor.kernel_parity import VARIANTS, compare_kernels, pari
 from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.core.records import Images
+from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.recipe.parts import RunSettings
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:
-    found = compare_kernels([files / "float32.tflite", files / "float32.onnx"], pixels[:20])
+    paths = [files / "float32.tflite", files / "float32.onnx"]
+    with open_analysis(RunSettings(name="doctor")) as context:
+        found = compare_kernels(paths, pixels[:20], context)
     assert [each.kernels for each in found.cells] == [
         name for kind in ("tflite", "onnx") for name, _ in VARIANTS[kind]
     ]
@@ -62,7 +66,8 @@ def test_kernels_that_die_of_a_file_are_one_cell() -> None:
     if not path.exists():
         pytest.skip(f"needs {path}, which is not part of the project")
     images = np.random.default_rng(0).integers(0, 256, (3, 49, 10, 1), dtype=np.uint8)
-    found = compare_kernels([path], images)
+    with open_analysis(RunSettings(name="doctor")) as context:
+        found = compare_kernels([path], images, context)
     usual, _, reference = found.cells
     assert (usual.images, usual.failure) == (3, "")
     assert reference.failure.startswith("litert died of SIGABRT while")

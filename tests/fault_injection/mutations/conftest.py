@@ -11,8 +11,7 @@ def good(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Good:
     """Return the CIFAR CNN after three epochs on digits."""
     from edgecv.datasets.resolve import resolve
     from edgecv.formats.keras.importer import load
-    from edgecv.pipeline.run import load_source
 
     (baseline,) = (output / "baselines").glob("*/model.keras")
-    data = load_source(resolve("digits"), (32, 32, 3), 0, lambda event: None)
+    data = resolve("digits").load((32, 32, 3), 0, lambda done, total: None)
     return make_good(load(baseline), data, "digits", tmp_path_factory.mktemp("good"), baseline)

@@ -15,7 +15,7 @@ from verdicts import HARMLESS, Row, changed, failed, judge, table
 
 from edgecv.formats.keras.importer import load
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.run import load_source, train
+from edgecv.pipeline.run import train
 from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def cifar(cifar_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Good:
 
     folder = tmp_path_factory.mktemp("cifar")
     baseline = baseline_of(str(cifar_zip), folder / "exported", EPOCHS)
-    data = load_source(resolve(str(cifar_zip)), (32, 32, 3), 0, lambda event: None)
+    data = resolve(str(cifar_zip)).load((32, 32, 3), 0, lambda done, total: None)
     return make_good(load(baseline), data, str(cifar_zip), folder, baseline)
 
 
@@ -136,7 +136,7 @@ def test_honest_rebuilds_of_models_trained_with_other_seeds_raise_no_alarm(
 ) -> None:
     from edgecv.datasets.resolve import resolve
 
-    data = load_source(resolve("digits"), (32, 32, 3), 0, lambda event: None)
+    data = resolve("digits").load((32, 32, 3), 0, lambda done, total: None)
     found = []
     for seed in SEEDS:
         folder = tmp_path / str(seed)

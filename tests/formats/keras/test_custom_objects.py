@@ -13,12 +13,13 @@ from edgecv.core.errors import InputError
 from edgecv.core.preprocessing import named
 from edgecv.core.records import Images
 from edgecv.formats.keras.importer import load, load_with_parity
+from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import Trust
 from edgecv.models.preprocessing import with_preprocessing
 from edgecv.models.tf import load_tensorflow
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.user_model import adopt
+from edgecv.pipeline.user_models.adapted_file import adapt_file
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import Store
 
@@ -157,15 +158,15 @@ def test_what_is_kept_of_it_is_loaded_again_everywhere(
     path = tmp_path / "own.keras"
     save_keras2(module, path)
     trust, store = given(module, "Gain", "halved"), Store(tmp_path / "exported")
-    adopted = adopt(path, "0..255", store, converter, trust)
-    assert any("of the user's own code" in note for note in adopted.notes)
-    kept = adopted.keep(store)
+    adapted = adapt_file(ModelFile.at(path, trust), "0..255", store, converter)
+    assert any("of the user's own code" in note for note in adapted.notes)
+    kept = adapted.keep(store)
     assert kept.path.suffix == ".keras"
-    expected = adopted.model.predict(images.astype(np.float32))
+    expected = adapted.model.predict(images.astype(np.float32))
     np.testing.assert_array_equal(kept.load().predict(images.astype(np.float32)), expected)
     with ModelClient("keras", 1, options=trust.model_dump()) as worker:
         np.testing.assert_allclose(worker.predict(kept.path, images), expected, atol=1e-6)
-    again = adopt(path, "0..255", store, converter, trust)
+    again = adapt_file(ModelFile.at(path, trust), "0..255", store, converter)
     np.testing.assert_array_equal(again.model.predict(images.astype(np.float32)), expected)
 
 
@@ -240,12 +241,12 @@ def test_code_in_a_file_of_keras_3_that_is_trusted(
     with pytest.raises(InputError, match=r"scale \(Lambda\) holds Python code.*--trust-model"):
         load(path)
     trust, store = Trust(everything=True), Store(tmp_path / "exported")
-    adopted = adopt(path, None, store, converter, trust)
-    assert "any code" in adopted.notes[0]
+    adapted = adapt_file(ModelFile.at(path, trust), None, store, converter)
+    assert "any code" in adapted.notes[0]
     pixels = np.full((1, *SHAPE), 7, np.float32)
     np.testing.assert_allclose(
-        adopted.keep(store).load().predict(pixels),
-        adopted.model.predict(pixels),
+        adapted.keep(store).load().predict(pixels),
+        adapted.model.predict(pixels),
         atol=1e-6,
     )
 

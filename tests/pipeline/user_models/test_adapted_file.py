@@ -11,11 +11,12 @@ from PIL import Image
 from edgecv.analysis.validate import validate_paths
 from edgecv.core.errors import InputError
 from edgecv.core.records import Event, Report
+from edgecv.formats.model_file import ModelFile
 from edgecv.models.tf import load_tensorflow
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
-from edgecv.pipeline.user_model import adopt, hint
+from edgecv.pipeline.user_models.adapted_file import adapt_file, preprocessing_warning
 from edgecv.reports.verdict import verdict_line
 from edgecv.system.storage import Store
 
@@ -82,10 +83,11 @@ def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
     of_fractions(output, ends_in_softmax=True).save(path)
     recipe = CompressOptions(model=str(path), data="digits").to_recipe()
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
-    adopted = adopt(path, "caffe", Store(tmp_path / "exported"), converter)
+    store = Store(tmp_path / "exported")
+    adapted = adapt_file(ModelFile.at(path), "caffe", store, converter)
     with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
-        hint(adopted, data, recipe.task, value=0.11)
-    assert hint(adopted, data, recipe.task, value=0.5) is None
+        preprocessing_warning(adapted, data, recipe.task, value=0.11)
+    assert preprocessing_warning(adapted, data, recipe.task, value=0.5) is None
     assert not (tmp_path / "exported").exists()
 
 

@@ -1,0 +1,74 @@
+"""The context of a command: its listener, its log and its child processes, made once at the door.
+
+Everything below the door takes the context instead of its parts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.core.records import Event, OnEvent, ignore_event
+from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.pipeline.conversion import Converter, open_converter
+from edgecv.pipeline.measure import MeasurementPool
+from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
+from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.system.storage import Store
+
+
+@dataclass(frozen=True)
+class AnalysisContext:
+    """The context of a command that examines files and writes no run."""
+
+    on_event: OnEvent
+    log: Path | None
+    """The file that collects what native code prints."""
+    converter: Converter
+    measurements: MeasurementPool
+    seed: int
+    threads: int
+    """Threads of a runtime while its latency is measured."""
+
+    def emit(
+        self, stage: str, message: str, step: int | None = None, total: int | None = None
+    ) -> None:
+        """Tell the listener what happens: ``step`` of ``total`` where it is counted."""
+        self.on_event(Event(stage, message, step, total))
+
+
+@dataclass(frozen=True)
+class RunContext(AnalysisContext):
+    """The context of a run, shared by its steps."""
+
+    store: Store
+
+
+@contextmanager
+def open_analysis(
+    settings: RunSettings,
+    on_event: OnEvent = ignore_event,
+    log: Path | None = None,
+    trust: Trust = NO_TRUST,
+    prediction_cache: PredictionCache = NO_CACHE,
+) -> Iterator[AnalysisContext]:
+    """Give the context of a command that writes no run; its child processes end with it.
+
+    ``trust``: what may be in the Keras models that are measured. ``prediction_cache`` keeps what
+    files answered, for callers that measure often.
+    """
+    pool = MeasurementPool(settings.threads, on_event, log, trust, prediction_cache)
+    with open_converter(log) as converter, pool:
+        yield AnalysisContext(on_event, log, converter, pool, settings.seed, settings.threads)
+
+
+@contextmanager
+def open_run(
+    store: Store,
+    settings: RunSettings,
+    on_event: OnEvent = ignore_event,
+    log: Path | None = None,
+) -> Iterator[RunContext]:
+    """Give the context of a run; its child processes end with it."""
+    with open_analysis(settings, on_event, log) as shared:
+        yield RunContext(**vars(shared), store=store)

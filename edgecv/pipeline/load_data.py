@@ -1,0 +1,32 @@
+"""The data of a run or a validation: loaded and split, with progress, and as the report says it."""
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource
+from edgecv.core.records import SPLITS, DataFacts, Dataset, Shape, SplitFacts
+from edgecv.pipeline.context import AnalysisContext
+
+
+def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> Dataset:
+    """Load and split a data set for images of ``shape``.
+
+    Raises InputError where there is nothing to report on.
+    """
+    context.emit("data", "reading the data")
+
+    def progress(done: int, total: int) -> None:
+        context.emit("data", "reading images", done, total)
+
+    data = source.load(shape, context.seed, progress)
+    counts = ", ".join(f"{name} {len(data.split(name)):,}" for name in SPLITS)
+    context.emit("data", f"{data.name}: {counts}")
+    for note in data.notes:
+        context.emit("note", note)
+    if not len(data.test):
+        raise InputError(data.name, "has no test images", remedy="put some under test/")
+    return data
+
+
+def data_facts(data: Dataset) -> DataFacts:
+    """Return what the report says of the data."""
+    splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
+    return DataFacts(data.name, data.class_names, splits, data.notes, data.has_labels)

@@ -1,0 +1,106 @@
+"""The report of a run: comparisons, gates, and the files that are written beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.core.plugins import Task
+from edgecv.core.records import Baseline, Comparison, Costs, Gate, Measurement, Report
+from edgecv.evaluation.comparison import compare_all, metric_of
+from edgecv.evaluation.gates import gates_of_every_run, verdict
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.baseline import labels_text
+from edgecv.pipeline.load_data import data_facts
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.user_models import UserModel
+from edgecv.reports.changed_images import write_flips
+from edgecv.reports.costs import write_widths
+from edgecv.reports.json_file import write_report
+from edgecv.reports.markdown import to_markdown
+from edgecv.system.environment import environment, machine
+from edgecv.system.storage import copy_file, write_bytes
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The measurements and findings of a run, before they are compared and judged."""
+
+    measurements: Sequence[Measurement]
+    failures: Mapping[str, str]
+    """Path -> reason of the files that could not be written or measured."""
+    notes: tuple[str, ...]
+    costs: Costs | None
+
+
+def judge(
+    comparisons: Sequence[Comparison],
+    failures: Mapping[str, str],
+    candidates: Sequence[Comparison],
+    limits: Limits,
+    task: Task,
+    classes: Sequence[str],
+) -> list[Gate]:
+    """Fail what could not be measured, check every conversion, and hold candidates to limits."""
+    gates = gates_of_every_run(comparisons, failures, task)
+    for each in candidates:
+        gates += judge_limits(each, limits, classes=classes, machine=machine())
+    return gates
+
+
+def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
+    """Compare what was measured with the baseline, and judge it; pictures go into ``folder``."""
+    recipe, data, outputs = model.recipe, model.data, model.reference.outputs
+    task = recipe.task
+    compared = compare_all(
+        results.measurements,
+        outputs,
+        data.test_labels,
+        task,
+        recipe.settings.threads,
+        recipe.gates.margin_points,
+    )
+    comparisons = write_flips(compared, results.measurements, outputs, data, task, folder)
+    candidates = [each for each in comparisons if _is_candidate(each, recipe)]
+    gates = judge(comparisons, results.failures, candidates, recipe.gates, task, data.class_names)
+    for technique in recipe.techniques:
+        gates += technique.gates(comparisons, results.costs)
+    return Report(
+        name=recipe.name,
+        recipe=recipe.table(),
+        environment=environment(),
+        outcome=verdict(gates),
+        data=data_facts(data),
+        baseline=Baseline(
+            path=f"baseline{model.original.path.suffix}",
+            parameters=model.reference.parameters,
+            metric=task.headline.name,
+            value=metric_of(outputs, data.test_labels, task),
+        ),
+        comparisons=comparisons,
+        gates=tuple(gates),
+        notes=results.notes,
+        costs=results.costs,
+    )
+
+
+def _is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
+    """Tell whether the recipe asks for the file: it may ask for the twin itself."""
+    asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
+    is_asked = (comparison.artifact.format, comparison.artifact.precision) in asked
+    return is_asked and not (comparison.is_twin and bool(recipe.techniques))
+
+
+def write_run(model: UserModel, report: Report, compressed: Path, folder: Path) -> None:
+    """Write all of a run but its artifacts: models, labels, recipe, report, pictures."""
+    path = model.original.path
+    copy_file(path, folder / f"baseline{path.suffix}")
+    if model.recipe.techniques:
+        copy_file(compressed, folder / f"compressed{compressed.suffix}")
+    costs = report.costs
+    if costs is not None and costs.baseline != costs.compressed:
+        write_widths(costs, folder / "widths.png")
+    write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
+    write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())
+    write_report(report, folder / "report.json")
+    write_bytes(folder / "report.md", to_markdown(report).encode())

@@ -1,0 +1,100 @@
+"""A Keras file: adapted, measured, compressed and trained on."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from edgecv.formats.lookup import importer_of
+from edgecv.formats.model_file import ModelFile
+from edgecv.pipeline.baseline import BaselinePredictions
+from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.user_models.adapted_file import (
+    AdaptedFile,
+    adapt_file,
+    preprocessing_by_statistics,
+    preprocessing_warning,
+)
+from edgecv.pipeline.user_models.user_model import UserModel
+
+
+@dataclass(frozen=True)
+class KerasModel(UserModel):
+    """A file that an importer makes a Keras model with layers of."""
+
+    name: ClassVar[str] = "keras"
+
+    adapted: AdaptedFile
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Tell whether an importer reads the file, and finds layers in it."""
+        return bool(importer_of(path).has_layers)
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise InputError where the file needs more trust than it is given."""
+        path = Path(str(recipe.baseline.model))
+        importer_of(path).check_trust(path, recipe.baseline.trusted)
+
+    @classmethod
+    def open(cls, recipe: Recipe, context: RunContext) -> Self:
+        """Open and adapt the file in a child, and load the data at the size of its input.
+
+        For images without labels, where no accuracy shows a wrong preprocessing, it is taken from
+        the statistics that the model keeps of its training.
+        """
+        path, asked = Path(str(recipe.baseline.model)), recipe.baseline.preprocess
+        context.emit("baseline", f"opening the model {path}")
+        file = ModelFile.at(path, recipe.baseline.trusted)
+        adapted = adapt_file(file, asked, context.store, context.converter)
+        data = load_data(recipe.data, adapted.facts.shape, context)
+        found = None
+        if asked is None and not data.has_labels:
+            found = preprocessing_by_statistics(adapted, data)
+        if found is not None:
+            preprocess, reason = found
+            adapted = adapt_file(file, preprocess, context.store, context.converter)
+            facts = adapted.facts.model_copy(update={"notes": (reason, *adapted.notes)})
+            adapted = replace(adapted, facts=facts)
+            baseline = recipe.baseline.model_copy(update={"preprocess": preprocess})
+            recipe = recipe.replace(baseline=baseline)
+        for note in adapted.notes:
+            context.emit("note", note)
+        data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
+        return cls(recipe, data, context, adapted)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report: preprocessing, softmax, conversion from Keras 3."""
+        return self.adapted.notes
+
+    def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
+        """Warn where other classes or another preprocessing would be right more often."""
+        if not self.data.has_labels:
+            return ()
+        task = self.recipe.task
+        where = str(self.adapted.file.path)
+        value = task.metric(reference.outputs, self.data.test.labels)
+        found = [
+            task.doubts(reference.outputs, self.data, where),
+            preprocessing_warning(self.adapted, self.data, task, value),
+        ]
+        return tuple(each for each in found if each is not None)
+
+    @cached_property
+    def original(self) -> ModelFile:
+        """The user's own file where it serves as it is, else the adapted one in the store."""
+        return self.adapted.keep(self.context.store)
+
+    @property
+    def untrained(self) -> Any:
+        """The model itself."""
+        return self.keras_model
+
+    @cached_property
+    def keras_model(self) -> Any:
+        """The adapted model: a child has opened the same file before."""
+        return self.adapted.model

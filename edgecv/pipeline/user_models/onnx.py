@@ -1,0 +1,173 @@
+"""An ONNX file: run as it is by a child for the baseline, adapted for what is made of it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar, Self
+
+from edgecv.core.errors import InputError
+from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
+from edgecv.formats.model_file import ModelFile
+from edgecv.formats.onnx.adapt import Ends
+from edgecv.pipeline.baseline import BaselinePredictions
+from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.measure import CORES
+from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.user_models.user_model import UserModel
+from edgecv.system.isolation import ModelClient
+from edgecv.system.storage import content_key, write_json
+
+ADAPTED = "adapted.onnx"
+STAGE_VERSION = 1
+COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
+
+
+@dataclass(frozen=True)
+class OnnxModel(UserModel):
+    """An ONNX file of another maker: run as it is for the baseline, adapted for its exports."""
+
+    name: ClassVar[str] = "onnx"
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+
+    file: ModelFile
+    ends: Ends
+    outputs: Outputs
+    """Outputs of the file itself for the test images, run by a child."""
+    remarks: tuple[str, ...]
+    """Sentences for the report."""
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise InputError where the recipe asks for what needs a Keras model."""
+        path = Path(str(recipe.baseline.model))
+        if not path.is_file():
+            raise InputError("MODEL", f"there is no file {path}")
+        if recipe.techniques:
+            names = ", ".join(technique.name for technique in recipe.techniques)
+            raise InputError(
+                str(path),
+                f"is an ONNX file, which cannot be trained on, and {names} needs that",
+                accepted="--quantize int8 or none",
+                remedy="give the Keras model for anything else",
+            )
+        others = [each.format for each in recipe.exports if each.format != "onnx"]
+        if others:
+            raise InputError(
+                str(path),
+                f"is an ONNX file, which cannot be written as {others[0]}",
+                accepted="--format onnx",
+                remedy=f"give the Keras model for {others[0]}",
+            )
+
+    @classmethod
+    def open(cls, recipe: Recipe, context: RunContext) -> Self:
+        """Open the file in a child and run it on the test images: this process never reads it.
+
+        Raises InputError where it does not fit the data or sees other pixels than it was trained
+        on, RuntimeFailure where it does not run.
+        """
+        path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
+        context.emit("baseline", f"opening the model {path}")
+        with ModelClient("onnxruntime", CORES, log=context.log) as worker:
+            facts = worker.open(path, input_spec)
+            loaded = load_data(recipe.data, facts.image, context)
+            outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
+            numbers, names = outputs.shape[1], recipe.baseline.labels
+            data = recipe.task.fit_data(loaded, numbers, names, str(path))
+            output = facts.output
+            try:
+                answers, logits = recipe.task.normalized(
+                    Outputs.one(outputs, output.name), {output.name: output.scale}
+                )
+            except ValueError as error:
+                accepted = "probabilities or logits"
+                raise InputError(str(path), str(error), accepted=accepted) from None
+            warnings = _preprocessing_warnings(recipe, worker, data, answers)
+        ends = Ends(
+            shape=facts.image,
+            classes=len(data.class_names),
+            channels_first=tuple(facts.input.shape[1:]) != facts.image,
+            gives_logits=bool(logits),
+            preprocess=input_spec.preprocess or Preprocessing(),
+        )
+        outputs_as = logits or ("it gives probabilities",)
+        notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
+        for note in notes:
+            context.emit("note", note)
+        return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report: layout, range and outputs of the file."""
+        return self.remarks
+
+    def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
+        """Warn where other classes would be right more often; pixels were checked by ``open``."""
+        if not self.data.has_labels:
+            return ()
+        where = str(self.file.path)
+        found = self.recipe.task.doubts(reference.outputs, self.data, where)
+        return () if found is None else (found,)
+
+    @cached_property
+    def original(self) -> ModelFile:
+        """The user's own file; its key is of what was said about its pixels, too."""
+        input_spec = self.recipe.baseline.input_spec.model_dump(mode="json")
+        key = content_key("onnx", STAGE_VERSION, self.file.sha256, input_spec)
+        return ModelFile(self.file.path, key)
+
+    @cached_property
+    def source(self) -> ModelFile:
+        """The model as edgecv writes models. Raises StepError where it cannot be adapted."""
+        return ModelFile(self._adapted / ADAPTED, self.original.sha256)
+
+    @cached_property
+    def reference(self) -> BaselinePredictions:
+        """The predictions of the user's own file."""
+        facts = json.loads((self._adapted / "facts.json").read_text("utf-8"))
+        return BaselinePredictions(self.outputs, facts["parameters"])
+
+    @cached_property
+    def _adapted(self) -> Path:
+        """The folder of the store with the adapted model."""
+        ends = self.ends.model_dump(mode="json")
+        key = content_key("adapted", STAGE_VERSION, self.file.sha256, ends, version("onnx"))
+
+        def make(folder: Path) -> None:
+            converter = self.context.converter
+            parameters = converter.adapt_onnx(self.file, self.ends, folder / ADAPTED)
+            write_json(folder / "facts.json", {"parameters": parameters})
+
+        return self.context.store.stage("models", key, make)
+
+    def costs(self, compressed: ModelFile) -> tuple[Costs | None, tuple[str, ...]]:
+        """Return nothing: the notes say where multiply-accumulates are counted."""
+        return None, ()
+
+
+def _preprocessing_warnings(
+    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
+) -> tuple[str, ...]:
+    """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
+
+    Raises InputError where another preprocessing is clearly right.
+    """
+    path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
+    if not data.has_labels:
+        return ()
+    value = recipe.task.metric(outputs, data.test.labels)
+    if not is_near_chance(value, data, recipe.task):
+        return ()
+
+    def predict(images: Images, choice: Preprocessing) -> Predictions:
+        asked = input_spec.model_copy(update={"preprocess": choice})
+        return worker.predict(path, images, input_spec=asked)
+
+    found = with_each_choice(predict, data, recipe.task)
+    seen = f"is right on {value:.1%} of the images, which is no better than guessing"
+    return (advice(found, value, data, str(path), seen),)
