@@ -68,14 +68,14 @@ def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
     )
 
 
-def pair_words(pair: PairedAccuracy, since: Since) -> str:
+def pair_text(pair: PairedAccuracy, since: Since) -> str:
     """Say what the average does not.
 
     >>> from edgecv.core.paired_results import NoWorse
     >>> pair = PairedAccuracy(
     ...     5000, 3557, 187, 193, 1063, 0.797, -0.12, (-0.9, 0.6), NoWorse(0.5, "cannot tell")
     ... )
-    >>> pair_words(pair, Since("2026-11-24", None))
+    >>> pair_text(pair, Since("2026-11-24", None))
     'since 2026-11-24: 193 images became wrong, 187 became right (p = 0.8)'
     """
     unit = "image" if pair.losses == 1 else "images"
@@ -130,7 +130,7 @@ def _drop(change: Change, limits: AcceptedLimits, limit: float, since: Since) ->
     pair = change.pair
     if pair is None:
         return Gate(name, path, limit, None, "inconclusive", NO_LABELS)
-    reason = pair_words(pair, since)
+    reason = pair_text(pair, since)
     if on_point:
         lost = 0.0 - pair.difference_points
         outcome: Outcome = "passed" if lost <= limit + ROUNDING else "failed"

@@ -121,7 +121,7 @@ def preprocessing_notes(
     for each in comparisons:
         file, data = places[each.artifact.path]
         is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
-        if not is_foreign or each.value is None or not is_near_chance(each.value, data):
+        if not is_foreign or each.value is None or not is_near_chance(each.value, data, task):
             continue
         context.emit("evaluate", f"other pixels through {file.path}, which is near chance")
 

@@ -1,4 +1,4 @@
-"""What two models said of the same images: frozen records, the standard library only.
+"""Statistics of two models on the same images: frozen records, the standard library only.
 
 The candidate is compared with the baseline. A win is an image that only the candidate has right, a
 loss one that only the baseline has right. Images are given by their place in the test split,
@@ -13,7 +13,7 @@ Answer = Literal["yes", "no", "cannot tell"]
 
 @dataclass(frozen=True)
 class Flips:
-    """Images whose likeliest class is another one now, in the order of the test split."""
+    """Images that get another answer now, in the order of the test split."""
 
     count: int
     fraction: float
@@ -59,18 +59,18 @@ class PairedAccuracy:
 
 @dataclass(frozen=True)
 class GroupDifference:
-    """One class: ``label`` is its place among the classes of the data."""
+    """One group of images, those of one class: ``label`` is its place among the classes."""
 
     label: int
     images: int
     wins: int
     losses: int
     difference_points: float
-    """Of the fraction of the images of this class that are right."""
+    """Difference of the fraction of this group's images that are right."""
     p_value: float
-    """Exact McNemar test on the images of this class."""
+    """Exact McNemar test on the images of this group."""
     corrected_p_value: float
-    """The same by Holm's method: of many classes one is far off by chance alone."""
+    """The same by Holm's method: of many groups one is far off by chance alone."""
     is_significant: bool
     """Whether the corrected p value is below 0.05; else it is not distinguishable from chance."""
 
@@ -84,7 +84,7 @@ class Calibration:
 
     @property
     def rise(self) -> float:
-        """How much larger the candidate's is."""
+        """Candidate's error minus the baseline's."""
         return self.candidate - self.baseline
 
 
@@ -100,7 +100,10 @@ class ConfusionChange:
 
 @dataclass(frozen=True)
 class PairedStatistics:
-    """All of it. Only the flips are known of images without labels."""
+    """All statistics of a pair. Images without labels have changed answers alone.
+
+    ``classes``, ``calibration`` and ``confusion`` are further statistics of classification.
+    """
 
     flips: Flips
     accuracy: PairedAccuracy | None = None

@@ -112,7 +112,7 @@ class Layer:
 
     name: str
     shape: tuple[int, ...]
-    """Of the kernel in Keras: (height, width, inputs, outputs) or (inputs, outputs)."""
+    """Shape of the kernel in Keras: (height, width, inputs, outputs) or (inputs, outputs)."""
     type: str
     weights: int
     sparsity: float
@@ -120,17 +120,17 @@ class Layer:
     distinct: int
     """Distinct stored values."""
     scales: tuple[float, ...] = ()
-    """Of the weights, one or one an output; empty where they are not integers."""
+    """Scales of the weights, one or one an output; empty where they are not integers."""
     output_scale: float | None = None
     output_zero_point: int | None = None
-    """Of the layer's output as uint8: an int8 file's zero point plus 128."""
+    """Zero point of the layer's output as uint8: an int8 file's zero point plus 128."""
     is_depthwise: bool = False
     """Whether the weights are a depthwise kernel, which techniques leave whole."""
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one use of a layer costs for one image."""
+    """Cost of one use of a layer for one image."""
 
     name: str
     type: str
@@ -144,7 +144,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What a model costs for one image, by its graph: no runtime was asked."""
+    """Cost of a model for one image, by its graph: no runtime was asked."""
 
     macs: int
     parameters: int
@@ -155,7 +155,7 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the baseline costs by its graph, and the model that was compressed."""
+    """Costs of the baseline and of the compressed model, by their graphs."""
 
     baseline: ModelCost
     compressed: ModelCost
@@ -199,15 +199,15 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What a runtime says of an artifact that it opened.
+    """Inputs and outputs of an artifact that a runtime has opened.
 
-    ``notes`` are sentences on what was told by the file's shapes and ranges.
+    ``notes`` are sentences on what the file's shapes and ranges say.
     """
 
     input: TensorFacts
     output: TensorFacts
     image: Shape
-    """Of the images that it is given, whatever the order of its own axes."""
+    """Shape of the images that it is given, whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
 
 
@@ -218,14 +218,14 @@ class ExecutedOperator:
     name: str
     type: str
     is_delegated: bool = False
-    """Whether XNNPACK took it out of the interpreter's hands."""
+    """Whether XNNPACK runs it in place of the interpreter."""
     microseconds: float | None = None
     """Median time of one run, where the runtime's profiler says so."""
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What one operator gave for some images, as reals."""
+    """Output of one operator for some images, as reals."""
 
     name: str
     type: str
@@ -335,7 +335,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """How many images a split holds and the hash of them."""
+    """Number of images of a split, and their hash."""
 
     images: int
     sha256: str
@@ -343,7 +343,7 @@ class SplitFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What the report says of the data."""
+    """Facts on the data, for the report."""
 
     name: str
     classes: tuple[str, ...]

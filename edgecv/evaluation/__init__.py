@@ -1,1 +1,1 @@
-"""What the measurements mean: pure numpy on predictions and timings."""
+"""Comparisons, statistics, limits and gates: pure numpy on outputs and timings."""

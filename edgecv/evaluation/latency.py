@@ -1,4 +1,4 @@
-"""What timed runs in interleaved blocks say: int64 (blocks, runs a block), nanoseconds."""
+"""Latency and speed-up of runs in interleaved blocks: int64 (blocks, runs a block), in ns."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Two copies of one file, opened in one process or in two, differ by up to 1.5% fo
 stay open, by where their memory happens to lie: no patience tells that from a faster file.
 """
 QUANTILE = 25
-"""What stands for a block. What else runs on a machine only ever makes a run longer, so the lower
+"""Percentile that stands for a block. Other programs only ever make a run longer, so the lower
 quarter is less disturbed than the median; the minimum would be one run's luck."""
 
 

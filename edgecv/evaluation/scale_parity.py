@@ -1,4 +1,4 @@
-"""Whether one trained model has the same scales and zero points in the files of two formats."""
+"""Scales and zero points of one trained model: the same in the files of two formats."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +9,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.records import Artifact, Layer
 
 RELATIVE = 1e-4
-"""How far two scales may differ: each format rounds them once more to float32."""
+"""Largest relative difference of two scales: each format rounds them once more to float32."""
 
 
 def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
@@ -26,8 +26,8 @@ def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
             if found is None or not _same(layer, found):
                 raise StepError(
                     f"{one.path} and {other.path}",
-                    f"have other scales in {layer.name}: {_words(layer)} and "
-                    f"{'none' if found is None else _words(found)}",
+                    f"have other scales in {layer.name}: {_text(layer)} and "
+                    f"{'none' if found is None else _text(found)}",
                     remedy="this is a bug of edgecv: please report it",
                 )
         notes.append(
@@ -44,7 +44,7 @@ def _same(one: Layer, other: Layer) -> bool:
     return len(first) == len(second) and np.allclose(first, second, rtol=RELATIVE, atol=0)
 
 
-def _words(layer: Layer) -> str:
+def _text(layer: Layer) -> str:
     scale = layer.scales[0] if layer.scales else None
     return (
         f"{len(layer.scales)} of weights (first {scale}), output {layer.output_scale} "

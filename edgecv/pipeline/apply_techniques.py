@@ -76,6 +76,7 @@ class TechniqueRunner:
     def _write(self, technique: Technique, before: ModelFile, key: str, folder: Path) -> None:
         from edgecv.models.tf import model_bytes, set_seed
 
+        task = self.model.recipe.task
         is_first = before is self.model.source
         model = self.model.keras_model if is_first else before.load()
         task = self.model.recipe.task

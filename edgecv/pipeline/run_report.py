@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.core.plugins import Task
 from edgecv.core.records import Baseline, Comparison, Costs, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import conversion_gate, failed_file, verdict
+from edgecv.evaluation.gates import gates_of_every_run, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.baseline import labels_text
@@ -37,13 +38,11 @@ def judge(
     failures: Mapping[str, str],
     candidates: Sequence[Comparison],
     limits: Limits,
+    task: Task,
     classes: Sequence[str],
 ) -> list[Gate]:
     """Fail what could not be measured, check every conversion, and hold candidates to limits."""
-    gates = [failed_file(path, reason) for path, reason in failures.items()]
-    gates += [
-        conversion_gate(each) for each in comparisons if each.is_twin and each.agreement is not None
-    ]
+    gates = gates_of_every_run(comparisons, failures, task)
     for each in candidates:
         gates += judge_limits(each, limits, classes=classes, machine=machine())
     return gates
@@ -51,18 +50,19 @@ def judge(
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     """Compare what was measured with the baseline, and judge it; pictures go into ``folder``."""
-    recipe, data, predictions = model.recipe, model.data, model.reference.predictions
+    recipe, data, outputs = model.recipe, model.data, model.reference.outputs
+    task = recipe.task
     compared = compare_all(
         results.measurements,
-        predictions,
+        outputs,
         data.test_labels,
-        recipe.task,
+        task,
         recipe.settings.threads,
         recipe.gates.margin_points,
     )
-    comparisons = write_flips(compared, results.measurements, predictions, data, folder)
+    comparisons = write_flips(compared, results.measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if _is_candidate(each, recipe)]
-    gates = judge(comparisons, results.failures, candidates, recipe.gates, data.class_names)
+    gates = judge(comparisons, results.failures, candidates, recipe.gates, task, data.class_names)
     for technique in recipe.techniques:
         gates += technique.gates(comparisons, results.costs)
     return Report(
@@ -74,8 +74,8 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         baseline=Baseline(
             path=f"baseline{model.original.path.suffix}",
             parameters=model.reference.parameters,
-            metric=type(recipe.task).metric_name,
-            value=metric_of(predictions, data.test_labels, recipe.task),
+            metric=task.headline.name,
+            value=metric_of(outputs, data.test_labels, task),
         ),
         comparisons=comparisons,
         gates=tuple(gates),

@@ -1,4 +1,4 @@
-"""What a model costs by its graph, before and after: tables, a sentence, a picture."""
+"""Costs of a model by its graph, before and after: tables, a sentence, a picture."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "ac
 
 
 def costs_sentence(costs: Costs) -> str:
-    """Say what became of the whole model; one number each where nothing changed."""
+    """Return the costs of the whole model; one number each where nothing changed."""
     before, after = costs.baseline, costs.compressed
     return (
         f"{_change(before.macs, after.macs)} multiply-accumulates, "

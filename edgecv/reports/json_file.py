@@ -1,4 +1,4 @@
-"""``report.json``: what other programs read."""
+"""``report.json``: the report for other programs."""
 
 import json
 from dataclasses import asdict
@@ -13,8 +13,14 @@ LARGEST_REPORT_BYTES = 50_000_000
 
 
 def to_table(report: Report) -> dict[str, Any]:
-    """Return the report as JSON's plain values."""
+    """Return the report as JSON's plain values.
+
+    A task without further metrics leaves their key out, as reports did before there were any.
+    """
     table = asdict(report)
+    for comparison in table["comparisons"]:
+        if not comparison["further_metrics"]:
+            del comparison["further_metrics"]
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -9,7 +9,7 @@ from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
-from edgecv.acceptance.testing.text import changed_words, nothing_words
+from edgecv.acceptance.testing.text import changed_text, nothing_text
 from edgecv.acceptance.text import changes_sentence
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
@@ -34,7 +34,7 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
         return
     lock = read_accepted(path).get(entry)
     if lock is None:
-        raise AssertionError(nothing_words(pair, entry, path))
+        raise AssertionError(nothing_text(pair, entry, path))
     judgement = judgement_of(entry, lock, path, *_as_in(pair, lock))
     if judgement.outcome != "passed":
         raise AssertionError(_explained(pair, judgement, lock, path))
@@ -60,7 +60,7 @@ def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
 
 
 def _explained(pair: MeasuredPair, judgement: Judgement, lock: Lock | None, path: Path) -> str:
-    return changed_words(pair, replace(judgement, lock=pair.setting.shown(path)), lock)
+    return changed_text(pair, replace(judgement, lock=pair.setting.shown(path)), lock)
 
 
 def _undated(lock: Lock) -> Lock:

@@ -5,7 +5,7 @@ from typing import Any
 from edgecv.acceptance.testing.accepted import judge_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.short_traceback import in_one_line
-from edgecv.acceptance.testing.text import limit_words
+from edgecv.acceptance.testing.text import limit_text
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options, with_parameters
 from edgecv.evaluation.limit_checks import judge_limits
@@ -91,4 +91,4 @@ class ComparedPair(MeasuredPair):
         classes = self.report.data.classes
         for gate in judge_limits(self.comparison, gates, classes=classes, machine=machine()):
             if gate.outcome != "passed":
-                raise AssertionError(limit_words(self, gate))
+                raise AssertionError(limit_text(self, gate))

@@ -24,7 +24,7 @@ THEN_AND_NOW = (3, 6, 7)
 Rows = list[tuple[str, str]]
 
 
-def limit_words(pair: MeasuredPair, gate: Gate) -> str:
+def limit_text(pair: MeasuredPair, gate: Gate) -> str:
     """Explain a limit that does not hold."""
     doubt = "inconclusive: " if gate.outcome == "inconclusive" else ""
     evidence = evidence_of(gate.name)
@@ -74,12 +74,12 @@ def answer_rows(pair: MeasuredPair) -> Rows:
     return [*rows, *_lost_rows(pair, _right(pair, measured.baseline))]
 
 
-def images_words(places: Sequence[int]) -> str:
+def images_text(places: Sequence[int]) -> str:
     """Count images and name the first of them.
 
-    >>> images_words([4]), images_words(range(20, 30))
+    >>> images_text([4]), images_text(range(20, 30))
     ('1 image: 4', '10 images: 20, 21, 22, 23, 24, 25, 26, 27 and 2 more')
-    >>> images_words([])
+    >>> images_text([])
     '0 images'
     """
     words = f"{len(places):,} image{'' if len(places) == 1 else 's'}"
@@ -89,7 +89,7 @@ def images_words(places: Sequence[int]) -> str:
     return f"{words}: {', '.join(map(str, places[:MOST_IMAGES]))}{rest}"
 
 
-def nothing_words(pair: MeasuredPair, entry: str, path: Path) -> str:
+def nothing_text(pair: MeasuredPair, entry: str, path: Path) -> str:
     """Say that nothing was accepted yet."""
     shown = pair.setting.shown(path)
     what = f'has no entry "{entry}"' if path.exists() else "is not there yet"
@@ -99,7 +99,7 @@ def nothing_words(pair: MeasuredPair, entry: str, path: Path) -> str:
     )
 
 
-def changed_words(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -> str:
+def changed_text(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -> str:
     """Explain what is worse than it was accepted, or why it was not accepted."""
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
     worse.sort(key=lambda gate: gate.outcome != "failed")
@@ -128,12 +128,12 @@ def _flip_rows(flips: Flips) -> Rows:
     rows = []
     if flips.wins or flips.losses or flips.both_wrong:
         rows += [
-            ("became right", images_words(flips.wins)),
-            ("became wrong", images_words(flips.losses)),
+            ("became right", images_text(flips.wins)),
+            ("became wrong", images_text(flips.losses)),
         ]
     words = f"{flips.count:,} images get another answer ({flips.fraction:.2%})"
     if flips.unjudged:
-        words += f": {images_words(flips.unjudged)}"
+        words += f": {images_text(flips.unjudged)}"
     if flips.count:
         words += "; images are counted from 0 in the test split"
     return [*rows, ("answers", words)]
@@ -180,8 +180,8 @@ def _became_rows(pair: MeasuredPair, right: str) -> Rows:
         return []
     before = unpacked(right, len(now))
     return [
-        ("became right", images_words(np.flatnonzero(now & ~before).tolist())),
-        ("became wrong", images_words(np.flatnonzero(before & ~now).tolist())),
+        ("became right", images_text(np.flatnonzero(now & ~before).tolist())),
+        ("became wrong", images_text(np.flatnonzero(before & ~now).tolist())),
         *_lost_rows(pair, before),
     ]
 

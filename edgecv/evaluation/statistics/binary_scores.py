@@ -9,7 +9,7 @@ from edgecv.core.paired_results import NoWorse, PairedAccuracy
 
 CONFIDENCE = 0.95
 POWER = 0.8
-"""How often as many images as are said to be needed do tell."""
+"""Probability that as many images as are said to be needed give an answer."""
 Counts = NDArray[np.int64]
 
 

@@ -1,1 +1,1 @@
-"""What counts as right for a model: loss, metric and a score per image."""
+"""Tasks: the meaning of a model's outputs, one file or folder a task."""

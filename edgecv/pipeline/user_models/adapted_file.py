@@ -81,7 +81,7 @@ def preprocessing_warning(
     None where it is better than that. Raises InputError where another preprocessing is clearly
     right: nothing that would be made of this model could be.
     """
-    if not is_near_chance(value, data):
+    if not is_near_chance(value, data, task):
         return None
     if adapted.facts.rescales:
         return None
@@ -90,7 +90,7 @@ def preprocessing_warning(
         return adapted.converter.predict(adapted.file, images, choice)[0]
 
     found = with_each_choice(predict, data, task)
-    guessing = 1 / len(data.class_names)
+    guessing = task.guessing(data) or 0.0
     seen = f"is right on {value:.1%} of the images, and guessing is on {guessing:.1%}"
     return advice(found, value, data, str(adapted.file.path), seen)
 

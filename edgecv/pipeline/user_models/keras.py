@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from edgecv.datasets.class_order import check_order
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions
@@ -18,7 +17,6 @@ from edgecv.pipeline.user_models.adapted_file import (
     preprocessing_by_statistics,
     preprocessing_warning,
 )
-from edgecv.pipeline.user_models.fit_data import fit_data
 from edgecv.pipeline.user_models.user_model import UserModel
 
 
@@ -65,7 +63,7 @@ class KerasModel(UserModel):
             recipe = recipe.replace(baseline=baseline)
         for note in adapted.notes:
             context.emit("note", note)
-        data = fit_data(data, adapted.facts.outputs, recipe.baseline.labels, path)
+        data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
         return cls(recipe, data, context, adapted)
 
     @property
@@ -77,11 +75,11 @@ class KerasModel(UserModel):
         """Warn where other classes or another preprocessing would be right more often."""
         if not self.data.has_labels:
             return ()
-        labels, task = self.data.test.labels, self.recipe.task
+        task = self.recipe.task
         where = str(self.adapted.file.path)
-        value = task.metric(reference.predictions, labels)
+        value = task.metric(reference.outputs, self.data.test.labels)
         found = [
-            check_order(reference.predictions, labels, self.data.class_names, where),
+            task.doubts(reference.outputs, self.data, where),
             preprocessing_warning(self.adapted, self.data, task, value),
         ]
         return tuple(each for each in found if each is not None)

@@ -9,9 +9,7 @@ from typing import ClassVar, Self
 
 from edgecv.core.errors import InputError
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Dataset, Images, Predictions
-from edgecv.datasets.class_order import check_order
-from edgecv.evaluation.probabilities import as_probabilities
+from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions
@@ -20,7 +18,6 @@ from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.user_models.fit_data import fit_data
 from edgecv.pipeline.user_models.user_model import UserModel
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
@@ -39,8 +36,8 @@ class OnnxModel(UserModel):
 
     file: ModelFile
     ends: Ends
-    predictions: Predictions
-    """Probabilities of the file itself for the test images, run by a child."""
+    outputs: Outputs
+    """Outputs of the file itself for the test images, run by a child."""
     remarks: tuple[str, ...]
     """Sentences for the report."""
 
@@ -80,13 +77,17 @@ class OnnxModel(UserModel):
             facts = worker.open(path, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
             outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
-            data = fit_data(loaded, outputs.shape[1], recipe.baseline.labels, path)
+            numbers, names = outputs.shape[1], recipe.baseline.labels
+            data = recipe.task.fit_data(loaded, numbers, names, str(path))
+            output = facts.output
             try:
-                predictions, logits = as_probabilities(outputs, facts.output.scale)
+                answers, logits = recipe.task.normalized(
+                    Outputs.one(outputs, output.name), {output.name: output.scale}
+                )
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
-            warnings = _preprocessing_warnings(recipe, worker, data, predictions)
+            warnings = _preprocessing_warnings(recipe, worker, data, answers)
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
@@ -98,7 +99,7 @@ class OnnxModel(UserModel):
         notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
         for note in notes:
             context.emit("note", note)
-        return cls(recipe, data, context, ModelFile.at(path), ends, predictions, notes)
+        return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -109,8 +110,8 @@ class OnnxModel(UserModel):
         """Warn where other classes would be right more often; pixels were checked by ``open``."""
         if not self.data.has_labels:
             return ()
-        labels, names = self.data.test.labels, self.data.class_names
-        found = check_order(reference.predictions, labels, names, str(self.file.path))
+        where = str(self.file.path)
+        found = self.recipe.task.doubts(reference.outputs, self.data, where)
         return () if found is None else (found,)
 
     @cached_property
@@ -129,7 +130,7 @@ class OnnxModel(UserModel):
     def reference(self) -> BaselinePredictions:
         """The predictions of the user's own file."""
         facts = json.loads((self._adapted / "facts.json").read_text("utf-8"))
-        return BaselinePredictions(self.predictions, facts["parameters"])
+        return BaselinePredictions(self.outputs, facts["parameters"])
 
     @cached_property
     def _adapted(self) -> Path:
@@ -150,7 +151,7 @@ class OnnxModel(UserModel):
 
 
 def _preprocessing_warnings(
-    recipe: Recipe, worker: ModelClient, data: Dataset, predictions: Predictions
+    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
 ) -> tuple[str, ...]:
     """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
 
@@ -159,8 +160,8 @@ def _preprocessing_warnings(
     path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
     if not data.has_labels:
         return ()
-    value = recipe.task.metric(predictions, data.test.labels)
-    if not is_near_chance(value, data):
+    value = recipe.task.metric(outputs, data.test.labels)
+    if not is_near_chance(value, data, recipe.task):
         return ()
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:

@@ -41,7 +41,7 @@ class TrainedModel(UserModel):
     def untrained(self) -> Any:
         """The architecture with its first weights."""
         shape = self.recipe.baseline.input_shape
-        return self.recipe.architecture.build(shape, len(self.data.class_names))
+        return self.recipe.architecture.build(shape, self.recipe.task.head(self.data))
 
     @cached_property
     def keras_model(self) -> Any:

@@ -82,7 +82,7 @@ class UserModel(ABC):
     @cached_property
     def reference(self) -> BaselinePredictions:
         """The predictions for the test split that everything is compared with."""
-        return baseline_predictions(self.original, self.data.test, self.context)
+        return baseline_predictions(self.original, self.data.test, self.recipe.task, self.context)
 
     @property
     def untrained(self) -> Any:

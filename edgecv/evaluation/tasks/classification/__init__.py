@@ -22,7 +22,7 @@ from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow
 
 SUM_TOLERANCE = 1e-2
-"""How far the probabilities of a baseline may be from a sum of 1."""
+"""Largest distance of the sum of a baseline's probabilities from 1."""
 SMALLEST = 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure."""
+"""Expected calibration error: the distance of confidence from being right."""
 
 import numpy as np
 

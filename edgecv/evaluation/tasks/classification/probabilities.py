@@ -1,11 +1,11 @@
-"""Whether a file gives probabilities or logits, told by what it gave."""
+"""Probabilities of the outputs of a file, which may be logits: its values say which."""
 
 import numpy as np
 
 from edgecv.core.records import Predictions
 
 ROUNDING = 0.01
-"""How far a probability may be outside of 0..1, and how far the sum of a row from 1."""
+"""Largest distance of a probability from 0..1, and of the sum of a row from 1."""
 MOST_CODES = 256
 NEAR_A_CODE = 0.05
 LOGITS = "it gives logits: a softmax is taken of them"
