@@ -42,11 +42,11 @@ def quick_measuring() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def patient_child() -> Iterator[None]:
     """Let the child with TensorFlow wait for the next test that needs it, however long."""
-    from edgecv.pipeline.conversion import process_pool as hand
+    from edgecv.pipeline.conversion import process_pool
 
-    before, hand.IDLE_S = hand.IDLE_S, 3600.0
+    before, process_pool.IDLE_S = process_pool.IDLE_S, 3600.0
     yield
-    hand.IDLE_S = before
+    process_pool.IDLE_S = before
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,7 @@ def main_report(output: Path) -> "Report":
 
 @pytest.fixture
 def converter() -> Iterator["Converter"]:
-    """Return a workshop: its child is kept from one test to the next."""
+    """Return a converter: its child is kept from one test to the next."""
     from edgecv.pipeline.conversion import open_converter
 
     with open_converter() as made:

@@ -18,12 +18,11 @@ from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.records import Event, Images, Latency
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
-from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.timing import runs_a_block
 
-FORMATS = ("tflite", "onnx")
 FEWEST_BLOCKS = 10
 MOST_SILENCE_S = 30.0
 """How long a child may say nothing, where the budget is not longer."""
@@ -143,14 +142,14 @@ def compared(blocks: dict[str, Blocks], settings: BenchOptions) -> tuple[Timing,
 
 def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     if not paths:
-        raise InputError("FILE", "none given", accepted="files in .tflite, .onnx")
+        raise InputError("FILE", "none given", accepted=f"files in {device_suffixes()}")
     places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
         if not path.is_file():
             raise InputError("FILE", f"there is no file {path}")
-        if runtime_of_file(path).format not in FORMATS:
+        if not runtime_of_file(path).runs_on_devices:
             raise InputError(
-                str(path), "is not a file for a device", accepted="files in .tflite, .onnx"
+                str(path), "is not a file for a device", accepted=f"files in {device_suffixes()}"
             )
         if places[number] in places[:number]:
             raise InputError("FILE", f"{path} is given twice", remedy="give a copy of it")

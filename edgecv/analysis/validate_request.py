@@ -17,8 +17,6 @@ from edgecv.pipeline.recipe.recipe import BaselineOptions as BaselineOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
-ONNX_SUFFIX = ".onnx"
-
 
 @dataclass(frozen=True)
 class ValidationRequest:
@@ -145,7 +143,7 @@ def _reading_of(path: Path, asked: InputSpec) -> InputSpec:
     report = read_report(path.parent)
     if report.baseline is None or report.baseline.path != path.name:
         return asked
-    if path.suffix != ONNX_SUFFIX:
+    if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # What a Keras model expects of pixels was put into it.
     kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

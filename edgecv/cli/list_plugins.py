@@ -18,9 +18,12 @@ def run(options: ListCommand, screen: "Screen") -> int:
 
     screen.lines(
         [
-            (registry.kind, name, cls.help_text())
+            (registry.kind, name, cls.help_text(), registry.package_of(name))
             for registry in all_registries()
             for name, cls in registry.classes.items()
         ]
     )
+    faults = dict.fromkeys(each for registry in all_registries() for each in registry.faults)
+    if faults:
+        screen.lines([("broken", each) for each in faults])
     return 0

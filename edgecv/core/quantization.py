@@ -1,11 +1,16 @@
 """What a file stores: weights as reals, and how each tensor is quantized. Plain records."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import ArrayField
+
 Floats = NDArray[np.float32]
+Vector = Annotated[Floats, ArrayField("float32", sides=1)]
+Matrix = Annotated[Floats, ArrayField("float32", sides=2)]
 KERNEL = "kernel"
 """The type of a point that a kernel gives."""
 
@@ -37,13 +42,13 @@ class Kernel:
     name: str
     type: str
     """Of what is stored: int8, float16, float32 ..."""
-    values: Floats
+    values: Annotated[Floats, ArrayField("float32", sides=3)]
     """float32 (outputs, inputs, places)."""
-    steps: Floats
+    steps: Vector
     """Of the weights of each output: float32 (outputs,), 0 where they are floats."""
-    bias: Floats
+    bias: Vector
     """float32 (outputs,), 0 where there is none."""
-    bias_steps: Floats
+    bias_steps: Vector
     """float32 (outputs,), 0 where they are floats."""
     zero_points: int = 0
     """How many of the weights' zero points are not 0."""
@@ -88,7 +93,7 @@ class Stored:
     kernels: tuple[Kernel, ...]
     points: tuple[Point, ...]
     links: tuple[Link, ...]
-    pixels: Floats | None
+    pixels: Matrix | None
     """What reaches the first kernel of a pixel's bytes b: ``pixels[:, :-1] @ b + pixels[:, -1]``,
     float32 (channels, channels + 1). None where it could not be followed."""
     operators: tuple[tuple[str, int], ...] = ()
@@ -99,6 +104,6 @@ class Stored:
 class Extremes:
     """The smallest and the largest value of each point, for each image."""
 
-    low: Floats
+    low: Matrix
     """float32 (images, points)."""
-    high: Floats
+    high: Matrix

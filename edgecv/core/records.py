@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import ArrayField
 from edgecv.core.paired_results import PairedStatistics
 
 Images = NDArray[np.uint8]
@@ -21,7 +22,6 @@ Predictions = NDArray[np.float32]
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 
-Format = Literal["tflite", "onnx", "keras"]
 Outcome = Literal["passed", "failed", "inconclusive"]
 TWIN_STEM = "float32"
 """A file of this name is the float32 export of the baseline: the twin of its format."""
@@ -144,7 +144,7 @@ class Artifact:
     """One exported file and its facts. ``path`` is relative to the run directory."""
 
     path: str
-    format: Format
+    format: str
     precision: str
     bytes: int
     gzip_bytes: int
@@ -199,7 +199,7 @@ class Activation:
     type: str
     inputs: tuple[str, ...]
     """Names of the activations that it was made of; empty for the images themselves."""
-    values: NDArray[np.float32]
+    values: Annotated[NDArray[np.float32], ArrayField("float32", sides=2)]
     """float32 (N, elements)."""
 
 

@@ -1,10 +1,18 @@
-"""One registry a folder, filled by discovery: to add a plugin, add its file; no table is edited."""
+"""One registry a kind, filled by discovery: to add a plug-in, add its file; no table is edited.
 
+Our own plug-ins are the files of a folder. Those of another package are named by its entry points,
+in the groups ``edgecv.techniques``, ``edgecv.formats`` (exporters, runtimes and importers),
+``edgecv.datasets``, ``edgecv.tasks`` and ``edgecv.architectures``.
+"""
+
+import hashlib
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgecv.core.errors import InputError
@@ -19,30 +27,86 @@ from edgecv.core.plugins import (
     Task,
     Technique,
 )
+from edgecv.core.plugins.installed import installed_plugins
 from edgecv.core.text import nearest
 
 P = TypeVar("P", bound=Plugin)
 
 
 class Registry(Generic[P]):
-    """All plugins of one kind, found in one folder.
+    """All plug-ins of one kind: those in one folder, and those of other packages.
 
-    ``key`` is the word that names a plugin in a recipe: ``format = "tflite"``. ``module`` is the
-    file of each folder of ``package`` that holds one, where a plugin has a folder of its own.
+    ``key`` is the word that names a plug-in in a recipe: ``format = "tflite"``. ``module`` is the
+    file of each folder of ``package`` that holds one, where a plug-in has a folder of its own.
+    Other packages are looked at when a name is asked for that is not our own, or all are.
     """
 
     def __init__(
-        self, kind: str, base: type[P], package: str, key: str, module: str | None = None
+        self,
+        kind: str,
+        base: type[P],
+        package: str,
+        key: str,
+        *,
+        group: str,
+        module: str | None = None,
     ) -> None:
         self.kind = kind
         self.base = base
         self.package = package
         self.key = key
+        self.group = group
         self.module = module
 
     @cached_property
     def classes(self) -> Mapping[str, type[P]]:
-        """Map name to class, sorted by name."""
+        """Map name to class, sorted by name: our own, and those of other packages."""
+        others = {name: cls for name, (_, cls) in self._usable.items()}
+        return dict(sorted({**self.own, **others}.items()))
+
+    @cached_property
+    def faults(self) -> tuple[str, ...]:
+        """Say of each plug-in of another package in a sentence why it cannot be used."""
+        bases = tuple(each.base for each in all_registries() if each.group == self.group)
+        kinds = " or ".join(base.__name__ for base in bases)
+        found = []
+        for each in installed_plugins(self.group):
+            fault = each.fault
+            if each.cls is not None and not issubclass(each.cls, bases):
+                fault = f"{self.group} is for a class that is {kinds}"
+            found += [f"{each.place} cannot be used: {fault}"] if fault else []
+        return (*found, *filter(None, map(self._clash, self._named)))
+
+    @cached_property
+    def _named(self) -> Mapping[str, list[tuple[str, type[P]]]]:
+        """Map name to the places and classes of other packages that bear it."""
+        found: dict[str, list[tuple[str, type[P]]]] = {}
+        for each in installed_plugins(self.group):
+            if each.cls is not None and issubclass(each.cls, self.base):
+                found.setdefault(each.cls.name, []).append((each.place, each.cls))
+        return found
+
+    @cached_property
+    def _usable(self) -> Mapping[str, tuple[str, type[P]]]:
+        return {name: found[0] for name, found in self._named.items() if not self._clash(name)}
+
+    def package_of(self, name: str) -> str:
+        """Return the package that a plug-in comes from, empty for edgecv itself."""
+        return "" if name in self.own else self._usable[name][0].rpartition(" of ")[2]
+
+    def _clash(self, name: str) -> str:
+        """Say where else the name of another package's plug-in stands; empty if nowhere."""
+        places = [place for place, _ in self._named[name]]
+        if name in self.own:
+            own = self.own[name]
+            places.insert(0, f"{own.__module__}:{own.__name__} of edgecv, which is used")
+        if len(places) == 1:
+            return ""
+        return f'{self.kind} "{name}" is there twice: {" and ".join(places)}'
+
+    @cached_property
+    def own(self) -> Mapping[str, type[P]]:
+        """Map name to class, sorted by name: those of this package."""
         found: dict[str, type[P]] = {}
         for name in self._modules():
             module = importlib.import_module(name)
@@ -57,7 +121,7 @@ class Registry(Generic[P]):
         return dict(sorted(found.items()))
 
     def _modules(self) -> Iterator[str]:
-        """Name the modules that a plugin may be in."""
+        """Name the modules that a plug-in may be in."""
         package = importlib.import_module(self.package)
         for found in pkgutil.iter_modules(package.__path__, f"{self.package}."):
             if self.module is None:
@@ -66,18 +130,24 @@ class Registry(Generic[P]):
                 yield f"{found.name}.{self.module}"
 
     def get(self, name: str, where: str) -> type[P]:
-        """Return the class called ``name``. Raises InputError with the nearest name."""
-        if name not in self.classes:
-            raise InputError(
-                where,
-                f'unknown {self.kind} "{name}"',
-                accepted=", ".join(self.classes),
-                remedy=nearest(name, self.classes),
-            )
-        return self.classes[name]
+        """Return the class called ``name``. Raises InputError with the nearest name.
+
+        Where a plug-in of another package cannot be used, the error names that too.
+        """
+        if name in self.own:  # Found without a look at other packages.
+            return self.own[name]
+        if name in self.classes:
+            return self.classes[name]
+        remedies = [nearest(name, self.classes), *self.faults]
+        raise InputError(
+            where,
+            f'unknown {self.kind} "{name}"',
+            accepted=", ".join(self.classes),
+            remedy="; ".join(filter(None, remedies)),
+        )
 
     def parse(self, table: Any, where: str) -> P:
-        """Make a plugin of a recipe's table: ``{key: name, option: value, ...}``."""
+        """Make a plug-in of a recipe's table: ``{key: name, option: value, ...}``."""
         if isinstance(table, self.base):
             return table
         if not isinstance(table, Mapping) or not isinstance(table.get(self.key), str):
@@ -90,8 +160,21 @@ class Registry(Generic[P]):
         return parse_options(self.get(table[self.key], where), options, where)
 
     def table(self, plugin: P) -> dict[str, Any]:
-        """Return the recipe's table of a plugin: the inverse of ``parse``."""
+        """Return the recipe's table of a plug-in: the inverse of ``parse``."""
         return {self.key: plugin.name, **plugin.model_dump(mode="json", exclude_none=True)}
+
+    def identity(self, plugin: P) -> dict[str, Any]:
+        """Return what decides a stored result of a plug-in: its table.
+
+        Of another package's also where it comes from, and a hash of the file that defines it.
+        """
+        table = self.table(plugin)
+        if plugin.name in self.own:
+            return table
+        defined = sys.modules[type(plugin).__module__].__file__
+        content = b"" if defined is None else Path(defined).read_bytes()
+        place = self._usable[plugin.name][0]
+        return {**table, "plugin": [place, hashlib.sha256(content).hexdigest()]}
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of one such table."""
@@ -105,15 +188,22 @@ class Registry(Generic[P]):
         return {"oneOf": variants}
 
 
+FORMATS = "edgecv.formats"
 ARCHITECTURES = Registry(
-    "architecture", Architecture, "edgecv.models.architectures", "architecture"
+    "architecture",
+    Architecture,
+    "edgecv.models.architectures",
+    "architecture",
+    group="edgecv.architectures",
 )
-DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source")
-TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task")
-IMPORTERS = Registry("importer", Importer, "edgecv.formats", "importer", "importer")
-TECHNIQUES = Registry("technique", Technique, "edgecv.techniques", "technique")
-EXPORTERS = Registry("format", Exporter, "edgecv.formats", "format", "exporter")
-RUNTIMES = Registry("runtime", Runtime, "edgecv.formats", "runtime", "runtime")
+DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source", group="edgecv.datasets")
+TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task", group="edgecv.tasks")
+IMPORTERS = Registry("importer", Importer, FORMATS, "importer", group=FORMATS, module="importer")
+TECHNIQUES = Registry(
+    "technique", Technique, "edgecv.techniques", "technique", group="edgecv.techniques"
+)
+EXPORTERS = Registry("format", Exporter, FORMATS, "format", group=FORMATS, module="exporter")
+RUNTIMES = Registry("runtime", Runtime, FORMATS, "runtime", group=FORMATS, module="runtime")
 
 
 def all_registries() -> tuple[Registry[Any], ...]:

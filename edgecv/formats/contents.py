@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edgecv.core.records import Format, TensorFacts
+from edgecv.core.records import TensorFacts
 
 OPEN = -1
 """The length of a side that the file leaves open."""
@@ -55,7 +55,7 @@ class Operator:
 class Contents:
     """What a file says of itself."""
 
-    format: Format
+    format: str
     facts: Mapping[str, str]
     """Who made it, versions, operator sets: in the words of the format."""
     inputs: tuple[End, ...]

@@ -70,3 +70,9 @@ def runtime_of_file(path: Path) -> type[Runtime]:
     raise InputError(
         str(path), f'has the ending "{path.suffix}"', accepted=f"files in {', '.join(known)}"
     )
+
+
+def device_suffixes() -> str:
+    """Return the endings of the files that are for a device, with commas."""
+    classes = [cls for cls in RUNTIMES.classes.values() if cls.runs_on_devices]
+    return ", ".join(suffix for cls in classes for suffix in cls.suffixes)

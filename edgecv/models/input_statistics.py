@@ -4,15 +4,14 @@ Its moving mean and variance are those of what reached it in training. On images
 preprocessing, the same layer sees numbers of about that mean and variance.
 """
 
-from typing import Any
-
 import numpy as np
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Images
 from edgecv.models.tf import load_tensorflow
 
 
-def misfit(model: Any, images: Images) -> float | None:
+def misfit(model: KerasModel, images: Images) -> float | None:
     """Return how far images are from those that a model was trained on: uint8 (N, H, W, C).
 
     The median over channels of the divergence (Kullback-Leibler, of normal distributions) of what

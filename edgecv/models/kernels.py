@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.models.tf import load_tensorflow
 
 DISTINCT_BY_TRAINING = 0.9
 
 
-def kernels_of(model: Any, *, depthwise: bool = False) -> dict[str, Any]:
+def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
     """Return the kernel variable of each convolution and dense layer, in the model's order.
 
     With ``depthwise`` those of depthwise convolutions too.
@@ -50,7 +51,7 @@ def is_clustered(kernel: Any) -> bool:
     return bool(len(np.unique(values)) < DISTINCT_BY_TRAINING * values.size)
 
 
-def _leaves(model: Any) -> list[Any]:
+def _leaves(model: KerasModel) -> list[Any]:
     leaves: list[Any] = []
     for layer in model.layers:
         leaves += _leaves(layer) if hasattr(layer, "layers") else [layer]

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.models.tf import load_tensorflow
 
 LAYER = "preprocess"
 
 
-def found_in(model: Any) -> str | None:
+def found_in(model: KerasModel) -> str | None:
     """Return what in the graph itself rescales pixels, in words; None where nothing does."""
     _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -21,14 +22,16 @@ def found_in(model: Any) -> str | None:
     return None
 
 
-def pixel_layers(model: Any) -> list[Any]:
+def pixel_layers(model: KerasModel) -> list[Any]:
     """Return the layers of a flat model that rescale pixels before anything else sees them."""
     _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
 
 
-def with_preprocessing(model: Any, asked: Preprocessing, where: str) -> tuple[Any, str]:
+def with_preprocessing(
+    model: KerasModel, asked: Preprocessing, where: str
+) -> tuple[KerasModel, str]:
     """Return a model that takes pixels of 0..255, and how that was done, as a sentence.
 
     ``model`` has one input, (N, H, W, C). Raises InputError where the numbers do not fit its
@@ -43,7 +46,7 @@ def with_preprocessing(model: Any, asked: Preprocessing, where: str) -> tuple[An
     return _inserted(model, scale, offset, order), "a layer of its own in front of the model"
 
 
-def _first_layers(model: Any) -> Sequence[Any]:
+def _first_layers(model: KerasModel) -> Sequence[Any]:
     """Return the layers that only pixels go through: up to the first with weights of its own."""
     _, keras = load_tensorflow()
     found: list[Any] = []
@@ -58,7 +61,7 @@ def _first_layers(model: Any) -> Sequence[Any]:
     return found
 
 
-def _first_convolution(model: Any) -> Any | None:
+def _first_convolution(model: KerasModel) -> Any | None:
     """Return the convolution that alone takes the pixels, None where it is something else."""
     _, keras = load_tensorflow()
     (tensor,) = model.inputs
@@ -75,7 +78,9 @@ def _first_convolution(model: Any) -> Any | None:
     return takers[0]
 
 
-def _folded(model: Any, first: Any, scale: Any, offset: Any, order: Sequence[int]) -> Any:
+def _folded(
+    model: KerasModel, first: Any, scale: Any, offset: Any, order: Sequence[int]
+) -> KerasModel:
     """Return a copy whose first convolution takes pixels: kernel and bias do the arithmetic."""
     config = model.get_config()
     for table in config["layers"]:
@@ -96,7 +101,7 @@ def _folded(model: Any, first: Any, scale: Any, offset: Any, order: Sequence[int
     return copy
 
 
-def _inserted(model: Any, scale: Any, offset: Any, order: Sequence[int]) -> Any:
+def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) -> KerasModel:
     """Return a copy with a layer in front: a rescaling, or a 1x1 convolution to turn channels."""
     _, keras = load_tensorflow()
     channels, is_turned = len(order), list(order) != sorted(order)
@@ -120,7 +125,7 @@ def _inserted(model: Any, scale: Any, offset: Any, order: Sequence[int]) -> Any:
     return copy
 
 
-def _put_after_input(config: dict[str, Any], layer: Any) -> None:
+def _put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:
     """Write a layer into a model's configuration, between its input and all that takes it."""
     table: dict[str, Any] = {
         "module": "keras.layers",

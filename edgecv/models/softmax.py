@@ -1,17 +1,16 @@
 """The last layer of a classifier: artifacts end in a softmax, training needs what is before it."""
 
-from typing import Any
-
 import numpy as np
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
 
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
 
 
-def logits_model(model: Any) -> Any:
+def logits_model(model: KerasModel) -> KerasModel:
     """Return a model that shares all layers but ends before the softmax.
 
     Raises StepError where the last layer is not a softmax of its own.
@@ -29,7 +28,7 @@ def logits_model(model: Any) -> Any:
     return keras.Model(model.inputs, last.input)
 
 
-def separate_softmax(model: Any) -> Any:
+def separate_softmax(model: KerasModel) -> KerasModel:
     """Return the same function with the softmax as a layer of its own, where it is part of one.
 
     A model that ends otherwise is returned as it is, and refused by ``logits_model``.
@@ -40,7 +39,7 @@ def separate_softmax(model: Any) -> Any:
     if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
         return model
 
-    def copy(layer: Any) -> Any:
+    def copy(layer: KerasLayer) -> KerasLayer:
         config = layer.get_config()
         if layer is last:
             config["activation"] = "linear"
@@ -52,7 +51,7 @@ def separate_softmax(model: Any) -> Any:
     return keras.Model(linear.inputs, probabilities, name=model.name)
 
 
-def with_softmax(model: Any, where: str) -> tuple[Any, str]:
+def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
     """Return the model, a softmax added where it gives logits, and what was found, in words.
 
     Raises InputError where its outputs are probabilities of something else than one class.
@@ -75,7 +74,7 @@ def with_softmax(model: Any, where: str) -> tuple[Any, str]:
     return whole, f"the model gives logits: a softmax was added after {last.name}"
 
 
-def _gives_probabilities(model: Any) -> bool:
+def _gives_probabilities(model: KerasModel) -> bool:
     """Tell by its outputs on random images."""
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
     images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)

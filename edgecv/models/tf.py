@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.keras_types import KerasModel
 
 _THREADS: int | None = None
 
@@ -74,7 +75,7 @@ def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     return tensorflow.function(function, **options)
 
 
-def weights_sha256(model: Any) -> str:
+def weights_sha256(model: KerasModel) -> str:
     """Hash the weights of a model, in order: a ``.keras`` file is never byte-stable."""
     import hashlib
 
@@ -86,7 +87,7 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def model_bytes(model: Any) -> tuple[str, bytes]:
+def model_bytes(model: KerasModel) -> tuple[str, bytes]:
     """Return the suffix and the bytes of a model's file.
 
     A model with quantizers is written as ``.h5``: Keras cannot read its ``.keras`` file back.
@@ -103,7 +104,7 @@ def model_bytes(model: Any) -> tuple[str, bytes]:
         return ".h5", path.read_bytes()
 
 
-def keras_bytes(model: Any) -> bytes:
+def keras_bytes(model: KerasModel) -> bytes:
     """Return a model as a ``.keras`` file with no clock in it: same weights, same bytes."""
     import io
     import json

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import Constraint, Technique, TechniqueContext
+from edgecv.core.plugins import QUANTIZERS, Constraint, Technique, TechniqueContext
 from edgecv.core.records import Dataset, Event
 from edgecv.core.registry import TECHNIQUES
 from edgecv.models.training.checkpoint import Epoch
@@ -65,7 +65,7 @@ class TechniqueRunner:
         for technique in self.recipe.techniques:
             made = self._apply(technique, made, load)
             load = cache(made.load)
-            plain = plain if technique.adds_quantizers else made
+            plain = plain if QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
         return AppliedTechniques(made, plain, tuple(notes))
@@ -109,7 +109,7 @@ class TechniqueRunner:
         return content_key(
             "technique",
             STAGE_VERSION,
-            TECHNIQUES.table(technique),
+            TECHNIQUES.identity(technique),
             before.sha256,
             self.baseline.sha256,
             self.data.calibration.sha256,
@@ -168,7 +168,7 @@ class TechniqueStage:
 
         run = self.techniques
         is_first = self.technique is run.recipe.techniques[0]
-        if self._trainings == 1 and (is_first or self.technique.adds_quantizers):
+        if self._trainings == 1 and (is_first or QUANTIZERS in self.technique.makes):
             run.on_event(Event("technique", "trying out that the model can be exported"))
             self.trials.rehearse(model)
             set_seed(run.recipe.settings.seed)
@@ -180,7 +180,7 @@ class TechniqueStage:
         constraint: Constraint | None = None,
         distillation: Distillation | None = None,
     ) -> None:
-        """Train ``model``: see ``contracts.Fit``."""
+        """Train ``model``: see ``Fit``."""
         from edgecv.models.softmax import separate_softmax
         from edgecv.models.training.loop import Teacher, fit
 

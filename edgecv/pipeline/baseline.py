@@ -179,7 +179,7 @@ def _key(recipe: Recipe, data: Dataset) -> str:
     return content_key(
         "baseline",
         STAGE_VERSION,
-        ARCHITECTURES.table(recipe.architecture),
+        ARCHITECTURES.identity(recipe.architecture),
         list(recipe.baseline.input_shape),
         recipe.schedule.model_dump(),
         type(recipe.data).mirrors,

@@ -102,7 +102,7 @@ class RunExports:
         return content_key(
             "export",
             STAGE_VERSION,
-            EXPORTERS.table(exporter),
+            EXPORTERS.identity(exporter),
             len(images),
             original.sha256,
             calibration,

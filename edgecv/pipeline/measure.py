@@ -20,6 +20,7 @@ from edgecv.core.records import (
     Predictions,
     SessionFacts,
 )
+from edgecv.core.registry import RUNTIMES
 from edgecv.evaluation.latency import Blocks
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.trust import NO_TRUST, Trust
@@ -31,8 +32,6 @@ from edgecv.system.storage import content_key, tree_sha256
 CORES = os.cpu_count() or 1
 SECONDS_A_FILE = 0.5
 """Time spent on the latency of one file, after its warm-up."""
-TRUSTING = "keras"
-"""The runtime whose files may hold code."""
 OnEvent = Callable[[Event], None]
 
 
@@ -61,7 +60,7 @@ class MeasurementPool:
         """Return the worker of a runtime, started at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
-            options = self.trust.model_dump() if runtime == TRUSTING else {}
+            options = self.trust.model_dump() if _takes_trust(runtime) else {}
             worker = self._stack.enter_context(
                 ModelClient(runtime, threads, options=options, log=self.log)
             )
@@ -94,7 +93,11 @@ class MeasurementPool:
         """Return a key of everything that the answer depends on; hashes only for who remembers."""
         if not self.prediction_cache.keeps:
             return ""
-        trust = self.trust.model_dump(mode="json") if runtime == TRUSTING else None
+        trust = (
+            self.trust.model_dump(mode="json")
+            if RUNTIMES.get(runtime, "runtime").takes_trust
+            else None
+        )
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), trust]
         if images is not None:
             pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
@@ -180,6 +183,10 @@ class MeasurementPool:
     def close(self) -> None:
         """End the children."""
         self._stack.close()
+
+
+def _takes_trust(runtime: str) -> bool:
+    return RUNTIMES.get(runtime, "runtime").takes_trust
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class TrialExports:
     _twins: dict[str, Path] = field(default_factory=dict)
 
     def try_out(self, model: Any, runtime: str, precision: str) -> TrialExport:
-        """Return bytes and latency of ``model`` at a precision: see ``Tuning.trial``."""
+        """Return bytes and latency of ``model`` at a precision: see ``TechniqueContext.trial``."""
         file_format = RUNTIMES.get(runtime, "runtime").format
         if runtime not in self._twins:
             self._twins[runtime] = self.folder / f"twin.{file_format}"
@@ -62,7 +62,7 @@ class TrialExports:
             path.unlink()
 
     def _saved(self, model: Any) -> ModelFile:
-        """Write a model for the workshop, over the last one."""
+        """Write a model for the converter, over the last one."""
         from edgecv.models.tf import model_bytes
 
         suffix, content = model_bytes(model)

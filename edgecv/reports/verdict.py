@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from edgecv.core.plugins import SHARED_VALUES, ZEROS
 from edgecv.core.records import Comparison, Gate, Report
+from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.limits import gate_texts
 
 GATE_WORDS = {
@@ -58,15 +60,22 @@ def _joined(sentences: Sequence[str]) -> str:
 
 def _no_faster(report: Report) -> str:
     """Say where zeros and shared weights do not change the latency, lest someone expect it."""
-    names = {each["technique"] for each in report.recipe.get("technique", ())}
-    words = {"prune": "Zeros", "cluster": "Shared weights"}
-    found = [words[name] for name in words if name in names]
+    names = [each["technique"] for each in report.recipe.get("technique", ())]
+    made = {each for name in names for each in _made_by(name)}
+    words = {ZEROS: "Zeros", SHARED_VALUES: "Shared weights"}
+    found = [words[each] for each in words if each in made]
     if not found:
         return ""
     return (
         f". {' and '.join(found)} make the file smaller where it is compressed (gzip), not faster:"
         " these runtimes compute with them as with any others"
     )
+
+
+def _made_by(name: str) -> frozenset[str]:
+    """Return what a technique makes of a model; nothing where it is no longer installed."""
+    found = TECHNIQUES.classes.get(name)
+    return frozenset() if found is None else found.makes
 
 
 def gate_sentence(gate: Gate) -> str:

@@ -1,12 +1,16 @@
-"""The cores of this machine: which are least busy, and what else ran on them meanwhile."""
+"""The processor of this machine: its cores, which of them are least busy, its instructions."""
 
 import os
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 STAT = Path("/proc/stat")
+"""Read by hand: psutil leaves out the numbers of the cores, which shift where one is offline."""
+CPU_INFO = Path("/proc/cpuinfo")
+"""Read by hand: psutil knows neither the processor's name nor its instructions."""
 LOOK_S = 0.2
 IDLE, WAITING, STOLEN = 3, 4, 7
 FIELDS = 8
@@ -16,7 +20,7 @@ in user already."""
 
 @dataclass(frozen=True)
 class Load:
-    """What cores did in some time, each as a fraction of it, of the average core."""
+    """The load of a core, as fractions of the time that it was watched."""
 
     busy: float
     """Of all processes, our own included."""
@@ -25,7 +29,7 @@ class Load:
 
 
 class Watch:
-    """Sees what some cores do from now on."""
+    """A watch over some cores from now on."""
 
     def __init__(self, cores: Sequence[int]) -> None:
         self._cores = cores
@@ -55,15 +59,36 @@ def least_busy(count: int, look_s: float = LOOK_S) -> list[int]:
     time.sleep(look_s)
     loads = watch.load()
     # Where two are as busy, the last: the first is the one that interrupts go to.
-    order = sorted(cores, key=lambda core: (loads[core].busy if core in loads else 0.0, -core))
-    return sorted(order[:count])
+    idle_first = sorted(cores, key=lambda core: (loads[core].busy if core in loads else 0.0, -core))
+    return sorted(idle_first[:count])
 
 
 def processor_seconds(pid: int) -> float:
     """Return the processor time that a process has used, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    user, system = int(fields[11]), int(fields[12])
-    return (user + system) / os.sysconf("SC_CLK_TCK")
+    import psutil
+
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def model_name() -> str:
+    """Return the processor's name: ``platform.processor`` is empty on most Linux systems."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def instructions() -> frozenset[str]:
+    """Return the names of the processor's extensions, as Linux has them; none elsewhere."""
+    return frozenset((_cpu_info("flags") or _cpu_info("Features")).split())
+
+
+def _cpu_info(key: str) -> str:
+    """Return a value of the first core; empty where there is none, or where Linux is not."""
+    try:
+        lines = CPU_INFO.read_text("utf-8").splitlines()
+    except OSError:
+        return ""
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
 
 
 def _ticks() -> dict[int, list[int]]:

@@ -5,9 +5,9 @@ import os
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
+from edgecv.system.cpu import model_name
 from edgecv.system.isolation.amx import machine_has_tiles
 
 PACKAGES = (
@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
     """Return system, processor, cores, Python and the versions of the packages that decide."""
     return {
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": model_name(),
         "cores": os.cpu_count(),
         "machine": machine(),
         "matrix_tiles": "left off where artifacts run" if machine_has_tiles() else "none",
@@ -40,7 +40,7 @@ def environment() -> dict[str, Any]:
 @cache
 def machine() -> str:
     """Return a short name of the processor's model and its cores: latencies hold for one such."""
-    return hashlib.sha256(f"{_processor()}|{os.cpu_count()}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{model_name()}|{os.cpu_count()}".encode()).hexdigest()[:12]
 
 
 def _version(package: str) -> str:
@@ -48,14 +48,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    """Return the processor's name: ``platform.processor`` is empty on most Linux systems."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # Not Linux: the standard library knows the name there.
-    return platform.processor() or platform.machine()

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import Technique, TechniqueContext
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
 from edgecv.core.records import Layer
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
@@ -36,7 +37,8 @@ class Cluster(Technique):
         parse=lambda value, exports: {"clusters": value},
         beside={"distil": {"distil": {}}},
     )
-    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune")
+    makes: ClassVar[frozenset[str]] = frozenset({SHARED_VALUES})
+    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS})
     clusters: int = Field(default=16, ge=2, le=256)
     """Distinct values a kernel, zero among them where the kernel has zeros."""
     layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(default={})
@@ -52,11 +54,11 @@ class Cluster(Technique):
     distil: Distillation | None = None
     """Train against the baseline's outputs."""
 
-    def check_model(self, model: Any) -> None:
+    def check_model(self, model: KerasModel) -> None:
         """Raise InputError where a pattern matches no layer, or sharing would not survive."""
         self._folded(model)
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model whose kernels have at most ``clusters`` distinct values.
 
         Batch normalization is folded first: a converter would fold it later, channel by channel,
@@ -86,7 +88,7 @@ class Cluster(Technique):
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
 
-    def _folded(self, model: Any) -> tuple[Any, tuple[str, ...]]:
+    def _folded(self, model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
         """Return a copy that can be clustered, and what was folded in it."""
         chosen(model, self.exclude, self.layers, "cluster")
         result, folded = fold(flatten(model))

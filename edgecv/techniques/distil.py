@@ -3,9 +3,10 @@
 Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from edgecv.core.plugins import Technique, TechniqueContext
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -20,14 +21,15 @@ class Distil(Distillation, Technique):
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Train each step against what the original says of images.", place=20
     )
-    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "prune", "cluster")
+    makes: ClassVar[frozenset[str]] = frozenset({OUTPUTS})
+    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, ZEROS, SHARED_VALUES})
     training: Schedule = Schedule(epochs=30, minimum_steps=1000, learning_rate=0.005)
     """The fine-tuning."""
 
-    def check_model(self, model: Any) -> None:
+    def check_model(self, model: KerasModel) -> None:
         """Accept every model that has logits, which the training asks for."""
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model, trained on."""
         student = clone(model)
         distillation = Distillation(temperature=self.temperature, mix=self.mix)

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow
 
 
 def chosen(
-    model: Any, exclude: Sequence[str], targets: Mapping[str, Any], where: str
+    model: KerasModel, exclude: Sequence[str], targets: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
     """Return the kernels that are not excluded.
 
@@ -35,7 +36,7 @@ def chosen(
     return left
 
 
-def clone(model: Any) -> Any:
+def clone(model: KerasModel) -> KerasModel:
     """Return a model with the same layers and weights that shares nothing with ``model``."""
     _, keras = load_tensorflow()
     copy = keras.models.clone_model(model)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import Exporter, Technique, TechniqueContext
+from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Exporter, Technique, TechniqueContext
 from edgecv.core.records import Layer
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
@@ -50,7 +51,8 @@ class Prune(Technique):
         parse=_of_flag,
         beside={"distil": {"distil": {}}},
     )
-    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil")
+    makes: ClassVar[frozenset[str]] = frozenset({ZEROS})
+    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS})
     sparsity: float = Field(default=HALF, gt=0, lt=1)
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None
@@ -77,13 +79,13 @@ class Prune(Technique):
             raise ValueError(f"{self.pattern} is a sparsity of its own: leave the others out")
         return self
 
-    def check_model(self, model: Any) -> None:
+    def check_model(self, model: KerasModel) -> None:
         """Raise InputError where a pattern matches no layer, or nothing can be pruned."""
         kernels = chosen(model, self.exclude, self.layers, "prune")
         if not any(self._fits(kernel.shape) for kernel in kernels.values()):
             raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a pruned copy of the model, dense in shape and with zeros in place."""
         self.check_model(model)
         pruned = clone(model)

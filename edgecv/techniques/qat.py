@@ -11,7 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Technique, TechniqueContext
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.core.plugins import (
+    OUTPUTS,
+    QUANTIZERS,
+    SHARED_VALUES,
+    WIDTHS,
+    ZEROS,
+    Technique,
+    TechniqueContext,
+)
 from edgecv.core.records import Images
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.kernels import is_clustered, kernels_of
@@ -54,9 +63,9 @@ class Qat(Technique):
         place=50,
         beside={"distil": {"distil": {}}},
     )
-    may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune", "cluster")
+    makes: ClassVar[frozenset[str]] = frozenset({QUANTIZERS})
+    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS, SHARED_VALUES})
     precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
-    adds_quantizers: ClassVar[bool] = True
     training: Schedule = Schedule(
         epochs=4, minimum_steps=150, learning_rate=0.0005, warmup=0.1, patience=None
     )
@@ -64,11 +73,11 @@ class Qat(Technique):
     distil: Distillation | None = None
     """Train against the baseline's outputs."""
 
-    def check_model(self, model: Any) -> None:
+    def check_model(self, model: KerasModel) -> None:
         """Raise InputError where tensorflow-model-optimization does not know a layer."""
         quantize(plain(model)[0])
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model with quantizers in it, trained on.
 
         Raises InputError where tensorflow-model-optimization does not know a layer.
@@ -88,7 +97,7 @@ class Qat(Technique):
         return quantized
 
 
-def plain(model: Any) -> tuple[Any, tuple[str, ...]]:
+def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     """Return a flat copy without batch normalization and relu as layers, and what was folded.
 
     Both converters see plain convolutions then, with one range behind each. Left as they are,
@@ -101,7 +110,7 @@ def plain(model: Any) -> tuple[Any, tuple[str, ...]]:
     return fuse_relus(folded), names
 
 
-def quantize(model: Any) -> tuple[Any, list[str]]:
+def quantize(model: KerasModel) -> tuple[KerasModel, list[str]]:
     """Return a copy with quantizers, and the names of the layers that got none."""
     _, keras = load_tensorflow()
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
@@ -124,7 +133,7 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
         if layer.name not in left_out:
             _check_layer(layer)
 
-    def annotate(layer: Any) -> Any:
+    def annotate(layer: KerasLayer) -> KerasLayer:
         if layer.name in (*left_out, *bare):
             return layer
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -152,12 +161,12 @@ def quantize(model: Any) -> tuple[Any, list[str]]:
         ) from error
 
 
-def _is_augmentation(layer: Any) -> bool:
+def _is_augmentation(layer: KerasLayer) -> bool:
     """Tell whether a layer does nothing but in training."""
     return type(layer).__name__.startswith("Random") or type(layer).__name__ in NOISES
 
 
-def _has_a_range_alone(layer: Any) -> bool:
+def _has_a_range_alone(layer: KerasLayer) -> bool:
     """Tell whether a layer has no weights, and what it gives has a range of its own in a file."""
     _, keras = load_tensorflow()
     if isinstance(layer, keras.layers.Activation):
@@ -165,7 +174,7 @@ def _has_a_range_alone(layer: Any) -> bool:
     return type(layer).__name__ in ARITHMETIC
 
 
-def _check_layer(layer: Any) -> None:
+def _check_layer(layer: KerasLayer) -> None:
     """Raise InputError where integers of a layer would not be those that it was trained with."""
     kind = type(layer).__name__
     if kind == "BatchNormalization":
@@ -181,7 +190,7 @@ def _check_layer(layer: Any) -> None:
     )
 
 
-def _with_rounded_kernels(quantized: Any, shared: Collection[str]) -> Any:
+def _with_rounded_kernels(quantized: KerasModel, shared: Collection[str]) -> KerasModel:
     """Return a copy that rounds the kernels with an activation behind them as a layer, too.
 
     tfmot quantizes behind the activation then, which is right, and leaves the kernel as it is.
@@ -210,7 +219,7 @@ def _with_rounded_kernels(quantized: Any, shared: Collection[str]) -> Any:
     if not bare:
         return quantized
 
-    def copy(layer: Any) -> Any:
+    def copy(layer: KerasLayer) -> KerasLayer:
         if layer.name not in bare:
             return type(layer).from_config(layer.get_config())
         inner = type(layer.layer).from_config(layer.layer.get_config())
@@ -229,7 +238,7 @@ def _with_rounded_kernels(quantized: Any, shared: Collection[str]) -> Any:
     return result
 
 
-def set_ranges(quantized: Any, model: Any, images: Images) -> None:
+def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> None:
     """Start the ranges of the activations at what real images give: uint8 (N, H, W, C).
 
     tfmot starts them at -6..6 and moves them by a thousandth a step: a short training would end
@@ -250,12 +259,12 @@ def set_ranges(quantized: Any, model: Any, images: Images) -> None:
                 variable.assign(max(1e-3, most))
 
 
-def _outputs_of(layer: Any) -> list[Any]:
+def _outputs_of(layer: KerasLayer) -> list[Any]:
     """Return what a layer gives at each of its uses."""
     return [layer.get_output_at(number) for number in range(len(layer.inbound_nodes))]
 
 
-def take_pixels(quantized: Any) -> None:
+def take_pixels(quantized: KerasModel) -> None:
     """Let a padded first convolution take pixels minus a whole number, with weights to match.
 
     In place, and the same function, but for borders where no whole pixel is zero: half a pixel
@@ -278,7 +287,7 @@ def take_pixels(quantized: Any) -> None:
             _take_up(rescale, wrapper)
 
 
-def _takers(nodes: list[Any], tensor: Any) -> list[Any]:
+def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
     """Return the layers that take a tensor, behind those that do nothing but in training."""
     found = []
     for node in nodes:
@@ -288,7 +297,7 @@ def _takers(nodes: list[Any], tensor: Any) -> list[Any]:
     return found
 
 
-def _is_padded_convolution(layer: Any) -> bool:
+def _is_padded_convolution(layer: KerasLayer) -> bool:
     _, keras = load_tensorflow()
     return type(layer) is keras.layers.Conv2D and layer.padding == "same"
 

@@ -1,7 +1,7 @@
 """Channel pruning: whole channels are removed, and the narrower model is trained on.
 
 The graph of dependent channels is that of Fang et al., "DepGraph: towards any structural pruning",
-2023, in our own words; for the rankings see ``_ranking.py``.
+2023, in our own words; for the rankings see ``channel_pruning/ranking.py``.
 """
 
 import math
@@ -9,17 +9,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import Exporter, Technique, TechniqueContext
+from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext
 from edgecv.core.records import Comparison, Costs, Gate
+from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
+from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import rebuild
 from edgecv.models.channels.trace import ChannelGraph, Width, trace
@@ -32,7 +35,6 @@ from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
 
 HALF = 0.5
-FORMATS = {"litert": "tflite", "onnxruntime": "onnx"}
 
 
 def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
     if not {"latency_us", "speedup", "int8_bytes"} & set(targets):
         return targets
     first = exports[0]  # Measured as what will be written: of several, as the first.
-    runtime = next(name for name, written in FORMATS.items() if written == first.format)
+    runtime = runtime_of_format(first.format).name
     return {**targets, "runtime": runtime, "precision": first.precision}
 
 
@@ -57,6 +59,7 @@ class Shrink(Technique):
         parse=_of_flag,
         beside={"distil": {"fine_tune": False}},
     )
+    makes: ClassVar[frozenset[str]] = frozenset({WIDTHS})
     keep: float | None = Field(default=None, gt=0, lt=1)
     """Fraction of the multiply-accumulates to keep; 0.5 where no target is given."""
     macs: int | None = Field(default=None, ge=1)
@@ -69,9 +72,13 @@ class Shrink(Technique):
     """An image in no more microseconds than this, measured on ``runtime``."""
     speedup: float | None = Field(default=None, gt=1)
     """At least so many times faster than the float32 twin, measured on ``runtime``."""
-    runtime: Literal["litert", "onnxruntime"] = "litert"
+    runtime: str = Field(
+        default="litert", json_schema_extra=lambda schema: schema.update(enum=[*_exporters()])
+    )
     """Where latency and bytes are measured."""
-    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"] = "int8"
+    precision: str = Field(
+        default="int8", json_schema_extra=lambda schema: schema.update(enum=[*_precisions()])
+    )
     """What latency is measured at."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
@@ -102,11 +109,27 @@ class Shrink(Technique):
 
     @model_validator(mode="after")
     def _is_a_file(self) -> Self:
-        if self.runtime == "onnxruntime" and self.precision not in ("float32", "int8"):
-            raise ValueError(f"{self.precision} is for litert alone")
+        exporters = _exporters()
+        if self.precision not in exporters[self.runtime].precisions:
+            able = [name for name, cls in exporters.items() if self.precision in cls.precisions]
+            raise ValueError(f"{self.precision} is for {', '.join(able)} alone")
         return self
 
-    def check_model(self, model: Any) -> None:
+    @field_validator("runtime")
+    @classmethod
+    def _is_a_runtime_of_devices(cls, runtime: str) -> str:
+        if runtime not in _exporters():
+            raise ValueError(" or ".join(map(repr, _exporters())))
+        return runtime
+
+    @field_validator("precision")
+    @classmethod
+    def _is_a_precision(cls, precision: str) -> str:
+        if precision not in _precisions():
+            raise ValueError(" or ".join(map(repr, _precisions())))
+        return precision
+
+    def check_model(self, model: KerasModel) -> None:
         """Raise InputError where nothing can be removed, or a target is out of reach."""
         graph = trace(model)
         ladder = self._ladder(graph, _widths(graph))
@@ -128,7 +151,7 @@ class Shrink(Technique):
                     f"{fewest:,} and more, at this floor and multiple",
                 )
 
-    def apply(self, model: Any, context: TechniqueContext) -> Any:
+    def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a narrower copy of the model, trained on."""
         self.check_model(model)
         graph = trace(model)
@@ -159,7 +182,7 @@ class Shrink(Technique):
     def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
         """Raise InputError where no file is written that a measured target could be seen in."""
         kinds = {(exporter.format, exporter.precision) for exporter in exports}
-        file_format = FORMATS[self.runtime]
+        file_format = self._file_format
         for option, precision in (
             ("int8_bytes", "int8"),
             ("latency_us", self.precision),
@@ -183,7 +206,7 @@ class Shrink(Technique):
                 found.append(most_gate("parameters", "model", self.parameters, after.parameters))
         for each in comparisons:
             artifact = each.artifact
-            if each.is_twin or artifact.format != FORMATS[self.runtime]:
+            if each.is_twin or artifact.format != self._file_format:
                 continue
             if self.int8_bytes and artifact.precision == "int8":
                 found.append(
@@ -197,12 +220,12 @@ class Shrink(Technique):
 
     def _round(
         self,
-        model: Any,
+        model: KerasModel,
         targets: Targets,
         before: Mapping[str, int],
         number: int,
         context: TechniqueContext,
-    ) -> Any:
+    ) -> KerasModel:
         graph = trace(model)
         ladder = self._ladder(graph, before)
         chosen = context.remember(
@@ -214,7 +237,7 @@ class Shrink(Technique):
 
     def _choose(
         self,
-        model: Any,
+        model: KerasModel,
         graph: ChannelGraph,
         ladder: Ladder,
         targets: Targets,
@@ -248,7 +271,7 @@ class Shrink(Technique):
         return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
 
     def _ranked(
-        self, model: Any, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
+        self, model: KerasModel, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
     ) -> ChannelAllocation:
         context.progress(f"ranking channels by {self.ranking}", 0, 1)
         found = scores(model, graph, self.ranking, context)
@@ -313,11 +336,29 @@ class Shrink(Technique):
         return min(asked) if asked else None
 
     @property
+    def _file_format(self) -> str:
+        return _exporters()[self.runtime].format
+
+    @property
     def _fraction(self) -> float | None:
         others = (self.macs, self.parameters, self.int8_bytes, self.latency_us, self.speedup)
         if self.keep is None and not self.widths and not any(others):
             return HALF
         return self.keep
+
+
+def _exporters() -> dict[str, type[Exporter]]:
+    """Map each runtime that runs on devices to what writes its files."""
+    writers = {cls.format: cls for cls in EXPORTERS.classes.values()}
+    return {
+        name: writers[cls.format]
+        for name, cls in RUNTIMES.classes.items()
+        if cls.runs_on_devices and cls.format in writers
+    }
+
+
+def _precisions() -> list[str]:
+    return list(dict.fromkeys(each for cls in _exporters().values() for each in cls.precisions))
 
 
 def _channels(graph: ChannelGraph) -> dict[str, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import is_clustered, kernels_of
 from edgecv.models.tf import load_tensorflow
 
@@ -58,7 +59,7 @@ class SharedValues:
         return 0
 
 
-def kept(model: Any, note: Callable[[str], None]) -> SharedValues | None:
+def kept(model: KerasModel, note: Callable[[str], None]) -> SharedValues | None:
     """Return what keeps zeros and shared weights; None where there are none to keep."""
     shared, zeros = [], []
     for kernel in kernels_of(model).values():

@@ -22,7 +22,7 @@ from edgecv.formats.keras.runtime import KerasSession
 from functools import cache
 
 class Here:
-    "Does what a workshop does, in this process."
+    "Does what a Converter does, in this process."
     load = staticmethod(cache(load))
 
     def export(self, source, exporter, images, path):
@@ -41,7 +41,7 @@ class Here:
 def here(log):
     yield Here()
 
-pipeline.workshop = here
+pipeline.open_converter = here
 """
 PROGRAM = "import sys\n{change}\nfrom edgecv.__main__ import main\nsys.exit(main())"
 

@@ -18,10 +18,10 @@ from edgecv.evaluation.gates import exit_code
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.conversion import Converter, process_pool
 from edgecv.pipeline.conversion import client as parent
-from edgecv.pipeline.conversion import process_pool as hand
 from edgecv.pipeline.recipe.recipe import parse_recipe
+from edgecv.system.isolation.process import ChildProcess
 from edgecv.system.storage import Store
 
 SHAPE = (20, 20, 1)
@@ -210,25 +210,25 @@ def test_a_child_has_limits_and_is_kept_for_the_next_run(tmp_path: Path) -> None
     assert third.pid != pid
     for each in (second, third):
         each.close()
-    hand.end_kept()
+    process_pool.end_kept()
     assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_child_with_nothing_to_do_ends_and_another_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand.end_kept()
-    monkeypatch.setattr(hand, "IDLE_S", 0.1)
+    process_pool.end_kept()
+    monkeypatch.setattr(process_pool, "IDLE_S", 0.1)
     converter = Converter()
     converter.start()
-    first = converter._hand
+    first = converter._child
     assert first is not None
-    assert first.child.process.wait(timeout=60) == 0
-    monkeypatch.setattr(type(first.child), "is_alive", True)  # It went just now.
+    assert first.process.wait(timeout=60) == 0
+    monkeypatch.setattr(ChildProcess, "is_alive", True)  # It went just now.
     source = Source(write_model(tmp_path / "model.keras"))
-    monkeypatch.setattr(hand, "IDLE_S", 60.0)
+    monkeypatch.setattr(process_pool, "IDLE_S", 60.0)
     assert converter.count(source).parameters == 90
-    assert converter.pid != first.child.process.pid
+    assert converter.pid != first.process.pid
     converter.close()
 
 
@@ -264,6 +264,7 @@ DEATHS = {
     "sys.stderr.write('oh no')": "could not start: ended with status 0 oh no",
     "say(kind='failure', error='StepError', where='tensorflow', found='cannot be loaded')":
         "tensorflow: cannot be loaded",
+    "say(kind='failure', error='SystemExit', found='x')": "could not start: an error of kind",
     READY + "time.sleep(60)":
         "a.tflite: TensorFlow did not answer within 1 s while converting it; choose another",
     READY + "[(say(kind='progress', done=0), time.sleep(0.1)) for _ in range(600)]":
@@ -284,8 +285,8 @@ DEATHS = {
 def test_a_child_that_dies_hangs_or_lies_is_one_line(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand.end_kept()
-    monkeypatch.setattr(hand, "PROGRAM", PROGRAM + program)
+    process_pool.end_kept()
+    monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", PROGRAM + program)
     monkeypatch.setattr(parent, "SILENCE_S", 1.0)
     monkeypatch.setattr(parent, "LONGEST_S", 2.0)
     log = tmp_path / "log.txt"
@@ -297,15 +298,16 @@ def test_a_child_that_dies_hangs_or_lies_is_one_line(
     if "LLVM" in program:
         assert "LLVM ERROR" in log.read_text()
     converter.close()
-    hand.end_kept()
+    process_pool.end_kept()
 
 
 def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand.end_kept()
+    process_pool.end_kept()
     monkeypatch.setattr(
-        hand, "PROGRAM", PROGRAM + READY.replace("converting", "adapting") + "os.abort()"
+        "edgecv.system.isolation.process.PROGRAM",
+        PROGRAM + READY.replace("converting", "adapting") + "os.abort()",
     )
     ends = Ends(
         shape=SHAPE, classes=10, channels_first=True, gives_logits=True,
@@ -315,14 +317,14 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
     with pytest.raises(RuntimeFailure, match=r"a\.onnx: TensorFlow died of SIGABRT while adapting"):
         converter.adapt_onnx(tmp_path / "a.onnx", ends, tmp_path / "b.onnx")
     converter.close()
-    hand.end_kept()
+    process_pool.end_kept()
 
 
 def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second request kills a child that served another; a fresh one serves it."""
-    hand.end_kept()
+    process_pool.end_kept()
     count = tmp_path / "count"
     count.write_text("")
     program = READY.replace("converting it", "running it") + (
@@ -330,13 +332,15 @@ def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
         "answer = lambda: write_all(1, pack({'kind': 'answer', 'parameters': 1}, "
         "[np.zeros((12, 2), np.float32)])); answer(); hear(); os.abort()"
     )
-    monkeypatch.setattr(hand, "PROGRAM", PROGRAM + "import numpy as np\n" + program)
+    monkeypatch.setattr(
+        "edgecv.system.isolation.process.PROGRAM", PROGRAM + "import numpy as np\n" + program
+    )
     converter = Converter()
     for model in ("one.keras", "two.keras"):
         assert converter.predict(Source(Path(model)), PIXELS)[1] == 1
     assert count.read_text() == "xx"
     converter.close()
-    hand.end_kept()
+    process_pool.end_kept()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -347,7 +351,7 @@ def test_an_interruption_leaves_no_child(tmp_path: Path, number: signal.Signals)
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 60
-    while not (children := workshops_of(process.pid)) and time.monotonic() < end:
+    while not (children := converters_of(process.pid)) and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
@@ -373,7 +377,7 @@ def test_a_child_that_is_busy_dies_with_its_parent(own_layers: Any, tmp_path: Pa
     end = time.monotonic() + 60
     while not (tmp_path / "busy").exists() and time.monotonic() < end:
         time.sleep(0.05)
-    (child,) = workshops_of(parent_process.pid)
+    (child,) = converters_of(parent_process.pid)
     parent_process.kill()
     parent_process.wait()
     end = time.monotonic() + 20
@@ -390,8 +394,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def workshops_of(pid: int) -> list[int]:
-    """Return the children of a process that are workshops."""
+def converters_of(pid: int) -> list[int]:
+    """Return the children of a process that convert."""
     try:
         pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [

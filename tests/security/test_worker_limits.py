@@ -10,7 +10,7 @@ import pytest
 from edgecv.core.errors import RuntimeFailure
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
-from edgecv.system.isolation.model_server import LARGEST_FILE_WRITTEN_BYTES
+from edgecv.system.isolation.model_client import LARGEST_FILE_WRITTEN_BYTES
 
 
 def limits_of(pid: int) -> dict[str, str]:

@@ -307,11 +307,11 @@ def test_native_words_go_to_the_log(
         import os, sys
         sys.path.insert(0, sys.argv[2])
         from edgecv.system.isolation import model_server as child
-        quiet = child.ModelServer._predict
+        quiet = child.ModelServer.predict
         def loud(*arguments, **named):
             os.write(1, b"native words")
             return quiet(*arguments, **named)
-        child.ModelServer._predict = loud
+        child.ModelServer.predict = loud
         child.main()
     """
     monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", textwrap.dedent(program))

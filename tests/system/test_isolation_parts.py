@@ -80,10 +80,10 @@ LIES = {
     "print('hello ' * 100)": "could not start: starts with b'hello",
     "raise SystemExit(3)": "could not start: ended with status 3",
     "import nothing_like_that": "could not start: .*No module named 'nothing_like_that'",
-    "say({'kind': 'answer'})": "could not start: said 'answer'",
+    "say({'kind': 'answer'})": "could not start: sent 'answer'",
     READY + "print('x' * 100, flush=True); time.sleep(9)": "answered nonsense",
     READY + "say({'kind': 'riddle'}); time.sleep(9)": "kind 'riddle'",
-    READY + "say({'kind': 'answer'}); time.sleep(9)": "0 arrays of predictions",
+    READY + "say({'kind': 'answer'}); time.sleep(9)": "0 arrays, not 1",
     READY + "say({'kind': 'answer'}, [np.zeros((5, 2), np.int64)])": "of int64",
     READY + "say({'kind': 'answer'}, [np.zeros((4, 2), np.float32)])": (
         "4 predictions for 5 images"
@@ -112,11 +112,14 @@ def test_a_child_that_lies_harms_nobody(program: str, monkeypatch: pytest.Monkey
 
 def test_facts_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor = "{'name': 'i', 'shape': [1, 'x'], 'type': 'int8', 'scale': 1.0, 'zero_point': 0}"
-    program = f"{READY}say({{'kind': 'answer', 'facts': {{'input': {tensor}}}}})"
+    program = (
+        f"{READY}import json; text = json.dumps({{'input': {tensor}}}).encode(); "
+        "say({'kind': 'answer'}, [np.frombuffer(text, np.uint8)])"
+    )
     monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", START + program)
     with (
         ModelClient("litert", threads=1) as worker,
-        pytest.raises(RuntimeFailure, match="facts of a tensor"),
+        pytest.raises(RuntimeFailure, match=r"input\.shape\.1: Input should be a valid integer"),
     ):
         worker.open(Path("f"))
 

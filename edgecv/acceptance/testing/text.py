@@ -15,6 +15,7 @@ from edgecv.core.paired_results import ClassDifference, Flips
 from edgecv.core.records import UNKNOWN_LABEL, Gate
 from edgecv.evaluation.limits import evidence_of
 from edgecv.evaluation.per_class import class_differences
+from edgecv.formats.lookup import runtime_of_format
 from edgecv.reports.paired_comparison import class_words
 from edgecv.reports.verdict import gate_sentence, percent
 
@@ -158,7 +159,7 @@ def _advice(pair: MeasuredPair, gate: Gate) -> str:
     if gate.outcome == "inconclusive":
         return "compare on more test images, or allow what so many can tell"
     options = f"{artifact} --baseline {baseline} --data {data}"
-    if pair.comparison.artifact.format == "keras":
+    if not runtime_of_format(pair.comparison.artifact.format).runs_on_devices:
         return f"edgecv validate {options} says more"
     return f"edgecv doctor {options} names the layer to blame"
 

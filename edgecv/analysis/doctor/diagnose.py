@@ -17,19 +17,19 @@ from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.records import Event, Images, Shape
+from edgecv.core.registry import EXPORTERS
 from edgecv.formats.contents import Contents
-from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.tflite.runtime import LiteRT
+from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.system.isolation import ModelClient
 
-FORMATS = ("tflite", "onnx")
 MOST_IMAGES = 16
 MOST_BYTES = 2**28
 """Of all activations of one file: fewer images are looked at where these are large."""
-REMEDIES = {
-    "tflite": 'keep more bits: precision = "int16x8" under [[export]]',
-    "onnx": 'keep the file in float: precision = "float32" under [[export]]',
+MORE_BITS = {
+    "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
+    "float32": 'keep the file in float: precision = "float32" under [[export]]',
 }
+"""What helps a layer that is too coarse: the first that the format can be."""
 OnEvent = Callable[[Event], None]
 
 
@@ -56,7 +56,7 @@ def diagnose(
     runtime = runtime_of_file(_checked(patient))
     contents = inspect(patient.path).contents
     findings = structural_findings(contents, patient.path.name)
-    options = {"kernels": patient.kernels} if runtime.format == "tflite" else {}
+    options = {"kernels": patient.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
     with ModelClient(runtime.name, 1, log=log, options=options) as worker:
         on_event(Event("doctor", f"running {patient.path}"))
@@ -67,7 +67,7 @@ def diagnose(
         if patient.baseline is not None and images is not None:
             few = images[: _most(contents)]
             layers = _layers(patient, patient.baseline, worker, few, on_event)
-            findings += blame_findings(layers, REMEDIES[contents.format])
+            findings += blame_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
         paths = [patient.path, *([patient.beside] if patient.beside else [])]
@@ -78,9 +78,10 @@ def diagnose(
 
 
 def _checked(patient: DoctorRequest) -> Path:
-    if runtime_of_file(patient.path).format not in FORMATS:
+    runtime, accepted = runtime_of_file(patient.path), device_suffixes()
+    if not runtime.runs_on_devices:
         raise InputError(
-            str(patient.path), "is not a file for a device", accepted="a file in .tflite, .onnx"
+            str(patient.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
     for flag, other in (("--baseline", patient.baseline), ("--beside", patient.beside)):
         if other is None:
@@ -89,13 +90,18 @@ def _checked(patient: DoctorRequest) -> Path:
             raise InputError(flag, "needs images", remedy="give --data too")
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
-        is_baseline = flag == "--baseline"
-        if runtime_of_file(other).format not in (*FORMATS, *(["keras"] if is_baseline else [])):
-            raise InputError(flag, f"{other} is not for a device", accepted=".tflite, .onnx")
-    parse_options(LiteRT, {"kernels": patient.kernels}, "--kernels")
-    if patient.kernels != "xnnpack" and patient.path.suffix.lower() != ".tflite":
+        if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
+            raise InputError(flag, f"{other} is not for a device", accepted=accepted)
+    if "kernels" in runtime.model_fields:
+        parse_options(runtime, {"kernels": patient.kernels}, "--kernels")
+    elif patient.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
     return patient.path
+
+
+def _more_bits(file_format: str) -> str:
+    possible = EXPORTERS.get(file_format, "format").precisions
+    return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
 
 
 def _shape(worker: ModelClient, path: Path) -> Shape:
@@ -111,7 +117,7 @@ def _running(
     log: Path | None,
 ) -> Iterator[Finding]:
     operators = worker.executed(patient.path, pixels)
-    if contents.format == "onnx":
+    if not runtime_of_file(patient.path).has_delegate:
         yield from profile_findings(operators, contents)
         return
     slower = ""
@@ -158,7 +164,7 @@ def _layers(
 
 def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
     """Export a Keras baseline in float32, and return the file and its kernels' layer names."""
-    if runtime_of_file(baseline).format != "keras":
+    if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),
             f"cannot be compared with a .{file_format} file layer by layer",

@@ -1,12 +1,12 @@
 """What a runtime really does with a file: who takes which operator, and how long that takes."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.records import ExecutedOperator
 from edgecv.formats.contents import Contents
+from edgecv.system.cpu import instructions
 
 FLOAT_KERNELS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
 SLOWEST = 3
@@ -18,7 +18,7 @@ INSTRUCTIONS = {
     "asimddp": "NEON dot products",
     "i8mm": "int8 matrix products",
 }
-"""Flags of /proc/cpuinfo that decide how fast integers are."""
+"""Flags of Linux that decide how fast integers are."""
 DOTS = ("avx_vnni", "avx512_vnni", "asimddp", "i8mm")
 
 
@@ -92,7 +92,7 @@ def profile_findings(
 
 def processor_finding(contents: Contents) -> Finding:
     """Say which instructions for integers this machine has."""
-    flags = _flags()
+    flags = instructions()
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
     is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
     lacks = is_integer and not any(flag in flags for flag in DOTS)
@@ -113,15 +113,3 @@ def _types(contents: Contents) -> str:
 
 def _name(operator: ExecutedOperator) -> str:
     return f"{operator.name}:0"
-
-
-def _flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return set()
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()

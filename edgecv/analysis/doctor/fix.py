@@ -10,6 +10,7 @@ from edgecv.analysis.doctor.records import Diagnosis, Finding, Fix
 from edgecv.analysis.validate import validate_paths
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.records import Event
+from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -18,13 +19,13 @@ from edgecv.system.storage import Store, write_bytes
 
 NAME = "doctor-fix"
 QUANTIZE = {
-    "bad-scale": {"tflite": "int8", "onnx": "int8"},
-    "dynamic-range": {"tflite": "int8", "onnx": "int8"},
-    "float-island": {"tflite": "int8", "onnx": "int8"},
-    "xnnpack-off": {"tflite": "int8"},
-    "coarse-layer": {"tflite": "int16x8", "onnx": "none"},
+    "bad-scale": {"int8": "int8"},
+    "dynamic-range": {"int8": "int8"},
+    "float-island": {"int8": "int8"},
+    "xnnpack-off": {"int8": "int8"},
+    "coarse-layer": {"int16x8": "int16x8", "float32": "none"},
 }
-"""By finding and format, what ``--quantize`` has to be."""
+"""By finding: precisions that help, the best first, and what ``--quantize`` calls them."""
 TIMING = BenchOptions(budget=3.0)
 OnEvent = Callable[[Event], None]
 
@@ -78,25 +79,30 @@ def fix(
 
 
 def _curable(diagnosis: Diagnosis, patient: DoctorRequest) -> Finding:
-    file_format = runtime_of_file(patient.path).format
     for finding in diagnosis.findings:
-        if finding.severity != "note" and file_format in QUANTIZE.get(finding.name, {}):
+        if finding.severity != "note" and _quantize(finding, patient) is not None:
             return finding
     raise InputError(
         "--fix", "nothing was found that a recipe can cure", remedy="read what was found"
     )
 
 
+def _quantize(finding: Finding, patient: DoctorRequest) -> str | None:
+    """Return the ``--quantize`` that cures a finding, None where the format has none."""
+    possible = EXPORTERS.get(runtime_of_file(patient.path).format, "--fix").precisions
+    helps = QUANTIZE.get(finding.name, {})
+    return next((helps[precision] for precision in helps if precision in possible), None)
+
+
 def _recipe(patient: DoctorRequest, finding: Finding) -> Recipe:
-    if patient.baseline is None or runtime_of_file(patient.baseline).format != "keras":
+    if patient.baseline is None or runtime_of_file(patient.baseline).runs_on_devices:
         raise InputError(
             "--fix", "needs the model that the file was made of", remedy="give it as --baseline"
         )
-    file_format = runtime_of_file(patient.path).format
     return CompressOptions(
         model=str(patient.baseline),
         data=patient.data,
-        quantize=QUANTIZE[finding.name][file_format],
-        formats=(file_format,),
+        quantize=_quantize(finding, patient),
+        formats=(runtime_of_file(patient.path).format,),
         name=NAME,
     ).to_recipe()

@@ -21,21 +21,6 @@ SECONDS = 20.0
 LONGEST_SILENCE_S = 60.0
 ANOTHER_ANSWER = 0.01
 """Fraction of images with another top-1 from which on kernels are worth a warning."""
-VARIANTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
-    "tflite": (
-        ("XNNPACK", {"kernels": "xnnpack"}),
-        ("builtin", {"kernels": "builtin"}),
-        ("reference", {"kernels": "reference"}),
-    ),
-    "onnx": (
-        ("optimized: all", {"optimization": "all"}),
-        ("optimized: extended", {"optimization": "extended"}),
-        ("optimized: basic", {"optimization": "basic"}),
-        ("not optimized", {"optimization": "none"}),
-    ),
-}
-"""By format, what users get first: name and options of the runtime."""
-
 OnEvent = Callable[[Event], None]
 
 
@@ -53,7 +38,7 @@ def compare_kernels(
     answers: list[Predictions | None] = []
     for path in paths:
         runtime = runtime_of_file(path)
-        for name, options in VARIANTS[runtime.format]:
+        for name, options in runtime.kernel_variants.items():
             on_event(Event("parity", f"{path} under {name}"))
             try:
                 with ModelClient(

@@ -1,25 +1,29 @@
-"""The parent's side: tells a file's format by its content, and has a child read it.
+"""The parent's side of inspection: tells a file's format by its content, and has a child read it.
 
 A model file is untrusted: reading it may crash native code, hang, or eat memory. That ends a child
 and is one line about this file.
 """
 
-import json
 import os
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
 
-from edgecv.analysis.inspection.to_json import contents_from
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.formats.contents import Contents, Inspection
+from edgecv.system.isolation.client import ask_once
+from edgecv.system.isolation.codec import decode
+from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.process import ChildProgram
+from edgecv.system.isolation.request import Request
 
+PROGRAM = ChildProgram(
+    "edgecv.analysis.inspection.child",
+    stages=("reading it",),
+    remedy="the file is damaged or hostile: do not open it",
+)
 ACCEPTED = "model files: .keras, .h5, .tflite, .onnx"
 ONNX_FIRST_BYTES = b"\x08\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca"
 """How the fields of an ONNX model begin; writers begin with the first, its version."""
@@ -32,17 +36,10 @@ SECONDS_OF_KERAS = 60
 WAITING = 4
 """How much longer than it may compute a reader may take."""
 BYTES_A_SECOND = 50_000_000
-LONGEST_TEXT = 300
-TAIL_BYTES = 2048
-QUIET = ("INFO", "WARNING", "VERBOSE")
-"""How lines that explain no death begin."""
-# As in the worker: the child finds this package where the parent found it, and nothing in the
-# working directory.
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from edgecv.analysis.inspection.child import main; main()"
-)
-PACKAGES = str(Path(__file__).parents[3])
+LARGEST_LOG_BYTES = 2**26
+MEMORY_BYTES = 2**30
+MEMORY_A_FILE_BYTE = 8
+"""A file is held as bytes and as tables, and written out again for shape inference."""
 
 
 def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[str, Inspection | EdgecvError]]:
@@ -103,77 +100,30 @@ def _models_in(folder: Path) -> str:
 
 def _contents(path: Path, kind: str) -> Contents:
     is_keras = kind in ("keras", "h5")
-    limit = SECONDS_OF_KERAS if is_keras else SECONDS + path.stat().st_size // BYTES_A_SECOND
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM, PACKAGES, kind, str(path), str(limit)],
-            stdin=subprocess.DEVNULL,
-            stdout=answer,
-            stderr=log,
-            # Threads of numpy's libraries would need address space and have nothing to do.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            # Its own session: Ctrl-C reaches the parent alone, and a kill reaches all of it.
-            start_new_session=True,
-        )
-        try:
-            code = child.wait(timeout=WAITING * limit)
-        except subprocess.TimeoutExpired:
-            raise _unreadable(path, f"takes longer than {WAITING * limit} s to read") from None
-        finally:
-            _end(child)
-        if code == -signal.SIGXCPU:
-            raise _unreadable(path, f"takes longer than {limit} s of computing to read")
-        if code != 0:
-            raise _unreadable(path, f"reading it {_death(code)}{_last_words(log)}")
-        return _said(answer, path)
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def _said(answer: IO[bytes], path: Path) -> Contents:
-    answer.seek(0)
-    data = answer.read()
-    try:
-        said: Any = json.loads(data)
-        if isinstance(said, dict) and "contents" in said:
-            return contents_from(json.dumps(said["contents"]).encode())
-        found, accepted, remedy = (
-            _one_line(str(said.get(key, ""))) for key in ("found", "accepted", "remedy")
-        )
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise _unreadable(path, f"its reader answered nonsense: {error}") from None
-    raise InputError(str(path), found, accepted=accepted, remedy=remedy)
-
-
-def _unreadable(path: Path, found: str) -> InputError:
-    return InputError(
-        str(path), _one_line(found), remedy="the file is damaged or hostile: do not open it"
+    size = path.stat().st_size
+    seconds = SECONDS_OF_KERAS if is_keras else SECONDS + size // BYTES_A_SECOND
+    limits = Limits(
+        MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=LARGEST_LOG_BYTES, cpu_s=seconds
     )
-
-
-def _death(code: int) -> str:
-    if code > 0:
-        return f"ended with status {code}"
-    names = {each.value: each.name for each in signal.Signals}
-    return f"died of {names.get(-code, f'signal {-code}')}"
-
-
-def _last_words(log: IO[bytes]) -> str:
-    end = log.seek(0, os.SEEK_END)
-    log.seek(max(0, end - TAIL_BYTES))
-    lines = log.read().decode("utf-8", "replace").splitlines()
-    telling = [line.strip() for line in lines if line.strip() and not line.startswith(QUIET)]
-    return f": {telling[-1]}" if telling else ""
-
-
-def _one_line(text: str) -> str:
-    # What a child says may come from a hostile file: it may not move the cursor either.
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(plain.split())[:LONGEST_TEXT]
+    request = Request(
+        kind,
+        {"path": os.path.abspath(path)},
+        lambda frame: decode(Contents, frame),
+        names=[str(path)],
+        files=[path],
+        silence_s=WAITING * seconds,
+    )
+    with tempfile.TemporaryDirectory(prefix="edgecv-inspection-") as folder:
+        return ask_once(
+            PROGRAM,
+            "the reader",
+            request,
+            # TensorFlow maps more memory, and computes on all cores while it is imported.
+            Limits() if is_keras else limits,
+            log=Path(folder) / "stderr.txt",
+            # Threads of numpy's libraries would need address space and have nothing to do.
+            environment={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )
 
 
 def _sizes(path: Path) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from edgecv.core.text import listed, printable
 from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Operator
+from edgecv.formats.lookup import runtime_of_format
 
 WIDE = 200
 """Columns where there is no terminal: nothing needs to be folded there."""
@@ -26,14 +27,14 @@ NUMBERS = ("parameters", "MACs", "bytes")
 ROOM = 120
 """Columns that the whole table needs; a narrower terminal goes without ``WHERE_THERE_IS_ROOM``."""
 WHERE_THERE_IS_ROOM = ("activations", "weights", "bytes")
-FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "keras": "Keras"}
 
 
 def to_text(inspection: Inspection, width: int = WIDE) -> str:
     """Return all that people want to know of a file, in lines of ``width``."""
     contents = inspection.contents
+    title = runtime_of_format(contents.format).format_title
     facts = [f"{key} {value}" for key, value in contents.facts.items()]
-    lines = [f"{inspection.path}: {', '.join([FORMATS[contents.format], *facts])}"]
+    lines = [f"{inspection.path}: {', '.join([title, *facts])}"]
     lines += [f"  input   {_end_words(end)}" for end in contents.inputs]
     lines += [f"  output  {_end_words(end)}" for end in contents.outputs]
     body = _table(contents, width) if contents.operators else "  no operators"
@@ -81,8 +82,8 @@ def _table(contents: Contents, width: int) -> str:
     from rich.table import Table
 
     left_out = list(WHERE_THERE_IS_ROOM) if width < ROOM else []
-    if contents.format == "keras":
-        left_out.append("arithmetic")  # All of a Keras model computes in float.
+    if not runtime_of_format(contents.format).runs_on_devices:
+        left_out.append("arithmetic")  # Those that are not for a device compute in float.
     shown = [place for place, heading in enumerate(HEADINGS) if heading not in left_out]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place in shown:
@@ -140,7 +141,7 @@ def _peak(contents: Contents) -> str:
 
 
 def _arithmetic(contents: Contents) -> list[str]:
-    if contents.format == "keras":
+    if not runtime_of_format(contents.format).runs_on_devices:
         return []
     words: tuple[tuple[Arithmetic, str], ...] = (
         ("quantized", "quantized"),

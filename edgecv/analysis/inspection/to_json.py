@@ -1,4 +1,4 @@
-"""An inspection as JSON's plain values, and back from a child that may say anything."""
+"""An inspection as JSON's plain values."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgecv.core.errors import EdgecvError
-from edgecv.formats.contents import Contents, Inspection
+from edgecv.formats.contents import Inspection
 
 SCHEMA_VERSION = 1
 
@@ -33,10 +33,3 @@ def to_table(inspection: Inspection) -> dict[str, Any]:
     for each in inspection.contents.operators:
         by_arithmetic.setdefault(each.arithmetic.replace(" ", "_"), []).append(each.name)
     return {**table, **contents, "by_arithmetic": by_arithmetic}
-
-
-def contents_from(data: bytes) -> Contents:
-    """Return what a child has said. Raises ValueError where it cannot be a file's contents."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Contents).validate_json(data, strict=True)

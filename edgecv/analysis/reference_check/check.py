@@ -19,7 +19,6 @@ from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
 from edgecv.reports.json_file import read_report
 
 OnEvent = Callable[[Event], None]
-FORMATS = ("tflite", "onnx")
 REFUSED = "refused it"
 """What a runtime says of a file that it has read and will not run."""
 
@@ -124,7 +123,7 @@ def diagnose(
         )
         for file in loose:
             comparison = measured.get(file.artifact.path)
-            if file.artifact.format not in FORMATS:
+            if not runtime_of_format(file.artifact.format).runs_on_devices:
                 continue
             if comparison is None and REFUSED not in failures.get(file.artifact.path, ""):
                 continue  # What crashed or hung one child is not given to another.

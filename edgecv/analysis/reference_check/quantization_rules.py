@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from edgecv.core.quantization import Link, Point, Stored
+from edgecv.formats.lookup import runtime_of_format
 
 PROBABILITIES = ("SOFTMAX", "LOGISTIC")
 PROBABILITY_STEP = 1 / 256
@@ -17,15 +18,16 @@ def broken_rules(own: Stored, file_format: str, zeros: Sequence[tuple[str, Point
 
     ``zeros``: name and point of what gives nothing below 0, by the twin.
     """
+    fixed = runtime_of_format(file_format).fixes_scales
     return [
-        *_links(own.links, file_format),
+        *_links(own.links, fixes_scales=fixed),
         *_weights(own),
-        *(_probabilities(own.points) if file_format == "tflite" else ()),
+        *(_probabilities(own.points) if fixed else ()),
         *_zeros(zeros),
     ]
 
 
-def _links(links: Sequence[Link], file_format: str) -> Iterator[str]:
+def _links(links: Sequence[Link], *, fixes_scales: bool) -> Iterator[str]:
     for link in links:
         given, taken = link.given, link.taken
         same_scale = abs(given.scale - taken.scale) <= SAME * abs(given.scale)
@@ -37,7 +39,7 @@ def _links(links: Sequence[Link], file_format: str) -> Iterator[str]:
                 f'"{link.name}" is rounded with scale {given.scale:.6g} and zero point'
                 f" {given.zero_point}, and read with {taken.scale:.6g} and {taken.zero_point}"
             )
-        elif file_format == "tflite" or same_scale:
+        elif fixes_scales or same_scale:
             # Other makers of ONNX files may round anew behind a pooling; no one moves only the
             # zero point.
             what = "zero point" if same_scale else "scale"

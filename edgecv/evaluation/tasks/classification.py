@@ -1,10 +1,11 @@
 """One class an image."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import Tensor
 from edgecv.core.plugins import Task
 from edgecv.core.records import Labels, Predictions
 from edgecv.models.tf import load_tensorflow
@@ -16,12 +17,12 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     metric_name: ClassVar[str] = "accuracy"
 
-    def loss(self, labels: Any, logits: Any) -> Any:
+    def loss(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
         tensorflow, _ = load_tensorflow()
         return tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
-    def imitation_loss(self, teacher: Any, logits: Any, temperature: float) -> Any:
+    def imitation_loss(self, teacher: Tensor, logits: Tensor, temperature: float) -> Tensor:
         """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
 
         Times the square of the temperature, so that its gradients are as large as the labels'.

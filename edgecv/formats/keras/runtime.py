@@ -10,7 +10,7 @@ from pydantic import Field
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime
-from edgecv.core.records import Format, Images, Predictions, TensorFacts
+from edgecv.core.records import Images, Predictions, TensorFacts
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
@@ -22,9 +22,12 @@ class KerasRuntime(Runtime):
     """Runs Keras models with TensorFlow."""
 
     name: ClassVar[str] = "keras"
-    format: ClassVar[Format] = "keras"
+    format: ClassVar[str] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
+    format_title: ClassVar[str] = "Keras"
     needs_tensorflow: ClassVar[bool] = True
+    runs_on_devices: ClassVar[bool] = False
+    takes_trust: ClassVar[bool] = True
     everything: bool = False
     """Whether a file may run any code of its author."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)

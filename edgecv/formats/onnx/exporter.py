@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Format, Images
+from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_calibration, check_io, check_model, check_precision
 from edgecv.formats.exported_layers import (
     has_shared_weights,
@@ -28,7 +28,8 @@ class Onnx(Exporter):
     """Writes .onnx files for ONNX Runtime, with an open batch."""
 
     name: ClassVar[str] = "onnx"
-    format: ClassVar[Format] = "onnx"
+    format: ClassVar[str] = "onnx"
+    default_rank: ClassVar[int | None] = 2
     precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
     precision: Literal["float32", "int8"]
     """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the

@@ -1,6 +1,6 @@
 """ONNX Runtime on the CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,6 @@ from edgecv.core.quantization import Stored
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
-    Format,
     Images,
     Predictions,
     TensorFacts,
@@ -52,8 +51,15 @@ class OnnxRuntime(Runtime):
     """Runs ONNX files with ONNX Runtime on the CPU."""
 
     name: ClassVar[str] = "onnxruntime"
-    format: ClassVar[Format] = "onnx"
+    format: ClassVar[str] = "onnx"
+    format_title: ClassVar[str] = "ONNX"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+    kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "optimized: all": {"optimization": "all"},
+        "optimized: extended": {"optimization": "extended"},
+        "optimized: basic": {"optimization": "basic"},
+        "not optimized": {"optimization": "none"},
+    }
 
     optimization: Optimization = "all"
     """How far the graph is rewritten before it runs."""

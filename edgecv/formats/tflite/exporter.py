@@ -11,7 +11,7 @@ from pydantic import field_validator, model_validator
 
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Format, Images, Shape
+from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import (
     check_calibration,
     check_convertible_to_int8,
@@ -24,7 +24,7 @@ from edgecv.formats.exported_layers import has_shared_weights, one_scale_note, r
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.weights_check import prove_weights
 from edgecv.models.tf import compile_function, load_tensorflow
-from edgecv.system.isolation.heartbeat import sign_of_life
+from edgecv.system.isolation.heartbeat import heartbeat
 from edgecv.system.storage import describe, write_bytes
 
 BATCH = 1
@@ -36,7 +36,8 @@ class TFLite(Exporter):
     """Writes .tflite files for LiteRT and for microcontrollers."""
 
     name: ClassVar[str] = "tflite"
-    format: ClassVar[Format] = "tflite"
+    format: ClassVar[str] = "tflite"
+    default_rank: ClassVar[int | None] = 1
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
@@ -136,7 +137,7 @@ def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
     The input's scale comes from them: only with both ends is a camera's byte the number itself.
     """
     for image in images:
-        sign_of_life()
+        heartbeat()
         yield [image[np.newaxis].astype(np.float32)]
     if images.min() > 0 or images.max() < 255:
         # Two pixels of an image that was there already: other ranges hardly move.

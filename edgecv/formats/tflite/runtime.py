@@ -1,7 +1,7 @@
 """LiteRT, formerly TensorFlow Lite."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,7 +16,6 @@ from edgecv.core.quantization import Stored
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
-    Format,
     Images,
     Predictions,
     TensorFacts,
@@ -48,8 +47,16 @@ class LiteRT(Runtime):
     """Runs TFLite files with LiteRT's interpreter and its default (XNNPACK) kernels."""
 
     name: ClassVar[str] = "litert"
-    format: ClassVar[Format] = "tflite"
+    format: ClassVar[str] = "tflite"
+    format_title: ClassVar[str] = "TFLite"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
+    has_delegate: ClassVar[bool] = True
+    fixes_scales: ClassVar[bool] = True
+    kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "XNNPACK": {"kernels": "xnnpack"},
+        "builtin": {"kernels": "builtin"},
+        "reference": {"kernels": "reference"},
+    }
 
     kernels: Kernels = "xnnpack"
     """builtin: those that microcontrollers' and phones' interpreters have without XNNPACK;

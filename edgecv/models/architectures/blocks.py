@@ -3,6 +3,7 @@
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import Tensor
 from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
@@ -19,7 +20,7 @@ def check_size(name: str, shape: Shape, smallest: int) -> None:
         )
 
 
-def rescaled(image: Any) -> Any:
+def rescaled(image: Tensor) -> Tensor:
     """Centre 0..255 on zero.
 
     That trains better than 0..1; and the steps are 1/128, so that the byte of a camera is the int8
@@ -30,8 +31,8 @@ def rescaled(image: Any) -> Any:
 
 
 def convolved(
-    x: Any, filters: int, side: int, name: str, *, stride: int = 1, normalized: bool = True
-) -> Any:
+    x: Tensor, filters: int, side: int, name: str, *, stride: int = 1, normalized: bool = True
+) -> Tensor:
     """Convolve, padded to the same size, and normalize: (N, H, W, C) -> (N, H, W, filters)."""
     _, keras = load_tensorflow()
     x = keras.layers.Conv2D(
@@ -46,7 +47,7 @@ def convolved(
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x) if normalized else x
 
 
-def convolved_by_channel(x: Any, name: str, *, stride: int = 1) -> Any:
+def convolved_by_channel(x: Tensor, name: str, *, stride: int = 1) -> Tensor:
     """Convolve each channel by itself with 3x3 weights, and normalize: (N, H, W, C) both."""
     _, keras = load_tensorflow()
     x = keras.layers.DepthwiseConv2D(
@@ -60,13 +61,13 @@ def convolved_by_channel(x: Any, name: str, *, stride: int = 1) -> Any:
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
 
 
-def rectified(x: Any, name: str) -> Any:
+def rectified(x: Tensor, name: str) -> Tensor:
     """Leave out what is negative."""
     _, keras = load_tensorflow()
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
-def separable_block(x: Any, filters: int, number: int, *, stride: int = 1) -> Any:
+def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) -> Tensor:
     """Look around in each channel, then across the channels in each place."""
     name = f"block_{number}_depthwise"
     x = rectified(convolved_by_channel(x, name, stride=stride), name)
@@ -74,7 +75,7 @@ def separable_block(x: Any, filters: int, number: int, *, stride: int = 1) -> An
     return rectified(convolved(x, filters, 1, name), name)
 
 
-def classified(x: Any, num_classes: int, **options: Any) -> Any:
+def classified(x: Tensor, num_classes: int, **options: Any) -> Tensor:
     """Average over all places, and tell the classes apart: (N, H, W, C) -> (N, num_classes)."""
     _, keras = load_tensorflow()
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -1,8 +1,9 @@
 """The CNN of the CIFAR tutorial, 122,570 parameters at 32x32x3 and ten classes."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
@@ -15,7 +16,7 @@ class CifarCnn(Architecture):
 
     name: ClassVar[str] = "cifar_cnn"
 
-    def build(self, input_shape: Shape, num_classes: int) -> Any:
+    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
         if min(input_shape[:2]) < SMALLEST_SIDE:
             raise InputError(

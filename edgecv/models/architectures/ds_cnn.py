@@ -6,10 +6,11 @@ kernel is 5x5, as an image has no axis of time for one of 10x4; and there is no 
 training that was killed would go on with other random numbers.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
@@ -34,7 +35,7 @@ class DsCnn(Architecture):
     blocks: int = Field(default=4, ge=1, le=32)
     """Blocks of a depthwise and a 1x1 convolution."""
 
-    def build(self, input_shape: Shape, num_classes: int) -> Any:
+    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()

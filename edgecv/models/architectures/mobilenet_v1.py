@@ -5,10 +5,11 @@ github.com/mlcommons/tiny, benchmark/training/visual_wake_words/vww_model.py; af
 96x96x3, a width of 0.25 and two classes it has the 221,794 parameters of the benchmark.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
@@ -42,7 +43,7 @@ class MobilenetV1(Architecture):
     width: float = Field(default=0.25, gt=0, le=4)
     """What the filters of every layer are multiplied with."""
 
-    def build(self, input_shape: Shape, num_classes: int) -> Any:
+    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()

@@ -4,8 +4,9 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 "Deep residual learning for image recognition", 2016.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture
 from edgecv.core.records import Shape
 from edgecv.models.architectures.blocks import (
@@ -26,7 +27,7 @@ class Resnet8(Architecture):
 
     name: ClassVar[str] = "resnet8"
 
-    def build(self, input_shape: Shape, num_classes: int) -> Any:
+    def build(self, input_shape: Shape, num_classes: int) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255 -> probabilities."""
         check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
@@ -38,7 +39,7 @@ class Resnet8(Architecture):
         return keras.Model(image, x, name=self.name)
 
 
-def _stack(x: Any, filters: int, name: str, *, halves: bool) -> Any:
+def _stack(x: Tensor, filters: int, name: str, *, halves: bool) -> Tensor:
     """Add two convolutions to what goes past them."""
     _, keras = load_tensorflow()
     stride = 2 if halves else 1

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 from math import prod
-from typing import Any
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import LayerCost, ModelCost
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import Alive, ChannelGraph, trace
@@ -18,7 +18,7 @@ IN_PLACE = frozenset(
 """Layers that a converter folds into the one before, or that only look at memory otherwise."""
 
 
-def cost_of_model(model: Any) -> ModelCost:
+def cost_of_model(model: KerasModel) -> ModelCost:
     """Return the costs of a tf-keras model of fixed shapes."""
     graph = trace(model)
     return cost_of(graph, graph.everything())

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from edgecv.core.keras_types import KerasLayer
 from edgecv.models.channels.union_find import Elements, Ids, UnionFind, Values
 from edgecv.models.tf import load_tensorflow
 
@@ -36,7 +36,7 @@ class LayerChannels:
     """What is known of one layer: shared by all its calls."""
 
     path: str
-    layer: Any
+    layer: KerasLayer
     weights: tuple[Axes, ...] = ()
     """In the order of ``layer.weights``."""
     kernels: tuple[int, ...] = ()

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import Alive, ChannelGraph
 from edgecv.models.tf import load_tensorflow
 
 
-def rebuild(model: Any, graph: ChannelGraph, alive: Alive) -> Any:
+def rebuild(model: KerasModel, graph: ChannelGraph, alive: Alive) -> KerasModel:
     """Return a new model with the kept channels only: the same layers, names and topology."""
     config = copy.deepcopy(model.get_config())
     _narrow(config, model, graph, alive, _shapes_of_inputs(graph, alive))
@@ -23,7 +24,7 @@ def rebuild(model: Any, graph: ChannelGraph, alive: Alive) -> Any:
     return smaller
 
 
-def zeroed(model: Any, graph: ChannelGraph, alive: Alive) -> list[NDArray[Any]]:
+def zeroed(model: KerasModel, graph: ChannelGraph, alive: Alive) -> list[NDArray[Any]]:
     """Return ``model``'s weights in which all that makes the removed channels is zero."""
     by_variable: dict[int, NDArray[Any]] = {}
     for known in graph.layers.values():
@@ -56,7 +57,7 @@ def _shapes_of_inputs(graph: ChannelGraph, alive: Alive) -> dict[int, list[tuple
 
 def _narrow(
     config: dict[str, Any],
-    model: Any,
+    model: KerasModel,
     graph: ChannelGraph,
     alive: Alive,
     entering: dict[int, list[tuple[int, ...]]],
@@ -83,12 +84,12 @@ def _narrow(
                 options["target_shape"] = (*options["target_shape"][:-1], kept[-1])
 
 
-def _is_model(layer: Any) -> bool:
+def _is_model(layer: KerasLayer) -> bool:
     _, keras = load_tensorflow()
     return isinstance(layer, keras.Model) and layer._is_graph_network
 
 
-def _leaves(model: Any) -> Iterator[Any]:
+def _leaves(model: KerasModel) -> Iterator[Any]:
     """Give each layer that is no model itself, in the order of the configuration."""
     for layer in model.layers:
         if _is_model(layer):

@@ -5,8 +5,7 @@ channels that belong together, holds those that it cannot follow, and says which
 weight runs along which channels.
 """
 
-from typing import Any
-
+from edgecv.core.keras_types import KerasLayer
 from edgecv.models.channels import rules_unweighted as unweighted
 from edgecv.models.channels import rules_weighted as weighted
 from edgecv.models.channels.layer import Rule
@@ -60,7 +59,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def rule_for(layer: Any) -> Rule | None:
+def rule_for(layer: KerasLayer) -> Rule | None:
     """Return the rule of a layer; None where its kind is not known."""
     cls = type(layer)
     if not f"{cls.__module__}.".startswith(KERAS_MODULES):

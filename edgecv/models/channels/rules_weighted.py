@@ -1,10 +1,10 @@
 """Rules of the layers that make channels, or scale each by a weight of its own."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from edgecv.core.keras_types import KerasLayer
 from edgecv.models.channels.layer import (
     Axes,
     Axis,
@@ -18,7 +18,7 @@ from edgecv.models.channels.layer import (
 from edgecv.models.channels.union_find import Elements, Ids, UnionFind
 
 
-def _bias(layer: Any, made: Ids) -> tuple[Axes, ...]:
+def _bias(layer: KerasLayer, made: Ids) -> tuple[Axes, ...]:
     return ((Axis(made, True),),) if layer.use_bias else ()
 
 

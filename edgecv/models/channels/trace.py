@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
 from edgecv.models.channels.union_find import Elements, Ids, UnionFind
@@ -143,7 +144,7 @@ class ChannelGraph:
             )
         )
 
-    def layer(self, layer: Any) -> LayerChannels:
+    def layer(self, layer: KerasLayer) -> LayerChannels:
         """Return what is known of a layer of the traced model."""
         return self._by_identity[id(layer)]
 
@@ -167,7 +168,7 @@ class ChannelGraph:
         return (*elements.shape[:-1], int(alive[elements.ids].sum()))
 
 
-def trace(model: Any) -> ChannelGraph:
+def trace(model: KerasModel) -> ChannelGraph:
     """Follow the channels of a tf-keras model of fixed shapes.
 
     Raises InputError for a model that is no graph of layers.
@@ -216,7 +217,7 @@ class _Tracer:
     def held(self, shape: tuple[int, ...]) -> Elements:
         return hold_all(self.ties, (), shape)
 
-    def follow(self, model: Any, entering: Sequence[int], prefix: str) -> list[int]:
+    def follow(self, model: KerasModel, entering: Sequence[int], prefix: str) -> list[int]:
         """Follow a model's layers in order; return the tensors that leave it."""
         tensorflow, keras = load_tensorflow()
         known = {id(tensor): number for tensor, number in zip(model.inputs, entering, strict=True)}
@@ -236,14 +237,16 @@ class _Tracer:
                 known |= dict(zip(map(id, outputs), left, strict=True))
         return [known[id(tensor)] for tensor in model.outputs]
 
-    def _enter(self, model: Any, taken: list[int]) -> None:
+    def _enter(self, model: KerasModel, taken: list[int]) -> None:
         """Tie what enters a model within the model: its input layers have one shape each."""
         first = self.nested.setdefault(id(model), tuple(taken))
         for earlier, now in zip(first, taken, strict=True):
             if len(self.tensors[earlier].ids) == len(self.tensors[now].ids):
                 self.ties.tie(self.tensors[earlier].ids, self.tensors[now].ids)
 
-    def _call(self, layer: Any, path: str, taken: list[int], outputs: list[Any]) -> list[int]:
+    def _call(
+        self, layer: KerasLayer, path: str, taken: list[int], outputs: list[Any]
+    ) -> list[int]:
         known = self.layers.setdefault(path, LayerChannels(path, layer))
         inputs = [self.tensors[number] for number in taken]
         rule = rule_for(layer)
@@ -258,7 +261,7 @@ class _Tracer:
         return left
 
 
-def _fixed_shape(tensor: Any, where: str) -> tuple[int, ...]:
+def _fixed_shape(tensor: Tensor, where: str) -> tuple[int, ...]:
     shape = tuple(tensor.shape)[1:]
     if None in shape:
         raise InputError(where, f"has a tensor of shape {tuple(tensor.shape)}", accepted="fixed")

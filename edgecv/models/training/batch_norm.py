@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.models.tf import compile_function, load_tensorflow, set_seed
 
 STEPS_THAT_SUFFICE = 1000
@@ -17,12 +18,12 @@ STEPS_THAT_SUFFICE = 1000
 MOST_BATCHES = 50
 
 
-def lag(model: Any, steps: int) -> bool:
+def lag(model: KerasModel, steps: int) -> bool:
     """Tell whether the moving averages of a model trained for ``steps`` are still on their way."""
     return steps < STEPS_THAT_SUFFICE and any(_trained(model))
 
 
-def estimate(model: Any, batches: Iterator[Any], seed: int) -> None:
+def estimate(model: KerasModel, batches: Iterator[Any], seed: int) -> None:
     """Set the moving averages to the mean of what the batches give, with the weights as they are.
 
     In place. ``batches``: float32 (N, H, W, C), as the training saw them; at most 50 are looked at.
@@ -49,7 +50,7 @@ def estimate(model: Any, batches: Iterator[Any], seed: int) -> None:
         variable.assign((total / count).astype(np.float32))
 
 
-def _trained(model: Any) -> Iterator[Any]:
+def _trained(model: KerasModel) -> Iterator[Any]:
     """Give each batch normalization that looks at batches in training, nested ones too."""
     _, keras = load_tensorflow()
     for layer in model._flatten_layers(include_self=False):

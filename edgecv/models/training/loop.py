@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.records import Dataset, Event, Images, Split
 from edgecv.models.softmax import logits_model
@@ -39,12 +40,12 @@ EVALUATION_BATCH = 500
 class Teacher:
     """A model whose outputs are learned, and how."""
 
-    model: Any
+    model: KerasModel
     distillation: Distillation
 
 
 def fit(
-    model: Any,
+    model: KerasModel,
     data: Dataset,
     task: Task,
     schedule: Schedule,
@@ -151,7 +152,7 @@ class _Trainer:
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         split: Split,
         task: Task,
         schedule: Schedule,
@@ -174,14 +175,14 @@ class _Trainer:
         images = tensorflow.constant(split.images)
         labels = tensorflow.constant(split.labels.astype(np.int32))
 
-        def varied(chosen: Any, seeds: Any) -> Any:
+        def varied(chosen: Tensor, seeds: Tensor) -> Tensor:
             return augment(tensorflow.gather(images, chosen), seeds, schedule)
 
-        self._varied: Callable[[Any, Any], Any] = varied
+        self._varied: Callable[[Tensor, Tensor], Tensor] = varied
         logits = logits_model(model)
         loss_of = _loss(task, teacher)
 
-        def step(chosen: Any, seeds: Any, rate: Any) -> tuple[Any, Any]:
+        def step(chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
             batch = varied(chosen, seeds)
             truth = tensorflow.gather(labels, chosen)
             with tensorflow.GradientTape() as tape:
@@ -263,20 +264,20 @@ class _Trainer:
             self.constraint.restore()
 
 
-def _loss(task: Task, teacher: Teacher | None) -> Callable[[Any, Any, Any], Any]:
+def _loss(task: Task, teacher: Teacher | None) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """Return the loss of each image: (images, labels, logits) -> (N,)."""
     if teacher is None:
         return lambda images, labels, logits: task.loss(labels, logits)
     says, options = logits_model(teacher.model), teacher.distillation
 
-    def both(images: Any, labels: Any, logits: Any) -> Any:
+    def both(images: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
         soft = task.imitation_loss(says(images, training=False), logits, options.temperature)
         return options.mix * task.loss(labels, logits) + (1 - options.mix) * soft
 
     return both
 
 
-def augment(images: Any, seeds: Any, schedule: Schedule) -> Any:
+def augment(images: Tensor, seeds: Tensor, schedule: Schedule) -> Tensor:
     """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape.
 
     ``seeds`` (2,) alone decides what happens to each image.

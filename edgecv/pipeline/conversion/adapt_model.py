@@ -22,7 +22,7 @@ FAR = 3.0
 
 
 class ModelFacts(Options):
-    """What is known of a model file once it was opened and adapted."""
+    """Facts of a model file, known once it was opened and adapted."""
 
     shape: Annotated[Shape, Field(strict=False)]
     """Height, width and channels of its input."""
@@ -98,5 +98,5 @@ def _adapted(
             )
         model, how = with_preprocessing(model, asked, where)
         notes.append(f"preprocessing: {how}")
-    adapted, words = with_softmax(model, where)
-    return adapted, (*notes, words)
+    adapted, note = with_softmax(model, where)
+    return adapted, (*notes, note)

@@ -8,8 +8,6 @@ from edgecv.core.plugins import DatasetSource, Exporter
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import nearest
 
-DEFAULT_FORMATS = ("tflite", "onnx")
-
 
 def with_calibration(exporter: Exporter, images: int) -> Exporter:
     """Return an exporter that finds its ranges on so many images."""
@@ -17,12 +15,19 @@ def with_calibration(exporter: Exporter, images: int) -> Exporter:
     return parse_options(type(exporter), options, "--calibration-images")
 
 
+def default_formats() -> tuple[str, ...]:
+    """Return the formats that are written where none is asked for, in their order."""
+    ranks = {name: cls.default_rank for name, cls in EXPORTERS.classes.items()}
+    ranked = [(rank, name) for name, rank in ranks.items() if rank is not None]
+    return tuple(name for _, name in sorted(ranked))
+
+
 def exports_of(
     quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
 ) -> tuple[Exporter, ...]:
     """Return the exporters that are asked for. Raises InputError that names the flag."""
     each_one = [name.strip().lower() for text in formats for name in text.split(",")]
-    formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
+    formats = tuple(dict.fromkeys(each_one)) or default_formats()
     classes = [EXPORTERS.get(each, "--format") for each in formats]
     _check_known(quantize)
     precision = "float32" if quantize == "none" else quantize

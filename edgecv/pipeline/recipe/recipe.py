@@ -259,7 +259,7 @@ def check_order(techniques: Sequence[Technique], where: str) -> None:
                     f'"{technique.name}" stands there twice',
                     remedy="keep one",
                 )
-            if earlier.name not in technique.may_follow:
+            if not technique.may_follow(type(earlier)):
                 raise InputError(
                     f"{where}, technique[{number + 1}]",
                     f'"{technique.name}" would undo "{earlier.name}" before it',

@@ -1,15 +1,14 @@
 """Server-only matrix tiles (AMX) are left off where artifacts run.
 
-No device at the edge has them, and small networks are slower with them: on a Xeon with AMX the
-int8 CIFAR CNN took 48 us with tiles and 36 us without, and with half of its channels 47 and 17 us,
-as a tile is as long for 16 channels as for 64. A speed-up measured with them would be of another
-kind of machine than the one that runs the file.
+Why, and why by a filter on system calls: decision 10 in docs/decisions/.
 """
 
 import ctypes
 import platform
 import struct
 from ctypes import CDLL, c_ushort, c_void_p
+
+from edgecv.system.cpu import instructions
 
 ARCH_PRCTL = 158
 REQUEST_PERMISSION = 0x1023
@@ -35,13 +34,7 @@ class _Program(ctypes.Structure):
 
 def machine_has_tiles() -> bool:
     """Tell whether this machine's processor has AMX."""
-    if platform.machine() != "x86_64":
-        return False
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return " amx_tile " in file.read()
-    except OSError:
-        return False
+    return platform.machine() == "x86_64" and "amx_tile" in instructions()
 
 
 def leave_tiles_off() -> None:

@@ -5,20 +5,18 @@ read from end to end, within its limits, is read the same way here.
 """
 
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.system.isolation.process import PACKAGES
+from edgecv.system.isolation.client import ask_once
+from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.process import ChildProgram
+from edgecv.system.isolation.request import Request
 
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from edgecv.system.isolation.hdf5_child import main; main()"
-)
+REMEDY = "the file is damaged or hostile: save the model again"
+PROGRAM = ChildProgram("edgecv.system.isolation.hdf5_child", stages=("reading it",), remedy=REMEDY)
 SECONDS = 10
 """Of computing, for a small file; a large one gets more."""
 BYTES_A_SECOND = 50_000_000
@@ -28,7 +26,8 @@ MOST_UNPACKED_BYTES = 2**28
 MOST_GROWTH = 20
 """Weights hardly compress: a larger archive that grows by more is a bomb."""
 WEIGHTS = "model.weights.h5"
-REMEDY = "the file is damaged or hostile: save the model again"
+MEMORY_BYTES = 2**30
+MEMORY_A_FILE_BYTE = 4
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -36,7 +35,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 def check_hdf5(path: Path) -> None:
     """Raise InputError where HDF5 cannot read a model file, ``.h5`` or within ``.keras``.
 
-    What is neither is for its importer to judge: a folder, an ONNX file, noise.
+    Its importer judges all other files: a folder, an ONNX file, noise.
     """
     if path.is_dir():
         return
@@ -71,29 +70,19 @@ def _weights_in(path: Path) -> bytes | None:
 
 
 def _read_through(content: Path, path: Path) -> None:
-    seconds = SECONDS + content.stat().st_size // BYTES_A_SECOND
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", PROGRAM, PACKAGES, str(content), str(seconds)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        start_new_session=True,
+    size = content.stat().st_size
+    seconds = SECONDS + size // BYTES_A_SECOND
+    ask_once(
+        PROGRAM,
+        "HDF5",
+        Request(
+            "read",
+            {"path": os.path.abspath(content)},
+            lambda frame: None,
+            names=[str(path)],
+            files=[content],
+            silence_s=WAITING * seconds,
+        ),
+        Limits(MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=0, cpu_s=seconds),
+        environment={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
-    try:
-        code = child.wait(WAITING * seconds)
-    except subprocess.TimeoutExpired:
-        code = -signal.SIGXCPU
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise InputError(
-            str(path), f"takes HDF5 more than {seconds} s of computing to read", remedy=REMEDY
-        )
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise InputError(str(path), f"HDF5 died of {name} reading it", remedy=REMEDY)
-    if code > 0:
-        raise InputError(str(path), "is a damaged Keras file: HDF5 cannot read it", remedy=REMEDY)

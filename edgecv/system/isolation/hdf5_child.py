@@ -1,32 +1,37 @@
-"""The child's side: opens one HDF5 file, looks at everything in it, and ends."""
+"""The child's side of the HDF5 check: opens one file and reads everything in it."""
 
-import os
-import resource
-import sys
-from pathlib import Path
 from typing import Any
 
-MEMORY_BYTES = 2**30
-MEMORY_A_FILE_BYTE = 4
-CANNOT_BE_READ = 3
+from edgecv.core.errors import InputError
+from edgecv.system.isolation.hdf5_check import REMEDY
+from edgecv.system.isolation.server import ActionServer, Response
 
 
 def main() -> None:
-    """Read the file that the arguments name: folder of packages, path, seconds."""
-    _, _, path, seconds = sys.argv
+    """Serve requests from standard input until it ends."""
+    server = ActionServer("HDF5")
+    import h5py  # noqa: F401  before the limits are set
+
+    server.serve({"read": read})
+
+
+def read(path: str) -> Response:
+    """Read all attributes and arrays of a file. Raises InputError where HDF5 cannot."""
     import h5py
 
-    _limit(Path(path), int(seconds))
     try:
         with h5py.File(path, "r") as file:
-            _look_at(file)
+            _read_all(file)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001  whatever HDF5 says, it cannot be read
-        os._exit(CANNOT_BE_READ)
-    os._exit(0)
+        found = "is a damaged Keras file: HDF5 cannot read it"
+        raise InputError("", found, remedy=REMEDY) from None
+    return {}, []
 
 
-def _look_at(group: Any) -> None:
-    """Read all attributes and arrays; what leads out of the file is not followed."""
+def _read_all(group: Any) -> None:
+    """Read what a group holds; what leads out of the file is not followed."""
     import h5py
 
     waiting, seen = [group], {group.id}
@@ -44,15 +49,3 @@ def _look_at(group: Any) -> None:
                 if member.id not in seen:
                     seen.add(member.id)
                     waiting.append(member)
-
-
-def _limit(path: Path, seconds: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    more = MEMORY_BYTES + MEMORY_A_FILE_BYTE * path.stat().st_size
-    most = pages * resource.getpagesize() + more
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))

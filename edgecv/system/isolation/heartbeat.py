@@ -1,16 +1,12 @@
-"""Signs of life of long work in a child: whoever waits for it then knows that it goes on."""
+"""The heartbeat of long work in a child process: its parent then knows that the work goes on."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 
-
-def _nobody() -> None:
-    """Do nothing: this is not a child, and nobody waits."""
-
-
-LISTENER: ContextVar[Callable[[], None]] = ContextVar("listener", default=_nobody)
+LISTENER: ContextVar[Callable[[], None]] = ContextVar("listener", default=lambda: None)
+"""Called at each heartbeat. The default does nothing: this is no child process."""
 
 
-def sign_of_life() -> None:
-    """Say that the work goes on: called once an image, in what takes long with many of them."""
+def heartbeat() -> None:
+    """Tell the parent that the work goes on: called once an image, in what takes long with many."""
     LISTENER.get()()

@@ -1,15 +1,14 @@
-"""What every child does first: takes its pipes, ends with its parent, and limits its memory."""
+"""Limits that a child process sets itself: memory, computing time, files, its parent's life."""
 
 import ctypes
 import os
 import resource
 import select
 import signal
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 SET_SIGNAL_OF_PARENTS_DEATH = 1
-ALARM_AFTER_PARENT_S = 5.0
-"""How much longer than its parent waits a child may be silent, where nobody ended it."""
 BYTES_A_THREAD = 2**27
 """Address space that a thread takes before it does anything: its stack and its malloc arena."""
 SIGNS_OF_NO_MEMORY = (
@@ -21,14 +20,63 @@ SIGNS_OF_NO_MEMORY = (
 )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a child process from the moment that its imports are done. None: no limit."""
+
+    memory_bytes: int | None = None
+    """Address space beyond what it has by then, and what ``threads`` take for themselves."""
+    threads: int = 1
+    file_bytes: int | None = None
+    """The largest file that it may write."""
+    cpu_s: int | None = None
+    """Of computing, its imports included."""
+
+
+class AddressSpace:
+    """The limit on this process's address space: what it has by now, and an allowance."""
+
+    def __init__(self, limit_bytes: int | None, threads: int) -> None:
+        import psutil
+
+        self.limit_bytes = limit_bytes
+        mapped: int = psutil.Process().memory_info().vms
+        self._highest = mapped + threads * BYTES_A_THREAD + (limit_bytes or 0)
+        self.allow(0)
+
+    def allow(self, more_bytes: int) -> None:
+        """Raise the limit by what is about to be mapped: the images are not the file's fault."""
+        self._highest += more_bytes
+        if self.limit_bytes is not None:
+            restrict(resource.RLIMIT_AS, self._highest)
+
+
+def apply_limits(limits: Limits) -> AddressSpace:
+    """Set the limits of this process. Those on files and computing cannot be raised again."""
+    if limits.cpu_s is not None:
+        restrict(resource.RLIMIT_CPU, limits.cpu_s, hard=limits.cpu_s + 1)
+    if limits.file_bytes is not None:
+        restrict(resource.RLIMIT_FSIZE, limits.file_bytes, hard=limits.file_bytes)
+    return AddressSpace(limits.memory_bytes, limits.threads)
+
+
+def restrict(kind: int, limit: int, hard: int | None = None) -> None:
+    """Set a limit of this process, as far as the one that it was started with allows."""
+    _, highest = resource.getrlimit(kind)
+    hard = highest if hard is None else hard
+    if highest != resource.RLIM_INFINITY:
+        limit, hard = min(limit, highest), min(hard, highest)
+    resource.setrlimit(kind, (limit, hard))
+
+
 def take_pipes() -> tuple[int, int]:
-    """Return the pipe of requests and that of answers, as descriptors of this child's own."""
+    """Return the pipes of requests and responses, as descriptors of this process's own."""
     # Native code prints to descriptor 1 and may read 0: it gets the log and nothing instead.
-    requests, answers = os.dup(0), os.dup(1)
+    requests, responses = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    return requests, answers
+    return requests, responses
 
 
 def end_with_parent(requests: int) -> None:
@@ -42,29 +90,21 @@ def end_with_parent(requests: int) -> None:
 def die_with_parent() -> None:
     """Have the system kill this process when the thread that started it ends.
 
-    A converter may hold the interpreter for minutes, in which no other thread notices anything.
+    Native code may hold the interpreter for minutes, in which no other thread notices anything.
     """
     ctypes.CDLL(None).prctl(SET_SIGNAL_OF_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
-class Memory:
-    """The limit on this process's address space: what it had at first, plus an allowance."""
-
-    def __init__(self, limit_bytes: int | None, threads: int) -> None:
-        self.limit_bytes = limit_bytes
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        self._most = pages * resource.getpagesize() + threads * BYTES_A_THREAD + (limit_bytes or 0)
-        self.allow(0)
-
-    def allow(self, more_bytes: int) -> None:
-        """Raise the limit by what is about to be mapped: the images are not the file's fault."""
-        self._most += more_bytes
-        if self.limit_bytes is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_AS)
-            most = self._most if hard == resource.RLIM_INFINITY else min(self._most, hard)
-            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error, or one that it was raised from, says that there is no more memory."""
+    return any(
+        isinstance(each, MemoryError) or any(sign in str(each) for sign in SIGNS_OF_NO_MEMORY)
+        for each in _causes(error)
+    )
 
 
-def is_of_memory(error: BaseException) -> bool:
-    """Tell whether a library's error says that there is no more memory."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS_OF_NO_MEMORY)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__

@@ -1,32 +1,40 @@
-"""The parent's side: asks a child, and turns whatever happens to it into one line."""
+"""The parent's side of a runtime: facts of files, predictions, timings."""
 
 import math
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
-from edgecv.core.quantization import Extremes, Stored
+from edgecv.core.quantization import Extremes, Steps, Stored
 from edgecv.core.records import Activation, ExecutedOperator, Images, Predictions, SessionFacts
 from edgecv.core.registry import RUNTIMES
-from edgecv.system.isolation.decoding import read_activations, read_executed, read_facts
-from edgecv.system.isolation.process import ChildProcess
+from edgecv.system.isolation.client import ProcessClient
+from edgecv.system.isolation.codec import decode_array, decode_printable
+from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
-from edgecv.system.isolation.quantization_codec import read_extremes, read_stored
-from edgecv.system.isolation.request import ProcessDied, ProcessRequest
-from edgecv.system.isolation.shared_images import ImageFiles
+from edgecv.system.isolation.request import Request
+
+MODELS = ChildProgram(
+    "edgecv.system.isolation.model_server",
+    stages=("opening it", "running it", "warming it up", "timing it"),
+)
+LARGEST_FILE_WRITTEN_BYTES = 2**26
+"""A runtime writes no files: this is for its log."""
+TENSORFLOW_BYTES = 2**33
+"""Address space that TensorFlow maps for itself, most of which it never touches."""
+LARGEST_CODE = 2**31
 
 T = TypeVar("T")
 
 
-class ModelClient:
+class ModelClient(ProcessClient[ChildProcess]):
     """One runtime with a fixed number of threads, in a child process that may die.
 
     A file that crashes it, hangs it, eats its memory or is refused raises RuntimeFailure with
@@ -48,49 +56,27 @@ class ModelClient:
         memory_limit_bytes: int | None = 4 * 2**30,
         log: Path | None = None,
     ) -> None:
-        self.runtime = RUNTIMES.get(runtime, "worker").name
-        self._settings = {
-            "runtime": runtime,
-            "options": dict(options or {}),
-            "threads": threads,
-            "memory_limit_bytes": memory_limit_bytes,
-        }
+        found = RUNTIMES.get(runtime, "worker")
+        super().__init__(found.name)
+        self.runtime = found.name
+        self._settings = {"runtime": {**(options or {}), "runtime": runtime}, "threads": threads}
+        if found.needs_tensorflow and memory_limit_bytes is not None:
+            memory_limit_bytes += TENSORFLOW_BYTES
+        self._limits = Limits(
+            memory_limit_bytes,
+            threads,
+            file_bytes=None if found.needs_tensorflow else LARGEST_FILE_WRITTEN_BYTES,
+        )
         self._time_limit_s = time_limit_s
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-worker-")
         self._log = log or Path(self._folder.name) / "stderr.txt"
-        self._child: ChildProcess | None = None
-        self._images = ImageFiles(Path(self._folder.name))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id, None while there is no child."""
-        return self._child.process.pid if self._child else None
 
     def start(self) -> None:
         """Begin to start the child, without waiting for it, unless there is one."""
         self._started()
 
-    def close(self) -> None:
-        """End the child and remove the temporary files."""
-        self._discard()
-        self._images.clear()
-        self._folder.cleanup()
-
     def open(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Return what the runtime says of the file at ``path``."""
-        return self._ask("open", [path], _one(path, input_spec), read_facts)
+        return self._request("open", [path], _one(path, input_spec), _reader(SessionFacts))
 
     def predict(
         self,
@@ -105,22 +91,11 @@ class ModelClient:
         out once, the first time it is seen: it may not be changed between requests.
         """
         images_path, count = self._on_disk(images)
-
-        def read(frame: Frame) -> Predictions:
-            if len(frame.arrays) != 1:
-                raise MalformedFrame(f"{len(frame.arrays)} arrays of predictions")
-            (predictions,) = frame.arrays
-            if predictions.dtype != np.float32 or predictions.ndim != 2:
-                raise MalformedFrame(f"predictions of {predictions.dtype} {predictions.shape}")
-            if len(predictions) != count:
-                raise MalformedFrame(f"{len(predictions)} predictions for {count} images")
-            return predictions
-
-        return self._ask(
+        return self._request(
             "predict",
             [path],
-            {**_one(path, input_spec), "images": str(images_path)},
-            read,
+            {**_one(path, input_spec), "images": images_path},
+            lambda frame: read_predictions(frame, count),
             on_progress=lambda done: progress(done, count) if progress else None,
         )
 
@@ -137,7 +112,7 @@ class ModelClient:
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
 
-        ``readings``: one a file, or none where every file says all of itself.
+        ``input_specs``: one a file, or none where every file says all of itself.
 
         ``budget_s`` is for all files together, after their warm-ups; every file gets at least
         ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. The runs stay
@@ -146,7 +121,6 @@ class ModelClient:
         """
         if len(set(paths)) != len(paths):
             raise ValueError("a path is given twice")
-        images_path, _ = self._on_disk(image)
 
         def read(frame: Frame) -> dict[Path, NDArray[np.int64]]:
             if len(frame.arrays) != len(paths):
@@ -156,16 +130,14 @@ class ModelClient:
                     raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")
             return dict(zip(paths, frame.arrays, strict=True))
 
-        return self._ask(
+        specs = input_specs or [DEFAULT_INPUT] * len(paths)
+        return self._request(
             "time",
             paths,
             {
                 "paths": [os.path.abspath(path) for path in paths],
-                "input_specs": [
-                    input_spec.model_dump_json()
-                    for input_spec in input_specs or [DEFAULT_INPUT] * len(paths)
-                ],
-                "images": str(images_path),
+                "input_specs": [each.model_dump_json() for each in specs],
+                "images": self._on_disk(image)[0],
                 "budget_s": budget_s,
                 "min_runs": min_runs,
                 "min_blocks": min_blocks,
@@ -177,7 +149,6 @@ class ModelClient:
 
     def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
         """Run images, uint8 (N, H, W, C), at once until that is steady: seconds of a run."""
-        images_path, _ = self._on_disk(images)
 
         def read(frame: Frame) -> float:
             median_s = frame.header.get("median_s")
@@ -185,35 +156,33 @@ class ModelClient:
                 raise MalformedFrame(f"a run of {median_s!r} seconds")
             return median_s
 
-        arguments = {"path": os.path.abspath(path), "images": str(images_path)}
-        return self._ask("warm_up", [path], {**arguments, "cores": list(cores)}, read)
+        arguments = {**self._images_of(path, images), "cores": list(cores)}
+        return self._request("warm_up", [path], arguments, read)
 
     def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
         """Time so many runs of what was warmed up last: nanoseconds, int64 (runs,)."""
 
         def read(frame: Frame) -> NDArray[np.int64]:
-            if len(frame.arrays) != 1:
-                raise MalformedFrame(f"{len(frame.arrays)} arrays of timings")
-            (block,) = frame.arrays
-            if block.dtype != np.int64 or block.shape != (runs,) or block.min() <= 0:
-                raise MalformedFrame(f"timings of {block.dtype} {block.shape}")
+            block = decode_array(frame, "int64", is_shape=lambda *sides: sides == (runs,))
+            if block.min() <= 0:
+                raise MalformedFrame("timings of no time")
             return block
 
-        return self._ask("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
+        return self._request("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
     def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
         """Return the operators that really run for one image, uint8 (1, H, W, C)."""
-        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(image)[0])}
-        return self._ask("executed", [path], arguments, read_executed)
+        arguments = self._images_of(path, image)
+        return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
         """Return what each operator gives for some images, uint8 (N, H, W, C)."""
-        arguments = {"path": os.path.abspath(path), "images": str(self._on_disk(images)[0])}
-        return self._ask("activations", [path], arguments, read_activations)
+        arguments = self._images_of(path, images)
+        return self._request("activations", [path], arguments, _reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return what a file stores: its weights as reals, and how its tensors are quantized."""
-        return self._ask("stored", [path], _one(path, input_spec), read_stored)
+        return self._request("stored", [path], _one(path, input_spec), read_stored)
 
     def extremes(
         self,
@@ -229,65 +198,82 @@ class ModelClient:
         After ``budget_s`` no further images are begun: then there are fewer rows than images.
         """
         images_path, count = self._on_disk(images)
-        return self._ask(
+
+        def read(frame: Frame) -> Extremes:
+            found = decode_printable(Extremes, frame)
+            if found.low.shape != found.high.shape or not 0 < len(found.low) <= count:
+                raise MalformedFrame(f"extremes of {len(found.low)} of {count} images")
+            return found
+
+        return self._request(
             "extremes",
             [path],
-            {**_one(path, input_spec), "images": str(images_path), "budget_s": budget_s},
-            lambda frame: read_extremes(frame, count),
+            {**_one(path, input_spec), "images": images_path, "budget_s": budget_s},
+            read,
             on_progress=lambda done: progress(done, count) if progress else None,
         )
 
-    def _on_disk(self, images: Path | Images) -> tuple[Path, int]:
+    def _on_disk(self, images: Path | Images) -> tuple[str, int]:
         if isinstance(images, Path):
-            return images.absolute(), len(np.load(images, mmap_mode="r", allow_pickle=False))
-        return self._images.path_of(images), len(images)
+            count = len(np.load(images, mmap_mode="r", allow_pickle=False))
+            return os.path.abspath(images), count
+        return str(self._images.path_of(images)), len(images)
 
-    def _ask(
+    def _images_of(self, path: Path, images: Images) -> dict[str, Any]:
+        return {"path": os.path.abspath(path), "images": self._on_disk(images)[0]}
+
+    def _request(
         self,
-        do: str,
+        action: str,
         paths: Sequence[Path],
-        arguments: dict[str, Any],
+        arguments: Mapping[str, Any],
         read: Callable[[Frame], T],
         *,
         longer_s: float = 0.0,
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> T:
         silence_s = self._time_limit_s + longer_s
-        request = {"do": do, "with": arguments, "silence_s": silence_s}
-
-        def attempt() -> T:
-            child = self._started()
-            conversation = ProcessRequest(child, self.runtime, paths)
-            try:
-                answer = conversation.answer(request, silence_s, on_progress)
-                child.opened |= set(paths)
-                return read(answer)
-            except MalformedFrame as error:
-                self._discard()
-                raise conversation.nonsense(error) from None
-            except BaseException:  # KeyboardInterrupt too: a child half-way is of no use
-                self._discard()
-                raise
-
-        # A damaged file may harm the child long before it dies, while it serves the next one: the
-        # verdict on a file is that of a child which has seen no other.
-        others_opened = bool(self._started().opened - set(paths))
-        try:
-            return attempt()
-        except ProcessDied:
-            if not others_opened:
-                raise
-            return attempt()
+        names = [str(path) for path in paths]
+        request = Request(action, arguments, read, names, paths, silence_s, on_progress=on_progress)
+        return self._ask(request, self._started)
 
     def _started(self) -> ChildProcess:
         if self._child is None:
-            self._child = ChildProcess(self._settings, self._log)
+            self._child = ChildProcess(MODELS, self._settings, limits=self._limits, log=self._log)
         return self._child
 
-    def _discard(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+
+def read_predictions(frame: Frame, count: int) -> Predictions:
+    """Return the predictions for ``count`` images, float32 (N, K)."""
+    predictions = decode_array(frame, "float32", is_shape=lambda *sides: len(sides) == 2)
+    if len(predictions) != count:
+        raise MalformedFrame(f"{len(predictions)} predictions for {count} images")
+    return predictions
+
+
+def read_stored(frame: Frame) -> Stored:
+    """Return what a file stores. Raises MalformedFrame where its parts do not fit each other."""
+    found = decode_printable(Stored, frame)
+    for kernel in found.kernels:
+        rows = {len(kernel.values), len(kernel.steps), len(kernel.bias), len(kernel.bias_steps)}
+        if len(rows) != 1 or not kernel.values.size:
+            raise MalformedFrame(f"the kernel {kernel.name} has parts of {sorted(rows)} rows")
+    ends = [end for link in found.links for end in (link.given, link.taken)]
+    for steps in (*ends, *(point.steps for point in found.points if point.steps is not None)):
+        if not _is_possible(steps):
+            raise MalformedFrame("steps that no tensor has")
+    if found.pixels is not None and found.pixels.shape[1] != len(found.pixels) + 1:
+        raise MalformedFrame(f"pixels become something of shape {found.pixels.shape}")
+    return found
+
+
+def _is_possible(steps: Steps) -> bool:
+    codes = (steps.zero_point, steps.low, steps.high)
+    return math.isfinite(steps.scale) and all(abs(code) <= LARGEST_CODE for code in codes)
+
+
+def _reader(kind: Callable[..., T]) -> Callable[[Frame], T]:
+    return lambda frame: decode_printable(kind, frame)
 
 
 def _one(path: Path, input_spec: InputSpec) -> dict[str, str]:

@@ -1,62 +1,120 @@
-"""A fresh interpreter that serves a runtime, and the pipes to it."""
+"""A child process that serves requests: a fresh interpreter, and the pipes to it."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from numpy.typing import NDArray
+
+from edgecv.core.errors import EdgecvError
+from edgecv.system.isolation.limits import Limits
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
 
 # The child finds this package where the parent found it, and nothing in the working directory:
 # -P keeps a user's own numpy.py out.
-ANY_PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from {module} import main; main()"
-PROGRAM = ANY_PROGRAM.format(module="edgecv.system.isolation.model_server")
+PROGRAM = (
+    "import importlib, sys; sys.path.insert(0, sys.argv[2]); "
+    "importlib.import_module(sys.argv[3]).main()"
+)
 PACKAGES = str(Path(__file__).parents[3])
 TAIL_BYTES = 2048
 DEATH_S = 5.0
 QUIET = ("INFO", "WARNING", "VERBOSE", "I0000", "W0000")
 """How lines that explain no death begin."""
 NO_CARD = "cuda_platform.cc"
-"""What TensorFlow says where there is no graphics card."""
+"""In a line that TensorFlow prints where there is no graphics card."""
+
+
+@dataclass(frozen=True)
+class ChildProgram:
+    """The module that a child process runs, and what its parent expects of it."""
+
+    module: str
+    """Its function ``main`` is called."""
+    stages: tuple[str, ...]
+    """Each stage of a request that the child may announce; the first is where requests begin."""
+    start_s: float = 60.0
+    """How long the start may take, imports included, on a machine that is busy."""
+    remedy: str = ""
+    """For the user, where a request kills the child or hangs it."""
+    errors: Mapping[str, type[EdgecvError]] = field(default_factory=dict)
+    """Errors that reach the parent as they were raised, by name; without any, all refusals are
+    of RuntimeFailure."""
 
 
 class ChildProcess:
-    """A running child. ``opened`` are the files that it was asked to open.
+    """A running child process. ``seen`` are the files that it was asked about.
 
-    ``program`` is what it runs: that which serves a runtime, where none is given.
+    ``settings`` are for its ``main``. What native code prints is appended to ``log``, and dropped
+    where there is none.
     """
 
-    def __init__(self, settings: dict[str, Any], log: Path, program: str | None = None) -> None:
+    def __init__(
+        self,
+        program: ChildProgram,
+        settings: Mapping[str, Any],
+        *,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.program = program
         self.ready = False
-        self.opened: set[Path] = set()
-        self._log = log
-        with log.open("ab") as stderr:
-            self._log_start = stderr.tell()
+        self.seen: set[str] = set()
+        self._limits = limits
+        self._log = log or Path(os.devnull)
+        settings = {
+            **settings,
+            "limits": asdict(limits),
+            # The system ends a child with the thread that started it: only the main one stays.
+            "dies_with_parent": threading.current_thread() is threading.main_thread(),
+        }
+        arguments = [json.dumps(settings), PACKAGES, program.module]
+        with self._log.open("ab") as stderr:
+            self._log_start = stderr.tell() if log else 0
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", program or PROGRAM, json.dumps(settings), PACKAGES],
+                [sys.executable, "-P", "-c", PROGRAM, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 bufsize=0,
+                env=environment,
                 # Its own session: Ctrl-C reaches the parent alone, and a kill reaches all of it.
                 start_new_session=True,
             )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._requests = self.process.stdin
-        self._answers = self.process.stdout
+        self._responses = self.process.stdout
 
-    def send(self, header: dict[str, Any]) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def send(self, header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
         """Send a request. Raises EOFError where the child is dead."""
-        self._log_start = self._log.stat().st_size
+        log_start = self._log.stat().st_size
         try:
-            write_all(self._requests.fileno(), pack(header))
+            write_all(self._requests.fileno(), pack(header, arrays))
         except BrokenPipeError:
-            raise EOFError from None
+            raise EOFError from None  # What it printed last says why it is dead.
+        self._log_start = log_start
 
     @property
     def is_alive(self) -> bool:
@@ -64,19 +122,22 @@ class ChildProcess:
         return self.process.poll() is None
 
     def receive(self, silence_s: float) -> Frame:
-        """Return what the child says next. Raises TimeoutError, EOFError or GarbledFrame."""
+        """Return the child's next frame. Raises TimeoutError, EOFError or MalformedFrame."""
         deadline = time.monotonic() + silence_s
-        return unpack(lambda count: read_exactly(self._answers.fileno(), count, deadline))
+        return unpack(lambda count: read_exactly(self._responses.fileno(), count, deadline))
 
-    def cause_of_death(self) -> tuple[str, int, str]:
-        """Say what it died of once its pipe is closed, the signal (or 0) and its last words."""
+    def cause_of_death(self) -> tuple[str, int]:
+        """Return what it died of, once its pipe is closed, and the signal, or 0."""
         try:
             code = self.process.wait(timeout=DEATH_S)
         except subprocess.TimeoutExpired:
-            return "closed its pipe", 0, ""
+            return "closed its pipe", 0
+        if -code == signal.SIGXCPU:
+            return f"took more than {self._limits.cpu_s} s of computing", -code
         if code >= 0:
-            return f"ended with status {code}", 0, self._last_words()
-        return f"died of {signal.Signals(-code).name}", -code, self._last_words()
+            return f"ended with status {code}", 0
+        names = {each.value: each.name for each in signal.Signals}
+        return f"died of {names.get(-code, f'signal {-code}')}", -code
 
     def kill(self) -> None:
         """End it, at once and for certain. It may be dead already."""
@@ -84,17 +145,18 @@ class ChildProcess:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self._requests.close()
-        self._answers.close()
+        self._responses.close()
 
-    def said(self, most_bytes: int) -> bytes:
-        """Return what it has printed since the last request, or the last of it."""
+    def printed(self, most_bytes: int) -> bytes:
+        """Return what it has printed since the last request, or the end of that."""
         with self._log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self._log_start, end - most_bytes))
             return log.read(most_bytes)
 
-    def _last_words(self) -> str:
-        lines = self.said(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    def last_line(self) -> str:
+        """Return the last line that it has printed and that may explain its death."""
+        lines = self.printed(TAIL_BYTES).decode("utf-8", "replace").splitlines()
         telling = [
             line.strip()
             for line in lines

@@ -1,4 +1,4 @@
-"""What parent and child say to each other: a JSON header, then arrays as their bytes.
+"""Frames between parent and child: a JSON header, then arrays as their bytes.
 
 No pickle: a child that a hostile file has taken over can lie, but not run code in the parent.
 Both lengths are bounded before anything is allocated.
@@ -16,23 +16,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure, StepError
+
 MAGIC = b"edgecv01"
 PREFIX = struct.Struct(">8sI")
 LARGEST_HEADER_BYTES = 2**20
 LARGEST_ARRAYS_BYTES = 2**30
-MOST_ARRAYS = 1024
-TYPES = ("float32", "int64")
+MOST_ARRAYS = 2**14
+TYPES = ("float32", "int64", "uint8")
+TYPED_ERRORS: dict[str, type[EdgecvError]] = {
+    cls.__name__: cls for cls in (EdgecvError, InputError, StepError, RuntimeFailure)
+}
+"""Errors that a child may name, so that they arrive as they were raised."""
+OUT_OF_MEMORY = "OutOfMemory"
+"""The name of the failure of a child that needs more memory than its limit."""
 
 Read = Callable[[int], bytes | bytearray]
 """Returns exactly so many bytes."""
 
 
 class MalformedFrame(Exception):
-    """What came through the pipe is not a frame."""
+    """Bytes came through the pipe that are no frame, or a frame that is no answer."""
 
 
 class Frame(NamedTuple):
-    """A message. ``arrays`` are float32 or int64 of any shape."""
+    """A message. ``arrays`` are of one of ``TYPES`` and of up to four sides."""
 
     header: dict[str, Any]
     arrays: list[NDArray[Any]]
@@ -52,7 +60,7 @@ def pack(header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> byte
 
 
 def unpack(read: Read) -> Frame:
-    """Read one frame. Raises GarbledFrame, and whatever ``read`` raises."""
+    """Read one frame. Raises MalformedFrame, and whatever ``read`` raises."""
     magic, length = PREFIX.unpack(read(PREFIX.size))
     if magic != MAGIC or length > LARGEST_HEADER_BYTES:
         raise MalformedFrame(f"starts with {magic!r} and a header of {length} bytes")

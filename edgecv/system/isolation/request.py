@@ -1,68 +1,105 @@
-"""One request and what the child says until it has answered, or until it is clear that it won't."""
+"""One request to a child process, and all that the child sends until it has answered or failed."""
 
 import math
+import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError, RuntimeFailure
-from edgecv.core.text import printable
+from edgecv.core.text import one_line
 from edgecv.system.isolation.process import ChildProcess
-from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.protocol import OUT_OF_MEMORY, Frame, MalformedFrame
 
-START_S = 60.0
-LONGEST_TEXT = 300
-STAGES = ("opening it", "running it", "warming it up", "timing it")
+T = TypeVar("T")
+
+LONGEST_TEXT = 2000
+LONGEST_CAUSE = 300
+
+
+class StartFailure(RuntimeFailure):
+    """The child could not start: no file is to blame."""
 
 
 class ProcessDied(RuntimeFailure):
-    """The child died of a signal that native code raises."""
+    """The child died of a signal that native code raises, or of a lack of memory."""
 
 
-class ProcessRequest:
-    """One request to one child about some files."""
+class IdleExit(RuntimeFailure):
+    """The child ended by itself: it had nothing to do, and the request came in that moment."""
 
-    stages: ClassVar[tuple[str, ...]] = STAGES
-    """What a child may say that it is doing."""
-    start_s: ClassVar[float] = START_S
-    remedy: ClassVar[str] = ""
-    """What to do about a child that has died or hangs."""
 
-    def __init__(self, child: ChildProcess, runtime: str, paths: Sequence[Path]) -> None:
+@dataclass(frozen=True)
+class Request(Generic[T]):
+    """An action of a child process on some files, and how its answer is read."""
+
+    action: str
+    arguments: Mapping[str, Any]
+    read: Callable[[Frame], T]
+    """Raises MalformedFrame where a frame cannot be the answer."""
+    names: Sequence[str]
+    """Of the files, as errors name them."""
+    files: Sequence[Path]
+    """Those that the child is given by their absolute paths."""
+    silence_s: float
+    """How long the child may say nothing."""
+    longest_s: float = math.inf
+    """How long all of it may take."""
+    on_progress: Callable[[int], None] = lambda done: None
+    arrays: Sequence[NDArray[Any]] = ()
+
+
+class Exchange(Generic[T]):
+    """One request to one child process, and its response. ``subject`` is what runs in the child."""
+
+    def __init__(self, child: ChildProcess, subject: str, request: Request[T]) -> None:
         self._child = child
-        self._runtime = runtime
-        self._paths = paths
-        self._doing = self.stages[0]
+        self._program = child.program
+        self._subject = subject
+        self._request = request
+        self._doing = self._program.stages[0]
         self._index: int | None = 0
 
-    def answer(
-        self,
-        request: dict[str, Any],
-        silence_s: float,
-        on_progress: Callable[[int], None],
-        longest_s: float = math.inf,
-    ) -> Frame:
-        """Return the answer. Raises RuntimeFailure or Died; the child is then of no more use.
+    def run(self) -> T:
+        """Send the request and return the answer."""
+        self.send()
+        return self.receive()
 
-        ``silence_s`` is how long it may say nothing, ``longest_s`` how long all of it may take.
+    def send(self) -> None:
+        """Send the request once the child is ready.
+
+        Raises RuntimeFailure, after which the child is of no more use, or what the child refused.
         """
         self._wait_until_ready()
-        end = time.monotonic() + longest_s
-        wait_s = silence_s
+        asked = self._request
+        header = {"do": asked.action, "with": asked.arguments, "silence_s": asked.silence_s}
         try:
-            self._child.send(request)
+            self._child.send(header, asked.arrays)
+        except EOFError:
+            raise self._death() from None
+
+    def receive(self) -> T:
+        """Return the answer. Raises as ``send`` does."""
+        silence_s, longest_s = self._request.silence_s, self._request.longest_s
+        end = time.monotonic() + longest_s
+        limit_s = silence_s
+        try:
             while True:
-                wait_s = min(silence_s, end - time.monotonic())
-                frame = self._child.receive(wait_s)
+                left_s = end - time.monotonic()
+                limit_s = silence_s if silence_s <= left_s else longest_s
+                frame = self._child.receive(min(silence_s, left_s))
                 match frame.header.get("kind"):
                     case "answer":
-                        return frame
+                        return self._request.read(frame)
                     case "stage":
                         self._note_stage(frame.header)
                     case "progress":
-                        on_progress(_whole_number(frame.header.get("done")))
+                        self._request.on_progress(_whole_number(frame.header.get("done")))
                     case "failure":
                         raise self._refusal(frame.header)
                     case kind:
@@ -70,67 +107,79 @@ class ProcessRequest:
         except EOFError:
             raise self._death() from None
         except TimeoutError:
-            limit_s = silence_s if wait_s == silence_s else longest_s
-            raise self._failure(
-                f"{self._runtime} did not answer within {limit_s:g} s while {self._doing}"
-            ) from None
+            found = f"{self._subject} did not answer within {limit_s:g} s while {self._doing}"
+            raise self._failure(found) from None
         except MalformedFrame as error:
-            raise self.nonsense(error) from None
-
-    def nonsense(self, error: MalformedFrame) -> RuntimeFailure:
-        """Return the failure of a child whose answer cannot be one."""
-        return self._failure(f"{self._runtime} answered nonsense while {self._doing}: {error}")
+            found = f"{self._subject} answered nonsense while {self._doing}: {error}"
+            raise self._failure(found) from None
 
     def _wait_until_ready(self) -> None:
         if self._child.ready:
             return
+        limit_s = self._program.start_s
         try:
-            header = self._child.receive(self.start_s).header
+            header = self._child.receive(limit_s).header
+            if header.get("kind") == "failure":
+                raise self._refusal(header)
         except EOFError:
-            cause, _, last_words = self._child.cause_of_death()
-            found = f"could not start: {cause} {last_words}"
-            raise RuntimeFailure(self._runtime, _first_line(found)) from None
+            found = f"{self._child.cause_of_death()[0]} {self._child.last_line()}"
+            raise self._start_failure(f"could not start: {found}") from None
         except TimeoutError:
-            raise RuntimeFailure(
-                self._runtime, f"did not start within {self.start_s:g} s"
-            ) from None
+            raise self._start_failure(f"did not start within {limit_s:g} s") from None
         except MalformedFrame as error:
-            raise RuntimeFailure(self._runtime, _first_line(f"could not start: {error}")) from None
-        if header.get("kind") == "failure":
-            raise self._refusal(header)
+            raise self._start_failure(f"could not start: {error}") from None
         if header.get("kind") != "ready":
-            raise RuntimeFailure(self._runtime, f"could not start: said {header.get('kind')!r}")
+            raise self._start_failure(f"could not start: sent {header.get('kind')!r}")
         self._child.ready = True
 
-    def _note_stage(self, header: dict[str, Any]) -> None:
+    def _start_failure(self, found: str) -> StartFailure:
+        return StartFailure(self._subject, _plain(found, LONGEST_CAUSE))
+
+    def _note_stage(self, header: Mapping[str, Any]) -> None:
         doing, index = header.get("doing"), header.get("index")
-        if doing not in self.stages:
+        if doing not in self._program.stages:
             raise MalformedFrame(f"a stage {doing!r}")
-        if index is not None and _whole_number(index) >= len(self._paths):
-            raise MalformedFrame(f"file {index} of {len(self._paths)}")
+        if index is not None and _whole_number(index) >= len(self._request.names):
+            raise MalformedFrame(f"file {index} of {len(self._request.names)}")
         self._doing, self._index = doing, index
 
-    def _refusal(self, header: dict[str, Any]) -> EdgecvError:
-        found, accepted, remedy = (
-            _first_line(str(header.get(key) or "")) for key in ("found", "accepted", "remedy")
+    def _refusal(self, header: Mapping[str, Any]) -> EdgecvError:
+        where, found, accepted, remedy = (
+            self._renamed(_plain(header.get(key)))
+            for key in ("where", "found", "accepted", "remedy")
         )
-        return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
+        if header.get("error") == OUT_OF_MEMORY:
+            return ProcessDied(self._where(), found, remedy=self._program.remedy)
+        if not self._program.errors:
+            return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
+        cls = self._program.errors.get(str(header.get("error")))
+        if cls is None:
+            raise MalformedFrame(f"an error of kind {header.get('error')!r}")
+        return cls(where or self._where(), found, accepted=accepted, remedy=remedy)
+
+    def _renamed(self, text: str) -> str:
+        # The child is told where a file lies, whatever folder it stands in itself.
+        for file in self._request.files:
+            text = text.replace(os.path.abspath(file), str(file))
+        return text
 
     def _death(self) -> RuntimeFailure:
-        cause, number, last_words = self._child.cause_of_death()
-        said = f": {last_words}" if last_words else ""
-        found = f"{self._runtime} {cause} while {self._doing}{said}"
+        cause, number = self._child.cause_of_death()
+        line = self._child.last_line()
+        found = f"{self._subject} {cause} while {self._doing}{f': {line}' if line else ''}"
+        if self._child.process.returncode == 0:
+            return self._failure(found, IdleExit)
         # SIGKILL and SIGALRM come from outside: asking a second time would do the same again.
-        if number in (0, signal.SIGKILL, signal.SIGALRM):
-            return self._failure(found)
-        return ProcessDied(self._where(), _first_line(found), remedy=self.remedy)
+        is_native = number not in (0, signal.SIGKILL, signal.SIGALRM, signal.SIGXCPU)
+        return self._failure(found, ProcessDied if is_native else RuntimeFailure)
 
-    def _failure(self, found: str) -> RuntimeFailure:
-        return RuntimeFailure(self._where(), _first_line(found), remedy=self.remedy)
+    def _failure(self, found: str, cls: type[RuntimeFailure] = RuntimeFailure) -> RuntimeFailure:
+        return cls(self._where(), _plain(found, LONGEST_CAUSE), remedy=self._program.remedy)
 
     def _where(self) -> str:
-        paths = self._paths if self._index is None else [self._paths[self._index]]
-        return ", ".join(map(str, paths))
+        return ", ".join(
+            self._request.names if self._index is None else [self._request.names[self._index]]
+        )
 
 
 def _whole_number(value: Any) -> int:
@@ -139,9 +188,6 @@ def _whole_number(value: Any) -> int:
     return value
 
 
-def _first_line(text: str) -> str:
-    """Return the first line of what a child said, as it may be shown."""
+def _plain(value: Any, longest: int = LONGEST_TEXT) -> str:
     # What a child says may come from a hostile file: it may not move the cursor either.
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    first = lines[0] if lines else ""
-    return printable(first)[:LONGEST_TEXT]
+    return one_line(str(value or ""))[:longest]

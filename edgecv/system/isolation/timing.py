@@ -71,7 +71,7 @@ def interleave(
         began = time.perf_counter()
         turn = 0
         while turn < min_blocks or time.perf_counter() - began < budget_s:
-            for index in _order(len(calls), turn):
+            for index in _turns(len(calls), turn):
                 _settle(calls[index], runs[index])
                 blocks[index].append(_run_block(calls[index], runs[index]))
             turn += 1
@@ -90,12 +90,12 @@ def timed_block(call: Call, runs: int) -> NDArray[np.int64]:
         gc.enable()
 
 
-def _order(count: int, turn: int) -> list[int]:
+def _turns(count: int, turn: int) -> list[int]:
     # Rotated every second turn and reversed every other, so that nobody always follows the same
     # neighbour, whose last run has left its weights in the cache: AB BA BA AB, ABC CBA BCA ACB.
     start = turn // 2 % count
-    order = [(start + step) % count for step in range(count)]
-    return order if turn % 2 == 0 else order[::-1]
+    indices = [(start + step) % count for step in range(count)]
+    return indices if turn % 2 == 0 else indices[::-1]
 
 
 def _settle(call: Call, runs: int) -> None:

@@ -1,4 +1,4 @@
-"""What a stage is made from and what a file holds, as hashes and sizes."""
+"""Hashes and sizes of files, and of all that a stage is made from."""
 
 import gzip
 import hashlib
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.records import Artifact, Format, Layer
+from edgecv.core.records import Artifact, Layer
 
 
 def content_key(*parts: Any) -> str:
@@ -43,7 +43,7 @@ def bytes_of(path: Path) -> int:
 def describe(
     path: Path,
     *,
-    format: Format,
+    format: str,
     precision: str,
     notes: tuple[str, ...] = (),
     layers: tuple[Layer, ...] = (),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import ChannelGraph, Width
@@ -26,7 +27,9 @@ Scores = NDArray[np.float64]
 IMAGES_A_BATCH = 32
 
 
-def scores(model: Any, graph: ChannelGraph, ranking: Ranking, context: TechniqueContext) -> Scores:
+def scores(
+    model: KerasModel, graph: ChannelGraph, ranking: Ranking, context: TechniqueContext
+) -> Scores:
     """Return how much each unit of the model matters.
 
     Scores of different widths are not comparable. For "bn_scale" see ``check_has_scales``.
@@ -113,13 +116,13 @@ def _of_rows(rows: NDArray[np.float64], ranking: Ranking) -> NDArray[np.float64]
     return result
 
 
-def _taylor(model: Any, graph: ChannelGraph, context: TechniqueContext) -> Scores:
+def _taylor(model: KerasModel, graph: ChannelGraph, context: TechniqueContext) -> Scores:
     """Return the squared first-order change of the loss, summed over batches of real images."""
     tensorflow, _ = load_tensorflow()
     logits = logits_model(model)
     split = context.calibration
 
-    def gradients(images: Any, labels: Any) -> Any:
+    def gradients(images: Tensor, labels: Tensor) -> Any:
         with tensorflow.GradientTape() as tape:
             loss = tensorflow.reduce_mean(context.task.loss(labels, logits(images, training=False)))
         return tape.gradient(

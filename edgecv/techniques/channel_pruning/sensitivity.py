@@ -1,11 +1,11 @@
 """What a model loses when one width is cut: measured on real images, one cut at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import zeroed
@@ -27,7 +27,7 @@ Damage = Mapping[str, tuple[float, ...]]
 
 
 def damages(
-    model: Any,
+    model: KerasModel,
     graph: ChannelGraph,
     orders: Mapping[str, NDArray[np.int64]],
     ladder: Ladder,

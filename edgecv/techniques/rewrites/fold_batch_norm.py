@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
@@ -27,13 +28,13 @@ CHANNELS_OF = {
 class FoldablePair:
     """A layer, and one behind it that it can take up."""
 
-    layer: Any
+    layer: KerasLayer
     taken_up: Any
     rank: int
     """Axes of what goes from one to the other, the batch among them."""
 
 
-def fold(model: Any) -> tuple[Any, tuple[str, ...]]:
+def fold(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     """Return a copy without batch normalization where it can be folded, and what was folded.
 
     It can be where it stands directly behind a convolution or dense layer that nothing else takes
@@ -54,7 +55,7 @@ def fold(model: Any) -> tuple[Any, tuple[str, ...]]:
     return result, tuple(pair.taken_up.name for pair in pairs)
 
 
-def fuse_relus(model: Any) -> Any:
+def fuse_relus(model: KerasModel) -> KerasModel:
     """Return a copy in which each relu behind a linear layer is this layer's own activation."""
     _, keras = load_tensorflow()
     pairs = _pairs(model, lambda layer: _is_relu(layer, keras))
@@ -69,7 +70,7 @@ def folded_note(names: Sequence[str]) -> str:
     return f"folded into the layer before it, exactly: {', '.join(names)}"
 
 
-def normalizations_in(model: Any) -> Iterator[str]:
+def normalizations_in(model: KerasModel) -> Iterator[str]:
     """Give the name of each batch normalization, also of those in models within the model."""
     _, keras = load_tensorflow()
     for layer in model.layers:
@@ -79,7 +80,7 @@ def normalizations_in(model: Any) -> Iterator[str]:
             yield layer.name
 
 
-def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
+def _pairs(model: KerasModel, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
     """Return what stands behind a linear layer and is all that takes from it."""
     tensorflow, keras = load_tensorflow()
     nodes = nodes_of(model)
@@ -101,7 +102,7 @@ def _pairs(model: Any, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
     return [found[layer.name] for layer in model.layers if layer.name in found]
 
 
-def _is_linear_kernel(layer: Any, keras: Any) -> bool:
+def _is_linear_kernel(layer: KerasLayer, keras: Any) -> bool:
     return (
         type(layer) in [getattr(keras.layers, name) for name in CHANNELS_OF]
         and layer.activation is keras.activations.linear
@@ -109,7 +110,7 @@ def _is_linear_kernel(layer: Any, keras: Any) -> bool:
     )
 
 
-def _is_relu(layer: Any, keras: Any) -> bool:
+def _is_relu(layer: KerasLayer, keras: Any) -> bool:
     if type(layer) is keras.layers.Activation:
         return layer.activation is keras.activations.relu
     if type(layer) is not keras.layers.ReLU:
@@ -139,13 +140,15 @@ def _folded(pair: FoldablePair) -> Weights:
     return [weight.astype(np.float32) for weight in weights]
 
 
-def _options(layer: Any) -> dict[str, Any]:
+def _options(layer: KerasLayer) -> dict[str, Any]:
     """Return the options that change with the weights of a layer."""
     own = ("_regularizer", "_constraint")
     return {"use_bias": True} | {name: None for name in layer.get_config() if name.endswith(own)}
 
 
-def _without(model: Any, pairs: list[FoldablePair], changes: dict[str, dict[str, Any]]) -> Any:
+def _without(
+    model: KerasModel, pairs: list[FoldablePair], changes: dict[str, dict[str, Any]]
+) -> KerasModel:
     """Return a new model in which layers have taken up others, with other options."""
     config = copy.deepcopy(model.get_config())
     makers = {pair.taken_up.name: pair.layer.name for pair in pairs}

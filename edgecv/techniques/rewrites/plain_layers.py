@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
 
 KEPT_INSIDE = ("linear", "relu", "softmax")
@@ -18,7 +19,7 @@ Chain = list[Any]
 """New layers, with their weights to come, that do one after the other what one old layer did."""
 
 
-def flatten(model: Any) -> Any:
+def flatten(model: KerasModel) -> KerasModel:
     """Return a copy with the layers of the models within it as its own.
 
     Layers keep their names, but for those that another model has too: these get the name of their
@@ -29,20 +30,20 @@ def flatten(model: Any) -> Any:
     return rewritten(model, lambda layer, name: [_copy(layer, name)])
 
 
-def one_thing_a_layer(model: Any) -> Any:
+def one_thing_a_layer(model: KerasModel) -> KerasModel:
     """Return a flat copy in which separable convolutions are two layers, and unusual activations
     layers of their own."""
     return rewritten(model, _split)
 
 
-def without_normalizations(model: Any) -> Any:
+def without_normalizations(model: KerasModel) -> KerasModel:
     """Return a copy in which each batch normalization of images is a 1x1 depthwise convolution.
 
     Exact once it is trained. For those only that could not be folded into the layer before them.
     """
     _, keras = load_tensorflow()
 
-    def replace(layer: Any, name: str) -> Chain:
+    def replace(layer: KerasLayer, name: str) -> Chain:
         is_norm = type(layer) is keras.layers.BatchNormalization
         return (
             _as_depthwise(layer, name) if is_norm and _is_of_images(layer) else [_copy(layer, name)]
@@ -51,7 +52,7 @@ def without_normalizations(model: Any) -> Any:
     return rewritten(model, replace)
 
 
-def merge_rescalings(model: Any) -> Any:
+def merge_rescalings(model: KerasModel) -> KerasModel:
     """Return the model itself with each rescaling behind another doing the work of both.
 
     ``pixel / 127.5 - 1`` of a Keras 3 model comes as two layers; what folds a rescaling into a
@@ -78,13 +79,13 @@ def _number(value: Any) -> Any:
     return value if np.ndim(value) else float(value)
 
 
-def nodes_of(model: Any) -> list[Any]:
+def nodes_of(model: KerasModel) -> list[Any]:
     """Return the calls of a flat model in the order of its graph."""
     depths = sorted(model._nodes_by_depth, reverse=True)
     return [node for depth in depths for node in model._nodes_by_depth[depth]]
 
 
-def rewritten(model: Any, replace: Callable[[Any, str], Chain]) -> Any:
+def rewritten(model: KerasModel, replace: Callable[[Any, str], Chain]) -> KerasModel:
     """Return a flat copy of a model with chains of new layers for each old layer.
 
     ``replace`` is called once a layer, with a name for its last new layer. A new layer may bring
@@ -95,7 +96,7 @@ def rewritten(model: Any, replace: Callable[[Any, str], Chain]) -> Any:
     made: dict[int, Chain] = {}
     fresh: list[tuple[Any, Any]] = []
 
-    def chain_of(layer: Any) -> Chain:
+    def chain_of(layer: KerasLayer) -> Chain:
         if id(layer) not in made:
             made[id(layer)] = replace(layer, names[id(layer)])
             fresh.append((layer, made[id(layer)]))
@@ -116,7 +117,9 @@ def rewritten(model: Any, replace: Callable[[Any, str], Chain]) -> Any:
     return result
 
 
-def _replayed(model: Any, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]) -> list[Any]:
+def _replayed(
+    model: KerasModel, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]
+) -> list[Any]:
     """Call the new layers of a model on new tensors, in the order of its graph."""
     tensorflow, keras = load_tensorflow()
     nest = tensorflow.nest
@@ -139,7 +142,7 @@ def _replayed(model: Any, inputs: Sequence[Any], chain_of: Callable[[Any], Chain
     return [tensors[id(each)] for each in model.outputs]
 
 
-def _names(model: Any) -> dict[int, str]:
+def _names(model: KerasModel) -> dict[int, str]:
     """Return a name for each layer of a model and of those within it: id -> name."""
     _, keras = load_tensorflow()
     found: dict[int, str] = {}
@@ -162,11 +165,11 @@ def _names(model: Any) -> dict[int, str]:
     return found
 
 
-def _copy(layer: Any, name: str, **options: Any) -> Any:
+def _copy(layer: KerasLayer, name: str, **options: Any) -> KerasLayer:
     return type(layer).from_config({**layer.get_config(), "name": name, **options})
 
 
-def _split(layer: Any, name: str) -> Chain:
+def _split(layer: KerasLayer, name: str) -> Chain:
     _, keras = load_tensorflow()
     activation = getattr(layer, "activation", None)
     kinds = (
@@ -196,7 +199,7 @@ def _function(activation: Any) -> Any:
     return keras.activations.get(activation)
 
 
-def _two_convolutions(layer: Any, name: str, activation: Any) -> Chain:
+def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
     _, keras = load_tensorflow()
     depthwise = keras.layers.DepthwiseConv2D(
         layer.kernel_size,
@@ -217,12 +220,12 @@ def _two_convolutions(layer: Any, name: str, activation: Any) -> Chain:
     return [depthwise, pointwise]
 
 
-def _is_of_images(layer: Any) -> bool:
+def _is_of_images(layer: KerasLayer) -> bool:
     shape = layer.get_input_shape_at(0)
     return len(shape) == 4 and [axis % 4 for axis in layer.axis] == [3]
 
 
-def _as_depthwise(layer: Any, name: str) -> Chain:
+def _as_depthwise(layer: KerasLayer, name: str) -> Chain:
     _, keras = load_tensorflow()
     mean, variance = (
         weight.numpy().astype(np.float64) for weight in (layer.moving_mean, layer.moving_variance)

@@ -6,16 +6,17 @@ import pytest
 from paths import HOSTILE
 
 from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
-from edgecv.analysis.doctor.kernel_parity import VARIANTS, compare_kernels, parity_findings
+from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.core.records import Images
+from edgecv.formats.lookup import runtime_of_format
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:
     found = compare_kernels([files / "float32.tflite", files / "float32.onnx"], pixels[:20])
     assert [each.kernels for each in found.cells] == [
-        name for kind in ("tflite", "onnx") for name, _ in VARIANTS[kind]
+        name for kind in ("tflite", "onnx") for name in runtime_of_format(kind).kernel_variants
     ]
     assert {each.images for each in found.cells} == {20}
     for row in found.largest_difference:

@@ -121,9 +121,19 @@ def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in to_text(input_spec.inspect(path))
 
 
+PROGRAM = "edgecv.system.isolation.process.PROGRAM"
+READY = """
+import os, sys, time
+sys.path.insert(0, sys.argv[2])
+import numpy as np
+from edgecv.system.isolation.protocol import *
+def answer(text): write_all(1, pack({'kind': 'answer'}, [np.frombuffer(text, np.uint8)]))
+write_all(1, pack({'kind': 'ready'}))
+unpack(lambda count: read_exactly(0, count))
+"""
 BUSY = """
 import itertools, sys
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, sys.argv[2])
 from edgecv.analysis.inspection import child
 from edgecv.formats.tflite import inspect as tflite
 tflite.read = lambda content, where: sum(itertools.repeat(0))
@@ -134,8 +144,8 @@ child.main()
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("import time; time.sleep(60)", "longer than 4 s to read"),
-        (BUSY, "longer than 1 s of computing"),
+        (READY + "time.sleep(60)", "did not answer within 4 s while reading it"),
+        (BUSY, "took more than 1 s of computing while reading it"),
     ],
     ids=["idle", "busy"],
 )
@@ -144,7 +154,7 @@ def test_a_reader_that_never_ends_is_ended(
 ) -> None:
     if program is BUSY:
         monkeypatch.setattr(input_spec, "WAITING", 60)
-    monkeypatch.setattr(input_spec, "PROGRAM", program)
+    monkeypatch.setattr(PROGRAM, program)
     monkeypatch.setattr(input_spec, "SECONDS", 1)
     began = time.monotonic()
     with pytest.raises(InputError, match=message):
@@ -155,31 +165,32 @@ def test_a_reader_that_never_ends_is_ended(
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("import os; os.abort()", "died of SIGABRT"),
-        ("import sys; sys.exit('no idea')", "status 1: no idea"),
-        ("print('nonsense')", "answered nonsense"),
-        ("print('{\"contents\": {}}')", "answered nonsense"),
-        ("print('[]')", "answered nonsense"),
+        ("import os; os.abort()", "could not start: died of SIGABRT"),
+        (READY + "os.abort()", "died of SIGABRT while reading it"),
+        (READY + "sys.exit('no idea')", "status 1 while reading it: no idea"),
+        (READY + "print('nonsense' * 9)", "answered nonsense"),
+        (READY + "answer(b'{\"contents\": {}}')", "answered nonsense"),
+        (READY + "answer(b'[]')", "answered nonsense"),
     ],
 )
 def test_a_reader_that_dies_or_lies_is_one_line(
     exported, program: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(input_spec, "PROGRAM", program)
+    monkeypatch.setattr(PROGRAM, program)
     with pytest.raises(InputError, match=message):
         input_spec.inspect(exported("modern", "float32.tflite"))
 
 
 def test_a_file_that_eats_memory_is_ended(exported, monkeypatch: pytest.MonkeyPatch) -> None:
     greedy = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from edgecv.analysis.inspection import child\n"
         "from edgecv.formats.tflite import inspect as tflite\n"
         "tflite.read = lambda content, where: bytearray(2**31)\n"
         "child.main()"
     )
-    monkeypatch.setattr(input_spec, "PROGRAM", greedy)
-    with pytest.raises(InputError, match="needs more memory"):
+    monkeypatch.setattr(PROGRAM, greedy)
+    with pytest.raises(InputError, match=r"needs more than 1\.0 GiB of memory"):
         input_spec.inspect(exported("modern", "float32.tflite"))
 
 

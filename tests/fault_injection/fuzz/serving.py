@@ -14,7 +14,7 @@ from .kinds import KINDS
 
 MEMORY_BYTES = 2**32
 """Address space that reading may take beyond what the process has at first."""
-SIGNS_OF_A_DEATH = ("died of SIG", "did not answer", "ended with status", "takes longer")
+SIGNS_OF_A_DEATH = ("died of SIG", "did not answer", "ended with status", "s of computing")
 
 
 def serve(kind: str) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from edgecv.formats.keras.keras3.parity import (
     run_rebuilt,
 )
 from edgecv.models.tf import load_tensorflow
+from edgecv.system.isolation import process
 
 SHAPE = (12, 12, 3)
 
@@ -79,10 +81,10 @@ def test_a_layer_that_means_something_else_is_noticed(keras3: Any, save: Any) ->
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "Keras 3 died of SIGKILL"),
-        ("import sys; sys.exit('no room')", "Keras 3 ended with status 1: no room"),
-        ("import time; time.sleep(60)", "Keras 3 did not answer in time"),
-        ("print('hello' * 1000, flush=True)", "Keras 3 answered nonsense"),
+        ("import os; os.kill(os.getpid(), 9)", "Keras 3 could not start: died of SIGKILL"),
+        ("import sys; sys.exit('no room')", "Keras 3 could not start: ended with status 1 no room"),
+        ("import time; time.sleep(60)", "Keras 3 did not start within 3 s"),
+        ("print('hello' * 1000, flush=True)", "Keras 3 could not start: starts with b'hello"),
     ],
 )
 def test_a_child_that_fails(
@@ -95,9 +97,10 @@ def test_a_child_that_fails(
             super().__init__(*arguments, **options)
             started.append(self)
 
-    monkeypatch.setattr(_keras3_original, "PROGRAM", program)
-    monkeypatch.setattr(_keras3_original, "START_S", 3.0)
-    monkeypatch.setattr(_keras3_original.subprocess, "Popen", Recorded)
+    quick = replace(_keras3_original.PROGRAM, start_s=3.0)
+    monkeypatch.setattr(_keras3_original, "PROGRAM", quick)
+    monkeypatch.setattr(process, "PROGRAM", program)
+    monkeypatch.setattr(process.subprocess, "Popen", Recorded)
     with pytest.raises(StepError, match=said):
         load(save(small))
     assert started[0].returncode is not None, "no child is left behind"

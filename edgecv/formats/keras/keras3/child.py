@@ -1,24 +1,21 @@
-"""The child that runs a model in Keras 3 itself, and says what every layer of it gives.
+"""The child's side of a model in Keras 3 itself: runs it, and records what every layer gives.
 
-It sees only an archive that was checked before. It answers in frames: no pickles.
+It sees only an archive that was checked before.
 """
 
-import json
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import EdgecvError, StepError
 from edgecv.formats.trust import import_object
-from edgecv.system.isolation.protocol import MOST_ARRAYS, pack, read_exactly, unpack, write_all
+from edgecv.system.isolation.server import ActionServer, Response
 
 LARGEST_RECORD_BYTES = 2**28
-MOST_RECORDS = MOST_ARRAYS - 64
+MOST_RECORDS = 960
 LARGEST_RANK = 4
 BATCH = 4
 """Images run at once: a graph that is run step by step keeps all that its layers give."""
@@ -27,7 +24,7 @@ Array = NDArray[np.float32]
 
 
 class Recorder:
-    """What each layer gives for the first image, in the order of their first calls."""
+    """Records what each layer gives for the first image, in the order of their first calls."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -57,37 +54,45 @@ class Recorder:
 
 def main() -> None:
     """Serve requests from standard input until it ends."""
-    settings = json.loads(sys.argv[1])
-    requests, answers = os.dup(0), os.dup(1)
-    # What Keras and TensorFlow print goes to the log, not among the answers.
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.alarm(settings["limit_s"])
-    import keras  # type: ignore[import-untyped]
+    server = ActionServer("Keras 3")
+    original = OriginalServer()
+    server.serve({"run": original.run}, prepare=original.import_keras)
 
-    write_all(answers, pack({"kind": "ready"}))
-    model: Any = None
-    while True:
+
+class OriginalServer:
+    """The action of ``OriginalModel``: one model, loaded at the first request."""
+
+    def __init__(self) -> None:
+        self._keras: Any = None
+        self._model: Any = None
+
+    def import_keras(self) -> None:
+        """Import Keras 3."""
+        import keras  # type: ignore[import-untyped]
+
+        self._keras = keras
+
+    def run(
+        self, path: str, everything: bool, custom_objects: list[str], arrays: list[Array]
+    ) -> Response:
+        """Return what the model gives for images, an array each input. Raises StepError."""
         try:
-            frame = unpack(lambda count: read_exactly(requests, count))
-        except EOFError:
-            os._exit(0)
-        try:
-            if model is None:
-                model = _load(keras, frame.header)
-            names, arrays, count = _run(keras, model, frame.arrays)
-            header = {"kind": "answer", "layers": names, "outputs": count}
-            write_all(answers, pack(header, arrays))
-        except Exception as error:  # noqa: BLE001  whatever Keras says of the file
+            if self._model is None:
+                self._model = _load(self._keras, Path(path), everything, custom_objects)
+            names, found, count = _run(self._keras, self._model, arrays)
+        except EdgecvError:
+            raise
+        except Exception as error:
             lines = str(error).strip().splitlines() or [""]
-            found = f"{type(error).__name__}: {lines[0][:300]}"
-            write_all(answers, pack({"kind": "failure", "found": found}))
+            found_wrong = f"cannot run it: {type(error).__name__}: {lines[0][:300]}"
+            raise StepError(path, found_wrong) from error
+        return {"layers": names, "outputs": count}, found
 
 
-def _load(keras: Any, header: Mapping[str, Any]) -> Any:
+def _load(keras: Any, path: Path, everything: bool, custom_objects: Sequence[str]) -> Any:
     """Load the archive, with the user's own classes: here they have to be of Keras 3."""
     objects = {}
-    for text in header["custom_objects"]:
+    for text in custom_objects:
         found = import_object(text)
         if isinstance(found, type) and not issubclass(found, keras.layers.Layer):
             raise TypeError(
@@ -95,10 +100,7 @@ def _load(keras: Any, header: Mapping[str, Any]) -> Any:
             )
         objects[text.partition(":")[2]] = found
     return keras.saving.load_model(
-        Path(header["path"]),
-        custom_objects=objects,
-        compile=False,
-        safe_mode=not header["everything"],
+        path, custom_objects=objects, compile=False, safe_mode=not everything
     )
 
 

@@ -1,0 +1,41 @@
+"""Arrays in records that pydantic writes and reads: as places in a list of arrays beside it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core.core_schema import CoreSchema, SerializationInfo, ValidationInfo
+
+
+@dataclass(frozen=True)
+class ArrayField:
+    """Annotates an array of a record: written as its index in the list that is the context.
+
+    ``type`` and ``sides`` are what the array must have when it is read back.
+    """
+
+    type: str
+    sides: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
+        """Return how pydantic reads and writes it."""
+        from pydantic_core import core_schema
+
+        return core_schema.with_info_plain_validator_function(
+            self._read,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self._write, info_arg=True
+            ),
+        )
+
+    def _write(self, array: Any, info: "SerializationInfo[Any]") -> int:
+        info.context.append(array)
+        return len(info.context) - 1
+
+    def _read(self, index: Any, info: "ValidationInfo[Any]") -> Any:
+        if type(index) is not int or not 0 <= index < len(info.context):
+            raise ValueError("is the index of no array")
+        found = info.context[index]
+        if found.dtype != self.type or found.ndim != self.sides:
+            raise ValueError(f"is an array of {found.dtype} {found.shape}")
+        return found

@@ -1,0 +1,46 @@
+"""The contract of each kind of plug-in: what its one class has to do.
+
+A plug-in is one class in one file, in this package or in another that is installed. The class is
+its own schema, defaults, validation and behaviour; the first line of its docstring is its help.
+"""
+
+from edgecv.core.plugins.architecture import Architecture
+from edgecv.core.plugins.dataset import DatasetSource, Progress
+from edgecv.core.plugins.exporter import Exporter
+from edgecv.core.plugins.importer import Importer
+from edgecv.core.plugins.plugin import Plugin
+from edgecv.core.plugins.runtime import Runtime, Session, Watcher
+from edgecv.core.plugins.task import Task
+from edgecv.core.plugins.technique import (
+    OUTPUTS,
+    QUANTIZERS,
+    SHARED_VALUES,
+    WIDTHS,
+    ZEROS,
+    Constraint,
+    Fit,
+    Technique,
+    TechniqueContext,
+)
+
+__all__ = [
+    "OUTPUTS",
+    "QUANTIZERS",
+    "SHARED_VALUES",
+    "WIDTHS",
+    "ZEROS",
+    "Architecture",
+    "Constraint",
+    "DatasetSource",
+    "Exporter",
+    "Fit",
+    "Importer",
+    "Plugin",
+    "Progress",
+    "Runtime",
+    "Session",
+    "Task",
+    "Technique",
+    "TechniqueContext",
+    "Watcher",
+]

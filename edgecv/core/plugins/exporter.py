@@ -1,0 +1,48 @@
+"""The contract of an exporter."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins.plugin import Plugin
+from edgecv.core.records import Artifact, Images
+
+
+class Exporter(Plugin):
+    """Writes a Keras model as one file in one format at one precision."""
+
+    format: ClassVar[str]
+    """What its files are: also how they are called, ``int8.tflite``."""
+    default_rank: ClassVar[int | None] = None
+    """Place among the formats that are written where none is asked for; None: only where asked."""
+    precisions: ClassVar[tuple[str, ...]]
+    precision: str
+    calibration_images: int | None = Field(default=None, ge=1)
+    """Images to calibrate with; all that the data set allows up to 200 when not given."""
+
+    @model_validator(mode="after")
+    def _calibration_is_used(self) -> Self:
+        if self.calibration_images is not None and not self.is_calibrated:
+            raise ValueError(
+                f"{self.precision} needs no calibration images: leave calibration_images out"
+            )
+        return self
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the precision has fixed ranges of activations, found on real images."""
+        return self.precision in ("int8", "int16x8")
+
+    @abstractmethod
+    def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
+        """Write ``model`` to ``path``. Raises StepError where the precision cannot be had.
+
+        ``calibration``: uint8 (N, H, W, C), 0..255.
+        """
+
+    def twin(self) -> Self:
+        """Return the float32 exporter of the same format."""
+        return type(self)(precision="float32")

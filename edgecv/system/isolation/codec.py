@@ -1,0 +1,81 @@
+"""Frozen records with arrays, through a pipe: what a child answers, checked on arrival.
+
+The record itself is JSON that pydantic writes and reads back, with an index in place of each array.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.text import printable
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+LONGEST_TEXT = 300
+
+T = TypeVar("T")
+
+
+def encode(kind: Any, record: Any) -> tuple[Mapping[str, Any], Sequence[NDArray[Any]]]:
+    """Return a record of a type, such as ``list[Activation]``, as a frame's header and arrays."""
+    arrays: list[NDArray[Any]] = []
+    text = _adapter(kind).dump_json(record, context=arrays)
+    return {}, [np.frombuffer(text, np.uint8), *arrays]
+
+
+def decode(kind: Callable[..., T], frame: Frame) -> T:
+    """Return the record that a frame holds. Raises MalformedFrame where it is none of ``kind``."""
+    from pydantic import ValidationError
+
+    if not frame.arrays or frame.arrays[0].dtype != np.uint8:
+        raise MalformedFrame("no record")
+    text, arrays = frame.arrays[0].tobytes(), frame.arrays[1:]
+    try:
+        found: T = _adapter(kind).validate_json(text, strict=True, context=arrays)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MalformedFrame(f"{place or 'the record'}: {first['msg']}") from None
+    return found
+
+
+def decode_printable(kind: Callable[..., T], frame: Frame) -> T:
+    """Return the record that a frame holds, with texts that may be shown: they are the file's."""
+    found: T = _printable(decode(kind, frame))
+    return found
+
+
+def decode_array(frame: Frame, type_name: str, *, is_shape: Callable[..., bool]) -> NDArray[Any]:
+    """Return a frame's only array. Raises MalformedFrame where it is of another type or shape."""
+    if len(frame.arrays) != 1:
+        raise MalformedFrame(f"{len(frame.arrays)} arrays, not 1")
+    (array,) = frame.arrays
+    if array.dtype != type_name or not is_shape(*array.shape):
+        raise MalformedFrame(f"an array of {array.dtype} {array.shape}")
+    return array
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)[:LONGEST_TEXT]
+    if isinstance(value, list | tuple):
+        return type(value)(map(_printable, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (each.name for each in dataclasses.fields(value))
+        return dataclasses.replace(
+            value, **{name: _printable(getattr(value, name)) for name in names}
+        )
+    return value

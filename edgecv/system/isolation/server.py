@@ -1,0 +1,141 @@
+"""The child's side: serves a table of actions, one request after the other.
+
+It ends with its parent: at the end of its input, when the pipe hangs up while it is busy, and at
+the latest by an alarm where native code never lets go of the interpreter.
+"""
+
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from numpy.typing import NDArray
+
+from edgecv.core.errors import EdgecvError
+from edgecv.system.isolation.limits import (
+    AddressSpace,
+    Limits,
+    apply_limits,
+    die_with_parent,
+    end_with_parent,
+    is_out_of_memory,
+    take_pipes,
+)
+from edgecv.system.isolation.protocol import (
+    OUT_OF_MEMORY,
+    TYPED_ERRORS,
+    pack,
+    read_exactly,
+    unpack,
+    write_all,
+)
+
+LONGEST_START_S = 900.0
+"""Longer than any parent waits for a start."""
+ALARM_AFTER_PARENT_S = 5.0
+"""How much longer than its parent waits a child may be silent, where nobody ended it."""
+SECONDS_BETWEEN_HEARTBEATS = 1.0
+
+Response = tuple[Mapping[str, Any], Sequence[NDArray[Any]]]
+Action = Callable[..., Response]
+"""Takes the request's arguments by name, and its arrays as ``arrays`` where it has some."""
+
+
+class ActionServer:
+    """The requests of a parent process, and the actions that answer them."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        """The library that refuses a file, as errors name it."""
+        self.settings: dict[str, Any] = json.loads(sys.argv[1])
+        self.memory: AddressSpace | None = None
+        self.doing = "starting"
+        self._requests, self._responses = take_pipes()
+        self._alarm_s = 0.0
+        self._sent_at = 0.0
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
+        signal.setitimer(signal.ITIMER_REAL, LONGEST_START_S)
+        threading.Thread(target=end_with_parent, args=(self._requests,), daemon=True).start()
+        if self.settings["dies_with_parent"]:
+            die_with_parent()
+
+    def serve(
+        self, actions: Mapping[str, Action], prepare: Callable[[], None] = lambda: None
+    ) -> NoReturn:
+        """Answer requests until there are no more; what ``prepare`` refuses ends the process."""
+        try:
+            prepare()
+            self.memory = apply_limits(Limits(**self.settings["limits"]))
+        except EdgecvError as error:
+            self._send({"kind": "failure", **self._failure(error)})
+        else:
+            self._send({"kind": "ready"})
+            self._answer_all(actions)
+        # Native destructors may hang or crash after a hostile file; nothing here is left to save.
+        os._exit(0)
+
+    def stage(self, doing: str, index: int | None = 0) -> None:
+        """Tell the parent what is being done, with which of the request's files."""
+        self.doing = doing
+        self._send({"kind": "stage", "doing": doing, "index": index})
+
+    def progress(self, done: int) -> None:
+        """Tell the parent how many images are done."""
+        self._send({"kind": "progress", "done": done})
+
+    def heartbeat(self) -> None:
+        """Tell the parent that the work goes on, at most once a second."""
+        if time.monotonic() - self._sent_at > SECONDS_BETWEEN_HEARTBEATS:
+            self.progress(0)
+
+    def _answer_all(self, actions: Mapping[str, Action]) -> None:
+        poll = select.poll()
+        poll.register(self._requests, select.POLLIN)
+        idle_s = self.settings.get("idle_s")
+        while True:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if not poll.poll(None if idle_s is None else idle_s * 1000):
+                return
+            try:
+                request, arrays = unpack(lambda count: read_exactly(self._requests, count))
+            except EOFError:
+                return
+            self._alarm_s = request["silence_s"] + ALARM_AFTER_PARENT_S
+            signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
+            arguments = {**request["with"], **({"arrays": arrays} if arrays else {})}
+            try:
+                answer, arrays_of_answer = actions[request["do"]](**arguments)
+            except Exception as error:  # noqa: BLE001  whatever a library raises is about the file
+                self._send({"kind": "failure", **self._failure(error)})
+            else:
+                self._send({"kind": "answer", **answer}, arrays_of_answer)
+
+    def _failure(self, error: Exception) -> dict[str, str]:
+        if is_out_of_memory(error):
+            limit = self.memory.limit_bytes if self.memory else None
+            most = "there is" if limit is None else f"{limit / 2**30:.1f} GiB"
+            found = f"needs more than {most} of memory while {self.doing}"
+            return {"error": OUT_OF_MEMORY, "found": found}
+        if isinstance(error, EdgecvError):
+            name = next(cls.__name__ for cls in type(error).__mro__ if cls.__name__ in TYPED_ERRORS)
+            parts = ("where", "found", "accepted", "remedy")
+            return {"error": name, **{part: getattr(error, part) for part in parts}}
+        if isinstance(error, OSError):
+            return {"found": f"cannot be read: {error.strerror or error}"}
+        if isinstance(error, RecursionError):
+            return {"found": "is damaged: it nests too deeply"}
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = lines[0].strip() if lines else type(error).__name__
+        return {"found": f"{self.name} refused it while {self.doing}: {reason}"}
+
+    def _send(self, header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
+        self._sent_at = time.monotonic()
+        write_all(self._responses, pack(header, arrays))
+        signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
