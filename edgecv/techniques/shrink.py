@@ -22,6 +22,7 @@ from edgecv.core.records import Comparison, Costs, Gate
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
+from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import rebuild
 from edgecv.models.channels.trace import ChannelGraph, Width, trace
@@ -41,7 +42,7 @@ def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
     if not {"latency_us", "speedup", "int8_bytes"} & set(targets):
         return targets
     first = exports[0]  # Measured as what will be written: of several, as the first.
-    runtime = next(name for name, cls in _exporters().items() if cls.format == first.format)
+    runtime = runtime_of_format(first.format).name
     return {**targets, "runtime": runtime, "precision": first.precision}
 
 
