@@ -1,10 +1,11 @@
-"""What ONNX Runtime does not say of a file: its quantized ends, and weights that lie elsewhere."""
+"""Facts of a file that ONNX Runtime does not give: its quantized ends, and external weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.formats.onnx.graph import image_input, quantization_of, read_model
 from edgecv.formats.tensors import one_line
 
 
@@ -13,33 +14,20 @@ def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None
 
     All that takes the input dequantizes it in the same way, or what makes the output quantizes it.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.ModelProto.FromString(content).graph
-    constants = {each.name: each for each in graph.initializer}
-    constants |= {
-        node.output[0]: attribute.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-        if attribute.name == "value"
-    }
+    graph = read_model(content).graph
     if kind == "input":
-        name = next(each.name for each in graph.input if each.name not in constants)
-        nodes = [node for node in graph.node if name in node.input]
+        nodes = [use.node for use in image_input(graph).uses()]
         operator = "DequantizeLinear"
     else:
-        nodes = [node for node in graph.node if graph.output[0].name in node.output]
+        nodes = [graph.outputs[0].producer()]
         operator = "QuantizeLinear"
-    ends = {tuple(node.input[1:3]) if node.op_type == operator else () for node in nodes}
-    found = ends.pop() if len(ends) == 1 else ()
-    if not found or any(name not in constants for name in found):
+    if any(node is None or node.op_type != operator for node in nodes):
         return None, None
-    scale, *zero_point = (numpy_helper.to_array(constants[name]) for name in found)
-    if any(each.size != 1 for each in (scale, *zero_point)):
+    ends = {node.inputs[1:]: node for node in nodes}
+    found = quantization_of(ends.popitem()[1]) if len(ends) == 1 else None
+    if found is None or not found.is_one:
         return None, None
-    return float(scale.item()), int(zero_point[0].item()) if zero_point else 0
+    return float(found.scales.item()), int(found.zero_points.item())
 
 
 def refuse_external_data(path: Path, content: bytes) -> None:

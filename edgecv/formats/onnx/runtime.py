@@ -22,7 +22,7 @@ from edgecv.core.records import (
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.quantized_ends import quantization_in, refuse_external_data
-from edgecv.formats.onnx.stored_weights import Tables
+from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
     check_finite,
@@ -80,15 +80,11 @@ class OnnxRuntime(Runtime):
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return what the file stores, even where it is refused: the graph may say why."""
-        import onnx
-
         try:
             session = self.open(path, 1, input_spec)
         except RuntimeFailure:
-            model = onnx.ModelProto.FromString(path.read_bytes())
-            return Tables(model).stored(Pixels(None, (1, 1, 1)))
-        model = onnx.ModelProto.FromString(session.content)
-        return Tables(model).stored(Pixels(session.encode, session.facts.image))
+            return OnnxWeights(path.read_bytes()).stored(Pixels(None, (1, 1, 1)))
+        return OnnxWeights(session.content).stored(Pixels(session.encode, session.facts.image))
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, on batches of what the file takes."""
