@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.formats.tensors import one_line
+
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by a kernel: their second input."""
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -49,10 +51,14 @@ def quiet_logs() -> Iterator[None]:
         logging.disable(before)
 
 
+class DamagedGraph(ValueError):
+    """A model contradicts itself; the message says how, in one line."""
+
+
 def read_model(model: Any) -> Any:
     """Return a ModelProto, or the bytes of one, as an onnx-ir model with Constant nodes lifted.
 
-    Raises RuntimeError, of which onnx-ir's errors are kinds, where it is damaged.
+    Raises DamagedGraph where a tensor has two producers, or a type or an attribute is not known.
     """
     import onnx
     import onnx_ir
@@ -60,8 +66,16 @@ def read_model(model: Any) -> Any:
 
     proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else model
     with quiet_logs():
-        linked = onnx_ir.from_proto(proto)
-        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(linked)
+        try:
+            linked = onnx_ir.from_proto(proto)
+            LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(linked)
+        except (RuntimeError, TypeError, ValueError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:  # Each level repeats what it was reading.
+                cause = cause.__cause__
+            if isinstance(cause, MemoryError | RecursionError):
+                raise cause from None
+            raise DamagedGraph(one_line(cause)) from error
     return linked
 
 
@@ -79,10 +93,14 @@ def only_consumer(value: Any, kind: str = "") -> Any | None:
 def constant(value: Any | None) -> NDArray[Any] | None:
     """Return the value of a constant, None where the tensor is computed or lies in another file."""
     import onnx_ir
+    from onnx import numpy_helper
 
     tensor = None if value is None else value.const_value
     if tensor is None or isinstance(tensor, onnx_ir.ExternalTensor):
         return None
+    if isinstance(tensor, onnx_ir.serde.TensorProtoTensor):
+        # onnx-ir gives zeros for a tensor that holds no values; onnx refuses it.
+        return np.asarray(numpy_helper.to_array(tensor.raw))
     return np.asarray(tensor.numpy())
 
 

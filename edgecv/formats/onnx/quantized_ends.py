@@ -1,12 +1,6 @@
-"""Facts of a file that ONNX Runtime does not give: its quantized ends, and external weights."""
+"""Scale and zero point of an ONNX file's input and output, which ONNX Runtime does not give."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-from edgecv.core.errors import RuntimeFailure
 from edgecv.formats.onnx.graph import image_input, quantization_of, read_model
-from edgecv.formats.tensors import one_line
 
 
 def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None, None]:
@@ -28,36 +22,3 @@ def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None
     if found is None or not found.is_one:
         return None, None
     return float(found.scales.item()), int(found.zero_points.item())
-
-
-def refuse_external_data(path: Path, content: bytes) -> None:
-    """Raise RuntimeFailure where some tensor of the file says that it lies in another file."""
-    # A tensor that lies in another file says where with the key "location", so the file has to
-    # be read as protobuf, which takes 0.1 s, only where that word occurs.
-    if b"location" not in content:
-        return
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        model = onnx.ModelProto.FromString(content)
-    except DecodeError as error:
-        raise RuntimeFailure(str(path), f"is not an ONNX file: {one_line(error)}") from None
-    for message in _messages(model):
-        if isinstance(message, onnx.TensorProto) and (
-            message.external_data or message.data_location == onnx.TensorProto.EXTERNAL
-        ):
-            raise RuntimeFailure(
-                str(path),
-                f'its weights "{message.name}" are in another file',
-                accepted="one file that holds everything",
-                remedy="save it with onnx.save(..., save_as_external_data=False)",
-            )
-
-
-def _messages(message: Any) -> Iterator[Any]:
-    yield message
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is not None:
-            for inner in value if descriptor.is_repeated else [value]:
-                yield from _messages(inner)

@@ -21,7 +21,8 @@ from edgecv.core.records import (
 )
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
-from edgecv.formats.onnx.quantized_ends import quantization_in, refuse_external_data
+from edgecv.formats.onnx.external_data import refuse_external_data
+from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
