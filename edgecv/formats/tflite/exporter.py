@@ -70,7 +70,7 @@ class TFLite(Exporter):
             *prove(content, self.precision, where, self.io),
             *one_scale_note(model, self.precision),
         )
-        kernels = kernels_in(content)
+        kernels = kernels_in(content, where)
         prove_weights(model, kernels, self.format, where)
         write_bytes(path, content)
         layers = read_layers(model, kernels)

@@ -33,7 +33,7 @@ from edgecv.formats.tensors import (
     run_slices,
 )
 from edgecv.formats.tflite.execution import activations, executed, extremes
-from edgecv.formats.tflite.stored_weights import point_numbers, stored
+from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -76,14 +76,16 @@ class LiteRT(Runtime):
         try:
             session = self.open(path, 1, input_spec)
         except RuntimeFailure:
-            return stored(path.read_bytes(), Pixels(None, (1, 1, 1)))
-        return stored(session.content, Pixels(session.encode, session.facts.image))
+            weights = TFLiteWeights(path.read_bytes(), str(path))
+            return weights.stored(Pixels(None, (1, 1, 1)))
+        weights = TFLiteWeights(session.content, str(path))
+        return weights.stored(Pixels(session.encode, session.facts.image))
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, some images at once."""
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
-        numbers = point_numbers(session.content)
+        numbers = TFLiteWeights(session.content, str(path)).point_numbers()
         return lambda images: extremes(interpreter, numbers, session.encode(images))
 
 

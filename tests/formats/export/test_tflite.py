@@ -11,14 +11,17 @@ from exported_runs import Export, Runtimes
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.registry import EXPORTERS
-from edgecv.formats.tflite.check import FLOATS, prove, read_graph
+from edgecv.formats.dtypes import FLOATS
+from edgecv.formats.tflite.check import prove
 from edgecv.formats.tflite.exporter import TFLite
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.models.tf import load_tensorflow
 
 
 def tensors(path: Path) -> list[Any]:
-    graph = read_graph(path.read_bytes())
-    return [each for operator in graph.operators for each in operator.inputs + operator.outputs]
+    operators = TFLiteTables(path.read_bytes(), str(path)).operators
+    found = [each for operator in operators for each in operator.inputs + operator.outputs]
+    return [each for each in found if each is not None]
 
 
 @pytest.mark.parametrize("name", tiny_models.MODELS)
