@@ -1,34 +1,47 @@
-"""What every format asks of a precision, a model and the calibration images before it converts."""
+"""Checks of a precision, a model and the calibration images before a format converts them."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import field_validator, model_validator
 
 from edgecv.core.errors import StepError
+from edgecv.core.plugins import Exporter
 from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
 
+SHOWN = 3
+"""Names of layers that a message shows; of more, it says how many."""
 
-def check_precision(precision: Any, precisions: tuple[str, ...]) -> Any:
-    """Return the precision. Raises ValueError that says which format can be what."""
-    if precision not in precisions:
-        raise ValueError(
-            "; ".join(
-                f"{name} files can be {', '.join(cls.precisions)}"
-                for name, cls in EXPORTERS.classes.items()
+
+class FileExporter(Exporter):
+    """An exporter that says which precisions its format has, and what an int8 file takes."""
+
+    io: Literal["uint8", "int8", "float32"] | None = None
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_possible(cls, precision: Any) -> Any:
+        if precision not in cls.precisions:
+            raise ValueError(
+                "; ".join(
+                    f"{name} files can be {', '.join(each.precisions)}"
+                    for name, each in EXPORTERS.classes.items()
+                )
             )
-        )
-    return precision
+        return precision
 
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        if self.io is not None and self.precision != "int8":
+            raise ValueError(f"{self.precision} has an input type of its own: leave io out")
+        return self
 
-E = TypeVar("E", bound=Any)
-
-
-def check_io(exporter: E) -> E:
-    """Return an exporter. Raises ValueError where its precision leaves no choice of ``io``."""
-    if exporter.io is not None and exporter.precision != "int8":
-        raise ValueError(f"{exporter.precision} has an input type of its own: leave io out")
-    return exporter
+    def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
+        """Return the images that find the ranges of ``shape``, all where the precision has none."""
+        if not self.is_calibrated:
+            return calibration
+        return check_calibration(calibration[: self.calibration_images], shape, where)
 
 
 def check_model(model: Any, where: str) -> Shape:
@@ -103,19 +116,3 @@ def check_calibration(images: Images, shape: Shape, where: str) -> Images:
             accepted=f"uint8 [images, {', '.join(map(str, shape))}], as the model takes them",
         )
     return images
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of a library's message, at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def listed(names: list[str], most: int = 3) -> str:
-    """Join names for a message.
-
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What stands in an exported file, layer by layer."""
+"""The layers of an exported file: weights, scales, sparsity."""
 
 from dataclasses import dataclass
 from typing import Any

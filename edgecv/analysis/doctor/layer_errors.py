@@ -1,4 +1,4 @@
-"""Which layer is to blame for an error: signal over error, operator by operator.
+"""Errors of each layer: signal over error, operator by operator.
 
 Two things can be told apart: an operator whose output is bad because its inputs are, and one
 that loses much of what it was given.
@@ -29,7 +29,7 @@ def layer_errors(
     layers: Sequence[str] = (),
     where: str = "",
 ) -> tuple[LayerError, ...]:
-    """Compare what operators give with what the baseline's twin gives, in the file's order.
+    """Compare the outputs of operators with those of the baseline's twin, in the file's order.
 
     ``layers``: Keras names of the kernels in the order of the file, where its names do not say.
     Raises RuntimeFailure where the two graphs have nothing in common.

@@ -1,4 +1,4 @@
-"""Why a kernel is not its twin's: each cause is tried, and named where it explains every weight."""
+"""Causes of a kernel that differs from its twin's: one is named where it explains every weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NEAR_STEPS = 1.5
 OTHER_FACTOR = 0.05
 """Further from 1 than rounding takes the median of an output's larger weights."""
 EXPLAINED = 0.02
-"""Of the weights: what may stay unexplained by a cause that explains all others."""
+"""The part of the weights that may stay unexplained by a cause that explains all others."""
 SMALLEST_GAIN = 1e-3
 SMALLEST = 1e-30
 """Added to what is divided by: a kernel may be all zeros."""
@@ -29,13 +29,13 @@ RIGHT = "what it should be"
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains a pair. ``is_whole``: only that the kernel as a whole is another.
+    """The explanation of a kernel that differs. ``is_whole``: the kernel as a whole is another.
 
     ``is_folded``: its outputs have factors of their own: what follows it is folded into it in one
     of the two files, and not in the other.
     """
 
-    words: str
+    text: str
     is_whole: bool = False
     is_folded: bool = False
 
@@ -46,23 +46,23 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
         return None
     if pair.off.any():
         for explain in (_swapped_colours, _swapped_outputs):
-            words = explain(pair, classes)
-            if words is not None:
-                return Cause(words)
+            text = explain(pair, classes)
+            if text is not None:
+                return Cause(text)
         if _is_folded_otherwise(pair):
             return Cause(f"{pair.name} has other factors", is_folded=True)
         for explain in (_gains, _zero_point):
-            words = explain(pair, classes)
-            if words is not None:
-                return Cause(words)
-        words = _damaged_outputs(pair, classes)
-        if words is not None:
-            return Cause(words)
+            text = explain(pair, classes)
+            if text is not None:
+                return Cause(text)
+        text = _damaged_outputs(pair, classes)
+        if text is not None:
+            return Cause(text)
         return _some_weights(pair)
     for explain in (_moved_pixels, _input_scale):
-        words = explain(pair, classes)
-        if words is not None:
-            return Cause(words)
+        text = explain(pair, classes)
+        if text is not None:
+            return Cause(text)
     count = int(pair.bias_off.sum())
     return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
 

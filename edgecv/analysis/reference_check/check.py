@@ -1,4 +1,4 @@
-"""All that is asked of single files, as gates and notes."""
+"""Checks of single files against a float32 reference, as gates and notes."""
 
 import tempfile
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgecv.analysis.reference_check.gates import CheckedFile, judge
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
-from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, look_at
+from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.quantization import Stored
@@ -21,7 +21,7 @@ from edgecv.reports.json_file import read_report
 OnEvent = Callable[[Event], None]
 FORMATS = ("tflite", "onnx")
 REFUSED = "refused it"
-"""What a runtime says of a file that it has read and will not run."""
+"""The text in the message of a runtime that has read a file and will not run it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ReferenceCheck:
 
 @dataclass
 class CheckContext:
-    """What the files of one call share: twins are made, and images looked at, once a format."""
+    """The twins and ranges that the files of one call share: each is made once a format."""
 
     tests: MeasurementPool
     data: Dataset
@@ -44,7 +44,7 @@ class CheckContext:
     on_event: OnEvent
     folder: Path
     _twins: dict[str, tuple[Twin, Stored] | str] = field(default_factory=dict)
-    _looked: dict[str, ReferenceRanges] = field(default_factory=dict)
+    _ranges: dict[str, ReferenceRanges] = field(default_factory=dict)
 
     def twin(self, file_format: str, files: Sequence[MeasuredFile]) -> tuple[Twin, Stored] | str:
         """Return a format's twin and what it stores, or why there is none."""
@@ -72,12 +72,12 @@ class CheckContext:
             return f"{twin.path} is no float32 file to compare with"
         return twin, stored
 
-    def looked(self, file_format: str, twin: Twin) -> ReferenceRanges:
-        """Return how far the twin's values go, for the images that are looked at."""
-        if file_format not in self._looked:
+    def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
+        """Return the smallest and largest values of the twin, for each image that is run."""
+        if file_format not in self._ranges:
             worker = self.tests.evaluator(runtime_of_format(file_format).name)
-            self._looked[file_format] = look_at(self.data, worker, twin, self.on_event)
-        return self._looked[file_format]
+            self._ranges[file_format] = measure_ranges(self.data, worker, twin, self.on_event)
+        return self._ranges[file_format]
 
 
 def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
@@ -119,7 +119,7 @@ def diagnose(
     gates: list[Gate] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        bedside = CheckContext(
+        context = CheckContext(
             tests, data, baseline, baseline_reading, trust, on_event, Path(folder)
         )
         for file in loose:
@@ -130,9 +130,9 @@ def diagnose(
                 continue  # What crashed or hung one child is not given to another.
             began = time.monotonic()
             on_event(Event("diagnose", f"{file.artifact.path} against its float32 twin"))
-            found = _one(file, comparison, files, bedside)
+            found = _one(file, comparison, files, context)
             seconds = time.monotonic() - began
-            on_event(Event("diagnose", f"{file.artifact.path} was looked at in {seconds:.1f} s"))
+            on_event(Event("diagnose", f"{file.artifact.path} was checked in {seconds:.1f} s"))
             gates += found.gates
             notes += found.notes
     return ReferenceCheck(tuple(gates), tuple(notes))
@@ -142,28 +142,28 @@ def _one(
     file: MeasuredFile,
     comparison: Comparison | None,
     files: Sequence[MeasuredFile],
-    bedside: CheckContext,
+    context: CheckContext,
 ) -> ReferenceCheck:
     file_format, path = file.artifact.format, file.artifact.path
-    worker = bedside.tests.evaluator(runtime_of_format(file_format).name)
+    worker = context.tests.evaluator(runtime_of_format(file_format).name)
     try:
         stored = worker.stored(file.path, file.input_spec)
-        found = bedside.twin(file_format, files)
+        found = context.twin(file_format, files)
         twin = None if isinstance(found, str) else found[0]
         if twin is not None and twin.path == file.path:
             return ReferenceCheck()
-        patient = CheckedFile(
+        checked = CheckedFile(
             artifact=file.artifact,
             path=file.path,
             stored=stored,
             twin=None if isinstance(found, str) else found[1],
             no_twin=found if isinstance(found, str) else "",
             names=() if twin is None else twin.names,
-            data=bedside.data,
+            data=context.data,
             comparison=comparison,
         )
-        look = None if twin is None else lambda: bedside.looked(file_format, twin)
-        judged, notes = judge(patient, look)
+        ranges = None if twin is None else lambda: context.ranges(file_format, twin)
+        judged, notes = judge(checked, ranges)
     except RuntimeFailure as failure:
-        return ReferenceCheck(notes=(f"{path} could not be looked into: {failure.reason}",))
+        return ReferenceCheck(notes=(f"{path} could not be checked: {failure.reason}",))
     return ReferenceCheck(tuple(judged), tuple(notes))

@@ -26,7 +26,7 @@ class KerasRuntime(Runtime):
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
     needs_tensorflow: ClassVar[bool] = True
     everything: bool = False
-    """Whether a file may run any code of its author."""
+    """True where a file may run any code of its author."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions, each as "module:name"."""
 

@@ -15,7 +15,6 @@ from edgecv.core.errors import StepError
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.records import Shape
-from edgecv.formats.export_checks import first_line
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import (
     add_constant,
@@ -26,9 +25,10 @@ from edgecv.formats.onnx.graph import (
     only_consumer,
     read_model,
 )
+from edgecv.formats.tensors import first_line
 
 OPSET = 17
-"""What older models are brought to: scales a channel need 13."""
+"""The operator set that older models are brought to: scales a channel need 13."""
 IR_VERSION = 8
 ROW = 2
 """Axes of an answer that is one row of numbers for an image."""
@@ -69,7 +69,7 @@ class OnnxNetwork:
 
 
 class Ends(Options):
-    """What is known of a foreign model's input and output, once a runtime has run it."""
+    """Input and output of a foreign model, known once a runtime has run it."""
 
     shape: Annotated[Shape, Field(strict=False)]
     classes: int

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.formats.export_checks import first_line, listed
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.graph import (
@@ -20,6 +21,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
     stored_constant,
 )
+from edgecv.formats.tensors import first_line
 
 INTEGER_KERNELS = (
     "QLinearConv",
@@ -50,7 +52,8 @@ def prove_float(model: Any, where: str) -> None:
     if quantized:
         raise StepError(
             where,
-            f"float32 was asked for; {len(quantized)} operators quantize: {listed(quantized)}",
+            f"float32 was asked for; {len(quantized)} operators quantize:"
+            f" {listed(quantized, SHOWN)}",
             remedy="a model that was trained with quantization is exported as int8",
         )
 
@@ -67,7 +70,8 @@ def prove_integer(model: Any, where: str) -> tuple[str, ...]:
     if floats:
         raise StepError(
             where,
-            f"int8 was asked for; {len(floats)} operators came back float32: {listed(floats)}",
+            f"int8 was asked for; {len(floats)} operators came back float32:"
+            f" {listed(floats, SHOWN)}",
             remedy="replace these layers, or choose the tflite format",
         )
     return _count_kernels(model, where)
@@ -147,7 +151,7 @@ def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
         return ()
     return (
         f"ONNX Runtime runs {len(floats)} of {len(floats) + len(integers)} layers in float32 on"
-        f" this machine: {listed(floats)}",
+        f" this machine: {listed(floats, SHOWN)}",
     )
 
 

@@ -36,11 +36,11 @@ class Constant:
     shape: tuple[int, ...] | None
     stored_bytes: int
     scales: int = 0
-    """How many scales its DequantizeLinear has."""
+    """The number of scales of its DequantizeLinear."""
 
     @property
     def elements(self) -> int:
-        """How many values it has, 0 where that is not known."""
+        """The number of its values, 0 where that is not known."""
         return count(self.shape) or 0
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from edgecv.core.errors import StepError
 from edgecv.core.records import Shape
-from edgecv.formats.export_checks import first_line, listed
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.graph import (
     add_constant,
@@ -15,6 +16,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
     replace_node,
 )
+from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow
 
 OPSET = 17
@@ -62,6 +64,6 @@ def _check_operators(model: Any, where: str) -> None:
     if unknown:
         raise StepError(
             where,
-            f"tf2onnx cannot write {listed(unknown)}",
+            f"tf2onnx cannot write {listed(unknown, SHOWN)}",
             remedy="replace the layers that need it, or choose the tflite format",
         )

@@ -1,13 +1,10 @@
 """ONNX."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator, model_validator
-
-from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Format, Images
-from edgecv.formats.export_checks import check_calibration, check_io, check_model, check_precision
+from edgecv.formats.export_checks import FileExporter, check_model
 from edgecv.formats.exported_layers import (
     has_shared_weights,
     one_scale_note,
@@ -24,7 +21,7 @@ from edgecv.formats.weights_check import prove_weights
 from edgecv.system.storage import describe, write_bytes
 
 
-class Onnx(Exporter):
+class Onnx(FileExporter):
     """Writes .onnx files for ONNX Runtime, with an open batch."""
 
     name: ClassVar[str] = "onnx"
@@ -38,15 +35,6 @@ class Onnx(Exporter):
     """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
     128; float32, pixels of 0..255, and it gives float32."""
 
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _is_possible(cls, precision: Any) -> Any:
-        return check_precision(precision, cls.precisions)
-
-    @model_validator(mode="after")
-    def _io_is_of_integers(self) -> Self:
-        return check_io(self)
-
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
@@ -56,8 +44,7 @@ class Onnx(Exporter):
         where = path.name
         is_foreign = isinstance(model, OnnxNetwork)
         shape = model.shape if is_foreign else check_model(model, where)
-        if self.is_calibrated:
-            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        calibration = self.calibration_for(shape, calibration, where)
         converted = model.model() if is_foreign else convert(model, shape, where)
         shared = not is_foreign and has_shared_weights(model)
         notes = one_scale_note(model, self.precision) if shared else ()

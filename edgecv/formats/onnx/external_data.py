@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.formats.tensors import one_line
+from edgecv.formats.tensors import first_line
 
 
 def external_tensors(content: bytes, model: Any) -> Iterator[Any]:
@@ -37,7 +37,7 @@ def refuse_external_data(path: Path, content: bytes) -> None:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
-        raise RuntimeFailure(str(path), f"is not an ONNX file: {one_line(error)}") from None
+        raise RuntimeFailure(str(path), f"is not an ONNX file: {first_line(error)}") from None
     for tensor in external_tensors(content, model):
         raise RuntimeFailure(
             str(path),

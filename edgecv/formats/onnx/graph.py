@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.formats.tensors import one_line
+from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by a kernel: their second input."""
@@ -31,7 +31,7 @@ class Quantization:
 
     scales: NDArray[Any]
     zero_points: NDArray[Any]
-    """Of the integers' own type."""
+    """They have the type of the integers."""
     axis: int
 
     @property
@@ -75,7 +75,7 @@ def read_model(model: Any) -> Any:
                 cause = cause.__cause__
             if isinstance(cause, MemoryError | RecursionError):
                 raise cause from None
-            raise DamagedGraph(one_line(cause)) from error
+            raise DamagedGraph(first_line(cause)) from error
     return linked
 
 

@@ -14,7 +14,7 @@ from edgecv.formats.onnx.checked_graph import (
 from edgecv.formats.onnx.graph import input_of
 
 SCALE_OF_FIRST = {"QLinearConv": 1, "QLinearMatMul": 1, "QGemm": 1, "DequantizeLinear": 1}
-"""Which input of an operator is the scale of its first input; the zero point is the next."""
+"""The input of an operator that is the scale of its first input; the zero point is the next."""
 SCALE_OF_OUTPUT = {"QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QuantizeLinear": 1}
 
 ScaleAndZero = tuple[float, int] | tuple[None, None]

@@ -24,7 +24,7 @@ KERNEL_INPUT = {
     ),
     **dict.fromkeys("QLinearConv QLinearMatMul QGemm".split(), 3),
 }
-"""Which input of an operator is its kernel."""
+"""The input of an operator that is its kernel."""
 INTEGER_OPERATORS = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat")
 INTEGER_OPERATORS_OF_A_RUNTIME = ("QGemm", "QAttention", "DynamicQuantizeMatMul")
 CONVERSIONS = (*STATIC_CONVERSIONS, "DynamicQuantizeLinear")

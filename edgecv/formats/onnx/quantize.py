@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
-from edgecv.formats.export_checks import first_line
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
@@ -25,6 +24,7 @@ from edgecv.formats.onnx.graph import (
     replace_node,
 )
 from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
+from edgecv.formats.tensors import first_line
 
 ACTIVATIONS = ("uint8", "int8")
 LARGEST_INT8 = 127

@@ -16,9 +16,9 @@ from edgecv.core.records import (
     ExecutedOperator,
     Format,
     Images,
-    Predictions,
     TensorFacts,
 )
+from edgecv.formats.file_session import FileSession
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
@@ -26,19 +26,16 @@ from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
-    check_finite,
     check_images,
     classes_of,
-    decode_output,
     facts_of,
-    one_line,
-    run_slices,
+    first_line,
 )
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
 NAMES = {"float": "float32", "double": "float64"}
-"""What numpy calls the types that ONNX Runtime calls otherwise."""
+"""numpy's names of types that ONNX Runtime names otherwise."""
 Optimization = Literal["none", "basic", "extended", "all"]
 LEVELS: dict[Optimization, str] = {
     "none": "ORT_DISABLE_ALL",
@@ -95,7 +92,7 @@ class OnnxRuntime(Runtime):
         return lambda images: watch(session.facts.input.name, session.encode(images))
 
 
-class OnnxRuntimeSession:
+class OnnxRuntimeSession(FileSession):
     """One ONNX file, opened.
 
     An integer tensor's scale and zero point are read from the file's metadata:
@@ -110,14 +107,8 @@ class OnnxRuntimeSession:
     def __init__(
         self, path: Path, threads: int, input_spec: InputSpec, optimization: Optimization = "all"
     ) -> None:
-        self._path = path
+        super().__init__(path, threads)
         self._optimization = optimization
-        self._threads = threads
-        try:
-            # Bytes, not the path: then ONNX Runtime cannot map files that lie beside this one.
-            self.content = path.read_bytes()
-        except OSError as error:
-            raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         refuse_external_data(path, self.content)
         self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
@@ -134,14 +125,6 @@ class OnnxRuntimeSession:
         taken, given = self.facts.input.name, self.facts.output.name
         (answer,) = self._session.run([given], {taken: self.encode(black)})
         return tuple(answer.shape)
-
-    def predict(self, images: Images) -> Predictions:
-        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
-        check_images(self._path, self.facts, images)
-        values = np.empty((len(images), self._classes), self.facts.output.type)
-        runner = self._runner(images, values)
-        run_slices([runner] * self._threads, len(images), multiple=self._batch)
-        return check_finite(self._path, decode_output(self.facts.output, values))
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
@@ -175,7 +158,7 @@ class OnnxRuntimeSession:
         binding.bind_output(self.facts.output.name, "cpu")
         return lambda: session.run_with_iobinding(binding)
 
-    def _runner(self, images: Images, values: NDArray[Any]) -> Callable[[slice], None]:
+    def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
         taken, given = self.facts.input.name, [self.facts.output.name]
 
         def run(part: slice) -> None:
@@ -190,7 +173,7 @@ class OnnxRuntimeSession:
                     )
                 values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
 
-        return run
+        return [run] * self._threads
 
     def _padded(self, images: Images) -> NDArray[Any]:
         missing = self._batch - len(images)
@@ -221,7 +204,7 @@ class OnnxRuntimeSession:
             )
         except Exception as error:  # noqa: BLE001  its errors have no base class of their own
             raise RuntimeFailure(
-                str(self._path), f"ONNX Runtime refused it: {one_line(error)}"
+                str(self._path), f"ONNX Runtime refused it: {first_line(error)}"
             ) from None
 
     def _end(self, kind: str) -> TensorFacts:
@@ -261,5 +244,5 @@ def _declared(
         return float(metadata[scale_key]), int(metadata.get(zero_point_key, "0"))
     except ValueError as error:
         raise RuntimeFailure(
-            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {one_line(error)}"
+            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {first_line(error)}"
         ) from None

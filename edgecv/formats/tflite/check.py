@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
+from edgecv.core.text import listed
 from edgecv.formats.dtypes import FLOATS, count
-from edgecv.formats.export_checks import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
 from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
 
@@ -52,7 +53,7 @@ def prove(content: bytes, precision: str, where: str, io: str | None = None) -> 
         raise StepError(
             where,
             f"{precision} was asked for; the weights of {len(others)} operators came back"
-            f" {' and '.join(found)}: {listed([str(operator) for operator, _ in others])}",
+            f" {' and '.join(found)}: {listed([str(operator) for operator, _ in others], SHOWN)}",
         )
     if precision == "float16":
         _check_range(tables, kernels, where)
@@ -77,7 +78,7 @@ def _check_integers(
         raise StepError(
             where,
             f"{precision} was asked for; {len(floats)} operators came back with floats:"
-            f" {listed([str(operator) for operator in floats])}",
+            f" {listed([str(operator) for operator in floats], SHOWN)}",
             remedy="replace these layers, or choose float16",
         )
     ends = tuple(tensor.type for tensor in tables.inputs + tables.outputs)
@@ -103,7 +104,7 @@ def _check_not_quantized(tables: TFLiteTables, precision: str, where: str) -> No
         raise StepError(
             where,
             f"{precision} was asked for; {len(quantized)} operators quantize activations:"
-            f" {listed([str(operator) for operator in quantized])}",
+            f" {listed([str(operator) for operator in quantized], SHOWN)}",
             remedy="a model that was trained with quantization is exported as int8",
         )
 
@@ -114,7 +115,7 @@ def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, 
         raise StepError(
             where,
             f"dynamic was asked for; the weights of {len(large)} operators came back float32:"
-            f" {listed(large)}",
+            f" {listed(large, SHOWN)}",
         )
     if len(others) == len(kernels):
         raise StepError(
@@ -127,7 +128,7 @@ def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, 
         return ()
     return (
         f"float32 are the weights of {len(others)} of {len(kernels)} layers, which have fewer than"
-        f" {SMALLEST_DYNAMIC}: {listed([str(operator) for operator, _ in others])}",
+        f" {SMALLEST_DYNAMIC}: {listed([str(operator) for operator, _ in others], SHOWN)}",
     )
 
 

@@ -73,13 +73,13 @@ class TFLiteTensor:
 
     @property
     def bytes(self) -> int | None:
-        """What its values take; None where that is not known."""
+        """The size of its values; None where that is not known."""
         elements = count(self.shape)
         return None if elements is None else bytes_of(self.type, elements)
 
     @property
     def has_finite_scales(self) -> bool:
-        """Whether its scales are numbers."""
+        """True where its scales are numbers."""
         return all(map(math.isfinite, self.scales))
 
 

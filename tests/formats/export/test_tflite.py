@@ -181,3 +181,13 @@ def test_what_kills_the_converter_is_refused_by_its_layer(activation: str, tmp_p
     pixels = np.zeros((4, 8, 8, 3), np.uint8)
     with pytest.raises(StepError, match=f'layer "odd": .* cannot make int8 of {activation}'):
         TFLite(precision="int8").export(model, pixels, tmp_path / "int8.tflite")
+
+
+def test_constants_without_a_shape_are_scalars(tmp_path: Path) -> None:
+    from edgecv.formats.tflite.runtime import LiteRT
+
+    _, keras = load_tensorflow()
+    model = tiny_models.ending_in(keras.layers.Activation("gelu"))
+    path = tmp_path / "gelu.tflite"
+    TFLite(precision="int16x8").export(model, tiny_models.images(5), path)
+    assert [kernel.type for kernel in LiteRT().stored(path).kernels] == ["int8", "int8"]
