@@ -41,34 +41,30 @@ class Cause:
 
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
-    """Return why a pair differs, None where it does not."""
-    if not pair.off.any() and not pair.bias_off.any():
-        return None
+    """Return the cause of a difference, None where the kernel is its twin's."""
     if pair.off.any():
-        for explain in (_swapped_colours, _swapped_outputs):
-            text = explain(pair, classes)
-            if text is not None:
-                return Cause(text)
-        if _is_folded_otherwise(pair):
-            return Cause(f"{pair.name} has other factors", is_folded=True)
-        for explain in (_gains, _zero_point):
-            text = explain(pair, classes)
-            if text is not None:
-                return Cause(text)
-        text = _damaged_outputs(pair, classes)
-        if text is not None:
-            return Cause(text)
+        for explain in (
+            _swapped_colours,
+            _swapped_outputs,
+            _other_factors,
+            _gains,
+            _zero_point,
+            _damaged_outputs,
+        ):
+            if text := explain(pair, classes):
+                return Cause(text, is_folded=explain is _other_factors)
         return _some_weights(pair)
+    if not pair.bias_off.any():
+        return None
     for explain in (_moved_pixels, _input_scale):
-        text = explain(pair, classes)
-        if text is not None:
+        if text := explain(pair, classes):
             return Cause(text)
     count = int(pair.bias_off.sum())
     return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
 
 
-def _is_folded_otherwise(pair: KernelPair) -> bool:
-    """Tell whether most outputs are multiplied by numbers of their own, as by a normalization.
+def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    """Name a kernel most of whose outputs have factors of their own, as by a normalization.
 
     By the median of each output's larger weights: a few damaged ones do not move it.
     """
@@ -79,10 +75,11 @@ def _is_folded_otherwise(pair: KernelPair) -> bool:
     ratios = np.divide(own, true, out=np.full_like(own, np.nan), where=is_large)
     known = is_large.any(axis=1)
     if not known.any():
-        return False
+        return None
     factors = np.nanmedian(ratios[known], axis=1)
     other = factors[np.abs(factors - 1) > OTHER_FACTOR]
-    return 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
+    is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
+    return f"{pair.name} has other factors" if is_folded else None
 
 
 def _fits(own: Floats, true: Floats, room: Floats) -> bool:

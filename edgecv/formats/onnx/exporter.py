@@ -9,7 +9,6 @@ from edgecv.formats.exported_layers import (
     has_shared_weights,
     one_scale_note,
     read_layers,
-    unnamed_layers,
 )
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork
@@ -57,7 +56,7 @@ class Onnx(FileExporter):
         if not is_foreign:
             prove_weights(model, kernels, self.format, where)
         write_bytes(path, serialized(converted))
-        layers = unnamed_layers(kernels) if is_foreign else read_layers(model, kernels)
+        layers = read_layers(None if is_foreign else model, kernels)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers
         )

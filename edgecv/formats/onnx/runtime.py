@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Runtime, Watcher
-from edgecv.core.quantization import Stored
+from edgecv.core.plugins import Watcher
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
@@ -18,13 +17,12 @@ from edgecv.core.records import (
     Images,
     TensorFacts,
 )
-from edgecv.formats.file_session import FileSession
+from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
 from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.stored_weights import OnnxWeights
-from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
     check_images,
     classes_of,
@@ -46,7 +44,7 @@ LEVELS: dict[Optimization, str] = {
 ERRORS_ONLY = 3
 
 
-class OnnxRuntime(Runtime):
+class OnnxRuntime(FileRuntime):
     """Runs ONNX files with ONNX Runtime on the CPU."""
 
     name: ClassVar[str] = "onnxruntime"
@@ -76,13 +74,9 @@ class OnnxRuntime(Runtime):
         feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
         return activations(session.make_session, session.content, feeds)
 
-    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what the file stores, even where it is refused: the graph may say why."""
-        try:
-            session = self.open(path, 1, input_spec)
-        except RuntimeFailure:
-            return OnnxWeights(path.read_bytes()).stored(Pixels(None, (1, 1, 1)))
-        return OnnxWeights(session.content).stored(Pixels(session.encode, session.facts.image))
+    def weights(self, content: bytes, path: Path) -> OnnxWeights:
+        """Return the reader of a file's graph."""
+        return OnnxWeights(content)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, on batches of what the file takes."""

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Runtime, Watcher
-from edgecv.core.quantization import Stored
+from edgecv.core.plugins import Watcher
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
@@ -20,9 +19,8 @@ from edgecv.core.records import (
     Images,
     TensorFacts,
 )
-from edgecv.formats.file_session import FileSession
+from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN, image_of
-from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
     check_images,
     classes_of,
@@ -41,7 +39,7 @@ RESOLVERS: dict[Kernels, str] = {
 }
 
 
-class LiteRT(Runtime):
+class LiteRT(FileRuntime):
     """Runs TFLite files with LiteRT's interpreter and its default (XNNPACK) kernels."""
 
     name: ClassVar[str] = "litert"
@@ -68,21 +66,15 @@ class LiteRT(Runtime):
         check_images(path, session.facts, images)
         return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
 
-    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what the file stores, even where LiteRT refuses it: the tables may say why."""
-        try:
-            session = self.open(path, 1, input_spec)
-        except RuntimeFailure:
-            weights = TFLiteWeights(path.read_bytes(), str(path))
-            return weights.stored(Pixels(None, (1, 1, 1)))
-        weights = TFLiteWeights(session.content, str(path))
-        return weights.stored(Pixels(session.encode, session.facts.image))
+    def weights(self, content: bytes, path: Path) -> TFLiteWeights:
+        """Return the reader of a file's graph."""
+        return TFLiteWeights(content, str(path))
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, some images at once."""
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
-        numbers = TFLiteWeights(session.content, str(path)).point_numbers()
+        numbers = self.weights(session.content, path).point_numbers()
         return lambda images: extremes(interpreter, numbers, session.encode(images))
 
 

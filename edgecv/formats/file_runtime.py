@@ -1,19 +1,53 @@
-"""A model file that a runtime has opened: what LiteRT and ONNX Runtime have in common."""
+"""Base classes of LiteRT and ONNX Runtime: a runtime of one file, and the file it has opened."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.plugins import Runtime, Session
+from edgecv.core.quantization import Stored
 from edgecv.core.records import Images, Predictions, SessionFacts
+from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import check_finite, check_images, decode_output, run_slices
 
 
-class FileSession(ABC):
+class WeightsReader(Protocol):
+    """The reader of a file's graph."""
+
+    def stored(self, pixels: Pixels) -> Stored:
+        """Return kernels, points and links; ``pixels``: as the file's input holds them."""
+
+
+class FileRuntime(Runtime):
+    """A runtime whose files are read by their own graph too."""
+
+    @abstractmethod
+    def open(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> "FileSession":
+        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+
+    @abstractmethod
+    def weights(self, content: bytes, path: Path) -> WeightsReader:
+        """Return the reader of a file's graph."""
+
+    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
+        """Return what the file stores, even where it is refused: the graph may say why."""
+        try:
+            session = self.open(path, 1, input_spec)
+        except RuntimeFailure:
+            return self.weights(path.read_bytes(), path).stored(Pixels(None, (1, 1, 1)))
+        pixels = Pixels(session.encode, session.facts.image)
+        return self.weights(session.content, path).stored(pixels)
+
+
+class FileSession(Session, ABC):
     """The bytes of one file, and the predictions of several runners at once."""
 
     facts: SessionFacts
