@@ -1,47 +1,14 @@
 """Checks of a precision, a model and the calibration images before a format converts them."""
 
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
-from pydantic import field_validator, model_validator
 
 from edgecv.core.errors import StepError
-from edgecv.core.plugins import Exporter
 from edgecv.core.records import Images, Shape
-from edgecv.core.registry import EXPORTERS
 
 SHOWN = 3
 """Names of layers that a message shows; of more, it says how many."""
-
-
-class FileExporter(Exporter):
-    """An exporter that says which precisions its format has, and what an int8 file takes."""
-
-    io: Literal["uint8", "int8", "float32"] | None = None
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _is_possible(cls, precision: Any) -> Any:
-        if precision not in cls.precisions:
-            raise ValueError(
-                "; ".join(
-                    f"{name} files can be {', '.join(each.precisions)}"
-                    for name, each in EXPORTERS.classes.items()
-                )
-            )
-        return precision
-
-    @model_validator(mode="after")
-    def _io_is_of_integers(self) -> Self:
-        if self.io is not None and self.precision != "int8":
-            raise ValueError(f"{self.precision} has an input type of its own: leave io out")
-        return self
-
-    def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
-        """Return the images that find the ranges of ``shape``, all where the precision has none."""
-        if not self.is_calibrated:
-            return calibration
-        return check_calibration(calibration[: self.calibration_images], shape, where)
 
 
 def check_model(model: Any, where: str) -> Shape:

@@ -13,13 +13,12 @@ from edgecv.analysis.doctor.records import Finding, LayerError
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Activation
+from edgecv.formats.onnx.graph import KERNELS
 
 BEST_DB = 40.0
 """More than this counts as this: 8 bits give 30 to 40, and no layer is blamed for the first 10."""
 BAD_DROP_DB = 10.0
 WRONG_GAIN = 0.1
-KERNELS = frozenset("Conv ConvTranspose Gemm MatMul".split())
-"""ONNX operators that are found in both files by their order: names change with their bias."""
 NOTHING = 1e-12
 
 
@@ -109,6 +108,7 @@ def _pairs(candidate: Sequence[Activation], baseline: Sequence[Activation]) -> d
 
 
 def _kernels(activations: Sequence[Activation]) -> list[str]:
+    """Return ONNX kernels, found in both files by their order: names change with their bias."""
     return [each.name for each in activations if each.type in KERNELS]
 
 

@@ -13,8 +13,10 @@ from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.graph import (
+    FLOAT_KERNELS,
     FUSED,
     INT8_SHIFT,
+    INTEGER_KERNELS,
     KERNELS,
     Quantization,
     quantization_of,
@@ -23,25 +25,6 @@ from edgecv.formats.onnx.graph import (
 )
 from edgecv.formats.tensors import first_line
 
-INTEGER_KERNELS = (
-    "QLinearConv",
-    "QLinearMatMul",
-    "QGemm",
-    "ConvInteger",
-    "MatMulInteger",
-    "MatMulIntegerToFloat",
-    "DynamicQuantizeMatMul",
-)
-FLOAT_KERNELS = (
-    "Conv",
-    "FusedConv",
-    "NhwcFusedConv",
-    "ConvTranspose",
-    "Gemm",
-    "FusedGemm",
-    "MatMul",
-    "FusedMatMul",
-)
 ERRORS_ONLY = 3
 
 

@@ -4,20 +4,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from edgecv.core.records import Artifact, Format, Images
-from edgecv.formats.export_checks import FileExporter, check_model
+from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import (
     has_shared_weights,
     one_scale_note,
-    read_layers,
 )
+from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
-from edgecv.formats.weights_check import prove_weights
-from edgecv.system.storage import describe, write_bytes
 
 
 class Onnx(FileExporter):
@@ -52,14 +50,8 @@ class Onnx(FileExporter):
         else:
             converted, chosen = self._quantize(converted, calibration, where, shared=shared)
             notes = (*chosen, *notes)
-        kernels = kernels_in(converted)
-        if not is_foreign:
-            prove_weights(model, kernels, self.format, where)
-        write_bytes(path, serialized(converted))
-        layers = read_layers(None if is_foreign else model, kernels)
-        return describe(
-            path, format=self.format, precision=self.precision, notes=notes, layers=layers
-        )
+        content, kernels = serialized(converted), kernels_in(converted)
+        return self.finish(None if is_foreign else model, content, kernels, tuple(notes), path)
 
     def _quantize(
         self, converted: Any, calibration: Images, where: str, *, shared: bool

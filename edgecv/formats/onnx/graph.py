@@ -18,6 +18,19 @@ from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by a kernel: their second input."""
+FLOAT_KERNELS = tuple(
+    "Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul".split()
+)
+QUANTIZED_KERNELS = ("QLinearConv", "QLinearMatMul", "QGemm")
+INTEGER_KERNELS = (
+    *QUANTIZED_KERNELS,
+    *"ConvInteger MatMulInteger MatMulIntegerToFloat DynamicQuantizeMatMul".split(),
+)
+KERNEL_INPUT = {
+    **dict.fromkeys([*FLOAT_KERNELS, *INTEGER_KERNELS, "MatMulNBits"], 1),
+    **dict.fromkeys(QUANTIZED_KERNELS, 3),
+}
+"""The input of an operator that is its kernel, those of ONNX Runtime's own operators too."""
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 FUSED = ("Relu", "Clip")
 """Activations that quantizing makes a part of the operator before them."""

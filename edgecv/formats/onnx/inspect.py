@@ -16,9 +16,9 @@ from edgecv.formats.onnx.checked_graph import (
     TensorShape,
     damaged,
 )
-from edgecv.formats.onnx.graph import DamagedGraph, attribute_of, input_of
+from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, attribute_of, input_of
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
-from edgecv.formats.onnx.integer_operators import KERNEL_INPUT, IntegerOperators
+from edgecv.formats.onnx.integer_operators import IntegerOperators
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
 
 CONVOLUTIONS = frozenset("Conv FusedConv NhwcFusedConv ConvInteger QLinearConv".split())

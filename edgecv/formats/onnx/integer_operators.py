@@ -12,21 +12,8 @@ from edgecv.formats.contents import Arithmetic
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS
 from edgecv.formats.onnx.checked_graph import Constant, TensorShape
 from edgecv.formats.onnx.graph import CONVERSIONS as STATIC_CONVERSIONS
-from edgecv.formats.onnx.graph import FUSED, input_of
+from edgecv.formats.onnx.graph import FUSED, INTEGER_KERNELS, KERNEL_INPUT, input_of
 
-KERNEL_INPUT = {
-    **dict.fromkeys(
-        """
-        Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul ConvInteger
-        MatMulInteger MatMulIntegerToFloat DynamicQuantizeMatMul MatMulNBits
-        """.split(),
-        1,
-    ),
-    **dict.fromkeys("QLinearConv QLinearMatMul QGemm".split(), 3),
-}
-"""The input of an operator that is its kernel."""
-INTEGER_OPERATORS = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat")
-INTEGER_OPERATORS_OF_A_RUNTIME = ("QGemm", "QAttention", "DynamicQuantizeMatMul")
 CONVERSIONS = (*STATIC_CONVERSIONS, "DynamicQuantizeLinear")
 NO_DATA = ("int32", "int64", "bool")
 
@@ -157,10 +144,7 @@ class IntegerOperators:
 
 
 def _is_integer_by_name(kind: str) -> bool:
-    return kind.startswith("QLinear") or kind in (
-        *INTEGER_OPERATORS,
-        *INTEGER_OPERATORS_OF_A_RUNTIME,
-    )
+    return kind.startswith("QLinear") or kind in (*INTEGER_KERNELS, "QAttention")
 
 
 def _end_of(name: str, instead: Mapping[str, str]) -> str:

@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Artifact, Format, Images, Shape
 from edgecv.formats.export_checks import (
-    FileExporter,
     check_convertible_to_int8,
     check_model,
 )
-from edgecv.formats.exported_layers import has_shared_weights, one_scale_note, read_layers
+from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
+from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
-from edgecv.formats.weights_check import prove_weights
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
-from edgecv.system.storage import describe, write_bytes
 
 BATCH = 1
 """Microcontrollers need fixed shapes. LiteRT still resizes the batch of such a file, and the file
@@ -56,13 +54,7 @@ class TFLite(FileExporter):
             *prove(content, self.precision, where, self.io),
             *one_scale_note(model, self.precision),
         )
-        kernels = kernels_in(content, where)
-        prove_weights(model, kernels, self.format, where)
-        write_bytes(path, content)
-        layers = read_layers(model, kernels)
-        return describe(
-            path, format=self.format, precision=self.precision, notes=notes, layers=layers
-        )
+        return self.finish(model, content, kernels_in(content, where), notes, path)
 
     def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
         tensorflow, _ = load_tensorflow()
