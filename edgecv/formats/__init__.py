@@ -1,1 +1,1 @@
-"""Keras model in, one file out, in one format at one precision: one file, one class."""
+"""Model formats: a folder for each, with its import, export, runtime and inspection."""

@@ -1,4 +1,4 @@
-"""What is known of a model file: frozen, and as plain as JSON."""
+"""The contents of a model file as plain records: inputs, outputs, operators, costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ OPEN = -1
 """The length of a side that the file leaves open."""
 
 Arithmetic = Literal["quantized", "weights only", "float", "conversion", "other"]
-"""How an operator computes.
+"""The arithmetic of an operator.
 
 ``quantized``: on integers that stand for reals. ``weights only``: its weights are integers, what
 enters and leaves is float. ``float``: neither. ``conversion``: between the two. ``other``: on
@@ -43,21 +43,21 @@ class Operator:
     macs: int | None
     activation_type: str
     weight_type: str
-    """Of its largest constant, as it is stored; empty where there is none."""
+    """The type of its largest constant as it is stored; empty where there is none."""
     weight_scales: int
-    """How many scales that has: one, one a channel, or none."""
+    """The number of scales of that constant: one, one a channel, or none."""
     weight_bytes: int
-    """Of its constants, as stored; what an earlier operator has stored already is not counted."""
+    """The size of its constants as stored; those of an earlier operator are not counted again."""
     arithmetic: Arithmetic
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file says of itself."""
+    """The contents of one file, by its own tables."""
 
     format: str
     facts: Mapping[str, str]
-    """Who made it, versions, operator sets: in the words of the format."""
+    """Maker, versions, operator sets, named as the format names them."""
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
     operators: tuple[Operator, ...]

@@ -1,34 +1,14 @@
-"""What every format asks of a precision, a model and the calibration images before it converts."""
+"""Checks of a precision, a model and the calibration images before a format converts them."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images, Shape
-from edgecv.core.registry import EXPORTERS
 
-
-def check_precision(precision: Any, precisions: tuple[str, ...]) -> Any:
-    """Return the precision. Raises ValueError that says which format can be what."""
-    if precision not in precisions:
-        raise ValueError(
-            "; ".join(
-                f"{name} files can be {', '.join(cls.precisions)}"
-                for name, cls in EXPORTERS.classes.items()
-            )
-        )
-    return precision
-
-
-E = TypeVar("E", bound=Any)
-
-
-def check_io(exporter: E) -> E:
-    """Return an exporter. Raises ValueError where its precision leaves no choice of ``io``."""
-    if exporter.io is not None and exporter.precision != "int8":
-        raise ValueError(f"{exporter.precision} has an input type of its own: leave io out")
-    return exporter
+SHOWN = 3
+"""Names of layers that a message shows; of more, it says how many."""
 
 
 def check_model(model: Any, where: str) -> Shape:
@@ -103,19 +83,3 @@ def check_calibration(images: Images, shape: Shape, where: str) -> Images:
             accepted=f"uint8 [images, {', '.join(map(str, shape))}], as the model takes them",
         )
     return images
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of a library's message, at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def listed(names: list[str], most: int = 3) -> str:
-    """Join names for a message.
-
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

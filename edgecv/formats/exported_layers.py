@@ -1,4 +1,4 @@
-"""What stands in an exported file, layer by layer."""
+"""The layers of an exported file: weights, scales, sparsity."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,17 +20,16 @@ class StoredKernel:
     output_zero_point: int | None = None
 
 
-def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
     """Return the facts of the weights of a file, with the names of the model's layers.
 
     ``kernels``: in the order of the file. A converter may reorder branches: names go
-    by order and size, and a kernel that fits no layer is called by its place.
+    by order and size, and a kernel that fits no layer is called by its place. ``model``: None for a
+    file that no Keras model was the source of.
     """
-    shapes = {
-        name: tuple(int(side) for side in kernel.shape)
-        for name, kernel in kernels_of(model, depthwise=True).items()
-    }
-    others = kernels_of(model)
+    found = {} if model is None else kernels_of(model, depthwise=True)
+    others = {} if model is None else kernels_of(model)
+    shapes = {name: tuple(int(side) for side in each.shape) for name, each in found.items()}
     layers = []
     for number, stored in enumerate(kernels, start=1):
         kernel = stored.weights
@@ -51,24 +50,6 @@ def read_layers(model: Any, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
             )
         )
     return tuple(layers)
-
-
-def unnamed_layers(kernels: list[StoredKernel]) -> tuple[Layer, ...]:
-    """Return the facts of the weights of a file that no Keras model was the source of."""
-    return tuple(
-        Layer(
-            name=f"kernel {number}",
-            shape=stored.weights.shape,
-            type=str(stored.weights.dtype),
-            weights=stored.weights.size,
-            sparsity=float(np.mean(stored.weights == 0)),
-            distinct=len(np.unique(stored.weights)),
-            scales=stored.scales,
-            output_scale=stored.output_scale,
-            output_zero_point=stored.output_zero_point,
-        )
-        for number, stored in enumerate(kernels, start=1)
-    )
 
 
 def has_shared_weights(model: Any) -> bool:

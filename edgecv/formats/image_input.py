@@ -1,4 +1,4 @@
-"""How an image becomes the input of a file, whoever made it: axes, pixels, types."""
+"""Conversion of an image into the input of a file, whoever made it: axes, pixels, types."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +16,12 @@ OPEN = -1
 """The length of an axis that a file leaves open."""
 CHANNELS = (1, 2, 3, 4)
 CHANNELS_IN_FRONT = (1, 3)
-"""What stands before height and width and is taken for channels, where nobody says so."""
+"""Lengths of an axis before height and width that are taken for channels, where nobody says so."""
 PIXELS = 256
 NARROWEST_PIXELS = 64.0
 """An input whose numbers span so much may be of pixels as they are; of less, it cannot be."""
 NEAR = 0.1
-"""How far, of the width of a range, its ends may be from those of a named one."""
+"""The part of a range's width by which its ends may be off those of a named one."""
 RAW = Preprocessing()
 
 

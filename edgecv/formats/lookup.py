@@ -1,4 +1,4 @@
-"""Which importer reads a model file, and which runtime runs it."""
+"""The importer that reads a model file, and the runtime that runs it."""
 
 from pathlib import Path
 from typing import Any

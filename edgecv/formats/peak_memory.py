@@ -1,4 +1,4 @@
-"""How much memory the activations of a graph need at one time."""
+"""Peak memory of the activations of a graph."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What becomes of a pixel's bytes on their way into a network, as one matrix."""
+"""The transformation of a pixel's bytes on their way into a network, as one matrix."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ GREYS = (1, 64, 129)
 
 
 class Pixels:
-    """What a pixel's bytes b have become: ``matrix[:, :-1] @ b + matrix[:, -1]``.
+    """A pixel's bytes b after the operators so far: ``matrix[:, :-1] @ b + matrix[:, -1]``.
 
     ``encode``: what makes a file's input of images, None where the file cannot be opened.
     """

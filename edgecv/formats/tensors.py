@@ -1,4 +1,4 @@
-"""What all runtimes share: which tensors can be used, what comes out, work between threads."""
+"""Checks of the tensors that a runtime takes and gives, and predictions on several threads."""
 
 import queue
 from collections.abc import Callable, Sequence
@@ -143,7 +143,7 @@ def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple:
             future.result()
 
 
-def one_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of a library's message, printable and at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__

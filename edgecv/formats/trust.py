@@ -1,4 +1,4 @@
-"""What a user allows a model file: standard layers, classes of their own, or anything at all.
+"""The trust in a model file: standard layers, classes of the user's own, or anything at all.
 
 It travels with the file, from the recipe to every place that loads it; nothing global is set.
 """
@@ -22,7 +22,7 @@ WAY_OUT = f"give --trust-model if you trust its author: {MEANS}"
 
 
 class Trust(Options):
-    """What may be in a model file beside standard layers."""
+    """Things that a model file may hold beside standard layers."""
 
     everything: bool = False
     """Whatever is in it is loaded, and its code run."""

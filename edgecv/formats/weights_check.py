@@ -1,4 +1,4 @@
-"""Are the weights in an exported file those of the model that was exported?
+"""Proof that the weights in an exported file are those of the model that was exported.
 
 A converter may fold what stands around a layer into its weights: a factor an output is allowed for.
 """
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.formats.export_checks import listed
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
 from edgecv.models.kernels import kernels_of
 
 LEAST_LIKENESS = 0.9
-"""Of the weights of one output with the model's, in the median output: rounding to 8 bits leaves
+"""Likeness of an output's weights with the model's, in the median output: rounding to 8 bits leaves
 far more, other weights have about 0."""
 LARGEST_PIXEL = 4
 """Inputs of a first kernel, into which what is done to the pixels may be folded."""
@@ -51,7 +52,7 @@ def prove_weights(
     if others:
         raise StepError(
             where,
-            f"the converter wrote other weights than the model has: {listed(others)}",
+            f"the converter wrote other weights than the model has: {listed(others, SHOWN)}",
             remedy="choose another format, and report the model that this happens with",
         )
 

@@ -1,4 +1,4 @@
-"""What a runtime really does with a file: who takes which operator, and how long that takes."""
+"""Execution of a file by its runtime: the kernels of each operator, and their times."""
 
 from collections.abc import Iterator, Sequence
 
@@ -62,7 +62,7 @@ def delegate_findings(
 def profile_findings(
     operators: Sequence[ExecutedOperator], contents: Contents
 ) -> Iterator[Finding]:
-    """Say which operators ONNX Runtime spends its time in, and which it left in float."""
+    """Give the operators that take the most time, and those that were left in float."""
     is_integer = {each.name for each in contents.operators if each.arithmetic == "quantized"}
     left = [each for each in operators if each.type in FLOAT_KERNELS and _name(each) in is_integer]
     if left:

@@ -1,4 +1,4 @@
-"""One model under several kernels: what a runtime chooses must not change the answers.
+"""Parity of kernels: the kernels that a runtime chooses must not change the answers.
 
 Each row of the matrix is a child process, so that kernels that die of a file are one cell.
 """

@@ -1,4 +1,4 @@
-"""Which layer is to blame for an error: signal over error, operator by operator.
+"""Errors of each layer: signal over error, operator by operator.
 
 Two things can be told apart: an operator whose output is bad because its inputs are, and one
 that loses much of what it was given.
@@ -13,13 +13,12 @@ from edgecv.analysis.doctor.records import Finding, LayerError
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Activation
+from edgecv.formats.onnx.graph import KERNELS
 
 BEST_DB = 40.0
 """More than this counts as this: 8 bits give 30 to 40, and no layer is blamed for the first 10."""
 BAD_DROP_DB = 10.0
 WRONG_GAIN = 0.1
-KERNELS = frozenset("Conv ConvTranspose Gemm MatMul".split())
-"""ONNX operators that are found in both files by their order: names change with their bias."""
 NOTHING = 1e-12
 
 
@@ -29,7 +28,7 @@ def layer_errors(
     layers: Sequence[str] = (),
     where: str = "",
 ) -> tuple[LayerError, ...]:
-    """Compare what operators give with what the baseline's twin gives, in the file's order.
+    """Compare the outputs of operators with those of the baseline's twin, in the file's order.
 
     ``layers``: Keras names of the kernels in the order of the file, where its names do not say.
     Raises RuntimeFailure where the two graphs have nothing in common.
@@ -109,6 +108,7 @@ def _pairs(candidate: Sequence[Activation], baseline: Sequence[Activation]) -> d
 
 
 def _kernels(activations: Sequence[Activation]) -> list[str]:
+    """Return ONNX kernels, found in both files by their order: names change with their bias."""
     return [each.name for each in activations if each.type in KERNELS]
 
 

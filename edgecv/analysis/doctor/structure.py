@@ -1,4 +1,4 @@
-"""What a file's own tables say: float among integers, integers that are only stored."""
+"""Findings from a file's own tables: float among integers, integers that are only stored."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -20,7 +20,7 @@ CLAIM = "int8"
 
 
 def structural_findings(contents: Contents, name: str) -> list[Finding]:
-    """Return what the file's tables give away. ``name``: of the file, which may claim int8."""
+    """Return the findings of the file's tables. ``name``: of the file, which may claim int8."""
     return [*_dynamic_range(contents, name), *_islands(contents.operators)]
 
 

@@ -1,4 +1,4 @@
-"""An inspection in words and columns, for people."""
+"""An inspection as text and a table, for people."""
 
 import io
 from collections import Counter
@@ -35,8 +35,8 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
     title = runtime_of_format(contents.format).format_title
     facts = [f"{key} {value}" for key, value in contents.facts.items()]
     lines = [f"{inspection.path}: {', '.join([title, *facts])}"]
-    lines += [f"  input   {_end_words(end)}" for end in contents.inputs]
-    lines += [f"  output  {_end_words(end)}" for end in contents.outputs]
+    lines += [f"  input   {_end_text(end)}" for end in contents.inputs]
+    lines += [f"  output  {_end_text(end)}" for end in contents.outputs]
     body = _table(contents, width) if contents.operators else "  no operators"
     ending = [
         f"{inspection.bytes:,} bytes, {inspection.gzip_bytes:,} with gzip -9",
@@ -63,7 +63,7 @@ def shape_words(end: End) -> str:
     return " x ".join(sides) or "one value"
 
 
-def _end_words(end: End) -> str:
+def _end_text(end: End) -> str:
     text = f"{end.name}: {end.type}, {shape_words(end)}"
     if end.scale is not None:
         text += f", value = {end.scale:.9g} x {_stored(end.zero_point or 0)}"
@@ -143,14 +143,14 @@ def _peak(contents: Contents) -> str:
 def _arithmetic(contents: Contents) -> list[str]:
     if not runtime_of_format(contents.format).runs_on_devices:
         return []
-    words: tuple[tuple[Arithmetic, str], ...] = (
+    kinds_shown: tuple[tuple[Arithmetic, str], ...] = (
         ("quantized", "quantized"),
         ("weights only", "quantized in their weights only"),
         ("float", "left in float"),
         ("conversion", "conversions between the two"),
     )
     lines = []
-    for arithmetic, title in words:
+    for arithmetic, title in kinds_shown:
         found = [each for each in contents.operators if each.arithmetic == arithmetic]
         if found:
             kinds = _counted([each.type for each in found])

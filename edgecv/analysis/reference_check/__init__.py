@@ -1,4 +1,4 @@
-"""What a single file hides: its weights, ranges and claims held against a float32 twin."""
+"""Check of a single file: its weights, ranges and claims against a float32 twin."""
 
 from edgecv.analysis.reference_check.check import ReferenceCheck, diagnose, unproven
 

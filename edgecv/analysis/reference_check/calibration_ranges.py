@@ -1,4 +1,4 @@
-"""Which images set the ranges of a file, and do the test images fit into them?
+"""Ranges of a file: the images that set them, and the test images that go beyond them.
 
 A range that was found by the smallest and the largest value *is* a value of one image: the float
 twin gives that value again, and the image is found by it.
@@ -19,11 +19,11 @@ LEVEL = 0.05
 that is stated, over both tests of the ranges together. Each of the two gets half of it."""
 ONE_TEST = LEVEL / 2
 SAME_VALUE = 5e-4
-"""Of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
+"""Part of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
 255 steps."""
 FEWEST_IMAGES = 2
 NEARLY_ALL = 0.9
-"""Of the images that were found, for one class to be suspected: a single one may be an accident."""
+"""The part of the images that were found for one class to be suspected: one may be an accident."""
 DRAWS = 4000
 SEED = 0
 USUAL_CALIBRATION = 100
@@ -51,7 +51,7 @@ class Traced:
 
 @dataclass(frozen=True)
 class OneClass:
-    """Whether the images that set the ranges are a fair draw of the classes."""
+    """The classes of the images that set the ranges, tested against a fair draw."""
 
     images: int
     of_class: int

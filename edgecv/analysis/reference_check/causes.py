@@ -1,4 +1,4 @@
-"""Why a kernel is not its twin's: each cause is tried, and named where it explains every weight."""
+"""Causes of a kernel that differs from its twin's: one is named where it explains every weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NEAR_STEPS = 1.5
 OTHER_FACTOR = 0.05
 """Further from 1 than rounding takes the median of an output's larger weights."""
 EXPLAINED = 0.02
-"""Of the weights: what may stay unexplained by a cause that explains all others."""
+"""The part of the weights that may stay unexplained by a cause that explains all others."""
 SMALLEST_GAIN = 1e-3
 SMALLEST = 1e-30
 """Added to what is divided by: a kernel may be all zeros."""
@@ -29,46 +29,42 @@ RIGHT = "what it should be"
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains a pair. ``is_whole``: only that the kernel as a whole is another.
+    """The explanation of a kernel that differs. ``is_whole``: the kernel as a whole is another.
 
     ``is_folded``: its outputs have factors of their own: what follows it is folded into it in one
     of the two files, and not in the other.
     """
 
-    words: str
+    text: str
     is_whole: bool = False
     is_folded: bool = False
 
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
-    """Return why a pair differs, None where it does not."""
-    if not pair.off.any() and not pair.bias_off.any():
-        return None
+    """Return the cause of a difference, None where the kernel is its twin's."""
     if pair.off.any():
-        for explain in (_swapped_colours, _swapped_outputs):
-            words = explain(pair, classes)
-            if words is not None:
-                return Cause(words)
-        if _is_folded_otherwise(pair):
-            return Cause(f"{pair.name} has other factors", is_folded=True)
-        for explain in (_gains, _zero_point):
-            words = explain(pair, classes)
-            if words is not None:
-                return Cause(words)
-        words = _damaged_outputs(pair, classes)
-        if words is not None:
-            return Cause(words)
+        for explain in (
+            _swapped_colours,
+            _swapped_outputs,
+            _other_factors,
+            _gains,
+            _zero_point,
+            _damaged_outputs,
+        ):
+            if text := explain(pair, classes):
+                return Cause(text, is_folded=explain is _other_factors)
         return _some_weights(pair)
+    if not pair.bias_off.any():
+        return None
     for explain in (_moved_pixels, _input_scale):
-        words = explain(pair, classes)
-        if words is not None:
-            return Cause(words)
+        if text := explain(pair, classes):
+            return Cause(text)
     count = int(pair.bias_off.sum())
     return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
 
 
-def _is_folded_otherwise(pair: KernelPair) -> bool:
-    """Tell whether most outputs are multiplied by numbers of their own, as by a normalization.
+def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    """Name a kernel most of whose outputs have factors of their own, as by a normalization.
 
     By the median of each output's larger weights: a few damaged ones do not move it.
     """
@@ -79,10 +75,11 @@ def _is_folded_otherwise(pair: KernelPair) -> bool:
     ratios = np.divide(own, true, out=np.full_like(own, np.nan), where=is_large)
     known = is_large.any(axis=1)
     if not known.any():
-        return False
+        return None
     factors = np.nanmedian(ratios[known], axis=1)
     other = factors[np.abs(factors - 1) > OTHER_FACTOR]
-    return 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
+    is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
+    return f"{pair.name} has other factors" if is_folded else None
 
 
 def _fits(own: Floats, true: Floats, room: Floats) -> bool:

@@ -1,4 +1,4 @@
-"""The check of single files against their float32 twins, as gates and notes."""
+"""Checks of single files against a float32 reference, as gates and notes."""
 
 import tempfile
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgecv.analysis.reference_check.gates import CheckedFile, judge
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
-from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, reference_ranges
+from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.quantization import Stored
@@ -20,7 +20,7 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.isolation import ModelClient
 
 REFUSED = "refused it"
-"""Part of a runtime's message about a file that it has read and will not run."""
+"""The text in the message of a runtime that has read a file and will not run it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ReferenceCheck:
 
 @dataclass
 class CheckContext:
-    """What the files of one validation share: the twin of each format, and its ranges."""
+    """The twins and ranges that the files of one call share: each is made once a format."""
 
     request: ValidationRequest
     data: Dataset
@@ -67,10 +67,10 @@ class CheckContext:
         return twin, stored
 
     def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
-        """Return the ranges of the twin's values, found once a format."""
+        """Return the smallest and largest values of the twin, for each image that is run."""
         if file_format not in self._ranges:
             worker = self.worker(file_format)
-            self._ranges[file_format] = reference_ranges(self.data, worker, twin, self.run)
+            self._ranges[file_format] = measure_ranges(self.data, worker, twin, self.run)
         return self._ranges[file_format]
 
     def worker(self, file_format: str) -> ModelClient:
@@ -122,7 +122,7 @@ def diagnose(
             context.emit("diagnose", f"{path} against its float32 twin")
             found = _check(file, comparison, shared)
             seconds = time.monotonic() - began
-            context.emit("diagnose", f"{path} was looked at in {seconds:.1f} s")
+            context.emit("diagnose", f"{path} was checked in {seconds:.1f} s")
             gates += found.gates
             notes += found.notes
     return ReferenceCheck(tuple(gates), tuple(notes))
@@ -149,7 +149,7 @@ def _check(
             comparison=comparison,
         )
         ranges = None if twin is None else lambda: shared.ranges(file_format, twin)
-        gates, notes = judge(checked, ranges)
+        judged, notes = judge(checked, ranges)
     except RuntimeFailure as failure:
-        return ReferenceCheck(notes=(f"{path} could not be looked into: {failure.reason}",))
-    return ReferenceCheck(tuple(gates), tuple(notes))
+        return ReferenceCheck(notes=(f"{path} could not be checked: {failure.reason}",))
+    return ReferenceCheck(tuple(judged), tuple(notes))

@@ -1,4 +1,4 @@
-"""One file beside its twin: gates that name the likely cause, and notes."""
+"""Gates and notes on one file beside its float32 twin, with the likely cause of what is wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
 FEWEST_TEST_TRACES = 2
 SAME_WORK = ("Gemm",)
-"""What a quantizer makes of a MatMul and an Add."""
+"""Operators that a quantizer makes of a MatMul and an Add."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CheckedFile:
     stored: Stored
     twin: Stored | None
     no_twin: str
-    """Why there is no twin; empty where nobody asked to compare."""
+    """The reason for having no twin; empty where nobody asked to compare."""
     names: tuple[str, ...]
     data: Dataset
     comparison: Comparison | None
@@ -47,26 +47,26 @@ class CheckedFile:
 
 
 def judge(
-    patient: CheckedFile, look: Callable[[], ReferenceRanges] | None
+    checked: CheckedFile, ranges: Callable[[], ReferenceRanges] | None
 ) -> tuple[list[Gate], list[str]]:
     """Return the gates on a file, and sentences for the report.
 
-    ``look`` runs the twin over many images: it is called where that can tell something.
+    ``ranges`` runs the twin over many images: it is called where that can tell something.
     """
-    path, own = patient.artifact.path, patient.stored
+    path, own = checked.artifact.path, checked.stored
     gates, notes = [], []
     weights: WeightCheck | None = None
     pairs: tuple[KernelPair, ...] | None = None
-    if patient.no_twin:
-        notes.append(f"{path}: {patient.no_twin}, so that its weights were not compared")
-    if patient.twin is not None:
-        pairs = paired(own, patient.twin, patient.names)
+    if checked.no_twin:
+        notes.append(f"{path}: {checked.no_twin}, so that its weights were not compared")
+    if checked.twin is not None:
+        pairs = paired(own, checked.twin, checked.names)
         if pairs is None:
             notes.append(
                 f"{path} holds other layers than the float32 twin: only its answers were judged"
             )
         else:
-            weights = judge_weights(pairs, patient.data.class_names)
+            weights = judge_weights(pairs, checked.data.class_names)
     if weights is not None:
         if weights.is_folded_otherwise:
             notes.append(
@@ -83,16 +83,16 @@ def judge(
         else:
             gates.append(_weights_gate(path, weights))
     has_twins_weights = weights is not None and weights.are_the_twins
-    points = _paired_points(own, patient.twin, pairs) if has_twins_weights else []
-    gates += _rules_gate(patient, points)
-    gates += _claim_gate(patient, has_twins_weights=has_twins_weights)
-    gates += _labels_gate(patient)
+    points = _paired_points(own, checked.twin, pairs) if has_twins_weights else []
+    gates += _rules_gate(checked, points)
+    gates += _claim_gate(checked, has_twins_weights=has_twins_weights)
+    gates += _labels_gate(checked)
     bounds = _bounds(points)
-    if bounds and look is not None and patient.comparison is not None:
-        found, said = _ranges(path, patient.data, bounds, look())
+    if bounds and ranges is not None and checked.comparison is not None:
+        found, said = _ranges(path, checked.data, bounds, ranges())
         gates += found
         notes += said
-    notes += [*_speed_note(patient.comparison), *_operators_note(patient)]
+    notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
     return gates, notes
 
 
@@ -109,14 +109,14 @@ REMEDY = "export it again from the baseline"
 
 
 def _rules_gate(
-    patient: CheckedFile, points: Sequence[tuple[str, int, Point, Point]]
+    checked: CheckedFile, points: Sequence[tuple[str, int, Point, Point]]
 ) -> list[Gate]:
-    own = patient.stored
+    own = checked.stored
     if not any(kernel.is_quantized for kernel in own.kernels):
         return []
     zeros = [(name, mine) for name, _, mine, true in points if true.starts_at_zero]
-    broken = broken_rules(own, patient.artifact.format, zeros)
-    path = patient.artifact.path
+    broken = broken_rules(own, checked.artifact.format, zeros)
+    path = checked.artifact.path
     if not broken:
         return [Gate("quantization", path, 0.0, 0.0, "passed")]
     more = f"; and {len(broken) - MOST_CAUSES} more" if len(broken) > MOST_CAUSES else ""
@@ -124,27 +124,27 @@ def _rules_gate(
     return [Gate("quantization", path, 0.0, float(len(broken)), "failed", reason)]
 
 
-def _claim_gate(patient: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
-    claim = claim_of(patient.artifact)
+def _claim_gate(checked: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
+    claim = claim_of(checked.artifact)
     if claim is None or claim == "float32":
         return []
-    other = other_than_claimed(claim, patient.stored, has_twins_weights=has_twins_weights)
+    other = other_than_claimed(claim, checked.stored, has_twins_weights=has_twins_weights)
     outcome: Outcome = "passed" if other is None else "failed"
     reason = "" if other is None else f"{other}; give the file that was meant, or call it so"
     return [
-        Gate("precision", patient.artifact.path, 0.0, float(other is not None), outcome, reason)
+        Gate("precision", checked.artifact.path, 0.0, float(other is not None), outcome, reason)
     ]
 
 
-def _labels_gate(patient: CheckedFile) -> list[Gate]:
+def _labels_gate(checked: CheckedFile) -> list[Gate]:
     """Hold the labels beside a file, as a device would read them, against its outputs."""
-    beside = patient.path.parent / LABELS
+    beside = checked.path.parent / LABELS
     if not beside.is_file():
         return []
     with beside.open("rb") as file:
         text = file.read(LARGEST_LABELS_BYTES).decode("utf-8-sig", "replace")
     names = [line for line in text.rstrip().splitlines()]
-    outputs = len(patient.data.class_names)
+    outputs = len(checked.data.class_names)
     outcome: Outcome = "passed" if len(names) == outputs else "failed"
     reason = (
         ""
@@ -152,7 +152,7 @@ def _labels_gate(patient: CheckedFile) -> list[Gate]:
         else f"{beside} names {len(names)} classes, the file has {outputs} outputs: it was cut"
         " short, or is of another model"
     )
-    path = patient.artifact.path
+    path = checked.artifact.path
     return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
 
 
@@ -188,25 +188,25 @@ def _bounds(points: Sequence[tuple[str, int, Point, Point]]) -> list[Bound]:
 
 
 def _ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], looked: ReferenceRanges
+    path: str, data: Dataset, bounds: Sequence[Bound], ranges: ReferenceRanges
 ) -> tuple[list[Gate], list[str]]:
     traced, one_class = Traced((), ()), None
     notes = []
-    if looked.train is not None:
-        traced = trace(bounds, looked.train)
+    if ranges.train is not None:
+        traced = trace(bounds, ranges.train)
         if data.has_labels:
-            is_all = len(looked.labels) == looked.of
-            one_class = judge_classes(bounds, traced, looked.train, looked.labels, is_all=is_all)
-    at_test = trace(bounds, looked.test)
+            is_all = len(ranges.labels) == ranges.of
+            one_class = judge_classes(bounds, traced, ranges.train, ranges.labels, is_all=is_all)
+    at_test = trace(bounds, ranges.test)
     if len(at_test.images) >= max(FEWEST_TEST_TRACES, 1 + len(traced.images)):
         notes.append(
             f"{path} was calibrated on test images: {len(at_test.images)} of its ranges were set by"
             " them, so that its accuracy is flattered"
         )
     size = min(USUAL_CALIBRATION, len(data.calibration)) or USUAL_CALIBRATION
-    beyond = judge_fit(bounds, looked.test, size)
-    looked_at = f"{len(looked.labels):,} of {looked.of:,} training images were looked at"
-    return _ranges_gates(path, data, traced, one_class, beyond, looked_at), notes
+    beyond = judge_fit(bounds, ranges.test, size)
+    seen = f"{len(ranges.labels):,} of {ranges.of:,} training images were run"
+    return _ranges_gates(path, data, traced, one_class, beyond, seen), notes
 
 
 def _ranges_gates(
@@ -215,7 +215,7 @@ def _ranges_gates(
     traced: Traced,
     one_class: OneClass | None,
     beyond: Beyond | None,
-    looked_at: str,
+    seen: str,
 ) -> list[Gate]:
     if one_class is not None and one_class.p_value < ONE_TEST:
         named = data.class_names[one_class.label]
@@ -240,7 +240,7 @@ def _ranges_gates(
     if not tested:
         return []
     found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
-    reason = f"{found}; {looked_at}"
+    reason = f"{found}; {seen}"
     return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]
 
 
@@ -254,20 +254,20 @@ def _speed_note(comparison: Comparison | None) -> list[str]:
     ]
 
 
-def _operators_note(patient: CheckedFile) -> list[str]:
+def _operators_note(checked: CheckedFile) -> list[str]:
     """Say what a file computes more than its twin: that may be why it is slower than it was."""
-    if patient.twin is None:
+    if checked.twin is None:
         return []
-    true = dict(patient.twin.operators)
+    true = dict(checked.twin.operators)
     more = {
         kind: count - true.get(kind, 0)
-        for kind, count in patient.stored.operators
+        for kind, count in checked.stored.operators
         if kind not in SAME_WORK and count > true.get(kind, 0)
     }
     if not more:
         return []
     named = [f"{count} {kind}" for kind, count in more.items()]
     return [
-        f"{patient.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
+        f"{checked.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
         f" not: {', '.join(named[:MOST_CAUSES])}"
     ]

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from edgecv.core.quantization import Floats, Kernel, Stored
 
 HALF = 0.5 * (1 + 1e-3)
-"""Of a step: the most that rounding moves a weight, with room for float32's own rounding."""
+"""The part of a step that rounding may move a weight, with room for float32's own rounding."""
 ARITHMETIC = 1e-5
-"""Of a kernel's largest weight: what folding a constant into it in float32 may move."""
+"""The part of a kernel's largest weight that folding a constant into it in float32 may move."""
 FLOAT16 = 2.0**-11 * (1 + 1e-3)
 SMALLEST_FLOAT16 = 2.0**-24
 IN_ORDER = 1e-3
-"""How much less alike two kernels may be and still be a pair, where that keeps their order."""
+"""The loss of likeness with which two kernels are still paired, where that keeps their order."""
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,28 @@ class KernelPair:
     name: str
     number: int
     place: int
-    """Of the twin's kernel, among all of its kernels."""
+    """The place of the twin's kernel among all of its kernels."""
     own: Floats
     true: Floats
     room: Floats
-    """How far a weight that was rounded honestly may be from its own: as ``own``."""
+    """The distance from its own that honest rounding may move a weight: shaped as ``own``."""
     bias: Floats
     true_bias: Floats
     bias_room: Floats
     """float32 (outputs,)."""
     steps: Floats
-    """Of the stored weights of each output, float32 (outputs,): 0 where they are floats."""
+    """The steps of each output's stored weights, float32 (outputs,): 0 where they are floats."""
     takes_pixels: bool = False
     is_last: bool = False
 
     @cached_property
     def off(self) -> NDArray[np.bool_]:
-        """Which weights are further from the twin's than rounding explains."""
+        """The weights that are further from the twin's than rounding explains, as truth values."""
         return np.asarray(~(np.abs(self.own - self.true) <= self.room))
 
     @cached_property
     def bias_off(self) -> NDArray[np.bool_]:
-        """Which biases are."""
+        """The biases that are."""
         return np.asarray(~(np.abs(self.bias - self.true_bias) <= self.bias_room))
 
 

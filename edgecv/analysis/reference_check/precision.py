@@ -1,4 +1,4 @@
-"""Does a file hold what it is called?"""
+"""Comparison of the precision that a file claims with the one it holds."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Does a file read what it rounds as it was rounded? Rules that every honest converter keeps."""
+"""Rules of quantization that every honest converter keeps: what is rounded is read alike."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ PROBABILITY_STEP = 1 / 256
 INT8 = (-128, 127)
 FEW_STEPS = 16
 SAME = 1e-6
-"""How far, relatively, two scales may be and still be one number, written twice."""
+"""The relative difference of two scales that are one number, written twice."""
 
 
 def broken_rules(own: Stored, file_format: str, zeros: Sequence[tuple[str, Point]]) -> list[str]:
@@ -45,11 +45,11 @@ def _links(links: Sequence[Link], *, fixes_scales: bool) -> Iterator[str]:
             what = "zero point" if same_scale else "scale"
             yield (
                 f'{link.type} "{link.name}" hands its input on, and its {what} is another:'
-                f" {_words(link, what)}"
+                f" {_values(link, what)}"
             )
 
 
-def _words(link: Link, what: str) -> str:
+def _values(link: Link, what: str) -> str:
     if what == "scale":
         return f"{link.given.scale:.6g} in, {link.taken.scale:.6g} out"
     return f"{link.given.zero_point} in, {link.taken.zero_point} out"

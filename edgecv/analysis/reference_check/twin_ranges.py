@@ -1,4 +1,4 @@
-"""The ranges of a float32 twin: the extremes of each of its values, image by image."""
+"""Ranges of the twin: the smallest and largest value of each tensor, for each of many images."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ SECONDS = 60.0
 """Time spent on training images: one of 32x32 takes 0.12 ms through the CIFAR CNN."""
 TEST_SECONDS = 10.0
 MOST_BYTES = 2**28
-"""Of images that are written out for the child."""
+"""The size of the images that are written out for the child."""
 SEED = 0
 
 
@@ -24,13 +24,13 @@ class ReferenceRanges:
 
     train: Extremes | None
     labels: Labels
-    """Of the training images that were looked at: int64 (N,)."""
+    """The labels of the training images that were run: int64 (N,)."""
     of: int
-    """How many training images there are."""
+    """The number of training images."""
     test: Extremes
 
 
-def reference_ranges(
+def measure_ranges(
     data: Dataset, worker: ModelClient, twin: Twin, context: AnalysisContext
 ) -> ReferenceRanges:
     """Run the twin over the test images, and over training images while the time lasts."""

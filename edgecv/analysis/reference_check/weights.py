@@ -1,4 +1,4 @@
-"""Are a file's weights those of its twin, but for rounding?"""
+"""Comparison of a file's weights with those of its twin, but for rounding"""
 
 import re
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or sign
 
 @dataclass(frozen=True)
 class WeightCheck:
-    """What was found: the part of the weights that differ, and why."""
+    """The part of the weights that differ, and why."""
 
     outside: float
     causes: tuple[str, ...]
     is_other_training: bool
-    """Whether most kernels are others as a whole: then nothing of them can be judged."""
+    """True where most kernels are others as a whole: then nothing of them can be judged."""
     is_folded_otherwise: bool = False
-    """Whether batch normalizations stand in other places than in the twin: the same holds."""
+    """True where batch normalizations stand in other places than in the twin: the same holds."""
 
     @property
     def are_the_twins(self) -> bool:
-        """Whether every weight is the twin's, rounded."""
+        """True where every weight is the twin's, rounded."""
         return not self.causes and not self.is_other_training and not self.is_folded_otherwise
 
 
@@ -36,11 +36,11 @@ def judge_weights(pairs: Sequence[KernelPair], classes: Sequence[str]) -> Weight
     off = sum(int(pair.off.sum()) + int(pair.bias_off.sum()) for pair in pairs)
     is_other = 2 * len(whole) > len(pairs)
     is_folded = any(cause.is_folded for cause in causes)
-    words = _words([each.words for each in causes])
-    return WeightCheck(off / max(1, count), words, is_other, is_folded)
+    texts = _joined([each.text for each in causes])
+    return WeightCheck(off / max(1, count), texts, is_other, is_folded)
 
 
-def _words(causes: Sequence[str]) -> tuple[str, ...]:
+def _joined(causes: Sequence[str]) -> tuple[str, ...]:
     """Say once what was found in many kernels."""
     flipped = [found for each in causes if (found := FLIPPED.fullmatch(each)) is not None]
     others = [each for each in causes if FLIPPED.fullmatch(each) is None]

@@ -1,4 +1,4 @@
-"""Which classes a Keras 3 configuration may name, and what is said of the others.
+"""The classes that a Keras 3 configuration may name, and the refusal of others.
 
 Keras 3 imports and builds whatever a file names, so everything is checked before it sees the file:
 class, module and registered name together, for a layer of one module is not that of another.

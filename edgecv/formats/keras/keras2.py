@@ -30,7 +30,7 @@ from edgecv.models.tf import load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
 ALLOWANCE_BYTES = 2**20
-"""Of variables that no file stores: states of random layers, counters."""
+"""Names of variables that no file stores: states of random layers, counters."""
 
 
 @dataclass(frozen=True)

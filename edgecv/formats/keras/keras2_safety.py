@@ -1,4 +1,4 @@
-"""What a Keras 2 configuration may name and hold, and what is said of the rest.
+"""The names and values that a Keras 2 configuration may hold, and the refusal of others.
 
 tf-keras imports and calls whatever a file names, whatever ``safe_mode`` says, and runs operations
 of TensorFlow by name on constants of the file. So all of it is checked before tf-keras sees it.
@@ -22,7 +22,7 @@ INITIALIZERS_OF_TENSORFLOW = frozenset(
     Identity GlorotNormal GlorotUniform
     """.split()
 )
-"""What networks of tf_keras.applications name, EfficientNetV2 for one."""
+"""Names in networks of tf_keras.applications, EfficientNetV2 for one."""
 OPERATORS = ("TFOpLambda", "SlicingOpLambda")
 CLASSES = frozenset(
     """
@@ -66,7 +66,7 @@ OF_TRAINING = frozenset(
     CosineDecay ExponentialDecay PiecewiseConstantDecay
     """.split()
 )
-"""What a model within the model was compiled with."""
+"""The keys of how a model within the model was compiled."""
 FUNCTIONS = frozenset(
     """
     __operators__.add __operators__.getitem
@@ -91,7 +91,7 @@ PLAIN_FUNCTIONS = frozenset(
 ITS_OWN = "which could run code of the file's author"
 CALL_OPTIONS = ("training", "mask", "name")
 CONSTANT = "_CONSTANT_VALUE"
-"""How tf-keras writes down that a layer takes a constant instead of a tensor."""
+"""The form in which tf-keras writes that a layer takes a constant instead of a tensor."""
 
 
 def check(path: Path, configuration: Any, trust: Trust) -> None:

@@ -29,7 +29,7 @@ class KerasRuntime(Runtime):
     runs_on_devices: ClassVar[bool] = False
     takes_trust: ClassVar[bool] = True
     everything: bool = False
-    """Whether a file may run any code of its author."""
+    """True where a file may run any code of its author."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions, each as "module:name"."""
 

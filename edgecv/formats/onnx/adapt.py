@@ -15,25 +15,24 @@ from edgecv.core.errors import StepError
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.records import Shape
-from edgecv.formats.export_checks import first_line
-from edgecv.formats.onnx.canonical import (
-    BATCH,
-    INPUT,
-    OUTPUT,
-    Links,
-    canonical,
-    serialized,
-    set_constant,
+from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
+from edgecv.formats.onnx.graph import (
+    add_constant,
+    add_node,
+    attribute_of,
+    constant,
+    move_uses,
+    only_consumer,
+    read_model,
 )
-from edgecv.formats.onnx.prepare import attribute_of
+from edgecv.formats.tensors import first_line
 
 OPSET = 17
-"""What older models are brought to: scales a channel need 13."""
+"""The operator set that older models are brought to: scales a channel need 13."""
 IR_VERSION = 8
 ROW = 2
 """Axes of an answer that is one row of numbers for an image."""
-GIVEN = "given"
-CHANNELS_FIRST = [0, 3, 1, 2]
+CHANNELS_FIRST = (0, 3, 1, 2)
 INTEGERS = (
     "QuantizeLinear",
     "DequantizeLinear",
@@ -42,6 +41,7 @@ INTEGERS = (
     "ConvInteger",
     "MatMulInteger",
 )
+NOT_FLOAT32 = ("FLOAT16", "DOUBLE", "BFLOAT16")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class OnnxNetwork:
 
 
 class Ends(Options):
-    """What is known of a foreign model's input and output, once a runtime has run it."""
+    """Input and output of a foreign model, known once a runtime has run it."""
 
     shape: Annotated[Shape, Field(strict=False)]
     classes: int
@@ -88,23 +88,22 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     where = str(path)
     model = _of_this_time(onnx.ModelProto.FromString(path.read_bytes()), where)
     _check(model.graph, where)
-    is_row = len(model.graph.output[0].type.tensor_type.shape.dim) == ROW
+    is_row = len(model.graph.outputs[0].shape or ()) == ROW
     _name_ends(model.graph, ends)
-    model = canonical(model, where)
-    graph = model.graph
-    floats = [each for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
+    named = canonical(model, where)
+    floats = [each for each in named.graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
     parameters = sum(int(np.prod(each.dims)) for each in floats)
-    _open_batch(graph, Links(graph))
-    _take_pixels(graph, ends, where)
-    _give_probabilities(graph, ends, is_row=is_row)
-    onnx.helper.set_model_props(model, {})
+    model = read_model(named)
+    _open_batch(model.graph)
+    _take_pixels(model.graph, ends, where)
+    _give_probabilities(model.graph, ends, is_row=is_row)
     result = canonical(model, where)
     _check_batch(result, ends.shape, where)
     return serialized(result), parameters
 
 
 def _of_this_time(model: Any, where: str) -> Any:
-    """Return the model with an operator set that can be quantized, constants as constants."""
+    """Return a ModelProto as an onnx-ir model with an operator set that can be quantized."""
     import onnx
     from onnx import version_converter
 
@@ -126,152 +125,109 @@ def _of_this_time(model: Any, where: str) -> Any:
             f"cannot be brought from operator set {opset} to {OPSET}: {first_line(error)}",
             remedy=f"export the model again with operator set {OPSET}",
         ) from error
-    _take_out_constant_nodes(model.graph)
-    return model
-
-
-def _take_out_constant_nodes(graph: Any) -> None:
-    from onnx import numpy_helper
-
-    for node in [node for node in graph.node if node.op_type == "Constant"]:
-        value = attribute_of(node, "value", None)
-        if value is None:
-            (attribute,) = node.attribute
-            value = numpy_helper.from_array(
-                np.array(
-                    attribute_of(node, attribute.name, None),
-                    np.float32 if "float" in attribute.name else np.int64,
-                )
-            )
-        kept = graph.initializer.add()
-        kept.CopyFrom(value)
-        kept.name = node.output[0]
-        graph.node.remove(node)
+    if model.graph.sparse_initializer:
+        raise StepError(where, "holds sparse weights", accepted="dense weights")
+    try:
+        return read_model(model)
+    except RuntimeError as error:  # of which onnx-ir's errors are kinds
+        raise StepError(where, f"is a damaged ONNX file: {first_line(error)}") from error
 
 
 def _check(graph: Any, where: str) -> None:
-    import onnx
-
-    if found := sorted({node.op_type for node in graph.node if node.op_type in INTEGERS}):
+    if found := sorted({node.op_type for node in graph if node.op_type in INTEGERS}):
         raise StepError(
             where,
             f"is quantized already: it has {', '.join(found)}",
             accepted="float32 models",
             remedy="give the model that it was made of, or measure it with edgecv validate",
         )
-    kinds = onnx.TensorProto
-    halves = kinds.FLOAT16, kinds.DOUBLE, kinds.BFLOAT16
-    if any(each.data_type in halves for each in graph.initializer):
+    if any(each.dtype.name in NOT_FLOAT32 for each in graph.initializers.values()):
         raise StepError(
             where,
             "holds weights of 16 or 64 bits",
             accepted="float32 weights",
             remedy="export the model again as float32",
         )
-    if graph.sparse_initializer:
-        raise StepError(where, "holds sparse weights", accepted="dense weights")
-    if graph.output[0].name not in {name for node in graph.node for name in node.output}:
+    if graph.outputs[0].producer() is None:
         raise StepError(where, "computes nothing: its output is no operator's")
 
 
 def _name_ends(graph: Any, ends: Ends) -> None:
     """Write down the shapes that are known: an exporter may have left them open."""
-    import onnx
+    import onnx_ir
 
     height, width, channels = ends.shape
     image = [channels, height, width] if ends.channels_first else [height, width, channels]
-    for value, shape in ((graph.input[0], image), (graph.output[0], [ends.classes])):
-        kind = value.type.tensor_type.elem_type
-        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, [BATCH, *shape]))
+    for value, shape in ((graph.inputs[0], image), (graph.outputs[0], [ends.classes])):
+        value.shape = onnx_ir.Shape([BATCH, *shape])
 
 
-def _open_batch(graph: Any, links: Links) -> None:
+def _open_batch(graph: Any) -> None:
     """Let reshapes of one image take any number of images."""
-    for node in graph.node:
-        if node.op_type != "Reshape":
+    for node in graph:
+        shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
+        if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] != 1:
             continue
-        shape = links.constant(node.input[1])
-        if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == 1:
-            name = f"{node.name}_shape"
-            if attribute_of(node, "allowzero", 0) == 0:
-                set_constant(graph, name, np.array([0, *shape[1:]], np.int64))
-                node.input[1] = name
+        if attribute_of(node, "allowzero", 0) == 0:
+            opened = np.array([0, *shape[1:]], np.int64)
+            node.replace_input_with(1, add_constant(graph, f"{node.name}_shape", opened))
 
 
 def _take_pixels(graph: Any, ends: Ends, where: str) -> None:
     """Put in front of the graph what makes its input of pixels (batch, H, W, C)."""
-    import onnx
+    import onnx_ir
 
-    make = onnx.helper.make_node
     scale, offset, order = affine_of(ends.preprocess, ends.shape[2], where)
-    nodes, current = [], INPUT
-    if order != sorted(order) and _turn_first_kernel(graph, ends, order):
-        scale, offset = scale[order], offset[order]
-    elif order != sorted(order):
-        set_constant(graph, "order", np.array(order, np.int64))
-        nodes.append(make("Gather", [current, "order"], ["turned"], axis=3))
-        current = "turned"
+    is_turned = order != sorted(order)
+    if is_turned and _turn_first_kernel(graph, ends, order):
+        scale, offset, is_turned = scale[order], offset[order], False
+    image, first = graph.inputs[0], graph[0]
+    uses, current = list(image.uses()), image
+    if is_turned:
+        places = add_constant(graph, "order", np.array(order, np.int64))
+        current = add_node(graph, "Gather", [current, places], first, axis=3)
     for name, operator, value, nothing in (
         ("scale", "Mul", scale, 1.0),
         ("offset", "Add", offset, 0.0),
     ):
         if (value != nothing).any():
-            set_constant(graph, name, value.astype(np.float32).reshape(1, 1, 1, -1))
-            nodes.append(make(operator, [current, name], [f"{name}d"]))
-            current = f"{name}d"
+            values = add_constant(graph, name, value.astype(np.float32).reshape(1, 1, 1, -1))
+            current = add_node(graph, operator, [current, values], first)
     if ends.channels_first:
-        nodes.append(make("Transpose", [current], ["channels_first"], perm=CHANNELS_FIRST))
-        current = "channels_first"
-    kind = graph.input[0].type.tensor_type
-    if kind.elem_type != onnx.TensorProto.FLOAT:
-        nodes.append(make("Cast", [current], ["cast"], to=kind.elem_type))
-        current = "cast"
-        kind.elem_type = onnx.TensorProto.FLOAT
-    for node in graph.node:
-        node.input[:] = [current if name == INPUT else name for name in node.input]
-    for number, node in enumerate(nodes):
-        graph.node.insert(number, node)
-    dims = onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, [BATCH, *ends.shape])
-    graph.input[0].CopyFrom(dims)
+        current = add_node(graph, "Transpose", [current], first, perm=CHANNELS_FIRST)
+    if image.dtype != onnx_ir.DataType.FLOAT:
+        current = add_node(graph, "Cast", [current], first, to=int(image.dtype))
+    move_uses(uses, current)
+    image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
 
 
 def _turn_first_kernel(graph: Any, ends: Ends, order: list[int]) -> bool:
     """Turn the channels in the kernel of the convolution that alone takes the image, if any."""
-    links = Links(graph)
-    first = links.only_consumer(INPUT)
-    if first is None or first.op_type != "Conv" or not ends.channels_first:
+    first = only_consumer(graph.inputs[0], "Conv")
+    if first is None or not ends.channels_first:
         return False
-    kernel = links.constant(first.input[1])
+    kernel = constant(first.inputs[1])
     if kernel is None or attribute_of(first, "group", 1) != 1:
         return False
-    set_constant(graph, "turned_kernel", np.ascontiguousarray(kernel[:, order]))
-    first.input[1] = "turned_kernel"
+    turned = np.ascontiguousarray(kernel[:, order])
+    first.replace_input_with(1, add_constant(graph, "turned_kernel", turned))
     return True
 
 
 def _give_probabilities(graph: Any, ends: Ends, *, is_row: bool) -> None:
     """Make the answer one row of float32 probabilities for an image."""
-    import onnx
+    import onnx_ir
 
-    make = onnx.helper.make_node
-    for node in graph.node:
-        node.output[:] = [GIVEN if name == OUTPUT else name for name in node.output]
-        node.input[:] = [GIVEN if name == OUTPUT else name for name in node.input]
-    nodes, current = [], GIVEN
-    if graph.output[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        nodes.append(make("Cast", [current], ["cast_back"], to=onnx.TensorProto.FLOAT))
-        current = "cast_back"
+    answer = graph.outputs[0]
+    if answer.dtype != onnx_ir.DataType.FLOAT:
+        answer = add_node(graph, "Cast", [answer], to=int(onnx_ir.DataType.FLOAT))
     if not is_row:
-        nodes.append(make("Flatten", [current], ["row"], axis=1))
-        current = "row"
+        answer = add_node(graph, "Flatten", [answer], axis=1)
     if ends.gives_logits:
-        nodes.append(make("Softmax", [current], ["likely"], axis=1))
-        current = "likely"
-    graph.node.extend(nodes)
-    for node in graph.node:
-        node.output[:] = [OUTPUT if name == current else name for name in node.output]
-    row = onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [BATCH, ends.classes])
-    graph.output[0].CopyFrom(row)
+        answer = add_node(graph, "Softmax", [answer], axis=1)
+    answer.dtype = onnx_ir.DataType.FLOAT
+    answer.shape = onnx_ir.Shape([BATCH, ends.classes])
+    graph.outputs[0] = answer
 
 
 def _check_batch(model: Any, shape: Shape, where: str) -> None:

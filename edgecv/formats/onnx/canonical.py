@@ -2,70 +2,23 @@
 
 Converters name things with counters of their process and list them in the order of a hash table.
 Here, nodes stand in the order in which the answer needs them and carry numbers in that order.
+onnx-ir's own sort is stable, so that it would keep the order of the hash table where a network
+branches, and its own names are those of the file.
 """
 
 from collections import Counter
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgecv.core.errors import StepError
+from edgecv.formats.onnx.graph import constant
 
 INPUT = "image"
 OUTPUT = "probabilities"
 BATCH = "batch"
-GRAPH = 5
-"""AttributeProto.GRAPH"""
-
-
-class Links:
-    """Who produces and who consumes a tensor of a graph, by name."""
-
-    def __init__(self, graph: Any) -> None:
-        self.producer: dict[str, Any] = {}
-        self.consumers: dict[str, list[Any]] = {}
-        self.constants: dict[str, Any] = {each.name: each for each in graph.initializer}
-        for node in graph.node:
-            for name in node.output:
-                self.producer[name] = node
-            for name in node.input:
-                self.consumers.setdefault(name, []).append(node)
-
-    def only_consumer(self, name: str) -> Any | None:
-        """Return the one node that takes a tensor, None where there are more or none."""
-        takers = self.consumers.get(name, [])
-        return takers[0] if len(takers) == 1 else None
-
-    def constant(self, name: str) -> NDArray[Any] | None:
-        """Return the value of a constant, None where the tensor is computed."""
-        from onnx import numpy_helper
-
-        found = self.constants.get(name)
-        return None if found is None else np.asarray(numpy_helper.to_array(found))
-
-
-def set_constant(graph: Any, name: str, value: NDArray[Any]) -> None:
-    """Give a constant of the graph a value, or add one."""
-    from onnx import numpy_helper
-
-    for each in graph.initializer:
-        if each.name == name:
-            each.CopyFrom(numpy_helper.from_array(value, name))
-            return
-    graph.initializer.append(numpy_helper.from_array(value, name))
-
-
-def drop_unused_constants(graph: Any) -> None:
-    """Take out constants that no node takes; ONNX Runtime would warn of each."""
-    taken = {name for node in graph.node for name in node.input}
-    kept = [each for each in graph.initializer if each.name in taken]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
 
 
 def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) -> Any:
-    """Return the model as the same ModelProto whatever process made it.
+    """Return an onnx-ir model as the same ModelProto whatever process made it.
 
     Nodes that the answer does not need are left out, equal constants become one, and only the
     operator sets in use, the given metadata and the shapes of input and output are kept.
@@ -73,15 +26,13 @@ def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) ->
     import onnx
 
     source = model.graph
-    links = Links(source)
-    nodes = _in_order(source, links, where)
-    names = _Names(source, links)
-    copies = [names.renamed(node) for node in nodes]
+    names = CanonicalNames(source)
+    copies = [names.renamed(node) for node in _in_order(source, where)]
     graph = onnx.helper.make_graph(
         copies,
         "edgecv",
-        [_end(source.input[0], INPUT)],
-        [_end(source.output[0], OUTPUT)],
+        [_end(source.inputs[0], INPUT)],
+        [_end(source.outputs[0], OUTPUT)],
         initializer=names.constants,
     )
     domains = {node.domain for node in copies}
@@ -90,9 +41,9 @@ def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) ->
         producer_name="edgecv",
         ir_version=model.ir_version,
         opset_imports=[
-            onnx.helper.make_opsetid(each.domain, each.version)
-            for each in sorted(model.opset_import, key=lambda each: each.domain)
-            if each.domain in domains
+            onnx.helper.make_opsetid(domain, version)
+            for domain, version in sorted(model.opset_imports.items())
+            if domain in domains
         ],
     )
     onnx.helper.set_model_props(result, dict(sorted((metadata or {}).items())))
@@ -105,69 +56,69 @@ def serialized(model: Any) -> bytes:
     return content
 
 
-def _in_order(graph: Any, links: Links, where: str) -> list[Any]:
+def _in_order(graph: Any, where: str) -> list[Any]:
     """Return the nodes that the output needs, each after those that it takes from."""
-    done: set[int] = set()
+    done: set[Any] = set()
     ordered: list[Any] = []
-    waiting: list[tuple[Any, bool]] = [(links.producer[graph.output[0].name], False)]
+    waiting: list[tuple[Any, bool]] = [(graph.outputs[0].producer(), False)]
     while waiting:  # Not recursive: networks are deeper than Python's stack.
         node, are_inputs_done = waiting.pop()
         if are_inputs_done:
             ordered.append(node)
             continue
-        if id(node) in done:
+        if node in done:
             continue
-        done.add(id(node))
-        if any(attribute.type == GRAPH for attribute in node.attribute):
+        done.add(node)
+        if any(each.type.name == "GRAPH" for each in node.attributes.values()):
             raise StepError(where, f"the network branches or loops at run time ({node.op_type})")
         waiting.append((node, True))
-        before = [links.producer[name] for name in node.input if name in links.producer]
-        waiting.extend((each, False) for each in reversed(before))
+        makers = [each.producer() for each in node.inputs if each is not None]
+        waiting.extend((each, False) for each in reversed(makers) if each is not None)
     return ordered
 
 
-class _Names:
+class CanonicalNames:
     """New names for everything in a graph, given out in the order of use."""
 
-    def __init__(self, graph: Any, links: Links) -> None:
+    def __init__(self, graph: Any) -> None:
         self.constants: list[Any] = []
-        self._links = links
         self._nodes: Counter[str] = Counter()
         self._constant_of: dict[tuple[int, tuple[int, ...], bytes], str] = {}
-        self._tensors = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT, "": ""}
+        self._tensors = {graph.inputs[0]: INPUT, graph.outputs[0]: OUTPUT, None: ""}
 
     def renamed(self, node: Any) -> Any:
-        """Return a copy of the node under its new name, with new names of tensors."""
+        """Return a node as a NodeProto under its new name, with new names of tensors."""
         import onnx
+        import onnx_ir
 
         copy = onnx.NodeProto(op_type=node.op_type, domain=node.domain)
         copy.name = f"{node.op_type}_{self._nodes[node.op_type]}"
         self._nodes[node.op_type] += 1
-        copy.input.extend(self._tensor(name) for name in node.input)
-        for number, name in enumerate(node.output):
-            if name not in self._tensors:
-                self._tensors[name] = f"{copy.name}:{number}"
-            copy.output.append(self._tensors[name])
-        for attribute in sorted(node.attribute, key=lambda each: each.name):
-            kept = copy.attribute.add()
-            kept.CopyFrom(attribute)
+        copy.input.extend(self._tensor(value) for value in node.inputs)
+        for number, value in enumerate(node.outputs):
+            if value not in self._tensors:
+                self._tensors[value] = f"{copy.name}:{number}" if value.name else ""
+            copy.output.append(self._tensors[value])
+        for attribute in sorted(node.attributes.values(), key=lambda each: each.name):
+            kept = onnx_ir.to_proto(attribute)
             kept.doc_string = ""
+            copy.attribute.append(kept)
         return copy
 
-    def _tensor(self, name: str) -> str:
-        if name in self._links.constants and name not in self._tensors:
-            self._tensors[name] = self._constant(name)
-        return self._tensors[name]
+    def _tensor(self, value: Any) -> str:
+        if value not in self._tensors:
+            self._tensors[value] = self._constant(value)
+        return self._tensors[value]
 
-    def _constant(self, name: str) -> str:
+    def _constant(self, value: Any) -> str:
         from onnx import numpy_helper
 
-        value = numpy_helper.to_array(self._links.constants[name])
-        data_type = self._links.constants[name].data_type
-        key = (data_type, tuple(value.shape), value.tobytes())
+        values = constant(value)
+        assert values is not None
+        key = (value.const_value.dtype, tuple(values.shape), values.tobytes())
         if key not in self._constant_of:
             self._constant_of[key] = f"constant_{len(self.constants)}"
-            self.constants.append(numpy_helper.from_array(value, self._constant_of[key]))
+            self.constants.append(numpy_helper.from_array(values, self._constant_of[key]))
         return self._constant_of[key]
 
 
@@ -175,6 +126,5 @@ def _end(value: Any, name: str) -> Any:
     """Return an input or output under its public name, with an open batch called "batch"."""
     import onnx
 
-    kind = value.type.tensor_type
-    shape = [each.dim_value or BATCH for each in kind.shape.dim]
-    return onnx.helper.make_tensor_value_info(name, kind.elem_type, [BATCH, *shape[1:]])
+    sides = [side if isinstance(side, int) and side else BATCH for side in value.shape or ()]
+    return onnx.helper.make_tensor_value_info(name, value.dtype, [BATCH, *sides[1:]])

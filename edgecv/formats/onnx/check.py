@@ -1,38 +1,31 @@
-"""Checks an ONNX model: is it valid, are the types those asked for, will integers be run."""
+"""Checks of an exported ONNX model: it is valid, has the types asked for, and runs as integers."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.formats.export_checks import first_line, listed
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
-from edgecv.formats.onnx.canonical import Links, serialized
+from edgecv.formats.onnx.canonical import serialized
+from edgecv.formats.onnx.graph import (
+    FLOAT_KERNELS,
+    FUSED,
+    INT8_SHIFT,
+    INTEGER_KERNELS,
+    KERNELS,
+    Quantization,
+    quantization_of,
+    read_model,
+    stored_constant,
+)
+from edgecv.formats.tensors import first_line
 
-KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-INTEGER_KERNELS = (
-    "QLinearConv",
-    "QLinearMatMul",
-    "QGemm",
-    "ConvInteger",
-    "MatMulInteger",
-    "MatMulIntegerToFloat",
-    "DynamicQuantizeMatMul",
-)
-FLOAT_KERNELS = (
-    "Conv",
-    "FusedConv",
-    "NhwcFusedConv",
-    "ConvTranspose",
-    "Gemm",
-    "FusedGemm",
-    "MatMul",
-    "FusedMatMul",
-)
 ERRORS_ONLY = 3
-INT8_SHIFT = 128
 
 
 def prove_float(model: Any, where: str) -> None:
@@ -42,7 +35,8 @@ def prove_float(model: Any, where: str) -> None:
     if quantized:
         raise StepError(
             where,
-            f"float32 was asked for; {len(quantized)} operators quantize: {listed(quantized)}",
+            f"float32 was asked for; {len(quantized)} operators quantize:"
+            f" {listed(quantized, SHOWN)}",
             remedy="a model that was trained with quantization is exported as int8",
         )
 
@@ -54,13 +48,13 @@ def prove_integer(model: Any, where: str) -> tuple[str, ...]:
     run as integers.
     """
     _check_valid(model, where)
-    links = Links(model.graph)
-    kernels = [node for node in model.graph.node if node.op_type in KERNELS]
-    floats = [node.name for node in kernels if not _is_integer(node, links)]
+    kernels = [node for node in read_model(model).graph if node.op_type in KERNELS]
+    floats = [node.name for node in kernels if not _is_integer(node)]
     if floats:
         raise StepError(
             where,
-            f"int8 was asked for; {len(floats)} operators came back float32: {listed(floats)}",
+            f"int8 was asked for; {len(floats)} operators came back float32:"
+            f" {listed(floats, SHOWN)}",
             remedy="replace these layers, or choose the tflite format",
         )
     return _count_kernels(model, where)
@@ -77,59 +71,56 @@ def _check_valid(model: Any, where: str) -> None:
 
 def kernels_in(model: Any) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
-    links = Links(model.graph)
-    kernels = []
-    for node in model.graph.node:
-        if node.op_type not in KERNELS:
-            continue
-        source = links.producer.get(node.input[1])
-        if source is None or source.op_type != "DequantizeLinear":
-            if (weights := links.constant(node.input[1])) is not None:
-                kernels.append(StoredKernel(weights))
-            continue
-        weights, scales = (links.constant(name) for name in source.input[:2])
-        if weights is not None and scales is not None:
-            scale, zero_point = _output_of(node, links)
-            kernels.append(
-                StoredKernel(weights, tuple(map(float, scales.ravel())), scale, zero_point)
-            )
-    return kernels
+    found = [
+        (node, stored_constant(node.inputs[1]))
+        for node in read_model(model).graph
+        if node.op_type in KERNELS
+    ]
+    return [_stored_kernel(node, *stored) for node, stored in found if stored is not None]
 
 
-def _output_of(node: Any, links: Links) -> tuple[float | None, int | None]:
+def _stored_kernel(
+    node: Any, weights: NDArray[Any], quantization: Quantization | None
+) -> StoredKernel:
+    if quantization is None:
+        return StoredKernel(weights)
+    scale, zero_point = _output_of(node)
+    return StoredKernel(weights, tuple(map(float, quantization.scales.ravel())), scale, zero_point)
+
+
+def _output_of(node: Any) -> tuple[float | None, int | None]:
     """Return how a layer's output is quantized: scale, and zero point as uint8."""
-    for taker in _takers(node.output[0], links):
-        if taker.op_type == "QuantizeLinear":
-            scale, zero_point = (links.constant(name) for name in taker.input[1:3])
-            if scale is not None and zero_point is not None:
-                shift = INT8_SHIFT if zero_point.dtype == np.int8 else 0
-                return float(scale), int(zero_point) + shift
+    for taker in _consumers(node.outputs[0]):
+        found = quantization_of(taker) if taker.op_type == "QuantizeLinear" else None
+        if found is not None and found.is_one:
+            shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
+            return float(found.scales.item()), int(found.zero_points.item()) + shift
     return None, None
 
 
-def _is_integer(node: Any, links: Links) -> bool:
+def _is_integer(node: Any) -> bool:
     """Tell whether a layer stands between integers, and its weights are int8."""
-    sources = [links.producer.get(name) for name in node.input]
-    if any(source is None or source.op_type != "DequantizeLinear" for source in sources):
+    makers = [None if each is None else each.producer() for each in node.inputs]
+    if any(maker is None or maker.op_type != "DequantizeLinear" for maker in makers):
         return False
-    weights = links.constant(links.producer[node.input[1]].input[0])
-    if weights is not None and weights.dtype != np.int8:
+    stored = stored_constant(node.inputs[1])
+    if stored is not None and stored[0].dtype != np.int8:
         return False
-    takers = _takers(node.output[0], links)
+    takers = _consumers(node.outputs[0])
     return bool(takers) and all(taker.op_type == "QuantizeLinear" for taker in takers)
 
 
-def _takers(name: str, links: Links) -> list[Any]:
-    """Return who takes a tensor, behind the activations that quantizing takes up into itself."""
+def _consumers(value: Any) -> list[Any]:
+    """Return the nodes that take a tensor, behind the activations that quantizing fuses."""
     found = []
-    for node in links.consumers.get(name, []):
-        taken_up = node.op_type in ("Relu", "Clip")
-        found += _takers(node.output[0], links) if taken_up else [node]
+    for use in value.uses():
+        is_fused = use.node.op_type in FUSED
+        found += _consumers(use.node.outputs[0]) if is_fused else [use.node]
     return found
 
 
 def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
-    """Let ONNX Runtime optimise the model as it will to run it, and look at what is left."""
+    """Count the kernels of the model as ONNX Runtime optimises it: integers, and floats."""
     nodes = _optimised(model, where).graph.node
     integers = [node.name for node in nodes if node.op_type in INTEGER_KERNELS]
     floats = [node.name for node in nodes if node.op_type in FLOAT_KERNELS]
@@ -143,7 +134,7 @@ def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
         return ()
     return (
         f"ONNX Runtime runs {len(floats)} of {len(floats) + len(integers)} layers in float32 on"
-        f" this machine: {listed(floats)}",
+        f" this machine: {listed(floats, SHOWN)}",
     )
 
 

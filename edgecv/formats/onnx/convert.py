@@ -1,16 +1,22 @@
 """Keras model in, float32 ONNX model out, always the same bytes for the same weights."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from edgecv.core.errors import StepError
 from edgecv.core.records import Shape
-from edgecv.formats.export_checks import first_line, listed
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
+from edgecv.formats.onnx.graph import (
+    add_constant,
+    add_node,
+    quiet_logs,
+    read_model,
+    replace_node,
+)
+from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow
 
 OPSET = 17
@@ -35,28 +41,19 @@ def convert(model: Any, shape: Shape, where: str) -> Any:
             raise StepError(
                 where, f"tf2onnx cannot convert this model: {first_line(error)}"
             ) from error
-    _write_erfc_as_erf(converted.graph)
-    result = canonical(converted, where)
+    model = read_model(converted)
+    _write_erfc_as_erf(model.graph)
+    result = canonical(model, where)
     _check_operators(result, where)
     return result
 
 
 def _write_erfc_as_erf(graph: Any) -> None:
     """Write what TensorFlow makes of gelu with an operator that ONNX has: erfc(x) = 1 - erf(x)."""
-    import onnx
-
-    for number, node in reversed(list(enumerate(graph.node))):
-        if node.op_type != "Erfc":
-            continue
-        one, erf = f"{node.output[0]}_one", f"{node.output[0]}_erf"
-        graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), one))
-        graph.node.insert(
-            number + 1,
-            onnx.helper.make_node("Sub", [one, erf], list(node.output), f"{node.name}_1"),
-        )
-        node.op_type = "Erf"
-        node.domain = ""
-        node.output[0] = erf
+    for node in [node for node in graph if node.op_type == "Erfc"]:
+        one = add_constant(graph, f"{node.outputs[0].name}_one", np.float32(1))
+        erf = add_node(graph, "Erf", node.inputs, node)
+        replace_node(graph, node, add_node(graph, "Sub", [one, erf], node))
 
 
 def _check_operators(model: Any, where: str) -> None:
@@ -67,17 +64,6 @@ def _check_operators(model: Any, where: str) -> None:
     if unknown:
         raise StepError(
             where,
-            f"tf2onnx cannot write {listed(unknown)}",
+            f"tf2onnx cannot write {listed(unknown, SHOWN)}",
             remedy="replace the layers that need it, or choose the tflite format",
         )
-
-
-@contextmanager
-def quiet_logs() -> Iterator[None]:
-    """Keep the converters' logs off the screen; what matters of them is raised as an error."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Activation, ExecutedOperator
-from edgecv.formats.onnx.stored_weights import Tables
+from edgecv.formats.onnx.graph import (
+    CONVERSIONS,
+    FUSED,
+    only_consumer,
+    quantization_of,
+    read_model,
+)
+from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 
 PROFILED_RUNS = 50
 COLD_RUNS = 10
 TIME_OF = "_kernel_time"
-CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
-TAKEN_UP = ("Relu", "Clip")
-"""Activations that quantizing takes up into the operator before them."""
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -47,26 +51,18 @@ def activations(
     make_session: Callable[..., Any], content: bytes, feeds: Sequence[Feed]
 ) -> list[Activation]:
     """Return what each operator gives, as it goes on: rounded, and through its activation."""
-    import onnx
-
-    model = onnx.ModelProto.FromString(content)
-    graph = _Graph(model)
-    names = graph.shown()
-    present = {str(each.name) for each in model.graph.output}
-    model.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in sorted({*names.values()} - present)
-    )
-    session = make_session(1, content=model.SerializeToString())
-    fetched = list(dict.fromkeys(names.values()))
+    ends = _ends(read_model(content).graph)
+    fetched = list(dict.fromkeys(end.name for end in ends.values()))
+    session = make_session(1, content=_with_outputs(content, fetched))
     rows = [dict(zip(fetched, session.run(fetched, feed), strict=True)) for feed in feeds]
     return [
         Activation(
-            name=name,
-            type=graph.type_of(name),
-            inputs=tuple(graph.inputs_of(name, names)),
-            values=np.stack([graph.reals(row[end], end).ravel() for row in rows]),
+            name=value.name,
+            type=value.producer().op_type,
+            inputs=tuple(_inputs(value, ends)),
+            values=np.stack([_reals(row[end.name], end).ravel() for row in rows]),
         )
-        for name, end in names.items()
+        for value, end in ends.items()
     ]
 
 
@@ -74,13 +70,8 @@ def watcher(
     make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
 ) -> Callable[[str, NDArray[Any]], Extremes]:
     """Return what gives the extremes of each point; ``size``: of a batch, where it is fixed."""
-    import onnx
-
-    model = onnx.ModelProto.FromString(content)
-    names = [name for name, _ in Tables(model).points()]
-    present = {str(each.name) for each in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {*names} - present)
-    session = make_session(threads, content=model.SerializeToString())
+    names = [name for name, _ in OnnxWeights(content).points()]
+    session = make_session(threads, content=_with_outputs(content, names))
 
     def watch(taken: str, images: NDArray[Any]) -> Extremes:
         low = np.empty((len(images), len(names)), np.float32)
@@ -101,66 +92,54 @@ def watcher(
     return watch
 
 
-class _Graph:
-    """Who makes and who takes each tensor of a model."""
+def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
+    """Return a model that gives some more of its tensors."""
+    import onnx
 
-    def __init__(self, model: Any) -> None:
-        from onnx import numpy_helper
+    model = onnx.ModelProto.FromString(content)
+    present = {str(each.name) for each in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted({*names} - present))
+    extended: bytes = model.SerializeToString()
+    return extended
 
-        self._nodes = model.graph.node
-        self._constants = {
-            each.name: numpy_helper.to_array(each) for each in model.graph.initializer
-        }
-        self._producer = {name: node for node in self._nodes for name in node.output}
-        self._consumers: dict[str, list[Any]] = {}
-        for node in self._nodes:
-            for name in node.input:
-                self._consumers.setdefault(name, []).append(node)
 
-    def shown(self) -> dict[str, str]:
-        """Return operator's output -> the tensor that stands for it, for all that depend on it."""
-        found = {}
-        for node in self._nodes:
-            is_constant = all(name in self._constants for name in node.input)
-            if node.op_type in (*CONVERSIONS, *TAKEN_UP, "Constant") or is_constant:
-                continue
-            found[node.output[0]] = self._end(node.output[0])
-        return found
+def _ends(graph: Any) -> dict[Any, Any]:
+    """Return each operator's output -> the tensor that stands for it."""
+    return {
+        node.outputs[0]: _end(node.outputs[0])
+        for node in graph
+        if node.op_type not in (*CONVERSIONS, *FUSED) and not is_constant(node)
+    }
 
-    def type_of(self, name: str) -> str:
-        """Return the type of the operator that gives a tensor."""
-        return str(self._producer[name].op_type)
 
-    def inputs_of(self, name: str, shown: Mapping[str, str]) -> list[str]:
-        """Return which of the shown operators gave what an operator takes."""
-        waiting, found = list(self._producer[name].input), []
-        while waiting:
-            taken = waiting.pop(0)
-            if taken in shown:
-                found.append(taken)
-            elif (node := self._producer.get(taken)) is not None:
-                waiting += node.input
-        return found
-
-    def reals(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
-        """Return a tensor's values as reals: of integers by the scale that they were made with."""
-        node = self._producer[name]
-        if node.op_type != "QuantizeLinear":
-            return values.astype(np.float32)
-        scale, zero_point = (self._constants[each] for each in node.input[1:3])
-        steps: NDArray[np.float32] = values.astype(np.float32) - np.float32(zero_point)
-        return steps * np.float32(scale)
-
-    def _end(self, name: str) -> str:
-        """Follow a tensor through bias, activation and rounding, where nothing else takes it."""
-        consumers = self._consumers.get(name, [])
-        if len(consumers) != 1:
-            return name
-        (follower,) = consumers
+def _end(value: Any) -> Any:
+    """Follow a tensor through bias, activation and rounding, where nothing else takes it."""
+    while (follower := only_consumer(value)) is not None:
         if follower.op_type == "QuantizeLinear":
-            return str(follower.output[0])
-        is_bias = follower.op_type == "Add" and any(
-            each in self._constants for each in follower.input
-        )
-        goes_on = follower.op_type in TAKEN_UP or is_bias
-        return self._end(follower.output[0]) if goes_on else name
+            return follower.outputs[0]
+        if follower.op_type not in FUSED and not is_bias(follower):
+            break
+        value = follower.outputs[0]
+    return value
+
+
+def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
+    """Return the names of the shown operators that gave what an operator takes."""
+    waiting, found = list(value.producer().inputs), []
+    while waiting:
+        taken = waiting.pop(0)
+        if taken in shown:
+            found.append(taken.name)
+        elif taken is not None and (node := taken.producer()) is not None:
+            waiting += node.inputs
+    return found
+
+
+def _reals(values: NDArray[Any], value: Any) -> NDArray[np.float32]:
+    """Return a tensor's values as reals: of integers by the scale that they were made with."""
+    node = value.producer()
+    found = quantization_of(node) if node.op_type == "QuantizeLinear" else None
+    if found is None:
+        return values.astype(np.float32)
+    steps: NDArray[np.float32] = values.astype(np.float32) - found.zero_points.astype(np.float32)
+    return steps * found.scales.astype(np.float32)

@@ -1,30 +1,24 @@
 """ONNX."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator, model_validator
-
-from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images
-from edgecv.formats.export_checks import check_calibration, check_io, check_model, check_precision
+from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import (
     has_shared_weights,
     one_scale_note,
-    read_layers,
-    unnamed_layers,
 )
+from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
-from edgecv.formats.weights_check import prove_weights
-from edgecv.system.storage import describe, write_bytes
 
 
-class Onnx(Exporter):
+class Onnx(FileExporter):
     """Writes .onnx files for ONNX Runtime, with an open batch."""
 
     name: ClassVar[str] = "onnx"
@@ -39,15 +33,6 @@ class Onnx(Exporter):
     """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
     128; float32, pixels of 0..255, and it gives float32."""
 
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _is_possible(cls, precision: Any) -> Any:
-        return check_precision(precision, cls.precisions)
-
-    @model_validator(mode="after")
-    def _io_is_of_integers(self) -> Self:
-        return check_io(self)
-
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
@@ -57,8 +42,7 @@ class Onnx(Exporter):
         where = path.name
         is_foreign = isinstance(model, OnnxNetwork)
         shape = model.shape if is_foreign else check_model(model, where)
-        if self.is_calibrated:
-            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        calibration = self.calibration_for(shape, calibration, where)
         converted = model.model() if is_foreign else convert(model, shape, where)
         shared = not is_foreign and has_shared_weights(model)
         notes = one_scale_note(model, self.precision) if shared else ()
@@ -67,14 +51,8 @@ class Onnx(Exporter):
         else:
             converted, chosen = self._quantize(converted, calibration, where, shared=shared)
             notes = (*chosen, *notes)
-        kernels = kernels_in(converted)
-        if not is_foreign:
-            prove_weights(model, kernels, self.format, where)
-        write_bytes(path, serialized(converted))
-        layers = unnamed_layers(kernels) if is_foreign else read_layers(model, kernels)
-        return describe(
-            path, format=self.format, precision=self.precision, notes=notes, layers=layers
-        )
+        content, kernels = serialized(converted), kernels_in(converted)
+        return self.finish(None if is_foreign else model, content, kernels, tuple(notes), path)
 
     def _quantize(
         self, converted: Any, calibration: Images, where: str, *, shared: bool

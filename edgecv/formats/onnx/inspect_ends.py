@@ -5,36 +5,42 @@ from typing import Any
 
 from edgecv.formats.contents import End
 from edgecv.formats.dtypes import SMALL_INTEGERS
-from edgecv.formats.onnx.integer_operators import Links
-from edgecv.formats.onnx.tables import LONGEST_NAME, Tables, Value
+from edgecv.formats.onnx.checked_graph import (
+    LONGEST_NAME,
+    CheckedGraph,
+    TensorShape,
+    small_numbers,
+)
+from edgecv.formats.onnx.graph import input_of
 
 SCALE_OF_FIRST = {"QLinearConv": 1, "QLinearMatMul": 1, "QGemm": 1, "DequantizeLinear": 1}
-"""Which input of an operator is the scale of its first input; the zero point is the next."""
+"""The input of an operator that is the scale of its first input; the zero point is the next."""
 SCALE_OF_OUTPUT = {"QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QuantizeLinear": 1}
 
-Quantization = tuple[float, int] | tuple[None, None]
+ScaleAndZero = tuple[float, int] | tuple[None, None]
 
 
-def input_end(tables: Tables, links: Links, name: str) -> End:
+def input_end(file: CheckedGraph, name: str) -> End:
     """Describe an input of the model."""
-    takers = links.consumers.get(name, [])
-    places = {SCALE_OF_FIRST.get(each.op_type, 0) * (each.input[0] == name) for each in takers}
+    value = next(each for each in file.graph.inputs if each.name == name)
+    nodes = [use.node for use in value.uses()]
+    places = {SCALE_OF_FIRST.get(node.op_type, 0) * (node.inputs[0] is value) for node in nodes}
     place = places.pop() if len(places) == 1 else 0
-    quantization = _quantization(tables, takers[0], place) if place else (None, None)
-    return _end(tables, name, tables.inputs[name], "input", quantization)
+    quantization = _quantization(nodes[0], place) if place else (None, None)
+    return _end(file, name, file.inputs[name], "input", quantization)
 
 
-def output_end(tables: Tables, links: Links, name: str) -> End:
+def output_end(file: CheckedGraph, name: str) -> End:
     """Describe an output of the model."""
-    maker = links.producer.get(name)
+    maker = next(each for each in file.graph.outputs if each.name == name).producer()
     place = 0 if maker is None else SCALE_OF_OUTPUT.get(maker.op_type, 0)
-    quantization = _quantization(tables, maker, place) if place else (None, None)
-    return _end(tables, name, tables.outputs[name], "output", quantization)
+    quantization = _quantization(maker, place) if place else (None, None)
+    return _end(file, name, file.outputs[name], "output", quantization)
 
 
-def facts(tables: Tables) -> dict[str, str]:
+def facts(file: CheckedGraph) -> dict[str, str]:
     """Say who made a model, and which operator sets it needs."""
-    model = tables.model
+    model = file.model
     found = {"ir version": str(model.ir_version)}
     sets = [f"{each.domain or 'ai.onnx'} {each.version}" for each in model.opset_import]
     if sets:
@@ -44,9 +50,11 @@ def facts(tables: Tables) -> dict[str, str]:
     return {key: text[:LONGEST_NAME] for key, text in found.items()}
 
 
-def _end(tables: Tables, name: str, value: Value, kind: str, quantization: Quantization) -> End:
+def _end(
+    file: CheckedGraph, name: str, value: TensorShape, kind: str, quantization: ScaleAndZero
+) -> End:
     # What edgecv says beside a graph is about pixels; the graph may count them from 128.
-    declared = _declared(tables, kind) if value.type in SMALL_INTEGERS else (None, None)
+    declared = _declared(file, kind) if value.type in SMALL_INTEGERS else (None, None)
     scale, zero_point = quantization if declared[0] is None else declared
     return End(
         name=name[:LONGEST_NAME],
@@ -59,20 +67,17 @@ def _end(tables: Tables, name: str, value: Value, kind: str, quantization: Quant
     )
 
 
-def _quantization(tables: Tables, node: Any, place: int) -> Quantization:
-    inputs = [*node.input, "", ""]
-    scales, zero_points = (
-        tables.numbers(tables.constants.get(name)) for name in inputs[place : place + 2]
-    )
+def _quantization(node: Any, place: int) -> ScaleAndZero:
+    scales, zero_points = (small_numbers(input_of(node, each)) for each in (place, place + 1))
     zero_points = zero_points or [0.0]
     if len(scales) == len(zero_points) == 1 and math.isfinite(scales[0]):
         return scales[0], int(zero_points[0])
     return None, None
 
 
-def _declared(tables: Tables, kind: str) -> Quantization:
+def _declared(file: CheckedGraph, kind: str) -> ScaleAndZero:
     """Return the scale that edgecv writes beside a graph."""
-    found = {each.key: each.value for each in tables.model.metadata_props}
+    found = {each.key: each.value for each in file.model.metadata_props}
     try:
         scale = float(found[f"edgecv.{kind}_scale"])
         return (

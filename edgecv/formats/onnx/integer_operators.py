@@ -1,57 +1,37 @@
-"""Which operators of an ONNX graph compute on integers, whichever way the file says so.
+"""Operators of an ONNX graph that compute on integers, whichever way the file says so.
 
 Either by operators of their own (QLinearConv, MatMulInteger), or by usual ones between
 DequantizeLinear and QuantizeLinear, which an integer runtime takes up into them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from edgecv.formats.contents import Arithmetic
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS
-from edgecv.formats.onnx.tables import Constant, Value
+from edgecv.formats.onnx.checked_graph import Constant, TensorShape
+from edgecv.formats.onnx.graph import CONVERSIONS as STATIC_CONVERSIONS
+from edgecv.formats.onnx.graph import FUSED, INTEGER_KERNELS, KERNEL_INPUT, input_of
 
-KERNEL_INPUT = {
-    **dict.fromkeys(
-        """
-        Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul ConvInteger
-        MatMulInteger MatMulIntegerToFloat DynamicQuantizeMatMul MatMulNBits
-        """.split(),
-        1,
-    ),
-    **dict.fromkeys("QLinearConv QLinearMatMul QGemm".split(), 3),
-}
-"""Which input of an operator is its kernel."""
-INTEGER_OPERATORS = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat")
-INTEGER_OPERATORS_OF_A_RUNTIME = ("QGemm", "QAttention", "DynamicQuantizeMatMul")
-CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
-TAKEN_UP = ("Relu", "Clip")
-"""Activations that quantizing takes up into the operator before them."""
+CONVERSIONS = (*STATIC_CONVERSIONS, "DynamicQuantizeLinear")
 NO_DATA = ("int32", "int64", "bool")
 
 
-@dataclass
-class Links:
-    """Who makes and who takes each tensor that is computed."""
+@dataclass(frozen=True)
+class IntegerOperators:
+    """The computing nodes of a graph: its constants are known, and are no part of it."""
 
     nodes: Sequence[Any]
     constants: Mapping[str, Constant]
-    values: Mapping[str, Value]
-    outputs: frozenset[str]
-    producer: dict[str, Any] = field(default_factory=dict)
-    consumers: dict[str, list[Any]] = field(default_factory=dict)
+    values: Mapping[str, TensorShape]
 
-    def __post_init__(self) -> None:
-        for node in self.nodes:
-            for name in self.moving(node.output):
-                self.producer[name] = node
-            for name in self.moving(node.input):
-                self.consumers.setdefault(name, []).append(node)
-
-    def moving(self, names: Sequence[str]) -> list[str]:
+    def computed(self, values: Sequence[Any]) -> list[Any]:
         """Return those that are computed: not left out, not constant."""
-        return [name for name in names if name and name not in self.constants]
+        return [each for each in values if each is not None and self._is_computed(each)]
+
+    def _is_computed(self, value: Any) -> bool:
+        return bool(value.name) and value.name not in self.constants
 
     def type_of(self, name: str) -> str:
         """Return the type of a tensor's elements, empty where it is not known."""
@@ -59,10 +39,8 @@ class Links:
 
     def kernel(self, node: Any) -> Constant | None:
         """Return the constant kernel of an operator, None where it has none."""
-        place = KERNEL_INPUT.get(node.op_type)
-        if place is None or place >= len(node.input):
-            return None
-        return self.constants.get(node.input[place])
+        value = input_of(node, KERNEL_INPUT.get(node.op_type, len(node.inputs)))
+        return None if value is None else self.constants.get(value.name)
 
     def arithmetic(self, node: Any) -> Arithmetic:
         """Say how an operator computes."""
@@ -71,7 +49,8 @@ class Links:
             return "conversion"
         if _is_integer_by_name(kind) or self._is_between_integers(node):
             return "quantized"
-        types = {self.type_of(name) for name in self.moving((*node.input, *node.output))}
+        ends = self.computed((*node.inputs, *node.outputs))
+        types = {self.type_of(each.name) for each in ends}
         kernel = self.kernel(node)
         if types & FLOATS or (kernel is not None and kernel.type in FLOATS):
             is_small = kernel is not None and kernel.type in SMALL_INTEGERS
@@ -87,12 +66,12 @@ class Links:
         instead: dict[str, str] = {}
         for node in self.nodes:
             if node.op_type == "DequantizeLinear" and self._serves_integers(node):
-                instead[node.output[0]] = node.input[0]
-            elif node.op_type in TAKEN_UP and self._is_only_for(node):
-                instead.setdefault(node.input[0], node.output[0])
+                instead[node.outputs[0].name] = node.inputs[0].name
+            elif node.op_type in FUSED and self._is_only_for(node):
+                instead.setdefault(node.inputs[0].name, node.outputs[0].name)
             elif node.op_type == "QuantizeLinear":
-                for name in self._comes_from_integers(node):
-                    instead.setdefault(name, node.output[0])
+                for value in self._comes_from_integers(node):
+                    instead.setdefault(value.name, node.outputs[0].name)
         return {name: _end_of(name, instead) for name in instead}
 
     def is_folded(self, node: Any) -> bool:
@@ -102,27 +81,27 @@ class Links:
         return node.op_type == "QuantizeLinear" and bool(self._comes_from_integers(node))
 
     def _is_only_for(self, node: Any) -> bool:
-        name = node.input[0]
-        is_computed = name in self.producer and name not in self.outputs
-        return is_computed and len(self.consumers[name]) == 1
+        value = node.inputs[0]
+        is_inner = value.producer() is not None and not value.is_graph_output()
+        return is_inner and self._is_computed(value) and len(value.uses()) == 1
 
     def _serves_integers(self, node: Any) -> bool:
-        takers = self.consumers.get(node.output[0], [])
+        value = node.outputs[0]
         return (
-            bool(takers)
-            and node.output[0] not in self.outputs
-            and all(self._is_between_integers(taker) for taker in takers)
+            bool(value.uses())
+            and not value.is_graph_output()
+            and all(self._is_between_integers(use.node) for use in value.uses())
         )
 
-    def _comes_from_integers(self, node: Any) -> list[str]:
+    def _comes_from_integers(self, node: Any) -> list[Any]:
         """Return the tensors between a quantized operator and its QuantizeLinear."""
-        name = node.input[0]
-        maker = self.producer.get(name)
+        value = node.inputs[0]
+        maker = self._producer(value)
         if maker is None or not self._is_between_integers(maker):
             return []
-        if maker.op_type in TAKEN_UP and not self._comes_from_conversion(maker.input[0]):
-            return [maker.input[0], name]
-        return [name]
+        if maker.op_type in FUSED and not self._comes_from_conversion(maker.inputs[0]):
+            return [maker.inputs[0], value]
+        return [value]
 
     def _is_between_integers(self, node: Any) -> bool:
         if node.op_type in CONVERSIONS or _is_integer_by_name(node.op_type):
@@ -133,37 +112,39 @@ class Links:
         return self._enters_as_integers(node) and self._leaves_as_integers(node)
 
     def _enters_as_integers(self, node: Any) -> bool:
-        data = [name for name in self.moving(node.input) if self.type_of(name) not in NO_DATA]
-        if node.op_type in TAKEN_UP and data and not self._comes_from_conversion(data[0]):
-            maker = self.producer.get(data[0])
+        data = [
+            each for each in self.computed(node.inputs) if self.type_of(each.name) not in NO_DATA
+        ]
+        if node.op_type in FUSED and data and not self._comes_from_conversion(data[0]):
+            maker = self._producer(data[0])
             return (
                 maker is not None
-                and maker.op_type not in TAKEN_UP
+                and maker.op_type not in FUSED
                 and self._is_between_integers(maker)
             )
-        return bool(data) and all(self._comes_from_conversion(name) for name in data)
+        return bool(data) and all(map(self._comes_from_conversion, data))
 
-    def _comes_from_conversion(self, name: str) -> bool:
-        maker = self.producer.get(name)
+    def _producer(self, value: Any) -> Any | None:
+        return value.producer() if self._is_computed(value) else None
+
+    def _comes_from_conversion(self, value: Any) -> bool:
+        maker = self._producer(value)
         return maker is not None and maker.op_type == "DequantizeLinear"
 
     def _leaves_as_integers(self, node: Any) -> bool:
-        return all(self._is_quantized_next(name, node) for name in self.moving(node.output))
+        return all(self._is_quantized_next(value, node) for value in self.computed(node.outputs))
 
-    def _is_quantized_next(self, name: str, maker: Any) -> bool:
-        takers = self.consumers.get(name, [])
-        if not takers or name in self.outputs:
+    def _is_quantized_next(self, value: Any, maker: Any) -> bool:
+        takers = [use.node for use in value.uses()]
+        if not takers or value.is_graph_output():
             return False
-        if maker.op_type not in TAKEN_UP and all(each.op_type in TAKEN_UP for each in takers):
-            return all(self._is_quantized_next(each.output[0], each) for each in takers)
+        if maker.op_type not in FUSED and all(each.op_type in FUSED for each in takers):
+            return all(self._is_quantized_next(each.outputs[0], each) for each in takers)
         return all(each.op_type == "QuantizeLinear" for each in takers)
 
 
 def _is_integer_by_name(kind: str) -> bool:
-    return kind.startswith("QLinear") or kind in (
-        *INTEGER_OPERATORS,
-        *INTEGER_OPERATORS_OF_A_RUNTIME,
-    )
+    return kind.startswith("QLinear") or kind in (*INTEGER_KERNELS, "QAttention")
 
 
 def _end_of(name: str, instead: Mapping[str, str]) -> str:

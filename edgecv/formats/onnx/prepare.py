@@ -5,12 +5,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.formats.onnx.canonical import Links, set_constant
+from edgecv.formats.onnx.graph import (
+    CONVERSIONS,
+    FUSED,
+    INT8_SHIFT,
+    Quantization,
+    add_constant,
+    add_node,
+    attribute_of,
+    constant,
+    input_of,
+    only_consumer,
+    quantization_of,
+    replace_node,
+)
 
 HALF_STEP = 0.5 + 1e-6
 MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
 """Operators that change no value: the quantizer has one range before and behind them."""
-CHANNELS_FIRST = [0, 3, 1, 2]
+CHANNELS_FIRST = (0, 3, 1, 2)
 ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -29,40 +42,40 @@ def fold_rescaling(graph: Any) -> int:
     most half a step of a pixel off, which a quantized rescaling would be everywhere. Where it
     would be more, or no convolution follows, the rescaling stays and the answer is 0.
     """
-    links = Links(graph)
-    chain, next_node = _rescaling(graph, links)
-    affine = _affine(chain, links, graph)
+    image = graph.inputs[0]
+    chain, next_node = _rescaling(image)
+    affine = _affine(chain, image.shape[3])
     if affine is None:
         return 0
-    convolution = _foldable(next_node, links)
+    convolution = _foldable(next_node)
     if convolution is not None and _is_channels_first(chain):
         factor, offset = affine
         zero = _zero_pixel(factor, offset)
         rest = offset + factor * zero
         if not _is_padded(convolution) or (np.abs(rest) <= HALF_STEP * np.abs(factor)).all():
-            _keep_moves(graph, chain, graph.input[0].name)
-            _fold(graph, links, convolution, factor, rest)
+            _keep_moves(graph, chain, image)
+            _fold(graph, convolution, factor, rest)
             return zero
     if any(node.op_type in ("Sub", "Div") for node in chain):
         _write_as_multiply_and_add(graph, chain, affine)
     return 0
 
 
-def _rescaling(graph: Any, links: Links) -> tuple[list[Any], Any | None]:
+def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
     """Return the arithmetic and moves that only pixels go through, and the node that follows."""
     chain: list[Any] = []
-    node = links.only_consumer(graph.input[0].name)
-    while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node, links)):
+    node = only_consumer(image)
+    while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node)):
         chain.append(node)
-        node = links.only_consumer(node.output[0])
+        node = only_consumer(node.outputs[0])
     return chain, node
 
 
-def _foldable(node: Any | None, links: Links) -> Any | None:
+def _foldable(node: Any | None) -> Any | None:
     """Return a convolution whose weights and bias are constants, None where it is not one."""
     if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
-    return node if all(links.constant(name) is not None for name in node.input[1:]) else None
+    return node if all(constant(each) is not None for each in node.inputs[1:]) else None
 
 
 def _zero_pixel(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> int:
@@ -70,46 +83,40 @@ def _zero_pixel(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> int
 
 
 def _fold(
-    graph: Any,
-    links: Links,
-    convolution: Any,
-    factor: NDArray[np.float64],
-    rest: NDArray[np.float64],
+    graph: Any, convolution: Any, factor: NDArray[np.float64], rest: NDArray[np.float64]
 ) -> None:
-    weights, *biases = (links.constant(name) for name in convolution.input[1:])
+    weights, bias = constant(convolution.inputs[1]), constant(input_of(convolution, 2))
     assert weights is not None
     exact = weights.astype(np.float64)
-    bias = exact.sum(axis=(2, 3)) @ rest + (biases[0] if biases else 0)
-    set_constant(graph, "folded_weights", (exact * factor[:, None, None]).astype(np.float32))
-    set_constant(graph, "folded_bias", bias.astype(np.float32))
-    convolution.input[:] = [convolution.input[0], "folded_weights", "folded_bias"]
+    added = exact.sum(axis=(2, 3)) @ rest + (0 if bias is None else bias)
+    folded = (exact * factor[:, None, None]).astype(np.float32)
+    convolution.resize_inputs(3)
+    convolution.replace_input_with(1, add_constant(graph, "folded_weights", folded))
+    convolution.replace_input_with(2, add_constant(graph, "folded_bias", added.astype(np.float32)))
 
 
 def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> None:
     """Write the rescaling with the two operators that can be quantized."""
-    import onnx
-
-    for name, value in zip(("factor", "offset"), affine, strict=True):
-        set_constant(graph, f"rescaling_{name}", value.astype(np.float32))
-    image = graph.input[0].name
-    _keep_moves(graph, chain, "rescaled")
-    make = onnx.helper.make_node
-    graph.node.insert(0, make("Mul", [image, "rescaling_factor"], ["multiplied"], "multiply"))
-    graph.node.insert(1, make("Add", ["multiplied", "rescaling_offset"], ["rescaled"], "add"))
+    factor, offset = (
+        add_constant(graph, f"rescaling_{name}", value.astype(np.float32))
+        for name, value in zip(("factor", "offset"), affine, strict=True)
+    )
+    multiplied = add_node(graph, "Mul", [graph.inputs[0], factor], chain[0])
+    rescaled = add_node(graph, "Add", [multiplied, offset], chain[0])
+    _keep_moves(graph, chain, rescaled)
 
 
-def _affine(chain: list[Any], links: Links, graph: Any) -> Affine | None:
+def _affine(chain: list[Any], channels: int) -> Affine | None:
     """Return what the chain does to each channel, None where it is not factor and offset."""
-    channels = graph.input[0].type.tensor_type.shape.dim[3].dim_value
     factor, offset = np.ones(channels), np.zeros(channels)
     for number, node in enumerate(chain):
         if node.op_type not in ARITHMETIC:
             continue
         shape = (1, channels, 1, 1) if _is_channels_first(chain[:number]) else (1, 1, 1, channels)
-        constant = links.constant(node.input[1])
-        if constant is None or np.broadcast_shapes(constant.shape, shape) != shape:
+        values = constant(node.inputs[1])
+        if values is None or np.broadcast_shapes(values.shape, shape) != shape:
             return None
-        value = np.broadcast_to(constant, shape).reshape(channels).astype(np.float64)
+        value = np.broadcast_to(values, shape).reshape(channels).astype(np.float64)
         if node.op_type in ("Mul", "Div"):
             value = value if node.op_type == "Mul" else 1 / value
             factor, offset = factor * value, offset * value
@@ -118,14 +125,14 @@ def _affine(chain: list[Any], links: Links, graph: Any) -> Affine | None:
     return (factor, offset) if factor.all() else None
 
 
-def _moves_channels(node: Any, links: Links) -> bool:
+def _moves_channels(node: Any) -> bool:
     """Tell whether a node takes the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
-        return bool(attribute_of(node, "perm", []) == CHANNELS_FIRST)
+        return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST
     if node.op_type != "Reshape":
         return False
     # With a single channel, tf2onnx writes the same as a change of shape.
-    shape = links.constant(node.input[1])
+    shape = constant(node.inputs[1])
     return shape is not None and shape.shape == (4,) and bool(shape[1] == 1)
 
 
@@ -133,84 +140,57 @@ def _is_channels_first(chain: list[Any]) -> bool:
     return any(node.op_type not in ARITHMETIC for node in chain)
 
 
-def _keep_moves(graph: Any, chain: list[Any], source: str) -> None:
+def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
     """Take the arithmetic out of the chain, and let the rest of it begin at ``source``."""
-    current, end = source, chain[-1].output[0] if chain else source
+    current = source
     for node in chain:
         if node.op_type in ARITHMETIC:
-            graph.node.remove(node)
-        else:
-            node.input[0] = current
-            current = node.output[0]
-    _rename_input(graph, end, current)
+            continue
+        node.replace_input_with(0, current)
+        current = node.outputs[0]
+    if chain and current is not chain[-1].outputs[0]:
+        chain[-1].outputs[0].replace_all_uses_with(current)
+    graph.remove([node for node in chain if node.op_type in ARITHMETIC], safe=True)
 
 
 def _is_padded(convolution: Any) -> bool:
-    padding = attribute_of(convolution, "auto_pad", b"NOTSET")
-    return any(attribute_of(convolution, "pads", [])) or padding not in (b"NOTSET", b"VALID")
-
-
-def attribute_of(node: Any, name: str, default: Any) -> Any:
-    """Return the value of a node's attribute."""
-    import onnx
-
-    for attribute in node.attribute:
-        if attribute.name == name:
-            return onnx.helper.get_attribute_value(attribute)
-    return default
+    padding = attribute_of(convolution, "auto_pad", "NOTSET")
+    return any(attribute_of(convolution, "pads", ())) or padding not in ("NOTSET", "VALID")
 
 
 def take_trained_ranges(graph: Any) -> dict[str, Range]:
     """Take out the quantization that quantization-aware training has left; return its ranges.
 
-    Its pairs stand beside some tensors only; the quantizer puts a pair beside every one, and
+    Its conversions stand beside some tensors only; the quantizer puts two beside every one, and
     these ranges into those that training has found. Returns tensor -> scale and zero point.
     """
-    links = Links(graph)
     ranges: dict[str, Range] = {}
-    for node in list(graph.node):
-        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+    for node in list(graph):
+        found = quantization_of(node) if node.op_type in CONVERSIONS else None
+        if found is None or not found.is_one or node.inputs[0].const_value is not None:
             continue
-        scale = links.constant(node.input[1])
-        zero_point = links.constant(node.input[2]) if len(node.input) > 2 else np.uint8(0)
-        if node.input[0] in links.constants or scale is None or scale.size != 1:
-            continue
-        if node.op_type == "QuantizeLinear" and zero_point is not None:
-            maker = links.producer.get(node.input[0])
-            ranges[node.input[0]] = _trained_range(scale, np.asarray(zero_point), maker)
+        value = node.inputs[0]
+        if node.op_type == "QuantizeLinear":
+            maker = value.producer()
+            ranges[value.name] = _trained_range(found, maker)
             # tf2onnx writes global pooling as pooling and Squeeze; the range is trained behind it.
             while maker is not None and maker.op_type in MOVES:
-                moved, maker = maker.input[0], links.producer.get(maker.input[0])
-                found = _trained_range(scale, np.asarray(zero_point), maker)
-                ranges.setdefault(moved, found)
-        _bypass(graph, node)
+                moved = maker.inputs[0]
+                maker = moved.producer()
+                ranges.setdefault(moved.name, _trained_range(found, maker))
+        name, is_output = node.outputs[0].name, node.outputs[0].is_graph_output()
+        replace_node(graph, node, value)
+        if is_output:
+            value.name = name
     return ranges
 
 
-def _trained_range(
-    scale: NDArray[np.float32], zero_point: NDArray[np.integer[Any]], maker: Any | None
-) -> Range:
-    step = float(scale.item())
-    zero = int(zero_point.item()) + (128 if zero_point.dtype == np.int8 else 0)
-    if maker is not None and maker.op_type in ("Relu", "Clip"):
+def _trained_range(found: Quantization, maker: Any | None) -> Range:
+    step = float(found.scales.item())
+    shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
+    zero = int(found.zero_points.item()) + shift
+    if maker is not None and maker.op_type in FUSED:
         # The quantizer takes the activation out and trusts the range to end at zero, where it
         # does: a range that training has left open below would let negative values through.
         return np.float32(step * (255 - zero) / 255), 0
     return np.float32(step), zero
-
-
-def _bypass(graph: Any, node: Any) -> None:
-    given, taken = node.output[0], node.input[0]
-    graph.node.remove(node)
-    if given == graph.output[0].name:
-        # The output keeps its name: whoever made what came in makes the output now.
-        for other in graph.node:
-            other.output[:] = [given if name == taken else name for name in other.output]
-            other.input[:] = [given if name == taken else name for name in other.input]
-        return
-    _rename_input(graph, given, taken)
-
-
-def _rename_input(graph: Any, before: str, after: str) -> None:
-    for node in graph.node:
-        node.input[:] = [after if name == before else name for name in node.input]

@@ -1,6 +1,5 @@
 """float32 ONNX model in, ONNX model of 8-bit integers out, from bytes to the quantized answer."""
 
-import copy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,24 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
-from edgecv.formats.export_checks import first_line
-from edgecv.formats.onnx.canonical import (
-    INPUT,
-    OUTPUT,
-    Links,
-    canonical,
-    drop_unused_constants,
-    set_constant,
+from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.graph import (
+    INT8_SHIFT,
+    add_constant,
+    add_node,
+    attribute_of,
+    constant,
+    move_uses,
+    only_consumer,
+    quantization_of,
+    quiet_logs,
+    read_model,
+    replace_node,
 )
-from edgecv.formats.onnx.convert import quiet_logs
-from edgecv.formats.onnx.prepare import attribute_of, fold_rescaling, take_trained_ranges
+from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
+from edgecv.formats.tensors import first_line
 
 ACTIVATIONS = ("uint8", "int8")
-INT8_SHIFT = 128
 LARGEST_INT8 = 127
 ROUNDED = 1e-2
 """Weights that were rounded are whole multiples of their scale, but for float32's own rounding."""
@@ -41,19 +44,21 @@ class Quantizer:
     def __init__(
         self, model: Any, images: Images, where: str, *, shared: bool, io: str = "uint8"
     ) -> None:
+        from onnx_ir.passes.common import RemoveUnusedNodesPass
+
         self._where = where
         self._io = io
         # A scale a channel would make other numbers of one shared weight in each channel.
         self._per_channel = not shared
-        self._model = copy.deepcopy(model)
+        self._model = read_model(model)
         self._trained_ranges = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph)
-        drop_unused_constants(self._model.graph)
+        RemoveUnusedNodesPass()(self._model)
         self._images = images
 
     def quantize(self, activations: str) -> Any:
         """Return the model with activations of one type, "uint8" or "int8"."""
-        import onnx
+        import onnx_ir
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -63,13 +68,13 @@ class Quantizer:
                 source, prepared, quantized = (
                     Path(folder) / name for name in ("source.onnx", "prepared.onnx", "done.onnx")
                 )
-                onnx.save(self._model, source)  # A model in memory would be emptied.
+                onnx_ir.save(self._model, source)  # A model in memory would be emptied.
                 # Symbolic shapes are for transformers: without them the bytes are the same.
                 quant_pre_process(source, prepared, skip_symbolic_shape=True)
                 quantize_static(
                     prepared,
                     quantized,
-                    _Pixels(self._images, self._zero),
+                    CalibrationPixels(self._images, self._zero),
                     quant_format=QuantFormat.QDQ,
                     per_channel=self._per_channel,
                     activation_type=kind,
@@ -80,7 +85,7 @@ class Quantizer:
                         "ForceQuantizeNoInputCheck": True,
                     },
                 )
-                model = onnx.load(quantized)
+                model = read_model(quantized.read_bytes())
         except Exception as error:  # what it raises has no base class short of this
             raise StepError(
                 self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
@@ -94,14 +99,12 @@ class Quantizer:
 
     def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
         """Return fixed ranges: the input is the bytes themselves, and those found in training."""
-        import onnx
-
         shift = INT8_SHIFT if activations == "int8" else 0
-        graph = onnx.load(prepared).graph
-        present = {name for node in graph.node for name in node.output}
+        graph = read_model(prepared.read_bytes()).graph
+        present = {value.name for node in graph for value in node.outputs}
         ranges = {name: each for name, each in self._trained_ranges.items() if name in present}
         ranges[INPUT] = np.float32(1), self._zero
-        if graph.node[-1].op_type == "Softmax":
+        if graph[-1].op_type == "Softmax":
             # As in a TFLite file: a probability has one code, whatever the calibration images.
             ranges[OUTPUT] = PROBABILITY_STEP, 0
         weights = self._one_scale(graph) if self._trained_ranges else {}
@@ -125,19 +128,18 @@ class Quantizer:
         """
         from onnxruntime.quantization import QuantType
 
-        links = Links(graph)
         found = {}
-        for node in graph.node:
+        for node in graph:
             if node.op_type not in ("Gemm", "MatMul"):
                 continue
-            weights = links.constant(node.input[1])
+            weights = constant(node.inputs[1])
             if weights is None:
                 continue
             scale = np.abs(weights).max() / LARGEST_INT8
             codes = weights / scale
             if np.abs(codes - np.round(codes)).max() < ROUNDED:
                 zero_point = np.array(0, np.int8)
-                found[node.input[1]] = [
+                found[node.inputs[1].name] = [
                     {
                         "scale": np.array(scale, np.float32),
                         "zero_point": zero_point,
@@ -148,28 +150,24 @@ class Quantizer:
 
     def _take_bytes(self, graph: Any, activations: str) -> None:
         """Make an integer the input's type: a pixel's byte is its quantized value."""
-        import onnx
+        import onnx_ir
 
-        links = Links(graph)
-        quantize = links.only_consumer(INPUT)
-        if quantize is None or quantize.op_type != "QuantizeLinear":
+        image = graph.inputs[0]
+        quantize = only_consumer(image, "QuantizeLinear")
+        if quantize is None:
             raise StepError(
                 self._where,
                 "int8 was asked for; the input came back float32",
                 remedy="choose float32, or the tflite format",
             )
         if activations == self._io:
-            for dequantize in links.consumers[quantize.output[0]]:
-                dequantize.input[0] = INPUT
-            graph.node.remove(quantize)
+            replace_node(graph, quantize, image)
         else:
-            set_constant(graph, "byte_scale", np.array(1, np.float32))
-            set_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
-            names = [INPUT, "byte_scale", "byte_zero"]
-            graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, ["bytes"]))
-            quantize.input[0] = "bytes"
-        kinds = {"uint8": onnx.TensorProto.UINT8, "int8": onnx.TensorProto.INT8}
-        graph.input[0].type.tensor_type.elem_type = kinds[self._io]
+            scale = add_constant(graph, "byte_scale", np.float32(1))
+            zero = add_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
+            reals = add_node(graph, "DequantizeLinear", [image, scale, zero], quantize)
+            quantize.replace_input_with(0, reals)
+        image.dtype = onnx_ir.DataType[self._io.upper()]
 
     @property
     def _io_shift(self) -> int:
@@ -177,40 +175,32 @@ class Quantizer:
 
     def _take_floats(self, graph: Any) -> None:
         """Let pixels of 0..255 enter a graph that was calibrated on pixels minus zero."""
-        import onnx
-
         if not self._zero:
             return
-        set_constant(graph, "pixel_zero", np.array(self._zero, np.float32))
-        for node in graph.node:
-            for place, name in enumerate(node.input):
-                if name == INPUT:
-                    node.input[place] = "centred"
-        graph.node.insert(0, onnx.helper.make_node("Sub", [INPUT, "pixel_zero"], ["centred"]))
+        image = graph.inputs[0]
+        uses = list(image.uses())
+        zero = add_constant(graph, "pixel_zero", np.float32(self._zero))
+        move_uses(uses, add_node(graph, "Sub", [image, zero], graph[0]))
 
     def _give_integers(self, graph: Any) -> dict[str, str]:
         """Make the quantized answer the output; return what the integers stand for."""
-        links = Links(graph)
-        dequantize = links.producer[OUTPUT]
+        answer = graph.outputs[0]
+        dequantize = answer.producer()
         if dequantize.op_type != "DequantizeLinear":
             raise StepError(
                 self._where,
                 f"int8 was asked for; the output came back float32 from {dequantize.op_type}",
                 remedy="choose float32, or the tflite format",
             )
-        scale, zero_point = (links.constant(name) for name in dequantize.input[1:])
-        quantize = links.producer[dequantize.input[0]]
-        assert scale is not None
-        assert zero_point is not None
-        graph.node.remove(dequantize)
-        quantize.output[0] = OUTPUT
-        elements = links.constants[dequantize.input[2]].data_type
-        graph.output[0].type.tensor_type.elem_type = elements
+        found, codes = quantization_of(dequantize), dequantize.inputs[0]
+        assert found is not None
+        codes.shape, codes.dtype = answer.shape, dequantize.inputs[2].dtype
+        replace_node(graph, dequantize, codes)
         return {
             "edgecv.input_scale": "1.0",
             "edgecv.input_zero_point": str(-self._io_shift),
-            "edgecv.output_scale": repr(float(scale)),
-            "edgecv.output_zero_point": str(int(zero_point)),
+            "edgecv.output_scale": repr(float(found.scales.item())),
+            "edgecv.output_zero_point": str(int(found.zero_points.item())),
         }
 
 
@@ -218,10 +208,9 @@ def _scale_a_channel(graph: Any) -> dict[str, Any]:
     """Return that depthwise kernels have a scale a channel: no weights are shared in them."""
     from onnxruntime.quantization import QuantType
 
-    links = Links(graph)
     kernels = [
-        (node.input[1], links.constant(node.input[1]))
-        for node in graph.node
+        (node.inputs[1].name, constant(node.inputs[1]))
+        for node in graph
         if node.op_type == "Conv" and attribute_of(node, "group", 1) > 1
     ]
     return {
@@ -231,7 +220,7 @@ def _scale_a_channel(graph: Any) -> dict[str, Any]:
     }
 
 
-class _Pixels:
+class CalibrationPixels:
     """Gives the quantizer one image after the other: float32 (1, H, W, C), pixels minus zero."""
 
     def __init__(self, images: Images, zero: int) -> None:

@@ -9,34 +9,30 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Runtime, Watcher
-from edgecv.core.quantization import Stored
+from edgecv.core.plugins import Watcher
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
     Images,
-    Predictions,
     TensorFacts,
 )
+from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
-from edgecv.formats.onnx.quantized_ends import quantization_in, refuse_external_data
-from edgecv.formats.onnx.stored_weights import Tables
-from edgecv.formats.pixel_transform import Pixels
+from edgecv.formats.onnx.external_data import refuse_external_data
+from edgecv.formats.onnx.quantized_ends import quantization_in
+from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.tensors import (
-    check_finite,
     check_images,
     classes_of,
-    decode_output,
     facts_of,
-    one_line,
-    run_slices,
+    first_line,
 )
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
 NAMES = {"float": "float32", "double": "float64"}
-"""What numpy calls the types that ONNX Runtime calls otherwise."""
+"""numpy's names of types that ONNX Runtime names otherwise."""
 Optimization = Literal["none", "basic", "extended", "all"]
 LEVELS: dict[Optimization, str] = {
     "none": "ORT_DISABLE_ALL",
@@ -47,7 +43,7 @@ LEVELS: dict[Optimization, str] = {
 ERRORS_ONLY = 3
 
 
-class OnnxRuntime(Runtime):
+class OnnxRuntime(FileRuntime):
     """Runs ONNX files with ONNX Runtime on the CPU."""
 
     name: ClassVar[str] = "onnxruntime"
@@ -84,17 +80,9 @@ class OnnxRuntime(Runtime):
         feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
         return activations(session.make_session, session.content, feeds)
 
-    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what the file stores, even where it is refused: the graph may say why."""
-        import onnx
-
-        try:
-            session = self.open(path, 1, input_spec)
-        except RuntimeFailure:
-            model = onnx.ModelProto.FromString(path.read_bytes())
-            return Tables(model).stored(Pixels(None, (1, 1, 1)))
-        model = onnx.ModelProto.FromString(session.content)
-        return Tables(model).stored(Pixels(session.encode, session.facts.image))
+    def weights(self, content: bytes, path: Path) -> OnnxWeights:
+        """Return the reader of a file's graph."""
+        return OnnxWeights(content)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, on batches of what the file takes."""
@@ -104,7 +92,7 @@ class OnnxRuntime(Runtime):
         return lambda images: watch(session.facts.input.name, session.encode(images))
 
 
-class OnnxRuntimeSession:
+class OnnxRuntimeSession(FileSession):
     """One ONNX file, opened.
 
     An integer tensor's scale and zero point are read from the file's metadata:
@@ -119,14 +107,8 @@ class OnnxRuntimeSession:
     def __init__(
         self, path: Path, threads: int, input_spec: InputSpec, optimization: Optimization = "all"
     ) -> None:
-        self._path = path
+        super().__init__(path, threads)
         self._optimization = optimization
-        self._threads = threads
-        try:
-            # Bytes, not the path: then ONNX Runtime cannot map files that lie beside this one.
-            self.content = path.read_bytes()
-        except OSError as error:
-            raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         refuse_external_data(path, self.content)
         self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
@@ -143,14 +125,6 @@ class OnnxRuntimeSession:
         taken, given = self.facts.input.name, self.facts.output.name
         (answer,) = self._session.run([given], {taken: self.encode(black)})
         return tuple(answer.shape)
-
-    def predict(self, images: Images) -> Predictions:
-        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
-        check_images(self._path, self.facts, images)
-        values = np.empty((len(images), self._classes), self.facts.output.type)
-        runner = self._runner(images, values)
-        run_slices([runner] * self._threads, len(images), multiple=self._batch)
-        return check_finite(self._path, decode_output(self.facts.output, values))
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
@@ -184,7 +158,7 @@ class OnnxRuntimeSession:
         binding.bind_output(self.facts.output.name, "cpu")
         return lambda: session.run_with_iobinding(binding)
 
-    def _runner(self, images: Images, values: NDArray[Any]) -> Callable[[slice], None]:
+    def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
         taken, given = self.facts.input.name, [self.facts.output.name]
 
         def run(part: slice) -> None:
@@ -199,7 +173,7 @@ class OnnxRuntimeSession:
                     )
                 values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
 
-        return run
+        return [run] * self._threads
 
     def _padded(self, images: Images) -> NDArray[Any]:
         missing = self._batch - len(images)
@@ -230,7 +204,7 @@ class OnnxRuntimeSession:
             )
         except Exception as error:  # noqa: BLE001  its errors have no base class of their own
             raise RuntimeFailure(
-                str(self._path), f"ONNX Runtime refused it: {one_line(error)}"
+                str(self._path), f"ONNX Runtime refused it: {first_line(error)}"
             ) from None
 
     def _end(self, kind: str) -> TensorFacts:
@@ -270,5 +244,5 @@ def _declared(
         return float(metadata[scale_key]), int(metadata.get(zero_point_key, "0"))
     except ValueError as error:
         raise RuntimeFailure(
-            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {one_line(error)}"
+            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {first_line(error)}"
         ) from None

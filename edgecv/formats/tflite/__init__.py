@@ -1,1 +1,1 @@
-"""What opens an artifact and runs it: one file, one class."""
+"""The TFLite format: export, run, inspect."""

@@ -1,64 +1,34 @@
-"""Reads a TFLite file back and checks that the types asked for are really in it."""
+"""Checks of an exported TFLite file: the types asked for are in it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.formats.export_checks import listed
+from edgecv.core.text import listed
+from edgecv.formats.dtypes import FLOATS, count
+from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
+from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 KERNEL_INPUT = 1
-INT8_SHIFT = 128
 KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")
-FLOATS = ("FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64")
 KERNEL_TYPE = {
-    "float32": "FLOAT32",
-    "float16": "FLOAT16",
-    "dynamic": "INT8",
-    "int8": "INT8",
-    "int16x8": "INT8",
+    "float32": "float32",
+    "float16": "float16",
+    "dynamic": "int8",
+    "int8": "int8",
+    "int16x8": "int8",
 }
-ENDS = {"int8": ("UINT8", "INT8"), "int16x8": ("INT16", "INT16")}
+ENDS = {"int8": ("uint8", "int8"), "int16x8": ("int16", "int16")}
 LARGEST_FLOAT16 = 65504.0
 SMALLEST_DYNAMIC = 1024
 """Elements below which the converter leaves a kernel in float32, where only weights are int8."""
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of the file. ``data`` is empty where it is not a constant."""
-
-    name: str
-    type: str
-    elements: int
-    data: bytes
-    scales: tuple[float, ...] = ()
-    zero_point: int | None = None
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator of the file."""
-
-    type: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-
-    def __str__(self) -> str:
-        # Converters join the names of all that was fused; the first says enough.
-        return f'{self.type} "{self.outputs[0].name.split(";")[0]}"'
-
-
-@dataclass(frozen=True)
-class Graph:
-    """All operators of the file, and its ends."""
-
-    operators: tuple[Operator, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+Kernels = list[tuple[TFLiteOperator, TFLiteTensor]]
+"""Operators that multiply by weights, and the tensors that store these."""
 
 
 def prove(content: bytes, precision: str, where: str, io: str | None = None) -> tuple[str, ...]:
@@ -66,29 +36,27 @@ def prove(content: bytes, precision: str, where: str, io: str | None = None) -> 
 
     ``io``: the type of the input, where it is another than usual.
     """
-    graph = read_graph(content)
+    tables = TFLiteTables(content, where)
     if precision in ENDS:
         usual, output = ENDS[precision]
-        ends = io.upper() if io else usual, "FLOAT32" if io == "float32" else output
-        _check_integers(graph, precision, ends, where)
+        ends = io or usual, "float32" if io == "float32" else output
+        _check_integers(tables, precision, ends, where)
     else:
-        _check_not_quantized(graph, precision, where)
-    kernels = [
-        (operator, kernel) for operator in graph.operators if (kernel := _kernel(operator, graph))
-    ]
+        _check_not_quantized(tables, precision, where)
+    kernels = _kernels(tables)
     wanted = KERNEL_TYPE[precision]
     others = [(operator, kernel) for operator, kernel in kernels if kernel.type != wanted]
     if precision == "dynamic":
         return _prove_dynamic(kernels, others, where)
     if others:
-        found = sorted({kernel.type.lower() for _, kernel in others})
+        found = sorted({kernel.type for _, kernel in others})
         raise StepError(
             where,
             f"{precision} was asked for; the weights of {len(others)} operators came back"
-            f" {' and '.join(found)}: {listed([str(operator) for operator, _ in others])}",
+            f" {' and '.join(found)}: {listed([str(operator) for operator, _ in others], SHOWN)}",
         )
     if precision == "float16":
-        _check_range(kernels, where)
+        _check_range(tables, kernels, where)
     if precision == "int16x8":
         return (
             "a PC has no fast kernels for int16 activations: its latency says nothing of a device",
@@ -96,57 +64,58 @@ def prove(content: bytes, precision: str, where: str, io: str | None = None) -> 
     return ()
 
 
-def _check_integers(graph: Graph, precision: str, wanted: tuple[str, str], where: str) -> None:
+def _check_integers(
+    tables: TFLiteTables, precision: str, wanted: tuple[str, str], where: str
+) -> None:
     floats = [
         operator
-        for operator in graph.operators
-        if any(tensor.type in FLOATS for tensor in operator.inputs + operator.outputs)
-        and not ("FLOAT32" in wanted and _stands_at_an_end(operator, graph))
+        for operator in tables.operators
+        if any(each is not None and each.type in FLOATS for each in operator.inputs)
+        or any(each.type in FLOATS for each in operator.outputs)
+        if not ("float32" in wanted and _stands_at_an_end(operator, tables))
     ]
     if floats:
         raise StepError(
             where,
             f"{precision} was asked for; {len(floats)} operators came back with floats:"
-            f" {listed([str(operator) for operator in floats])}",
+            f" {listed([str(operator) for operator in floats], SHOWN)}",
             remedy="replace these layers, or choose float16",
         )
-    ends = tuple(tensor.type for tensor in graph.inputs + graph.outputs)
+    ends = tuple(tensor.type for tensor in tables.inputs + tables.outputs)
     if ends != wanted:
         raise StepError(
             where,
-            f"{precision} was asked for; input and output came back {' and '.join(ends).lower()}",
-            accepted=" and ".join(wanted).lower(),
+            f"{precision} was asked for; input and output came back {' and '.join(ends)}",
+            accepted=" and ".join(wanted),
         )
 
 
-def _stands_at_an_end(operator: Operator, graph: Graph) -> bool:
+def _stands_at_an_end(operator: TFLiteOperator, tables: TFLiteTables) -> bool:
     """Tell whether an operator only quantizes the input, or makes floats of the answer."""
-    if operator.type == "QUANTIZE":
-        return operator.inputs[0] in graph.inputs
-    return operator.type == "DEQUANTIZE" and operator.outputs[0] in graph.outputs
+    if operator.kind == "QUANTIZE":
+        return operator.inputs[0] in tables.inputs
+    return operator.kind == "DEQUANTIZE" and operator.outputs[0] in tables.outputs
 
 
-def _check_not_quantized(graph: Graph, precision: str, where: str) -> None:
+def _check_not_quantized(tables: TFLiteTables, precision: str, where: str) -> None:
     # LiteRT's answers from such a mixture were far from the model's own (CIFAR CNN: 38% alike).
-    quantized = [operator for operator in graph.operators if operator.type == "QUANTIZE"]
+    quantized = [operator for operator in tables.operators if operator.kind == "QUANTIZE"]
     if quantized:
         raise StepError(
             where,
             f"{precision} was asked for; {len(quantized)} operators quantize activations:"
-            f" {listed([str(operator) for operator in quantized])}",
+            f" {listed([str(operator) for operator in quantized], SHOWN)}",
             remedy="a model that was trained with quantization is exported as int8",
         )
 
 
-def _prove_dynamic(
-    kernels: list[tuple[Operator, Tensor]], others: list[tuple[Operator, Tensor]], where: str
-) -> tuple[str, ...]:
-    large = [str(each) for each, kernel in others if kernel.elements >= SMALLEST_DYNAMIC]
+def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, ...]:
+    large = [str(each) for each, kernel in others if (count(kernel.shape) or 0) >= SMALLEST_DYNAMIC]
     if large:
         raise StepError(
             where,
             f"dynamic was asked for; the weights of {len(large)} operators came back float32:"
-            f" {listed(large)}",
+            f" {listed(large, SHOWN)}",
         )
     if len(others) == len(kernels):
         raise StepError(
@@ -159,14 +128,14 @@ def _prove_dynamic(
         return ()
     return (
         f"float32 are the weights of {len(others)} of {len(kernels)} layers, which have fewer than"
-        f" {SMALLEST_DYNAMIC}: {listed([str(operator) for operator, _ in others])}",
+        f" {SMALLEST_DYNAMIC}: {listed([str(operator) for operator, _ in others], SHOWN)}",
     )
 
 
-def _check_range(kernels: list[tuple[Operator, Tensor]], where: str) -> None:
+def _check_range(tables: TFLiteTables, kernels: Kernels, where: str) -> None:
     for operator, kernel in kernels:
         # The converter writes the largest float16 in place of what is larger still.
-        if not (np.abs(np.frombuffer(kernel.data, np.float16)) < LARGEST_FLOAT16).all():
+        if not (np.abs(_values(tables, kernel)) < LARGEST_FLOAT16).all():
             raise StepError(
                 where,
                 f"weights of {operator} are too large for float16",
@@ -175,19 +144,17 @@ def _check_range(kernels: list[tuple[Operator, Tensor]], where: str) -> None:
             )
 
 
-def kernels_in(content: bytes) -> list[StoredKernel]:
+def kernels_in(content: bytes, where: str) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
-    graph = read_graph(content)
+    tables = TFLiteTables(content, where)
     found = []
-    for operator in graph.operators:
-        if (kernel := _kernel(operator, graph)) is None:
-            continue
+    for operator, kernel in _kernels(tables):
         output = operator.outputs[0]
-        quantized = output.type in ("INT8", "UINT8") and len(output.scales) == 1
-        shift = INT8_SHIFT if output.type == "INT8" else 0
+        quantized = output.type in ("int8", "uint8") and len(output.scales) == 1
+        shift = INT8_SHIFT if output.type == "int8" else 0
         found.append(
             StoredKernel(
-                weights=np.frombuffer(kernel.data, np.dtype(kernel.type.lower())),
+                weights=_values(tables, kernel).ravel(),
                 scales=kernel.scales,
                 output_scale=output.scales[0] if quantized else None,
                 output_zero_point=(output.zero_point or 0) + shift if quantized else None,
@@ -196,71 +163,17 @@ def kernels_in(content: bytes) -> list[StoredKernel]:
     return found
 
 
-def _kernel(operator: Operator, graph: Graph) -> Tensor | None:
-    """Return an operator's constant weights, None where it has none."""
-    if operator.type not in KERNEL_OPERATORS:
-        return None
-    kernel = operator.inputs[KERNEL_INPUT]
-    if kernel.data:
-        return kernel
-    # float16 weights reach their operator through a DEQUANTIZE, which LiteRT folds away.
-    for other in graph.operators:
-        if other.type == "DEQUANTIZE" and kernel in other.outputs:
-            return other.inputs[0] if other.inputs[0].data else None
-    return None
+def _kernels(tables: TFLiteTables) -> Kernels:
+    """Return the operators with constant weights, and the tensors that store these."""
+    found = [
+        (each, tables.constant(each.inputs[KERNEL_INPUT]))
+        for each in tables.operators
+        if each.kind in KERNEL_OPERATORS
+    ]
+    return [(operator, kernel) for operator, kernel in found if kernel is not None]
 
 
-def _numbers(tensor: Any, kind: str) -> tuple[float, ...]:
-    """Return the scales or the zero points of a tensor, none where it is not quantized."""
-    quantization = tensor.Quantization()
-    values = None if quantization is None else getattr(quantization, f"{kind}AsNumpy")()
-    return tuple(map(float, values)) if isinstance(values, np.ndarray) else ()
-
-
-def read_graph(content: bytes) -> Graph:
-    """Read the main graph of a TFLite file."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    operator_names = _names(schema.BuiltinOperator)
-    type_names = _names(schema.TensorType)
-    subgraph = model.Subgraphs(0)
-
-    def tensor(index: int) -> Tensor:
-        found = subgraph.Tensors(index)
-        data = model.Buffers(found.Buffer()).DataAsNumpy()
-        return Tensor(
-            name=found.Name().decode(),
-            type=type_names[found.Type()],
-            elements=int(np.prod(found.ShapeAsNumpy())) if found.ShapeLength() else 1,
-            data=data.tobytes() if isinstance(data, np.ndarray) else b"",
-            scales=_numbers(found, "Scale"),
-            zero_point=next(iter(map(int, _numbers(found, "ZeroPoint"))), None),
-        )
-
-    tensors = [tensor(index) for index in range(subgraph.TensorsLength())]
-
-    def each(length: int, index_of: Callable[[int], int]) -> tuple[Tensor, ...]:
-        indices = [index_of(number) for number in range(length)]
-        return tuple(tensors[index] for index in indices if index >= 0)  # -1: left out
-
-    def operator(found: Any) -> Operator:
-        code = model.OperatorCodes(found.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        return Operator(
-            type=operator_names[number],
-            inputs=each(found.InputsLength(), found.Inputs),
-            outputs=each(found.OutputsLength(), found.Outputs),
-        )
-
-    return Graph(
-        operators=tuple(
-            operator(subgraph.Operators(number)) for number in range(subgraph.OperatorsLength())
-        ),
-        inputs=each(subgraph.InputsLength(), subgraph.Inputs),
-        outputs=each(subgraph.OutputsLength(), subgraph.Outputs),
-    )
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: key for key, value in vars(enumeration).items() if isinstance(value, int)}
+def _values(tables: TFLiteTables, kernel: TFLiteTensor) -> NDArray[Any]:
+    values = tables.values(kernel)
+    assert values is not None
+    return values

@@ -3,36 +3,30 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator, model_validator
 
 from edgecv.core.errors import StepError
-from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import (
-    check_calibration,
     check_convertible_to_int8,
-    check_io,
     check_model,
-    check_precision,
-    first_line,
 )
-from edgecv.formats.exported_layers import has_shared_weights, one_scale_note, read_layers
+from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
+from edgecv.formats.file_exporter import FileExporter
+from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
-from edgecv.formats.weights_check import prove_weights
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
-from edgecv.system.storage import describe, write_bytes
 
 BATCH = 1
 """Microcontrollers need fixed shapes. LiteRT still resizes the batch of such a file, and the file
 with an open batch was 230 to 460 bytes larger and not faster (CIFAR CNN, ResNet-8, MobileNet)."""
 
 
-class TFLite(Exporter):
+class TFLite(FileExporter):
     """Writes .tflite files for LiteRT and for microcontrollers."""
 
     name: ClassVar[str] = "tflite"
@@ -46,15 +40,6 @@ class TFLite(Exporter):
     """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
     128, which saves an operator at the start; float32, pixels of 0..255, and it gives float32."""
 
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _is_possible(cls, precision: Any) -> Any:
-        return check_precision(precision, cls.precisions)
-
-    @model_validator(mode="after")
-    def _io_is_of_integers(self) -> Self:
-        return check_io(self)
-
     def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
@@ -64,20 +49,13 @@ class TFLite(Exporter):
         shape = check_model(model, where)
         if self.precision == "int8":
             check_convertible_to_int8(model, where)
-        if self.is_calibrated:
-            calibration = check_calibration(calibration[: self.calibration_images], shape, where)
+        calibration = self.calibration_for(shape, calibration, where)
         content = self._convert(model, shape, calibration, where)
         notes = (
             *prove(content, self.precision, where, self.io),
             *one_scale_note(model, self.precision),
         )
-        kernels = kernels_in(content)
-        prove_weights(model, kernels, self.format, where)
-        write_bytes(path, content)
-        layers = read_layers(model, kernels)
-        return describe(
-            path, format=self.format, precision=self.precision, notes=notes, layers=layers
-        )
+        return self.finish(model, content, kernels_in(content, where), notes, path)
 
     def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
         tensorflow, _ = load_tensorflow()

@@ -1,15 +1,21 @@
-"""Reads a TFLite file by its schema alone: no interpreter, no TensorFlow."""
+"""Inspection of a TFLite file by its tables: no interpreter, no TensorFlow."""
 
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 from edgecv.core.text import listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
-from edgecv.formats.tflite.tables import Tables, Tensor, damaged
+from edgecv.formats.tflite.tables import (
+    CONVERSIONS,
+    UNPACKING,
+    TFLiteOperator,
+    TFLiteTables,
+    TFLiteTensor,
+    damaged,
+)
 
 WEIGHTS = 1
 """The input that holds an operator's kernel, where it has one."""
@@ -30,88 +36,84 @@ NOT_COUNTED = frozenset(
 )
 """Operators that multiply, or hold others, in ways that are not followed here."""
 CONTROL_FLOW = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE")
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-UNPACKED = ("DEQUANTIZE", "DENSIFY")
-"""Operators that give constants where they take constants: a runtime does them once."""
 
 
-Tensors = Sequence[Tensor | None]
+Tensors = Sequence[TFLiteTensor | None]
 
 
 def read(content: bytes, where: str) -> Contents:
     """Read the first subgraph of a TFLite file. Raises InputError where it is damaged."""
     try:
-        return _Reader(Tables(content, where), where).contents()
+        return TFLiteInspector(TFLiteTables(content, where)).contents()
     except struct.error:
         raise damaged(where, "it refers to places beyond its end") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise damaged(where, f"{type(error).__name__}: {error}") from error
 
 
-class _Reader:
-    """One file, and what was found in it so far."""
+class TFLiteInspector:
+    """One file, and the constants that were counted so far."""
 
-    def __init__(self, tables: Tables, where: str) -> None:
+    def __init__(self, tables: TFLiteTables) -> None:
         self._tables = tables
-        self._where = where
-        self._unpacked: dict[int, Tensor] = {}
-        """By number of a tensor that is a constant behind a DEQUANTIZE: what is stored of it."""
         self._kernels: set[int] = set()
         self._buffers: set[int] = set()
 
     def contents(self) -> Contents:
-        graph, listed = self._tables.graph, self._tables.listed
-        inputs = _present(listed(graph.InputsAsNumpy()))
-        outputs = _present(listed(graph.OutputsAsNumpy()))
-        operators, steps = [], []
-        for number in range(graph.OperatorsLength()):
-            found = graph.Operators(number)
-            takes = listed(found.InputsAsNumpy())
-            makes = _present(listed(found.OutputsAsNumpy()))
-            kind = self._tables.kinds[found.OpcodeIndex()]
-            if kind in UNPACKED and takes and (stored := self._constant(takes[0])) is not None:
-                self._unpacked |= {each.number: stored for each in makes}
-                continue
-            operators.append(self._operator(found, kind, takes, makes))
-            steps.append(MemoryStep(self._live(_present(takes)), self._live(makes)))
-        variables = [each for each in self._tables.tensors if each.is_variable]
+        """Return all that the file says of itself."""
+        tables = self._tables
+        shown = [each for each in tables.operators if not self._is_unpacking(each)]
+        operators = tuple(self._operator(each) for each in shown)
+        steps = [MemoryStep(self._live(each.inputs), self._live(each.outputs)) for each in shown]
+        variables = [each for each in tables.tensors if each.is_variable]
         return Contents(
             format="tflite",
             facts=self._facts(),
-            inputs=tuple(_end(each) for each in inputs),
-            outputs=tuple(_end(each) for each in outputs),
-            operators=tuple(operators),
+            inputs=tuple(map(_end, tables.inputs)),
+            outputs=tuple(map(_end, tables.outputs)),
+            operators=operators,
             parameters=sum(each.parameters for each in operators),
-            macs=total_macs(tuple(operators)),
+            macs=total_macs(operators),
             peak_activation_bytes=peak_bytes(
                 steps,
-                self._live([*inputs, *variables]),
-                self._live([*outputs, *variables]),
-                {each.key: each.bytes for each in self._tables.tensors},
+                self._live([*tables.inputs, *variables]),
+                self._live([*tables.outputs, *variables]),
+                {each.key: each.bytes for each in tables.tensors},
             ),
-            notes=tuple(self._notes(operators, inputs)),
+            notes=tuple(self._notes(operators)),
         )
 
-    def _operator(self, found: Any, kind: str, takes: Tensors, makes: Sequence[Tensor]) -> Operator:
-        taken = _present(takes)
-        constants = [stored for each in taken if (stored := self._constant(each)) is not None]
+    def _is_unpacking(self, operator: TFLiteOperator) -> bool:
+        is_kind = operator.kind in UNPACKING and bool(operator.inputs)
+        return is_kind and self._tables.constant(operator.inputs[0]) is not None
+
+    def _operator(self, operator: TFLiteOperator) -> Operator:
+        kind, made = operator.kind, operator.outputs[0] if operator.outputs else None
+        constants = [
+            stored
+            for each in operator.inputs
+            if (stored := self._tables.constant(each)) is not None
+        ]
         weights = _trained(kind, constants)
         largest = max(weights, key=lambda each: count(each.shape) or 0, default=None)
-        moving = [each for each in (*taken, *makes) if self._constant(each) is None]
         return Operator(
-            name=makes[0].name.split(";")[0] if makes else "",
+            name=made.first_name if made else "",
             type=kind,
-            output_shape=makes[0].shape if makes else None,
+            output_shape=made.shape if made else None,
             parameters=self._counted(kind, weights, largest),
-            macs=self._macs(found, kind, takes, makes),
-            activation_type=makes[0].type if makes else "",
+            macs=self._macs(operator),
+            activation_type=made.type if made else "",
             weight_type=largest.type if largest else "",
             weight_scales=len(largest.scales) if largest else 0,
             weight_bytes=self._new_bytes(weights),
-            arithmetic=_arithmetic(kind, moving, largest),
+            arithmetic=_arithmetic(
+                kind, self._computed((*operator.inputs, *operator.outputs)), largest
+            ),
         )
 
-    def _counted(self, kind: str, weights: Sequence[Tensor], largest: Tensor | None) -> int:
+    def _counted(
+        self, kind: str, weights: Sequence[TFLiteTensor], largest: TFLiteTensor | None
+    ) -> int:
         """Count an operator's weights: none where its kernel has served an operator before."""
         if kind in KERNEL_OPERATORS and largest is not None:
             if largest.number in self._kernels:
@@ -119,23 +121,24 @@ class _Reader:
             self._kernels.add(largest.number)
         return sum(count(each.shape) or 0 for each in weights)
 
-    def _new_bytes(self, weights: Sequence[Tensor]) -> int:
+    def _new_bytes(self, weights: Sequence[TFLiteTensor]) -> int:
         sizes = {each.buffer: each.stored_bytes or 0 for each in weights}
         new = {buffer: size for buffer, size in sizes.items() if buffer not in self._buffers}
         self._buffers |= new.keys()
         return sum(new.values())
 
-    def _macs(self, found: Any, kind: str, takes: Tensors, makes: Sequence[Tensor]) -> int | None:
+    def _macs(self, operator: TFLiteOperator) -> int | None:
+        kind, takes = operator.kind, operator.inputs
         if kind.split("(")[0] in NOT_COUNTED:
             return None
         if kind not in KERNEL_OPERATORS:
             return 0
-        kernel, made = takes[WEIGHTS], count(makes[0].shape)
+        kernel, made = takes[WEIGHTS], count(operator.outputs[0].shape)
         if kernel is None or count(kernel.shape) is None or made is None:
             return None
         match kind:
             case "BATCH_MATMUL":
-                return self._product(found, takes[0], made)
+                return _product(operator, made)
             case "TRANSPOSE_CONV" | "CONV_3D_TRANSPOSE":
                 # The kernel is spread from each place of the input.
                 entering = takes[SPREAD]
@@ -145,23 +148,13 @@ class _Reader:
                 return made * math.prod(kernel.shape[:-1])
         return made * math.prod(kernel.shape[1:])
 
-    def _product(self, found: Any, entering: Tensor | None, made: int) -> int | None:
-        options, union = self._tables.schema.BatchMatMulOptions(), found.BuiltinOptions()
-        if union is not None:
-            options.Init(union.Bytes, union.Pos)
-        if entering is None or count(entering.shape) is None:
-            return None
-        return made * entering.shape[-2 if union is not None and options.AdjX() else -1]
+    def _computed(self, tensors: Tensors) -> list[TFLiteTensor]:
+        return [
+            each for each in tensors if each is not None and self._tables.constant(each) is None
+        ]
 
-    def _constant(self, tensor: Tensor | None) -> Tensor | None:
-        """Return the tensor as it is stored, None where it is computed."""
-        if tensor is None:
-            return None
-        stored = self._unpacked.get(tensor.number, tensor)
-        return None if stored.stored_bytes is None or stored.is_variable else stored
-
-    def _live(self, tensors: Sequence[Tensor]) -> tuple[str, ...]:
-        return tuple(each.key for each in tensors if self._constant(each) is None)
+    def _live(self, tensors: Tensors) -> tuple[str, ...]:
+        return tuple(each.key for each in self._computed(tensors))
 
     def _facts(self) -> dict[str, str]:
         facts = {"schema": str(self._tables.model.Version())}
@@ -169,7 +162,7 @@ class _Reader:
             facts["description"] = description
         return facts
 
-    def _notes(self, operators: Sequence[Operator], inputs: Sequence[Tensor]) -> list[str]:
+    def _notes(self, operators: Sequence[Operator]) -> list[str]:
         notes = []
         subgraphs = self._tables.model.SubgraphsLength()
         kinds = sorted({each.type for each in operators})
@@ -181,12 +174,14 @@ class _Reader:
             notes.append(f"custom operators, which a runtime must be given: {listed(custom)}")
         if sparse := [each.name for each in self._tables.tensors if each.is_sparse]:
             notes.append(f"weights that are stored sparse: {listed(sparse)}")
-        if self._unpacked:
+        if unpacked := len(list(filter(self._is_unpacking, self._tables.operators))):
             notes.append(
-                f"{len(self._unpacked)} constants pass through an operator before they are used; "
+                f"{unpacked} constants pass through an operator before they are used; "
                 "these operators are not shown"
             )
-        batch = max((each.declared[0] for each in inputs if len(each.declared) > 1), default=1)
+        batch = max(
+            (each.declared[0] for each in self._tables.inputs if len(each.declared) > 1), default=1
+        )
         if batch > 1:
             notes.append(f"costs are those of the whole batch of {batch}")
         if strange := [e.name for e in self._tables.tensors if not e.has_finite_scales]:
@@ -196,11 +191,15 @@ class _Reader:
         return notes
 
 
-def _present(tensors: Tensors) -> list[Tensor]:
-    return [each for each in tensors if each is not None]
+def _product(operator: TFLiteOperator, made: int) -> int | None:
+    """Return the multiply-accumulates of a product of two matrices."""
+    entering = operator.inputs[0]
+    if entering is None or count(entering.shape) is None:
+        return None
+    return made * entering.shape[-2 if operator.option("AdjX") else -1]
 
 
-def _trained(kind: str, constants: Sequence[Tensor]) -> list[Tensor]:
+def _trained(kind: str, constants: Sequence[TFLiteTensor]) -> list[TFLiteTensor]:
     """Return the constants that are weights: no shapes, no axes, no single numbers."""
     return [
         each
@@ -210,7 +209,9 @@ def _trained(kind: str, constants: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
-def _arithmetic(kind: str, moving: Sequence[Tensor], weights: Tensor | None) -> Arithmetic:
+def _arithmetic(
+    kind: str, moving: Sequence[TFLiteTensor], weights: TFLiteTensor | None
+) -> Arithmetic:
     if kind in CONVERSIONS:
         return "conversion"
     if any(each.type in FLOATS for each in moving):
@@ -220,7 +221,7 @@ def _arithmetic(kind: str, moving: Sequence[Tensor], weights: Tensor | None) -> 
     return "quantized" if stands_for_reals else "other"
 
 
-def _end(tensor: Tensor) -> End:
+def _end(tensor: TFLiteTensor) -> End:
     is_quantized = len(tensor.scales) == 1 and tensor.has_finite_scales
     return End(
         name=tensor.name,

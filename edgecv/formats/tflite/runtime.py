@@ -11,28 +11,23 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Runtime, Watcher
-from edgecv.core.quantization import Stored
+from edgecv.core.plugins import Watcher
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
     Images,
-    Predictions,
     TensorFacts,
 )
+from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN, image_of
-from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import (
-    check_finite,
     check_images,
     classes_of,
-    decode_output,
     facts_of,
-    one_line,
-    run_slices,
+    first_line,
 )
 from edgecv.formats.tflite.execution import activations, executed, extremes
-from edgecv.formats.tflite.stored_weights import point_numbers, stored
+from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -43,7 +38,7 @@ RESOLVERS: dict[Kernels, str] = {
 }
 
 
-class LiteRT(Runtime):
+class LiteRT(FileRuntime):
     """Runs TFLite files with LiteRT's interpreter and its default (XNNPACK) kernels."""
 
     name: ClassVar[str] = "litert"
@@ -78,23 +73,19 @@ class LiteRT(Runtime):
         check_images(path, session.facts, images)
         return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
 
-    def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what the file stores, even where LiteRT refuses it: the tables may say why."""
-        try:
-            session = self.open(path, 1, input_spec)
-        except RuntimeFailure:
-            return stored(path.read_bytes(), Pixels(None, (1, 1, 1)))
-        return stored(session.content, Pixels(session.encode, session.facts.image))
+    def weights(self, content: bytes, path: Path) -> TFLiteWeights:
+        """Return the reader of a file's graph."""
+        return TFLiteWeights(content, str(path))
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return what gives the extremes of each point, some images at once."""
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
-        numbers = point_numbers(session.content)
+        numbers = self.weights(session.content, path).point_numbers()
         return lambda images: extremes(interpreter, numbers, session.encode(images))
 
 
-class LiteRTSession:
+class LiteRTSession(FileSession):
     """One TFLite file, opened.
 
     Predictions run one image at a time on ``threads`` interpreters of one thread each: that is
@@ -106,14 +97,8 @@ class LiteRTSession:
     def __init__(
         self, path: Path, threads: int, input_spec: InputSpec, kernels: Kernels = "xnnpack"
     ) -> None:
-        self._path = path
+        super().__init__(path, threads)
         self._kernels = kernels
-        self._threads = threads
-        try:
-            # Bytes, not the path: a file that is replaced while it is mapped kills the process.
-            self.content = path.read_bytes()
-        except OSError as error:
-            raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
         self._reading = input_spec
         self._interpreters = [self.interpreter(threads=1)]
         taken, given = self._only_input_and_output()
@@ -129,18 +114,6 @@ class LiteRTSession:
                 accepted="a batch of 1",
                 remedy="convert the model again with a batch of 1",
             )
-
-    def predict(self, images: Images) -> Predictions:
-        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
-        check_images(self._path, self.facts, images)
-        while len(self._interpreters) < self._threads:
-            self._interpreters.append(self.interpreter(threads=1))
-        values = np.empty((len(images), self._classes), self.facts.output.type)
-        run_slices(
-            [self._runner(interpreter, images, values) for interpreter in self._interpreters],
-            len(images),
-        )
-        return check_finite(self._path, decode_output(self.facts.output, values))
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads."""
@@ -163,7 +136,7 @@ class LiteRTSession:
             interpreter.set_tensor(self._input, self.encode(images))
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            found = f"it cannot take {len(images)} images at once: {one_line(error)}"
+            found = f"it cannot take {len(images)} images at once: {first_line(error)}"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
         answers = len(interpreter.get_tensor(self._output))
         if answers != len(images):
@@ -171,6 +144,11 @@ class LiteRTSession:
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         invoke: Callable[[], object] = interpreter.invoke
         return invoke
+
+    def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
+        while len(self._interpreters) < self._threads:
+            self._interpreters.append(self.interpreter(threads=1))
+        return [self._runner(each, images, values) for each in self._interpreters]
 
     def _runner(
         self, interpreter: Any, images: Images, values: NDArray[Any]
@@ -233,16 +211,16 @@ class LiteRTSession:
         if len(inputs) != 1 or len(outputs) != 1:
             raise RuntimeFailure(
                 str(self._path),
-                f"it has {_words(inputs, 'input')} and {_words(outputs, 'output')}",
+                f"it has {_ends_text(inputs, 'input')} and {_ends_text(outputs, 'output')}",
                 accepted="exactly one input and one output",
             )
         return inputs[0], outputs[0]
 
     def _refusal(self, error: Exception) -> RuntimeFailure:
-        return RuntimeFailure(str(self._path), f"LiteRT refused it: {one_line(error)}")
+        return RuntimeFailure(str(self._path), f"LiteRT refused it: {first_line(error)}")
 
 
-def _words(ends: list[dict[str, Any]], kind: str) -> str:
+def _ends_text(ends: list[dict[str, Any]], kind: str) -> str:
     names = ", ".join(str(each["name"]) for each in ends)
     return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
 

@@ -1,22 +1,36 @@
-"""The tables of a TFLite file, by its schema alone, with every place checked."""
+"""The tables of a TFLite file, read by LiteRT's own schema classes, with every place checked.
+
+The one reader of TFLite files: exporter, runtime, inspection and checks use it.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count, for_one_image
 
 DATA = 4
-"""Where a buffer's table says where its bytes are."""
+"""The field of a buffer's table that holds its bytes."""
 LONGEST_NAME = 300
+INT8_SHIFT = 128
+"""From int8 codes to uint8 codes."""
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+UNPACKING = ("DEQUANTIZE", "DENSIFY")
+"""Operators that give constants where they take constants: a runtime does them once."""
+READ_AS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
+"""Types whose values are read; their names are numpy's."""
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """One tensor of the file. ``stored_bytes`` is None where it is not a constant."""
+class TFLiteTensor:
+    """One tensor of the file. ``place`` and ``stored_bytes`` are None where it stores no values."""
 
     number: int
     name: str
@@ -24,8 +38,10 @@ class Tensor:
     declared: tuple[int, ...]
     """With -1 for open sides."""
     scales: tuple[float, ...]
-    zero_point: int | None
+    zero_points: tuple[int, ...]
     buffer: int
+    place: int | None
+    """Where its values begin in the file."""
     stored_bytes: int | None
     is_sparse: bool
     is_variable: bool
@@ -37,19 +53,60 @@ class Tensor:
 
     @property
     def key(self) -> str:
-        """What tells it from all others: names need not be distinct."""
+        """A name that no other tensor has: those in the file need not be distinct."""
         return str(self.number)
 
     @property
+    def first_name(self) -> str:
+        """The first of the names of all that a converter has fused."""
+        return self.name.split(";")[0]
+
+    @property
+    def is_constant(self) -> bool:
+        """True where its values are known before the first image."""
+        return self.stored_bytes is not None and not self.is_variable
+
+    @property
+    def zero_point(self) -> int | None:
+        """The zero point of the whole tensor, or of its first channel."""
+        return self.zero_points[0] if self.zero_points else None
+
+    @property
     def bytes(self) -> int | None:
-        """What its values take; None where that is not known."""
+        """The size of its values; None where that is not known."""
         elements = count(self.shape)
         return None if elements is None else bytes_of(self.type, elements)
 
     @property
     def has_finite_scales(self) -> bool:
-        """Whether its scales are numbers."""
+        """True where its scales are numbers."""
         return all(map(math.isfinite, self.scales))
+
+
+@dataclass(frozen=True)
+class TFLiteOperator:
+    """One operator of the file. An input that is left out is None."""
+
+    kind: str
+    inputs: tuple[TFLiteTensor | None, ...]
+    outputs: tuple[TFLiteTensor, ...]
+    table: Any
+
+    def __str__(self) -> str:
+        return f'{self.kind} "{self.outputs[0].first_name}"'
+
+    def option(self, name: str, default: int = 0) -> int:
+        """Return a number or truth value of its options, named as in the schema's classes."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        union = self.table.BuiltinOptions()
+        kind = _names(schema.BuiltinOptions).get(self.table.BuiltinOptionsType(), "NONE")
+        if union is None or kind == "NONE":
+            return default
+        options = getattr(schema, kind)()
+        options.Init(union.Bytes, union.Pos)
+        found = getattr(options, name, None)
+        return default if found is None else int(found())
 
 
 def damaged(where: str, how: str) -> InputError:
@@ -59,13 +116,12 @@ def damaged(where: str, how: str) -> InputError:
     )
 
 
-class Tables:
-    """One file: its first subgraph, all tensors of that, the kinds of its operators."""
+class TFLiteTables:
+    """One file: the tensors and operators of its first subgraph. Raises InputError on damage."""
 
     def __init__(self, content: bytes, where: str) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
-        self.schema = schema
         self.model = schema.Model.GetRootAs(content, 0)
         self._content = content
         self._where = where
@@ -77,7 +133,63 @@ class Tables:
         self.tensors = [self._tensor(number) for number in range(self.graph.TensorsLength())]
         self.kinds = [self._kind(number) for number in range(self.model.OperatorCodesLength())]
 
-    def listed(self, vector: Any) -> list[Tensor | None]:
+    @cached_property
+    def inputs(self) -> tuple[TFLiteTensor, ...]:
+        """The inputs of the model."""
+        return _present(self._listed(self.graph.InputsAsNumpy()))
+
+    @cached_property
+    def outputs(self) -> tuple[TFLiteTensor, ...]:
+        """The outputs of the model."""
+        return _present(self._listed(self.graph.OutputsAsNumpy()))
+
+    @cached_property
+    def operators(self) -> tuple[TFLiteOperator, ...]:
+        """The operators in the file's order."""
+        tables = map(self.graph.Operators, range(self.graph.OperatorsLength()))
+        return tuple(
+            TFLiteOperator(
+                self.kinds[table.OpcodeIndex()],
+                tuple(self._listed(table.InputsAsNumpy())),
+                _present(self._listed(table.OutputsAsNumpy())),
+                table,
+            )
+            for table in tables
+        )
+
+    @cached_property
+    def _producers(self) -> dict[int, TFLiteOperator]:
+        return {made.number: each for each in self.operators for made in each.outputs}
+
+    def producer(self, tensor: TFLiteTensor) -> TFLiteOperator | None:
+        """Return the operator that makes a tensor."""
+        return self._producers.get(tensor.number)
+
+    def constant(self, tensor: TFLiteTensor | None) -> TFLiteTensor | None:
+        """Return the tensor that stores a constant, None where it is computed.
+
+        float16 and sparse weights reach their operator through one that unpacks them.
+        """
+        for _ in range(len(self.operators) + 1):
+            if tensor is None or tensor.is_constant:
+                return tensor
+            maker = self.producer(tensor)
+            if maker is None or maker.kind not in UNPACKING or not maker.inputs:
+                return None
+            tensor = maker.inputs[0]
+        return None
+
+    def values(self, tensor: TFLiteTensor | None) -> NDArray[Any] | None:
+        """Return the values of a constant as they are stored, None where it has none to read."""
+        stored = self.constant(tensor)
+        if stored is None or stored.is_sparse or stored.type not in READ_AS:
+            return None
+        assert stored.place is not None
+        assert stored.stored_bytes is not None
+        content = self._content[stored.place : stored.place + stored.stored_bytes]
+        return np.frombuffer(content, stored.type).reshape(stored.declared)
+
+    def _listed(self, vector: Any) -> list[TFLiteTensor | None]:
         """Return the tensors of a vector of numbers, None where one is left out."""
         numbers: list[int] = _list(vector)
         if (largest := max(numbers, default=-1)) >= len(self.tensors):
@@ -88,7 +200,7 @@ class Tables:
         """Return what the converter says of itself."""
         return _text(self.model.Description())
 
-    def _tensor(self, number: int) -> Tensor:
+    def _tensor(self, number: int) -> TFLiteTensor:
         found = self.graph.Tensors(number)
         sides: Sequence[int] = _list(found.ShapeAsNumpy())
         if found.ShapeSignatureLength() == len(sides):
@@ -97,29 +209,31 @@ class Tables:
         scales = _list(quantization.ScaleAsNumpy()) if quantization is not None else []
         zero_points = _list(quantization.ZeroPointAsNumpy()) if quantization is not None else []
         name = _text(found.Name())
-        tensor = Tensor(
+        place, size = self._place(found.Buffer(), name)
+        tensor = TFLiteTensor(
             number=number,
             name=name,
             type=self._types.get(found.Type(), f"type {found.Type()}").lower(),
             declared=tuple(OPEN if side < 0 else side for side in sides),
             scales=tuple(scales),
-            zero_point=zero_points[0] if zero_points else None,
+            zero_points=tuple(zero_points),
             buffer=found.Buffer(),
-            stored_bytes=self._stored_bytes(found.Buffer(), name),
+            place=place,
+            stored_bytes=size,
             is_sparse=found.Sparsity() is not None,
             is_variable=bool(found.IsVariable()),
         )
         self._check_size(tensor)
         return tensor
 
-    def _check_size(self, tensor: Tensor) -> None:
+    def _check_size(self, tensor: TFLiteTensor) -> None:
         stored, needed = tensor.stored_bytes, tensor.bytes
         if stored is not None and needed is not None and stored < needed and not tensor.is_sparse:
             how = f'"{tensor.name}" holds {stored:,} bytes, its shape needs {needed:,}'
             raise damaged(self._where, how)
 
-    def _stored_bytes(self, number: int, name: str) -> int | None:
-        """Return the size of a buffer, None where it is empty."""
+    def _place(self, number: int, name: str) -> tuple[int, int] | tuple[None, None]:
+        """Return where a buffer begins and its size, None where it is empty."""
         if not 0 <= number < self.model.BuffersLength():
             raise damaged(self._where, f'"{name}" lies in buffer {number}, which is not there')
         buffer = self.model.Buffers(number)
@@ -128,10 +242,10 @@ class Tables:
         elif size := int(buffer.DataLength()):
             start = buffer._tab.Vector(buffer._tab.Offset(DATA))
         else:
-            return None
+            return None, None
         if start + size > len(self._content):
             raise damaged(self._where, f'the values of "{name}" lie beyond its end')
-        return size
+        return start, size
 
     def _kind(self, number: int) -> str:
         code = self.model.OperatorCodes(number)
@@ -147,6 +261,10 @@ def _text(value: bytes | None) -> str:
 def _list(values: Any) -> list[Any]:
     # flatbuffers gives the number 0 where a vector is left out.
     return values.tolist() if hasattr(values, "tolist") else []
+
+
+def _present(tensors: Sequence[TFLiteTensor | None]) -> tuple[TFLiteTensor, ...]:
+    return tuple(each for each in tensors if each is not None)
 
 
 def _names(enumeration: type) -> dict[int, str]:

@@ -256,3 +256,38 @@ def test_weights_that_are_shorter_than_their_shape_are_damage() -> None:
     model.graph.initializer[0].raw_data = b"1234"
     with pytest.raises(InputError, match='"w" holds 4 bytes, its shape needs 800'):
         read(model)
+
+
+def test_a_scale_without_a_value_is_damage() -> None:
+    model = quantized_convolution()
+    next(each for each in model.graph.initializer if each.name == "xs").ClearField("raw_data")
+    with pytest.raises(InputError, match="damaged ONNX file"):
+        read(model)
+
+
+def test_a_tensor_with_two_producers_is_damage() -> None:
+    model = onnx_model(
+        [node("Relu", "x", "y"), node("Neg", "x", "y")], {"x": [1, 20]}, {"y": [1, 20]}
+    )
+    with pytest.raises(InputError, match="Output 'y' is redeclared"):
+        read(model)
+
+
+def test_sparse_constants_are_counted() -> None:
+    from onnx import TensorProto, helper
+
+    values = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
+    places = helper.make_tensor("places", TensorProto.INT64, [2], [3, 5])
+    sparse = helper.make_sparse_tensor(values, places, [20, 10])
+    contents = read(
+        onnx_model(
+            [
+                helper.make_node("Constant", [], ["w"], sparse_value=sparse),
+                node("MatMul", "x w", "y"),
+            ],
+            {"x": [1, 20]},
+            {"y": [1, 10]},
+        )
+    )
+    (product,) = contents.operators
+    assert (product.macs, product.parameters, product.weight_bytes) == (200, 200, 8)

@@ -60,7 +60,8 @@ def swapped_outputs(content: bytes, first: int, second: int) -> bytes:
     return editor.content()
 
 
-def wrong_scale(content: bytes, layer: int, channel: int, factor: float = 1.1) -> bytes:
+def wrong_scale(content: bytes, layer: int, channel: Any, factor: float = 1.1) -> bytes:
+    """Multiply the scale of a channel, or of several."""
     editor = Editor(content)
     node = editor.reader(layer, 1)
     scales = editor.values(node, 1)
@@ -112,6 +113,16 @@ def damaged_class(content: bytes, number: int, how: str) -> bytes:
         "noise": random.integers(-127, 128, len(weights)),
     }[how]
     editor.set(node, 0, weights)
+    return editor.content()
+
+
+def damaged_biases(content: bytes, layer: int) -> bytes:
+    """Move three biases, each by another number of steps."""
+    editor = Editor(content)
+    node = editor.reader(layer, 2)
+    biases = editor.values(node, 0)
+    biases[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
+    editor.set(node, 0, biases)
     return editor.content()
 
 

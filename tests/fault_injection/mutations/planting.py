@@ -57,6 +57,15 @@ def planted(file_format: str, classes: tuple[str, ...], layers: int) -> Iterator
                 channel,
                 factor,
             )
+    for channels, words in (
+        (slice(None), "the scale of all weights of .* is 1.10 times"),
+        ([1, 4], "the scales of channels 1 and 4 of .* are 1.10 times"),
+    ):
+        name = "all" if isinstance(channels, slice) else "1 and 4"
+        variant = f"layer 1 channels {name} x1.1"
+        yield fault("channel scale", variant, "weights", words, "wrong_scale", 1, channels, 1.1)
+    words = "3 of the .* biases of .* are others"
+    yield fault("biases damaged", "layer 1", "weights", words, "damaged_biases", 1)
     for layer in (1, 2, layers - 1):
         yield fault(
             "activation scale",

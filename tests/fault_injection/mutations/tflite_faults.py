@@ -70,7 +70,8 @@ def swapped_outputs(content: bytes, first: int, second: int) -> bytes:
     return editor.content()
 
 
-def wrong_scale(content: bytes, layer: int, channel: int, factor: float = 1.1) -> bytes:
+def wrong_scale(content: bytes, layer: int, channel: Any, factor: float = 1.1) -> bytes:
+    """Multiply the scale of a channel, or of several."""
     editor = Editor(content)
     editor.scales(layer, 1)[channel] *= factor
     return editor.content()
@@ -107,6 +108,15 @@ def damaged_class(content: bytes, number: int, how: str) -> bytes:
         "noise": random.integers(-127, 128, weights[number].shape),
     }[how]
     editor.set(-1, 1, weights)
+    return editor.content()
+
+
+def damaged_biases(content: bytes, layer: int) -> bytes:
+    """Move three biases, each by another number of steps."""
+    editor = Editor(content)
+    biases = editor.biases(layer)
+    biases[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
+    editor.set(layer, 2, biases)
     return editor.content()
 
 

@@ -11,14 +11,17 @@ from exported_runs import Export, Runtimes
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.registry import EXPORTERS
-from edgecv.formats.tflite.check import FLOATS, prove, read_graph
+from edgecv.formats.dtypes import FLOATS
+from edgecv.formats.tflite.check import prove
 from edgecv.formats.tflite.exporter import TFLite
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.models.tf import load_tensorflow
 
 
 def tensors(path: Path) -> list[Any]:
-    graph = read_graph(path.read_bytes())
-    return [each for operator in graph.operators for each in operator.inputs + operator.outputs]
+    operators = TFLiteTables(path.read_bytes(), str(path)).operators
+    found = [each for operator in operators for each in operator.inputs + operator.outputs]
+    return [each for each in found if each is not None]
 
 
 @pytest.mark.parametrize("name", tiny_models.MODELS)
@@ -178,3 +181,12 @@ def test_what_kills_the_converter_is_refused_by_its_layer(activation: str, tmp_p
     pixels = np.zeros((4, 8, 8, 3), np.uint8)
     with pytest.raises(StepError, match=f'layer "odd": .* cannot make int8 of {activation}'):
         TFLite(precision="int8").export(model, pixels, tmp_path / "int8.tflite")
+
+
+def test_constants_without_a_shape_are_scalars(export: Export) -> None:
+    from edgecv.formats.tflite.runtime import LiteRT
+
+    path, _ = export("modern", "tflite", "int16x8")
+    kernels = LiteRT().stored(path).kernels
+    assert kernels
+    assert {kernel.type for kernel in kernels} == {"int8"}

@@ -70,7 +70,7 @@ def test_other_weights_are_refused_by_name(network: Any, number: int, tmp_path: 
     EXPORTERS.get("tflite", "test")(precision="float32").export(
         network, np.zeros((0, *SHAPE), np.uint8), path
     )
-    kernels = kernels_in(path.read_bytes())
+    kernels = kernels_in(path.read_bytes(), "file")
     name = ("deep", "point", "logits")[number - 1]
     shuffled = np.random.default_rng(0).permutation(kernels[number].weights)
     kernels[number] = StoredKernel(shuffled)

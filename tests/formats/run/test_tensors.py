@@ -10,7 +10,7 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.records import TensorFacts
 from edgecv.formats.image_input import pixel_encoder
-from edgecv.formats.tensors import decode_output, facts_of, one_line, run_slices
+from edgecv.formats.tensors import decode_output, facts_of, first_line, run_slices
 
 PIXELS = np.arange(256, dtype=np.uint8)
 PATH = Path("a.file")
@@ -108,6 +108,6 @@ def test_a_failure_in_a_thread_is_raised() -> None:
 
 
 def test_a_message_is_one_printable_line() -> None:
-    assert one_line(ValueError("\n  first\x1b[2J \nsecond")) == "first?[2J"
-    assert one_line(ValueError("x" * 1000)) == "x" * 300
-    assert one_line(KeyError()) == "KeyError"
+    assert first_line(ValueError("\n  first\x1b[2J \nsecond")) == "first?[2J"
+    assert first_line(ValueError("x" * 1000)) == "x" * 300
+    assert first_line(KeyError()) == "KeyError"

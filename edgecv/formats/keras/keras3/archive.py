@@ -32,13 +32,13 @@ DAMAGE = (
     ValueError,
     RuntimeError,
 )
-"""What an archive that is none makes of zipfile and json; passwords and deep nesting as well."""
+"""Errors of zipfile and json on a file that is no archive, is locked, or nests too deeply."""
 TRAINING_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
 class KerasArchive:
-    """What a Keras 3 archive holds. ``policies``: those that were replaced by float32."""
+    """The parts of a Keras 3 archive. ``policies``: those that were replaced by float32."""
 
     configuration: dict[str, Any]
     weights: Path

@@ -23,7 +23,7 @@ LARGEST_TENSOR = 2**28
 
 
 class Unbuildable(Exception):
-    """What cannot be rebuilt, and why."""
+    """A layer that cannot be rebuilt, and why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.reason)

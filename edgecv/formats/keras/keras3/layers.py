@@ -102,7 +102,7 @@ OPTIONS: Mapping[str, str] = {
     "RandomBrightness": "factor value_range seed",
     "RandomCrop": "height width seed",
 }
-"""What tf-keras takes; of ``data_format``, only ``channels_last``."""
+"""Options that tf-keras takes; of ``data_format``, only ``channels_last``."""
 RENAMED = {("LeakyReLU", "negative_slope"): "alpha"}
 UNUSED: Mapping[str, Any] = {
     "data_format": "channels_last",

@@ -21,7 +21,7 @@ class Ref(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What an operation takes, one tensor or several, and what it is in tf-keras."""
+    """The inputs of an operation, one tensor or several, and its counterpart in tf-keras."""
 
     takes: Any
     steps: Steps

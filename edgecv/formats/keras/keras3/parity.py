@@ -1,4 +1,4 @@
-"""Whether a rebuilt model gives what the original gives in Keras 3: measured, layer by layer.
+"""Parity of a rebuilt model with its original in Keras 3, measured layer by layer.
 
 Outputs alone can hide a wrong layer: of an untrained classifier they are all nearly the same. So
 what every layer gives for one image is compared too, and the first that differs is named.
@@ -20,9 +20,9 @@ from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
 from edgecv.models.tf import load_tensorflow
 
 LARGEST_DIFFERENCE = 1e-4
-"""Of outputs; relative to the largest of them where that is more than 1."""
+"""The tolerance of outputs, relative to the largest of them where that is more than 1."""
 LARGEST_LAYER_DIFFERENCE = 1e-3
-"""Of what a layer gives, relative to the largest of it: rounding of many layers adds up."""
+"""The tolerance of a layer, relative to its largest value: rounding of many layers adds up."""
 MOST_IMAGES, LEAST_IMAGES = 16, 4
 VALUES_OF_IMAGES = 2**20
 """All images together: fewer of them where they are large."""
@@ -35,7 +35,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RebuildParity:
-    """How near a rebuilt model is to its original, on images of the range that suits it.
+    """The distance of a rebuilt model from its original, on images of the range that suits it.
 
     ``largest_difference`` is that of outputs, ``largest_layer_difference`` that of what a layer
     gives, relative to the largest of it. ``policies``: mixed precisions of the original; both

@@ -1,4 +1,4 @@
-"""What a Keras 3 configuration says, read into a plan that needs no Keras of any kind.
+"""The plan of a Keras 3 model, read from its configuration without any Keras.
 
 A plan is a tree: models of layers, a layer with its calls, and each layer as the steps that
 tf-keras takes for it. All problems of a file are found here, at once.

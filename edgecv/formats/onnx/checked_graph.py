@@ -1,14 +1,15 @@
-"""The tables of an ONNX file: constants, shapes and types, with what it says checked."""
+"""An ONNX file of another maker: sizes, types and places checked, shapes inferred, constants."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count
+from edgecv.formats.onnx.external_data import external_tensors, is_inside
+from edgecv.formats.onnx.graph import constant, read_model
 
 SMALL = 1024
 """Elements up to which a constant's values may decide a shape: larger ones are left out."""
@@ -17,8 +18,8 @@ LONGEST_NAME = 300
 
 
 @dataclass(frozen=True)
-class Value:
-    """A tensor as the graph declares it, or as shape inference found it."""
+class TensorShape:
+    """Type and shape of a tensor, as the graph declares it or as shape inference found it."""
 
     type: str
     shape: tuple[int, ...] | None
@@ -34,14 +35,12 @@ class Constant:
     type: str
     shape: tuple[int, ...] | None
     stored_bytes: int
-    tensor: Any = None
-    """The TensorProto of a small one that lies in this file."""
     scales: int = 0
-    """How many scales its DequantizeLinear has."""
+    """The number of scales of its DequantizeLinear."""
 
     @property
     def elements(self) -> int:
-        """How many values it has, 0 where that is not known."""
+        """The number of its values, 0 where that is not known."""
         return count(self.shape) or 0
 
 
@@ -52,8 +51,11 @@ def damaged(where: str, how: str) -> InputError:
     )
 
 
-class Tables:
-    """One file. ``values`` are of the graph's tensors by name, for one image."""
+class CheckedGraph:
+    """The main graph of one file, with one image in an open batch.
+
+    ``graph``: onnx-ir's; ``model``: the ModelProto; ``values``: the graph's tensors by name.
+    """
 
     def __init__(self, content: bytes, where: str) -> None:
         import onnx
@@ -64,44 +66,54 @@ class Tables:
             self.model = onnx.ModelProto.FromString(content)
         except DecodeError:
             raise damaged(where, "it is cut short, or no ONNX at all") from None
-        self.graph = self.model.graph
-        if not self.graph.node and not self.graph.output:
+        graph = self.model.graph
+        if not graph.node and not graph.output:
             raise damaged(where, "it has no graph")
         self.types = onnx.TensorProto.DataType
         self.notes: list[str] = []
-        if b"location" in content:
-            self._check_external_data()
+        self._check_external_data(content)
         self.constants = {each.name: self._constant(each, each.name) for each in self._stored()}
+        self._take_out_sparse_constants()
         self.inputs = {
-            each.name: self._value(each)
-            for each in self.graph.input
-            if each.name not in self.constants
+            each.name: self._value(each) for each in graph.input if each.name not in self.constants
         }
-        self.outputs = {each.name: self._value(each) for each in self.graph.output}
-        self.values = self._infer_shapes()
+        self.outputs = {each.name: self._value(each) for each in graph.output}
+        inferred = self._infer_shapes()
+        infos = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
+        self.values = {each.name: self._value(each) for each in infos}
+        self.graph = read_model(inferred).graph
+        for name, value in self.graph.initializers.items():
+            if name not in self.constants:
+                self.constants[name] = self._lifted(value.const_value, name)
 
-    def constant_of_node(self, node: Any) -> Constant:
-        """Return what a Constant node holds."""
-        name = node.output[0]
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                return self._constant(attribute.t, name)
-            if attribute.HasField("sparse_tensor"):
-                found = self._constant(attribute.sparse_tensor.values, name)
-                return replace(found, shape=tuple(attribute.sparse_tensor.dims))
-        return Constant(name, "", None, 0)
+    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+        """Return the shape of a tensor, None where it is not known."""
+        known = self.constants.get(value.name) or self.values.get(value.name)
+        return None if known is None else known.shape
 
-    def numbers(self, constant: Constant | None) -> list[float]:
-        """Return the values of a small constant, none where they are not in this file."""
-        from onnx import numpy_helper
+    def _take_out_sparse_constants(self) -> None:
+        """Note the Constant nodes that are sparse, which onnx-ir does not read."""
+        for node in self.model.graph.node:
+            for attribute in node.attribute:
+                if node.op_type == "Constant" and attribute.HasField("sparse_tensor"):
+                    sparse, name = attribute.sparse_tensor, node.output[0]
+                    found = self._constant(sparse.values, name)
+                    self.constants[name] = replace(found, shape=tuple(sparse.dims))
+                    node.ClearField("attribute")
+                    break
 
-        if constant is None or constant.tensor is None:
-            return []
-        return [float(each) for each in numpy_helper.to_array(constant.tensor).ravel()]
+    def _lifted(self, tensor: Any, name: str) -> Constant:
+        """Return a constant that was a node of the graph."""
+        import onnx_ir
+
+        if isinstance(tensor, onnx_ir.serde.TensorProtoTensor):
+            return self._constant(tensor.raw, name)
+        kind, shape = self._type(tensor.dtype), tuple(map(int, tensor.shape))
+        return Constant(name, kind, shape, bytes_of(kind, count(shape) or 0) or 0)
 
     def _stored(self) -> Iterator[Any]:
-        yield from self.graph.initializer
-        for sparse in self.graph.sparse_initializer:
+        yield from self.model.graph.initializer
+        for sparse in self.model.graph.sparse_initializer:
             yield sparse.values
 
     def _constant(self, tensor: Any, name: str) -> Constant:
@@ -117,19 +129,18 @@ class Tables:
         elif needed is not None and stored < needed:
             how = f'"{name[:LONGEST_NAME]}" holds {stored:,} bytes, its shape needs {needed:,}'
             raise damaged(self._where, how)
-        is_small = elements <= SMALL and not is_external
-        return Constant(name, kind, shape, stored, tensor if is_small else None)
+        return Constant(name, kind, shape, stored)
 
-    def _value(self, info: Any) -> Value:
+    def _value(self, info: Any) -> TensorShape:
         if not info.type.HasField("tensor_type"):
-            return Value(info.type.WhichOneof("value") or "", None)
+            return TensorShape(info.type.WhichOneof("value") or "", None)
         tensor = info.type.tensor_type
         kind = self._type(tensor.elem_type)
         if not tensor.HasField("shape"):
-            return Value(kind, None)
+            return TensorShape(kind, None)
         sides = tensor.shape.dim
         known = [side.HasField("dim_value") and side.dim_value >= 0 for side in sides]
-        return Value(
+        return TensorShape(
             kind,
             tuple(side.dim_value if k else OPEN for side, k in zip(sides, known, strict=True)),
             tuple(
@@ -143,8 +154,8 @@ class Tables:
         name = str(self.types.Name(number)).lower()
         return NAMES.get(name, name)
 
-    def _infer_shapes(self) -> dict[str, Value]:
-        """Return types and shapes of all tensors, with one image in an open batch."""
+    def _infer_shapes(self) -> Any:
+        """Return the model with types and shapes of all tensors, and without large constants."""
         from onnx import shape_inference
 
         self._set_batch_of_one()
@@ -153,36 +164,32 @@ class Tables:
                 tensor.ClearField("raw_data")
                 tensor.ClearField("external_data")
                 tensor.ClearField("data_location")
-        graph = self.graph
         try:
-            graph = shape_inference.infer_shapes(self.model, data_prop=True).graph
+            return shape_inference.infer_shapes(self.model, data_prop=True)
         except Exception as error:  # noqa: BLE001  of onnx's own kinds; what is declared remains
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.notes.append(f"shapes could not be inferred: {first[:LONGEST_NAME]}")
-        infos = (*graph.value_info, *graph.input, *graph.output)
-        return {each.name: self._value(each) for each in infos}
+        return self.model
 
     def _set_batch_of_one(self) -> None:
-        batches = set()
-        for each in self.graph.input:
+        graph, batches = self.model.graph, set()
+        for each in graph.input:
             sides = each.type.tensor_type.shape.dim
             if len(sides) > 1 and not (sides[0].HasField("dim_value") and sides[0].dim_value >= 0):
                 batches.add(sides[0].dim_param)
                 sides[0].dim_value = 1
-        for each in (*self.graph.input, *self.graph.value_info, *self.graph.output):
+        for each in (*graph.input, *graph.value_info, *graph.output):
             for side in each.type.tensor_type.shape.dim:
                 if side.dim_param and side.dim_param in batches:
                     side.dim_value = 1
 
-    def _check_external_data(self) -> None:
+    def _check_external_data(self, content: bytes) -> None:
         folder = Path(self._where).absolute().parent
         files: dict[str, None] = {}
-        for tensor in _tensors(self.model):
-            if not tensor.external_data and tensor.data_location != type(tensor).EXTERNAL:
-                continue
+        for tensor in external_tensors(content, self.model):
             named = {each.key: each.value for each in tensor.external_data}
             location = named.get("location", "")
-            if not _is_inside(location, folder):
+            if not is_inside(location, folder):
                 raise InputError(
                     self._where,
                     f'its weights "{tensor.name[:LONGEST_NAME]}" are in'
@@ -199,23 +206,9 @@ class Tables:
             )
 
 
-def _is_inside(location: str, folder: Path) -> bool:
-    path = PurePosixPath(location.replace("\\", "/"))
-    if not location or "\0" in location or path.is_absolute() or ".." in path.parts:
-        return False
-    with contextlib.suppress(OSError, RuntimeError):
-        return (folder / path).resolve().is_relative_to(folder.resolve())
-    return False
-
-
-def _tensors(model: Any) -> Iterator[Any]:
-    """Give every tensor that is anywhere in a model: in graphs within graphs, in functions."""
-    waiting = [model]
-    while waiting:
-        message = waiting.pop()
-        if message.DESCRIPTOR.name == "TensorProto":
-            yield message
-            continue
-        for descriptor, value in message.ListFields():
-            if descriptor.message_type is not None:
-                waiting.extend(value if descriptor.is_repeated else [value])
+def small_numbers(value: Any | None) -> list[float]:
+    """Return the numbers of a small constant, none where it is large, computed or elsewhere."""
+    if value is None or value.const_value is None or value.const_value.size > SMALL:
+        return []
+    values = constant(value)
+    return [] if values is None else [float(each) for each in values.ravel()]

@@ -1,0 +1,64 @@
+"""Base class of the exporters: precision, input type, calibration images, and the written file."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from edgecv.core.plugins import Exporter
+from edgecv.core.records import Artifact, Images, Shape
+from edgecv.core.registry import EXPORTERS
+from edgecv.formats.export_checks import check_calibration
+from edgecv.formats.exported_layers import StoredKernel, read_layers
+from edgecv.formats.weights_check import prove_weights
+from edgecv.system.storage import describe, write_bytes
+
+
+class FileExporter(Exporter):
+    """An exporter that proves the weights of a converted file, writes it and describes it."""
+
+    io: Literal["uint8", "int8", "float32"] | None = None
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_possible(cls, precision: Any) -> Any:
+        if precision not in cls.precisions:
+            raise ValueError(
+                "; ".join(
+                    f"{name} files can be {', '.join(each.precisions)}"
+                    for name, each in EXPORTERS.classes.items()
+                )
+            )
+        return precision
+
+    @model_validator(mode="after")
+    def _io_is_of_integers(self) -> Self:
+        if self.io is not None and self.precision != "int8":
+            raise ValueError(f"{self.precision} has an input type of its own: leave io out")
+        return self
+
+    def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
+        """Return the images that find the ranges of ``shape``, all where the precision has none."""
+        if not self.is_calibrated:
+            return calibration
+        return check_calibration(calibration[: self.calibration_images], shape, where)
+
+    def finish(
+        self,
+        model: Any | None,
+        content: bytes,
+        kernels: list[StoredKernel],
+        notes: tuple[str, ...],
+        path: Path,
+    ) -> Artifact:
+        """Prove the weights of a converted file, write it, and return its facts.
+
+        ``model``: None where no Keras model was the source. ``kernels``: those in ``content``.
+        """
+        if model is not None:
+            prove_weights(model, kernels, self.format, path.name)
+        write_bytes(path, content)
+        layers = read_layers(model, kernels)
+        return describe(
+            path, format=self.format, precision=self.precision, notes=notes, layers=layers
+        )

@@ -1,0 +1,184 @@
+"""The graph of an ONNX model as onnx-ir links it: producers, consumers, constants, quantization.
+
+The one reader of ONNX graphs: exporter, runtime, inspection and checks use it. ``node.inputs``,
+``value.producer()`` and ``value.uses()`` are onnx-ir's. Files of other makers are read in child
+processes only, and tensors that lie in other files are never opened.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.formats.tensors import first_line
+
+KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that multiply by a kernel: their second input."""
+FLOAT_KERNELS = tuple(
+    "Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul".split()
+)
+QUANTIZED_KERNELS = ("QLinearConv", "QLinearMatMul", "QGemm")
+INTEGER_KERNELS = (
+    *QUANTIZED_KERNELS,
+    *"ConvInteger MatMulInteger MatMulIntegerToFloat DynamicQuantizeMatMul".split(),
+)
+KERNEL_INPUT = {
+    **dict.fromkeys([*FLOAT_KERNELS, *INTEGER_KERNELS, "MatMulNBits"], 1),
+    **dict.fromkeys(QUANTIZED_KERNELS, 3),
+}
+"""The input of an operator that is its kernel, those of ONNX Runtime's own operators too."""
+CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
+FUSED = ("Relu", "Clip")
+"""Activations that quantizing makes a part of the operator before them."""
+INT8_SHIFT = 128
+"""From int8 codes to uint8 codes."""
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Scales and zero points of a conversion: one, or one for each channel along ``axis``."""
+
+    scales: NDArray[Any]
+    zero_points: NDArray[Any]
+    """They have the type of the integers."""
+    axis: int
+
+    @property
+    def is_one(self) -> bool:
+        """True where one scale and one zero point hold for the whole tensor."""
+        return self.scales.size == 1 == self.zero_points.size
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Keep the libraries' logs off the screen; what matters of them is raised as an error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+class DamagedGraph(ValueError):
+    """A model contradicts itself; the message says how, in one line."""
+
+
+def read_model(model: Any) -> Any:
+    """Return a ModelProto, or the bytes of one, as an onnx-ir model with Constant nodes lifted.
+
+    Raises DamagedGraph where a tensor has two producers, or a type or an attribute is not known.
+    """
+    import onnx
+    import onnx_ir
+    from onnx_ir.passes.common import LiftConstantsToInitializersPass
+
+    proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else model
+    with quiet_logs():
+        try:
+            linked = onnx_ir.from_proto(proto)
+            LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(linked)
+        except (RuntimeError, TypeError, ValueError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:  # Each level repeats what it was reading.
+                cause = cause.__cause__
+            if isinstance(cause, MemoryError | RecursionError):
+                raise cause from None
+            raise DamagedGraph(first_line(cause)) from error
+    return linked
+
+
+def image_input(graph: Any) -> Any:
+    """Return the first input that is no constant: until IR version 4, weights were inputs too."""
+    return next(each for each in graph.inputs if each.const_value is None)
+
+
+def only_consumer(value: Any, kind: str = "") -> Any | None:
+    """Return the one node that takes a tensor, None where others do, or where it is no ``kind``."""
+    nodes = [use.node for use in value.uses()]
+    return nodes[0] if len(nodes) == 1 and kind in ("", nodes[0].op_type) else None
+
+
+def constant(value: Any | None) -> NDArray[Any] | None:
+    """Return the value of a constant, None where the tensor is computed or lies in another file."""
+    import onnx_ir
+    from onnx import numpy_helper
+
+    tensor = None if value is None else value.const_value
+    if tensor is None or isinstance(tensor, onnx_ir.ExternalTensor):
+        return None
+    if isinstance(tensor, onnx_ir.serde.TensorProtoTensor):
+        # onnx-ir gives zeros for a tensor that holds no values; onnx refuses it.
+        return np.asarray(numpy_helper.to_array(tensor.raw))
+    return np.asarray(tensor.numpy())
+
+
+def input_of(node: Any, place: int) -> Any | None:
+    """Return an input of a node, None where it is left out."""
+    return node.inputs[place] if place < len(node.inputs) else None
+
+
+def attribute_of(node: Any, name: str, default: Any) -> Any:
+    """Return the value of a node's attribute."""
+    found = node.attributes.get(name)
+    return default if found is None else found.value
+
+
+def quantization_of(node: Any) -> Quantization | None:
+    """Return how a conversion quantizes, None where its scales or zero points are computed."""
+    scales, zero_points = constant(input_of(node, 1)), constant(given := input_of(node, 2))
+    if scales is None or (given is not None and zero_points is None):
+        return None
+    missing = np.zeros(1, np.uint8)
+    return Quantization(
+        scales, missing if zero_points is None else zero_points, attribute_of(node, "axis", 1)
+    )
+
+
+def stored_constant(value: Any | None) -> tuple[NDArray[Any], Quantization | None] | None:
+    """Return a constant as it is stored, and the quantization that a DequantizeLinear undoes."""
+    if (codes := constant(value)) is not None:
+        return codes, None
+    maker = None if value is None else value.producer()
+    if maker is None or maker.op_type != "DequantizeLinear":
+        return None
+    codes, quantization = constant(maker.inputs[0]), quantization_of(maker)
+    return None if codes is None or quantization is None else (codes, quantization)
+
+
+def add_constant(graph: Any, name: str, values: Any) -> Any:
+    """Give a graph a new constant, and return it."""
+    import onnx_ir
+
+    tensor = onnx_ir.tensor(np.asarray(values), name=name)
+    value = onnx_ir.val(name, const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def add_node(graph: Any, kind: str, inputs: Sequence[Any], before: Any = None, **given: Any) -> Any:
+    """Add an operator at the end of a graph, or before another one, and return its output."""
+    import onnx_ir
+
+    node = onnx_ir.node(kind, inputs, given)
+    if before is None:
+        graph.append(node)
+    else:
+        graph.insert_before(before, node)
+    return node.outputs[0]
+
+
+def move_uses(uses: Iterable[Any], value: Any) -> None:
+    """Let all that took one tensor take another: ``uses`` are the former's."""
+    for use in list(uses):
+        use.node.replace_input_with(use.idx, value)
+
+
+def replace_node(graph: Any, node: Any, value: Any) -> None:
+    """Take an operator out of a graph, and let ``value`` stand for what it gave."""
+    node.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
