@@ -16,6 +16,7 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import Event, Images, Shape
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
@@ -39,7 +40,7 @@ class DoctorRequest:
 
     path: Path
     baseline: Path | None = None
-    data: str | None = None
+    data: str | DatasetSource | None = None
     beside: Path | None = None
     """Another file of the same model, to be held against this one."""
     kernels: str = "xnnpack"
@@ -123,7 +124,7 @@ def _running(
     yield from delegate_findings(operators, contents, patient.kernels, slower)
 
 
-def _images(data: str, shape: Shape, on_event: OnEvent) -> Images:
+def _images(data: str | DatasetSource, shape: Shape, on_event: OnEvent) -> Images:
     from edgecv.datasets.resolve import resolve
     from edgecv.pipeline.run import load_source
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import Exporter, Technique
+from edgecv.core.plugins import DatasetSource, Exporter, Technique
 from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
@@ -65,7 +65,7 @@ class CompressOptions(LimitOptions):
     cluster: int | None = None
     qat: bool = False
     formats: tuple[str, ...] = ()
-    data: str | None = None
+    data: str | DatasetSource | None = None
     architecture: str | None = None
     schedule: str | None = None
     epochs: int | None = None
@@ -99,6 +99,7 @@ class CompressOptions(LimitOptions):
         steps += f"-cluster{self.cluster}" if self.cluster else ""
         steps += "-qat" if self.qat else ""
         data = self.data or "cifar10"
+        origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         formats = self.formats
         if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
@@ -110,7 +111,7 @@ class CompressOptions(LimitOptions):
             technique.check_exports(exports, "--shrink")
         return Recipe(
             settings=_settings(
-                self.name or _clean(f"{Path(data).stem}-{origin}{steps}-{quantize}"),
+                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{quantize}"),
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
             ),
