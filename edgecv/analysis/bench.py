@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.options import Options
 from edgecv.core.records import Event, Images, Latency
@@ -61,7 +62,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class BenchResult:
+class BenchResult(Displayed):
     """What a bench found."""
 
     threads: int

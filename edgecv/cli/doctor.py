@@ -40,18 +40,15 @@ def doctor(
 
     def work(screen: "Screen") -> int:
         from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
-        from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+        from edgecv.analysis.doctor.text import to_json, to_text
 
         patient = DoctorRequest(path, baseline, data, beside, kernels)
         found = diagnose(patient, on_event=screen.on_event, log=screen.log)
-        cure = None
         if fix is not None:
-            from edgecv.analysis.doctor.fix import fix as cured
+            from edgecv.analysis.doctor.fix import with_fix
 
-            cure = cured(patient, found, fix, on_event=screen.on_event, log=screen.log)
-        screen.answer(to_json(found, cure) if as_json else to_text(found))
-        if cure is not None and not as_json:
-            screen.answer(fix_text(cure))
+            found = with_fix(patient, found, fix, on_event=screen.on_event, log=screen.log)
+        screen.answer(to_json(found) if as_json else to_text(found))
         return 1 if any(each.severity == "error" for each in found.findings) else 0
 
     on_screen(work)

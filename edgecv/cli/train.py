@@ -49,7 +49,7 @@ def train(
 
         plan = recipe_of(options)
         folder = pipeline.train(plan, Store.at(output), screen.on_event)
-        screen.training(read_training(folder), folder, as_json=as_json)
+        screen.training(read_training(folder), as_json=as_json)
         return 0
 
     on_screen(work)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.display import Displayed
 from edgecv.core.paired_results import PairedStatistics
 
 Images = NDArray[np.uint8]
@@ -302,7 +303,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Displayed):
     """All of a run, as plain data. ``load_report`` reads it back."""
 
     name: str

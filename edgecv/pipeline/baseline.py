@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -128,10 +128,30 @@ def train(recipe: Recipe, data: Dataset, store: Store, folder: Path, on_event: O
     )
 
 
-def read_training(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Training:
+    """A baseline that was trained, as plain data."""
+
+    folder: Path
+    """Holds ``model.keras``, ``labels.txt``, ``training.json`` and ``curves.png``."""
+    architecture: Mapping[str, Any]
+    data: Mapping[str, Any]
+    seed: int
+    schedule: Mapping[str, Any]
+    parameters: int
+    history: tuple[Mapping[str, float], ...]
+    """One entry an epoch: epoch, loss, accuracy, validation_accuracy, seconds, settled."""
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        """The epoch whose weights were kept."""
+        return max(self.history, key=lambda each: (each["validation_accuracy"], each["epoch"]))
+
+
+def read_training(folder: Path) -> Training:
     """Return what was recorded of a training."""
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
-    return record
+    return Training(**{**record, "folder": folder, "history": tuple(record["history"])})
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edgecv.analysis.bench import BenchOptions, bench_files
@@ -29,14 +30,16 @@ TIMING = BenchOptions(budget=3.0)
 OnEvent = Callable[[Event], None]
 
 
-def fix(
+def with_fix(
     patient: DoctorRequest,
     diagnosis: Diagnosis,
     target: Path,
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
-) -> Fix:
-    """Write the remedy of the first finding that has one as a recipe to ``target``, and run it.
+) -> Diagnosis:
+    """Return a diagnosis with what the remedy of its first finding that has one gives.
+
+    The remedy is run, and written as a recipe to ``target``.
 
     Raises InputError where there is nothing that a recipe can do, or nothing to do it with.
     """
@@ -65,7 +68,7 @@ def fix(
         before, after = found[str(patient.path)], found[str(cured)]
         timing = bench_files([patient.path, cured], TIMING, on_event, log).timings[1]
     write_bytes(target, recipe.to_toml().encode())
-    return Fix(
+    fix = Fix(
         recipe=str(target),
         finding=finding.name,
         agreement_before=before.agreement or 0.0,
@@ -75,6 +78,7 @@ def fix(
         time_ratio=timing.ratio,
         speed=timing.verdict,
     )
+    return replace(diagnosis, fix=fix)
 
 
 def _curable(diagnosis: Diagnosis, patient: DoctorRequest) -> Finding:
