@@ -7,8 +7,7 @@ from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Gate, Outcome, Report
-from edgecv.evaluation.gates import ROUNDING, most_gate
-from edgecv.evaluation.limit_checks import NO_LABELS, cannot_tell
+from edgecv.evaluation.gates import NO_LABELS, ROUNDING, cannot_tell, most_gate
 from edgecv.evaluation.significance import no_worse
 
 DATA = "accepted_data"

@@ -13,11 +13,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.options import Options
 from edgecv.core.records import Event, Images, Latency
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import runtime_of_file
@@ -38,15 +37,6 @@ OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
 
 Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 OnEvent = Callable[[Event], None]
-
-
-class BenchOptions(Options):
-    """How to time: the flags of ``edgecv bench``."""
-
-    threads: int = Field(default=1, ge=1)
-    batch: int = Field(default=1, ge=1, le=4096)
-    budget: float = Field(default=10.0, ge=1, le=3600)
-    """Seconds for all files, opening and warm-up included."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgecv.api.models import GivenModel, KerasModel, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options, parse_flags
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import Event
+from edgecv.core.text import nearest
 from edgecv.datasets.arrays import Arrays
 
 Model = str | Path | KerasModel
@@ -21,6 +24,7 @@ Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
 (x_test, y_test), or a dict of these names with ``class_names`` where they are known. Images: uint8
 (N, height, width, channels), 0..255; labels: integers (N,)."""
 OnEvent = Callable[[Event], None]
+O = TypeVar("O", bound=Options)  # noqa: E741
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,19 @@ def call(
     """
     with errors_in_parameters(arguments), ExitStack() as stack:
         yield Call(stack.enter_context(shown(progress, on_event)), stack)
+
+
+def options_of(cls: type[O], given: Mapping[str, Any]) -> O:
+    """Make options of parameters. Raises InputError that names the parameter."""
+    for name in given:
+        if name not in cls.model_fields:
+            raise InputError(
+                f"{name}=",
+                "there is no such parameter",
+                accepted=", ".join(cls.model_fields),
+                remedy=nearest(name, cls.model_fields),
+            )
+    return parse_flags(cls, given)
 
 
 def as_data(data: Data | None) -> str | DatasetSource | None:

@@ -4,25 +4,31 @@ Messages are written once, for the command line. What stands for an option in th
 the names of all options: text that is no option's name stays as it is.
 """
 
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
+from pydantic.fields import FieldInfo
+
+from edgecv.acceptance.options import GateOptions
+from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import LAYOUTS
+from edgecv.core.options import flag_of
 from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import EXPORTERS
 from edgecv.datasets.resolve import named_data
+from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 
 FLAG = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?: (?!--)([^\s,;()]*[^\s,;()\".:]))?")
 """A flag and the word behind it, which may be its value."""
 ARGUMENT = re.compile(r"(?<![\w/.-])(?:an? )?([A-Z]+)(?![\w/.=-])")
 """The placeholder of an argument, with its article."""
 PLACEHOLDER = re.compile(r"[A-Z]{3,}[A-Za-z]*")
-PLURALS = {"formats": "format"}
-"""Flags that are given once for each value."""
+OPTIONS = (
+    TrainOptions, CompressOptions, ValidateOptions, GateOptions, BenchOptions, DoctorOptions
+)  # fmt: skip
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -99,21 +105,15 @@ def _known_values() -> frozenset[str]:
 @cache
 def flags() -> Mapping[str, str]:
     """Return the parameter of each flag of the commands that are functions too."""
-    return {f"--{PLURALS.get(name, name).replace('_', '-')}": name for name in _parameters()}
+    return {flag_of(name, field).name: name for name, field in _fields()}
 
 
 @cache
 def switches() -> frozenset[str]:
     """Return the parameters that are True or False."""
-    return frozenset(name for name, each in _parameters().items() if each.default is False)
+    return frozenset(name for name, field in _fields() if field.annotation is bool)
 
 
-@cache
-def _parameters() -> dict[str, inspect.Parameter]:
-    from edgecv.api import FUNCTIONS
-
-    return {
-        name: each
-        for function in FUNCTIONS
-        for name, each in inspect.signature(function).parameters.items()
-    }
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    for options in OPTIONS:
+        yield from options.model_fields.items()

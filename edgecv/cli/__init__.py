@@ -1,51 +1,26 @@
-"""The commands: parse, call, show. No logic; heavy imports inside the functions.
+"""The command line: parse, call, show.
 
-One file a command; the table below is the order of the help.
+One file a command, with its options and ``run(options, screen)``; ``commands.py`` lists them.
 """
 
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from edgecv import __version__
-from edgecv.cli.bench import bench
-from edgecv.cli.compress import compress
-from edgecv.cli.doctor import doctor
-from edgecv.cli.gate import gate
-from edgecv.cli.inspect import inspect
-from edgecv.cli.list_plugins import list_registered
-from edgecv.cli.schema import schema
-from edgecv.cli.sign import sign
-from edgecv.cli.table import table
-from edgecv.cli.train import train
-from edgecv.cli.validate import validate
-from edgecv.cli.verify import verify
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "train": train,
-    "compress": compress,
-    "validate": validate,
-    "gate": gate,
-    "bench": bench,
-    "verify": verify,
-    "sign": sign,
-    "table": table,
-    "inspect": inspect,
-    "doctor": doctor,
-    "list": list_registered,
-    "schema": schema,
-}
+from edgecv.cli.commands import COMMANDS as COMMANDS
+from edgecv.cli.group import LazyGroup
+from edgecv.cli.synonyms import option_meant
 
 app = typer.Typer(
-    add_completion=False,
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Compress Keras vision models for the edge, and prove what each artifact cost.",
-    epilog="Exit codes: 0 passed, 1 a gate failed, 2 wrong input, 3 a step failed, "
+    epilog="Each command has its options and an example: edgecv COMMAND --help. "
+    "Exit codes: 0 passed, 1 a gate failed, 2 wrong input, 3 a step failed, "
     "4 inconclusive, 130 interrupted.",
 )
 
@@ -64,10 +39,6 @@ def edgecv(
     ] = False,
 ) -> None:
     """Compress Keras vision models for the edge, and prove what each artifact cost."""
-
-
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
 
 
 def run() -> int:
@@ -96,8 +67,13 @@ def _fail(message: str, code: int) -> int:
 
 def _usage(error: Any) -> int:
     """Say a usage error in one line; a call without a command gets the help."""
-    message = error.format_message()
+    message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print(message, file=sys.stderr)
         return 2
-    return _fail(f"{message.rstrip('.')}; see edgecv --help", 2)
+    unknown = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and unknown and context is not None:
+        known = [name for each in context.command.params for name in each.opts if name[:2] == "--"]
+        meant = option_meant(unknown, context.info_name, known)
+        return _fail(f"{unknown}: No such option; {meant}", 2)
+    return _fail(f"{message}; see edgecv --help", 2)

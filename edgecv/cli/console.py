@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -107,17 +107,17 @@ class Screen:
         except OSError as error:
             raise StepError("standard output", f"cannot be written: {error.strerror}") from None
 
-    def _columns(self) -> int:
+    def columns(self, of_a_file: int = WIDE) -> int:
         """Return the width of the terminal that standard output is, or a width for files."""
         # Not of descriptor 1, which shutil would ask: that is the log now.
-        return (
-            os.get_terminal_size(self._output.fileno()).columns if self._output.isatty() else WIDE
-        )
+        if self._output.isatty():
+            return os.get_terminal_size(self._output.fileno()).columns
+        return of_a_file
 
     def _rich(self, *parts: Any, **options: Any) -> str:
         """Return what rich makes of some parts on the terminal that standard output is, or not."""
         terminal = self._output.isatty()
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=self._columns())
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=self.columns())
         console.print(*parts, highlight=False, markup=False, **options)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text
@@ -134,7 +134,7 @@ class Screen:
             return
         text = ""
         if report.comparisons:
-            wide = self._columns() >= WIDE
+            wide = self.columns() >= WIDE
             text += self._rich(report_table(report) if wide else narrow_table(report))
         for each in judged(report):
             text += self._rich(pair_line(each, report.data.classes))
@@ -180,6 +180,24 @@ class Screen:
             f"{best['validation_accuracy']:.2%}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
+
+    def results(
+        self,
+        found: Iterable[tuple[str, Any]],
+        to_text: Callable[[Any], str],
+        to_json: Callable[[list[Any]], str] | None,
+    ) -> int:
+        """Show what was found of each of some paths, errors on standard error: return 2 for any."""
+        results = []
+        for path, each in found:
+            results.append((path, each))
+            if isinstance(each, EdgecvError):
+                self.warn([str(each)])
+            elif to_json is None:
+                self.answer(to_text(each))
+        if to_json is not None:
+            self.answer(to_json(results))
+        return 2 if any(isinstance(each, EdgecvError) for _, each in results) else 0
 
     def warn(self, sentences: Iterable[str]) -> None:
         """Say what the user should know besides the answer, a line each, on standard error."""

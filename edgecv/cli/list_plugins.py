@@ -2,25 +2,25 @@
 
 from typing import TYPE_CHECKING
 
-from edgecv.cli.run_command import on_screen
+from edgecv.core.options import CommandOptions
 
 if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-def list_registered() -> None:
-    """Show what is registered, a line each."""
+class ListCommand(CommandOptions):
+    """Options of ``edgecv list``: none."""
 
-    def work(screen: "Screen") -> int:
-        from edgecv.core.registry import all_registries
 
-        screen.lines(
-            [
-                (registry.kind, name, cls.help_text())
-                for registry in all_registries()
-                for name, cls in registry.classes.items()
-            ]
-        )
-        return 0
+def run(options: ListCommand, screen: "Screen") -> int:
+    """Print a line for each plug-in."""
+    from edgecv.core.registry import all_registries
 
-    on_screen(work)
+    screen.lines(
+        [
+            (registry.kind, name, cls.help_text())
+            for registry in all_registries()
+            for name, cls in registry.classes.items()
+        ]
+    )
+    return 0

@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from edgecv.cli.run_command import on_screen
+from edgecv.core.options import CommandOptions
 
 if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-def schema() -> None:
-    """Print the JSON schema of recipes, for editors."""
+class SchemaCommand(CommandOptions):
+    """Options of ``edgecv schema``: none."""
 
-    def work(screen: "Screen") -> int:
-        import json
 
-        from edgecv.pipeline.recipe.schema import recipe_schema
+def run(options: SchemaCommand, screen: "Screen") -> int:
+    """Print the schema."""
+    import json
 
-        screen.answer(json.dumps(recipe_schema(), indent=2))
-        return 0
+    from edgecv.pipeline.recipe.schema import recipe_schema
 
-    on_screen(work)
+    screen.answer(json.dumps(recipe_schema(), indent=2))
+    return 0

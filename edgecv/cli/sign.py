@@ -1,26 +1,25 @@
 """``edgecv sign``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from edgecv.cli.run_command import on_screen
+from edgecv.core.options import CommandOptions, Flag, OnePath
 
 if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-def sign(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    key: Annotated[Path, typer.Option(help="Your private key: PEM, elliptic curve.")],
-) -> None:
-    """Sign a run with a key, beside its folder; edgecv verify --key checks it (edgecv[sign])."""
+class SignCommand(CommandOptions):
+    """Options of ``edgecv sign``."""
 
-    def work(screen: "Screen") -> int:
-        from edgecv.acceptance.signatures import sign as sign_run
+    run: Annotated[OnePath, Flag("RUN", is_argument=True)]
+    """The folder of a run."""
+    key: OnePath
+    """Your private key: PEM, elliptic curve."""
 
-        screen.answer(f"{sign_run(run, key)}: signs {run}")
-        return 0
 
-    on_screen(work)
+def run(options: SignCommand, screen: "Screen") -> int:
+    """Sign a run."""
+    from edgecv.acceptance.signatures import sign
+
+    screen.answer(f"{sign(options.run, options.key)}: signs {options.run}")
+    return 0

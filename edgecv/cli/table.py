@@ -1,35 +1,32 @@
 """``edgecv table``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from edgecv.cli.options import (
-    AsJson,
-    DataOfRun,
-    Output,
-)
-from edgecv.cli.run_command import on_screen
+from edgecv.cli.from_options import JsonOptions
+from edgecv.core.options import Flag, Paths, Text
+from edgecv.pipeline.recipe.options import StoreOptions
 
 if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-def table(
-    recipes: Annotated[list[Path], typer.Argument(help="Recipes: .toml files.")],
-    data: DataOfRun = None,
-    output: Output = "exported",
-    as_json: AsJson = False,
-) -> None:
-    """Run recipes that were not run yet, and print what all of them gave, as Markdown."""
+class TableCommand(JsonOptions, StoreOptions):
+    """Options of ``edgecv table``."""
 
-    def work(screen: "Screen") -> int:
-        from edgecv.pipeline.recipe_table import run_all, to_json, to_markdown
-        from edgecv.system.storage import Store
+    recipes: Annotated[Paths, Flag("RECIPES", is_argument=True)]
+    """Recipes: .toml files."""
+    data: Annotated[Text | None, Flag(default="that of each recipe")] = None
+    """The data set, folder or file that all of them are run on instead of their own."""
 
-        reports = run_all(recipes, data, Store.at(output), on_event=screen.on_event, log=screen.log)
-        screen.answer(to_json(reports) if as_json else to_markdown(reports))
-        return 0
 
-    on_screen(work)
+def run(options: TableCommand, screen: "Screen") -> int:
+    """Run the recipes and print the table."""
+    from edgecv.pipeline.recipe_table import run_all, to_json, to_markdown
+    from edgecv.system.storage import Store
+
+    store = Store.at(options.output)
+    reports = run_all(
+        options.recipes, options.data, store, on_event=screen.on_event, log=screen.log
+    )
+    screen.answer(to_json(reports) if options.as_json else to_markdown(reports))
+    return 0

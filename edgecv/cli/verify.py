@@ -1,42 +1,27 @@
 """``edgecv verify``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from edgecv.cli.run_command import on_screen
+from edgecv.cli.from_options import JsonOptions
+from edgecv.core.options import Flag, OnePath, Paths
 
 if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-def verify(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs or of baselines.")],
-    key: Annotated[
-        Path | None,
-        typer.Option(help="A public key (PEM): each run must be signed by its owner too."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The same as JSON on standard output, nothing else.")
-    ] = False,
-) -> None:
-    """Fail unless runs are, byte for byte, what was written: no file changed, missing or more."""
+class VerifyCommand(JsonOptions):
+    """Options of ``edgecv verify``."""
 
-    def work(screen: "Screen") -> int:
-        from edgecv.acceptance.verify import to_json, verify_all
-        from edgecv.core.errors import EdgecvError
+    runs: Annotated[Paths, Flag("RUNS", is_argument=True)]
+    """Folders of runs or of baselines."""
+    key: OnePath | None = None
+    """A public key (PEM): each run must be signed by its owner too."""
 
-        results = []
-        for path, found in verify_all(runs, key):
-            results.append((path, found))
-            if isinstance(found, EdgecvError):
-                line = f"edgecv: {found}"
-                screen.console.print(line, soft_wrap=True, markup=False, highlight=False)
-            elif not as_json:
-                screen.answer(str(found))
-        if as_json:
-            screen.answer(to_json(results))
-        return 2 if any(isinstance(found, EdgecvError) for _, found in results) else 0
 
-    on_screen(work)
+def run(options: VerifyCommand, screen: "Screen") -> int:
+    """Verify runs and say of each what was found."""
+    from edgecv.acceptance.verify import to_json, verify_all
+
+    return screen.results(
+        verify_all(options.runs, options.key), str, to_json if options.as_json else None
+    )

@@ -1,9 +1,21 @@
-"""Tables of typed options: how they are read, and what is said of a wrong one."""
+"""Options: how tables of them are read, and what is said of a wrong one.
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+A class of options is the one definition of what may be asked for: types, defaults and, as the
+docstring of each field, help. Recipes, the command line and the Python API are made from it.
+"""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import nearest
@@ -12,14 +24,120 @@ from edgecv.core.text import nearest
 class Options(BaseModel):
     """A frozen table of typed options: an unknown key or a wrong type is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-CLI_NAMES = {"model": "MODEL", "formats": "--format"}
-"""Options that a command line has under another name than their own."""
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Flag:
+    """The command line's form of an option, where its name and its type do not give it."""
+
+    name: str = ""
+    """``--format`` for an option called ``formats``; for an argument its placeholder, MODEL."""
+    default: str = ""
+    """The default as help shows it, where the option itself says None."""
+    is_argument: bool = False
+    """Given by its place instead of by a flag."""
+
+
+def as_text(value: Any) -> Any:
+    """Return a path or a number as text, anything else as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str | os.PathLike) else value
+
+
+Text = Annotated[str, BeforeValidator(as_text)]
+"""Text; in Python a path or a number too."""
+Name = Annotated[
+    str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+]
+"""One of several names, told apart without case: ``INT8`` is ``int8``."""
+Several = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_as_tuple)]
+"""Any number of texts; in Python one alone too."""
+OnePath = Annotated[Path, Field(strict=False)]
+Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]
+"""Any number of paths; in Python one alone too."""
+
+
+class CommandOptions(Options):
+    """Options of a command and of its function in Python."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: Any) -> Any:
+        """Refuse an empty string: a shell variable that was never set."""
+        if value == "" or (isinstance(value, tuple | list) and "" in value):
+            raise ValueError("something: it is empty")
+        return value
+
+
+def flag_of(name: str, field: FieldInfo) -> Flag:
+    """Return the command line's form of a field."""
+    given = next((each for each in field.metadata if isinstance(each, Flag)), Flag())
+    return Flag(given.name or f"--{name.replace('_', '-')}", given.default, given.is_argument)
+
+
+def help_of(field: FieldInfo) -> str:
+    """Return the help of a field in one line."""
+    return " ".join((field.description or "").split())
+
+
+def with_parameters(options: type[Options]) -> Callable[[C], C]:
+    """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
+
+    ``inspect.signature`` and ``help`` show every field with its default and its help, after the
+    function's own parameters. Which names are known is checked by ``parse_options``.
+    """
+
+    def decorate(function: C) -> C:
+        own = inspect.signature(function).parameters
+        kept = [each for each in own.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        fields = {key: each for key, each in options.model_fields.items() if key not in own}
+        parameters = [*kept, *(_parameter(*item) for item in fields.items())]
+        parameters.sort(key=lambda each: each.kind)
+        function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            parameters, return_annotation=inspect.signature(function).return_annotation
+        )
+        lines = [f"    {name}: {help_of(each)}" for name, each in fields.items()]
+        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
+        return function
+
+    return decorate
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.is_required() else field.default
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=plain_type(field.annotation),
+    )
+
+
+def plain_type(annotation: Any) -> Any:
+    """Return a type without what pydantic is told about it.
+
+    >>> plain_type(Annotated[int, Field(ge=1)] | None)
+    int | None
+    """
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return plain_type(inner[0])
+    if origin in (Union, UnionType):
+        return reduce(or_, map(plain_type, inner))
+    return annotation
 
 
 def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
@@ -37,8 +155,8 @@ def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field, found = str(first["loc"][0]), first["input"]
-        flag = CLI_NAMES.get(field, f"--{field.replace('_', '-')}")
-        if found in ("", ("",)):
+        flag = flag_of(field, cls.model_fields[field]).name
+        if found == "" or (isinstance(found, tuple) and "" in found):
             raise InputError(flag, "is empty", remedy="give a value, or leave it out") from None
         raise InputError(flag, f"{found}", accepted=_accepted(first["msg"])) from None
 

@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.options import Options
+from edgecv.core.options import Options, as_text
 from edgecv.core.quantization import Extremes, Stored
 from edgecv.core.records import (
     Activation,
@@ -33,6 +33,7 @@ from edgecv.core.records import (
     Split,
     TrialExport,
 )
+from edgecv.core.technique_flag import TechniqueFlag
 
 if TYPE_CHECKING:
     from edgecv.core.input_spec import InputSpec
@@ -96,6 +97,10 @@ class DatasetSource(Plugin):
 
         The four splits share no image. Raises InputError with the place and the remedy.
         """
+
+
+Data = Annotated[str | DatasetSource, BeforeValidator(as_text)]
+"""The name or path of a data set; in Python also a source itself, such as arrays in memory."""
 
 
 class Task(Plugin):
@@ -205,6 +210,8 @@ class Technique(Plugin):
 
     may_follow: ClassVar[tuple[str, ...]] = ()
     """Names of the techniques that this one keeps the work of."""
+    flag: ClassVar[TechniqueFlag | None] = None
+    """Its flag of ``edgecv compress``, and its parameter in Python; None for recipes alone."""
     precisions: ClassVar[tuple[str, ...] | None] = None
     """The only precisions that its model can be exported at; None where all are possible."""
     adds_quantizers: ClassVar[bool] = False

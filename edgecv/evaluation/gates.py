@@ -2,33 +2,27 @@
 
 from collections.abc import Iterable, Sequence
 
+from edgecv.core.paired_results import NoWorse
 from edgecv.core.records import Comparison, Gate, Outcome
 
 CONVERSION_LIMIT = 1e-4
 """The most that one probability of a float32 twin may differ from the Keras model's."""
 ROUNDING = 1e-9
+NO_BASELINE = "there is no baseline to compare with"
+NO_LABELS = "the images have no labels"
 
 
 def conversion_gate(comparison: Comparison) -> Gate:
     """Judge whether a float32 twin computes what the baseline computes, on every image."""
-    return at_most(
-        "conversion_difference",
-        comparison,
-        CONVERSION_LIMIT,
-        comparison.max_probability_difference,
-    )
-
-
-def drop_gate(comparison: Comparison, limit: float) -> Gate:
-    """Judge how many percentage points the metric fell below the baseline's (point value)."""
-    difference = comparison.difference_points
-    return at_most(
-        "max_drop_points", comparison, limit, None if difference is None else 0.0 - difference
-    )
+    name, path = "conversion_difference", comparison.artifact.path
+    observed = comparison.max_probability_difference
+    if observed is None:
+        return Gate(name, path, CONVERSION_LIMIT, None, "inconclusive", NO_BASELINE)
+    return most_gate(name, path, CONVERSION_LIMIT, observed)
 
 
 def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:
-    """Judge whether something that was asked for is no more than that."""
+    """Fail if ``observed`` exceeds ``limit``."""
     passed = observed <= limit + ROUNDING
     return Gate(name, subject, limit, observed, "passed" if passed else "failed")
 
@@ -83,10 +77,13 @@ def exit_code(gates: Sequence[Gate]) -> int:
     return {"passed": 0, "failed": 1, "inconclusive": 4}[verdict(gates)]
 
 
-def at_most(name: str, comparison: Comparison, limit: float, observed: float | None) -> Gate:
-    """Judge what the comparison with the baseline gave; inconclusive where there is none."""
-    path = comparison.artifact.path
-    if observed is None:
-        return Gate(name, path, limit, None, "inconclusive", "there is no baseline to compare with")
-    passed = observed <= limit + ROUNDING
-    return Gate(name, path, limit, observed, "passed" if passed else "failed")
+def cannot_tell(found: NoWorse, images: int) -> str:
+    """Say how many images would tell.
+
+    >>> cannot_tell(NoWorse(1.0, "cannot tell", 12_345), 5000)
+    'cannot tell with 5,000 images, needs about 12,000'
+    """
+    words = f"cannot tell with {images:,} images"
+    if found.needed_images is None:
+        return f"{words}, nor with any number while the difference is what it is"
+    return f"{words}, needs about {float(f'{found.needed_images:.2g}'):,.0f}"

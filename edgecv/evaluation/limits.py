@@ -1,42 +1,221 @@
-"""The limits that a recipe or a command line may set: ``[gates]``."""
+"""The limits that a recipe, a command line, Python or a test may set: one field, one limit.
 
-from typing import Literal, Self
+A new limit is a field here with a ``Limit`` and a judge; its flag, its parameters in Python and in
+the pytest fixture, its place in the schema of recipes and in the docs are made from that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from edgecv.core.options import Options
+from edgecv.core.quantity import (
+    BYTES,
+    FRACTION,
+    IMAGES,
+    MICROSECONDS,
+    POINTS,
+    RATIO,
+    SMALL_FRACTION,
+)
+from edgecv.core.records import Gate, Outcome
+from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate
+from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail, compared
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
+from edgecv.evaluation.significance import no_worse
+from edgecv.system.environment import machine
 
-OF_LABELS = ("max_drop_points", "max_class_drop_points", "max_calibration_error_rise")
+
+def _drop(judged: Judged, limit: float) -> Gate:
+    if judged.limits.drop_on != "bound":
+        difference = judged.comparison.difference_points
+        return judged.at_most(
+            "max_drop_points", limit, None if difference is None else 0.0 - difference
+        )
+    statistics = judged.comparison.statistics
+    accuracy = None if statistics is None else statistics.accuracy
+    if accuracy is None:
+        return judged.not_known("max_drop_points_bound", limit)
+    lost = 0.0 - accuracy.interval_points[0]
+    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
+    outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
+    reason = cannot_tell(found, accuracy.images) if found.answer == "cannot tell" else ""
+    return judged.gate("max_drop_points_bound", limit, lost, outcomes[found.answer], reason)
+
+
+def _flips(judged: Judged, limit: int | float) -> Gate:
+    name = "max_flips" if isinstance(limit, int) else "max_flip_fraction"
+    if judged.comparison.statistics is None:
+        return judged.not_known(name, limit)
+    flips = judged.comparison.statistics.flips
+    return judged.at_most(name, limit, flips.count if isinstance(limit, int) else flips.fraction)
+
+
+def _class_drop(judged: Judged, limit: float) -> Gate:
+    """Judge the class that lost most: what is over the limit fails where chance cannot be why."""
+    name, statistics = "max_class_drop_points", judged.comparison.statistics
+    if statistics is None or not statistics.classes:
+        return judged.not_known(name, limit)
+    found = statistics.classes
+    over = [each for each in found if -each.difference_points > limit + ROUNDING]
+    certain = [each for each in over if each.is_significant]
+    worst = (certain or found)[0]
+    outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
+    reason = f"{judged.classes[worst.label]}, {worst.images:,} images"
+    if outcome == "inconclusive":
+        reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
+    return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)
+
+
+def _calibration(judged: Judged, limit: float) -> Gate:
+    statistics = judged.comparison.statistics
+    calibration = None if statistics is None else statistics.calibration
+    observed = None if calibration is None else calibration.rise
+    return judged.at_most("max_calibration_error_rise", limit, observed)
+
+
+def _speedup(judged: Judged, limit: float) -> Gate:
+    comparison = judged.comparison
+    if comparison.speedup is None or comparison.speedup_interval is None:
+        return judged.not_known("min_speedup", limit, "no twin")
+    low, high = comparison.speedup_interval
+    outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
+    reason = f"its 95% interval is {low:.2f} to {high:.2f}" if outcome == "inconclusive" else ""
+    return judged.gate("min_speedup", limit, comparison.speedup, outcome, reason)
+
+
+def _latency(judged: Judged, limit: float) -> Gate:
+    meant = judged.limits.latency_machine
+    if meant not in (None, judged.machine):
+        reason = f"the limit is of the machine {meant}, this is {judged.machine}"
+        return judged.not_known("max_latency_us", limit, reason)
+    return replace(latency_gate(judged.comparison, limit), name="max_latency_us")
 
 
 class Limits(Options):
     """Limits on every candidate; a run passes when all of them hold."""
 
-    max_drop_points: float | None = Field(default=None, ge=0, le=100)
-    """The most that the metric may fall below the baseline, in percentage points."""
-    drop_on: Literal["point", "bound"] | None = None
-    """What is held against max_drop_points: the drop as it was measured (the default), or the end
-    of its 95% interval, which knows how few the images are."""
-    min_agreement: float | None = Field(default=None, ge=0, le=1)
-    """The least fraction of images that get the baseline's answer."""
-    max_flips: int | float | None = Field(default=None, ge=0)
-    """The most images that may get another answer: a whole number, or a fraction below 1."""
-    max_class_drop_points: float | None = Field(default=None, ge=0, le=100)
-    """The most that one class may lose; a loss that chance explains is inconclusive."""
-    max_calibration_error_rise: float | None = Field(default=None, ge=0, le=1)
-    """The most that the expected calibration error, a fraction, may rise."""
-    max_probability_difference: float | None = Field(default=None, ge=0, le=1)
-    """The most that one probability may differ from the baseline's, on any image."""
-    max_bytes: int | None = Field(default=None, ge=1)
-    """The most bytes of a file."""
-    max_gzip_bytes: int | None = Field(default=None, ge=1)
-    """The most bytes of a file after gzip -9."""
-    min_speedup: float | None = Field(default=None, gt=0, le=1e6)
-    """The least speed-up over the float32 twin: held by the whole 95% interval."""
-    max_latency_us: float | None = Field(default=None, gt=0, le=1e12)
-    """The most microseconds for one image, in the median."""
-    latency_machine: str | None = None
+    max_drop_points: Annotated[
+        float | None,
+        Limit(
+            _drop,
+            POINTS,
+            {
+                "max_drop_points": "points lost",
+                "max_drop_points_bound": "points lost at the worse end of the 95% interval",
+            },
+            option="max_drop",
+            needs_labels=True,
+        ),
+    ] = Field(default=None, ge=0, le=100)
+    """Fail if accuracy falls by more percentage points than this."""
+    drop_on: Annotated[
+        Literal["point", "bound"] | None, LimitDetail("max_drop_points", "point or bound")
+    ] = None
+    """The value that is held against the limit on the drop: the drop as it was measured (point,
+    the default), or the end of its 95% interval (bound), which knows how few the images are."""
+    min_agreement: Annotated[
+        float | None,
+        Limit(
+            lambda judged, limit: judged.at_least(
+                "min_agreement", limit, judged.comparison.agreement
+            ),
+            FRACTION,
+            {"min_agreement": "fraction of images with the baseline's answer"},
+        ),
+    ] = Field(default=None, ge=0, le=1)
+    """Fail if a smaller fraction of the images gets the baseline's answer."""
+    max_flips: Annotated[
+        int | float | None,
+        Limit(
+            _flips,
+            IMAGES,
+            {
+                "max_flips": "images with another answer",
+                "max_flip_fraction": "fraction of images with another answer",
+            },
+        ),
+    ] = Field(default=None, ge=0)
+    """Fail if more images get another answer: a whole number, or a fraction below 1 of them."""
+    max_class_drop_points: Annotated[
+        float | None,
+        Limit(
+            _class_drop,
+            POINTS,
+            {"max_class_drop_points": "points lost by the worst class"},
+            option="max_class_drop",
+            needs_labels=True,
+        ),
+    ] = Field(default=None, ge=0, le=100)
+    """Fail if a class loses more percentage points; a loss that chance explains is
+    inconclusive."""
+    max_calibration_error_rise: Annotated[
+        float | None,
+        Limit(
+            _calibration,
+            SMALL_FRACTION,
+            {"max_calibration_error_rise": "rise of the calibration error"},
+            needs_labels=True,
+        ),
+    ] = Field(default=None, ge=0, le=1)
+    """Fail if the expected calibration error, a fraction, rises by more."""
+    max_probability_difference: Annotated[
+        float | None,
+        Limit(
+            compared("max_probability_difference", "max_probability_difference"),
+            SMALL_FRACTION,
+            {"max_probability_difference": "largest difference in a probability"},
+        ),
+    ] = Field(default=None, ge=0, le=1)
+    """Fail if one probability differs by more from the baseline's, on any image."""
+    max_bytes: Annotated[
+        int | None,
+        Limit(
+            compared("max_bytes", "artifact.bytes"),
+            BYTES,
+            {"max_bytes": "bytes"},
+            option="max_size",
+            evidence="size",
+        ),
+    ] = Field(default=None, ge=1)
+    """Fail if a file has more bytes."""
+    max_gzip_bytes: Annotated[
+        int | None,
+        Limit(
+            compared("max_gzip_bytes", "artifact.gzip_bytes"),
+            BYTES,
+            {"max_gzip_bytes": "bytes after gzip -9"},
+            option="max_gzip",
+            evidence="size",
+        ),
+    ] = Field(default=None, ge=1)
+    """Fail if a file has more bytes after gzip -9."""
+    min_speedup: Annotated[
+        float | None,
+        Limit(
+            _speedup,
+            RATIO,
+            {"min_speedup": "times faster than the float32 twin"},
+            evidence="time",
+        ),
+    ] = Field(default=None, gt=0, le=1e6)
+    """Fail if a file is not so many times faster than the float32 twin: by the whole 95%
+    interval."""
+    max_latency_us: Annotated[
+        float | None,
+        Limit(
+            _latency,
+            MICROSECONDS,
+            {"max_latency_us": "microseconds an image"},
+            option="max_latency",
+            evidence="time",
+            also=lambda: {"latency_machine": machine()},
+        ),
+    ] = Field(default=None, gt=0, le=1e12)
+    """Fail if one image takes more microseconds in the median; meant for one machine."""
+    latency_machine: Annotated[str | None, LimitDetail("max_latency_us")] = None
     """The machine that max_latency_us is meant for: "machine" in a report's environment."""
 
     @field_validator("max_flips")
@@ -47,18 +226,49 @@ class Limits(Options):
         return value
 
     @model_validator(mode="after")
-    def _says_what_it_belongs_to(self) -> Self:
-        if self.drop_on is not None and self.max_drop_points is None:
-            raise ValueError("drop_on is for a limit on the drop: give max_drop_points too")
-        if self.latency_machine is not None and self.max_latency_us is None:
-            raise ValueError("latency_machine is for a limit: give max_latency_us too")
+    def _details_have_their_limit(self) -> Self:
+        for key, detail in limit_details().items():
+            if getattr(self, key) is not None and getattr(self, detail.limit) is None:
+                raise ValueError(f"{key} is for a limit: give {detail.limit} too")
         return self
 
     @property
     def margin_points(self) -> float:
-        """What "no worse" is asked for: the drop that is allowed, where one is."""
+        """The margin that "no worse" is asked for: the drop that is allowed, where one is."""
         return DEFAULT_MARGIN_POINTS if self.max_drop_points is None else self.max_drop_points
+
+    def given(self) -> Iterator[tuple[str, Limit, Any]]:
+        """Give key, limit and value of each limit that is set."""
+        for key, limit in all_limits().items():
+            if getattr(self, key) is not None:
+                yield key, limit, getattr(self, key)
 
     def of_labels(self) -> tuple[str, ...]:
         """Name the limits that are given and that only labelled images can be held against."""
-        return tuple(name for name in OF_LABELS if getattr(self, name) is not None)
+        return tuple(key for key, limit, _ in self.given() if limit.needs_labels)
+
+
+def all_limits() -> dict[str, Limit]:
+    """Return every limit by its key in recipes."""
+    return _metadata(Limit)
+
+
+def limit_details() -> dict[str, LimitDetail]:
+    """Return every key that says more about a limit."""
+    return _metadata(LimitDetail)
+
+
+def _metadata(kind: type[Any]) -> dict[str, Any]:
+    fields = Limits.model_fields.items()
+    return {key: each for key, field in fields for each in field.metadata if isinstance(each, kind)}
+
+
+def gate_texts() -> dict[str, str]:
+    """Return what each gate of a limit says was observed, by the gate's name."""
+    return {name: text for limit in all_limits().values() for name, text in limit.says.items()}
+
+
+def evidence_of(gate: str) -> Evidence:
+    """Return what explains a gate, by the gate's name."""
+    of_limits = (each.evidence for each in all_limits().values() if gate in each.says)
+    return next(of_limits, "answers")

@@ -10,7 +10,7 @@ from edgecv.core.paired_results import (
     PairedStatistics,
 )
 from edgecv.core.records import Comparison, Report
-from edgecv.evaluation.limit_checks import cannot_tell
+from edgecv.evaluation.gates import cannot_tell
 from edgecv.reports.markdown_table import markdown_table
 
 MOST_CLASSES = 20

@@ -3,20 +3,10 @@
 from collections.abc import Sequence
 
 from edgecv.core.records import Comparison, Gate, Report
+from edgecv.evaluation.limits import gate_texts
 
 GATE_WORDS = {
-    "max_drop_points": "points lost",
-    "max_drop_points_bound": "points lost at the worse end of the 95% interval",
-    "min_agreement": "fraction of images with the baseline's answer",
-    "max_flips": "images with another answer",
-    "max_flip_fraction": "fraction of images with another answer",
-    "max_class_drop_points": "points lost by the worst class",
-    "max_calibration_error_rise": "rise of the calibration error",
-    "max_probability_difference": "largest difference in a probability",
-    "max_bytes": "bytes",
-    "max_gzip_bytes": "bytes after gzip -9",
-    "min_speedup": "times faster than the float32 twin",
-    "max_latency_us": "microseconds an image",
+    **gate_texts(),
     "conversion_difference": "largest difference in a probability after conversion",
     "int8_bytes": "bytes",
     "macs": "multiply-accumulates",

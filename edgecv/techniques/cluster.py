@@ -14,6 +14,7 @@ from pydantic import Field
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Layer
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen
@@ -28,6 +29,13 @@ class Cluster(Technique):
     """Gives each kernel a few distinct weights, zeros kept, and trains these on."""
 
     name: ClassVar[str] = "cluster"
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Give each kernel at most so many distinct weights.",
+        place=40,
+        kind=int,
+        parse=lambda value, exports: {"clusters": value},
+        beside={"distil": {"distil": {}}},
+    )
     may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune")
     clusters: int = Field(default=16, ge=2, le=256)
     """Distinct values a kernel, zero among them where the kernel has zeros."""

@@ -6,6 +6,7 @@ Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 from typing import Any, ClassVar
 
 from edgecv.core.plugins import Technique, TechniqueContext
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import clone
@@ -16,6 +17,9 @@ class Distil(Distillation, Technique):
     """Trains on against the baseline's outputs; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "distil"
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Train each step against what the original says of images.", place=20
+    )
     may_follow: ClassVar[tuple[str, ...]] = ("shrink", "prune", "cluster")
     training: Schedule = Schedule(epochs=30, minimum_steps=1000, learning_rate=0.005)
     """The fine-tuning."""

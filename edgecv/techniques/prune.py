@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import Technique, TechniqueContext
+from edgecv.core.options import Text
+from edgecv.core.plugins import Exporter, Technique, TechniqueContext
 from edgecv.core.records import Layer
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -27,10 +29,27 @@ TOLERANCE = 0.01
 HALF = 0.5
 
 
+def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
+    if ":" in value:
+        return {"pattern": value}
+    try:
+        return {"sparsity": float(value)}
+    except ValueError:
+        accepted = "a fraction such as 0.5, or 2:4"
+        raise InputError("--prune", f'"{value}"', accepted=accepted) from None
+
+
 class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Set this fraction of the weights to zero (0.5), or two of each four (2:4).",
+        place=30,
+        kind=Text,
+        parse=_of_flag,
+        beside={"distil": {"distil": {}}},
+    )
     may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil")
     sparsity: float = Field(default=HALF, gt=0, lt=1)
     """Fraction of each kernel's weights that become zero."""

@@ -13,6 +13,7 @@ import numpy as np
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.records import Images
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.kernels import is_clustered, kernels_of
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.tf import load_tensorflow
@@ -48,6 +49,11 @@ class Qat(Technique):
     """Trains on with the rounding of int8 in place; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "qat"
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Train on with the rounding of int8 in place.",
+        place=50,
+        beside={"distil": {"distil": {}}},
+    )
     may_follow: ClassVar[tuple[str, ...]] = ("shrink", "distil", "prune", "cluster")
     precisions: ClassVar[tuple[str, ...] | None] = ("int8",)
     adds_quantizers: ClassVar[bool] = True

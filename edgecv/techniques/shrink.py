@@ -15,8 +15,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from edgecv.core.errors import InputError
+from edgecv.core.options import Text
 from edgecv.core.plugins import Exporter, Technique, TechniqueContext
 from edgecv.core.records import Comparison, Costs, Gate
+from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import rebuild
@@ -26,16 +28,35 @@ from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
 from edgecv.techniques.channel_pruning.sensitivity import Ladder, damages, steps_of
+from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
 
 HALF = 0.5
 FORMATS = {"litert": "tflite", "onnxruntime": "onnx"}
 
 
+def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
+    targets = parse_targets(value)
+    if not {"latency_us", "speedup", "int8_bytes"} & set(targets):
+        return targets
+    first = exports[0]  # Measured as what will be written: of several, as the first.
+    runtime = next(name for name, written in FORMATS.items() if written == first.format)
+    return {**targets, "runtime": runtime, "precision": first.precision}
+
+
 class Shrink(Technique):
     """Removes whole channels, and trains the narrower model on."""
 
     name: ClassVar[str] = "shrink"
+    flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
+        "Remove channels: the fraction of multiply-accumulates to keep (0.5), or a target: "
+        "1.2Mmacs, 30kparams, 35KB (int8 file), 10us, 6x (faster than float32); several with a "
+        "comma.",
+        place=10,
+        kind=Text,
+        parse=_of_flag,
+        beside={"distil": {"fine_tune": False}},
+    )
     keep: float | None = Field(default=None, gt=0, lt=1)
     """Fraction of the multiply-accumulates to keep; 0.5 where no target is given."""
     macs: int | None = Field(default=None, ge=1)

@@ -74,6 +74,64 @@ def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_help_is_in_groups_with_a_sentence_and_an_example_for_each_command(tmp_path: Path) -> None:
+    from edgecv.cli.commands import COMMANDS
+
+    text = edgecv("--help", folder=tmp_path).stdout
+    for name, command in COMMANDS.items():
+        assert f"{command.group}:\n" in text
+        assert f"\n  {name} " in text
+        assert f"$ {command.example}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("edgecv com", "compress"),
+        ("edgecv validate --max-ga", ""),
+        ("edgecv bench --bu", "--budget"),
+    ],
+)
+def test_the_shell_completes_commands_and_options(
+    typed: str, completed: str, tmp_path: Path
+) -> None:
+    words = typed.split()
+    program = "import sys; sys.argv = ['edgecv']; from edgecv.cli import run; sys.exit(run())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "_EDGECV_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(words) - 1),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == completed.split()
+    assert done.stderr == ""
+
+
+def test_completion_is_installed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecv", "--install-completion", "bash"],
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "completion installed" in done.stdout
+    assert (tmp_path / ".bashrc").exists()
+
+
 REDIRECTED = {">&-": 0, "| true": 0, ">/dev/full": 3}
 
 

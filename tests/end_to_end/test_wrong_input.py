@@ -28,12 +28,25 @@ precision = "int8"
 
 WRONG = """
 frob | No such command
+quantize | No such command | did you mean "compress"
+comprss | No such command | did you mean "compress"
+evaluate | No such command | did you mean "validate"
 --verson | --version
 list more | unexpected extra argument | more
 schema more | unexpected extra argument | more
 
 compress a.keras b.keras | unexpected extra argument | b.keras
 compress --quantise int8 | No such option | --quantize
+compress D --lr 0.1 | --lr: No such option | learning_rate under [baseline.training] of a recipe
+compress D --batch-size 8 | --batch-size: No such option | batch under [baseline.training]
+compress D --bits 8 | --bits: No such option | did you mean "--quantize"
+compress D --sparsity 0.5 | --sparsity: No such option | did you mean "--prune"
+compress D --calibrate 9 | --calibrate: No such option | did you mean "--calibration-images"
+compress --dataset digits | --dataset: No such option | did you mean "--data"
+compress D --input m.keras | --input: No such option | edgecv compress FILE
+compress D --output-dir out | --output-dir: No such option | did you mean "--output"
+compress D --max-drpo 1 | --max-drpo: No such option | did you mean "--max-drop"
+compress D --zebra | --zebra: No such option | see edgecv compress --help
 compress --quantize int4 | --quantize: "int4" is not known | int16x8
 compress --quantize int9 | --quantize | did you mean "int8"
 compress --quantize float32 | --quantize | say "none"
@@ -127,7 +140,7 @@ compress --recipe plan.toml --shrink 0.5 | --shrink: cannot be given beside --re
 compress --recipe plan.toml --trust-model | --trust-model: goes with a MODEL
 compress --recipe plan.toml --skip-bad-images | --skip-bad-images: goes with --data
 
-compress D --max-drop much | --max-drop | valid number
+compress D --max-drop much | --max-drop: "much" | points from 0 to 100, such as 0.5
 compress D --max-drop nan | --max-drop: "nan" | points from 0 to 100, such as 0.5
 compress D --max-drop inf | --max-drop: "inf" | points from 0 to 100, such as 0.5
 compress D --max-drop -0.5 | --max-drop: "-0.5" | points from 0 to 100
@@ -138,7 +151,7 @@ compress D --min-agreement 198% | --min-agreement: "198%" | 0.98 or 98%
 compress D --min-agreement most | --min-agreement: "most" | 0.98 or 98%
 compress D --max-flips 1.5 | --max-flips: "1.5" | a number of images, or 0.01 or 1% of them
 compress D --max-flips -3 | --max-flips: "-3" | a number of images
-compress D --max-class-drop -1 | --max-class-drop: "-1.0" | points from 0 to 100
+compress D --max-class-drop -1 | --max-class-drop: "-1" | points from 0 to 100
 compress D --max-class-drop nan | --max-class-drop: "nan" | points from 0 to 100
 compress D --max-size 35 | --max-size: "35" | 35KB or 1.2MB
 compress D --max-size 0KB | --max-size: "0KB" | 35KB or 1.2MB
@@ -183,6 +196,7 @@ bench model.pt | model.pt: has the ending ".pt" | .tflite, .onnx
 bench empty.tflite empty.tflite | FILE: empty.tflite is given twice
 bench empty.tflite --threads 0 | --threads: 0 | greater than or equal to 1
 bench empty.tflite --batch 0 | --batch: 0 | greater than or equal to 1
+bench empty.tflite --batch-size 8 | --batch-size: No such option | did you mean "--batch"
 bench empty.tflite --budget nan | --budget: nan | less than or equal to 3600
 
 doctor | Missing argument

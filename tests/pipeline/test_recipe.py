@@ -159,6 +159,16 @@ def test_formats_may_stand_behind_commas() -> None:
     assert [exporter.name for exporter in both.exports] == ["tflite", "onnx"]
 
 
+def test_names_are_told_apart_without_case() -> None:
+    recipe = CompressOptions(
+        data="digits", quantize="INT8", formats=("TFLite",), io="Int8", architecture="ResNet8"
+    ).to_recipe()
+    assert [(each.name, each.precision, each.io) for each in recipe.exports] == [
+        ("tflite", "int8", "int8")
+    ]
+    assert recipe.architecture.name == "resnet8"
+
+
 def test_calibration_images_go_to_the_exports_that_need_them(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text(

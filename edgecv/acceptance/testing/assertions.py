@@ -7,8 +7,9 @@ from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.acceptance.testing.text import limit_words
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
+from edgecv.core.options import parse_options, with_parameters
 from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.system.environment import machine
@@ -58,10 +59,6 @@ class ComparedPair(MeasuredPair):
     @in_one_line
     def assert_latency(self, at_most_us: float) -> None:
         """One image takes at most so many microseconds here, in the median: needs timed=True."""
-        if self.comparison.latency is None:
-            raise InputError(
-                "assert_latency", "nothing was timed", remedy="edgecv_compare(..., timed=True)"
-            )
         self._hold("assert_latency", max_latency_us=at_most_us)
 
     @in_one_line
@@ -74,8 +71,22 @@ class ComparedPair(MeasuredPair):
         """
         judge_accepted(self, name)
 
+    @in_one_line
+    @with_parameters(LimitOptions)
+    def assert_limits(self, **limits: Any) -> None:
+        """Every limit holds that is given, as to ``edgecv.validate``: ``max_size="35KB"``."""
+        options = parse_options(LimitOptions, limits, "assert_limits")
+        self._hold_all("assert_limits", options.changed(Limits(), in_python=True))
+
     def _hold(self, assertion: str, **limits: Any) -> None:
-        gates = parse_options(Limits, limits, assertion)
+        self._hold_all(assertion, parse_options(Limits, limits, assertion))
+
+    def _hold_all(self, assertion: str, gates: Limits) -> None:
+        is_timed = self.comparison.latency is not None
+        if not is_timed and any(limit.evidence == "time" for _, limit, _ in gates.given()):
+            raise InputError(
+                assertion, "nothing was timed", remedy="edgecv_compare(..., timed=True)"
+            )
         check_limits(self.measured.data, gates, self.data)
         classes = self.report.data.classes
         for gate in judge_limits(self.comparison, gates, classes=classes, machine=machine()):

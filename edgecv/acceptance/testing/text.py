@@ -13,14 +13,13 @@ from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.text import HEADINGS, advice, cells, changes_sentence, sentence
 from edgecv.core.paired_results import ClassDifference, Flips
 from edgecv.core.records import UNKNOWN_LABEL, Gate
+from edgecv.evaluation.limits import evidence_of
 from edgecv.evaluation.per_class import class_differences
 from edgecv.reports.paired_comparison import class_words
 from edgecv.reports.verdict import gate_sentence, percent
 
 MOST_IMAGES = 8
 MOST_CLASSES = 3
-OF_SIZE = ("max_bytes", "max_gzip_bytes")
-OF_TIME = ("max_latency_us",)
 THEN_AND_NOW = ("accuracy", "agreement", "bytes")
 Rows = list[tuple[str, str]]
 
@@ -28,9 +27,10 @@ Rows = list[tuple[str, str]]
 def limit_words(pair: MeasuredPair, gate: Gate) -> str:
     """Explain a limit that does not hold."""
     doubt = "inconclusive: " if gate.outcome == "inconclusive" else ""
-    if gate.name in OF_SIZE:
+    evidence = evidence_of(gate.name)
+    if evidence == "size":
         rows, following = _size_rows(pair), f"edgecv inspect {pair.names[0]} says what fills it"
-    elif gate.name in OF_TIME:
+    elif evidence == "time":
         rows, following = _time_rows(pair), f"edgecv doctor {pair.names[0]} says what is slow"
     else:
         rows, following = answer_rows(pair), _advice(pair, gate)

@@ -1,80 +1,14 @@
-"""What the values of flags stand for: files to write, targets to shrink to, fractions."""
+"""Exporters and calibration images as a command line asks for them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Exporter
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import nearest
-from edgecv.pipeline.recipe.limit_flags import NUMBER_WITH_UNIT
 
 DEFAULT_FORMATS = ("tflite", "onnx")
-TIMED_ON = {"tflite": "litert", "onnx": "onnxruntime"}
-SHRINK_UNITS = {
-    "": ("keep", 1.0),
-    "macs": ("macs", 1.0),
-    "kmacs": ("macs", 1e3),
-    "mmacs": ("macs", 1e6),
-    "params": ("parameters", 1.0),
-    "kparams": ("parameters", 1e3),
-    "mparams": ("parameters", 1e6),
-    "b": ("int8_bytes", 1.0),
-    "kb": ("int8_bytes", 1e3),
-    "mb": ("int8_bytes", 1e6),
-    "us": ("latency_us", 1.0),
-    "ms": ("latency_us", 1e3),
-    "x": ("speedup", 1.0),
-}
-SHRINK_EXAMPLES = "0.5, 1.2Mmacs, 30kparams, 35KB, 10us, 6x, or several: 35KB,6x"
-
-
-def shrink_options(text: str) -> dict[str, Any]:
-    """Return the targets of ``--shrink``. Raises InputError that shows how they are written.
-
-    >>> shrink_options("0.5")
-    {'keep': 0.5}
-    >>> shrink_options("35KB,6x")
-    {'int8_bytes': 35000, 'speedup': 6.0}
-    """
-    options: dict[str, Any] = {}
-    for part in text.split(","):
-        found = NUMBER_WITH_UNIT.fullmatch(part)
-        unit = found[2].lower() if found else None
-        if found is None or unit not in SHRINK_UNITS:
-            raise InputError("--shrink", f'"{part}" is no target', accepted=SHRINK_EXAMPLES)
-        option, factor = SHRINK_UNITS[unit]
-        value = float(found[1]) * factor
-        if option in ("macs", "parameters", "int8_bytes"):
-            value = round(value)
-        _check_target(part, option, value)
-        if option in options:
-            raise InputError("--shrink", f'"{text}" gives {option} twice', remedy="keep one")
-        options[option] = value
-    return options
-
-
-def _check_target(part: str, option: str, value: float) -> None:
-    """Raise InputError where a target asks for nothing at all, or for all that there is."""
-    if option == "keep" and not 0 < value < 1:
-        raise InputError(
-            "--shrink", f'"{part}" has no unit, and is no fraction', accepted=SHRINK_EXAMPLES
-        )
-    if option == "speedup" and value <= 1:
-        raise InputError("--shrink", f'"{part}" is not faster', accepted="more than 1x, such as 6x")
-    if value <= 0:
-        raise InputError("--shrink", f'"{part}" leaves nothing', accepted="more than 0")
-
-
-def prune_fraction(prune: str) -> float:
-    """Return the fraction of ``--prune``. Raises InputError that shows how it is written."""
-    try:
-        return float(prune)
-    except ValueError:
-        raise InputError(
-            "--prune", f'"{prune}"', accepted="a fraction such as 0.5, or 2:4"
-        ) from None
 
 
 def with_calibration(exporter: Exporter, images: int) -> Exporter:
@@ -87,7 +21,7 @@ def exports_of(
     quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
 ) -> tuple[Exporter, ...]:
     """Return the exporters that are asked for. Raises InputError that names the flag."""
-    each_one = [name.strip() for text in formats for name in text.split(",")]
+    each_one = [name.strip().lower() for text in formats for name in text.split(",")]
     formats = tuple(dict.fromkeys(each_one)) or DEFAULT_FORMATS
     classes = [EXPORTERS.get(each, "--format") for each in formats]
     _check_known(quantize)
@@ -112,7 +46,7 @@ def exports_of(
 
 def _check_known(quantize: str) -> None:
     known = dict.fromkeys(each for cls in EXPORTERS.classes.values() for each in cls.precisions)
-    words = [_word(each) for each in known]
+    words = [_shown(each) for each in known]
     if quantize not in words:
         raise InputError(
             "--quantize",
@@ -127,12 +61,12 @@ def _cannot(cls: type[Exporter], precision: str) -> InputError:
     return InputError(
         f"--quantize {precision}",
         f"{cls.name} files cannot be written so",
-        accepted=f"for {cls.name}: {', '.join(_word(each) for each in cls.precisions)}",
+        accepted=f"for {cls.name}: {', '.join(_shown(each) for each in cls.precisions)}",
         remedy="to go on: " + " ".join(f"--format {name}" for name in able),
     )
 
 
-def _word(precision: str) -> str:
+def _shown(precision: str) -> str:
     return "none" if precision == "float32" else precision
 
 

@@ -1,27 +1,30 @@
-"""A command line is a recipe too: flags in, recipe out."""
+"""Recipes made of the options of a command line or of a call in Python."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource, Exporter, Technique
+from edgecv.core.options import CommandOptions, Flag, Name, Several, Text, flag_of, parse_options
+from edgecv.core.plugins import Exporter, Technique
 from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
+from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
-    TIMED_ON,
     check_calibration,
     exports_of,
-    prune_fraction,
-    shrink_options,
     with_calibration,
 )
-from edgecv.pipeline.recipe.limit_flags import LimitOptions
+from edgecv.pipeline.recipe.options import (
+    DataOptions,
+    StoreOptions,
+    TrainingOptions,
+    TrustOptions,
+)
 from edgecv.pipeline.recipe.recipe import (
     BaselineOptions,
     Recipe,
@@ -32,48 +35,64 @@ from edgecv.pipeline.recipe.recipe import (
     load_recipe,
     parse_schedule,
 )
+from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags
 
-RECIPE_ONLY = (
+OF_A_NEW_RECIPE = (
     "quantize",
     "formats",
     "io",
-    "shrink",
-    "distil",
-    "prune",
-    "cluster",
-    "qat",
-    "architecture",
-    "schedule",
-    "epochs",
+    *technique_flags(),
+    *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
+"""Options that say what a recipe says, so that they are refused beside one."""
 
 
-class CompressOptions(LimitOptions):
-    """What a command line may say. None means that the flag was not given."""
+class RecipeOptions(CommandOptions):
+    """A recipe, and what is changed in it."""
 
-    model: str | None = None
-    preprocess: str | None = None
-    labels: str | None = None
-    io: str | None = None
-    trust_model: bool = False
-    custom_objects: tuple[str, ...] = ()
-    recipe: str | None = None
-    quantize: str | None = None
-    shrink: str | None = None
-    distil: bool = False
-    prune: str | None = None
-    cluster: int | None = None
-    qat: bool = False
-    formats: tuple[str, ...] = ()
-    data: str | DatasetSource | None = None
-    architecture: str | None = None
-    schedule: str | None = None
-    epochs: int | None = None
-    name: str | None = None
-    calibration_images: int | None = None
-    seed: int | None = None
-    threads: int | None = None
-    skip_bad_images: bool = False
+    recipe: Text | None = None
+    """A TOML recipe; the other options change it."""
+    name: Text | None = None
+    """Name of the run: a folder of --output."""
+    calibration_images: Annotated[int | None, Flag(default="200")] = None
+    """Images that find the ranges of int8 and int16x8."""
+    threads: Annotated[int | None, Flag(default="1")] = None
+    """Threads of a runtime while it is timed."""
+
+
+class ModelOptions(CommandOptions):
+    """The user's model, and what is written of it."""
+
+    model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
+    """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is
+    trained."""
+    quantize: Annotated[Name | None, Flag(default="int8")] = None
+    """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
+    output), int16x8."""
+    formats: Annotated[Several, Flag("--format", default="both")] = ()
+    """The files to write: tflite or onnx, or both with a comma."""
+    io: Annotated[Name | None, Flag(default="uint8")] = None
+    """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
+    preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
+    """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
+    labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
+    """A file with the name of each output of the model, a line each."""
+
+
+class CompressOptions(
+    StoreOptions,
+    RecipeOptions,
+    LimitOptions,
+    TrainingOptions,
+    DataOptions,
+    TechniqueOptions,
+    TrustOptions,
+    ModelOptions,
+):
+    """Options of ``edgecv compress`` and ``edgecv.compress``. None means not given."""
+
+    force: bool = False
+    """Replace an existing run of this name."""
 
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
@@ -93,11 +112,9 @@ class CompressOptions(LimitOptions):
         else:
             self._refuse_without_model()
         quantize = self.quantize or "int8"
-        steps = f"-shrink{self.shrink}" if self.shrink else ""
-        steps += "-distil" if self.distil else ""
-        steps += f"-prune{self.prune}" if self.prune else ""
-        steps += f"-cluster{self.cluster}" if self.cluster else ""
-        steps += "-qat" if self.qat else ""
+        steps = ""
+        for name, value in self._asked().items():
+            steps += f"-{name}" if value is True else f"-{name}{value}"
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
@@ -127,35 +144,26 @@ class CompressOptions(LimitOptions):
             gates=self.changed(Limits()),
         )
 
+    def _asked(self) -> dict[str, Any]:
+        """Return the values of the flags of techniques, in the order that keeps their work."""
+        values = {name: getattr(self, name) for name in technique_flags()}
+        return {name: value for name, value in values.items() if value not in (None, False)}
+
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in the order that keeps the work of each."""
-        taught: dict[str, Any] = {"distil": {}} if self.distil else {}
-        asked: list[tuple[str, dict[str, Any]]] = []
-        if self.shrink is not None:
-            left = {"fine_tune": False} if self.distil else {}
-            targets = shrink_options(self.shrink)
-            if {"latency_us", "speedup", "int8_bytes"} & set(targets):
-                first = exports[0]  # Measured as what will be written: of two formats, as TFLite.
-                targets |= {"runtime": TIMED_ON[first.format], "precision": first.precision}
-            asked.append(("shrink", {**targets, **left}))
-        if self.distil:
-            asked.append(("distil", {}))
-        if self.prune is not None:
-            target = {"pattern": self.prune} if ":" in self.prune else None
-            asked.append(
-                ("prune", {**(target or {"sparsity": prune_fraction(self.prune)}), **taught})
+        asked, techniques = self._asked(), []
+        for name, value in asked.items():
+            flag = technique_flags()[name]
+            options = flag.parse(value, exports)
+            for other in asked:
+                options |= flag.beside.get(other, {})
+            techniques.append(
+                parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
             )
-        if self.cluster is not None:
-            asked.append(("cluster", {"clusters": self.cluster, **taught}))
-        if self.qat:
-            asked.append(("qat", taught))
-        return tuple(
-            parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
-            for name, options in asked
-        )
+        return tuple(techniques)
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
-        self._refuse("--recipe", RECIPE_ONLY)
+        self._refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
             "settings": _settings(
                 self.name or recipe.name,
@@ -206,7 +214,7 @@ class CompressOptions(LimitOptions):
     def _refuse_without_model(self) -> None:
         for field in ("preprocess", "labels", "trust_model", "custom_objects"):
             if getattr(self, field):
-                flag = f"--{field.replace('_', '-')}"
+                flag = _flag(field)
                 raise InputError(
                     flag,
                     "goes with a MODEL, and none is given",
@@ -222,10 +230,26 @@ class CompressOptions(LimitOptions):
     def _refuse(self, beside: str, fields: Sequence[str]) -> None:
         for field in fields:
             if getattr(self, field):
-                flag = "--format" if field == "formats" else f"--{field}"
+                flag = _flag(field)
                 raise InputError(
                     flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"
                 )
+
+
+class TrainOptions(StoreOptions, TrainingOptions, DataOptions):
+    """Options of ``edgecv train`` and ``edgecv.train``."""
+
+    recipe: Text | None = None
+    """Train the baseline of this recipe."""
+
+    def to_recipe(self) -> Recipe:
+        """Return the recipe whose baseline is trained. Raises InputError that names the flag."""
+        given = {name: getattr(self, name) for name in TrainOptions.model_fields}
+        return CompressOptions(**given).to_recipe()
+
+
+def _flag(field: str) -> str:
+    return flag_of(field, CompressOptions.model_fields[field]).name
 
 
 def _check_calibration(recipe: Recipe, where: str) -> None:

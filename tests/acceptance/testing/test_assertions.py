@@ -21,6 +21,10 @@ def test_all_holds(edgecv_compare):
     good.assert_max_flips(at_most=4)
     good.assert_size(at_most_bytes=9_000)
     good.assert_gzip_size(at_most_bytes=9_000)
+    good.assert_limits(
+        max_drop=1, drop_on="bound", min_agreement="98%", max_flips="1%", max_size="9KB",
+        max_probability_difference=0.9,
+    )
     assert good.comparison.agreement > 0.99
     assert good.comparison.latency is None
 
@@ -38,6 +42,18 @@ def test_flips(bad):
 
 def test_size(bad):
     bad.assert_size(at_most_bytes=8_000)
+
+def test_limits(bad):
+    bad.assert_limits(max_size="9KB", max_gzip=800)
+
+def test_limit_not_timed(bad):
+    bad.assert_limits(max_latency="1us")
+
+def test_limit_without_unit(bad):
+    bad.assert_limits(max_size="35")
+
+def test_unknown_limit(bad):
+    bad.assert_limits(max_sizes="35KB")
 
 def test_doubt(edgecv_compare):
     edgecv_compare("models/doubtful.onnx", **BASELINE).assert_no_worse_than(points=1.0)
@@ -137,6 +153,7 @@ def test_doubt_does_not_pass_and_says_how_many_images_would_tell(seen: Seen) -> 
         ("test_flips", "images with another answer "),
         ("test_size", "models/bad.onnx: bytes 8,"),
         ("test_size", "next  edgecv inspect models/bad.onnx says what fills it"),
+        ("test_limits", "models/bad.onnx: bytes after gzip -9 "),
         ("test_timed", "models/good.onnx: microseconds an image "),
     ],
 )
@@ -152,6 +169,9 @@ def test_each_limit_says_what_was_seen(seen: Seen, test: str, words: str) -> Non
             "test_not_timed",
             "InputError: assert_latency: nothing was timed; edgecv_compare(..., timed=True)",
         ),
+        ("test_limit_not_timed", "InputError: assert_limits: nothing was timed; edgecv_compare("),
+        ("test_limit_without_unit", 'InputError: max_size: "35"; accepted: 35KB or 1.2MB'),
+        ("test_unknown_limit", 'assert_limits: unknown key "max_sizes"'),
         ("test_limit_of_percent", 'InputError: assert_agreement: "min_agreement" is 95'),
         ("test_no_artifact", "InputError: artifact: there is no models/missing.onnx in /"),
         ("test_no_artifact", "where relative paths begin (pytest's rootdir)"),

@@ -1,13 +1,13 @@
-"""Limits on the command line: how they are written, and what is refused."""
+"""Limits as options: how they are written, and what is refused."""
 
 from typing import Any
 
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.limit_flags import LimitOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.system.environment import machine
 
@@ -20,6 +20,13 @@ WRITTEN = [
     ({"max_flips": "0.5%"}, {"max_flips": 0.005}),
     ({"max_class_drop": 3.0}, {"max_class_drop_points": 3.0}),
     ({"max_size": "35KB"}, {"max_bytes": 35_000}),
+    ({"max_size": "35KiB"}, {"max_bytes": 35_840}),
+    ({"max_size": 9000}, {"max_bytes": 9000}),
+    ({"max_drop": "0.5"}, {"max_drop_points": 0.5}),
+    ({"max_drop": "1", "drop_on": "BOUND"}, {"max_drop_points": 1.0, "drop_on": "bound"}),
+    ({"max_flips": 1e-05}, {"max_flips": 1e-05}),
+    ({"max_calibration_error_rise": "2%"}, {"max_calibration_error_rise": 0.02}),
+    ({"max_probability_difference": 0.1}, {"max_probability_difference": 0.1}),
     ({"max_gzip": "1.2mb"}, {"max_gzip_bytes": 1_200_000}),
     ({"min_speedup": "2x"}, {"min_speedup": 2.0}),
     ({"min_speedup": "1.5"}, {"min_speedup": 1.5}),
@@ -35,6 +42,20 @@ def test_how_limits_are_written(flags: dict[str, Any], gates: dict[str, Any]) ->
 def test_a_latency_is_of_this_machine() -> None:
     gates = LimitOptions(max_latency="1.5ms").changed(Limits())
     assert (gates.max_latency_us, gates.latency_machine) == (1500.0, machine())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_size": "35"}, 'max_size: "35"; accepted: 35KB or 1.2MB'),
+        ({"drop_on": "bound"}, "drop_on: goes with max_drop; give max_drop too"),
+        ({"max_flips": 50.0}, 'max_flips: "50.0"; accepted: a number of images'),
+    ],
+)
+def test_in_python_an_error_names_the_parameter(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        LimitOptions(**given).changed(Limits(), in_python=True)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_flag_changes_one_limit_of_a_recipe_and_keeps_the_others() -> None:

@@ -1,0 +1,111 @@
+"""Options of what examines files: validate, bench and doctor."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from edgecv.core.input_spec import input_spec_of
+from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
+from edgecv.core.plugins import Data
+from edgecv.core.records import Event, Report
+from edgecv.evaluation.limit_options import LimitOptions
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.options import TrustOptions
+
+if TYPE_CHECKING:
+    from edgecv.analysis.doctor.diagnose import DoctorRequest
+
+
+class InputOptions(CommandOptions):
+    """Files of any maker, and the images that they take."""
+
+    preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
+        None
+    )
+    """The pixels that files of other makers expect: 0..255, 0..1, -1..1, imagenet, caffe."""
+    layout: Annotated[Name | None, Flag(default="by shape")] = None
+    """The order of an image's axes, nchw or nhwc, where a shape may be either."""
+    input_size: Name | None = None
+    """HEIGHTxWIDTH for files that leave their size open."""
+    labels: Annotated[OnePath | None, Flag(default="the classes of the data")] = None
+    """A file with the name of each output of the model, a line each."""
+    skip_bad_images: bool = False
+    """Leave out images that cannot be read."""
+
+
+class MeasureOptions(CommandOptions):
+    """Files, the images to measure them on, and the original."""
+
+    paths: Annotated[Paths, Flag("PATHS", is_argument=True)]
+    """A run folder, or .tflite, .onnx, .keras, .h5 files."""
+    data: Data | None = None
+    """The images, as for compress; a run folder knows its own. test/ alone is enough."""
+    baseline: OnePath | None = None
+    """The original to compare with; a run folder has its own."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads while a file is timed."""
+
+
+class ValidateOptions(LimitOptions, TrustOptions, InputOptions, MeasureOptions):
+    """Options of ``edgecv validate`` and ``edgecv.validate``."""
+
+
+def validate(
+    options: ValidateOptions,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    log: Path | None = None,
+) -> Report:
+    """Measure run folders and files again, and hold them against the limits."""
+    from edgecv.analysis.validate import validate_paths
+
+    return validate_paths(
+        options.paths,
+        data=options.data,
+        baseline=options.baseline,
+        threads=options.threads,
+        labels=options.labels,
+        limits=options.changed(Limits()),
+        skip_bad_images=options.skip_bad_images,
+        input_spec=input_spec_of(options.preprocess, options.layout, options.input_size),
+        trust_model=options.trust_model,
+        custom_objects=options.custom_objects,
+        on_event=on_event,
+        log=log,
+    )
+
+
+class BenchOptions(CommandOptions):
+    """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
+
+    threads: int = Field(default=1, ge=1)
+    """Threads of a runtime, and cores it is kept on."""
+    batch: int = Field(default=1, ge=1, le=4096)
+    """Images a call, where a file can take several."""
+    budget: float = Field(default=10.0, ge=1, le=3600)
+    """Seconds for all files together, opening and warm-up included."""
+
+
+class DoctorOptions(CommandOptions):
+    """Options of ``edgecv doctor`` and ``edgecv.doctor``."""
+
+    path: Annotated[OnePath, Flag("FILE", is_argument=True)]
+    """A .tflite or .onnx file, of any maker."""
+    data: Data | None = None
+    """Images to compare kernels and layers on."""
+    baseline: OnePath | None = None
+    """The model that the file was made of, or its float32 twin."""
+    beside: OnePath | None = None
+    """Another file of the same model, whose answers are compared too."""
+    kernels: Name = "xnnpack"
+    """The kernels of LiteRT: xnnpack, builtin or reference."""
+    fix: OnePath | None = None
+    """Write the remedy as a recipe here, run it, and say whether it helps."""
+
+    def request(self) -> "DoctorRequest":
+        """Return the file and what it should have been."""
+        from edgecv.analysis.doctor.diagnose import DoctorRequest
+
+        return DoctorRequest(self.path, self.baseline, self.data, self.beside, self.kernels)

@@ -1,0 +1,88 @@
+"""The table of commands: which module is each, and what help says of it.
+
+A command's module is imported when it is called, so that ``edgecv --help`` imports none.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: ``module.run(options, screen)`` does it and returns the exit code."""
+
+    group: str
+    help: str
+    example: str
+    module: str = ""
+    """Of edgecv.cli, where it is not called as the command."""
+
+
+MAKE, EXAMINE, ACCEPT, LOOK_UP = (
+    "Make small files",
+    "Examine files",
+    "Compare with what was accepted",
+    "Look up",
+)
+COMMANDS: dict[str, Command] = {
+    "compress": Command(
+        MAKE,
+        "Quantize and convert a model, and prove each artifact against the original.",
+        "edgecv compress model.keras --data photos --max-drop 1",
+    ),
+    "train": Command(
+        MAKE,
+        "Train a baseline and keep it, its history and its learning curves.",
+        "edgecv train --data digits",
+    ),
+    "table": Command(
+        MAKE,
+        "Run recipes that were not run yet, and print what all of them gave, as Markdown.",
+        "edgecv table recipes/*.toml",
+    ),
+    "validate": Command(
+        EXAMINE,
+        "Measure artifacts again; TensorFlow is loaded only for Keras models.",
+        "edgecv validate small.tflite --baseline large.onnx --data photos",
+    ),
+    "bench": Command(
+        EXAMINE,
+        "Time files in turn on random pixels, and say which of them are really faster.",
+        "edgecv bench float32.tflite int8.tflite",
+    ),
+    "inspect": Command(
+        EXAMINE,
+        "Show what is in model files: inputs, operators, costs, memory, what is quantized.",
+        "edgecv inspect int8.tflite",
+    ),
+    "doctor": Command(
+        EXAMINE,
+        "Say why a file is slow and why it is wrong, worst first, and what to do.",
+        "edgecv doctor int8.tflite --baseline model.keras --data photos",
+    ),
+    "gate": Command(
+        ACCEPT,
+        "Measure a run again and hold it against the one that was accepted: edgecv.lock.",
+        "edgecv gate exported/my-run",
+    ),
+    "verify": Command(
+        ACCEPT,
+        "Fail unless runs are, byte for byte, what was written: no file changed, missing or more.",
+        "edgecv verify exported/my-run",
+    ),
+    "sign": Command(
+        ACCEPT,
+        "Sign a run with a key, beside its folder; edgecv verify --key checks it (edgecv[sign]).",
+        "edgecv sign exported/my-run --key private.pem",
+    ),
+    "list": Command(
+        LOOK_UP,
+        "Show the data sets, architectures, techniques and formats that there are, a line each.",
+        "edgecv list",
+        module="list_plugins",
+    ),
+    "schema": Command(
+        LOOK_UP,
+        "Print the JSON schema of recipes, for editors.",
+        "edgecv schema > recipe.schema.json",
+    ),
+}

@@ -1,0 +1,94 @@
+"""Commands made from classes of options: parameters, flags, help and the defaults that it shows."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
+
+from edgecv.cli.commands import COMMANDS
+from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class JsonOptions(CommandOptions):
+    """The form of the answer."""
+
+    as_json: Annotated[bool, Flag("--json")] = False
+    """The same as JSON on standard output, nothing else there."""
+
+
+def options_of(command: str) -> type[CommandOptions]:
+    """Return the class of a command's options."""
+    options: type[CommandOptions] = _module(command).run.__annotations__["options"]
+    return options
+
+
+def build(command: str) -> TyperCommand:
+    """Return a command as Typer knows it, made from the class of its options."""
+    options, module, listed = options_of(command), _module(command), COMMANDS[command]
+
+    def call(**given: Any) -> None:
+        several = {key: tuple(each) for key, each in given.items() if isinstance(each, list)}
+        asked = {key: each for key, each in {**given, **several}.items() if each is not None}
+        settings = parse_flags(options, asked)
+        from edgecv.cli.console import Screen
+
+        with Screen() as screen:
+            code = module.run(settings, screen)
+        raise typer.Exit(code)
+
+    parameters = [_parameter(*item) for item in options.model_fields.items()]
+    parameters.sort(key=lambda each: each.default is not inspect.Parameter.empty)
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
+    example = f"Example: {listed.example}"
+    app.command(command, help=listed.help, epilog=example, context_settings=CONTEXT)(call)
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperCommand)
+    return made
+
+
+def _module(command: str) -> Any:
+    return import_module(f"edgecv.cli.{COMMANDS[command].module or command}")
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    flag, kind = flag_of(name, field), _kind(field.annotation)
+    shown: dict[str, Any] = {"help": help_of(field)}
+    if flag.default:
+        shown["show_default"] = flag.default
+    if flag.is_argument:
+        info = typer.Argument(**shown, metavar=flag.name)
+    else:
+        info = typer.Option(flag.name, **shown)
+    default = inspect.Parameter.empty if field.is_required() else field.default
+    default = None if default == () else default
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind | None if default is None else kind, info],
+    )
+
+
+def _kind(annotation: Any) -> Any:
+    """Return the type that Typer converts a value to: text, where a value has several forms.
+
+    >>> _kind(tuple[str, ...]), _kind(int | None), _kind(str | int | float | None)
+    (list[str], <class 'int'>, <class 'str'>)
+    """
+    annotation = plain_type(annotation)
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        kinds = [_kind(each) for each in inner if each is not type(None)]
+        return kinds[0] if len(kinds) == 1 else str
+    if origin is tuple:
+        return list[_kind(inner[0])]  # type: ignore[misc]
+    return str if origin is Literal or annotation not in (bool, int, float, Path) else annotation

@@ -1,0 +1,106 @@
+"""Options and commands that people look for under other names, and what does this here."""
+
+from collections.abc import Collection
+
+from edgecv.core.text import nearest
+
+TRAINING = "[baseline.training] of a recipe (edgecv compress --recipe)"
+OPTIONS = {
+    "--data": "dataset data-dir data-path images image-dir input-data train-data test-data",
+    "--architecture": "arch network backbone model-name",
+    "--epochs": "epoch num-epochs train-epochs",
+    "--quantize": "bits precision dtype quantization quantisation quant int8 ptq weight-bits",
+    "--prune": "sparsity pruning magnitude-pruning prune-ratio amount",
+    "--cluster": "clusters num-clusters clustering palettize weight-sharing n-clusters",
+    "--shrink": "channels width filters channel-pruning structured width-multiplier flops macs",
+    "--distil": "distill distillation teacher kd knowledge-distillation",
+    "--qat": "quantization-aware fake-quant quantize-aware",
+    "--calibration-images": "calibrate calibration num-calibration calib samples "
+    "representative-dataset calibration-size calibration-samples",
+    "--format": "formats target output-format export to tflite onnx backend",
+    "--io": "input-type output-type inference-input-type io-type inference-type",
+    "--preprocess": "normalize normalization mean std scale rescale preprocessing",
+    "--labels": "class-names classes label-file names",
+    "--output": "output-dir out out-dir outdir save-dir export-dir dest",
+    "--name": "run-name run-id experiment tag",
+    "--recipe": "config cfg yaml configuration",
+    "--force": "overwrite replace yes",
+    "--dry-run": "plan show check",
+    "--seed": "random-seed random-state",
+    "--threads": "num-threads cpus cores workers jobs",
+    "--max-drop": "tolerance accuracy-drop max-loss accuracy threshold",
+    "--max-size": "size max-bytes model-size flash",
+    "--max-latency": "latency max-time latency-budget",
+    "--min-speedup": "speedup faster",
+    "--trust-model": "unsafe no-safe-mode allow-pickle trust-remote-code",
+    "--batch": "batch-size batchsize",
+    "--budget": "duration seconds time timeout runs iterations num-runs",
+    "--baseline": "reference original golden",
+    "--input-size": "shape input-shape image-size img-size imgsz resolution",
+    "--against": "lock accepted",
+    "--update": "accept approve",
+    "--fix": "repair remedy",
+}
+"""Each option, and the words after two dashes that other tools have for it."""
+ELSEWHERE = {
+    "lr learning-rate": f"it is learning_rate under {TRAINING}",
+    "batch-size batchsize": f"it is batch under {TRAINING}",
+    "momentum weight-decay optimizer scheduler": f"how to train is under {TRAINING}",
+    "lr-decay decay warmup patience": f"it is a key under {TRAINING}",
+    "input-shape input-size image-size img-size imgsz shape resolution": (
+        "it is input_shape under [baseline] of a recipe; a model file has its own"
+    ),
+    "input input-model model model-path weights checkpoint file path": (
+        "a file stands without a flag: edgecv {command} FILE"
+    ),
+    "exclude layers skip-layers": "it is exclude under [[technique]] of a recipe",
+    "temperature alpha": 'they are temperature and mix under [[technique]] "distil" of a recipe',
+    "per-channel": "weights are always quantized a channel at a time where the format can",
+    "gpu cuda device": "files are measured on this machine's processor",
+    "verbose debug log": "every run keeps a log.txt in its folder",
+}
+"""What is asked for elsewhere, or by place."""
+COMMAND_SYNONYMS = {
+    "compress": "quantize quantise convert export prune optimize optimise shrink distil run",
+    "train": "fit",
+    "validate": "evaluate eval test compare check accuracy",
+    "bench": "benchmark time latency profile speed",
+    "inspect": "info show summary analyze analyse describe",
+    "doctor": "debug diagnose explain why",
+    "gate": "accept approve ci",
+    "verify": "hash integrity",
+    "list": "ls datasets techniques formats architectures",
+    "schema": "recipe",
+}
+
+
+def option_meant(option: str, command: str, known: Collection[str]) -> str:
+    """Say which option, or what else, does what an unknown option asks for.
+
+    >>> option_meant("--sparsity", "compress", ["--prune"])
+    'did you mean "--prune"?'
+    >>> option_meant("--lr", "train", [])[:40]
+    'it is learning_rate under [baseline.trai'
+    """
+    word = option.lstrip("-").lower().replace("_", "-")
+    if f"--{word}" in known:
+        return f'did you mean "--{word}"?'
+    for meant, synonyms in OPTIONS.items():
+        if meant in known and word in synonyms.split():
+            return f'did you mean "{meant}"?'
+    for synonyms, remedy in ELSEWHERE.items():
+        if word in synonyms.split():
+            return remedy.format(command=command)
+    return nearest(f"--{word}", known) or f"see edgecv {command} --help"
+
+
+def command_meant(name: str) -> str:
+    """Say which command does what an unknown one asks for.
+
+    >>> command_meant("quantize"), command_meant("comprss")
+    ('did you mean "compress"?', 'did you mean "compress"?')
+    """
+    for meant, synonyms in COMMAND_SYNONYMS.items():
+        if name.lower() in (meant, *synonyms.split()):
+            return f'did you mean "{meant}"?'
+    return nearest(name.lower(), COMMAND_SYNONYMS) or "see edgecv --help"

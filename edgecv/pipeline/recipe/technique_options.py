@@ -1,0 +1,33 @@
+"""Techniques as options: a flag for each technique whose class has one."""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, create_model
+
+from edgecv.core.options import CommandOptions
+from edgecv.core.registry import TECHNIQUES
+from edgecv.core.technique_flag import TechniqueFlag
+
+
+def technique_flags() -> dict[str, TechniqueFlag]:
+    """Return the flag of each technique that has one, in the order in which they are applied."""
+    flags = {name: cls.flag for name, cls in TECHNIQUES.classes.items() if cls.flag is not None}
+    return dict(sorted(flags.items(), key=lambda item: item[1].place))
+
+
+def _fields() -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, flag in technique_flags().items():
+        kind, default = (bool, False) if flag.kind is bool else (flag.kind | None, None)
+        fields[name] = (kind, Field(default=default, description=flag.help))
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class TechniqueOptions(CommandOptions):
+        """The techniques to apply: a field for each that has a flag."""
+
+        def __init__(self, **given: Any) -> None: ...
+else:
+    TechniqueOptions = create_model("TechniqueOptions", __base__=CommandOptions, **_fields())

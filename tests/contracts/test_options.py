@@ -1,0 +1,75 @@
+"""Options are defined once: what the command line, Python, tests and recipes offer is the same."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+import edgecv
+from edgecv.acceptance.testing.assertions import ComparedPair
+from edgecv.cli.commands import COMMANDS
+from edgecv.cli.from_options import build, options_of
+from edgecv.cli.synonyms import COMMAND_SYNONYMS, OPTIONS
+from edgecv.core.options import flag_of, help_of
+from edgecv.evaluation.limit_options import option_names
+from edgecv.evaluation.limits import Limits, all_limits, limit_details
+from edgecv.pipeline.recipe.schema import recipe_schema
+
+OPTIONS_OF_COMMANDS = [
+    (command, name) for command in COMMANDS for name in options_of(command).model_fields
+]
+
+
+def parameters_of(command: str) -> dict[str, Any]:
+    return {each.name: each for each in build(command).params}
+
+
+@pytest.mark.parametrize(("command", "name"), OPTIONS_OF_COMMANDS)
+def test_every_option_has_help_of_whole_sentences(command: str, name: str) -> None:
+    words = help_of(options_of(command).model_fields[name])
+    assert words[:1].isupper() or words.startswith((".", "HEIGHT", "test/"))
+    assert words.endswith(".")
+    assert parameters_of(command)[name].help == words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_sentence_and_an_example_that_it_accepts(command: str) -> None:
+    listed = COMMANDS[command]
+    assert listed.help.endswith(".")
+    program, name, *arguments = listed.example.split(" > ")[0].split()
+    assert (program, name) == ("edgecv", command)
+    made = build(command)
+    assert made.epilog == f"Example: {listed.example}"
+    made.make_context(command, arguments)
+
+
+@pytest.mark.parametrize("key", all_limits())
+def test_every_limit_is_offered_everywhere(key: str) -> None:
+    name = option_names()[key]
+    for command, function in (("compress", edgecv.compress), ("validate", edgecv.validate)):
+        assert name in parameters_of(command)
+        assert name in inspect.signature(function).parameters
+        assert f"{name}: " in str(function.__doc__)
+    assert name in inspect.signature(ComparedPair.assert_limits).parameters
+    schema = recipe_schema()["properties"]["gates"]["properties"][key]
+    assert schema["description"].startswith("Fail if ")
+    assert Limits.model_fields[key].metadata
+
+
+def test_every_key_of_limits_is_a_limit_or_says_more_about_one() -> None:
+    assert set(Limits.model_fields) == {*all_limits(), *limit_details()}
+    assert {detail.limit for detail in limit_details().values()} <= set(all_limits())
+
+
+def test_synonyms_lead_to_options_and_commands_that_there_are() -> None:
+    flags = {
+        flag_of(name, options_of(command).model_fields[name]).name
+        for command, name in OPTIONS_OF_COMMANDS
+    }
+    assert set(OPTIONS) <= flags
+    assert set(COMMAND_SYNONYMS) <= set(COMMANDS)
+    for command in COMMANDS:
+        fields = options_of(command).model_fields
+        own = {flag_of(name, field).name for name, field in fields.items()}
+        taken = [each for meant in own & set(OPTIONS) for each in OPTIONS[meant].split()]
+        assert not {f"--{each}" for each in taken} & own
