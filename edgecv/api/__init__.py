@@ -39,15 +39,16 @@ def train(
 ) -> Training:
     """Train a baseline and keep it in the folder ``output``; a stored one is not trained again.
 
-    data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or a dict of
-    these names with class_names where they are known. Images: uint8 (N, height, width, channels),
-    0..255; labels: integers (N,).
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event of the run.
-
     Raises InputError where a parameter is wrong, StepError where the training fails.
 
     Example: ``edgecv.train((x_train, y_train, x_test, y_test), epochs=10).folder``
+
+    Args:
+        data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or a
+            dict of these names with class_names where they are known. Images: uint8 (N, height,
+            width, channels), 0..255; labels: integers (N,).
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event of the run.
     """
     from edgecv.pipeline import run as pipeline
     from edgecv.pipeline.baseline import read_training
@@ -72,18 +73,19 @@ def compress(
     What is not given is as on the command line: int8, TFLite and ONNX, CIFAR-10. The files lie in
     the folder ``output/name``.
 
-    model: A model of Keras 3 or tf-keras, or the path of a .keras, .h5 or .onnx file or of a
-    SavedModel folder; without it a baseline is trained.
-    data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or
-    (x_test, y_test), or a dict of these names with class_names where they are known. Images: uint8
-    (N, height, width, channels), 0..255; labels: integers (N,).
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event of the run.
-
     Raises InputError where a parameter is wrong, StepError where a step fails. A limit that does
     not hold is no error: see ``report.outcome``.
 
     Example: ``edgecv.compress(model, data=(x_train, y_train, x_test, y_test), max_drop=1)``
+
+    Args:
+        model: A model of Keras 3 or tf-keras, or the path of a .keras, .h5 or .onnx file or of
+            a SavedModel folder; without it a baseline is trained.
+        data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or
+            (x_test, y_test), or a dict of these names with class_names where they are known.
+            Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event of the run.
     """
     from edgecv.pipeline import run as pipeline
 
@@ -111,15 +113,17 @@ def validate(
 ) -> Report:
     """Measure a run folder or single files again, on the test images of ``data``.
 
-    paths: A run folder, or .tflite, .onnx, .keras, .h5 files; one or several.
-    data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
-    baseline: The original to compare with, a path or a Keras model; a run folder has its own.
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event.
-
     Raises InputError where a parameter is wrong, RuntimeFailure where no file can be opened.
 
     Example: ``edgecv.validate("int8.tflite", data=(x_test, y_test), baseline=model)``
+
+    Args:
+        paths: A run folder, or .tflite, .onnx, .keras, .h5 files; one or several.
+        data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
+        baseline: The original to compare with, a path or a Keras model; a run folder has its
+            own.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
     """
     with call(progress, on_event, PATH="paths") as this:
         original = None if baseline is None else this.model_file(baseline, "baseline=")
@@ -142,15 +146,16 @@ def gate(
 ) -> Judgement:
     """Measure a run again and compare it with the accepted one.
 
-    run: A run folder.
-    data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event.
-
     Raises InputError where a parameter, the run or the file of the accepted run is wrong. A run
     that is worse is no error: see ``outcome``.
 
     Example: ``edgecv.gate("exported/cnn", update=True)``, later ``edgecv.gate("exported/cnn")``
+
+    Args:
+        run: A run folder.
+        data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
     """
     with call(progress, on_event) as this:
         asked = options_of(GateOptions, {"run": run, "data": as_data(data), **options})
@@ -168,14 +173,15 @@ def bench(
 ) -> BenchResult:
     """Time .tflite and .onnx files in turn, and compare each with the first.
 
-    paths: The files; one or several.
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event.
-
     Raises InputError where a parameter is wrong, RuntimeFailure where no file can be timed; a file
     that cannot be is in ``failures``.
 
     Example: ``edgecv.bench(["float32.tflite", "int8.tflite"]).timings``
+
+    Args:
+        paths: The files; one or several.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
     """
     from edgecv.analysis.bench import bench_files
 
@@ -196,15 +202,17 @@ def doctor(
 ) -> Diagnosis:
     """Say why a .tflite or .onnx file is slow and why it is wrong, worst first, and what to do.
 
-    path: The file, of any maker.
-    data: Images to compare kernels and layers on, as for compress; (x_test, y_test) is enough.
-    baseline: The model that the file was made of, a path or a Keras model.
-    progress: Show progress; when not given, in a notebook only.
-    on_event: A function that is called with each event.
-
     Raises InputError where a parameter is wrong, RuntimeFailure where no runtime runs the file.
 
     Example: ``edgecv.doctor("int8.tflite", data=(x_test, y_test), baseline=model).findings``
+
+    Args:
+        path: The file, of any maker.
+        data: Images to compare kernels and layers on, as for compress; (x_test, y_test) is
+            enough.
+        baseline: The model that the file was made of, a path or a Keras model.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
     """
     from edgecv.analysis.doctor.diagnose import diagnose
     from edgecv.analysis.doctor.fix import with_fix
@@ -222,11 +230,12 @@ def doctor(
 def inspect(model: Model) -> Inspection:
     """Read what is in a model: inputs, operators, costs, memory, what is quantized.
 
-    model: The path of a .keras, .h5, .tflite or .onnx file of any maker, or a Keras model.
-
     Raises InputError where it is not a model, or is damaged.
 
     Example: ``edgecv.inspect("int8.tflite").contents.macs``
+
+    Args:
+        model: The path of a .keras, .h5, .tflite or .onnx file of any maker, or a Keras model.
     """
     from edgecv.analysis.inspection.read_file import inspect as read
 

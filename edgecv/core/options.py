@@ -97,7 +97,8 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
-    function's own parameters. Which names are known is checked by ``parse_options``.
+    function's own parameters; a docstring of its own that has ``Args:`` ends in them. Which names
+    are known is checked by ``parse_options``.
     """
 
     def decorate(function: C) -> C:
@@ -110,7 +111,9 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
         lines = [f"    {name}: {help_of(each)}" for name, each in fields.items()]
-        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
+        own_help = inspect.getdoc(function) or ""
+        heading = [] if "\nArgs:\n" in own_help else ["", "Args:"]
+        function.__doc__ = "\n".join([own_help, *heading, *lines])
         return function
 
     return decorate
