@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from edgecv.core.options import Flag, OnePath
-from edgecv.core.plugins import Data
 from edgecv.core.records import Event
-from edgecv.pipeline.recipe.options import TrustOptions
+from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:
     from edgecv.acceptance.records import Judgement
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 FILES = ("against", "junit", "markdown")
 
 
-class GateOptions(TrustOptions):
+class GateOptions(TrustOptions, MeasuredDataOptions):
     """Options of ``edgecv gate`` and ``edgecv.gate``."""
 
     run: Annotated[OnePath, Flag("RUN", is_argument=True)]
@@ -24,16 +23,12 @@ class GateOptions(TrustOptions):
     """The file of the accepted run."""
     update: bool = False
     """Accept this run: write the file, say what changed."""
-    data: Data | None = None
-    """The images, as for compress; a run folder knows its own. test/ alone is enough."""
     threads: Annotated[int | None, Flag(default="those of the accepted run, else 1")] = None
     """Threads while a file is timed."""
     junit: OnePath | None = None
     """Write JUnit XML here: a test case for each gate."""
     markdown: OnePath | None = None
     """Write Markdown here: a comment for a pull request."""
-    skip_bad_images: bool = False
-    """Leave out images that cannot be read."""
 
 
 def gate(

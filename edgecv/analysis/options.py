@@ -12,7 +12,7 @@ from edgecv.core.plugins import Data
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.recipe.options import TrustOptions
+from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:
     from edgecv.analysis.doctor.diagnose import DoctorRequest
@@ -31,24 +31,22 @@ class InputOptions(CommandOptions):
     """HEIGHTxWIDTH for files that leave their size open."""
     labels: Annotated[OnePath | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
-    skip_bad_images: bool = False
-    """Leave out images that cannot be read."""
 
 
 class MeasureOptions(CommandOptions):
-    """Files, the images to measure them on, and the original."""
+    """Files, and the original to measure them against."""
 
     paths: Annotated[Paths, Flag("PATHS", is_argument=True)]
     """A run folder, or .tflite, .onnx, .keras, .h5 files."""
-    data: Data | None = None
-    """The images, as for compress; a run folder knows its own. test/ alone is enough."""
     baseline: OnePath | None = None
     """The original to compare with; a run folder has its own."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads while a file is timed."""
 
 
-class ValidateOptions(LimitOptions, TrustOptions, InputOptions, MeasureOptions):
+class ValidateOptions(
+    LimitOptions, TrustOptions, InputOptions, MeasuredDataOptions, MeasureOptions
+):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecv.core.quantity import Quantity
@@ -26,23 +25,10 @@ class Judged:
     machine: str
     """This machine, as ``environment.machine`` calls it."""
 
-    def at_most(self, name: str, limit: float, observed: float | None) -> Gate:
-        """Fail if ``observed`` exceeds ``limit``; inconclusive where it is not known."""
-        if observed is None:
-            return self.not_known(name, limit)
-        return self.gate(name, limit, observed, observed <= limit + ROUNDING)
-
-    def at_least(self, name: str, limit: float, observed: float | None) -> Gate:
-        """Fail if ``observed`` is less than ``limit``; inconclusive where it is not known."""
-        if observed is None:
-            return self.not_known(name, limit)
-        return self.gate(name, limit, observed, observed >= limit - ROUNDING)
-
     def gate(
-        self, name: str, limit: float, observed: float, passed: bool | Outcome, reason: str = ""
+        self, name: str, limit: float, observed: float, outcome: Outcome, reason: str = ""
     ) -> Gate:
         """Return the gate of something that was observed."""
-        outcome: Outcome = passed if isinstance(passed, str) else "passed" if passed else "failed"
         return Gate(name, self.comparison.artifact.path, limit, observed, outcome, reason)
 
     def not_known(self, name: str, limit: float, reason: str = "") -> Gate:
@@ -52,32 +38,42 @@ class Judged:
         return Gate(name, path, limit, None, "inconclusive", reason)
 
 
-def compared(name: str, attribute: str) -> Callable[[Judged, float], Gate]:
-    """Return the judge of something that a comparison holds as it is."""
-    observed = attrgetter(attribute)
-    return lambda judged, limit: judged.at_most(name, limit, observed(judged.comparison))
-
-
 @dataclass(frozen=True)
 class Limit:
     """One limit, as the metadata of its field in ``Limits``.
 
-    The field's name is the key in recipes, its docstring the help, its constraints what is
-    accepted.
+    The field's name is the key in recipes and the name of its gate, its docstring the help, its
+    constraints what is accepted. A limit called ``min_`` is a least value, others are a most.
     """
 
-    judge: Callable[[Judged, Any], Gate]
+    observed: str | Callable[[Judged, Any], Gate]
+    """The attribute of a comparison that is held against the limit, or what judges it."""
     quantity: Quantity
     """How the value is written on a command line, and what is said of a wrong one."""
-    says: Mapping[str, str]
-    """The names of its gates, and what each of them says was observed."""
+    says: str
+    """What its gate says was observed."""
     option: str = ""
     """Its name as an option, where that is not the key's: ``max_size`` for ``max_bytes``."""
+    other_gates: Mapping[str, str] = field(default_factory=dict)
+    """Gates under other names that its judge may return, and what they say."""
     needs_labels: bool = False
     evidence: Evidence = "answers"
     """What a test that fails shows: images and answers, the file, or its latency."""
-    also: Callable[[], dict[str, Any]] = field(default=dict)
+    also: Callable[[], dict[str, Any]] = dict
     """Other keys that the option sets with it."""
+
+    def judge(self, key: str, judged: Judged, limit: Any) -> Gate:
+        """Hold a comparison against a value of this limit."""
+        if not isinstance(self.observed, str):
+            return self.observed(judged, limit)
+        observed: Any = judged.comparison
+        for name in self.observed.split("."):
+            observed = None if observed is None else getattr(observed, name)
+        if observed is None:
+            return judged.not_known(key, limit)
+        is_least = key.startswith("min_")
+        passed = observed >= limit - ROUNDING if is_least else observed <= limit + ROUNDING
+        return judged.gate(key, limit, observed, "passed" if passed else "failed")
 
 
 @dataclass(frozen=True)

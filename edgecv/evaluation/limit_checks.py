@@ -16,4 +16,4 @@ def judge_limits(
     ``environment.machine`` calls it.
     """
     judged = Judged(comparison, limits, classes, machine)
-    return [limit.judge(judged, value) for _, limit, value in limits.given()]
+    return [limit.judge(key, judged, value) for key, limit, value in limits.given()]

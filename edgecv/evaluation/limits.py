@@ -21,28 +21,30 @@ from edgecv.core.quantity import (
     SMALL_FRACTION,
 )
 from edgecv.core.records import Gate, Outcome
-from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate
-from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail, compared
+from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate
+from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.significance import no_worse
 from edgecv.system.environment import machine
 
 
 def _drop(judged: Judged, limit: float) -> Gate:
+    """Judge the drop of the metric as it was measured, or the worse end of its interval."""
+    comparison = judged.comparison
     if judged.limits.drop_on != "bound":
-        difference = judged.comparison.difference_points
-        return judged.at_most(
-            "max_drop_points", limit, None if difference is None else 0.0 - difference
-        )
-    statistics = judged.comparison.statistics
+        name, difference = "max_drop_points", comparison.difference_points
+        if difference is None:
+            return judged.not_known(name, limit)
+        return most_gate(name, comparison.artifact.path, limit, 0.0 - difference)
+    name, statistics = "max_drop_points_bound", comparison.statistics
     accuracy = None if statistics is None else statistics.accuracy
     if accuracy is None:
-        return judged.not_known("max_drop_points_bound", limit)
+        return judged.not_known(name, limit)
     lost = 0.0 - accuracy.interval_points[0]
     found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
     reason = cannot_tell(found, accuracy.images) if found.answer == "cannot tell" else ""
-    return judged.gate("max_drop_points_bound", limit, lost, outcomes[found.answer], reason)
+    return judged.gate(name, limit, lost, outcomes[found.answer], reason)
 
 
 def _flips(judged: Judged, limit: int | float) -> Gate:
@@ -50,7 +52,8 @@ def _flips(judged: Judged, limit: int | float) -> Gate:
     if judged.comparison.statistics is None:
         return judged.not_known(name, limit)
     flips = judged.comparison.statistics.flips
-    return judged.at_most(name, limit, flips.count if isinstance(limit, int) else flips.fraction)
+    observed = flips.count if isinstance(limit, int) else flips.fraction
+    return most_gate(name, judged.comparison.artifact.path, limit, observed)
 
 
 def _class_drop(judged: Judged, limit: float) -> Gate:
@@ -67,13 +70,6 @@ def _class_drop(judged: Judged, limit: float) -> Gate:
     if outcome == "inconclusive":
         reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
     return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)
-
-
-def _calibration(judged: Judged, limit: float) -> Gate:
-    statistics = judged.comparison.statistics
-    calibration = None if statistics is None else statistics.calibration
-    observed = None if calibration is None else calibration.rise
-    return judged.at_most("max_calibration_error_rise", limit, observed)
 
 
 def _speedup(judged: Judged, limit: float) -> Gate:
@@ -102,11 +98,11 @@ class Limits(Options):
         Limit(
             _drop,
             POINTS,
-            {
-                "max_drop_points": "points lost",
-                "max_drop_points_bound": "points lost at the worse end of the 95% interval",
-            },
+            "points lost",
             option="max_drop",
+            other_gates={
+                "max_drop_points_bound": "points lost at the worse end of the 95% interval"
+            },
             needs_labels=True,
         ),
     ] = Field(default=None, ge=0, le=100)
@@ -118,13 +114,7 @@ class Limits(Options):
     the default), or the end of its 95% interval (bound), which knows how few the images are."""
     min_agreement: Annotated[
         float | None,
-        Limit(
-            lambda judged, limit: judged.at_least(
-                "min_agreement", limit, judged.comparison.agreement
-            ),
-            FRACTION,
-            {"min_agreement": "fraction of images with the baseline's answer"},
-        ),
+        Limit("agreement", FRACTION, "fraction of images with the baseline's answer"),
     ] = Field(default=None, ge=0, le=1)
     """Fail if a smaller fraction of the images gets the baseline's answer."""
     max_flips: Annotated[
@@ -132,10 +122,8 @@ class Limits(Options):
         Limit(
             _flips,
             IMAGES,
-            {
-                "max_flips": "images with another answer",
-                "max_flip_fraction": "fraction of images with another answer",
-            },
+            "images with another answer",
+            other_gates={"max_flip_fraction": "fraction of images with another answer"},
         ),
     ] = Field(default=None, ge=0)
     """Fail if more images get another answer: a whole number, or a fraction below 1 of them."""
@@ -144,7 +132,7 @@ class Limits(Options):
         Limit(
             _class_drop,
             POINTS,
-            {"max_class_drop_points": "points lost by the worst class"},
+            "points lost by the worst class",
             option="max_class_drop",
             needs_labels=True,
         ),
@@ -154,39 +142,28 @@ class Limits(Options):
     max_calibration_error_rise: Annotated[
         float | None,
         Limit(
-            _calibration,
+            "statistics.calibration.rise",
             SMALL_FRACTION,
-            {"max_calibration_error_rise": "rise of the calibration error"},
+            "rise of the calibration error",
             needs_labels=True,
         ),
     ] = Field(default=None, ge=0, le=1)
     """Fail if the expected calibration error, a fraction, rises by more."""
     max_probability_difference: Annotated[
         float | None,
-        Limit(
-            compared("max_probability_difference", "max_probability_difference"),
-            SMALL_FRACTION,
-            {"max_probability_difference": "largest difference in a probability"},
-        ),
+        Limit("max_probability_difference", SMALL_FRACTION, "largest difference in a probability"),
     ] = Field(default=None, ge=0, le=1)
     """Fail if one probability differs by more from the baseline's, on any image."""
     max_bytes: Annotated[
-        int | None,
-        Limit(
-            compared("max_bytes", "artifact.bytes"),
-            BYTES,
-            {"max_bytes": "bytes"},
-            option="max_size",
-            evidence="size",
-        ),
+        int | None, Limit("artifact.bytes", BYTES, "bytes", option="max_size", evidence="size")
     ] = Field(default=None, ge=1)
     """Fail if a file has more bytes."""
     max_gzip_bytes: Annotated[
         int | None,
         Limit(
-            compared("max_gzip_bytes", "artifact.gzip_bytes"),
+            "artifact.gzip_bytes",
             BYTES,
-            {"max_gzip_bytes": "bytes after gzip -9"},
+            "bytes after gzip -9",
             option="max_gzip",
             evidence="size",
         ),
@@ -194,12 +171,7 @@ class Limits(Options):
     """Fail if a file has more bytes after gzip -9."""
     min_speedup: Annotated[
         float | None,
-        Limit(
-            _speedup,
-            RATIO,
-            {"min_speedup": "times faster than the float32 twin"},
-            evidence="time",
-        ),
+        Limit(_speedup, RATIO, "times faster than the float32 twin", evidence="time"),
     ] = Field(default=None, gt=0, le=1e6)
     """Fail if a file is not so many times faster than the float32 twin: by the whole 95%
     interval."""
@@ -208,7 +180,7 @@ class Limits(Options):
         Limit(
             _latency,
             MICROSECONDS,
-            {"max_latency_us": "microseconds an image"},
+            "microseconds an image",
             option="max_latency",
             evidence="time",
             also=lambda: {"latency_machine": machine()},
@@ -265,10 +237,15 @@ def _metadata(kind: type[Any]) -> dict[str, Any]:
 
 def gate_texts() -> dict[str, str]:
     """Return what each gate of a limit says was observed, by the gate's name."""
-    return {name: text for limit in all_limits().values() for name, text in limit.says.items()}
+    limits = all_limits().items()
+    return {name: text for key, each in limits for name, text in _gates(key, each).items()}
 
 
 def evidence_of(gate: str) -> Evidence:
     """Return what explains a gate, by the gate's name."""
-    of_limits = (each.evidence for each in all_limits().values() if gate in each.says)
-    return next(of_limits, "answers")
+    limits = all_limits().items()
+    return next((each.evidence for key, each in limits if gate in _gates(key, each)), "answers")
+
+
+def _gates(key: str, limit: Limit) -> dict[str, str]:
+    return {key: limit.says, **limit.other_gates}

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.options import CommandOptions, Flag, Name, Several, Text, flag_of, parse_options
+from edgecv.core.options import Text, flag_of, parse_options
 from edgecv.core.plugins import Exporter, Technique
 from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
@@ -21,6 +21,8 @@ from edgecv.pipeline.recipe.flag_values import (
 )
 from edgecv.pipeline.recipe.options import (
     DataOptions,
+    ModelOptions,
+    RecipeOptions,
     StoreOptions,
     TrainingOptions,
     TrustOptions,
@@ -45,38 +47,6 @@ OF_A_NEW_RECIPE = (
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
 """Options that say what a recipe says, so that they are refused beside one."""
-
-
-class RecipeOptions(CommandOptions):
-    """A recipe, and what is changed in it."""
-
-    recipe: Text | None = None
-    """A TOML recipe; the other options change it."""
-    name: Text | None = None
-    """Name of the run: a folder of --output."""
-    calibration_images: Annotated[int | None, Flag(default="200")] = None
-    """Images that find the ranges of int8 and int16x8."""
-    threads: Annotated[int | None, Flag(default="1")] = None
-    """Threads of a runtime while it is timed."""
-
-
-class ModelOptions(CommandOptions):
-    """The user's model, and what is written of it."""
-
-    model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
-    """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is
-    trained."""
-    quantize: Annotated[Name | None, Flag(default="int8")] = None
-    """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
-    output), int16x8."""
-    formats: Annotated[Several, Flag("--format", default="both")] = ()
-    """The files to write: tflite or onnx, or both with a comma."""
-    io: Annotated[Name | None, Flag(default="uint8")] = None
-    """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
-    preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
-    """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
-    labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
-    """A file with the name of each output of the model, a line each."""
 
 
 class CompressOptions(

@@ -6,15 +6,27 @@ from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data
 
 
-class DataOptions(CommandOptions):
-    """The images."""
+class ImageOptions(CommandOptions):
+    """Images that are read from files."""
+
+    skip_bad_images: bool = False
+    """Leave out images that cannot be read."""
+
+
+class DataOptions(ImageOptions):
+    """The images of a new run."""
 
     data: Annotated[Data | None, Flag(default="cifar10")] = None
     """A data set of images with classes: cifar10, digits, a folder or .zip with train/CLASS/ and
     test/CLASS/, or a .npz. For a MODEL also a folder of images without labels, and for a MODEL that
     is only converted (none, float16, dynamic) test/ alone is enough."""
-    skip_bad_images: bool = False
-    """Leave out images that cannot be read."""
+
+
+class MeasuredDataOptions(ImageOptions):
+    """The images to measure files on."""
+
+    data: Data | None = None
+    """The images, as for compress; a run folder knows its own. test/ alone is enough."""
 
 
 class TrainingOptions(CommandOptions):
@@ -44,3 +56,35 @@ class StoreOptions(CommandOptions):
 
     output: Text = "exported"
     """The folder of all runs and baselines."""
+
+
+class RecipeOptions(CommandOptions):
+    """A recipe, and what is changed in it."""
+
+    recipe: Text | None = None
+    """A TOML recipe; the other options change it."""
+    name: Text | None = None
+    """Name of the run: a folder of --output."""
+    calibration_images: Annotated[int | None, Flag(default="200")] = None
+    """Images that find the ranges of int8 and int16x8."""
+    threads: Annotated[int | None, Flag(default="1")] = None
+    """Threads of a runtime while it is timed."""
+
+
+class ModelOptions(CommandOptions):
+    """The user's model, and what is written of it."""
+
+    model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
+    """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is
+    trained."""
+    quantize: Annotated[Name | None, Flag(default="int8")] = None
+    """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
+    output), int16x8."""
+    formats: Annotated[Several, Flag("--format", default="both")] = ()
+    """The files to write: tflite or onnx, or both with a comma."""
+    io: Annotated[Name | None, Flag(default="uint8")] = None
+    """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
+    preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
+    """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
+    labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
+    """A file with the name of each output of the model, a line each."""
