@@ -13,6 +13,7 @@ from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.validate import ValidationArrays, validate_paths
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
@@ -25,7 +26,7 @@ def gate_run(
     *,
     against: Path = DEFAULT_LOCK,
     update: bool = False,
-    data: str | None = None,
+    data: str | DatasetSource | None = None,
     threads: int | None = None,
     skip_bad_images: bool = False,
     trust_model: bool = False,

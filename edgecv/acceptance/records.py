@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from edgecv.core.display import Displayed
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Gate, Outcome, Report
 from edgecv.evaluation.gates import exit_code
@@ -55,7 +56,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgement(Displayed):
     """A run against the accepted one."""
 
     name: str

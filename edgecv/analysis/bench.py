@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.analysis.options import BenchOptions as BenchOptions
+from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.records import Images, Latency, OnEvent, ignore_event
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
@@ -51,7 +52,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class BenchResult:
+class BenchResult(Displayed):
     """The latencies of some files, and what may have disturbed them."""
 
     threads: int

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from edgecv.core.input_spec import input_spec_of
-from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
+from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
+from edgecv.core.plugins import Data
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
@@ -90,7 +91,7 @@ class DoctorOptions(CommandOptions):
 
     path: Annotated[OnePath, Flag("FILE", is_argument=True)]
     """A .tflite or .onnx file, of any maker."""
-    data: Text | None = None
+    data: Data | None = None
     """Images to compare kernels and layers on."""
     baseline: OnePath | None = None
     """The model that the file was made of, or its float32 twin."""

@@ -15,7 +15,7 @@ from edgecv.analysis.validate_request import ValidationRequest, request_of
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import Task
+from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.records import (
     Baseline,
     Dataset,
@@ -57,7 +57,7 @@ class ValidationArrays:
 def validate_paths(
     paths: Sequence[Path],
     *,
-    data: str | None,
+    data: str | DatasetSource | None,
     baseline: Path | None,
     threads: int = 1,
     labels: Path | None = None,

@@ -45,7 +45,7 @@ class ValidationRequest:
 
 def request_of(
     paths: Sequence[Path],
-    data: str | None,
+    data: str | DatasetSource | None,
     baseline: Path | None,
     labels: tuple[str, ...] | None,
     skip_bad_images: bool,

@@ -7,33 +7,34 @@ copies of the two streams for itself and points the originals at a log file.
 import errno
 import io
 import json
-import math
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from edgecv.acceptance.records import Judgement
+from edgecv.cli.progress import EventProgress, score_text
 from edgecv.core.errors import EdgecvError, StepError
-from edgecv.core.records import Event, Report
+from edgecv.core.records import Report, score_name
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.reports.markdown import headings, row
 
+if TYPE_CHECKING:
+    from edgecv.pipeline.baseline import Training
+
 WIDE = 130
 """Columns of the whole table; on a narrower terminal it stands on its side."""
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
-EPOCH_LINES = 20
-"""About so many lines for a training, however many epochs it has."""
 
 
 class Screen:
@@ -55,19 +56,9 @@ class Screen:
         os.close(descriptor)
         self.console = _console(self._error)
         self._progress = self._stack.enter_context(
-            Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[values]}"),
-                console=self.console,
-                transient=True,
-                disable=not self.console.is_terminal,
-            )
+            EventProgress(self.console, has_bar=self.console.is_terminal)
         )
-        self._task: TaskID | None = None
-        self._description = ""
+        self.on_event = self._progress.on_event
         return self
 
     def __exit__(
@@ -101,49 +92,12 @@ class Screen:
         if not isinstance(error, StepError):
             self.log.unlink(missing_ok=True)
 
-    def on_event(self, event: Event) -> None:
-        """Show an event of a run: a bar where it is counted, else a line."""
-        if event.stage == "epoch":
-            self._epoch(event)
-        elif event.total is None:
-            self.console.print(event.message, highlight=False, markup=False)
-        else:
-            self._advance(event)
-
-    def _epoch(self, event: Event) -> None:
-        step, total = event.step or 0, event.total or 1
-        if step % math.ceil(total / EPOCH_LINES) and step != total:
-            return
-        values, name = event.values, _score_name(event.values)
-        self.console.print(
-            f"epoch {step}/{total}: loss {values['loss']:.4f}, "
-            f"{name} {_score(values[name])}, validation "
-            f"{_score(values[f'validation_{name}'])}, {values['seconds']:.1f} s",
-            highlight=False,
-        )
-
-    def _advance(self, event: Event) -> None:
-        if self._task is None or self._description != event.message:
-            self.end_progress()
-            self._description = event.message
-            self._task = self._progress.add_task(event.message, total=event.total, values="")
-        values = event.values
-        text = f"loss {values['loss']:.3f}" if "loss" in values else ""
-        self._progress.update(self._task, completed=event.step, total=event.total, values=text)
-
-    def end_progress(self) -> None:
-        """Take the bar off the screen."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._progress.refresh()
-            self._task = None
-
     def answer(self, text: str) -> None:
         """Write to standard output, and nothing but this.
 
         Raises StepError where it cannot be written; a reader that has left is no error.
         """
-        self.end_progress()
+        self._progress.end_bar()
         data = (text if text.endswith("\n") else f"{text}\n").encode()
         try:
             while data:
@@ -218,19 +172,18 @@ class Screen:
             text += self._rich(words)
         self.answer(text)
 
-    def training(self, record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+    def training(self, training: "Training", *, as_json: bool) -> None:
         """Show how a training ended, or its whole record as JSON."""
         if as_json:
-            self.answer(json.dumps({"folder": str(folder), **record}, indent=2))
+            self.answer(json.dumps(asdict(training), indent=2, default=str))
             return
-        history = record["history"]
-        name = f"validation_{_score_name(history[0])}"
-        best = max(history, key=lambda epoch: (epoch[name], epoch["epoch"]))
+        history, best, folder = training.history, training.best, training.folder
+        name = f"validation_{score_name(best)}"
         seconds = sum(epoch["seconds"] for epoch in history)
         self.answer(
-            f"{record['parameters']:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
+            f"{training.parameters:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
             f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
-            f"{_score(best[name])}\n"
+            f"{score_text(best[name])}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
 
@@ -254,7 +207,7 @@ class Screen:
 
     def warn(self, sentences: Iterable[str]) -> None:
         """Say what the user should know besides the answer, a line each, on standard error."""
-        self.end_progress()
+        self._progress.end_bar()
         for sentence in sentences:
             line = f"edgecv: {sentence}"
             self.console.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -265,16 +218,6 @@ class Screen:
         for words in rows:
             grid.add_row(*words)
         self.answer(self._rich(grid))
-
-
-def _score_name(epoch: Mapping[str, Any]) -> str:
-    """Return the task's name of the score in the record of an epoch."""
-    return next(key for key in epoch if f"validation_{key}" in epoch)
-
-
-def _score(value: float) -> str:
-    """Write a mean score: of images that are right or wrong it is a fraction."""
-    return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

@@ -16,15 +16,12 @@ class DoctorCommand(JsonOptions, DoctorOptions):
 def run(options: DoctorCommand, screen: "Screen") -> int:
     """Diagnose a file, try the remedy where that is asked for, and show both."""
     from edgecv.analysis.doctor.diagnose import diagnose
-    from edgecv.analysis.doctor.fix import fix
-    from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+    from edgecv.analysis.doctor.fix import with_fix
+    from edgecv.analysis.doctor.text import to_json, to_text
 
     request = options.request()
     found = diagnose(request, on_event=screen.on_event, log=screen.log)
-    remedy = None
     if options.fix is not None:
-        remedy = fix(request, found, options.fix, on_event=screen.on_event, log=screen.log)
-    screen.answer(to_json(found, remedy) if options.as_json else to_text(found))
-    if remedy is not None and not options.as_json:
-        screen.answer(fix_text(remedy))
+        found = with_fix(request, found, options.fix, on_event=screen.on_event, log=screen.log)
+    screen.answer(to_json(found) if options.as_json else to_text(found))
     return 1 if any(each.severity == "error" for each in found.findings) else 0

@@ -20,5 +20,5 @@ def run(options: TrainCommand, screen: "Screen") -> int:
     from edgecv.system.storage import Store
 
     folder = pipeline.train(options.to_recipe(), Store.at(options.output), screen.on_event)
-    screen.training(read_training(folder), folder, as_json=options.as_json)
+    screen.training(read_training(folder), as_json=options.as_json)
     return 0

@@ -45,7 +45,8 @@ class Flag:
     """Given by its place instead of by a flag."""
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
+    """Return a path or a number as text, anything else as it is."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -56,7 +57,7 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | os.PathLike) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, BeforeValidator(as_text)]
 """Text; in Python a path or a number too."""
 Name = Annotated[
     str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -96,7 +97,8 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
-    function's own parameters. Which names are known is checked by ``parse_options``.
+    function's own parameters; a docstring of its own that has ``Args:`` ends in them. Which names
+    are known is checked by ``parse_options``.
     """
 
     def decorate(function: C) -> C:
@@ -109,7 +111,9 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
         lines = [f"    {name}: {help_of(each)}" for name, each in fields.items()]
-        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
+        own_help = inspect.getdoc(function) or ""
+        heading = [] if "\nArgs:\n" in own_help else ["", "Args:"]
+        function.__doc__ = "\n".join([own_help, *heading, *lines])
         return function
 
     return decorate

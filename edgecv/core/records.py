@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.arrays import ArrayField
+from edgecv.core.display import Displayed
 from edgecv.core.paired_results import PairedStatistics
 
 Images = NDArray[np.uint8]
@@ -364,7 +365,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Displayed):
     """All of a run, as plain data. ``load_report`` reads it back."""
 
     name: str
@@ -405,3 +406,8 @@ def ignore_event(event: Event) -> None:
 
 
 PRECISION_NOT_KNOWN = "given"
+
+
+def score_name(epoch: Mapping[str, Any]) -> str:
+    """Return the task's name of the score in the record of an epoch."""
+    return next(key for key in epoch if f"validation_{key}" in epoch)

@@ -18,7 +18,7 @@ LAYOUT = (
     "(N,); or x_test and y_test alone; class_names, strings, where they are known"
 )
 MAX_BYTES = 8 << 30
-_KNOWN = ("x_train", "y_train", "x_test", "y_test", "class_names")
+ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
@@ -29,7 +29,7 @@ def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             _check_names(sorted(members), where)
-            wanted = {name: members[name] for name in _KNOWN if name in members}
+            wanted = {name: members[name] for name in ARRAY_NAMES if name in members}
             for name, info in wanted.items():
                 _check_header(archive, info, name, where)
             unpacked = sum(info.file_size for info in wanted.values())
@@ -48,7 +48,7 @@ def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[
         raise InputError(
             where, f"it is not a .npz, or a damaged one ({error})", remedy="save it again"
         ) from None
-    others = sorted(set(members) - set(_KNOWN))
+    others = sorted(set(members) - set(ARRAY_NAMES))
     return arrays, (f"not read: {listed(others, 5)}",) if others else ()
 
 

@@ -10,12 +10,12 @@ from edgecv.core.text import listed, nearest, printable
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, locate
 
 
-def resolve(text: str, *, skip_bad_images: bool = False) -> DatasetSource:
-    """Return the source that ``--data TEXT`` means: a name of a data set, or a path.
+def resolve(data: str | DatasetSource, *, skip_bad_images: bool = False) -> DatasetSource:
+    """Return the source that ``--data`` means: a name of a data set, a path, or a source itself.
 
     A name wins over a file of that name: write ./digits for the file. Raises InputError.
     """
-    source = _find(text, skip_bad_images)
+    source = _find(data, skip_bad_images) if isinstance(data, str) else data
     if skip_bad_images and "skip_bad_images" not in type(source).model_fields:
         raise InputError(
             "--skip-bad-images",

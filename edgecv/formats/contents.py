@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgecv.core.display import Displayed
 from edgecv.core.records import TensorFacts
 
 OPEN = -1
@@ -76,7 +77,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Displayed):
     """A file and its contents."""
 
     path: str

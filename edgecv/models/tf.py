@@ -35,12 +35,9 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
                 f"cannot be loaded: {reason}",
                 remedy="install edgecv again, or give it more memory: see ulimit -v",
             ) from error
-    if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
-        raise EdgecvError(
-            "tensorflow",
-            "was imported before edgecv, with Keras 3",
-            remedy="import edgecv first, or set TF_USE_LEGACY_KERAS=1",
-        )
+    # Where a program has imported TensorFlow with Keras 3 already, both live in one process:
+    # everything here takes tf_keras, and tfmot looks for it by itself.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     if threads is not None and threads != _THREADS:
         _fix_threads(tensorflow, threads)
         _THREADS = threads

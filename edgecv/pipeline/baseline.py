@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
-from edgecv.core.records import Dataset, Outputs, Split
+from edgecv.core.records import Dataset, Outputs, Split, score_name
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -87,10 +88,32 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
     )
 
 
-def read_training(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Training:
+    """A baseline that was trained, as plain data."""
+
+    folder: Path
+    """Holds ``model.keras``, ``labels.txt``, ``training.json`` and ``curves.png``."""
+    architecture: Mapping[str, Any]
+    data: Mapping[str, Any]
+    seed: int
+    schedule: Mapping[str, Any]
+    parameters: int
+    history: tuple[Mapping[str, float], ...]
+    """One entry an epoch: epoch, loss, the score of the task (accuracy) and that on the validation
+    images (validation_accuracy), seconds, settled."""
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        """The epoch whose weights were kept."""
+        name = f"validation_{score_name(self.history[0])}"
+        return max(self.history, key=lambda each: (each[name], each["epoch"]))
+
+
+def read_training(folder: Path) -> Training:
     """Return what was recorded of a training."""
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
-    return record
+    return Training(**{**record, "folder": folder, "history": tuple(record["history"])})
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

@@ -16,6 +16,7 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import Images, OnEvent, Shape, ignore_event
 from edgecv.core.registry import EXPORTERS
 from edgecv.datasets.resolve import resolve
@@ -42,7 +43,7 @@ class DoctorRequest:
 
     path: Path
     baseline: Path | None = None
-    data: str | None = None
+    data: str | DatasetSource | None = None
     beside: Path | None = None
     """Another file of the same model, to compare with this one."""
     kernels: str = "xnnpack"

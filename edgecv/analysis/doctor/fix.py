@@ -1,6 +1,7 @@
 """The remedy of a finding as a recipe, and the proof that it helps: its file beside the old."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from edgecv.analysis.bench import BenchOptions, bench_files
@@ -28,14 +29,16 @@ QUANTIZE = {
 TIMING = BenchOptions(budget=3.0)
 
 
-def fix(
+def with_fix(
     request: DoctorRequest,
     diagnosis: Diagnosis,
     target: Path,
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
-) -> Fix:
-    """Write the remedy of the first finding that has one as a recipe to ``target``, and run it.
+) -> Diagnosis:
+    """Return a diagnosis with what the remedy of its first finding that has one gives.
+
+    The remedy is run, and written as a recipe to ``target``.
 
     Raises InputError where there is nothing that a recipe can do, or nothing to do it with.
     """
@@ -64,7 +67,7 @@ def fix(
         before, after = found[str(request.path)], found[str(fixed)]
         timing = bench_files([request.path, fixed], TIMING, on_event, log).timings[1]
     write_bytes(target, recipe.to_toml().encode())
-    return Fix(
+    fix = Fix(
         recipe=str(target),
         finding=finding.name,
         agreement_before=before.agreement or 0.0,
@@ -74,6 +77,7 @@ def fix(
         time_ratio=timing.ratio,
         speed=timing.verdict,
     )
+    return replace(diagnosis, fix=fix)
 
 
 def _fixable(diagnosis: Diagnosis, request: DoctorRequest) -> Finding:

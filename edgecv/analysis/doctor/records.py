@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgecv.core.display import Displayed
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -65,19 +67,6 @@ class KernelParity:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """All findings on one file, worst first."""
-
-    path: str
-    findings: tuple[Finding, ...]
-    layers: tuple[LayerError, ...] = ()
-    """As they stand in the file; empty without a baseline and data."""
-    parity: KernelParity | None = None
-    """None without data."""
-    schema_version: int = field(default=1)
-
-
-@dataclass(frozen=True)
 class Fix:
     """The file of a recipe that applies a remedy, compared with the file as it was."""
 
@@ -101,6 +90,21 @@ class Fix:
         """Whether it is better in one way and no worse in the other."""
         gained = self.agreement_after - self.agreement_before
         return gained > 0 or (gained == 0 and self.speed == "faster")
+
+
+@dataclass(frozen=True)
+class Diagnosis(Displayed):
+    """All findings on one file, worst first."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    layers: tuple[LayerError, ...] = ()
+    """In the file's order; empty without a baseline and data."""
+    parity: KernelParity | None = None
+    """None without data."""
+    schema_version: int = field(default=1)
+    fix: Fix | None = None
+    """What the remedy gave, where it was asked for."""
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

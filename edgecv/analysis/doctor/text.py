@@ -9,10 +9,9 @@ from edgecv.reports.verdict import percent
 WORST_LAYERS = 8
 
 
-def to_json(diagnosis: Diagnosis, fix: Fix | None = None) -> str:
+def to_json(diagnosis: Diagnosis) -> str:
     """Return all findings, and the result of the remedy, as JSON."""
-    table = {**asdict(diagnosis), "fix": None if fix is None else asdict(fix)}
-    return json.dumps(table, indent=2, allow_nan=False)
+    return json.dumps(asdict(diagnosis), indent=2, allow_nan=False)
 
 
 def to_text(diagnosis: Diagnosis) -> str:
@@ -34,6 +33,8 @@ def to_text(diagnosis: Diagnosis) -> str:
         ]
     if diagnosis.parity is not None:
         lines += _matrix(diagnosis.parity)
+    if diagnosis.fix is not None:
+        lines.append(fix_text(diagnosis.fix))
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ its own schema, defaults, validation and behaviour; the first line of its docstr
 """
 
 from edgecv.core.plugins.architecture import Architecture
-from edgecv.core.plugins.dataset import DatasetSource, Progress
+from edgecv.core.plugins.dataset import Data, DatasetSource, Progress
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
@@ -31,6 +31,7 @@ __all__ = [
     "ZEROS",
     "Architecture",
     "Constraint",
+    "Data",
     "DatasetSource",
     "Exporter",
     "Fit",

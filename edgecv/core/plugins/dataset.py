@@ -3,10 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from edgecv.core.options import as_text
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.records import Dataset, Shape
 
@@ -48,3 +49,7 @@ class DatasetSource(Plugin):
 
         The four splits share no image. Raises InputError with the place and the remedy.
         """
+
+
+Data = Annotated[str | DatasetSource, BeforeValidator(as_text)]
+"""The name or path of a data set; in Python also a source itself, such as arrays in memory."""

@@ -86,6 +86,7 @@ class CompressOptions(
         for name, value in self._asked().items():
             steps += f"-{name}" if value is True else f"-{name}{value}"
         data = self.data or "cifar10"
+        origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         formats = self.formats
         if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
@@ -97,7 +98,7 @@ class CompressOptions(
             technique.check_exports(exports, "--shrink")
         return Recipe(
             settings=_settings(
-                self.name or _clean(f"{Path(data).stem}-{origin}{steps}-{quantize}"),
+                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{quantize}"),
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
             ),

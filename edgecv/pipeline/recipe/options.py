@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
+from edgecv.core.plugins import Data
 
 
 class ImageOptions(CommandOptions):
@@ -15,7 +16,7 @@ class ImageOptions(CommandOptions):
 class DataOptions(ImageOptions):
     """The images of a new run."""
 
-    data: Annotated[Text | None, Flag(default="cifar10")] = None
+    data: Annotated[Data | None, Flag(default="cifar10")] = None
     """A data set of images with classes: cifar10, digits, a folder or .zip with train/CLASS/ and
     test/CLASS/, or a .npz. For a MODEL also a folder of images without labels, and for a MODEL that
     is only converted (none, float16, dynamic) test/ alone is enough."""
@@ -24,7 +25,7 @@ class DataOptions(ImageOptions):
 class MeasuredDataOptions(ImageOptions):
     """The images to measure files on."""
 
-    data: Text | None = None
+    data: Data | None = None
     """The images, as for compress; a run folder knows its own. test/ alone is enough."""
 
 

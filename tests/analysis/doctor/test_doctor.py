@@ -13,7 +13,7 @@ import pytest
 from paths import HOSTILE
 
 from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
-from edgecv.analysis.doctor.fix import fix
+from edgecv.analysis.doctor.fix import with_fix
 from edgecv.analysis.doctor.records import Diagnosis
 from edgecv.analysis.doctor.text import fix_text, to_json, to_text
 from edgecv.core.errors import EdgecvError, InputError
@@ -222,19 +222,23 @@ def _refusal(path: Path) -> str:
 def test_a_fix_is_a_recipe_that_was_run_and_helps(files: Path, tmp_path: Path) -> None:
     bad = edited_tflite(files / "int8.tflite", tmp_path / "a.tflite", scaled_kernel("second", 0.05))
     patient = DoctorRequest(bad, files / "baseline.keras", str(files / "data.npz"))
-    cure = fix(patient, diagnose(patient), tmp_path / "fix.toml")
+    found = with_fix(patient, diagnose(patient), tmp_path / "fix.toml")
+    cure = found.fix
+    assert cure is not None
     assert cure.finding == "bad-scale"
     assert cure.helps
     assert cure.agreement_after > cure.agreement_before
     recipe = load_recipe(tmp_path / "fix.toml")
     assert [(each.format, each.precision) for each in recipe.exports] == [("tflite", "int8")]
     assert "it helps" in fix_text(cure)
+    assert to_text(found).endswith(fix_text(cure))
+    assert json.loads(to_json(found))["fix"]["finding"] == "bad-scale"
 
 
 def test_nothing_to_fix_is_said(files: Path, tmp_path: Path) -> None:
     patient = DoctorRequest(files / "int8.onnx")
     with pytest.raises(InputError, match="nothing was found that a recipe can cure"):
-        fix(patient, diagnose(patient), tmp_path / "fix.toml")
+        with_fix(patient, diagnose(patient), tmp_path / "fix.toml")
     assert not (tmp_path / "fix.toml").exists()
 
 

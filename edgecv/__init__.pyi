@@ -1,0 +1,31 @@
+from .acceptance.records import Judgement
+from .analysis.bench import BenchResult
+from .analysis.doctor.records import Diagnosis
+from .api import bench, compress, doctor, gate, inspect, load_report, train, validate
+from .core.errors import EdgecvError, InputError, RuntimeFailure, StepError
+from .core.records import Report
+from .formats.contents import Inspection
+from .pipeline.baseline import Training
+
+__version__: str
+__all__ = [
+    "BenchResult",
+    "Diagnosis",
+    "EdgecvError",
+    "InputError",
+    "Inspection",
+    "Judgement",
+    "Report",
+    "RuntimeFailure",
+    "StepError",
+    "Training",
+    "__version__",
+    "bench",
+    "compress",
+    "doctor",
+    "gate",
+    "inspect",
+    "load_report",
+    "train",
+    "validate",
+]

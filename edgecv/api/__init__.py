@@ -1,0 +1,261 @@
+"""The package in Python: the commands as functions that return plain records.
+
+Each function takes the options of its command as parameters. Where a command takes the path of a
+model or of data, a function also takes a Keras model and arrays in memory. In a notebook progress
+is shown; in a script only with ``progress=True``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgecv.acceptance import options as acceptance
+from edgecv.acceptance.options import GateOptions
+from edgecv.acceptance.records import Judgement
+from edgecv.analysis import options as analysis
+from edgecv.analysis.bench import BenchResult
+from edgecv.analysis.doctor.records import Diagnosis
+from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
+from edgecv.api import display as display
+from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
+from edgecv.api.models import GivenModel, is_keras_model
+from edgecv.core.options import with_parameters
+from edgecv.core.records import Report
+from edgecv.formats.contents import Inspection
+from edgecv.pipeline.baseline import Training
+from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import Store, check_seal
+
+
+@with_parameters(TrainOptions)
+def train(
+    data: Data | None = None,
+    *,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Training:
+    """Train a baseline and keep it in the folder ``output``; a stored one is not trained again.
+
+    Raises InputError where a parameter is wrong, StepError where the training fails.
+
+    Example: ``edgecv.train((x_train, y_train, x_test, y_test), epochs=10).folder``
+
+    Args:
+        data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or a
+            dict of these names with class_names where they are known. Images: uint8 (N, height,
+            width, channels), 0..255; labels: integers (N,).
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event of the run.
+    """
+    from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.baseline import read_training
+
+    with call(progress, on_event) as this:
+        asked = options_of(TrainOptions, {"data": as_data(data), **options})
+        store = Store.at(asked.output)
+        return read_training(pipeline.train(asked.to_recipe(), store, this.on_event))
+
+
+@with_parameters(CompressOptions)
+def compress(
+    model: Model | None = None,
+    *,
+    data: Data | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Report:
+    """Compress a model and prove what each file cost against it.
+
+    What is not given is as on the command line: int8, TFLite and ONNX, CIFAR-10. The files lie in
+    the folder ``output/name``.
+
+    Raises InputError where a parameter is wrong, StepError where a step fails. A limit that does
+    not hold is no error: see ``report.outcome``.
+
+    Example: ``edgecv.compress(model, data=(x_train, y_train, x_test, y_test), max_drop=1)``
+
+    Args:
+        model: A model of Keras 3 or tf-keras, or the path of a .keras, .h5 or .onnx file or of
+            a SavedModel folder; without it a baseline is trained.
+        data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or
+            (x_test, y_test), or a dict of these names with class_names where they are known.
+            Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event of the run.
+    """
+    from edgecv.pipeline import run as pipeline
+
+    with call(progress, on_event, MODEL="model") as this:
+        store = Store.at(str(options.get("output", "exported")))
+        in_memory = GivenModel(model, "model=") if is_keras_model(model) else None
+        path = model if in_memory is None else in_memory.path_in(store)
+        given = {"model": path, "data": as_data(data), **options}
+        asked = options_of(CompressOptions, given)
+        plan = asked.to_recipe()
+        if in_memory is not None:
+            in_memory.keep(store)
+        return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
+
+
+@with_parameters(ValidateOptions)
+def validate(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    data: Data | None = None,
+    baseline: Model | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Report:
+    """Measure a run folder or single files again, on the test images of ``data``.
+
+    Raises InputError where a parameter is wrong, RuntimeFailure where no file can be opened.
+
+    Example: ``edgecv.validate("int8.tflite", data=(x_test, y_test), baseline=model)``
+
+    Args:
+        paths: A run folder, or .tflite, .onnx, .keras, .h5 files; one or several.
+        data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
+        baseline: The original to compare with, a path or a Keras model; a run folder has its
+            own.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
+    """
+    with call(progress, on_event, PATH="paths") as this:
+        original = None if baseline is None else this.model_file(baseline, "baseline=")
+        given = {"paths": paths, "data": as_data(data), "baseline": original, **options}
+        report = analysis.validate(options_of(ValidateOptions, given), on_event=this.on_event)
+    if report.baseline is None or not is_keras_model(baseline):
+        return report
+    # Its file is gone with this call: the name of the model says more.
+    return replace(report, baseline=replace(report.baseline, path=Path(report.baseline.path).name))
+
+
+@with_parameters(GateOptions)
+def gate(
+    run: str | Path,
+    *,
+    data: Data | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Judgement:
+    """Measure a run again and compare it with the accepted one.
+
+    Raises InputError where a parameter, the run or the file of the accepted run is wrong. A run
+    that is worse is no error: see ``outcome``.
+
+    Example: ``edgecv.gate("exported/cnn", update=True)``, later ``edgecv.gate("exported/cnn")``
+
+    Args:
+        run: A run folder.
+        data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
+    """
+    with call(progress, on_event) as this:
+        asked = options_of(GateOptions, {"run": run, "data": as_data(data), **options})
+        names = {name: f"{name}=" for name in GateOptions.model_fields}
+        return acceptance.gate(asked, names, on_event=this.on_event)
+
+
+@with_parameters(BenchOptions)
+def bench(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> BenchResult:
+    """Time .tflite and .onnx files in turn, and compare each with the first.
+
+    Raises InputError where a parameter is wrong, RuntimeFailure where no file can be timed; a file
+    that cannot be is in ``failures``.
+
+    Example: ``edgecv.bench(["float32.tflite", "int8.tflite"]).timings``
+
+    Args:
+        paths: The files; one or several.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
+    """
+    from edgecv.analysis.bench import bench_files
+
+    files = [Path(each) for each in ([paths] if isinstance(paths, str | Path) else paths)]
+    with call(progress, on_event, FILE="paths") as this:
+        return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
+
+
+@with_parameters(DoctorOptions)
+def doctor(
+    path: str | Path,
+    *,
+    data: Data | None = None,
+    baseline: Model | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Diagnosis:
+    """Say why a .tflite or .onnx file is slow and why it is wrong, worst first, and what to do.
+
+    Raises InputError where a parameter is wrong, RuntimeFailure where no runtime runs the file.
+
+    Example: ``edgecv.doctor("int8.tflite", data=(x_test, y_test), baseline=model).findings``
+
+    Args:
+        path: The file, of any maker.
+        data: Images to compare kernels and layers on, as for compress; (x_test, y_test) is
+            enough.
+        baseline: The model that the file was made of, a path or a Keras model.
+        progress: Show progress; when not given, in a notebook only.
+        on_event: A function that is called with each event.
+    """
+    from edgecv.analysis.doctor.diagnose import diagnose
+    from edgecv.analysis.doctor.fix import with_fix
+
+    with call(progress, on_event) as this:
+        original = None if baseline is None else this.model_file(baseline, "baseline=")
+        given = {"path": path, "data": as_data(data), "baseline": original, **options}
+        asked = options_of(DoctorOptions, given)
+        found = diagnose(asked.request(), on_event=this.on_event)
+        if asked.fix is None:
+            return found
+        return with_fix(asked.request(), found, asked.fix, on_event=this.on_event)
+
+
+def inspect(model: Model) -> Inspection:
+    """Read what is in a model: inputs, operators, costs, memory, what is quantized.
+
+    Raises InputError where it is not a model, or is damaged.
+
+    Example: ``edgecv.inspect("int8.tflite").contents.macs``
+
+    Args:
+        model: The path of a .keras, .h5, .tflite or .onnx file of any maker, or a Keras model.
+    """
+    from edgecv.analysis.inspection.read_file import inspect as read
+
+    with call() as this:
+        path = this.model_file(model, "model=")
+        found = read(path)
+    return replace(found, path=path.name) if is_keras_model(model) else found
+
+
+def load_report(path: str | Path) -> Report:
+    """Read the report of a run: its folder, or its ``report.json`` alone.
+
+    Raises InputError where a file of the folder is not the one that the run wrote.
+    """
+    if Path(path).is_dir():
+        check_seal(Path(path))
+    return read_report(Path(path))
+
+
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    train, compress, validate, gate, bench, doctor, inspect
+)  # fmt: skip
+"""The functions that are commands too."""

@@ -1,0 +1,81 @@
+"""One call of a function of the package: what Python gives is made into what a command takes."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgecv.api.models import GivenModel, KerasModel, is_keras_model
+from edgecv.api.parameter_names import errors_in_parameters
+from edgecv.api.progress import shown
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options, parse_flags
+from edgecv.core.plugins import DatasetSource
+from edgecv.core.records import Event
+from edgecv.core.text import nearest
+from edgecv.datasets.arrays import Arrays
+
+Model = str | Path | KerasModel
+"""The path of a model file, or a model of Keras 3 or tf-keras in memory."""
+Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
+"""The name or path of a data set, or arrays in memory: (x_train, y_train, x_test, y_test) or
+(x_test, y_test), or a dict of these names with ``class_names`` where they are known. Images: uint8
+(N, height, width, channels), 0..255; labels: integers (N,)."""
+OnEvent = Callable[[Event], None]
+O = TypeVar("O", bound=Options)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, from its first check to its last event."""
+
+    on_event: OnEvent
+    _files: ExitStack
+
+    def model_file(self, model: Model, parameter: str) -> Path:
+        """Return the path of a model; one in memory is written to a file for this call alone."""
+        if not is_keras_model(model):
+            return _as_path(model)
+        folder = self._files.enter_context(tempfile.TemporaryDirectory(prefix="edgecv-model-"))
+        return GivenModel(model, parameter).write(Path(folder))
+
+
+@contextmanager
+def call(
+    progress: bool | None = None, on_event: OnEvent | None = None, **arguments: str
+) -> Iterator[Call]:
+    """Show the progress of a call, and have its errors name parameters.
+
+    ``arguments``: placeholder of the command line -> parameter, as ``MODEL="model"``.
+    """
+    with errors_in_parameters(arguments), ExitStack() as stack:
+        yield Call(stack.enter_context(shown(progress, on_event)), stack)
+
+
+def options_of(cls: type[O], given: Mapping[str, Any]) -> O:
+    """Make options of parameters. Raises InputError that names the parameter."""
+    for name in given:
+        if name not in cls.model_fields:
+            raise InputError(
+                f"{name}=",
+                "there is no such parameter",
+                accepted=", ".join(cls.model_fields),
+                remedy=nearest(name, cls.model_fields),
+            )
+    return parse_flags(cls, given)
+
+
+def as_data(data: Data | None) -> str | DatasetSource | None:
+    """Return the name or path of a data set, or the source of arrays in memory."""
+    if data is None or isinstance(data, str | DatasetSource):
+        return data
+    if isinstance(data, Path):
+        return str(data)
+    # What is neither is refused there too, with what is accepted.
+    return Arrays.of(data if isinstance(data, Mapping | Sequence) else (data,))
+
+
+def _as_path(model: Any) -> Path:
+    return Path(model)

@@ -1,0 +1,93 @@
+"""The events of a run on a console: a bar where something is counted, else a line."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from edgecv.core.records import Event, score_name
+
+EPOCH_LINES = 20
+"""About so many lines for a training, however many epochs it has."""
+
+
+class EventProgress(AbstractContextManager["EventProgress"]):
+    """Shows events on a console, with a bar where the console can redraw it."""
+
+    def __init__(
+        self, console: Console, *, has_bar: bool, wording: Callable[[str], str] = str
+    ) -> None:
+        """Show events on ``console``. ``wording`` puts a message into other words."""
+        self._console = console
+        self._wording = wording
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+            console=console,
+            transient=True,
+            disable=not has_bar,
+        )
+        self._task: TaskID | None = None
+        self._description = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end_bar()
+        self._progress.stop()
+
+    def on_event(self, event: Event) -> None:
+        """Show an event of a run."""
+        if event.stage == "epoch":
+            self._epoch(event)
+        elif event.total is None:
+            self._console.print(self._wording(event.message), highlight=False, markup=False)
+        else:
+            self._advance(event)
+
+    def _epoch(self, event: Event) -> None:
+        step, total = event.step or 0, event.total or 1
+        if step % math.ceil(total / EPOCH_LINES) and step != total:
+            return
+        values, name = event.values, score_name(event.values)
+        self._console.print(
+            f"epoch {step}/{total}: loss {values['loss']:.4f}, "
+            f"{name} {score_text(values[name])}, validation "
+            f"{score_text(values[f'validation_{name}'])}, {values['seconds']:.1f} s",
+            highlight=False,
+        )
+
+    def _advance(self, event: Event) -> None:
+        if self._task is None or self._description != event.message:
+            self.end_bar()
+            self._description = event.message
+            self._task = self._progress.add_task(event.message, total=event.total, values="")
+        values = event.values
+        text = f"loss {values['loss']:.3f}" if "loss" in values else ""
+        self._progress.update(self._task, completed=event.step, total=event.total, values=text)
+
+    def end_bar(self) -> None:
+        """Take the bar off the console."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._progress.refresh()
+            self._task = None
+
+
+def score_text(value: float) -> str:
+    """Write a mean score: of images that are right or wrong it is a fraction."""
+    return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"

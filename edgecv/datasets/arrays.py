@@ -1,0 +1,145 @@
+"""Arrays in the memory of a Python program."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PrivateAttr
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.records import Dataset, Shape
+from edgecv.core.text import listed, nearest
+from edgecv.datasets.array_checks import decoded_of
+from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.image_tree.decoding import fit_all
+from edgecv.datasets.npz_arrays import ARRAY_NAMES, MAX_BYTES
+from edgecv.datasets.splits import calibrating_of
+
+WHERE = "--data"
+ACCEPTED = (
+    "(x_train, y_train, x_test, y_test) or (x_test, y_test), or a dict of these names, with "
+    "class_names where they are known"
+)
+
+
+class Arrays(DatasetSource):
+    """Arrays given in Python: x_train, y_train, x_test, y_test. A recipe holds their hash only."""
+
+    name: ClassVar[str] = "arrays"
+    sha256: str
+    """SHA-256 of the types, shapes and values of the arrays, and of the class names."""
+    _decoded: Decoded | None = PrivateAttr(default=None)
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return False: they come from no path."""
+        return False
+
+    @classmethod
+    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
+        """Raise InputError: they come from no path."""
+        raise InputError(f"{WHERE} {path}", "arrays are given in Python", accepted="a .npz file")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | Sequence[Any]) -> Self:
+        """Check arrays and make a source of them.
+
+        ``given``: a tuple (x_train, y_train, x_test, y_test) or (x_test, y_test), or a mapping of
+        these names, to which ``class_names`` may be added. Images: uint8 (N, H, W, C), 0..255;
+        labels: integers (N,). Raises InputError that says what is wrong and what to do.
+        """
+        arrays = _named(given)
+        decoded = decoded_of(arrays, (), WHERE)
+        found = cls(sha256=_sha256(decoded))
+        found._decoded = decoded
+        return found
+
+    def most_calibration_images(self) -> int:
+        """Return how many are set apart if no image is a copy of another."""
+        decoded = self._given()
+        if not len(decoded.train_labels):
+            return 0
+        sizes = np.bincount(decoded.train_labels, minlength=len(decoded.class_names))
+        return max(1, int(calibrating_of(sizes).clip(0).sum()))
+
+    def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
+        """Bring the images to ``shape`` and split them: see DatasetSource."""
+        decoded = self._given()
+        if decoded.test_images.shape[1:] != shape:
+            decoded = cached(
+                lambda: fit_all(decoded, shape, WHERE, progress), self.name, self.sha256, *shape
+            )
+        return decoded.split(self.name, WHERE, self.validation, seed)
+
+    def _given(self) -> Decoded:
+        if self._decoded is None:
+            raise InputError(
+                WHERE,
+                "the images were arrays in a Python program; only their SHA-256 was kept",
+                remedy=f"give the images as {WHERE}, such as a .npz of the same arrays",
+            )
+        return self._decoded
+
+
+def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name, none of them copied. Raises InputError where one is missing."""
+    if isinstance(given, Mapping):
+        named = {str(name): value for name, value in given.items() if value is not None}
+        strange = [name for name in named if name not in ARRAY_NAMES]
+        if strange:
+            raise InputError(
+                WHERE,
+                f'there is an array called "{strange[0]}"',
+                accepted=", ".join(ARRAY_NAMES),
+                remedy=nearest(strange[0], ARRAY_NAMES),
+            )
+    elif len(given) in (2, 4):
+        named = dict(zip(ARRAY_NAMES[-len(given) - 1 : -1], given, strict=True))
+    else:
+        raise InputError(WHERE, f"{len(given)} arrays are given", accepted=ACCEPTED)
+    pairs = [("x_test", "y_test")]
+    if "x_train" in named or "y_train" in named:
+        pairs.append(("x_train", "y_train"))
+    if missing := [name for pair in pairs for name in pair if name not in named]:
+        found = listed(sorted(named)) or "nothing"
+        raise InputError(
+            WHERE, f"there is no {' and no '.join(missing)}; there is {found}", accepted=ACCEPTED
+        )
+    arrays = {name: _as_array(value, name) for name, value in named.items()}
+    if sum(array.nbytes for array in arrays.values()) > MAX_BYTES:
+        raise InputError(WHERE, "the arrays are too large", accepted=f"{MAX_BYTES >> 30} GiB")
+    return arrays
+
+
+def _as_array(value: Any, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # noqa: BLE001 - a tensor of another library raises its own
+        raise InputError(WHERE, f"{name} is no array: {error}", accepted="a NumPy array") from None
+    if array.dtype.hasobject:
+        raise InputError(
+            WHERE,
+            f"{name} holds Python objects ({type(value).__name__})",
+            accepted="numbers in an array" if name != "class_names" else "strings",
+            remedy=f"numpy.array({name}, dtype={'str' if name == 'class_names' else 'int'})",
+        )
+    return array
+
+
+def _sha256(decoded: Decoded) -> str:
+    digest = hashlib.sha256()
+    for array in (
+        decoded.train_images,
+        decoded.train_labels,
+        decoded.test_images,
+        decoded.test_labels,
+    ):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        for row in range(0, len(array), 4096):  # In parts: a view may have to be copied for it.
+            digest.update(np.ascontiguousarray(array[row : row + 4096]).data)
+    digest.update("\n".join(decoded.class_names).encode())
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""A report as a small HTML table, for notebooks: the figures of ``report.json``."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from edgecv.core.records import Report
+from edgecv.evaluation.task_of import task_of
+from edgecv.reports.markdown import headings, row
+from edgecv.reports.verdict import verdict_line
+
+COLOURS = {"passed": "green", "failed": "firebrick", "inconclusive": "darkorange"}
+SHORT = 2
+"""Columns of words at the left of a table; the others are numbers, to the right."""
+
+
+def report_html(report: Report, verdict: str = "") -> str:
+    """Return verdict, artifacts and notes of a report as HTML; every text is escaped.
+
+    ``verdict``: other words than those of a command line.
+    """
+    task, columns, rows = task_of(report), headings(task_of(report)), []
+    if report.baseline is not None:
+        value = report.baseline.value
+        cells = {
+            "artifact": report.baseline.path,
+            "runtime": "baseline",
+            task.headline.name: task.headline.text(value),
+        }
+        rows.append(tuple(cells.get(each, "") for each in columns))
+    rows += [row(each, task) for each in report.comparisons]
+    test = report.data.splits.get("test")
+    images = "" if test is None else f", {test.images:,} test images"
+    return html_block(
+        html_table(f"{report.name}: {report.data.name}{images}", columns, rows),
+        html_verdict(report.outcome, verdict or verdict_line(report)),
+        html_list("Notes", [*report.notes, *report.data.notes]),
+    )
+
+
+def html_block(*parts: str) -> str:
+    """Join parts into one element."""
+    return f"<div>{''.join(parts)}</div>"
+
+
+def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of plain texts: words to the left, numbers to the right.
+
+    >>> html_table("a < b", ("file",), [("x.tflite",)])[:41]
+    '<table><caption>a &lt; b</caption><thead>'
+    """
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{_cells(cells)}</tr>" for cells in rows)
+    return (
+        f"<table><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "".join(
+        f'<td style="text-align:{"left" if place < SHORT else "right"}">{escape(cell)}</td>'
+        for place, cell in enumerate(cells)
+    )
+
+
+def html_verdict(outcome: str, text: str) -> str:
+    """Return a verdict in the colour of its outcome, lines kept."""
+    colour = COLOURS.get(outcome, "inherit")
+    lines = "<br>".join(escape(line) for line in text.splitlines())
+    return f'<p style="color:{colour}"><strong>{lines}</strong></p>'
+
+
+def html_list(title: str, lines: Sequence[str]) -> str:
+    """Return a list that is folded under its title; nothing where there are no lines."""
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<details><summary>{escape(title)} ({len(lines)})</summary><ul>{items}</ul></details>"
