@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from edgecv.pipeline.conversion import Converter
 
 
+MOST_WORKERS = 4
+"""Each of them loads TensorFlow, and starts children that do."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes share the tests: one for what prints, is timed or debugged."""
+    alone = config.getoption("capture") == "no" or config.getoption("usepdb")
+    is_benchmark = "benchmark" in config.getoption("markexpr").replace("not benchmark", "")
+    return 0 if alone or is_benchmark else min(MOST_WORKERS, os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the user's cache out of the tests, and the tests out of the user's cache."""

@@ -9,6 +9,8 @@ from typing import Any
 from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.keras_types import KerasModel
 
+ADDRESS_SPACE_BYTES = 2 * 2**30
+"""What importing TensorFlow and its first operation take; with less, native code aborts."""
 _THREADS: int | None = None
 
 
@@ -23,6 +25,7 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         # tfmot and tf2onnx work on Keras 2 models; the choice is read once, at import.
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        _check_address_space()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -43,6 +46,23 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         _THREADS = threads
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow, tf_keras
+
+
+def _check_address_space() -> None:
+    """Raise StepError where the process may not take as much address space as TensorFlow does."""
+    import resource
+
+    import psutil
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    left = limit - psutil.Process().memory_info().vms
+    if limit != resource.RLIM_INFINITY and left < ADDRESS_SPACE_BYTES:
+        raise StepError(
+            "tensorflow",
+            f"cannot be loaded: this process may take {left / 2**30:.1f} GiB more of memory",
+            accepted=f"at least {ADDRESS_SPACE_BYTES / 2**30:.1f} GiB",
+            remedy="give it more: see ulimit -v",
+        )
 
 
 def _fix_threads(tensorflow: Any, threads: int) -> None:

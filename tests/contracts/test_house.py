@@ -1,5 +1,7 @@
-"""The plan of the house, held by tests: floors, laziness, the public face, quick refusals."""
+"""The plan of the house: names, laziness, the public face. The floors are held by lint-imports."""
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +80,22 @@ def test_the_public_face() -> None:
         assert getattr(edgecv, name) is not None
     with pytest.raises(AttributeError, match="No edgecv attribute decompress"):
         _ = edgecv.decompress  # type: ignore[attr-defined]
+
+
+def test_the_root_of_the_package_is_small() -> None:
+    names = {path.name for path in PACKAGE.iterdir() if not path.name.startswith("__pycache__")}
+    assert len(names) <= 20, sorted(names)
+
+
+def test_no_module_is_private_by_its_name() -> None:
+    private = [str(path) for path in files() if re.match(r"_[^_]", path.name)]
+    assert private == [], "inside the package a folder says what belongs together"
+
+
+def test_a_public_class_name_occurs_once() -> None:
+    places: dict[str, list[str]] = {}
+    for path in files():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
