@@ -22,7 +22,9 @@ def meanings(cls: type) -> dict[str, str]:
 def _docstrings(cls: type) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(inspect.getmodule(cls)))  # type: ignore[arg-type]
     definitions = [
-        each for each in ast.walk(tree) if isinstance(each, ast.ClassDef) and each.name == cls.__name__
+        each
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ClassDef) and each.name == cls.__name__
     ]
     found = {}
     for definition in definitions:
@@ -39,7 +41,7 @@ def _docstrings(cls: type) -> dict[str, str]:
 
 
 def classes_by_name() -> dict[str, type[Options]]:
-    """Return every table of options by the name of its class: what a JSON schema calls its title."""
+    """Return every table of options by the name of its class, the title in a JSON schema."""
     import edgecv.pipeline.recipe.schema  # noqa: F401  (imports all that a recipe can hold)
 
     found: dict[str, type[Options]] = {}

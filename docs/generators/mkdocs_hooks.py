@@ -4,19 +4,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-from cli_reference import cli_page
-from plugin_reference import plugin_page
-from python_reference import python_page
-from recipe_reference import recipe_page
+def generated_pages() -> dict[str, str]:
+    """Return the text of each generated page, by its path below ``docs/``."""
+    # mkdocs imports this file alone: the generators lie beside it, the package above.
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    from cli_reference import cli_page
+    from plugin_reference import plugin_page
+    from python_reference import python_page
+    from recipe_reference import recipe_page
 
-PAGES = {
-    "reference/cli.md": cli_page,
-    "reference/recipe.md": recipe_page,
-    "reference/plugins.md": plugin_page,
-    "reference/python.md": python_page,
-}
+    return {
+        "reference/cli.md": cli_page(),
+        "reference/recipe.md": recipe_page(),
+        "reference/plugins.md": plugin_page(),
+        "reference/python.md": python_page(),
+    }
 
 
 def on_config(config: Any) -> Any:
@@ -31,9 +34,11 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the generated pages."""
+    """Add the generated pages. Fails if one of them made a build import TensorFlow."""
     from mkdocs.structure.files import File
 
-    for path, page in PAGES.items():
-        files.append(File.generated(config, path, content=page()))
+    for path, text in generated_pages().items():
+        files.append(File.generated(config, path, content=text))
+    if "tensorflow" in sys.modules:
+        raise RuntimeError("the documentation was built with TensorFlow: import it in functions")
     return files

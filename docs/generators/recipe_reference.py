@@ -82,7 +82,9 @@ def all_keys() -> list[Key]:
     found = _keys("top level", own, "RunSettings", schema["required"])
     for key in TABLES:
         for variant in _variants(properties[key]):
-            found += _keys(key, variant["properties"], variant["title"], variant.get("required", []))
+            found += _keys(
+                key, variant["properties"], variant["title"], variant.get("required", [])
+            )
     for name in NESTED:
         found += _keys(name, schema["$defs"][name]["properties"], name, [])
     return found
@@ -96,10 +98,14 @@ def _variants(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _sections(key: str, table: dict[str, Any]) -> Iterator[str]:
     for variant in _variants(table):
-        name = next((each["const"] for each in variant["properties"].values() if "const" in each), "")
+        name = next(
+            (each["const"] for each in variant["properties"].values() if "const" in each), ""
+        )
         if name:
             yield f"### `{name}`\n\n{variant['description']}\n"
-        yield _table(_keys(key, variant["properties"], variant["title"], variant.get("required", [])))
+        yield _table(
+            _keys(key, variant["properties"], variant["title"], variant.get("required", []))
+        )
 
 
 def _keys(table: str, properties: dict[str, Any], title: str, required: list[str]) -> list[Key]:

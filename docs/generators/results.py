@@ -1,41 +1,41 @@
 """Write a page of results for each run, from its ``report.json``.
 
-    python docs/generators/results.py RUN... [--commit HASH] [--date YYYY-MM-DD]
+python docs/generators/results.py RUN... [--commit HASH] [--date YYYY-MM-DD]
 """
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
-TITLE = "# Results\n"
-HEAD = (
-    TITLE
-    + """
-Made from `report.json` of finished runs by `python docs/generators/results.py RUN...`; nothing here is written by hand. Times are
-of the machine that is named, ratios carry further. Each page has the recipe, so that the run can be repeated.
+HEAD = """# Results
+
+Made from `report.json` of finished runs by `python docs/generators/results.py RUN...`; nothing here
+is written by hand. Times are of the machine that is named, ratios carry further. Each page has the
+recipe, so that the run can be repeated.
 
 | run | date | data | file | bytes | accuracy | points | agreement | speed-up |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
-)
 VERSIONS = ("edgecv", "tensorflow", "onnxruntime", "ai-edge-litert", "numpy", "python")
 
 
 def page(report: dict[str, Any], verdict: str, day: str, commit: str | None) -> str:
     """Return the page of one run in Markdown."""
-    environment = report["environment"]
+    environment, data, baseline = report["environment"], report["data"], report["baseline"]
+    processor, cores = environment["processor"], environment["cores"]
     facts = [
-        f"- machine: {environment['processor']}, {environment['cores']} cores (`{environment['machine']}`)",
+        f"- machine: {processor}, {cores} cores (`{environment['machine']}`)",
         f"- date: {day}",
         *([f"- commit: `{commit}`"] if commit else []),
         "- versions: " + ", ".join(f"{name} {environment[name]}" for name in VERSIONS),
-        f"- data: {report['data']['name']}, {report['data']['splits']['test']['images']:,} test images",
-        f"- baseline: {report['baseline']['parameters']:,} parameters, "
-        f"{report['baseline']['metric']} {report['baseline']['value']:.2%}",
+        f"- data: {data['name']}, {data['splits']['test']['images']:,} test images",
+        f"- baseline: {baseline['parameters']:,} parameters, "
+        f"{baseline['metric']} {_show(baseline['value'], '{:.2%}')}",
         f"- outcome: {report['outcome']}",
     ]
     return f"# {report['name']}\n\n" + "\n".join(facts) + f"\n\n{verdict}"
@@ -43,12 +43,17 @@ def page(report: dict[str, Any], verdict: str, day: str, commit: str | None) -> 
 
 def measured(markdown: str) -> str:
     """Return the table and the comparison image by image of a ``report.md``."""
-    sections = markdown.split("\n## ")
-    table = [line for line in sections[0].splitlines() if line.startswith("| ")]
-    compared = next(each for each in sections if each.startswith("Image by image"))
-    lines = [line for line in compared.splitlines() if line.startswith("- ")]
-    candidates = [line for line in lines if "wins and" in line]
-    return "\n".join(table) + "\n\n## Image by image\n\n" + "\n".join(candidates) + "\n"
+    lines = markdown.partition("\n## ")[0].splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    compared = [
+        line for line in markdown.splitlines() if line.startswith("- ") and " wins " in line
+    ]
+    return "\n".join([*table, "", "## Image by image", "", *compared, ""])
+
+
+def without_folders(recipe: str) -> str:
+    """Return a recipe whose files are named without the folders of one machine."""
+    return re.sub(r'^((?:path|model) = ")[^"]*/', r"\1", recipe, flags=re.MULTILINE)
 
 
 def summary(report: dict[str, Any], day: str) -> list[str]:
@@ -84,7 +89,7 @@ def write(run: Path, folder: Path, day: str | None, commit: str | None) -> None:
     report = json.loads(source.read_text("utf-8"))
     written = date.fromtimestamp(source.stat().st_mtime).isoformat()
     shown = page(report, measured((run / "report.md").read_text("utf-8")), day or written, commit)
-    recipe = (run / "recipe.toml").read_text("utf-8").strip()
+    recipe = without_folders((run / "recipe.toml").read_text("utf-8").strip())
     path = folder / f"{report['name']}.md"
     path.write_text(f"{shown}\n## Recipe\n\n```toml\n{recipe}\n```\n", "utf-8")
     index = folder / "index.md"
