@@ -23,8 +23,11 @@ from paths import REPOSITORY
 from edgecv.pipeline.recipe.recipe import parse_recipe
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
-SHELL = [name_of(page) for page in pages() if any(b.language == "sh" for b in blocks_of(page))]
-PYTHON = [name_of(page) for page in pages() if any(b.language == "python" for b in blocks_of(page))]
+RUN = [
+    name_of(page)
+    for page in pages()
+    if any(b.language in ("sh", "python") for b in blocks_of(page))
+]
 CLASSES = 10
 IMAGES_A_CLASS = 30
 FRAGMENT: dict[str, Any] = {
@@ -123,13 +126,21 @@ def is_run(block: Block) -> bool:
     return not block.how.startswith(("not run", "elsewhere", "slow"))
 
 
-@pytest.mark.parametrize("page", SHELL)
-def test_the_commands_of_a_page_run(page: str, request: pytest.FixtureRequest) -> None:
-    blocks = [b for b in BLOCKS if b.page == page and b.language == "sh" and is_run(b)]
-    if blocks:
-        request.getfixturevalue("workspace")
-    for block in blocks:
-        run_block(block)
+@pytest.mark.parametrize("page", RUN)
+def test_the_blocks_of_a_page_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Run them in their order, in one folder: as a reader does who goes down the page."""
+    for block in [b for b in BLOCKS if b.page == page and is_run(b)]:
+        if block.how.startswith("file "):
+            run_file(block, tmp_path, monkeypatch)
+        elif block.language == "sh":
+            request.getfixturevalue("workspace")
+            run_block(block)
+        elif block.language == "python":
+            request.getfixturevalue("workspace")
+            with redirect_stdout(io.StringIO()):
+                exec(compile(block.code, where(block), "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.slow
@@ -138,32 +149,14 @@ def test_a_slow_block_runs(block: Block, workspace: Path) -> None:
     run_block(block)
 
 
-@pytest.mark.parametrize("page", PYTHON)
-def test_the_python_of_a_page_runs(page: str, request: pytest.FixtureRequest) -> None:
-    blocks = [b for b in BLOCKS if b.page == page and b.language == "python" and is_run(b)]
-    if any(not block.how for block in blocks):
-        request.getfixturevalue("workspace")
-    monkeypatch = request.getfixturevalue("monkeypatch")
-    folder: Path = request.getfixturevalue("tmp_path")
-    for block in blocks:
-        code = compile(block.code, where(block), "exec")
-        if not block.how:
-            with redirect_stdout(io.StringIO()):
-                exec(code, {"__name__": "__main__"})
-            continue
-        path = Path(block.how.removeprefix("file "))
-        module = as_module(path, code, monkeypatch)
-        if path.parts[0] == "tests":
-            run_tests(module, folder)
-
-
-def as_module(path: Path, code: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import code under the name that its file would have."""
-    name = ".".join(path.with_suffix("").parts)
-    module = ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, module)
-    exec(code, vars(module))
-    return module
+def run_file(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import a block under the name that its file would have, and run the tests in it."""
+    path = Path(block.how.removeprefix("file "))
+    module = ModuleType(".".join(path.with_suffix("").parts))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(block.code, where(block), "exec"), vars(module))
+    if path.parts[0] == "tests":
+        run_tests(module, folder)
 
 
 def run_tests(module: ModuleType, folder: Path) -> None:
