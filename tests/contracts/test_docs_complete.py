@@ -46,6 +46,10 @@ def generator(name: str) -> Any:
     return module
 
 
+def str_of(key: Any) -> str:
+    return f"{key.table}-{key.name}"
+
+
 @cache
 def generated() -> dict[str, str]:
     pages: dict[str, str] = generator("mkdocs_hooks").generated_pages()
@@ -98,7 +102,7 @@ def test_what_is_registered_is_documented(kind: str, name: str) -> None:
     assert re.search(rf"[`\"]{re.escape(name)}[`\"]", text), f"no page explains the {kind} {name}"
 
 
-@pytest.mark.parametrize("key", generator("recipe_reference").all_keys(), ids=str)
+@pytest.mark.parametrize("key", generator("recipe_reference").all_keys(), ids=str_of)
 def test_a_key_of_a_recipe_has_a_meaning(key: Any) -> None:
     assert key.meaning, "write a docstring below the field"
     assert key.row() in generated()["reference/recipe.md"]
@@ -140,10 +144,18 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     assert {int(code) for code in re.findall(r"\d+", str(app.info.epilog))} == set(EXIT_CODES)
 
 
-@pytest.mark.parametrize("recipe", sorted((REPOSITORY / "recipes").glob("*.toml")), ids=str)
+@pytest.mark.parametrize(
+    "recipe", sorted((REPOSITORY / "recipes").glob("*.toml")), ids=lambda path: path.stem
+)
 def test_a_recipe_is_described(recipe: Path) -> None:
     name = tomllib.loads(recipe.read_text("utf-8"))["name"]
     assert f"`{name}`" in (REPOSITORY / "recipes" / "README.md").read_text("utf-8")
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = (DOCS / "decisions" / "index.md").read_text("utf-8")
+    for page in (DOCS / "decisions").glob("[0-9]*.md"):
+        assert f"({page.name})" in listed
 
 
 def test_every_word_of_a_verdict_is_in_the_glossary() -> None:
