@@ -149,7 +149,7 @@ def _type(value: dict[str, Any]) -> str:
     if "anyOf" in value:
         types = [_type(each) for each in value["anyOf"] if each.get("type") != "null"]
         return " or ".join(dict.fromkeys(types))
-    kind = {"object": "table", "array": "list"}.get(value["type"], value["type"])
+    kind = {"object": "table", "array": "list"}.get(value["type"], str(value["type"]))
     return kind + _limits(value)
 
 
