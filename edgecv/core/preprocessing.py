@@ -20,7 +20,9 @@ class Preprocessing(Options):
     """What is done to a pixel of 0..255: times ``scale`` plus ``offset``, one or one a channel."""
 
     scale: Number = 1.0
+    """What a pixel is multiplied with: one number, or one for each channel."""
     offset: Number = 0.0
+    """What is added after that: one number, or one for each channel."""
     channels: Literal["rgb", "bgr"] = "rgb"
     """The order of the channels that the network was trained with."""
 

@@ -57,7 +57,7 @@ class Schedule(Options):
 
 
 SCHEDULES = {
-    # Found on CIFAR-10 (JPEG copy): see "The two schedules" in the README.
+    # Found on CIFAR-10 (JPEG copy): see docs/guides/training.md.
     "default": Schedule(),
     # The tutorial's own: Adam at 0.001, batches of 32, ten epochs, images as they are.
     "reference": Schedule(

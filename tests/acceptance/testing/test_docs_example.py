@@ -1,4 +1,4 @@
-"""The README's test of a team, run as it stands there."""
+"""The test of a team in docs/guides/pytest.md, run as it stands there."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,14 @@ from team_project import REPOSITORY, Team
 from edgecv.acceptance.testing.accepted_file import accepted_file, read_accepted
 from edgecv.datasets.resolve import resolve
 
+PAGE = REPOSITORY / "docs" / "guides" / "pytest.md"
+
 
 def example() -> tuple[str, str]:
-    """Return the name of the file that the README shows, and its text."""
-    text = (REPOSITORY / "README.md").read_text("utf-8")
-    found = re.search(r"`(tests/test_\w+\.py)`:\n\n```python\n(.*?)```", text, re.DOTALL)
+    """Return the name of the file that the page shows, and its text."""
+    text = PAGE.read_text("utf-8")
+    block = r"`(tests/test_\w+\.py)`:\n\n<!-- [^\n]+ -->\n```python\n(.*?)```"
+    found = re.search(block, text, re.DOTALL)
     assert found is not None
     return found[1], found[2]
 
@@ -58,8 +61,8 @@ def test_the_example_has_ten_lines() -> None:
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Team:
-    """Return a team with a Keras model, its int8 file, and the README's test."""
-    team = Team(tmp_path_factory.mktemp("readme"), installed)
+    """Return a team with a Keras model, its int8 file, and the test of the page."""
+    team = Team(tmp_path_factory.mktemp("page"), installed)
     team.write("pytest.ini", "[pytest]\naddopts = -p no:hypothesispytest\n")
     team.write(*example())
     (team.folder / "models").mkdir()
@@ -89,5 +92,5 @@ def test_the_example_notices_a_worse_file(team: Team) -> None:
 
 @pytest.mark.parametrize("words", ["compared", "accuracy", "became right", "next"])
 def test_the_message_that_is_shown_is_one_of_ours(words: str) -> None:
-    shown = (REPOSITORY / "README.md").read_text("utf-8").partition("\nAssertionError: ")[2]
+    shown = PAGE.read_text("utf-8").partition("\nAssertionError: ")[2]
     assert f"\n  {words:<13}  " in shown.partition("```")[0]

@@ -1,0 +1,208 @@
+"""Every code block of the documentation runs, or says why it cannot."""
+
+import io
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from documentation import HOW, LANGUAGES, Block, blocks_of, name_of, pages
+from paths import REPOSITORY
+
+from edgecv.pipeline.recipe.recipe import parse_recipe
+
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
+RUN = [
+    name_of(page)
+    for page in pages()
+    if any(b.language in ("sh", "python") for b in blocks_of(page))
+]
+CLASSES = 10
+IMAGES_A_CLASS = 30
+FRAGMENT: dict[str, Any] = {
+    "name": "fragment",
+    "data": {"source": "digits"},
+    "export": [{"format": "tflite", "precision": "int8"}],
+}
+"""What a recipe needs beside the tables that a page shows of it."""
+NOT_RUN = {
+    "README.md": 2,
+    "docs/getting-started.md": 1,
+    "docs/guides/own-model.md": 1,
+    "docs/guides/gate.md": 2,
+    "docs/guides/deployment.md": 2,
+    "docs/contributing/index.md": 2,
+}
+"""The blocks that cannot be run here, by page: a new one is a decision."""
+
+
+def where(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+@pytest.fixture(scope="session")
+def example_folder(
+    tmp_path_factory: pytest.TempPathFactory, output: Path, main_report: Any
+) -> Path:
+    """Return a folder with what the pages speak of: a run, its model, real images, recipes."""
+    from PIL import Image
+
+    from edgecv.datasets.resolve import resolve
+
+    folder = tmp_path_factory.mktemp("documentation")
+    shutil.copytree(output / "main", folder / "exported" / "quickstart")
+    shutil.copy(output / "main" / "baseline.keras", folder / "my_model.keras")
+    shutil.copy(output / "main" / "float32.onnx", folder / "model.onnx")
+    shutil.copy(output / "main" / "labels.txt", folder)
+    shutil.copytree(REPOSITORY / "recipes", folder / "recipes")
+    data = resolve("digits").load((32, 32, 3), 0, lambda done, total: None)
+    for part, split in (("train", data.train), ("test", data.test)):
+        for label in range(CLASSES):
+            place = folder / "images" / part / str(label)
+            place.mkdir(parents=True)
+            for row in np.flatnonzero(split.labels == label)[:IMAGES_A_CLASS]:
+                Image.fromarray(split.images[row]).save(place / f"{row}.png")
+    shutil.copytree(folder / "images" / "test" / "0", folder / "photos")
+    np.save(folder / "image.npy", data.test.images[0])
+    np.savez(
+        folder / "arrays.npz",
+        x_train=data.train.images[:300],
+        y_train=data.train.labels[:300],
+        x_test=data.test.images[:100],
+        y_test=data.test.labels[:100],
+    )
+    (guide,) = [b for b in BLOCKS if b.page == "docs/guides/recipes.md" and b.language == "toml"]
+    (folder / "recipe.toml").write_text(guide.code)
+    return folder
+
+
+@pytest.fixture
+def workspace(example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the example folder, which is the working directory."""
+    place = tmp_path / "workspace"
+    shutil.copytree(example_folder, place)
+    monkeypatch.chdir(place)
+    return place
+
+
+def edgecv(command: str) -> tuple[int, str]:
+    """Run an edgecv command in this process: children and their imports are shared."""
+    from edgecv.cli import run
+
+    before, said = sys.argv, io.StringIO()
+    sys.argv = shlex.split(command, comments=True)
+    try:
+        with redirect_stdout(said):
+            return run(), said.getvalue()
+    finally:
+        sys.argv = before
+
+
+def run_block(block: Block) -> None:
+    """Run each line of a shell block. Fails unless all end as the block says."""
+    wanted = int(block.how.removeprefix("exit ")) if block.how.startswith("exit ") else 0
+    for number, command in enumerate(block.commands, start=1):
+        if command.split()[0] == "edgecv":
+            code, said = edgecv(command + (" --dry-run" if block.how == "dry-run" else ""))
+        else:
+            done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+            code, said = done.returncode, done.stdout + done.stderr
+        expected = wanted if number == len(block.commands) else 0
+        assert code == expected, f"{where(block)}: {command}\n{said}"
+
+
+def is_run(block: Block) -> bool:
+    return not block.how.startswith(("not run", "elsewhere", "slow"))
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_blocks_of_a_page_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Run them in their order, in one folder: as a reader does who goes down the page."""
+    for block in [b for b in BLOCKS if b.page == page and is_run(b)]:
+        if block.how.startswith("file "):
+            run_file(block, tmp_path, monkeypatch)
+        elif block.language == "sh":
+            request.getfixturevalue("workspace")
+            run_block(block)
+        elif block.language == "python":
+            request.getfixturevalue("workspace")
+            with redirect_stdout(io.StringIO()):
+                exec(compile(block.code, where(block), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.how == "slow"], ids=where)
+def test_a_slow_block_runs(block: Block, workspace: Path) -> None:
+    run_block(block)
+
+
+def run_file(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import a block under the name that its file would have, and run the tests in it."""
+    path = Path(block.how.removeprefix("file "))
+    module = ModuleType(".".join(path.with_suffix("").parts))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(block.code, where(block), "exec"), vars(module))
+    if path.parts[0] == "tests":
+        run_tests(module, folder)
+
+
+def run_tests(module: ModuleType, folder: Path) -> None:
+    """Call the test functions of a module, with a temporary folder where they ask for one."""
+    tests: list[Callable[..., None]] = [
+        value for name, value in vars(module).items() if name.startswith("test_")
+    ]
+    assert tests
+    for test in tests:
+        asked = test.__code__.co_varnames[: test.__code__.co_argcount]
+        test(*[folder for name in asked if name == "tmp_path"])
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "toml"], ids=where)
+def test_a_toml_block_is_a_recipe_or_a_part_of_one(block: Block) -> None:
+    parse_recipe({**FRAGMENT, **tomllib.loads(block.code)}, where(block))
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in ("yaml", "json")], ids=where)
+def test_a_block_of_data_is_read(block: Block) -> None:
+    assert (yaml.safe_load if block.language == "yaml" else json.loads)(block.code)
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_block_says_its_language_and_how_it_is_tested(page: Path) -> None:
+    blocks = blocks_of(page)
+    text = page.read_text("utf-8")
+    assert text.count("\n```") == 2 * len(blocks)
+    assert text.count("<!-- test:") == sum(bool(block.how) for block in blocks)
+    for block in blocks:
+        assert block.language in LANGUAGES, where(block)
+        assert not block.how or HOW.fullmatch(block.how), where(block)
+        if block.how.startswith("elsewhere, "):
+            assert (REPOSITORY / block.how.removeprefix("elsewhere, ")).is_file(), where(block)
+
+
+def test_the_blocks_that_are_not_run_are_these() -> None:
+    assert Counter(b.page for b in BLOCKS if b.how.startswith("not run, ")) == NOT_RUN
+
+
+def test_every_worked_example_is_short() -> None:
+    for block in BLOCKS:
+        if block.how.startswith("file edgecv/"):
+            assert len(block.code.splitlines()) <= 60, where(block)
+
+
+def test_the_documentation_names_no_machine() -> None:
+    for page in pages():
+        assert "/work/" not in page.read_text("utf-8"), name_of(page)

@@ -1,0 +1,204 @@
+"""Everything that a user can name is documented, and the README is a front door."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documentation import DOCS, written_text
+from paths import REPOSITORY
+
+from edgecv.acceptance.lock import AcceptedLimits
+from edgecv.core.registry import all_registries
+from edgecv.evaluation.limits import Limits
+
+README = REPOSITORY / "README.md"
+MOST_LINES, MOST_BYTES = 120, 7_000
+EXIT_CODES = (0, 1, 2, 3, 4, 130)
+SET_UP = (
+    "python3 -m venv .venv && . .venv/bin/activate && pip install . && "
+    "edgecv compress --recipe recipes/quickstart.toml",
+    'pip install ".[test]" && pytest',
+)
+GENERATORS = DOCS / "generators"
+NAMED = [
+    pytest.param(registry.kind, name, id=f"{registry.kind}-{name}")
+    for registry in all_registries()
+    for name in registry.classes
+    if registry.kind not in ("importer", "runtime")
+]
+
+
+@cache
+def generator(name: str) -> Any:
+    if str(GENERATORS) not in sys.path:
+        sys.path.append(str(GENERATORS))
+    spec = importlib.util.spec_from_file_location(name, GENERATORS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def str_of(key: Any) -> str:
+    return f"{key.table}-{key.name}"
+
+
+@cache
+def generated() -> dict[str, str]:
+    pages: dict[str, str] = generator("mkdocs_hooks").generated_pages()
+    return pages
+
+
+def test_the_readme_is_short() -> None:
+    text = README.read_bytes()
+    assert len(text.splitlines()) <= MOST_LINES
+    assert len(text) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("command", SET_UP)
+def test_the_set_up_commands_stand_in_the_readme(command: str) -> None:
+    assert f"\n{command}\n" in README.read_text("utf-8")
+
+
+def test_the_table_of_the_readme_is_of_a_real_run() -> None:
+    rows = re.findall(r"^\| \S+\.(?:tflite|onnx) .*$", README.read_text("utf-8"), re.MULTILINE)
+    results = (DOCS / "results" / "quickstart.md").read_text("utf-8")
+    assert len(rows) == 4
+    for row in rows:
+        assert row in results
+
+
+def test_links_between_files_lead_somewhere() -> None:
+    for page in (README, REPOSITORY / "SECURITY.md", REPOSITORY / "recipes" / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", generator("cli_reference").commands())
+def test_a_command_is_documented(name: str) -> None:
+    assert f"## edgecv {name}\n" in generated()["reference/cli.md"]
+    assert re.search(rf"\bedgecv {name}\b", written_text()), f"no page shows edgecv {name}"
+
+
+def test_every_option_has_a_meaning() -> None:
+    for name, command in generator("cli_reference").commands().items():
+        for parameter in command.params:
+            assert parameter.help, f"edgecv {name}, {parameter.name}"
+            if parameter.param_type_name == "option":
+                assert f"`{parameter.opts[0]}`" in generated()["reference/cli.md"]
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMED)
+def test_what_is_registered_is_documented(kind: str, name: str) -> None:
+    assert f"| `{name}` |" in generated()["reference/plugins.md"]
+    assert re.search(rf"[`\"]{re.escape(name)}[`\"]", written_text()), (
+        f"no page explains the {kind} {name}"
+    )
+
+
+@pytest.mark.parametrize("key", generator("recipe_reference").all_keys(), ids=str_of)
+def test_a_key_of_a_recipe_has_a_meaning(key: Any) -> None:
+    assert key.meaning, "write a docstring below the field"
+    assert key.row() in generated()["reference/recipe.md"]
+
+
+@pytest.mark.parametrize("name", [*Limits.model_fields, *AcceptedLimits.model_fields])
+def test_a_limit_is_explained(name: str) -> None:
+    pages = ("guides/limits.md", "guides/gate.md")
+    assert any(f"`{name}" in (DOCS / page).read_text("utf-8") for page in pages)
+
+
+def test_every_gate_is_explained() -> None:
+    text = (DOCS / "reference" / "gates.md").read_text("utf-8")
+    limits = [name for name in Limits.model_fields if name not in ("drop_on", "latency_machine")]
+    for name in (*limits, *gates_in_the_package()):
+        assert f"`{name}`" in text, name
+
+
+def gates_in_the_package() -> set[str]:
+    """Return the names that gates are made with, as they stand in the code."""
+    found: set[str] = set()
+    for path in (REPOSITORY / "edgecv").rglob("*.py"):
+        code = path.read_text("utf-8")
+        found |= set(re.findall(r"(?:\bGate|_gate|\bat_most)\(\s*\"([a-z_0-9]+)\"", code))
+        found |= set(re.findall(r"^[A-Z_]+ = \"(accepted_[a-z_]+)\"$", code, re.MULTILINE))
+    assert {"runs", "weights", "macs", "accepted_bytes", "conversion_difference"} <= found
+    return found
+
+
+@pytest.mark.parametrize("page", ["guides/limits.md", "reference/exit-codes.md"])
+def test_every_exit_code_is_explained(page: str) -> None:
+    rows = re.findall(r"^\| (\d+) \|", (DOCS / page).read_text("utf-8"), re.MULTILINE)
+    assert tuple(int(code) for code in rows) == EXIT_CODES
+
+
+def test_the_exit_codes_are_those_of_the_help() -> None:
+    from edgecv.cli import app
+
+    assert {int(code) for code in re.findall(r"\d+", str(app.info.epilog))} == set(EXIT_CODES)
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted((REPOSITORY / "recipes").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_a_recipe_is_described(recipe: Path) -> None:
+    name = tomllib.loads(recipe.read_text("utf-8"))["name"]
+    assert f"`{name}`" in (REPOSITORY / "recipes" / "README.md").read_text("utf-8")
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = (DOCS / "decisions" / "index.md").read_text("utf-8")
+    for page in (DOCS / "decisions").glob("[0-9]*.md"):
+        assert f"({page.name})" in listed
+
+
+def test_every_word_of_a_verdict_is_in_the_glossary() -> None:
+    glossary = (DOCS / "concepts" / "glossary.md").read_text("utf-8")
+    for word in (
+        "wins losses p points interval agreement flips twin baseline candidate gate speed-up"
+    ).split():
+        assert re.search(rf"^\| [^|]*\b{word}\b[^|]*\|", glossary, re.MULTILINE), word
+    for words in ("no worse than", "worst class", "not distinguishable from chance"):
+        assert f"| {words}" in glossary
+    assert "calibration error" in glossary
+
+
+def test_every_public_name_is_in_the_python_reference() -> None:
+    import edgecv
+
+    for name in edgecv.__all__:
+        if name != "__version__":
+            assert re.search(
+                rf"^::: \S+\.{name}$", generated()["reference/python.md"], re.MULTILINE
+            )
+
+
+def test_the_references_need_no_heavy_library() -> None:
+    program = (
+        f"import sys; sys.path[:0] = [{str(GENERATORS)!r}]\n"
+        "from mkdocs_hooks import generated_pages; generated_pages()\n"
+        "print([n for n in ('tensorflow', 'keras', 'onnx', 'onnxruntime') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_page_of_results_is_made_of_a_run(tmp_path: Path, output: Path, main_report: Any) -> None:
+    for _ in range(2):  # A second time replaces the rows of the first.
+        arguments = [str(output / "main"), "--commit", "abc", "--output", str(tmp_path)]
+        generator("results").main(arguments)
+    page = (tmp_path / "main.md").read_text("utf-8")
+    assert "- commit: `abc`" in page
+    assert "- date: 20" in page
+    assert "- machine: " in page
+    assert page.count("wins and") == 2
+    assert (tmp_path / "index.md").read_text("utf-8").count("[main](main.md)") == 2
