@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgecv.api.models import GivenModel, KerasModel, is_keras_model
+from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
 from edgecv.core.errors import InputError
@@ -17,7 +17,7 @@ from edgecv.core.records import Event
 from edgecv.core.text import nearest
 from edgecv.datasets.arrays import Arrays
 
-Model = str | Path | KerasModel
+Model = str | Path | ModelInMemory
 """The path of a model file, or a model of Keras 3 or tf-keras in memory."""
 Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
 """The name or path of a data set, or arrays in memory: (x_train, y_train, x_test, y_test) or
@@ -28,7 +28,7 @@ O = TypeVar("O", bound=Options)  # noqa: E741
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """One call, from its first check to its last event."""
 
     on_event: OnEvent
@@ -45,13 +45,13 @@ class Call:
 @contextmanager
 def call(
     progress: bool | None = None, on_event: OnEvent | None = None, **arguments: str
-) -> Iterator[Call]:
+) -> Iterator[FunctionCall]:
     """Show the progress of a call, and have its errors name parameters.
 
     ``arguments``: placeholder of the command line -> parameter, as ``MODEL="model"``.
     """
     with errors_in_parameters(arguments), ExitStack() as stack:
-        yield Call(stack.enter_context(shown(progress, on_event)), stack)
+        yield FunctionCall(stack.enter_context(shown(progress, on_event)), stack)
 
 
 def options_of(cls: type[O], given: Mapping[str, Any]) -> O:

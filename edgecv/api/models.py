@@ -13,7 +13,7 @@ LIBRARIES = ("keras", "tf_keras")
 STAGE = "given"
 
 
-class KerasModel(Protocol):
+class ModelInMemory(Protocol):
     """A ``keras.Model`` of Keras 3 or of tf-keras."""
 
     name: str

@@ -47,13 +47,13 @@ def errors_in_parameters(arguments: Mapping[str, str]) -> Iterator[None]:
 
 
 def _where(where: str, arguments: Mapping[str, str]) -> str:
-    """Translate the place of an error: all behind a flag is its value."""
+    """Translate the place of an error, a bare name: all behind a flag is its value."""
     if where in arguments:
-        return f"{arguments[where]}="
+        return arguments[where]
     flag, _, value = where.partition(" ")
     if flag in flags() and value and "--" not in value:
         return _written(flags()[flag], value)
-    return in_parameters(where)
+    return re.sub(r"=(?=,|$)", "", in_parameters(where))
 
 
 def in_parameters(text: str) -> str:

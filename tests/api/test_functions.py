@@ -70,7 +70,7 @@ def test_a_model_and_arrays_are_taken_as_they_are(library: str, tmp_path: Path) 
     edgecv.compress(model, data=TEST, output=tmp_path, force=True, **options)
     assert len(list((tmp_path / ".store" / "given").iterdir())) == 1
 
-    with pytest.raises(InputError, match=r"data=: the images were arrays in a Python program"):
+    with pytest.raises(InputError, match=r"data: the images were arrays in a Python program"):
         edgecv.validate(folder)
     again = edgecv.validate(folder / "float32.tflite", data=TEST, baseline=model)
     assert again.baseline is not None
@@ -82,7 +82,7 @@ def test_a_model_and_arrays_are_taken_as_they_are(library: str, tmp_path: Path) 
 
 
 def test_arrays_without_training_images_cannot_calibrate() -> None:
-    with pytest.raises(InputError, match=r'data=: .*quantize="none", float16') as caught:
+    with pytest.raises(InputError, match=r'data: .*quantize="none", float16') as caught:
         edgecv.compress("model.keras", data=TEST)
     assert "--" not in str(caught.value)
 
@@ -90,16 +90,16 @@ def test_arrays_without_training_images_cannot_calibrate() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"data": (IMAGES / 255.0, LABELS)}, r"data=: x_test holds float64.*multiply by 255"),
-        ({"data": 3}, r"data=: 1 arrays are given"),
-        ({"data": TEST, "quantize": "int9"}, r'quantize=: "int9".*did you mean "int8"'),
-        ({"data": ALL, "quantize": "none", "io": "int8"}, r'io=: .*or give quantize="int8"'),
-        ({"data": ALL, "drop_on": "bound"}, r"drop_on=: goes with max_drop=; give max_drop= too"),
-        ({"data": ALL, "max_drp": 1}, r'max_drp=: there is no such parameter.*"max_drop"'),
-        ({"data": ALL, "calibration_images": 99}, r"calibration_images=: 99 asked for"),
+        ({"data": (IMAGES / 255.0, LABELS)}, r"data: x_test holds float64.*multiply by 255"),
+        ({"data": 3}, r"data: 1 arrays are given"),
+        ({"data": TEST, "quantize": "int9"}, r'quantize: "int9".*did you mean "int8"'),
+        ({"data": ALL, "quantize": "none", "io": "int8"}, r'io: .*or give quantize="int8"'),
+        ({"data": ALL, "drop_on": "bound"}, r"drop_on: goes with max_drop=; give max_drop= too"),
+        ({"data": ALL, "max_drp": 1}, r'max_drp: there is no such parameter.*"max_drop"'),
+        ({"data": ALL, "calibration_images": 99}, r"calibration_images: 99 asked for"),
         ({"data": ALL, "skip_bad_images": True}, r"skip_bad_images=True: arrays holds no image"),
-        ({"data": "nowhere"}, r'data=: "nowhere" is neither a data set nor a file'),
-        ({"data": ALL}, r"model=: there is no file model.keras"),
+        ({"data": "nowhere"}, r'data: "nowhere" is neither a data set nor a file'),
+        ({"data": ALL}, r"model: there is no file model.keras"),
     ],
 )  # fmt: skip
 def test_errors_speak_of_parameters(options: dict[str, Any], expected: str, tmp_path: Path) -> None:
@@ -122,17 +122,17 @@ def test_a_model_that_cannot_be_saved_is_refused() -> None:
             raise ValueError("no such layer")
 
     Model.__module__ = "keras.src.models.model"
-    with pytest.raises(InputError, match="model=: the model cannot be saved: ValueError: no such"):
+    with pytest.raises(InputError, match="model: the model cannot be saved: ValueError: no such"):
         edgecv.inspect(Model())
 
 
 def test_files_of_bench_and_doctor_are_parameters(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="paths=: there is no file"):
+    with pytest.raises(InputError, match="paths: there is no file"):
         edgecv.bench(tmp_path / "a.tflite")
-    with pytest.raises(InputError, match="paths=: there is no"):
+    with pytest.raises(InputError, match="paths: there is no"):
         edgecv.validate(tmp_path / "a.tflite", data=TEST)
     (tmp_path / "a.tflite").write_bytes(b"\0" * 8)
-    with pytest.raises(InputError, match="baseline=: needs images; give data= too"):
+    with pytest.raises(InputError, match="baseline: needs images; give data= too"):
         edgecv.doctor(tmp_path / "a.tflite", baseline=tmp_path / "a.tflite")
     with pytest.raises(InputError, match=r"budget="):
         edgecv.bench(tmp_path / "a.tflite", budget=0.0)

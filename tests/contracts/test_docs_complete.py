@@ -128,6 +128,7 @@ def gates_in_the_package() -> set[str]:
     for path in (REPOSITORY / "edgecv").rglob("*.py"):
         code = path.read_text("utf-8")
         found |= set(re.findall(r"(?:\bGate|_gate|\bat_most)\(\s*\"([a-z_0-9]+)\"", code))
+        found |= set(re.findall(r"^    name, path = \"([a-z_0-9]+)\"", code, re.MULTILINE))
         found |= set(re.findall(r"^[A-Z_]+ = \"(accepted_[a-z_]+)\"$", code, re.MULTILINE))
     assert {"runs", "weights", "macs", "accepted_bytes", "conversion_difference"} <= found
     return found

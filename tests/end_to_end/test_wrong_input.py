@@ -366,7 +366,7 @@ def test_a_process_of_its_own_says_the_same(here: Path) -> None:
     "field", ["model", "quantize", "data", "name", "recipe", "schedule", "max_size", "formats"]
 )
 def test_an_empty_option_in_python_is_named_too(field: str) -> None:
-    with pytest.raises(edgecv.InputError, match=f'"{field}" is .*empty'):
+    with pytest.raises(edgecv.InputError, match=f"{field}: is empty"):
         edgecv.compress(**{field: ""})  # type: ignore[arg-type]
 
 

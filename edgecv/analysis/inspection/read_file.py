@@ -15,7 +15,7 @@ from edgecv.core.errors import EdgecvError, InputError
 from edgecv.formats.contents import Contents, Inspection
 from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.codec import decode
-from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
 
@@ -102,7 +102,7 @@ def _contents(path: Path, kind: str) -> Contents:
     is_keras = kind in ("keras", "h5")
     size = path.stat().st_size
     seconds = SECONDS_OF_KERAS if is_keras else SECONDS + size // BYTES_A_SECOND
-    limits = Limits(
+    limits = ProcessLimits(
         MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=LARGEST_LOG_BYTES, cpu_s=seconds
     )
     request = Request(
@@ -119,7 +119,7 @@ def _contents(path: Path, kind: str) -> Contents:
             "the reader",
             request,
             # TensorFlow maps more memory, and computes on all cores while it is imported.
-            Limits() if is_keras else limits,
+            ProcessLimits() if is_keras else limits,
             log=Path(folder) / "stderr.txt",
             # Threads of numpy's libraries would need address space and have nothing to do.
             environment={**os.environ, "OPENBLAS_NUM_THREADS": "1"},

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
-from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.request import Exchange, IdleExit, ProcessDied, Request
 from edgecv.system.isolation.shared_images import ImageFiles
@@ -102,7 +102,7 @@ def ask_once(
     program: ChildProgram,
     subject: str,
     request: Request[T],
-    limits: Limits,
+    limits: ProcessLimits,
     *,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.system.isolation.client import ask_once
-from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
 
@@ -83,6 +83,6 @@ def _read_through(content: Path, path: Path) -> None:
             files=[content],
             silence_s=WAITING * seconds,
         ),
-        Limits(MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=0, cpu_s=seconds),
+        ProcessLimits(MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=0, cpu_s=seconds),
         environment={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )

@@ -21,7 +21,7 @@ SIGNS_OF_NO_MEMORY = (
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProcessLimits:
     """The limits of a child process from the moment that its imports are done. None: no limit."""
 
     memory_bytes: int | None = None
@@ -51,7 +51,7 @@ class AddressSpace:
             restrict(resource.RLIMIT_AS, self._highest)
 
 
-def apply_limits(limits: Limits) -> AddressSpace:
+def apply_limits(limits: ProcessLimits) -> AddressSpace:
     """Set the limits of this process. Those on files and computing cannot be raised again."""
     if limits.cpu_s is not None:
         restrict(resource.RLIMIT_CPU, limits.cpu_s, hard=limits.cpu_s + 1)

@@ -16,7 +16,7 @@ from edgecv.core.records import Activation, ExecutedOperator, Images, Prediction
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_printable
-from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
@@ -62,7 +62,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         self._settings = {"runtime": {**(options or {}), "runtime": runtime}, "threads": threads}
         if found.needs_tensorflow and memory_limit_bytes is not None:
             memory_limit_bytes += TENSORFLOW_BYTES
-        self._limits = Limits(
+        self._limits = ProcessLimits(
             memory_limit_bytes,
             threads,
             file_bytes=None if found.needs_tensorflow else LARGEST_FILE_WRITTEN_BYTES,

@@ -16,7 +16,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError
-from edgecv.system.isolation.limits import Limits
+from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
 
 # The child finds this package where the parent found it, and nothing in the working directory:
@@ -63,7 +63,7 @@ class ChildProcess:
         program: ChildProgram,
         settings: Mapping[str, Any],
         *,
-        limits: Limits = Limits(),  # noqa: B008  frozen
+        limits: ProcessLimits = ProcessLimits(),  # noqa: B008  frozen
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:

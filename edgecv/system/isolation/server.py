@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import EdgecvError
 from edgecv.system.isolation.limits import (
     AddressSpace,
-    Limits,
+    ProcessLimits,
     apply_limits,
     die_with_parent,
     end_with_parent,
@@ -72,7 +72,7 @@ class ActionServer:
         """Answer requests until there are no more; what ``prepare`` refuses ends the process."""
         try:
             prepare()
-            self.memory = apply_limits(Limits(**self.settings["limits"]))
+            self.memory = apply_limits(ProcessLimits(**self.settings["limits"]))
         except EdgecvError as error:
             self._send({"kind": "failure", **self._failure(error)})
         else:

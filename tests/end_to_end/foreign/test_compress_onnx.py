@@ -77,10 +77,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ({"prune": 0.5}, "cannot be trained on, and prune needs that"),
         ({"qat": True}, "cannot be trained on, and qat needs that"),
-        ({"formats": "tflite"}, "cannot be written as tflite; accepted: --format onnx"),
+        ({"formats": "tflite"}, "cannot be written as tflite; accepted: formats=.onnx."),
         ({"formats": "tflite,onnx"}, "cannot be written as tflite"),
         ({"quantize": "float16"}, "onnx files cannot be written so"),
-        ({"architecture": "resnet8"}, "cannot be given beside MODEL"),
+        ({"architecture": "resnet8"}, "cannot be given beside model="),
     ],
 )
 def test_what_needs_a_keras_model_is_refused_at_once(
@@ -172,5 +172,5 @@ def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder: Path, tmp_pat
     (note,) = report.notes
     assert "is hardly better than guessing" in note
     assert "-1..1 100.0%" in note
-    with pytest.raises(InputError, match=r"no better than guessing.*; give --preprocess -1..1"):
+    with pytest.raises(InputError, match=r'no better than guessing.*; give preprocess="-1..1"'):
         edgecv.compress(folder / "model.onnx", data=tmp_path / "data.npz", output=tmp_path / "out")

@@ -42,10 +42,10 @@ def test_what_is_neither_is_a_line(labelled: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preprocess": "0..2"}, '--preprocess: unknown preprocessing "0..2"'),
-        ({"layout": "chw"}, '--layout: "chw"; accepted: nchw, nhwc'),
-        ({"input_size": "64"}, '--input-size: "64"; accepted: HEIGHTxWIDTH'),
-        ({"input_size": "0x9"}, '--input-size: "0x9"'),
+        ({"preprocess": "0..2"}, 'preprocess: unknown preprocessing "0..2"'),
+        ({"layout": "chw"}, 'layout: "chw"; accepted: nchw, nhwc'),
+        ({"input_size": "64"}, 'input_size: "64"; accepted: HEIGHTxWIDTH'),
+        ({"input_size": "0x9"}, 'input_size: "0x9"'),
     ],
 )
 def test_wrong_flags_are_refused(options: dict[str, str], message: str, tmp_path: Path) -> None:

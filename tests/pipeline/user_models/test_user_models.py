@@ -8,6 +8,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.core.records import Event
 from edgecv.core.registry import ARCHITECTURES
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.tf import keras_bytes
 from edgecv.pipeline import user_models
 from edgecv.pipeline.context import open_run
@@ -33,7 +34,9 @@ def opened(recipe: Recipe, folder: Path) -> tuple[UserModel, list[str]]:
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("brought") / "model.keras"
-    path.write_bytes(keras_bytes(ARCHITECTURES.classes["cifar_cnn"]().build((32, 32, 3), 10)))
+    path.write_bytes(
+        keras_bytes(ARCHITECTURES.classes["cifar_cnn"]().build((32, 32, 3), ClassHead(10)))
+    )
     return path
 
 
