@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from edgecv.cli import app
+from edgecv.cli.commands import COMMANDS
+from edgecv.cli.from_options import build
 
 HEAD = """# Command line
 
@@ -14,17 +15,15 @@ Every command prints this text for `edgecv COMMAND --help`. A command says with 
 
 def commands() -> dict[str, Any]:
     """Return each command by its name, in the order of the help."""
-    from typer.main import get_command
-
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+    return {name: build(name) for name in COMMANDS}
 
 
 def cli_page() -> str:
     """Return the page in Markdown."""
     parts = [HEAD]
     for name, command in commands().items():
-        help_text = _plain(command.help or command.callback.__doc__ or "")
-        parts.append(f"## edgecv {name}\n\n{help_text}\n\n```text\n{_usage(name, command)}\n```\n")
+        parts.append(f"## edgecv {name}\n\n{_plain(command.help or '')}\n")
+        parts.append(f"```text\n{_usage(name, command)}\n\n{command.epilog}\n```\n")
         parts += _tables(command)
     return "\n".join(parts)
 

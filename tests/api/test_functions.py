@@ -109,7 +109,7 @@ def test_errors_speak_of_parameters(options: dict[str, Any], expected: str, tmp_
 
 
 def test_nothing_is_written_where_a_parameter_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="quantize="):
+    with pytest.raises(InputError, match="quantize: "):
         edgecv.compress(network("tf_keras"), data=ALL, quantize="int9", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -134,7 +134,7 @@ def test_files_of_bench_and_doctor_are_parameters(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(b"\0" * 8)
     with pytest.raises(InputError, match="baseline: needs images; give data= too"):
         edgecv.doctor(tmp_path / "a.tflite", baseline=tmp_path / "a.tflite")
-    with pytest.raises(InputError, match=r"budget="):
+    with pytest.raises(InputError, match=r"budget: "):
         edgecv.bench(tmp_path / "a.tflite", budget=0.0)
 
 
