@@ -6,6 +6,7 @@ A comment before a block says how it is tested; without one it is run.
     <!-- test: slow -->               run by pytest -m slow only
     <!-- test: exit 1 -->             its last line ends with this exit code
     <!-- test: file PATH -->          a Python module; the tests in it are run
+    <!-- test: in PATH, after TEXT -->  lines of a file of the repository, before or after a line
     <!-- test: elsewhere, PATH -->    run by the test that is named
     <!-- test: not run, REASON -->    cannot be run here
 """
@@ -21,7 +22,9 @@ BLOCK = re.compile(
     r"(?:^<!-- test: (?P<how>.+?) -->\n)?^```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-HOW = re.compile(r"dry-run|slow|exit \d+|file \S+\.py|(elsewhere|not run), .+")
+HOW = re.compile(r"dry-run|slow|exit \d+|file \S+\.py|(elsewhere|not run), .+|in .+")
+EDIT = re.compile(r"in (?P<path>\S+\.py), (?P<side>before|after) (?P<line>.+)")
+"""A block that is a change of a file: pages with one are tried in a copy of the repository."""
 LANGUAGES = ("sh", "python", "toml", "yaml", "json", "text")
 
 

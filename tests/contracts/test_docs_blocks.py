@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from documentation import HOW, LANGUAGES, Block, blocks_of, name_of, pages
+from documentation import EDIT, HOW, LANGUAGES, Block, blocks_of, name_of, pages
 from paths import REPOSITORY
 
 from edgecv.pipeline.recipe.recipe import parse_recipe
@@ -131,6 +132,11 @@ def test_the_blocks_of_a_page_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """Run them in their order, in one folder: as a reader does who goes down the page."""
+    if changes_the_repository(page):
+        for block in [b for b in BLOCKS if b.page == page]:
+            run_in_copy(block, request.getfixturevalue("copied_repository"))
+        return
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block in [b for b in BLOCKS if b.page == page and is_run(b)]:
         if block.how.startswith("file "):
             run_file(block, tmp_path, monkeypatch)
@@ -140,7 +146,57 @@ def test_the_blocks_of_a_page_run(
         elif block.language == "python":
             request.getfixturevalue("workspace")
             with redirect_stdout(io.StringIO()):
-                exec(compile(block.code, where(block), "exec"), {"__name__": "__main__"})
+                exec(compile(block.code, where(block), "exec"), names)
+
+
+def changes_the_repository(page: str) -> bool:
+    """Tell whether a page changes files that there are: adding some is tried in this process."""
+    return any(
+        EDIT.fullmatch(block.how)
+        or (
+            block.how.startswith("file ")
+            and (REPOSITORY / block.how.removeprefix("file ")).exists()
+        )
+        for block in BLOCKS
+        if block.page == page
+    )
+
+
+@pytest.fixture
+def copied_repository(tmp_path: Path) -> Path:
+    """Return a copy of the package and its tests, to be changed as a page says."""
+    folder = tmp_path / "repository"
+    for name in ("edgecv", "tests", "recipes"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    shutil.copytree(REPOSITORY / "docs" / "decisions", folder / "docs" / "decisions")
+    return folder
+
+
+def run_in_copy(block: Block, repository: Path) -> None:
+    """Change a copy of the repository as a block says, or run its commands there."""
+    if edit := EDIT.fullmatch(block.how):
+        path = repository / edit["path"]
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        (at,) = [number for number, line in enumerate(lines) if line.strip() == edit["line"]]
+        lines.insert(at + (edit["side"] == "after"), block.code)
+        path.write_text("".join(lines), "utf-8")
+    elif block.how.startswith("file "):
+        path = repository / block.how.removeprefix("file ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.code, "utf-8")
+    elif block.language == "sh":
+        path = os.pathsep.join([str(repository), str(repository / "tests")])
+        for command in block.commands:
+            done = subprocess.run(
+                [sys.executable, "-m", *shlex.split(command)],
+                cwd=repository,
+                env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "-n 0 --assert=plain"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{where(block)}: {command}\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.slow
@@ -170,7 +226,18 @@ def run_tests(module: ModuleType, folder: Path) -> None:
         test(*[folder for name in asked if name == "tmp_path"])
 
 
-@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "toml"], ids=where)
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.how.startswith("elsewhere, ")], ids=where)
+def test_what_is_run_elsewhere_stands_there(block: Block) -> None:
+    text = (REPOSITORY / block.how.removeprefix("elsewhere, ")).read_text("utf-8")
+    if block.language == "toml":
+        assert block.code in text
+
+
+@pytest.mark.parametrize(
+    "block",
+    [b for b in BLOCKS if b.language == "toml" and not b.how.startswith("elsewhere, ")],
+    ids=where,
+)
 def test_a_toml_block_is_a_recipe_or_a_part_of_one(block: Block) -> None:
     parse_recipe({**FRAGMENT, **tomllib.loads(block.code)}, where(block))
 
@@ -189,6 +256,7 @@ def test_every_block_says_its_language_and_how_it_is_tested(page: Path) -> None:
     for block in blocks:
         assert block.language in LANGUAGES, where(block)
         assert not block.how or HOW.fullmatch(block.how), where(block)
+        assert not block.how.startswith("in ") or EDIT.fullmatch(block.how), where(block)
         if block.how.startswith("elsewhere, "):
             assert (REPOSITORY / block.how.removeprefix("elsewhere, ")).is_file(), where(block)
 
@@ -199,7 +267,7 @@ def test_the_blocks_that_are_not_run_are_these() -> None:
 
 def test_every_worked_example_is_short() -> None:
     for block in BLOCKS:
-        if block.how.startswith("file edgecv/"):
+        if block.how.startswith(("file edgecv/", "in edgecv/")):
             assert len(block.code.splitlines()) <= 60, where(block)
 
 
