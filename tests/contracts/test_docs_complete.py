@@ -1,6 +1,7 @@
 """Everything that a user can name is documented, and the README is a front door."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -174,11 +175,24 @@ def test_every_word_of_a_verdict_is_in_the_glossary() -> None:
 def test_every_public_name_is_in_the_python_reference() -> None:
     import edgecv
 
+    page = generated()["reference/python.md"]
     for name in edgecv.__all__:
         if name != "__version__":
-            assert re.search(
-                rf"^::: \S+\.{name}$", generated()["reference/python.md"], re.MULTILINE
+            assert re.search(rf"^(::: \S+\.|## edgecv\.){name}$", page, re.MULTILINE), name
+
+
+def test_every_parameter_is_in_the_python_reference() -> None:
+    import edgecv
+
+    sections = generated()["reference/python.md"].split("\n## edgecv.")[1:]
+    found = {section.split("\n")[0]: section.split("\n::: ")[0] for section in sections}
+    for name in edgecv.__all__:
+        if inspect.isfunction(function := getattr(edgecv, name)):
+            rows = re.findall(
+                r"^\| `(\w+)` \| [^|]+ \| [^|]* \| (.+) \|$", found[name], re.MULTILINE
             )
+            assert [row[0] for row in rows] == list(inspect.signature(function).parameters)
+            assert all(meaning.strip() for _, meaning in rows), name
 
 
 def test_the_references_need_no_heavy_library() -> None:
