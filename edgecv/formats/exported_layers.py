@@ -12,7 +12,7 @@ from edgecv.models.kernels import is_clustered, kernels_of
 
 @dataclass(frozen=True)
 class StoredKernel:
-    """The weights of one layer as a file stores them, and how its output is quantized."""
+    """The weights of one layer as a file stores them, and the quantization of its output."""
 
     weights: NDArray[Any]
     scales: tuple[float, ...] = ()
@@ -21,11 +21,11 @@ class StoredKernel:
 
 
 def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
-    """Return the facts of the weights of a file, with the names of the model's layers.
+    """Return the facts of a file's weights, under the names of the model's layers.
 
-    ``kernels``: in the order of the file. A converter may reorder branches: names go
-    by order and size, and a kernel that fits no layer is called by its place. ``model``: None for a
-    file that no Keras model was the source of.
+    ``kernels``: in the order of the file. A converter may reorder branches, so a kernel takes the
+    name of the next layer of its size; one that fits no layer is named by its position.
+    ``model``: None for a file that was not made from a Keras model.
     """
     found = {} if model is None else kernels_of(model, depthwise=True)
     others = {} if model is None else kernels_of(model)
@@ -53,12 +53,12 @@ def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, 
 
 
 def has_shared_weights(model: Any) -> bool:
-    """Tell whether some kernel was clustered."""
+    """Return True if a kernel is clustered."""
     return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
 
 
 def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
-    """Return what to say of an integer file of a clustered model."""
+    """Return the note on an integer file of a clustered model; empty for any other file."""
     if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
         return ()
-    return ("weights are clustered: one scale a kernel, so that equal weights stay equal",)
+    return ("weights are clustered: one scale per kernel, so that equal weights stay equal",)

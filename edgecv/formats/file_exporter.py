@@ -1,4 +1,4 @@
-"""Base class of the exporters: precision, input type, calibration images, and the written file."""
+"""Base class of the exporters: checks of the options, calibration images, the written file."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -38,7 +38,10 @@ class FileExporter(Exporter):
         return self
 
     def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
-        """Return the images that find the ranges of ``shape``, all where the precision has none."""
+        """Return checked calibration images for an input of ``shape``.
+
+        All images are returned unchecked for a precision that needs none.
+        """
         if not self.is_calibrated:
             return calibration
         return check_calibration(calibration[: self.calibration_images], shape, where)
@@ -53,7 +56,7 @@ class FileExporter(Exporter):
     ) -> Artifact:
         """Prove the weights of a converted file, write it, and return its facts.
 
-        ``model``: None where no Keras model was the source. ``kernels``: those in ``content``.
+        ``model``: None if no Keras model was the source. ``kernels``: those in ``content``.
         """
         if model is not None:
             prove_weights(model, kernels, self.format, path.name)

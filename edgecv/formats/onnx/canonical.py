@@ -1,9 +1,9 @@
-"""One way to write down an ONNX graph, so that the same network is the same bytes.
+"""The canonical form of an ONNX graph: the same network gives the same bytes.
 
-Converters name things with counters of their process and list them in the order of a hash table.
-Here, nodes stand in the order in which the answer needs them and carry numbers in that order.
-onnx-ir's own sort is stable, so that it would keep the order of the hash table where a network
-branches, and its own names are those of the file.
+Converters name tensors by counters of their process and list nodes in the order of a hash table.
+Here, nodes are sorted by the order in which the output needs them, and numbered in that order.
+onnx-ir's own sort is stable, so it would keep the order of the hash table where a network branches,
+and it keeps the names of the file.
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ BATCH = "batch"
 
 
 def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) -> Any:
-    """Return an onnx-ir model as the same ModelProto whatever process made it.
+    """Return the canonical ModelProto of an onnx-ir model.
 
-    Nodes that the answer does not need are left out, equal constants become one, and only the
+    Nodes that the output does not need are left out, equal constants become one, and only the
     operator sets in use, the given metadata and the shapes of input and output are kept.
     """
     import onnx
@@ -57,7 +57,7 @@ def serialized(model: Any) -> bytes:
 
 
 def _in_order(graph: Any, where: str) -> list[Any]:
-    """Return the nodes that the output needs, each after those that it takes from."""
+    """Return the nodes that the output needs, each after its producers."""
     done: set[Any] = set()
     ordered: list[Any] = []
     waiting: list[tuple[Any, bool]] = [(graph.outputs[0].producer(), False)]
@@ -78,7 +78,7 @@ def _in_order(graph: Any, where: str) -> list[Any]:
 
 
 class CanonicalNames:
-    """New names for everything in a graph, given out in the order of use."""
+    """New names of the nodes, tensors and constants of a graph, in the order of use."""
 
     def __init__(self, graph: Any) -> None:
         self.constants: list[Any] = []
@@ -123,7 +123,7 @@ class CanonicalNames:
 
 
 def _end(value: Any, name: str) -> Any:
-    """Return an input or output under its public name, with an open batch called "batch"."""
+    """Return an input or output under its public name, with an open batch named "batch"."""
     import onnx
 
     sides = [side if isinstance(side, int) and side else BATCH for side in value.shape or ()]

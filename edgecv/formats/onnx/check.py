@@ -29,7 +29,7 @@ ERRORS_ONLY = 3
 
 
 def prove_float(model: Any, where: str) -> None:
-    """Raise StepError where the model is not valid ONNX, or quantizes."""
+    """Raise StepError if the model is not valid ONNX, or quantizes."""
     _check_valid(model, where)
     quantized = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear"]
     if quantized:
@@ -42,9 +42,9 @@ def prove_float(model: Any, where: str) -> None:
 
 
 def prove_integer(model: Any, where: str) -> tuple[str, ...]:
-    """Return sentences on what ONNX Runtime will run as integers, and what not.
+    """Return notes on the layers that ONNX Runtime will not run as integers.
 
-    Raises StepError where a weight is not int8, a layer takes or gives floats, or none will be
+    Raises StepError if a weight is not int8, a layer takes or gives floats, or none will be
     run as integers.
     """
     _check_valid(model, where)
@@ -89,7 +89,7 @@ def _stored_kernel(
 
 
 def _output_of(node: Any) -> tuple[float | None, int | None]:
-    """Return how a layer's output is quantized: scale, and zero point as uint8."""
+    """Return scale and zero point, as of uint8, of a layer's output; None if it is float."""
     for taker in _consumers(node.outputs[0]):
         found = quantization_of(taker) if taker.op_type == "QuantizeLinear" else None
         if found is not None and found.is_one:
@@ -99,7 +99,7 @@ def _output_of(node: Any) -> tuple[float | None, int | None]:
 
 
 def _is_integer(node: Any) -> bool:
-    """Tell whether a layer stands between integers, and its weights are int8."""
+    """Return True if a layer takes and gives quantized tensors, and its weights are int8."""
     makers = [None if each is None else each.producer() for each in node.inputs]
     if any(maker is None or maker.op_type != "DequantizeLinear" for maker in makers):
         return False
@@ -111,7 +111,7 @@ def _is_integer(node: Any) -> bool:
 
 
 def _consumers(value: Any) -> list[Any]:
-    """Return the nodes that take a tensor, behind the activations that quantizing fuses."""
+    """Return the nodes that take a tensor, behind the activations that quantization fuses."""
     found = []
     for use in value.uses():
         is_fused = use.node.op_type in FUSED
@@ -120,7 +120,7 @@ def _consumers(value: Any) -> list[Any]:
 
 
 def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
-    """Count the kernels of the model as ONNX Runtime optimises it: integers, and floats."""
+    """Return a note on the layers that ONNX Runtime runs in float32. Raises StepError if all."""
     nodes = _optimised(model, where).graph.node
     integers = [node.name for node in nodes if node.op_type in INTEGER_KERNELS]
     floats = [node.name for node in nodes if node.op_type in FLOAT_KERNELS]

@@ -1,4 +1,4 @@
-"""The operators of an ONNX file as ONNX Runtime runs them, and what each of them gives."""
+"""The operators of an ONNX file as ONNX Runtime runs them, and their outputs."""
 
 import json
 import tempfile
@@ -29,7 +29,7 @@ Feed = Mapping[str, NDArray[Any]]
 
 
 def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOperator]:
-    """Return the operators that are left after optimization, with their median times."""
+    """Return the operators after optimization, with their median times."""
     with tempfile.TemporaryDirectory(prefix="edgecv-profile-") as folder:
         session = make_session(1, profile=Path(folder) / "run")
         for _ in range(COLD_RUNS + PROFILED_RUNS):
@@ -50,7 +50,7 @@ def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOpera
 def activations(
     make_session: Callable[..., Any], content: bytes, feeds: Sequence[Feed]
 ) -> list[Activation]:
-    """Return what each operator gives, as it goes on: rounded, and through its activation."""
+    """Return the output of each operator, behind its bias, activation and rounding."""
     ends = _ends(read_model(content).graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
     session = make_session(1, content=_with_outputs(content, fetched))
@@ -69,7 +69,7 @@ def activations(
 def watcher(
     make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
 ) -> Callable[[str, NDArray[Any]], Extremes]:
-    """Return what gives the extremes of each point; ``size``: of a batch, where it is fixed."""
+    """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
     session = make_session(threads, content=_with_outputs(content, names))
 
@@ -93,7 +93,7 @@ def watcher(
 
 
 def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
-    """Return a model that gives some more of its tensors."""
+    """Return a model with more of its tensors as outputs."""
     import onnx
 
     model = onnx.ModelProto.FromString(content)
@@ -104,7 +104,7 @@ def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
 
 
 def _ends(graph: Any) -> dict[Any, Any]:
-    """Return each operator's output -> the tensor that stands for it."""
+    """Map each operator's output to the tensor behind its bias, activation and rounding."""
     return {
         node.outputs[0]: _end(node.outputs[0])
         for node in graph
@@ -113,7 +113,7 @@ def _ends(graph: Any) -> dict[Any, Any]:
 
 
 def _end(value: Any) -> Any:
-    """Follow a tensor through bias, activation and rounding, where nothing else takes it."""
+    """Return the tensor behind bias, activation and rounding, if nothing else takes it."""
     while (follower := only_consumer(value)) is not None:
         if follower.op_type == "QuantizeLinear":
             return follower.outputs[0]
@@ -124,7 +124,7 @@ def _end(value: Any) -> Any:
 
 
 def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
-    """Return the names of the shown operators that gave what an operator takes."""
+    """Return the names of the shown operators that produce the inputs of an operator."""
     waiting, found = list(value.producer().inputs), []
     while waiting:
         taken = waiting.pop(0)
@@ -136,7 +136,7 @@ def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
 
 
 def _reals(values: NDArray[Any], value: Any) -> NDArray[np.float32]:
-    """Return a tensor's values as reals: of integers by the scale that they were made with."""
+    """Return the real values of a tensor: integers are dequantized."""
     node = value.producer()
     found = quantization_of(node) if node.op_type == "QuantizeLinear" else None
     if found is None:

@@ -28,7 +28,7 @@ NOT_COUNTED = frozenset(
     Scan Loop If SequenceMap
     """.split()
 )
-"""Operators that multiply, or hold others, in ways that are not followed here."""
+"""Operators that multiply or contain others, and whose multiply-accumulates are not counted."""
 KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft", "ai.onnx.ml")
 WEIGHTS = {
     "QLinearConv": (3, 8),
@@ -41,12 +41,12 @@ WEIGHTS = {
     **dict.fromkeys("Resize Upsample Pad Clip OneHot Range TopK Slice".split(), ()),
     **dict.fromkeys("QuantizeLinear DequantizeLinear".split(), ()),
 }
-"""The inputs that can be weights, where others are scales or settings."""
+"""The numbers of the inputs that can be weights; others are scales or settings."""
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike")
 
 
 def read(content: bytes, where: str) -> Contents:
-    """Read an ONNX model. Raises InputError where it is damaged or points to other folders."""
+    """Read an ONNX model. Raises InputError if it is damaged or points to other folders."""
     try:
         return OnnxInspector(CheckedGraph(content, where)).contents()
     except EdgecvError:
@@ -58,7 +58,7 @@ def read(content: bytes, where: str) -> Contents:
 
 
 class OnnxInspector:
-    """One file, and the constants that were counted so far."""
+    """The inspection of one file, which counts each constant once."""
 
     def __init__(self, file: CheckedGraph) -> None:
         self._file = file
@@ -69,7 +69,7 @@ class OnnxInspector:
         self._stored: set[str] = set()
 
     def contents(self) -> Contents:
-        """Return all that the file says of itself."""
+        """Return the contents of the file."""
         file = self._file
         shown = [node for node in self._nodes if not self._integers.is_folded(node)]
         operators = tuple(self._operator(node) for node in shown)
@@ -103,7 +103,7 @@ class OnnxInspector:
         return nodes
 
     def _computed(self, node: Any, value: Any, taken: Sequence[Constant]) -> Constant:
-        """Return a constant that is computed from stored ones: of the largest of them."""
+        """Return a constant that is computed from stored ones, as the largest of them."""
         largest = taken[0]
         if node.op_type == "DequantizeLinear":
             largest = replace(largest, scales=taken[1].elements)
@@ -131,7 +131,7 @@ class OnnxInspector:
         )
 
     def _weights(self, node: Any) -> list[Constant]:
-        """Return the constants that were trained: no shapes, no scales, no single numbers."""
+        """Return the trained constants: no shapes, no scales, no scalars."""
         constants = self._file.constants
         values = [input_of(node, place) for place in _weight_places(node)]
         names = [each.name for each in values if each is not None]
@@ -142,14 +142,14 @@ class OnnxInspector:
         return [each for each in found if (each.type in reals or each.scales) and each.shape]
 
     def _with_scales(self, node: Any, constant: Constant) -> Constant:
-        """Return a kernel with the number of its scales, where the operator itself has them."""
+        """Return a kernel with the number of its scales if the operator has them as an input."""
         if node.op_type not in SCALE_OF_FIRST or constant is not self._integers.kernel(node):
             return constant
         scale = self._file.constants.get(node.inputs[KERNEL_INPUT[node.op_type] + 1].name)
         return replace(constant, scales=scale.elements if scale else 0)
 
     def _counted(self, node: Any, weights: Sequence[Constant]) -> int:
-        """Count an operator's weights: none where its kernel has served an operator before."""
+        """Return the number of an operator's weights; 0 if its kernel was counted before."""
         kernel = self._integers.kernel(node)
         if kernel is not None:
             if kernel.name in self._kernels:
@@ -173,7 +173,7 @@ class OnnxInspector:
         entering, kernel = shape_of(node.inputs[0]), shape_of(node.inputs[KERNEL_INPUT[kind]])
         made = count(shape_of(node.outputs[0]))
         if kind in CONVOLUTIONS or kind == "ConvTranspose":
-            # A transposed kernel is spread from each place of the input.
+            # A transposed convolution applies its kernel at each position of the input.
             places = made if kind in CONVOLUTIONS else count(entering)
             known = count(kernel) is not None and places is not None
             return (places or 0) * math.prod((kernel or ())[1:]) if known else None

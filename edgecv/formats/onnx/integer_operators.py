@@ -1,7 +1,7 @@
-"""Operators of an ONNX graph that compute on integers, whichever way the file says so.
+"""Operators of an ONNX graph that compute on integers.
 
-Either by operators of their own (QLinearConv, MatMulInteger), or by usual ones between
-DequantizeLinear and QuantizeLinear, which an integer runtime takes up into them.
+These are integer operators (QLinearConv, MatMulInteger), and float operators between
+DequantizeLinear and QuantizeLinear, which a runtime fuses into one integer operator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,30 +20,30 @@ NO_DATA = ("int32", "int64", "bool")
 
 @dataclass(frozen=True)
 class IntegerOperators:
-    """The computing nodes of a graph: its constants are known, and are no part of it."""
+    """The nodes of a graph that depend on its input, and the constants that they take."""
 
     nodes: Sequence[Any]
     constants: Mapping[str, Constant]
     values: Mapping[str, TensorShape]
 
     def computed(self, values: Sequence[Any]) -> list[Any]:
-        """Return those that are computed: not left out, not constant."""
+        """Return the values that are computed: neither omitted nor constant."""
         return [each for each in values if each is not None and self._is_computed(each)]
 
     def _is_computed(self, value: Any) -> bool:
         return bool(value.name) and value.name not in self.constants
 
     def type_of(self, name: str) -> str:
-        """Return the type of a tensor's elements, empty where it is not known."""
+        """Return the type of a tensor's elements; empty if it is unknown."""
         return self.values[name].type if name in self.values else ""
 
     def kernel(self, node: Any) -> Constant | None:
-        """Return the constant kernel of an operator, None where it has none."""
+        """Return the constant kernel of an operator, None if it has none."""
         value = input_of(node, KERNEL_INPUT.get(node.op_type, len(node.inputs)))
         return None if value is None else self.constants.get(value.name)
 
     def arithmetic(self, node: Any) -> Arithmetic:
-        """Say how an operator computes."""
+        """Return the arithmetic of an operator."""
         kind = node.op_type
         if kind in CONVERSIONS:
             return "conversion"
@@ -58,7 +58,7 @@ class IntegerOperators:
         return "quantized" if types & SMALL_INTEGERS and kind != "Cast" else "other"
 
     def folded(self) -> dict[str, str]:
-        """Return which tensors an integer runtime never makes: name -> the integers instead.
+        """Map the name of each tensor that an integer runtime never makes to the one in its place.
 
         They are those between a quantized operator and the conversions around it, and those
         before an activation, which works in place.
@@ -75,7 +75,7 @@ class IntegerOperators:
         return {name: _end_of(name, instead) for name in instead}
 
     def is_folded(self, node: Any) -> bool:
-        """Tell whether a conversion is part of the operator beside it."""
+        """Return True if a conversion is fused into the operator beside it."""
         if node.op_type == "DequantizeLinear":
             return self._serves_integers(node)
         return node.op_type == "QuantizeLinear" and bool(self._comes_from_integers(node))

@@ -33,14 +33,14 @@ Range = tuple[np.float32, int]
 
 
 def fold_rescaling(graph: Any) -> int:
-    """Fold what rescales the pixels into the first convolution; return the pixel that is zero.
+    """Fold the rescaling of pixels into the first convolution; return the pixel that is zero.
 
     Afterwards the graph takes pixels minus that number, so a camera's bytes are its quantized
-    input. ``factor * pixel + offset`` becomes ``factor * (pixel - zero)``, and what is left of the
-    offset goes into the bias. That is exact, except at borders that are padded (padding is zero
-    after the rescaling, whatever pixel that is) where the zero is no whole pixel: there it is at
-    most half a step of a pixel off, which a quantized rescaling would be everywhere. Where it
-    would be more, or no convolution follows, the rescaling stays and the answer is 0.
+    input. ``factor * pixel + offset`` becomes ``factor * (pixel - zero)``, and the rest of the
+    offset goes into the bias. This is exact except at padded borders, where a zero behind the
+    rescaling may not be a whole pixel: the error there is at most half a step of a pixel, which a
+    quantized rescaling has everywhere. If it would be larger, or no convolution follows, the
+    rescaling stays and 0 is returned.
     """
     image = graph.inputs[0]
     chain, next_node = _rescaling(image)
@@ -62,7 +62,7 @@ def fold_rescaling(graph: Any) -> int:
 
 
 def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
-    """Return the arithmetic and moves that only pixels go through, and the node that follows."""
+    """Return the arithmetic and layout nodes behind the input, and the node that follows them."""
     chain: list[Any] = []
     node = only_consumer(image)
     while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node)):
@@ -72,7 +72,7 @@ def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
 
 
 def _foldable(node: Any | None) -> Any | None:
-    """Return a convolution whose weights and bias are constants, None where it is not one."""
+    """Return the node if it is a convolution with constant weights and bias, else None."""
     if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
     return node if all(constant(each) is not None for each in node.inputs[1:]) else None
@@ -107,7 +107,7 @@ def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> 
 
 
 def _affine(chain: list[Any], channels: int) -> Affine | None:
-    """Return what the chain does to each channel, None where it is not factor and offset."""
+    """Return factor and offset of each channel; None if the chain is not affine."""
     factor, offset = np.ones(channels), np.zeros(channels)
     for number, node in enumerate(chain):
         if node.op_type not in ARITHMETIC:
@@ -126,7 +126,7 @@ def _affine(chain: list[Any], channels: int) -> Affine | None:
 
 
 def _moves_channels(node: Any) -> bool:
-    """Tell whether a node takes the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
+    """Return True if a node moves the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
         return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST
     if node.op_type != "Reshape":
@@ -141,7 +141,7 @@ def _is_channels_first(chain: list[Any]) -> bool:
 
 
 def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
-    """Take the arithmetic out of the chain, and let the rest of it begin at ``source``."""
+    """Remove the arithmetic from the chain, and let the rest of it start at ``source``."""
     current = source
     for node in chain:
         if node.op_type in ARITHMETIC:
@@ -159,10 +159,10 @@ def _is_padded(convolution: Any) -> bool:
 
 
 def take_trained_ranges(graph: Any) -> dict[str, Range]:
-    """Take out the quantization that quantization-aware training has left; return its ranges.
+    """Remove the conversions of quantization-aware training, and return their ranges.
 
-    Its conversions stand beside some tensors only; the quantizer puts two beside every one, and
-    these ranges into those that training has found. Returns tensor -> scale and zero point.
+    Training leaves conversions at some tensors only. The quantizer inserts them at every tensor,
+    and uses these ranges for the trained ones. Returns tensor -> scale and zero point.
     """
     ranges: dict[str, Range] = {}
     for node in list(graph):
@@ -190,7 +190,7 @@ def _trained_range(found: Quantization, maker: Any | None) -> Range:
     shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
     zero = int(found.zero_points.item()) + shift
     if maker is not None and maker.op_type in FUSED:
-        # The quantizer takes the activation out and trusts the range to end at zero, where it
-        # does: a range that training has left open below would let negative values through.
+        # The quantizer removes the activation and relies on a range that starts at zero: a
+        # trained range that starts below would let negative values through.
         return np.float32(step * (255 - zero) / 255), 0
     return np.float32(step), zero

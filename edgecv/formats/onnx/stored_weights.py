@@ -23,14 +23,14 @@ from edgecv.formats.pixel_transform import Pixels
 
 DENSE = ("Conv", "Gemm", "MatMul")
 PASSES_ON = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity")
-"""Operators that change no value, or choose among values."""
+"""Operators that move or select values without a change of them."""
 GIVES_FROM_ZERO = ("Relu", "Softmax", "Sigmoid", "HardSigmoid")
 LAYOUT = ("Transpose", "Cast", "Identity", "QuantizeLinear", "Pad")
 SMALLEST_WEIGHTS = 2
 
 
 class OnnxWeights:
-    """The main graph of one model: a ModelProto, or the bytes of one."""
+    """The weights of one model's main graph. ``model``: a ModelProto, or the bytes of one."""
 
     def __init__(self, model: Any) -> None:
         self.graph = read_model(model).graph
@@ -52,7 +52,7 @@ class OnnxWeights:
         )
 
     def points(self) -> list[tuple[str, Point]]:
-        """Return the points, each with the name of the tensor of reals that stands for it."""
+        """Return the points, each with the name of its float tensor."""
         found = []
         fused: set[Any] = set()
         skipped = (*PASSES_ON, *CONVERSIONS, *FUSED, "Cast")
@@ -114,7 +114,7 @@ class OnnxWeights:
             ).astype(np.float32),
             bias=bias.astype(np.float32),
             bias_steps=bias_steps.astype(np.float32),
-            # Other makers' uint8 weights have zero points; int8 ones are symmetric everywhere.
+            # uint8 weights of other tools have zero points; int8 weights are symmetric everywhere.
             zero_points=int(np.count_nonzero(zero_points)) if kind == "int8" else 0,
             is_depthwise=is_depthwise,
         )
@@ -141,12 +141,12 @@ class OnnxWeights:
 
 
 def is_constant(node: Any) -> bool:
-    """Tell whether a node takes constants alone."""
+    """Return True if a node takes only constants."""
     return all(each is None or each.const_value is not None for each in node.inputs)
 
 
 def is_bias(node: Any) -> bool:
-    """Tell whether a node adds a constant."""
+    """Return True if a node adds a constant."""
     return node.op_type == "Add" and any(constant(each) is not None for each in node.inputs)
 
 
@@ -164,7 +164,7 @@ def _clips_at_zero(node: Any) -> bool:
 
 
 def _steps(node: Any | None) -> Steps | None:
-    """Return how a conversion quantizes, None where it has a scale a channel."""
+    """Return the quantization steps of a conversion; None if it has one scale per channel."""
     found = None if node is None else quantization_of(node)
     if found is None or found.scales.size != 1 or found.zero_points.dtype.kind not in "iu":
         return None
@@ -178,17 +178,17 @@ def _steps(node: Any | None) -> Steps | None:
 
 
 Reals = tuple[NDArray[Any], NDArray[Any], NDArray[Any], str]
-"""Values, steps and zero points, one or one an output, and the type of what is stored."""
+"""Values, steps and zero points (one, or one per output), and the stored type."""
 
 
 def _weights(node: Any) -> Reals | None:
-    """Return an operator's weights as reals."""
+    """Return the real values of an operator's weights."""
     found = _reals(input_of(node, 1)) if node.op_type in DENSE else None
     return None if found is None or found[0].ndim < SMALLEST_WEIGHTS else found
 
 
 def _reals(value: Any | None) -> Reals | None:
-    """Return a constant as reals, None where the tensor is computed."""
+    """Return the real values of a constant; None if the tensor is computed."""
     found = stored_constant(value)
     if found is None:
         return None
@@ -221,7 +221,7 @@ def _bias(node: Any, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a tensor as it goes on behind two conversions, if there are any."""
+    """Return the tensor behind the conversions that follow, or the tensor itself."""
     for kind in CONVERSIONS:
         taker = only_consumer(value, kind)
         if taker is None:
@@ -231,9 +231,9 @@ def _rounded(value: Any) -> Any:
 
 
 def _apply(node: Any, taken: Any, pixels: Pixels, *, is_first: bool) -> None:
-    """Do to the pixels what a node does; ``is_first``: it takes the input of the file."""
+    """Apply a node to the pixels; ``is_first``: True if it takes the input of the file."""
     if node.op_type == "DequantizeLinear":
-        # Of a tensor that was just rounded, the reals stay what they are.
+        # Behind a QuantizeLinear it changes no real value.
         if is_first:
             steps = _steps(node)
             if steps is None:

@@ -1,8 +1,7 @@
-"""A graph of TensorFlow as one tf-keras layer: what a SavedModel becomes.
+"""A TensorFlow graph as one tf-keras layer: the form in which a SavedModel is kept.
 
-The graph stands in the layer's configuration, its weights are the layer's own. It may hold only
-operations that compute: a file of such a layer is as harmless as one of standard layers, however
-it came about.
+The graph is in the layer's configuration, its weights are the layer's weights. It may hold only
+operations that compute, so a file with such a layer is as harmless as one of standard layers.
 """
 
 import base64
@@ -38,12 +37,12 @@ OPERATIONS = frozenset(
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
     """.split()
 )
-"""They take tensors and give tensors: none opens a file, calls Python or keeps a state."""
+"""Operations on tensors alone: none opens a file, calls Python or keeps a state."""
 LARGEST_CONSTANT = 2**26
 
 
 def graph_of(text: str, where: str) -> Any:
-    """Read a graph. Raises InputError where it is none, or does more than compute."""
+    """Return the GraphDef of a base64 text. Raises InputError if it is damaged or not allowed."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     tensorflow, _ = load_tensorflow()
@@ -57,7 +56,7 @@ def graph_of(text: str, where: str) -> Any:
 
 
 def check_graph(graph: Any, where: str) -> None:
-    """Raise InputError where a graph does more than compute."""
+    """Raise InputError if a graph holds an operation or a constant that is not allowed."""
     others = sorted({node.op for node in graph.node} - OPERATIONS)
     if others or graph.library.function:
         names = ", ".join(map(short_name, others)) or "functions of its own"

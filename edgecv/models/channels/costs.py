@@ -1,4 +1,4 @@
-"""What a model costs, layer by layer, as it is or with some channels removed."""
+"""Costs of a model, layer by layer, as it is or with some channels removed."""
 
 from collections.abc import Collection, Mapping
 from math import prod
@@ -15,7 +15,7 @@ IN_PLACE = frozenset(
     Rescaling Normalization
     """.split()
 )
-"""Layers that a converter folds into the one before, or that only look at memory otherwise."""
+"""Layers that a converter folds into the one before, or that only reinterpret memory."""
 
 
 def cost_of_model(model: KerasModel) -> ModelCost:
@@ -25,7 +25,7 @@ def cost_of_model(model: KerasModel) -> ModelCost:
 
 
 def cost_of(graph: ChannelGraph, alive: Alive) -> ModelCost:
-    """Return what is left of a model's costs when only these channels are kept."""
+    """Return the costs of a model with only these channels kept."""
     layers = []
     counted: set[str] = set()
     for call in graph.calls:

@@ -1,4 +1,4 @@
-"""The model without some of its channels: dense kernels of real shapes, no masks."""
+"""Removal of channels from a model: smaller dense kernels, no masks."""
 
 import copy
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def rebuild(model: KerasModel, graph: ChannelGraph, alive: Alive) -> KerasModel:
 
 
 def zeroed(model: KerasModel, graph: ChannelGraph, alive: Alive) -> list[NDArray[Any]]:
-    """Return ``model``'s weights in which all that makes the removed channels is zero."""
+    """Return ``model``'s weights, with zeros in all that make the removed channels."""
     by_variable: dict[int, NDArray[Any]] = {}
     for known in graph.layers.values():
         values = known.layer.get_weights()
@@ -90,7 +90,7 @@ def _is_model(layer: KerasLayer) -> bool:
 
 
 def _leaves(model: KerasModel) -> Iterator[Any]:
-    """Give each layer that is no model itself, in the order of the configuration."""
+    """Yield each layer that is not a model, in the order of the configuration."""
     for layer in model.layers:
         if _is_model(layer):
             yield from _leaves(layer)

@@ -1,7 +1,6 @@
-"""A plan as a tf-keras model: layers made, called and given their weights, one after the other.
+"""Construction of a tf-keras model from a plan: layers are made, called and given their weights.
 
-Nothing is made that the weights file does not have the numbers for: a small file cannot ask for
-all memory there is.
+No layer is made whose weights the file does not store, so a small file cannot exhaust the memory.
 """
 
 import math
@@ -19,7 +18,7 @@ from edgecv.formats.keras.keras3.weights import KerasWeights
 from edgecv.models.tf import load_tensorflow
 
 LARGEST_TENSOR = 2**28
-"""Values of one image in one tensor: 1 GiB."""
+"""The most values of one image in one tensor: 1 GiB of float32."""
 
 
 class Unbuildable(Exception):
@@ -92,7 +91,7 @@ class Builder:
         return own.from_config(options)
 
     def _connect(self, plan: ModelPlan, made: Mapping[str, Made]) -> None:
-        """Make all calls, each once the tensors that it takes are there."""
+        """Make all calls, each as soon as its inputs exist."""
         waiting = [layer for layer in plan.layers if layer.calls]
         while waiting:
             called = sum([self._call_ready(layer, made) for layer in waiting])
@@ -101,7 +100,7 @@ class Builder:
                 raise _unbuildable(waiting[0], "takes a tensor that nothing gives")
 
     def _call_ready(self, layer: LayerPlan, made: Mapping[str, Made]) -> int:
-        """Make those next calls of a layer that can be made; return how many."""
+        """Make the next calls of a layer whose inputs exist, and return their number."""
         outputs = made[layer.name].outputs
         before = len(outputs)
         for takes in layer.calls[before:]:
@@ -127,7 +126,7 @@ class Builder:
         return given[-1]
 
     def _check_kernel(self, layer: LayerPlan, step: ActivationStep, entering: Any) -> None:
-        """Refuse a kernel of another size than the stored one before it takes any memory."""
+        """Raise Unbuildable, before memory is allocated, if the stored kernel has another size."""
         if layer.group is None or isinstance(entering, list | dict):
             return
         expected = _kernel_values(step, tuple(entering.shape))

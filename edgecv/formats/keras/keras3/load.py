@@ -24,9 +24,9 @@ class Rebuilt(NamedTuple):
 
 
 def load_with_parity(path: Path, trust: Trust) -> tuple[Any, RebuildParity]:
-    """Return the tf-keras model of a Keras 3 archive, and how near it is to the original.
+    """Return the tf-keras model of a Keras 3 archive, and its parity with the original.
 
-    Raises InputError where it cannot be rebuilt, is not safe, or is not the same afterwards.
+    Raises InputError if it cannot be rebuilt, is not safe, or is not the same afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="edgecv-keras3-") as name:
         folder = Path(name)
@@ -43,7 +43,7 @@ def load_with_parity(path: Path, trust: Trust) -> tuple[Any, RebuildParity]:
 
 
 def read_plan(path: Path, archive: KerasArchive, trust: Trust = NO_TRUST) -> ModelPlan:
-    """Return the plan of a configuration. Raises InputError with all that stands against it."""
+    """Return the plan of a configuration. Raises InputError with all problems."""
     reader = PlanReader(trust)
     try:
         unsafe = check_names(archive.configuration, trust)

@@ -30,8 +30,8 @@ MODEL_KEYS = frozenset(
 class LayerPlan:
     """One layer: a model of its own, an input, or steps.
 
-    ``calls``: what each of its calls takes, tensors as references. ``group`` is where the weights
-    file holds its weights, None where it never has any.
+    ``calls``: the arguments of each call, with tensors as references. ``group``: its group in the
+    weights file; None for a layer without weights.
     """
 
     name: str
@@ -58,7 +58,7 @@ class ModelPlan:
 
 @dataclass
 class PlanReader:
-    """Reads plans, and keeps what was found against them."""
+    """Reads plans, and collects their problems."""
 
     trust: Trust = NO_TRUST
     problems: list[Problem] = field(default_factory=list)
@@ -140,7 +140,7 @@ class PlanReader:
         except NoCounterpart as error:
             self.problems.append(Problem(place, kind, str(error)))
         except KeyError:
-            # Its class is not on the list: that is said already.
+            # Its class is not allowed, which is reported already.
             pass
         return LayerPlan(name, place, kind, where)
 
