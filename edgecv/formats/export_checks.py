@@ -1,17 +1,16 @@
 """Checks of a precision, a model and the calibration images before a format converts them."""
 
-from typing import Any
-
 import numpy as np
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Images, Shape
 
 SHOWN = 3
 """The most layer names that a message lists; it counts the others."""
 
 
-def check_model(model: Any, where: str) -> Shape:
+def check_model(model: KerasModel, where: str) -> Shape:
     """Return height, width and channels of the model's one input.
 
     Raises StepError unless the model has one image input and one output, and if a weight is NaN
@@ -51,7 +50,7 @@ DEADLY_AS_INT8 = ("softplus", "mish", "exponential", "exp", "selu")
 """Functions that crash the converter of TensorFlow 2.21, by a signal, in int8."""
 
 
-def check_convertible_to_int8(model: Any, where: str) -> None:
+def check_convertible_to_int8(model: KerasModel, where: str) -> None:
     """Raise StepError if TensorFlow's converter would crash this process instead of failing."""
     for layer in model._flatten_layers(include_self=False):
         activation = getattr(getattr(layer, "layer", layer), "activation", None)

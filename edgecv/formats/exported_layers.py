@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Layer
 from edgecv.models.kernels import is_clustered, kernels_of
 
@@ -20,7 +21,7 @@ class StoredKernel:
     output_zero_point: int | None = None
 
 
-def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+def read_layers(model: KerasModel | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
     """Return the facts of a file's weights, under the names of the model's layers.
 
     ``kernels``: in the order of the file. A converter may reorder branches, so a kernel takes the
@@ -52,12 +53,12 @@ def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, 
     return tuple(layers)
 
 
-def has_shared_weights(model: Any) -> bool:
+def has_shared_weights(model: KerasModel) -> bool:
     """Return True if a kernel is clustered."""
     return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
 
 
-def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
+def one_scale_note(model: KerasModel, precision: str) -> tuple[str, ...]:
     """Return the note on an integer file of a clustered model; empty for any other file."""
     if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
         return ()

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.core.registry import EXPORTERS
@@ -48,7 +49,7 @@ class FileExporter(Exporter):
 
     def finish(
         self,
-        model: Any | None,
+        model: KerasModel | None,
         content: bytes,
         kernels: list[StoredKernel],
         notes: tuple[str, ...],

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.system.storage import tree_sha256
@@ -25,6 +26,6 @@ class ModelFile:
         """Return the model at ``path``, with its hash as it is now."""
         return cls(path, tree_sha256(path), trust)
 
-    def load(self) -> Any:
+    def load(self) -> KerasModel:
         """Return the model. Raises InputError if it is unusable."""
         return importer_of(self.path).load(self.path, self.trust)

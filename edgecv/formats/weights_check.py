@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
@@ -27,7 +28,7 @@ SMALLEST_ROW = 8
 
 
 def prove_weights(
-    model: Any, kernels: Sequence[StoredKernel], file_format: str, where: str
+    model: KerasModel, kernels: Sequence[StoredKernel], file_format: str, where: str
 ) -> None:
     """Raise StepError if a kernel of the file resembles none of its size in the model.
 
@@ -57,11 +58,11 @@ def prove_weights(
         )
 
 
-def _kind(model: Any, name: str) -> str:
+def _kind(model: KerasModel, name: str) -> str:
     return next((type(each).__name__ for each in _layers(model) if each.name == name), "")
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def _layers(model: KerasModel) -> Iterator[Any]:
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from _layers(layer)

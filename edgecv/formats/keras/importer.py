@@ -7,9 +7,10 @@ model is rebuilt in tf-keras, by the modules of ``keras3``.
 
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
 from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
@@ -31,11 +32,13 @@ class KerasFile(Importer):
         """Return True for a zip or HDF5 file, by its first bytes."""
         return path.is_file() and _magic(path).startswith((ZIP, HDF5))
 
-    def load(self, path: Path, trust: Trust = NO_TRUST) -> Any:
+    def load(self, path: Path, trust: Trust = NO_TRUST) -> KerasModel:
         """Check the file's configuration, then build the model."""
         return load(path, trust)
 
-    def load_with_notes(self, path: Path, trust: Trust = NO_TRUST) -> tuple[Any, tuple[str, ...]]:
+    def load_with_notes(
+        self, path: Path, trust: Trust = NO_TRUST
+    ) -> tuple[KerasModel, tuple[str, ...]]:
         """Return the model and, for a Keras 3 file, notes on its difference from the original."""
         model, parity = load_with_parity(path, trust)
         return model, () if parity is None else parity.sentences()
@@ -46,12 +49,14 @@ class KerasFile(Importer):
         return has_own_name and not _is_of_keras3(path) and not has_wrappers(path)
 
 
-def load(path: Path, trust: Trust = NO_TRUST) -> Any:
+def load(path: Path, trust: Trust = NO_TRUST) -> KerasModel:
     """Return the tf-keras model in a file. Raises InputError if it is not one, or not safe."""
     return load_with_parity(path, trust)[0]
 
 
-def load_with_parity(path: Path, trust: Trust = NO_TRUST) -> tuple[Any, RebuildParity | None]:
+def load_with_parity(
+    path: Path, trust: Trust = NO_TRUST
+) -> tuple[KerasModel, RebuildParity | None]:
     """Return the model and, for a Keras 3 file, its parity with the original.
 
     Raises InputError if it is not a Keras model, or not safe.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.records import LayerCost
 from edgecv.formats.contents import OPEN, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import bytes_of, count
@@ -42,7 +43,7 @@ def read(path: Path, suffix: str) -> Contents:
         return _contents(model, path)
 
 
-def _contents(model: Any, path: Path) -> Contents:
+def _contents(model: KerasModel, path: Path) -> Contents:
     from edgecv.models.channels.costs import cost_of_model
 
     notes, peak = [], None
@@ -74,7 +75,7 @@ def _contents(model: Any, path: Path) -> Contents:
     )
 
 
-def _layers(model: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _layers(model: KerasModel, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """Yield each layer once, with its path through nested models."""
     for layer in model.layers:
         if id(layer) in seen or type(layer).__name__ == "InputLayer":
@@ -86,7 +87,7 @@ def _layers(model: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]
             yield f"{prefix}{layer.name}", layer
 
 
-def _use(name: str, layer: Any) -> LayerCost:
+def _use(name: str, layer: KerasLayer) -> LayerCost:
     """Return the cost of a layer in a model with open shapes; an unknown cost is OPEN."""
     shape = getattr(layer, "output_shape", None)
     is_one = isinstance(shape, tuple) and all(s is None or isinstance(s, int) for s in shape)
@@ -116,7 +117,7 @@ def _operators(uses: Sequence[LayerCost], layers: Mapping[str, Any]) -> Iterator
         )
 
 
-def _macs(layer: Any, use: LayerCost) -> int | None:
+def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     """Return the multiply-accumulates of a layer; None if they are unknown."""
     if use.macs > 0:
         return use.macs

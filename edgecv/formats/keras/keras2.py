@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
@@ -42,7 +43,7 @@ class Checked:
     stored_bytes: int
 
 
-def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> Any:
+def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
     stored = _check_weights(path, archive.weights)
@@ -51,7 +52,7 @@ def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) 
     return _load(path, Checked(copy, archive.configuration, stored), trust)
 
 
-def load_hdf5(path: Path, trust: Trust) -> Any:
+def load_hdf5(path: Path, trust: Trust) -> KerasModel:
     """Return the model of an HDF5 file that Keras 2 wrote."""
     configuration = _configuration_of_hdf5(path)
     check(path, configuration, trust)
@@ -98,7 +99,7 @@ def _configuration_of_hdf5(path: Path) -> Any:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
 
 
-def _load(path: Path, checked: Checked, trust: Trust) -> Any:
+def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     _, keras = load_tensorflow()
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
@@ -177,7 +178,7 @@ def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None
         yield
 
 
-def _check_tensors(path: Path, model: Any) -> None:
+def _check_tensors(path: Path, model: KerasModel) -> None:
     """Raise InputError if a tensor of the graph would exceed the memory when an image is run."""
     for layer in model._flatten_layers(include_self=False):
         for node in layer._inbound_nodes:
@@ -198,7 +199,7 @@ def has_wrappers(path: Path) -> bool:
     return bool(classes_in(configuration) & WRAPPERS)
 
 
-def _without_wrappers(model: Any, classes: set[str]) -> Any:
+def _without_wrappers(model: KerasModel, classes: set[str]) -> KerasModel:
     """Remove the wrappers of training: masks of pruning, centroids of clustering."""
     if "PruneLowMagnitude" in classes:
         from tensorflow_model_optimization.sparsity.keras import strip_pruning

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime
 from edgecv.core.records import Images, Predictions, TensorFacts
 from edgecv.formats.image_input import OPEN
@@ -55,7 +56,7 @@ class KerasSession:
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         path: Path = Path("the Keras model"),
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:

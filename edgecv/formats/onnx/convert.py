@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Shape
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
@@ -23,7 +24,7 @@ OPSET = 17
 """The operator set of the files: enough for float32 and 8 bits, and read by runtimes since 2022."""
 
 
-def convert(model: Any, shape: Shape, where: str) -> Any:
+def convert(model: KerasModel, shape: Shape, where: str) -> Any:
     """Return the model as a float32 ModelProto: "image" (batch, H, W, C) -> "probabilities".
 
     Only names and order differ from tf2onnx's result, which has batch normalization folded.
@@ -57,7 +58,7 @@ def _write_erfc_as_erf(graph: Any) -> None:
         replace_node(graph, node, add_node(graph, "Sub", [one, erf], node))
 
 
-def _check_operators(model: Any, where: str) -> None:
+def _check_operators(model: KerasModel, where: str) -> None:
     # tf2onnx writes an unknown operator as if ONNX had it, and reports it only in its log.
     import onnx
 

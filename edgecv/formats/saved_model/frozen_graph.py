@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.models.tf import compile_function, load_tensorflow
 
@@ -139,7 +140,7 @@ def frozen_graph_layer() -> Any:
 
 def frozen_graph_model(
     graph: Any, ends: tuple[str, str], values: Mapping[str, Any], shape: Sequence[int], name: str
-) -> Any:
+) -> KerasModel:
     """Return a tf-keras model of one layer: the graph, its weights, images of ``shape``."""
     _, keras = load_tensorflow()
     image = keras.Input(tuple(shape), name="image")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
@@ -43,7 +44,7 @@ class SavedModelFolder(Importer):
                 " or give the model as .keras or .h5",
             )
 
-    def load(self, path: Path, trust: Trust = NO_TRUST) -> Any:
+    def load(self, path: Path, trust: Trust = NO_TRUST) -> KerasModel:
         """Return a tf-keras model of one layer, the folder's serving function.
 
         Raises InputError if the file is not trusted, or not a model of images.
@@ -63,7 +64,9 @@ class SavedModelFolder(Importer):
         check_graph(graph, str(path))
         return frozen_graph_model(graph, ends, values, shape, "saved_model")
 
-    def load_with_notes(self, path: Path, trust: Trust = NO_TRUST) -> tuple[Any, tuple[str, ...]]:
+    def load_with_notes(
+        self, path: Path, trust: Trust = NO_TRUST
+    ) -> tuple[KerasModel, tuple[str, ...]]:
         """Return the model, and a note on its origin."""
         note = "from a SavedModel: its serving function as one graph, which has no layers to train"
         return self.load(path, trust), (note,)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import (
     check_convertible_to_int8,
@@ -40,7 +41,7 @@ class TFLite(FileExporter):
     """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
     minus 128, which saves an operator; float32, pixels of 0..255, with a float32 output."""
 
-    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+    def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
         ``calibration``: uint8 (N, H, W, C), 0..255; used by int8 and int16x8. Raises StepError if
@@ -58,7 +59,7 @@ class TFLite(FileExporter):
         )
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
-    def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
+    def _convert(self, model: KerasModel, shape: Shape, calibration: Images, where: str) -> bytes:
         tensorflow, _ = load_tensorflow()
 
         def serve(image: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.text import short_name
 from edgecv.formats.keras.allowlist import Problem
 from edgecv.formats.keras.keras3.activations import ActivationStep
@@ -48,7 +49,7 @@ class Builder:
         self._weights = weights
         self._objects = objects or {}
 
-    def build(self, plan: ModelPlan) -> Any:
+    def build(self, plan: ModelPlan) -> KerasModel:
         """Return the tf-keras model of a plan. Raises Unbuildable, UnusableWeights."""
         _, keras = load_tensorflow()
         names = Names(layer.name for layer in plan.layers)
@@ -136,7 +137,7 @@ class Builder:
             reason = f"has a kernel of shape {stored} in the file, and needs {expected} values"
             raise _unbuildable(layer, reason)
 
-    def _give_weights(self, layer: LayerPlan, made: Any) -> None:
+    def _give_weights(self, layer: LayerPlan, made: KerasLayer) -> None:
         if layer.group is None:
             return
         group = self._weights.place(layer.group, layer.name)
@@ -154,7 +155,7 @@ class Builder:
             if hasattr(made, "finalize_state"):
                 made.finalize_state()
 
-    def _give_inner_weights(self, layer: LayerPlan, made: Any, group: str) -> None:
+    def _give_inner_weights(self, layer: LayerPlan, made: KerasLayer, group: str) -> None:
         """Give a layer of the user's own its weights, and those of the layers that it holds.
 
         Keras 3 stores these under the attribute that holds them.
@@ -215,7 +216,7 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
         raise _unbuildable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
 
 
-def _check_size(layer: LayerPlan, tensor: Any) -> None:
+def _check_size(layer: LayerPlan, tensor: Tensor) -> None:
     if math.prod(side or 1 for side in tuple(tensor.shape)[1:]) > LARGEST_TENSOR:
         raise _unbuildable(layer, f"gives a tensor of shape {tuple(tensor.shape)}")
 

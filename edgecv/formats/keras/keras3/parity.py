@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras3.child import Recorder, in_batches
 from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
@@ -66,7 +67,7 @@ class RebuildParity:
 def keras3_parity(
     original: OriginalModel,
     archive: Path,
-    model: Any,
+    model: KerasModel,
     ends: Mapping[str, Any],
     policies: tuple[str, ...] = (),
 ) -> RebuildParity:
@@ -95,7 +96,7 @@ def keras3_parity(
 
 
 def _run(
-    path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array]
+    path: Path, model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
 ) -> OriginalOutputs:
     try:
         return run_rebuilt(model, ends, images)
@@ -105,7 +106,9 @@ def _run(
         raise StepError(str(path), found) from error
 
 
-def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> OriginalOutputs:
+def run_rebuilt(
+    model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
+) -> OriginalOutputs:
     """Run a tf-keras model on images, an array each input, and record its layers."""
     tensorflow, _ = load_tensorflow()
     recorder = Recorder()
@@ -127,7 +130,7 @@ def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) ->
     return OriginalOutputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
 
 
-def _image_sets(model: Any) -> list[list[Array]]:
+def _image_sets(model: KerasModel) -> list[list[Array]]:
     """Return random images of 0..255, and of 0..1 too for a model without rescaling."""
     random = np.random.default_rng(SEED)
     sides = [
@@ -142,7 +145,7 @@ def _image_sets(model: Any) -> list[list[Array]]:
     return [pixels, [random.uniform(0, 1, shape).astype(np.float32) for shape in shapes]]
 
 
-def _rescales(model: Any) -> bool:
+def _rescales(model: KerasModel) -> bool:
     """Return True if pixels are scaled before the first layer that has a kernel."""
     for layer in model._flatten_layers(include_self=False):
         if type(layer).__name__ in ("Rescaling", "Normalization"):
