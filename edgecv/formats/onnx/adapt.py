@@ -6,7 +6,7 @@ the result is the float32 twin of the original.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +25,7 @@ from edgecv.formats.onnx.graph import (
     only_consumer,
     read_model,
 )
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto
 from edgecv.formats.tensors import first_line
 
 OPSET = 17
@@ -61,7 +62,7 @@ class OnnxNetwork:
         height, width, channels = (int(each.dim_value) for each in image.shape.dim[1:])
         return cls(content, (height, width, channels))
 
-    def model(self) -> Any:
+    def model(self) -> ModelProto:
         """Return the float32 ModelProto."""
         import onnx
 
@@ -102,7 +103,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     return serialized(result), parameters
 
 
-def _of_this_time(model: Any, where: str) -> Any:
+def _of_this_time(model: ModelProto, where: str) -> Model:
     """Return a ModelProto as an onnx-ir model with an operator set that can be quantized."""
     import onnx
     from onnx import version_converter
@@ -133,7 +134,7 @@ def _of_this_time(model: Any, where: str) -> Any:
         raise StepError(where, f"is a damaged ONNX file: {first_line(error)}") from error
 
 
-def _check(graph: Any, where: str) -> None:
+def _check(graph: Graph, where: str) -> None:
     if found := sorted({node.op_type for node in graph if node.op_type in INTEGERS}):
         raise StepError(
             where,
@@ -152,7 +153,7 @@ def _check(graph: Any, where: str) -> None:
         raise StepError(where, "computes nothing: its output is no operator's")
 
 
-def _name_ends(graph: Any, ends: Ends) -> None:
+def _name_ends(graph: Graph, ends: Ends) -> None:
     """Set the known shapes of input and output, which an exporter may have left open."""
     import onnx_ir
 
@@ -162,7 +163,7 @@ def _name_ends(graph: Any, ends: Ends) -> None:
         value.shape = onnx_ir.Shape([BATCH, *shape])
 
 
-def _open_batch(graph: Any) -> None:
+def _open_batch(graph: Graph) -> None:
     """Let each Reshape of one image take any number of images."""
     for node in graph:
         shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
@@ -173,7 +174,7 @@ def _open_batch(graph: Any) -> None:
             node.replace_input_with(1, add_constant(graph, f"{node.name}_shape", opened))
 
 
-def _take_pixels(graph: Any, ends: Ends, where: str) -> None:
+def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
     """Insert the preprocessing of pixels (batch, H, W, C) in front of the graph."""
     import onnx_ir
 
@@ -201,7 +202,7 @@ def _take_pixels(graph: Any, ends: Ends, where: str) -> None:
     image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
 
 
-def _turn_first_kernel(graph: Any, ends: Ends, order: list[int]) -> bool:
+def _turn_first_kernel(graph: Graph, ends: Ends, order: list[int]) -> bool:
     """Reorder the input channels of the first convolution's kernel; return True if there is one."""
     first = only_consumer(graph.inputs[0], "Conv")
     if first is None or not ends.channels_first:
@@ -214,7 +215,7 @@ def _turn_first_kernel(graph: Any, ends: Ends, order: list[int]) -> bool:
     return True
 
 
-def _give_probabilities(graph: Any, ends: Ends, *, is_row: bool) -> None:
+def _give_probabilities(graph: Graph, ends: Ends, *, is_row: bool) -> None:
     """Make the output one row of float32 probabilities per image."""
     import onnx_ir
 
@@ -230,7 +231,7 @@ def _give_probabilities(graph: Any, ends: Ends, *, is_row: bool) -> None:
     graph.outputs[0] = answer
 
 
-def _check_batch(model: Any, shape: Shape, where: str) -> None:
+def _check_batch(model: ModelProto, shape: Shape, where: str) -> None:
     """Raise StepError if the graph takes only one image at a time."""
     import onnxruntime
 

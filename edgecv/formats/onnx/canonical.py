@@ -11,13 +11,14 @@ from typing import Any
 
 from edgecv.core.errors import StepError
 from edgecv.formats.onnx.graph import constant
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 
 INPUT = "image"
 OUTPUT = "probabilities"
 BATCH = "batch"
 
 
-def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) -> Any:
+def canonical(model: Model, where: str, metadata: dict[str, str] | None = None) -> ModelProto:
     """Return the canonical ModelProto of an onnx-ir model.
 
     Nodes that the output does not need are left out, equal constants become one, and only the
@@ -50,13 +51,13 @@ def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) ->
     return result
 
 
-def serialized(model: Any) -> bytes:
+def serialized(model: ModelProto) -> bytes:
     """Return the bytes of a model, the same for the same content."""
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def _in_order(graph: Any, where: str) -> list[Any]:
+def _in_order(graph: Graph, where: str) -> list[Node]:
     """Return the nodes that the output needs, each after its producers."""
     done: set[Any] = set()
     ordered: list[Any] = []
@@ -80,13 +81,13 @@ def _in_order(graph: Any, where: str) -> list[Any]:
 class CanonicalNames:
     """New names of the nodes, tensors and constants of a graph, in the order of use."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.constants: list[Any] = []
         self._nodes: Counter[str] = Counter()
         self._constant_of: dict[tuple[int, tuple[int, ...], bytes], str] = {}
         self._tensors = {graph.inputs[0]: INPUT, graph.outputs[0]: OUTPUT, None: ""}
 
-    def renamed(self, node: Any) -> Any:
+    def renamed(self, node: Node) -> Any:
         """Return a node as a NodeProto under its new name, with new names of tensors."""
         import onnx
         import onnx_ir
@@ -105,12 +106,12 @@ class CanonicalNames:
             copy.attribute.append(kept)
         return copy
 
-    def _tensor(self, value: Any) -> str:
+    def _tensor(self, value: Value) -> str:
         if value not in self._tensors:
             self._tensors[value] = self._constant(value)
         return self._tensors[value]
 
-    def _constant(self, value: Any) -> str:
+    def _constant(self, value: Value) -> str:
         from onnx import numpy_helper
 
         values = constant(value)
@@ -122,7 +123,7 @@ class CanonicalNames:
         return self._constant_of[key]
 
 
-def _end(value: Any, name: str) -> Any:
+def _end(value: Value, name: str) -> Any:
     """Return an input or output under its public name, with an open batch named "batch"."""
     import onnx
 

@@ -10,6 +10,7 @@ from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
+from edgecv.formats.onnx.graph_types import Value
 
 SMALL = 1024
 """The most elements of a constant whose values may determine a shape; others are left out."""
@@ -86,7 +87,7 @@ class CheckedGraph:
             if name not in self.constants:
                 self.constants[name] = self._lifted(value.const_value, name)
 
-    def shape_of(self, value: Any) -> tuple[int, ...] | None:
+    def shape_of(self, value: Value) -> tuple[int, ...] | None:
         """Return the shape of a tensor, None if it is not known."""
         known = self.constants.get(value.name) or self.values.get(value.name)
         return None if known is None else known.shape
@@ -206,7 +207,7 @@ class CheckedGraph:
             )
 
 
-def small_numbers(value: Any | None) -> list[float]:
+def small_numbers(value: Value | None) -> list[float]:
     """Return the numbers of a small constant; none if it is large, computed or in another file."""
     if value is None or value.const_value is None or value.const_value.size > SMALL:
         return []

@@ -1,7 +1,5 @@
 """Conversion of a Keras model to a float32 ONNX model: the same weights give the same bytes."""
 
-from typing import Any
-
 import numpy as np
 
 from edgecv.core.errors import StepError
@@ -17,6 +15,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
     replace_node,
 )
+from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow
 
@@ -24,7 +23,7 @@ OPSET = 17
 """The operator set of the files: enough for float32 and 8 bits, and read by runtimes since 2022."""
 
 
-def convert(model: KerasModel, shape: Shape, where: str) -> Any:
+def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     """Return the model as a float32 ModelProto: "image" (batch, H, W, C) -> "probabilities".
 
     Only names and order differ from tf2onnx's result, which has batch normalization folded.
@@ -50,7 +49,7 @@ def convert(model: KerasModel, shape: Shape, where: str) -> Any:
     return result
 
 
-def _write_erfc_as_erf(graph: Any) -> None:
+def _write_erfc_as_erf(graph: Graph) -> None:
     """Replace Erfc, which TensorFlow uses for gelu, by ONNX operators: erfc(x) = 1 - erf(x)."""
     for node in [node for node in graph if node.op_type == "Erfc"]:
         one = add_constant(graph, f"{node.outputs[0].name}_one", np.float32(1))
@@ -58,7 +57,7 @@ def _write_erfc_as_erf(graph: Any) -> None:
         replace_node(graph, node, add_node(graph, "Sub", [one, erf], node))
 
 
-def _check_operators(model: KerasModel, where: str) -> None:
+def _check_operators(model: ModelProto, where: str) -> None:
     # tf2onnx writes an unknown operator as if ONNX had it, and reports it only in its log.
     import onnx
 

@@ -19,6 +19,7 @@ from edgecv.formats.onnx.graph import (
     quantization_of,
     read_model,
 )
+from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 
 PROFILED_RUNS = 50
@@ -103,7 +104,7 @@ def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     return extended
 
 
-def _ends(graph: Any) -> dict[Any, Any]:
+def _ends(graph: Graph) -> dict[Value, Value]:
     """Map each operator's output to the tensor behind its bias, activation and rounding."""
     return {
         node.outputs[0]: _end(node.outputs[0])
@@ -112,7 +113,7 @@ def _ends(graph: Any) -> dict[Any, Any]:
     }
 
 
-def _end(value: Any) -> Any:
+def _end(value: Value) -> Value:
     """Return the tensor behind bias, activation and rounding, if nothing else takes it."""
     while (follower := only_consumer(value)) is not None:
         if follower.op_type == "QuantizeLinear":
@@ -123,7 +124,7 @@ def _end(value: Any) -> Any:
     return value
 
 
-def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
+def _inputs(value: Value, shown: Mapping[Value, Value]) -> list[str]:
     """Return the names of the shown operators that produce the inputs of an operator."""
     waiting, found = list(value.producer().inputs), []
     while waiting:
@@ -135,7 +136,7 @@ def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
     return found
 
 
-def _reals(values: NDArray[Any], value: Any) -> NDArray[np.float32]:
+def _reals(values: NDArray[Any], value: Value) -> NDArray[np.float32]:
     """Return the real values of a tensor: integers are dequantized."""
     node = value.producer()
     found = quantization_of(node) if node.op_type == "QuantizeLinear" else None

@@ -1,8 +1,9 @@
 """The ONNX exporter."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import (
@@ -15,6 +16,7 @@ from edgecv.formats.onnx.adapt import OnnxNetwork
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
+from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
 
 
@@ -33,7 +35,7 @@ class Onnx(FileExporter):
     """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
     minus 128; float32, pixels of 0..255, with a float32 output."""
 
-    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+    def export(self, model: KerasModel | OnnxNetwork, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
         ``model``: a Keras model, or an OnnxNetwork, which needs no conversion.
@@ -56,8 +58,8 @@ class Onnx(FileExporter):
         return self.finish(None if is_foreign else model, content, kernels, tuple(notes), path)
 
     def _quantize(
-        self, converted: Any, calibration: Images, where: str, *, shared: bool
-    ) -> tuple[Any, tuple[str, ...]]:
+        self, converted: ModelProto, calibration: Images, where: str, *, shared: bool
+    ) -> tuple[ModelProto, tuple[str, ...]]:
         io = self.io or "uint8"
         quantizer = Quantizer(converted, calibration, where, shared=shared, io=io)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}

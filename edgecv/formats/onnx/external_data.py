@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.tensors import first_line
 
 
-def external_tensors(content: bytes, model: Any) -> Iterator[Any]:
+def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
     """Yield the tensors that are stored in other files, also those of nested graphs and functions.
 
     Such a tensor names its file under the key "location". A file without that string is not

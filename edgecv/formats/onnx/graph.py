@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -68,7 +69,7 @@ class DamagedGraph(ValueError):
     """A model that contradicts itself; the message is one line."""
 
 
-def read_model(model: Any) -> Any:
+def read_model(model: ModelProto | bytes) -> Model:
     """Return a ModelProto, or the bytes of one, as an onnx-ir model with Constant nodes lifted.
 
     Raises DamagedGraph if a tensor has two producers, or a type or an attribute is not known.
@@ -92,18 +93,18 @@ def read_model(model: Any) -> Any:
     return linked
 
 
-def image_input(graph: Any) -> Any:
+def image_input(graph: Graph) -> Value:
     """Return the first input that is not a constant: before IR version 4, weights were inputs."""
     return next(each for each in graph.inputs if each.const_value is None)
 
 
-def only_consumer(value: Any, kind: str = "") -> Any | None:
+def only_consumer(value: Value, kind: str = "") -> Node | None:
     """Return the only node that takes a tensor; None if it is not the only one, or no ``kind``."""
     nodes = [use.node for use in value.uses()]
     return nodes[0] if len(nodes) == 1 and kind in ("", nodes[0].op_type) else None
 
 
-def constant(value: Any | None) -> NDArray[Any] | None:
+def constant(value: Value | None) -> NDArray[Any] | None:
     """Return the value of a constant; None if the tensor is computed or is in another file."""
     import onnx_ir
     from onnx import numpy_helper
@@ -117,18 +118,18 @@ def constant(value: Any | None) -> NDArray[Any] | None:
     return np.asarray(tensor.numpy())
 
 
-def input_of(node: Any, place: int) -> Any | None:
+def input_of(node: Node, place: int) -> Value | None:
     """Return an input of a node, None if it is left out."""
     return node.inputs[place] if place < len(node.inputs) else None
 
 
-def attribute_of(node: Any, name: str, default: Any) -> Any:
+def attribute_of(node: Node, name: str, default: Any) -> Any:
     """Return the value of a node's attribute."""
     found = node.attributes.get(name)
     return default if found is None else found.value
 
 
-def quantization_of(node: Any) -> Quantization | None:
+def quantization_of(node: Node) -> Quantization | None:
     """Return the quantization of a conversion; None if its scales or zero points are computed."""
     scales, zero_points = constant(input_of(node, 1)), constant(given := input_of(node, 2))
     if scales is None or (given is not None and zero_points is None):
@@ -139,7 +140,7 @@ def quantization_of(node: Any) -> Quantization | None:
     )
 
 
-def stored_constant(value: Any | None) -> tuple[NDArray[Any], Quantization | None] | None:
+def stored_constant(value: Value | None) -> tuple[NDArray[Any], Quantization | None] | None:
     """Return a constant as it is stored, and the quantization that a DequantizeLinear undoes."""
     if (codes := constant(value)) is not None:
         return codes, None
@@ -150,7 +151,7 @@ def stored_constant(value: Any | None) -> tuple[NDArray[Any], Quantization | Non
     return None if codes is None or quantization is None else (codes, quantization)
 
 
-def add_constant(graph: Any, name: str, values: Any) -> Any:
+def add_constant(graph: Graph, name: str, values: Any) -> Value:
     """Add a constant to a graph, and return it."""
     import onnx_ir
 
@@ -160,7 +161,13 @@ def add_constant(graph: Any, name: str, values: Any) -> Any:
     return value
 
 
-def add_node(graph: Any, kind: str, inputs: Sequence[Any], before: Any = None, **given: Any) -> Any:
+def add_node(
+    graph: Graph,
+    kind: str,
+    inputs: Sequence[Value | None],
+    before: Node | None = None,
+    **given: Any,
+) -> Value:
     """Add an operator at the end of a graph, or before another one, and return its output."""
     import onnx_ir
 
@@ -172,13 +179,13 @@ def add_node(graph: Any, kind: str, inputs: Sequence[Any], before: Any = None, *
     return node.outputs[0]
 
 
-def move_uses(uses: Iterable[Any], value: Any) -> None:
+def move_uses(uses: Iterable[Any], value: Value) -> None:
     """Replace a tensor by ``value`` in all its ``uses``."""
     for use in list(uses):
         use.node.replace_input_with(use.idx, value)
 
 
-def replace_node(graph: Any, node: Any, value: Any) -> None:
+def replace_node(graph: Graph, node: Node, value: Value) -> None:
     """Remove an operator from a graph, and replace its output by ``value``."""
     node.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
     graph.remove(node, safe=True)

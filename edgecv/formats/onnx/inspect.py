@@ -17,6 +17,7 @@ from edgecv.formats.onnx.checked_graph import (
     damaged,
 )
 from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, attribute_of, input_of
+from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import IntegerOperators
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
@@ -102,7 +103,7 @@ class OnnxInspector:
                 nodes.append(node)
         return nodes
 
-    def _computed(self, node: Any, value: Any, taken: Sequence[Constant]) -> Constant:
+    def _computed(self, node: Node, value: Value, taken: Sequence[Constant]) -> Constant:
         """Return a constant that is computed from stored ones, as the largest of them."""
         largest = taken[0]
         if node.op_type == "DequantizeLinear":
@@ -112,7 +113,7 @@ class OnnxInspector:
         shape = self._file.values.get(value.name, TensorShape("", None)).shape
         return replace(largest, shape=shape) if shape else largest
 
-    def _operator(self, node: Any) -> Operator:
+    def _operator(self, node: Node) -> Operator:
         weights = self._weights(node)
         largest = max(weights, key=lambda each: each.elements, default=None)
         made = node.outputs[0].name if node.outputs else ""
@@ -130,7 +131,7 @@ class OnnxInspector:
             arithmetic=self._integers.arithmetic(node),
         )
 
-    def _weights(self, node: Any) -> list[Constant]:
+    def _weights(self, node: Node) -> list[Constant]:
         """Return the trained constants: no shapes, no scales, no scalars."""
         constants = self._file.constants
         values = [input_of(node, place) for place in _weight_places(node)]
@@ -141,14 +142,14 @@ class OnnxInspector:
         reals = FLOATS | SMALL_INTEGERS
         return [each for each in found if (each.type in reals or each.scales) and each.shape]
 
-    def _with_scales(self, node: Any, constant: Constant) -> Constant:
+    def _with_scales(self, node: Node, constant: Constant) -> Constant:
         """Return a kernel with the number of its scales if the operator has them as an input."""
         if node.op_type not in SCALE_OF_FIRST or constant is not self._integers.kernel(node):
             return constant
         scale = self._file.constants.get(node.inputs[KERNEL_INPUT[node.op_type] + 1].name)
         return replace(constant, scales=scale.elements if scale else 0)
 
-    def _counted(self, node: Any, weights: Sequence[Constant]) -> int:
+    def _counted(self, node: Node, weights: Sequence[Constant]) -> int:
         """Return the number of an operator's weights; 0 if its kernel was counted before."""
         kernel = self._integers.kernel(node)
         if kernel is not None:
@@ -163,7 +164,7 @@ class OnnxInspector:
         self._stored |= new.keys()
         return sum(new.values())
 
-    def _macs(self, node: Any) -> int | None:
+    def _macs(self, node: Node) -> int | None:
         kind = node.op_type
         if kind in NOT_COUNTED or node.domain not in KNOWN_DOMAINS or _subgraphs(node):
             return None
@@ -203,7 +204,7 @@ class OnnxInspector:
         names = [each.name for each in self._integers.computed(values)]
         return tuple(self._folded.get(name, name) for name in names)
 
-    def _bytes(self, value: Any) -> int | None:
+    def _bytes(self, value: Value) -> int | None:
         elements = count(self._file.shape_of(value))
         kind = self._integers.type_of(value.name)
         return None if elements is None else bytes_of(kind, elements)
@@ -230,14 +231,14 @@ class OnnxInspector:
         return notes
 
 
-def _kind(node: Any) -> str:
+def _kind(node: Node) -> str:
     is_foreign = node.domain not in ("", "ai.onnx")
     return (f"{node.domain}.{node.op_type}" if is_foreign else node.op_type)[:LONGEST_NAME]
 
 
-def _weight_places(node: Any) -> Sequence[int]:
+def _weight_places(node: Node) -> Sequence[int]:
     return WEIGHTS.get(node.op_type, range(len(node.inputs)))
 
 
-def _subgraphs(node: Any) -> bool:
+def _subgraphs(node: Node) -> bool:
     return any(each.type.name in ("GRAPH", "GRAPHS") for each in node.attributes.values())

@@ -1,7 +1,6 @@
 """The inputs and outputs of an ONNX model, and its producer."""
 
 import math
-from typing import Any
 
 from edgecv.formats.contents import End
 from edgecv.formats.dtypes import SMALL_INTEGERS
@@ -12,6 +11,7 @@ from edgecv.formats.onnx.checked_graph import (
     small_numbers,
 )
 from edgecv.formats.onnx.graph import input_of
+from edgecv.formats.onnx.graph_types import Node
 
 SCALE_OF_FIRST = {"QLinearConv": 1, "QLinearMatMul": 1, "QGemm": 1, "DequantizeLinear": 1}
 """The number of the input that is the scale of the first input; the zero point is the next."""
@@ -67,7 +67,7 @@ def _end(
     )
 
 
-def _quantization(node: Any, place: int) -> ScaleAndZero:
+def _quantization(node: Node, place: int) -> ScaleAndZero:
     scales, zero_points = (small_numbers(input_of(node, each)) for each in (place, place + 1))
     zero_points = zero_points or [0.0]
     if len(scales) == len(zero_points) == 1 and math.isfinite(scales[0]):

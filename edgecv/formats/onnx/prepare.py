@@ -1,7 +1,5 @@
 """Edits of a float32 graph before it is quantized: the rescaling, and ranges found in training."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from edgecv.formats.onnx.graph import (
     quantization_of,
     replace_node,
 )
+from edgecv.formats.onnx.graph_types import Graph, Node, Value
 
 HALF_STEP = 0.5 + 1e-6
 MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
@@ -32,7 +31,7 @@ Range = tuple[np.float32, int]
 """Scale and zero point of a uint8 tensor."""
 
 
-def fold_rescaling(graph: Any) -> int:
+def fold_rescaling(graph: Graph) -> int:
     """Fold the rescaling of pixels into the first convolution; return the pixel that is zero.
 
     Afterwards the graph takes pixels minus that number, so a camera's bytes are its quantized
@@ -61,9 +60,9 @@ def fold_rescaling(graph: Any) -> int:
     return 0
 
 
-def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
+def _rescaling(image: Value) -> tuple[list[Node], Node | None]:
     """Return the arithmetic and layout nodes behind the input, and the node that follows them."""
-    chain: list[Any] = []
+    chain: list[Node] = []
     node = only_consumer(image)
     while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node)):
         chain.append(node)
@@ -71,7 +70,7 @@ def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
     return chain, node
 
 
-def _foldable(node: Any | None) -> Any | None:
+def _foldable(node: Node | None) -> Node | None:
     """Return the node if it is a convolution with constant weights and bias, else None."""
     if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
@@ -83,7 +82,7 @@ def _zero_pixel(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> int
 
 
 def _fold(
-    graph: Any, convolution: Any, factor: NDArray[np.float64], rest: NDArray[np.float64]
+    graph: Graph, convolution: Node, factor: NDArray[np.float64], rest: NDArray[np.float64]
 ) -> None:
     weights, bias = constant(convolution.inputs[1]), constant(input_of(convolution, 2))
     assert weights is not None
@@ -95,7 +94,7 @@ def _fold(
     convolution.replace_input_with(2, add_constant(graph, "folded_bias", added.astype(np.float32)))
 
 
-def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> None:
+def _write_as_multiply_and_add(graph: Graph, chain: list[Node], affine: Affine) -> None:
     """Write the rescaling with the two operators that can be quantized."""
     factor, offset = (
         add_constant(graph, f"rescaling_{name}", value.astype(np.float32))
@@ -106,7 +105,7 @@ def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> 
     _keep_moves(graph, chain, rescaled)
 
 
-def _affine(chain: list[Any], channels: int) -> Affine | None:
+def _affine(chain: list[Node], channels: int) -> Affine | None:
     """Return factor and offset of each channel; None if the chain is not affine."""
     factor, offset = np.ones(channels), np.zeros(channels)
     for number, node in enumerate(chain):
@@ -125,7 +124,7 @@ def _affine(chain: list[Any], channels: int) -> Affine | None:
     return (factor, offset) if factor.all() else None
 
 
-def _moves_channels(node: Any) -> bool:
+def _moves_channels(node: Node) -> bool:
     """Return True if a node moves the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
         return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST
@@ -136,11 +135,11 @@ def _moves_channels(node: Any) -> bool:
     return shape is not None and shape.shape == (4,) and bool(shape[1] == 1)
 
 
-def _is_channels_first(chain: list[Any]) -> bool:
+def _is_channels_first(chain: list[Node]) -> bool:
     return any(node.op_type not in ARITHMETIC for node in chain)
 
 
-def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
+def _keep_moves(graph: Graph, chain: list[Node], source: Value) -> None:
     """Remove the arithmetic from the chain, and let the rest of it start at ``source``."""
     current = source
     for node in chain:
@@ -153,12 +152,12 @@ def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
     graph.remove([node for node in chain if node.op_type in ARITHMETIC], safe=True)
 
 
-def _is_padded(convolution: Any) -> bool:
+def _is_padded(convolution: Node) -> bool:
     padding = attribute_of(convolution, "auto_pad", "NOTSET")
     return any(attribute_of(convolution, "pads", ())) or padding not in ("NOTSET", "VALID")
 
 
-def take_trained_ranges(graph: Any) -> dict[str, Range]:
+def take_trained_ranges(graph: Graph) -> dict[str, Range]:
     """Remove the conversions of quantization-aware training, and return their ranges.
 
     Training leaves conversions at some tensors only. The quantizer inserts them at every tensor,
@@ -185,7 +184,7 @@ def take_trained_ranges(graph: Any) -> dict[str, Range]:
     return ranges
 
 
-def _trained_range(found: Quantization, maker: Any | None) -> Range:
+def _trained_range(found: Quantization, maker: Node | None) -> Range:
     step = float(found.scales.item())
     shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
     zero = int(found.zero_points.item()) + shift

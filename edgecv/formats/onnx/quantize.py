@@ -22,6 +22,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
     replace_node,
 )
+from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
 from edgecv.formats.tensors import first_line
 
@@ -41,7 +42,7 @@ class Quantizer:
     """
 
     def __init__(
-        self, model: Any, images: Images, where: str, *, shared: bool, io: str = "uint8"
+        self, model: ModelProto, images: Images, where: str, *, shared: bool, io: str = "uint8"
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
@@ -55,7 +56,7 @@ class Quantizer:
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
-    def quantize(self, activations: str) -> Any:
+    def quantize(self, activations: str) -> ModelProto:
         """Return the ModelProto with activations of one type, "uint8" or "int8".
 
         Raises StepError if ONNX Runtime cannot quantize the model.
@@ -123,7 +124,7 @@ class Quantizer:
             for name, (scale, zero_point) in ranges.items()
         }
 
-    def _one_scale(self, graph: Any) -> dict[str, Any]:
+    def _one_scale(self, graph: Graph) -> dict[str, Any]:
         """Return the one scale of each dense kernel that was rounded with one scale in training.
 
         By default the quantizer uses one per column, which would round the weights again.
@@ -150,7 +151,7 @@ class Quantizer:
                 ]
         return found
 
-    def _take_bytes(self, graph: Any, activations: str) -> None:
+    def _take_bytes(self, graph: Graph, activations: str) -> None:
         """Make the input an integer tensor, whose codes are the bytes of pixels."""
         import onnx_ir
 
@@ -175,7 +176,7 @@ class Quantizer:
     def _io_shift(self) -> int:
         return INT8_SHIFT if self._io == "int8" else 0
 
-    def _take_floats(self, graph: Any) -> None:
+    def _take_floats(self, graph: Graph) -> None:
         """Subtract the zero pixel from the input of a graph that was calibrated without it."""
         if not self._zero:
             return
@@ -185,7 +186,7 @@ class Quantizer:
         image.replace_all_uses_with(shifted)
         shifted.producer().replace_input_with(0, image)
 
-    def _give_integers(self, graph: Any) -> dict[str, str]:
+    def _give_integers(self, graph: Graph) -> dict[str, str]:
         """Make the quantized tensor the output; return scales and zero points as metadata."""
         answer = graph.outputs[0]
         dequantize = answer.producer()
@@ -207,7 +208,7 @@ class Quantizer:
         }
 
 
-def _scale_a_channel(graph: Any) -> dict[str, Any]:
+def _scale_a_channel(graph: Graph) -> dict[str, Any]:
     """Return one scale per channel for depthwise kernels, which share no weights."""
     from onnxruntime.quantization import QuantType
 
