@@ -10,7 +10,7 @@ from edgecv.core.registry import IMPORTERS, RUNTIMES
 
 
 def importer_of(path: Path) -> Importer:
-    """Return the importer that reads a file, by its content. Raises InputError if none does."""
+    """Return the importer that reads a file. Raises InputError if none does."""
     for cls in IMPORTERS.classes.values():
         if cls.reads(path):
             return cls()

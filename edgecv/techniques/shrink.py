@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
@@ -115,19 +115,13 @@ class Shrink(Technique):
             raise ValueError(f"{self.precision} is for {', '.join(able)} alone")
         return self
 
-    @field_validator("runtime")
+    @field_validator("runtime", "precision")
     @classmethod
-    def _is_a_runtime_of_devices(cls, runtime: str) -> str:
-        if runtime not in _exporters():
-            raise ValueError(" or ".join(map(repr, _exporters())))
-        return runtime
-
-    @field_validator("precision")
-    @classmethod
-    def _is_a_precision(cls, precision: str) -> str:
-        if precision not in _precisions():
-            raise ValueError(" or ".join(map(repr, _precisions())))
-        return precision
+    def _is_known(cls, value: str, info: ValidationInfo) -> str:
+        known = [*_exporters()] if info.field_name == "runtime" else _precisions()
+        if value not in known:
+            raise ValueError(" or ".join(map(repr, known)))
+        return value
 
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""

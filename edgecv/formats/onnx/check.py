@@ -34,12 +34,9 @@ def prove_float(model: ModelProto, where: str) -> None:
     _check_valid(model, where)
     quantized = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear"]
     if quantized:
-        raise StepError(
-            where,
-            f"float32 was asked for; {len(quantized)} operators quantize:"
-            f" {listed(quantized, SHOWN)}",
-            remedy="a model that was trained with quantization is exported as int8",
-        )
+        found = f"{len(quantized)} operators quantize: {listed(quantized, SHOWN)}"
+        remedy = "a model that was trained with quantization is exported as int8"
+        raise StepError(where, f"float32 was asked for; {found}", remedy=remedy)
 
 
 def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class Call:
     """One use of a layer, in the order of execution."""
 
     path: str
+    """The path of the layer."""
     inputs: tuple[int, ...]
     """Tensors by number."""
     outputs: tuple[int, ...]

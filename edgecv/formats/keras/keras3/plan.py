@@ -47,7 +47,10 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A model: its layers, and which tensors enter and leave it."""
+    """A model: its layers, and the tensors that enter and leave it.
+
+    ``inputs`` and ``outputs``: references, in the structure that the model takes and gives.
+    """
 
     name: str
     layers: tuple[LayerPlan, ...]
