@@ -96,10 +96,12 @@ def preprocessing_of(
         return RAW, ()
     low, high = range_of(tensor)
     range_text = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
+    # Symmetric by its type, whatever its values.
+    is_even = tensor.type == "int16" and not tensor.zero_point
     found = [
         name
         for name, choice in fitting(channels).items()
-        if _is_near((low, high), _range_after(choice, channels), is_even=_is_even(tensor))
+        if _is_near((low, high), _range_after(choice, channels), is_even=is_even)
     ]
     if len(found) == 1:
         (name,) = found
@@ -119,11 +121,6 @@ def range_of(tensor: TensorFacts) -> tuple[float, float]:
     limits, zero_point = np.iinfo(tensor.type), tensor.zero_point or 0
     scale = tensor.scale or 1.0
     return (int(limits.min) - zero_point) * scale, (int(limits.max) - zero_point) * scale
-
-
-def _is_even(tensor: TensorFacts) -> bool:
-    """Return True if a range is symmetric by its type, whatever its values, as in int16."""
-    return tensor.type == "int16" and not tensor.zero_point
 
 
 def _range_after(choice: Preprocessing, channels: int) -> tuple[float, float]:

@@ -246,7 +246,10 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> None
     """
     _, keras = load_tensorflow()
     wrappers = [layer for layer in quantized.layers if hasattr(layer, "layer")]
-    outputs = [_outputs_of(model.get_layer(wrapper.layer.name)) for wrapper in wrappers]
+    layers = [model.get_layer(wrapper.layer.name) for wrapper in wrappers]
+    outputs = [
+        [each.get_output_at(number) for number in range(len(each.inbound_nodes))] for each in layers
+    ]
     values = keras.Model(model.inputs, outputs)(images.astype(np.float32), training=False)
     for wrapper, given in zip(wrappers, values, strict=True):
         least = min(float(each.numpy().min()) for each in given)
@@ -257,11 +260,6 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> None
                 variable.assign(min(0.0, least))
             if kind in ("post_activation_max", "output_max"):
                 variable.assign(max(1e-3, most))
-
-
-def _outputs_of(layer: KerasLayer) -> list[Any]:
-    """Return the output of a layer at each of its uses."""
-    return [layer.get_output_at(number) for number in range(len(layer.inbound_nodes))]
 
 
 def take_pixels(quantized: KerasModel) -> None:
@@ -283,7 +281,8 @@ def take_pixels(quantized: KerasModel) -> None:
         if len(takers) != 1 or np.ndim(rescale.scale) or np.ndim(rescale.offset):
             continue
         (wrapper,) = takers
-        if hasattr(wrapper, "layer") and _is_padded_convolution(wrapper.layer):
+        inner: KerasLayer = getattr(wrapper, "layer", None)
+        if type(inner) is keras.layers.Conv2D and inner.padding == "same":
             _take_up(rescale, wrapper)
 
 
@@ -295,11 +294,6 @@ def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
             is_transparent = _is_augmentation(node.layer)
             found += _takers(nodes, node.outputs) if is_transparent else [node.layer]
     return found
-
-
-def _is_padded_convolution(layer: KerasLayer) -> bool:
-    _, keras = load_tensorflow()
-    return type(layer) is keras.layers.Conv2D and layer.padding == "same"
 
 
 def _take_up(rescale: Any, wrapper: Any) -> None:

@@ -45,8 +45,10 @@ class KerasFile(Importer):
 
     def keeps_its_format(self, path: Path) -> bool:
         """Return True if the file can be kept as it is; a Keras 3 model is rebuilt instead."""
-        has_own_name = path.suffix == (".keras" if _magic(path).startswith(ZIP) else ".h5")
-        return has_own_name and not _is_of_keras3(path) and not has_wrappers(path)
+        is_zip = _magic(path).startswith(ZIP)
+        if path.suffix != (".keras" if is_zip else ".h5"):
+            return False
+        return not (is_zip and _version(path).startswith("3.")) and not has_wrappers(path)
 
 
 def load(path: Path, trust: Trust = NO_TRUST) -> KerasModel:
@@ -86,10 +88,6 @@ def _magic(path: Path) -> bytes:
             return file.read(8)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-
-
-def _is_of_keras3(path: Path) -> bool:
-    return _magic(path).startswith(ZIP) and _version(path).startswith("3.")
 
 
 def _version(path: Path) -> str:

@@ -5,6 +5,7 @@ it would read a file that starts as HDF5 and ends as a zip as either, depending 
 """
 
 import json
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -183,10 +184,7 @@ def _check_tensors(path: Path, model: KerasModel) -> None:
     for layer in model._flatten_layers(include_self=False):
         for node in layer._inbound_nodes:
             for tensor in load_tensorflow()[0].nest.flatten(node.outputs):
-                count = 1
-                for side in tuple(tensor.shape)[1:]:
-                    count *= side or 1
-                if count > LARGEST_TENSOR:
+                if math.prod(side or 1 for side in tuple(tensor.shape)[1:]) > LARGEST_TENSOR:
                     raise InputError(
                         str(path), f"{layer.name} gives a tensor of shape {tuple(tensor.shape)}"
                     )

@@ -21,7 +21,6 @@ from edgecv.formats.onnx.graph import (
     add_node,
     attribute_of,
     constant,
-    move_uses,
     only_consumer,
     read_model,
 )
@@ -198,7 +197,8 @@ def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
         current = add_node(graph, "Transpose", [current], first, perm=CHANNELS_FIRST)
     if image.dtype != onnx_ir.DataType.FLOAT:
         current = add_node(graph, "Cast", [current], first, to=int(image.dtype))
-    move_uses(uses, current)
+    for use in uses:
+        use.node.replace_input_with(use.idx, current)
     image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
 
 

@@ -8,13 +8,7 @@ from edgecv.core.records import Shape
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
-from edgecv.formats.onnx.graph import (
-    add_constant,
-    add_node,
-    quiet_logs,
-    read_model,
-    replace_node,
-)
+from edgecv.formats.onnx.graph import add_constant, add_node, quiet_logs, read_model, replace_node
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Activation, ExecutedOperator
-from edgecv.formats.onnx.graph import (
-    CONVERSIONS,
-    FUSED,
-    only_consumer,
-    quantization_of,
-    read_model,
-)
+from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
 from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 

@@ -6,10 +6,7 @@ from typing import ClassVar, Literal
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_model
-from edgecv.formats.exported_layers import (
-    has_shared_weights,
-    one_scale_note,
-)
+from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork

@@ -6,7 +6,7 @@ processes only, and tensors that lie in other files are never opened.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -177,12 +177,6 @@ def add_node(
     else:
         graph.insert_before(before, node)
     return node.outputs[0]
-
-
-def move_uses(uses: Iterable[Any], value: Value) -> None:
-    """Replace a tensor by ``value`` in all its ``uses``."""
-    for use in list(uses):
-        use.node.replace_input_with(use.idx, value)
 
 
 def replace_node(graph: Graph, node: Node, value: Value) -> None:

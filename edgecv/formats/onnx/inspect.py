@@ -134,7 +134,8 @@ class OnnxInspector:
     def _weights(self, node: Node) -> list[Constant]:
         """Return the trained constants: no shapes, no scales, no scalars."""
         constants = self._file.constants
-        values = [input_of(node, place) for place in _weight_places(node)]
+        places = WEIGHTS.get(node.op_type, range(len(node.inputs)))
+        values = [input_of(node, place) for place in places]
         names = [each.name for each in values if each is not None]
         found = [constants[name] for name in names if name in constants]
         if node.op_type in KERNEL_INPUT:
@@ -234,10 +235,6 @@ class OnnxInspector:
 def _kind(node: Node) -> str:
     is_foreign = node.domain not in ("", "ai.onnx")
     return (f"{node.domain}.{node.op_type}" if is_foreign else node.op_type)[:LONGEST_NAME]
-
-
-def _weight_places(node: Node) -> Sequence[int]:
-    return WEIGHTS.get(node.op_type, range(len(node.inputs)))
 
 
 def _subgraphs(node: Node) -> bool:

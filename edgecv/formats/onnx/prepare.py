@@ -49,7 +49,7 @@ def fold_rescaling(graph: Graph) -> int:
     convolution = _foldable(next_node)
     if convolution is not None and _is_channels_first(chain):
         factor, offset = affine
-        zero = _zero_pixel(factor, offset)
+        zero = int(np.clip(np.round(np.mean(-offset / factor)), 0, 255))
         rest = offset + factor * zero
         if not _is_padded(convolution) or (np.abs(rest) <= HALF_STEP * np.abs(factor)).all():
             _keep_moves(graph, chain, image)
@@ -75,10 +75,6 @@ def _foldable(node: Node | None) -> Node | None:
     if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
     return node if all(constant(each) is not None for each in node.inputs[1:]) else None
-
-
-def _zero_pixel(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> int:
-    return int(np.clip(np.round(np.mean(-offset / factor)), 0, 255))
 
 
 def _fold(

@@ -6,6 +6,7 @@ operations that compute, so a file with such a layer is as harmless as one of st
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -67,13 +68,9 @@ def check_graph(graph: Any, where: str) -> None:
             accepted="operations that compute, and that TFLite and ONNX have too",
             remedy="export the model without them, or give it as .keras or .h5",
         )
-    constants = (node for node in graph.node if "value" in node.attr)
-    for node in constants:
+    for node in (node for node in graph.node if "value" in node.attr):
         sides = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
-        count = 1
-        for side in sides:
-            count *= side
-        if count > LARGEST_CONSTANT:
+        if math.prod(sides) > LARGEST_CONSTANT:
             raise InputError(where, f"its graph holds a constant of shape {sides}")
 
 

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images, Shape
-from edgecv.formats.export_checks import (
-    check_convertible_to_int8,
-    check_model,
-)
+from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.tensors import first_line

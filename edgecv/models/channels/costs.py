@@ -89,14 +89,13 @@ def _peak(graph: ChannelGraph, alive: Alive) -> int:
         for output in call.outputs:
             owner[output] = owner.get(call.inputs[0], call.inputs[0]) if in_place else output
     sizes = _sizes(graph, alive, owner)
+    first_use: dict[int, int] = {}
     last_use: dict[int, int] = {}
     for moment, call in enumerate(graph.calls):
         for tensor in (*call.inputs, *call.outputs):
-            last_use[owner.get(tensor, tensor)] = moment
-    first_use: dict[int, int] = {}
-    for moment, call in enumerate(graph.calls):
-        for tensor in (*call.inputs, *call.outputs):
-            first_use.setdefault(owner.get(tensor, tensor), moment)
+            place = owner.get(tensor, tensor)
+            first_use.setdefault(place, moment)
+            last_use[place] = moment
     return max(
         (
             sum(sizes[each] for each in sizes if first_use[each] <= moment <= last_use[each])

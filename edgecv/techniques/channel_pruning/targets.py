@@ -65,7 +65,9 @@ class Search:
         targets, parameters, latency_us = self.targets, self.targets.parameters, None
         if targets.is_measured:
             # First, as nothing else needs to be measured if it fails.
-            self._check_narrowest({name: steps[-1] for name, steps in self.ladder.items()})
+            holds, found = self._measure({name: steps[-1] for name, steps in self.ladder.items()})
+            if not holds:
+                raise out_of_reach("target", f"is not met by the narrowest model ({found})")
         if targets.is_timed:
             self.timings = measure_timings(
                 self.ladder,
@@ -124,11 +126,6 @@ class Search:
                 break
             else:
                 return best
-
-    def _check_narrowest(self, kept: Mapping[str, int]) -> None:
-        holds, found = self._measure(kept)
-        if not holds:
-            raise out_of_reach("target", f"is not met by the narrowest model ({found})")
 
     def _measure(self, kept: Mapping[str, int]) -> tuple[bool, str]:
         """Return True if a candidate meets the measured targets, and the measurements as text."""

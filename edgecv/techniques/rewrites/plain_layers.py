@@ -186,15 +186,12 @@ def _split(layer: KerasLayer, name: str) -> Chain:
         activation = "linear"
     if type(layer) is keras.layers.SeparableConv2D:
         return [*_two_convolutions(layer, name, activation), *rest]
-    plain = _copy(layer, name, activation=keras.activations.serialize(_function(activation)))
+    plain = _copy(
+        layer, name, activation=keras.activations.serialize(keras.activations.get(activation))
+    )
     if rest:
         plain.initial_weights = layer.get_weights()
     return [plain, *rest]
-
-
-def _function(activation: Any) -> Any:
-    _, keras = load_tensorflow()
-    return keras.activations.get(activation)
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:

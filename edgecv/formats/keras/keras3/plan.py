@@ -93,10 +93,7 @@ class PlanReader:
         self, tables: list[Any], config: Mapping[str, Any], path: str, group: str, depth: int
     ) -> ModelPlan:
         used: Counter[str] = Counter()
-        layers = []
-        for each in tables:
-            layer = self._layer(table(each, "a layer"), path, group, used, depth)
-            layers.append(layer)
+        layers = [self._layer(table(each, "a layer"), path, group, used, depth) for each in tables]
         names = Counter(layer.name for layer in layers)
         for name, count in names.items():
             if count > 1:
@@ -119,12 +116,7 @@ class PlanReader:
         is_operation = found.get("module") in OPERATIONS
         where = None if is_operation else join(group, f"layers/{_group(kind, used)}")
         try:
-            common: dict[str, Any] = {
-                "name": name,
-                "path": place,
-                "kind": kind,
-                "group": where,
-            }
+            common: dict[str, Any] = {"name": name, "path": place, "kind": kind, "group": where}
             if kind in MODELS:
                 model = self.model(found, place, where or "", depth + 1)
                 return LayerPlan(**common, calls=_calls(found), model=model)
@@ -182,9 +174,7 @@ def _operation(kind: str, config: Mapping[str, Any], found: Mapping[str, Any]) -
     nodes = found.get("inbound_nodes")
     if not isinstance(nodes, list) or len(nodes) != 1:
         raise NoCounterpart("is an operation that is not called once")
-    arguments = call_of(nodes[0], of_operation=True)
-    takes, steps = operation(kind, config, arguments)
-    return takes, steps
+    return operation(kind, config, call_of(nodes[0], of_operation=True))
 
 
 def _input_shape(config: Mapping[str, Any]) -> tuple[int | None, ...]:
