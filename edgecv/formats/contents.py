@@ -24,55 +24,56 @@ class End(TensorFacts):
     """An input or output of a model. A side of the shape is -1 where the file leaves it open."""
 
     open_sides: tuple[str, ...] = ()
-    """Names of the sides that are -1, in order; empty words where the file gives none."""
+    """Names of the sides that are -1, in order; empty strings if the file gives none."""
     has_shape: bool = True
-    """False where the file does not even say how many sides there are."""
+    """False if the file does not give the number of sides."""
 
 
 @dataclass(frozen=True)
 class Operator:
     """One operator or layer of a file, and what it costs in one call.
 
-    A batch that is left open counts as one image. ``macs`` is None where it cannot be known.
+    An open batch counts as one image. ``macs`` is None if it is unknown.
     """
 
     name: str
     type: str
     output_shape: tuple[int, ...] | None
-    """With -1 for sides that stay open for one image; None where it is not known."""
+    """The shape for one image, with -1 for open sides; None if it is unknown."""
     parameters: int
     macs: int | None
     activation_type: str
     weight_type: str
-    """The type of its largest constant as it is stored; empty where there is none."""
+    """The stored type of its largest constant; empty if there is none."""
     weight_scales: int
-    """The number of scales of that constant: one, one a channel, or none."""
+    """The number of scales of that constant: none, one, or one per channel."""
     weight_bytes: int
-    """The size of its constants as stored; those of an earlier operator are not counted again."""
+    """The stored size of its constants, without those that an earlier operator uses too."""
     arithmetic: Arithmetic
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of one file, by its own tables."""
+    """The contents of one file, read from its own tables."""
 
     format: str
     facts: Mapping[str, str]
-    """Maker, versions, operator sets, named as the format names them."""
+    """Producer, versions and operator sets, under the names that the format gives them."""
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
     operators: tuple[Operator, ...]
     parameters: int
     macs: int
-    """The sum of all that are known."""
+    """The sum over the operators whose count is known."""
     peak_activation_bytes: int | None
-    """Operators in order, each tensor from its producer to its last consumer; None: not known.
+    """The most bytes that live at one time if operators run in order; None if unknown.
 
-    What a converter would fold costs nothing: conversions around a quantized operator, an
-    activation behind one operator, what works in place in Keras.
+    A tensor lives from its producer to its last consumer. What a converter folds costs nothing:
+    conversions around a quantized operator, an activation behind an operator, and what Keras
+    computes in place.
     """
     peak_activation_bytes_int8: int | None = None
-    """The same with a byte an element: of Keras models, whose elements have four."""
+    """The same with one byte per element, for Keras models, whose elements take four."""
     notes: tuple[str, ...] = ()
 
 
@@ -87,5 +88,5 @@ class Inspection(Displayed):
 
 
 def total_macs(operators: tuple[Operator, ...]) -> int:
-    """Add up what is known."""
+    """Return the sum of the known multiply-accumulates."""
     return sum(each.macs or 0 for each in operators)

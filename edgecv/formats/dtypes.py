@@ -1,4 +1,4 @@
-"""Types of elements: how many bits one takes, and which of them are reals."""
+"""Element types: the bits that each takes, and which are real numbers."""
 
 from math import prod
 
@@ -9,7 +9,7 @@ FLOATS = frozenset(
     """.split()
 )
 SMALL_INTEGERS = frozenset("int2 uint2 int4 uint4 int8 uint8 int16 uint16".split())
-"""Integers that stand for reals: wider ones are biases, indices and shapes."""
+"""Integers that represent real numbers: wider ones are biases, indices and shapes."""
 BITS = {
     "complex128": 128,
     **dict.fromkeys("float64 int64 uint64 complex64".split(), 64),
@@ -23,7 +23,7 @@ BITS = {
 
 
 def bytes_of(kind: str, elements: int) -> int | None:
-    """Return the bytes that so many elements take; None where a type has no fixed size.
+    """Return the bytes that ``elements`` of a type take; None for a type without a fixed size.
 
     >>> bytes_of("int4", 3), bytes_of("float16", 3), bytes_of("string", 3)
     (2, 6, None)
@@ -33,7 +33,7 @@ def bytes_of(kind: str, elements: int) -> int | None:
 
 
 def for_one_image(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape with one image in a batch that is left open.
+    """Return a shape with an open batch set to one image.
 
     >>> for_one_image((-1, 32, 3)), for_one_image((1, -1, 3))
     ((1, 32, 3), (1, -1, 3))
@@ -42,7 +42,7 @@ def for_one_image(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def count(shape: tuple[int, ...] | None) -> int | None:
-    """Return the elements of a shape; None where it or a side of it is not known.
+    """Return the number of elements of a shape; None if it or one of its sides is unknown.
 
     >>> count((2, 3)), count(()), count((2, -1)), count(None)
     (6, 1, None, None)

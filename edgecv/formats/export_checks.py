@@ -1,21 +1,20 @@
 """Checks of a precision, a model and the calibration images before a format converts them."""
 
-from typing import Any
-
 import numpy as np
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Images, Shape
 
 SHOWN = 3
-"""Names of layers that a message shows; of more, it says how many."""
+"""The most layer names that a message lists; it counts the others."""
 
 
-def check_model(model: Any, where: str) -> Shape:
+def check_model(model: KerasModel, where: str) -> Shape:
     """Return height, width and channels of the model's one input.
 
-    Raises StepError where the model is not one image in and one row of numbers out, or holds a
-    weight that is not a number: converters take those, and give back another type than asked.
+    Raises StepError unless the model has one image input and one output, and if a weight is NaN
+    or infinite: converters accept such weights and return another type than asked for.
     """
     inputs, outputs = model.inputs or [], model.outputs or []
     if len(inputs) != 1 or len(outputs) != 1:
@@ -48,14 +47,14 @@ def check_model(model: Any, where: str) -> Shape:
 
 
 DEADLY_AS_INT8 = ("softplus", "mish", "exponential", "exp", "selu")
-"""Functions of which TensorFlow 2.21's converter dies of a signal when it makes int8 of them."""
+"""Functions that crash the converter of TensorFlow 2.21, by a signal, in int8."""
 
 
-def check_convertible_to_int8(model: Any, where: str) -> None:
-    """Raise StepError where TensorFlow's converter would end this process, not only fail."""
+def check_convertible_to_int8(model: KerasModel, where: str) -> None:
+    """Raise StepError if TensorFlow's converter would crash this process instead of failing."""
     for layer in model._flatten_layers(include_self=False):
         activation = getattr(getattr(layer, "layer", layer), "activation", None)
-        called = getattr(layer, "symbol", None)  # Of an operation of TensorFlow as a layer.
+        called = getattr(layer, "symbol", None)  # An operation of TensorFlow as a layer has one.
         names = (getattr(activation, "__name__", ""), str(called or "").rpartition(".")[2])
         if deadly := [name for name in names if name in DEADLY_AS_INT8]:
             raise StepError(
@@ -66,7 +65,7 @@ def check_convertible_to_int8(model: Any, where: str) -> None:
 
 
 def check_calibration(images: Images, shape: Shape, where: str) -> Images:
-    """Return images that calibrate ``shape``. Raises StepError where they cannot.
+    """Return calibration images for an input of ``shape``. Raises StepError if they do not fit.
 
     ``images``: uint8 (N, H, W, C), 0..255.
     """

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Layer
 from edgecv.models.kernels import is_clustered, kernels_of
 
 
 @dataclass(frozen=True)
 class StoredKernel:
-    """The weights of one layer as a file stores them, and how its output is quantized."""
+    """The weights of one layer as a file stores them, and the quantization of its output."""
 
     weights: NDArray[Any]
     scales: tuple[float, ...] = ()
@@ -20,12 +21,12 @@ class StoredKernel:
     output_zero_point: int | None = None
 
 
-def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
-    """Return the facts of the weights of a file, with the names of the model's layers.
+def read_layers(model: KerasModel | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+    """Return the facts of a file's weights, under the names of the model's layers.
 
-    ``kernels``: in the order of the file. A converter may reorder branches: names go
-    by order and size, and a kernel that fits no layer is called by its place. ``model``: None for a
-    file that no Keras model was the source of.
+    ``kernels``: in the order of the file. A converter may reorder branches, so a kernel takes the
+    name of the next layer of its size; one that fits no layer is named by its position.
+    ``model``: None for a file that was not made from a Keras model.
     """
     found = {} if model is None else kernels_of(model, depthwise=True)
     others = {} if model is None else kernels_of(model)
@@ -52,13 +53,13 @@ def read_layers(model: Any | None, kernels: list[StoredKernel]) -> tuple[Layer, 
     return tuple(layers)
 
 
-def has_shared_weights(model: Any) -> bool:
-    """Tell whether some kernel was clustered."""
+def has_shared_weights(model: KerasModel) -> bool:
+    """Return True if a kernel is clustered."""
     return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
 
 
-def one_scale_note(model: Any, precision: str) -> tuple[str, ...]:
-    """Return what to say of an integer file of a clustered model."""
+def one_scale_note(model: KerasModel, precision: str) -> tuple[str, ...]:
+    """Return the note on an integer file of a clustered model; empty for any other file."""
     if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
         return ()
-    return ("weights are clustered: one scale a kernel, so that equal weights stay equal",)
+    return ("weights are clustered: one scale per kernel, so that equal weights stay equal",)

@@ -1,10 +1,11 @@
-"""Base class of the exporters: precision, input type, calibration images, and the written file."""
+"""Base class of the exporters: checks of the options, calibration images, the written file."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.core.registry import EXPORTERS
@@ -38,14 +39,17 @@ class FileExporter(Exporter):
         return self
 
     def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
-        """Return the images that find the ranges of ``shape``, all where the precision has none."""
+        """Return checked calibration images for an input of ``shape``.
+
+        All images are returned unchecked for a precision that needs none.
+        """
         if not self.is_calibrated:
             return calibration
         return check_calibration(calibration[: self.calibration_images], shape, where)
 
     def finish(
         self,
-        model: Any | None,
+        model: KerasModel | None,
         content: bytes,
         kernels: list[StoredKernel],
         notes: tuple[str, ...],
@@ -53,7 +57,7 @@ class FileExporter(Exporter):
     ) -> Artifact:
         """Prove the weights of a converted file, write it, and return its facts.
 
-        ``model``: None where no Keras model was the source. ``kernels``: those in ``content``.
+        ``model``: None if no Keras model was the source. ``kernels``: those in ``content``.
         """
         if model is not None:
             prove_weights(model, kernels, self.format, path.name)

@@ -1,4 +1,4 @@
-"""Base classes of LiteRT and ONNX Runtime: a runtime of one file, and the file it has opened."""
+"""Base classes of the LiteRT and ONNX Runtime plug-ins: the runtime, and an open file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -21,24 +21,24 @@ class WeightsReader(Protocol):
     """The reader of a file's graph."""
 
     def stored(self, pixels: Pixels) -> Stored:
-        """Return kernels, points and links; ``pixels``: as the file's input holds them."""
+        """Return kernels, points and links; ``pixels``: their encoding in the file's input."""
 
 
 class FileRuntime(Runtime):
-    """A runtime whose files are read by their own graph too."""
+    """A runtime whose files can also be read as a graph."""
 
     @abstractmethod
     def open(
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
     ) -> "FileSession":
-        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+        """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
 
     @abstractmethod
     def weights(self, content: bytes, path: Path) -> WeightsReader:
         """Return the reader of a file's graph."""
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what the file stores, even where it is refused: the graph may say why."""
+        """Return kernels, points and links of a file, also of one that the runtime refuses."""
         try:
             session = self.open(path, 1, input_spec)
         except RuntimeFailure:
@@ -48,7 +48,7 @@ class FileRuntime(Runtime):
 
 
 class FileSession(Session, ABC):
-    """The bytes of one file, and the predictions of several runners at once."""
+    """An open file: its bytes, and predictions by several runners in parallel."""
 
     facts: SessionFacts
     encode: Callable[[Images], NDArray[Any]]
@@ -59,14 +59,17 @@ class FileSession(Session, ABC):
         self._path = path
         self._threads = threads
         try:
-            # Bytes, not the path: a file that is replaced while it is mapped kills the process,
-            # and ONNX Runtime could map files that lie beside this one.
+            # Pass bytes, not the path: a mapped file that is replaced kills the process, and
+            # ONNX Runtime could map other files in the folder.
             self.content = path.read_bytes()
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
 
     def predict(self, images: Images) -> Predictions:
-        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K)."""
+        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K).
+
+        Raises RuntimeFailure if the images do not fit, or a prediction is not finite.
+        """
         check_images(self._path, self.facts, images)
         values = np.empty((len(images), self._classes), self.facts.output.type)
         run_slices(self._runners(images, values), len(images), multiple=self._batch)
@@ -74,4 +77,4 @@ class FileSession(Session, ABC):
 
     @abstractmethod
     def _runners(self, images: Images, values: NDArray[Any]) -> Sequence[Callable[[slice], None]]:
-        """Return a function for each thread, which fills the rows of a slice of ``values``."""
+        """Return one function per thread, each of which fills the rows of a slice of ``values``."""

@@ -1,4 +1,4 @@
-"""Conversion of an image into the input of a file, whoever made it: axes, pixels, types."""
+"""Conversion of an image into a file's input: axis order, preprocessing, type."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,24 +16,27 @@ OPEN = -1
 """The length of an axis that a file leaves open."""
 CHANNELS = (1, 2, 3, 4)
 CHANNELS_IN_FRONT = (1, 3)
-"""Lengths of an axis before height and width that are taken for channels, where nobody says so."""
+"""Lengths of an axis before height and width that are taken for channels without ``--layout``."""
 PIXELS = 256
 NARROWEST_PIXELS = 64.0
-"""An input whose numbers span so much may be of pixels as they are; of less, it cannot be."""
+"""The smallest range of an input that may take pixels of 0..255 without preprocessing."""
 NEAR = 0.1
-"""The part of a range's width by which its ends may be off those of a named one."""
+"""The tolerance of the ends of a range, as a fraction of the width of the expected one."""
 RAW = Preprocessing()
 
 
 def image_of(path: Path, tensor: TensorFacts, input_spec: InputSpec) -> tuple[Layout, Shape]:
-    """Return the order of an input's axes, and height, width and channels of its images."""
+    """Return the axis order of an input, and height, width and channels of its images.
+
+    Raises RuntimeFailure if they are ambiguous, or contradict ``input_spec``.
+    """
     layout = _layout(path, tensor, input_spec.layout)
     _, *sides = tensor.shape
     channels = sides.pop(0 if layout == "nchw" else 2)
     if OPEN in sides and input_spec.input_size is None:
         raise RuntimeFailure(
             str(path),
-            f"{_words(tensor)}: its height and width are open",
+            f"{_described(tensor)}: its height and width are open",
             accepted="images of one size",
             remedy="give --input-size HEIGHTxWIDTH",
         )
@@ -42,7 +45,7 @@ def image_of(path: Path, tensor: TensorFacts, input_spec: InputSpec) -> tuple[La
         if side not in (OPEN, asked):
             raise RuntimeFailure(
                 str(path),
-                f"{_words(tensor)}, and --input-size says {input_spec.input_size}",
+                f"{_described(tensor)}, and --input-size says {input_spec.input_size}",
                 remedy="leave --input-size out: it is for files that leave their size open",
             )
         sides[number] = asked
@@ -59,68 +62,65 @@ def _layout(path: Path, tensor: TensorFacts, asked: Layout | None) -> Layout:
     if asked is not None and asked in possible:
         return asked
     if not possible or asked is not None:
-        said = f", and --layout says {asked}" if asked is not None and possible else ""
+        given = f", and --layout says {asked}" if asked is not None and possible else ""
         raise RuntimeFailure(
             str(path),
-            f"{_words(tensor)}{said}",
+            f"{_described(tensor)}{given}",
             accepted="images of one size: [batch, height, width, 1 to 4 channels], or channels"
             " before height and width",
         )
     if len(possible) > 1:
         raise RuntimeFailure(
             str(path),
-            f"{_words(tensor)}, which may be either order of axes",
+            f"{_described(tensor)}, which may be either order of axes",
             remedy="give --layout nchw or --layout nhwc",
         )
     return possible[0]
 
 
-def _words(tensor: TensorFacts) -> str:
+def _described(tensor: TensorFacts) -> str:
     return f'its input "{tensor.name}" has shape {list(tensor.shape)}'
 
 
 def preprocessing_of(
     path: Path, tensor: TensorFacts, input_spec: InputSpec, channels: int
 ) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Return what pixels go through, and a sentence where it was told by the input's range.
+    """Return the preprocessing of pixels, and a note if it was inferred from the input's range.
 
-    An integer input says which numbers it can stand for: 0..1, -1..1 and 0..255 are told apart by
-    that. Raises RuntimeFailure where they cannot be, and nobody said what it is.
+    Scale and zero point of an integer input give its range, which distinguishes 0..1, -1..1 and
+    0..255. Raises RuntimeFailure if the range is ambiguous and no preprocessing is given.
     """
     if input_spec.preprocess is not None:
         return input_spec.preprocess, ()
     if tensor.scale is None:
         return RAW, ()
     low, high = range_of(tensor)
-    words = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
+    range_text = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
+    # Symmetric by its type, whatever its values.
+    is_even = tensor.type == "int16" and not tensor.zero_point
     found = [
         name
         for name, choice in fitting(channels).items()
-        if _is_near((low, high), _range_after(choice, channels), is_even=_is_even(tensor))
+        if _is_near((low, high), _range_after(choice, channels), is_even=is_even)
     ]
     if len(found) == 1:
         (name,) = found
         choice = fitting(channels)[name]
-        return choice, () if choice == RAW else (f"{words}: pixels enter as {name}",)
+        return choice, () if choice == RAW else (f"{range_text}: pixels enter as {name}",)
     if not found and high - low >= NARROWEST_PIXELS:
-        return RAW, (f"{words}: pixels of 0..255 enter as they are",)
+        return RAW, (f"{range_text}: pixels of 0..255 enter as they are",)
     raise RuntimeFailure(
         str(path),
-        f"{words}, which does not say what it expects of pixels",
+        f"{range_text}, which does not say what it expects of pixels",
         remedy=f"give --preprocess with one of {', '.join(found or fitting(channels))}",
     )
 
 
 def range_of(tensor: TensorFacts) -> tuple[float, float]:
-    """Return the least and the greatest number that a quantized tensor stands for."""
+    """Return the smallest and the largest number that a quantized tensor can represent."""
     limits, zero_point = np.iinfo(tensor.type), tensor.zero_point or 0
     scale = tensor.scale or 1.0
     return (int(limits.min) - zero_point) * scale, (int(limits.max) - zero_point) * scale
-
-
-def _is_even(tensor: TensorFacts) -> bool:
-    """Tell whether a range reaches as far below zero as above whatever it holds, as in int16."""
-    return tensor.type == "int16" and not tensor.zero_point
 
 
 def _range_after(choice: Preprocessing, channels: int) -> tuple[float, float]:
@@ -139,7 +139,7 @@ def _is_near(found: tuple[float, float], expected: tuple[float, float], *, is_ev
 def pixel_encoder(
     tensor: TensorFacts, layout: Layout = "nhwc", asked: Preprocessing = RAW, channels: int = 3
 ) -> Callable[[Images], NDArray[Any]]:
-    """Return what turns uint8 pixels (N, H, W, C) into the type and order that the input takes.
+    """Return the function that encodes uint8 images (N, H, W, C) in the input's type and layout.
 
     >>> encode = pixel_encoder(TensorFacts("image", (1, 1, 1, 1), "int8", 1.0, -128))
     >>> encode(np.array([0, 128, 255], np.uint8))
@@ -167,7 +167,7 @@ def pixel_encoder(
 
 
 def _table(tensor: TensorFacts, scale: float, offset: float) -> NDArray[Any]:
-    """Return what each of the 256 values of a pixel becomes: a table replaces the arithmetic."""
+    """Return the encoded value of each of the 256 pixel values, as a lookup table."""
     kind = np.dtype(tensor.type)
     values = np.arange(PIXELS) * scale + offset
     if kind.kind == "f":

@@ -1,29 +1,29 @@
 """The importer that reads a model file, and the runtime that runs it."""
 
 from pathlib import Path
-from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Runtime
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import Importer, Runtime
 from edgecv.core.records import Shape
 from edgecv.core.registry import IMPORTERS, RUNTIMES
 
 
-def importer_of(path: Path) -> Any:
-    """Return the importer that reads a file. Raises InputError that says what is read."""
+def importer_of(path: Path) -> Importer:
+    """Return the importer that reads a file. Raises InputError if none does."""
     for cls in IMPORTERS.classes.values():
         if cls.reads(path):
             return cls()
-    known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes] + [".onnx"]
+    known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes]
     raise InputError(
         str(path), "is no model by its content", accepted=f"{', '.join(known)}, SavedModel folders"
     )
 
 
-def count_outputs(model: Any, path: Path) -> int:
-    """Return how many numbers a model gives for an image.
+def count_outputs(model: KerasModel, path: Path) -> int:
+    """Return the number of outputs of a model for one image.
 
-    Raises InputError unless it takes one image and gives one row of numbers.
+    Raises InputError unless it has one input and one output of shape (batch, numbers).
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
@@ -41,8 +41,8 @@ def count_outputs(model: Any, path: Path) -> int:
     return int(outputs[1])
 
 
-def input_shape_of(model: Any, path: Path) -> Shape:
-    """Return height, width and channels of a model's input. Raises InputError if not fixed."""
+def input_shape_of(model: KerasModel, path: Path) -> Shape:
+    """Return height, width and channels of a model's input. Raises InputError if they are open."""
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
         raise InputError(
@@ -53,8 +53,14 @@ def input_shape_of(model: Any, path: Path) -> Shape:
     return int(shape[1]), int(shape[2]), int(shape[3])
 
 
+def formats_from(path: Path) -> tuple[str, ...]:
+    """Return the only formats that a file can be exported to, by its suffix; empty for all."""
+    classes = IMPORTERS.classes.values()
+    return next((cls.only_formats for cls in classes if path.suffix.lower() in cls.suffixes), ())
+
+
 def runtime_of_format(file_format: str) -> type[Runtime]:
-    """Return the runtime that opens a format."""
+    """Return the runtime that opens a format. Raises InputError if there is none."""
     for cls in RUNTIMES.classes.values():
         if cls.format == file_format:
             return cls
@@ -62,7 +68,7 @@ def runtime_of_format(file_format: str) -> type[Runtime]:
 
 
 def runtime_of_file(path: Path) -> type[Runtime]:
-    """Return the runtime that opens a file by its ending. Raises InputError that says which."""
+    """Return the runtime that opens a file, by its suffix. Raises InputError if there is none."""
     for cls in RUNTIMES.classes.values():
         if path.suffix.lower() in cls.suffixes:
             return cls
@@ -73,6 +79,6 @@ def runtime_of_file(path: Path) -> type[Runtime]:
 
 
 def device_suffixes() -> str:
-    """Return the endings of the files that are for a device, with commas."""
+    """Return the suffixes of the files that run on devices, separated by commas."""
     classes = [cls for cls in RUNTIMES.classes.values() if cls.runs_on_devices]
     return ", ".join(suffix for cls in classes for suffix in cls.suffixes)

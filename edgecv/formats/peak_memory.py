@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MemoryStep:
-    """One operator in the order of execution: the activations that it takes and makes."""
+    """One operator in the order of execution, with the activations it reads and writes."""
 
     takes: tuple[str, ...]
     makes: tuple[str, ...]
@@ -18,7 +18,7 @@ def peak_bytes(
     outputs: Collection[str],
     sizes: Mapping[str, int | None],
 ) -> int | None:
-    """Return the most bytes that live at one time; None where a size is not known.
+    """Return the most bytes of activations that live at one time; None if a size is unknown.
 
     A tensor lives from its producer (an input: from the start) to its last consumer (an output:
     to the end).

@@ -15,7 +15,7 @@ GREYS = (1, 64, 129)
 class Pixels:
     """A pixel's bytes b after the operators so far: ``matrix[:, :-1] @ b + matrix[:, -1]``.
 
-    ``encode``: what makes a file's input of images, None where the file cannot be opened.
+    ``encode``: the function that encodes images as the file's input; None if it cannot be opened.
     """
 
     def __init__(self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape) -> None:
@@ -34,7 +34,7 @@ class Pixels:
         full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
         slopes = (full - black[:, np.newaxis]) / FULL
         self.matrix = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
-        # Where the input itself rounds, two points say too little of what is between them.
+        # An input that rounds is not linear between black and white: check points between them.
         for grey in GREYS:
             between = black + slopes @ np.full(channels, grey)
             if not np.allclose(encoded(np.full(channels, grey)), between, rtol=1e-5, atol=1e-6):
@@ -42,20 +42,20 @@ class Pixels:
                 return
 
     def multiply(self, factor: NDArray[Any]) -> None:
-        """Follow a product with one number, or one a channel."""
+        """Apply a multiplication by one number, or by one number per channel."""
         vector = self._vector(factor)
         if vector is not None and self.matrix is not None:
             self.matrix = self.matrix * vector[:, np.newaxis]
 
     def add(self, term: NDArray[Any]) -> None:
-        """Follow a sum with one number, or one a channel."""
+        """Apply an addition of one number, or of one number per channel."""
         vector = self._vector(term)
         if vector is not None and self.matrix is not None:
             self.matrix = self.matrix.copy()
             self.matrix[:, -1] += vector
 
     def lose(self) -> None:
-        """Give up: what happens to the pixels is not a product and a sum."""
+        """Mark the transformation as unknown: it is not a product and a sum."""
         self.matrix = None
 
     def _vector(self, values: NDArray[Any]) -> NDArray[np.float64] | None:

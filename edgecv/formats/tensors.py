@@ -26,16 +26,16 @@ def facts_of(
     input_types: Sequence[str],
     output_types: Sequence[str],
 ) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
-    """Return the facts of a file that takes an image, and what makes its input of images.
+    """Return the facts of a file that takes an image, and the function that encodes its input.
 
-    Raises RuntimeFailure where it takes something else, or of a type that is not known.
+    Raises RuntimeFailure if its input is not an image, or a tensor is of an unknown type.
     """
     layout, image = image_of(path, taken, input_spec)
     for tensor, types in ((taken, input_types), (given, output_types)):
         _check_type(path, tensor, types)
     if np.dtype(given.type).kind != "f" and given.scale is None:
         _refuse_without_scale(path, given)
-    # Bytes need no scale: an image is bytes. Any other integer says nothing without one.
+    # uint8 needs no scale, as pixels are uint8; any other integer means nothing without one.
     if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
         _refuse_without_scale(path, taken)
     asked, notes = preprocessing_of(path, taken, input_spec, image[2])
@@ -45,9 +45,9 @@ def facts_of(
 
 
 def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int]) -> int:
-    """Return how many numbers an output of ``shape`` holds for an image: the axis that is not 1.
+    """Return the number of values that an output of ``shape`` holds for one image.
 
-    Raises RuntimeFailure where it is no row of numbers.
+    Raises RuntimeFailure if more than one axis behind the batch is longer than 1.
     """
     sides = [length for length in shape[1:] if length != 1]
     if len(shape) < 2 or len(sides) > 1 or min(shape[1:]) < 1:
@@ -87,7 +87,7 @@ def _refuse_without_scale(path: Path, tensor: TensorFacts) -> None:
 
 
 def check_images(path: Path, facts: SessionFacts, images: Images) -> None:
-    """Refuse images that are not uint8 of the artifact's own height, width and channels."""
+    """Raise RuntimeFailure unless images are uint8 of the file's height, width and channels."""
     expected = list(facts.image)
     if images.dtype != np.uint8 or images.ndim != 4 or list(images.shape[1:]) != expected:
         raise RuntimeFailure(
@@ -98,7 +98,7 @@ def check_images(path: Path, facts: SessionFacts, images: Images) -> None:
 
 
 def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:
-    """Return what an output's values stand for: (N, K) -> float32 (N, K)."""
+    """Return the dequantized values of an output: (N, K) -> float32 (N, K)."""
     if tensor.scale is None:
         return values.astype(np.float32, copy=False)
     steps = values.astype(np.float32) - np.float32(tensor.zero_point or 0)
@@ -106,7 +106,7 @@ def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:
 
 
 def check_finite(path: Path, predictions: Predictions) -> Predictions:
-    """Return float32 (N, K) as it is. Raises RuntimeFailure where a number in it is not one."""
+    """Return predictions, float32 (N, K), unchanged. Raises RuntimeFailure if one is not finite."""
     bad = int(np.count_nonzero(~np.isfinite(predictions).all(axis=1)))
     if bad:
         raise RuntimeFailure(
@@ -116,10 +116,10 @@ def check_finite(path: Path, predictions: Predictions) -> Predictions:
 
 
 def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple: int = 1) -> None:
-    """Give slices that cover ``count`` images to the runners, each runner in its own thread.
+    """Run slices that cover ``count`` images, each runner in its own thread.
 
-    Every slice but the last holds a multiple of ``multiple``. Which runner gets which slice
-    depends on the machine, so a runner's answer may not depend on it.
+    The length of every slice but the last is a multiple of ``multiple``. A runner takes the next
+    slice when it is free, so results must not depend on the runner.
     """
     size = max(1, min(LARGEST_SLICE, count // (4 * len(runners)))) // multiple * multiple
     size = max(size, multiple)

@@ -22,17 +22,17 @@ WAY_OUT = f"give --trust-model if you trust its author: {MEANS}"
 
 
 class Trust(Options):
-    """Things that a model file may hold beside standard layers."""
+    """The content that a model file may have beside standard layers."""
 
     everything: bool = False
-    """Whatever is in it is loaded, and its code run."""
+    """True to load any content of the file and to run its code."""
     custom_objects: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """The user's own classes and functions, each as "module:name"."""
 
     def objects(self) -> dict[str, Any]:
         """Import the user's own classes and functions: name -> object.
 
-        Raises InputError where there is no such module or name.
+        Raises InputError if a module or name does not exist, or is not callable.
         """
         if not self.custom_objects:
             return {}
@@ -47,7 +47,7 @@ class Trust(Options):
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Have tf-keras allow what is trusted: where a model is copied, not only loaded."""
+        """Allow trusted classes in tf-keras for the duration of a load or a copy of a model."""
         objects = self.objects()
         if not objects and not self.everything:
             yield
@@ -64,21 +64,23 @@ class Trust(Options):
             yield
 
     def notes(self) -> tuple[str, ...]:
-        """Return what a report says of it."""
-        said = []
+        """Return the notes for the report."""
+        notes = []
         if self.everything:
-            said.append("--trust-model: the model file could run any code of its author, unchecked")
+            notes.append(
+                "--trust-model: the model file could run any code of its author, unchecked"
+            )
         if self.custom_objects:
-            said.append(f"of the user's own code: {', '.join(self.custom_objects)}")
-        return tuple(said)
+            notes.append(f"of the user's own code: {', '.join(self.custom_objects)}")
+        return tuple(notes)
 
 
 NO_TRUST = Trust()
-"""Standard layers alone."""
+"""Only standard layers."""
 
 
 def check_custom_objects(texts: Sequence[str]) -> None:
-    """Raise InputError where a text is not ``module:name``, or two bear one name."""
+    """Raise InputError if a text is not ``module:name``, or two have the same name."""
     names: dict[str, str] = {}
     for text in texts:
         module, _, name = text.partition(":")
@@ -91,7 +93,10 @@ def check_custom_objects(texts: Sequence[str]) -> None:
 
 
 def import_object(text: str) -> Any:
-    """Import one object; the working directory counts, for the user asks for a module of theirs."""
+    """Import ``module:name``, from the working directory too, where users have their modules.
+
+    Raises InputError if it cannot be imported, or is neither a class nor a function.
+    """
     module_name, _, name = text.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
@@ -103,10 +108,10 @@ def import_object(text: str) -> Any:
         raise InputError(
             f"{FLAG} {text}",
             f'there is no module "{module_name}" here{needed}',
-            accepted=f"{FORM}; the working directory is looked in",
+            accepted=f"{FORM}; the working directory is searched",
             remedy="start edgecv where the module's file lies, or install it",
         ) from None
-    except Exception as error:  # whatever the user's own code raises
+    except Exception as error:  # anything that the user's own code raises
         found = f"{module_name} cannot be imported: {type(error).__name__}: {error}"
         raise InputError(f"{FLAG} {text}", found, remedy="repair the module") from error
     value = getattr(module, name, None)

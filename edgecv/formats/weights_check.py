@@ -1,6 +1,6 @@
 """Proof that the weights in an exported file are those of the model that was exported.
 
-A converter may fold what stands around a layer into its weights: a factor an output is allowed for.
+A converter may fold neighbouring operators into a layer, so one factor per output is allowed.
 """
 
 from collections import Counter
@@ -11,28 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.exported_layers import StoredKernel
 from edgecv.models.kernels import kernels_of
 
-LEAST_LIKENESS = 0.9
-"""Likeness of an output's weights with the model's, in the median output: rounding to 8 bits leaves
-far more, other weights have about 0."""
+LEAST_SIMILARITY = 0.9
+"""The least cosine similarity of an output's weights with the model's, for the median output:
+rounding to 8 bits keeps it far higher, and other weights have about 0."""
 LARGEST_PIXEL = 4
-"""Inputs of a first kernel, into which what is done to the pixels may be folded."""
+"""The most input channels of a first kernel, into which the preprocessing may be folded."""
 FEWEST_STEPS = 16
 SMALLEST_ROW = 8
-"""Weights of an output from which on their likeness says something."""
+"""The fewest weights of an output whose similarity is significant."""
 
 
 def prove_weights(
-    model: Any, kernels: Sequence[StoredKernel], file_format: str, where: str
+    model: KerasModel, kernels: Sequence[StoredKernel], file_format: str, where: str
 ) -> None:
-    """Raise StepError where a kernel of the file is like no kernel of the model of its size.
+    """Raise StepError if a kernel of the file resembles none of its size in the model.
 
-    ``kernels``: in the order of the file; a converter may reorder branches, so that any of the
-    model's kernels of that size may be the one.
+    ``kernels``: in the order of the file; a converter may reorder branches, so it is
+    compared with all of the model's kernels of that size.
     """
     model_kernels: dict[int, list[tuple[str, NDArray[np.float64], int]]] = {}
     for name, variable in kernels_of(model, depthwise=True).items():
@@ -45,8 +46,8 @@ def prove_weights(
     for number, stored in enumerate(kernels, start=1):
         same_size = model_kernels.get(stored.weights.size, [])
         if counts[stored.weights.size] > len(same_size):
-            continue  # One of them is of a layer that is not known here: a separable convolution.
-        if max(_likeness(stored, *each[1:]) for each in same_size) < LEAST_LIKENESS:
+            continue  # One is of a layer that is not compared: a separable convolution.
+        if max(_similarity(stored, *each[1:]) for each in same_size) < LEAST_SIMILARITY:
             names = " or ".join(name for name, *_ in same_size)
             others.append(f"kernel {number} ({names})")
     if others:
@@ -57,11 +58,11 @@ def prove_weights(
         )
 
 
-def _kind(model: Any, name: str) -> str:
+def _kind(model: KerasModel, name: str) -> str:
     return next((type(each).__name__ for each in _layers(model) if each.name == name), "")
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def _layers(model: KerasModel) -> Iterator[Any]:
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from _layers(layer)
@@ -72,9 +73,9 @@ def _layers(model: Any) -> Iterator[Any]:
 def _as_stored(
     kernel: NDArray[np.float64], kind: str, file_format: str
 ) -> tuple[NDArray[np.float64], int] | None:
-    """Return a kernel of Keras as a format orders its axes, and which of them is the outputs'.
+    """Return a Keras kernel in the axis order of a format, and the number of its output axis.
 
-    None for layers of other kinds, and where what is done to pixels may have been folded in.
+    None for other kinds of layers, and for a kernel that may include the preprocessing.
     """
     is_tflite = file_format == "tflite"
     if kind == "Dense":
@@ -92,8 +93,8 @@ def _as_stored(
     return None
 
 
-def _likeness(stored: StoredKernel, kernel: NDArray[np.float64], outputs: int) -> float:
-    """Return how alike the weights of an output are, in the median: 1 where they are the same."""
+def _similarity(stored: StoredKernel, kernel: NDArray[np.float64], outputs: int) -> float:
+    """Return the cosine similarity of the weights of the median output: 1 for equal weights."""
     weights = stored.weights.astype(np.float64)
     if weights.ndim == 2 and weights.shape == kernel.shape[::-1] != kernel.shape:
         weights = weights.T
@@ -103,7 +104,7 @@ def _likeness(stored: StoredKernel, kernel: NDArray[np.float64], outputs: int) -
     )
     norms = np.linalg.norm(own, axis=1) * np.linalg.norm(true, axis=1)
     if stored.weights.dtype.kind in "iu":
-        # With one scale for all outputs, little is left of those with small weights.
+        # With one scale for all outputs, small weights are rounded too coarsely to compare.
         norms = norms * (np.abs(own).max(axis=1) >= FEWEST_STEPS)
     alike = np.abs((own * true).sum(axis=1))[norms > 0] / norms[norms > 0]
     is_telling = own.shape[1] >= SMALLEST_ROW and alike.size

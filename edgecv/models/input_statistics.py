@@ -1,7 +1,7 @@
-"""Which pixels a network was trained on, told without a label: by its batch normalization.
+"""Fit of images to a network's training data, by its batch normalization and without labels.
 
-Its moving mean and variance are those of what reached it in training. On images with the right
-preprocessing, the same layer sees numbers of about that mean and variance.
+The moving mean and variance are those of the training data. With the right preprocessing, images
+give the same layer an input of about that mean and variance.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from edgecv.models.tf import load_tensorflow
 
 
 def misfit(model: KerasModel, images: Images) -> float | None:
-    """Return how far images are from those that a model was trained on: uint8 (N, H, W, C).
+    """Return the divergence of images, uint8 (N, H, W, C), from a model's training data.
 
-    The median over channels of the divergence (Kullback-Leibler, of normal distributions) of what
-    the first batch normalization sees from what it saw in training: about 0.01 to 0.3 where they
-    are alike. None where there is no such layer.
+    It is the median over channels of the Kullback-Leibler divergence of two normal distributions:
+    the input of the first batch normalization, and its moving statistics. About 0.01 to 0.3 for
+    matching images; None if there is no such layer.
     """
     tensorflow, keras = load_tensorflow()
     kinds = keras.layers.BatchNormalization

@@ -19,7 +19,7 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
     for wrapper in _leaves(model):
         layer = getattr(wrapper, "layer", wrapper)
         if layer is not wrapper:
-            # Within a quantization wrapper, layer.kernel is what was rounded last, no variable.
+            # In a quantization wrapper, layer.kernel is the last rounded tensor, no variable.
             weights = [variable for variable, _, _ in getattr(wrapper, "_weight_vars", ())]
             if isinstance(layer, layers.DepthwiseConv2D):
                 if depthwise:
@@ -40,7 +40,7 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
 
 
 def is_clustered(kernel: Any) -> bool:
-    """Tell whether the weights of a kernel that are not zero share values.
+    """Return True if nonzero weights of a kernel share values.
 
     Trained weights are all distinct but for chance: 15 of 36,864 were not in the CIFAR CNN.
     """

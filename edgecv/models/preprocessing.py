@@ -13,7 +13,7 @@ LAYER = "preprocess"
 
 
 def found_in(model: KerasModel) -> str | None:
-    """Return what in the graph itself rescales pixels, in words; None where nothing does."""
+    """Return a description of the model's own rescaling layer; None if it has none."""
     _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     for layer in _first_layers(model):
@@ -23,7 +23,7 @@ def found_in(model: KerasModel) -> str | None:
 
 
 def pixel_layers(model: KerasModel) -> list[Any]:
-    """Return the layers of a flat model that rescale pixels before anything else sees them."""
+    """Return the layers of a flat model that rescale pixels before all other layers."""
     _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
@@ -32,9 +32,9 @@ def pixel_layers(model: KerasModel) -> list[Any]:
 def with_preprocessing(
     model: KerasModel, asked: Preprocessing, where: str
 ) -> tuple[KerasModel, str]:
-    """Return a model that takes pixels of 0..255, and how that was done, as a sentence.
+    """Return a model that takes pixels of 0..255, and a sentence on how that was done.
 
-    ``model`` has one input, (N, H, W, C). Raises InputError where the numbers do not fit its
+    ``model`` has one input, (N, H, W, C). Raises InputError if the numbers do not fit its
     channels.
     """
     scale, offset, order = affine_of(asked, int(model.inputs[0].shape[-1]), where)
@@ -62,7 +62,7 @@ def _first_layers(model: KerasModel) -> Sequence[Any]:
 
 
 def _first_convolution(model: KerasModel) -> Any | None:
-    """Return the convolution that alone takes the pixels, None where it is something else."""
+    """Return the convolution that is the only layer to take the pixels, else None."""
     _, keras = load_tensorflow()
     (tensor,) = model.inputs
     takers = [
@@ -81,7 +81,7 @@ def _first_convolution(model: KerasModel) -> Any | None:
 def _folded(
     model: KerasModel, first: Any, scale: Any, offset: Any, order: Sequence[int]
 ) -> KerasModel:
-    """Return a copy whose first convolution takes pixels: kernel and bias do the arithmetic."""
+    """Return a copy whose first convolution takes pixels, with the scale in kernel and bias."""
     config = model.get_config()
     for table in config["layers"]:
         table.pop("build_config", None)
@@ -144,7 +144,7 @@ def _put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:
 
 
 def _renamed(nodes: Any, name: str) -> Any:
-    """Return a configuration's references to layers with one of them to the new layer instead."""
+    """Return a configuration's references with those to ``name`` replaced by the new layer."""
     if isinstance(nodes, list | tuple):
         if len(nodes) >= 3 and nodes[0] == name and isinstance(nodes[1], int):
             return [LAYER, *nodes[1:]]

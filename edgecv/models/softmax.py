@@ -1,4 +1,4 @@
-"""The last layer of a classifier: artifacts end in a softmax, training needs what is before it."""
+"""The softmax of a classifier: exported files end in it, training takes the logits before it."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ TOLERANCE = 1e-3
 def logits_model(model: KerasModel) -> KerasModel:
     """Return a model that shares all layers but ends before the softmax.
 
-    Raises StepError where the last layer is not a softmax of its own.
+    Raises StepError if the last layer is not a softmax of its own.
     """
     _, keras = load_tensorflow()
     last = model.layers[-1]
@@ -52,9 +52,9 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
 
 def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
-    """Return the model, a softmax added where it gives logits, and what was found, in words.
+    """Return the model, with a softmax added to logits, and a sentence on what was found.
 
-    Raises InputError where its outputs are probabilities of something else than one class.
+    Raises InputError if it ends in a sigmoid: its outputs then belong to several questions.
     """
     _, keras = load_tensorflow()
     last = model.layers[-1]
@@ -75,7 +75,7 @@ def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
 
 
 def _gives_probabilities(model: KerasModel) -> bool:
-    """Tell by its outputs on random images."""
+    """Return True if the outputs for random images are probabilities."""
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
     images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     values = model(images, training=False).numpy()

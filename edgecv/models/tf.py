@@ -1,4 +1,4 @@
-"""The only door to TensorFlow: legacy Keras, seeds, threads, quiet logs."""
+"""The only access to TensorFlow: legacy Keras, seeds, threads, quiet logs."""
 
 import os
 import sys
@@ -10,15 +10,15 @@ from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.keras_types import KerasModel
 
 ADDRESS_SPACE_BYTES = 2 * 2**30
-"""What importing TensorFlow and its first operation take; with less, native code aborts."""
+"""The address space that TensorFlow needs to start; with less, native code aborts."""
 _THREADS: int | None = None
 
 
 def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
     """Import TensorFlow with Keras 2 and return ``(tensorflow, tf_keras)``.
 
-    ``threads`` fixes the threads of one operation; TensorFlow takes it once a process, and a
-    later call that asks for another number raises EdgecvError.
+    ``threads`` fixes the threads of one operation; TensorFlow takes them once per process, and
+    a later call with another number raises EdgecvError. Raises StepError if it cannot be loaded.
     """
     global _THREADS
     if "tensorflow" not in sys.modules:
@@ -49,7 +49,7 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
 
 
 def _check_address_space() -> None:
-    """Raise StepError where the process may not take as much address space as TensorFlow does."""
+    """Raise StepError if the process has less address space left than TensorFlow needs."""
     import resource
 
     import psutil
@@ -122,7 +122,7 @@ def model_bytes(model: KerasModel) -> tuple[str, bytes]:
 
 
 def keras_bytes(model: KerasModel) -> bytes:
-    """Return a model as a ``.keras`` file with no clock in it: same weights, same bytes."""
+    """Return a model as a ``.keras`` file without a time stamp: same weights, same bytes."""
     import io
     import json
     import tempfile

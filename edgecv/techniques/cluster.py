@@ -1,4 +1,4 @@
-"""Weight clustering: the weights of a kernel share a few values, which are trained on.
+"""Weight clustering: the weights of a kernel share a few values, which are trained further.
 
 Han, Mao and Dally, "Deep compression", 2016.
 """
@@ -40,11 +40,11 @@ class Cluster(Technique):
         beside={"distil": {"distil": {}}},
     )
     clusters: int = Field(default=16, ge=2, le=256)
-    """Distinct values a kernel, zero among them where the kernel has zeros."""
+    """Distinct values per kernel, zero included if the kernel has zeros."""
     layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(default={})
     """Other numbers for layers by name pattern: {"dense_*" = 12}; the first that matches."""
     initialization: Initialization = "k-means++"
-    """Where the search for the values starts: k-means++, or even steps of the weights' density."""
+    """The initial values of the search: k-means++, or even steps of the weights' density."""
     exclude: tuple[str, ...] = Field(default=(), strict=False)
     """Layers to leave whole, by name pattern."""
     training: Schedule = Schedule(
@@ -55,7 +55,7 @@ class Cluster(Technique):
     """Train against the baseline's outputs."""
 
     def check_model(self, model: KerasModel) -> None:
-        """Raise InputError where a pattern matches no layer, or sharing would not survive."""
+        """Raise InputError if a pattern matches no layer, or shared weights would not survive."""
         self._folded(model)
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
@@ -75,7 +75,7 @@ class Cluster(Technique):
         return clustered
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
-        """Raise StepError where a layer of a file has more distinct weights than asked for."""
+        """Raise StepError if a layer of a file has more distinct weights than asked for."""
         for layer in layers:
             excluded = layer.is_depthwise or any(
                 fnmatchcase(layer.name, pattern) for pattern in self.exclude

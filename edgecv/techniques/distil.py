@@ -1,4 +1,4 @@
-"""Knowledge distillation as a step of its own: nothing is removed, the weights are trained on.
+"""Knowledge distillation as a step of its own: the weights are trained, nothing is removed.
 
 Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 """
@@ -27,7 +27,7 @@ class Distil(Distillation, Technique):
     """The fine-tuning."""
 
     def check_model(self, model: KerasModel) -> None:
-        """Accept every model that has logits, which the training asks for."""
+        """Accept every model; the training itself checks for logits."""
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model, trained on."""

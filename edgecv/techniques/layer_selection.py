@@ -1,6 +1,6 @@
-"""Which of a model's kernels a recipe means, and a copy to change them in.
+"""Selection of a model's kernels by the patterns of a recipe, and a copy to change.
 
-Depthwise kernels are left whole: nine weights a channel are too few to choose among.
+Depthwise kernels are left whole: nine weights per channel are too few to choose from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def chosen(
 ) -> dict[str, Any]:
     """Return the kernels that are not excluded.
 
-    Raises InputError where a pattern matches no layer, or where nothing is left.
+    Raises InputError if a pattern matches no layer, or where nothing is left.
     """
     kernels = kernels_of(model)
     if not kernels:

@@ -1,4 +1,4 @@
-"""Magnitude pruning: small weights become zero, the rest is trained on.
+"""Magnitude pruning: small weights become zero, the others are trained further.
 
 Zhu and Gupta, "To prune, or not to prune", 2017 (polynomial decay); Mishra et al., "Accelerating
 sparse deep neural networks", 2021 (two of four).
@@ -80,7 +80,7 @@ class Prune(Technique):
         return self
 
     def check_model(self, model: KerasModel) -> None:
-        """Raise InputError where a pattern matches no layer, or nothing can be pruned."""
+        """Raise InputError if a pattern matches no layer, or nothing can be pruned."""
         kernels = chosen(model, self.exclude, self.layers, "prune")
         if not any(self._fits(kernel.shape) for kernel in kernels.values()):
             raise InputError("prune", "no layer has input channels in fours", accepted="a fraction")
@@ -102,7 +102,7 @@ class Prune(Technique):
         return pruned
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
-        """Raise StepError where a layer of a file has fewer zeros than were asked for."""
+        """Raise StepError if a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
             wanted = HALF if self.pattern else self._target(layer.name)
             excluded = layer.is_depthwise or any(
@@ -126,7 +126,7 @@ class Prune(Technique):
 
 
 class Masks:
-    """Keeps the weights that were set to zero at zero: a Constraint."""
+    """A Constraint that keeps weights at zero once they were set to it."""
 
     def __init__(self, kernels: dict[str, tuple[Any, float]], options: Prune) -> None:
         tensorflow, _ = load_tensorflow()
@@ -175,7 +175,7 @@ class Masks:
 
 
 def keep_largest(kernel: NDArray[np.float32], sparsity: float) -> NDArray[np.bool_]:
-    """Return where the weights are that stay, when exactly this fraction becomes zero.
+    """Return the mask of the weights that stay when exactly this fraction becomes zero.
 
     >>> keep_largest(np.array([3.0, -1.0, 0.5, 2.0], np.float32), 0.5)
     array([ True, False, False,  True])
@@ -188,7 +188,7 @@ def keep_largest(kernel: NDArray[np.float32], sparsity: float) -> NDArray[np.boo
 
 
 def keep_two_of_four(kernel: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where the two largest of each four weights along the input channels are.
+    """Return the mask of the two largest of each four weights along the input channels.
 
     ``kernel``: (..., inputs, outputs), inputs a multiple of four.
     """

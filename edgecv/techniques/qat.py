@@ -1,8 +1,8 @@
-"""Quantization-aware training: the weights are trained on with the rounding of int8 in place.
+"""Quantization-aware training: the weights are trained with the rounding of int8 in place.
 
 Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-inference", 2018, by tensorflow-model-optimization. What pruning and clustering made of the weights
-is kept by our own constraint after every step, in kernels of every size.
+inference", 2018, by tensorflow-model-optimization. Zeros and shared weights are kept by our own
+constraint after every step, in kernels of every size.
 """
 
 from collections.abc import Collection
@@ -74,13 +74,13 @@ class Qat(Technique):
     """Train against the baseline's outputs."""
 
     def check_model(self, model: KerasModel) -> None:
-        """Raise InputError where tensorflow-model-optimization does not know a layer."""
+        """Raise InputError if tensorflow-model-optimization does not know a layer."""
         quantize(plain(model)[0])
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model with quantizers in it, trained on.
 
-        Raises InputError where tensorflow-model-optimization does not know a layer.
+        Raises InputError if tensorflow-model-optimization does not know a layer.
         """
         model, folded = plain(model)
         if folded:
@@ -100,9 +100,9 @@ class Qat(Technique):
 def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     """Return a flat copy without batch normalization and relu as layers, and what was folded.
 
-    Both converters see plain convolutions then, with one range behind each. Left as they are,
-    tfmot would round kernels before the normalization that the converters fold into them, and not
-    round those at all that have a layer of relu behind them.
+    Both converters then get plain convolutions, with one range behind each. Otherwise tfmot would
+    round kernels before the normalization that converters fold into them, and would not round
+    kernels with a relu layer behind them.
     """
     folded, names = fold(merge_rescalings(one_thing_a_layer(model)))
     if any(True for _ in normalizations_in(folded)):
@@ -141,7 +141,7 @@ def quantize(model: KerasModel) -> tuple[KerasModel, list[str]]:
             # and nine weights each that training did not see rounded lose less than that.
             return quantize_annotate_layer(layer, quantizers([], ["activation"], False))
         if layer.name in shared:
-            # A scale a channel would make other numbers of one shared weight in each channel.
+            # One scale per channel would turn a shared weight into different numbers.
             return quantize_annotate_layer(layer, quantizers(["kernel"], ["activation"], False))
         if _has_a_range_alone(layer):
             return quantize_annotate_layer(layer, Default8BitOutputQuantizeConfig())
@@ -162,12 +162,12 @@ def quantize(model: KerasModel) -> tuple[KerasModel, list[str]]:
 
 
 def _is_augmentation(layer: KerasLayer) -> bool:
-    """Tell whether a layer does nothing but in training."""
+    """Return True if a layer acts only in training."""
     return type(layer).__name__.startswith("Random") or type(layer).__name__ in NOISES
 
 
 def _has_a_range_alone(layer: KerasLayer) -> bool:
-    """Tell whether a layer has no weights, and what it gives has a range of its own in a file."""
+    """Return True if a layer has no weights, but its output has a range of its own in a file."""
     _, keras = load_tensorflow()
     if isinstance(layer, keras.layers.Activation):
         return keras.activations.serialize(layer.activation) not in ("linear", "relu", "softmax")
@@ -175,7 +175,7 @@ def _has_a_range_alone(layer: KerasLayer) -> bool:
 
 
 def _check_layer(layer: KerasLayer) -> None:
-    """Raise InputError where integers of a layer would not be those that it was trained with."""
+    """Raise InputError if a layer's integers would differ from those in training."""
     kind = type(layer).__name__
     if kind == "BatchNormalization":
         reason = "cannot be folded into the layer before it, and is not one of images"
@@ -239,14 +239,17 @@ def _with_rounded_kernels(quantized: KerasModel, shared: Collection[str]) -> Ker
 
 
 def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> None:
-    """Start the ranges of the activations at what real images give: uint8 (N, H, W, C).
+    """Initialize the ranges of the activations by real images: uint8 (N, H, W, C).
 
     tfmot starts them at -6..6 and moves them by a thousandth a step: a short training would end
     with ranges that are half empty.
     """
     _, keras = load_tensorflow()
     wrappers = [layer for layer in quantized.layers if hasattr(layer, "layer")]
-    outputs = [_outputs_of(model.get_layer(wrapper.layer.name)) for wrapper in wrappers]
+    layers = [model.get_layer(wrapper.layer.name) for wrapper in wrappers]
+    outputs = [
+        [each.get_output_at(number) for number in range(len(each.inbound_nodes))] for each in layers
+    ]
     values = keras.Model(model.inputs, outputs)(images.astype(np.float32), training=False)
     for wrapper, given in zip(wrappers, values, strict=True):
         least = min(float(each.numpy().min()) for each in given)
@@ -259,19 +262,14 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> None
                 variable.assign(max(1e-3, most))
 
 
-def _outputs_of(layer: KerasLayer) -> list[Any]:
-    """Return what a layer gives at each of its uses."""
-    return [layer.get_output_at(number) for number in range(len(layer.inbound_nodes))]
-
-
 def take_pixels(quantized: KerasModel) -> None:
-    """Let a padded first convolution take pixels minus a whole number, with weights to match.
+    """Rescale a padded first convolution, in place, to take pixels minus a whole number.
 
-    In place, and the same function, but for borders where no whole pixel is zero: half a pixel
-    there. The ONNX exporter folds a rescaling into a convolution in this way. TensorFlow's
-    converter does so only where nothing is padded: else it would round the pixels to steps of 1.5
-    on the way, and have other scales of weights. Not done before the training, whose steps are
-    meant for weights of the usual size.
+    The function stays the same, except at borders if zero is not a whole pixel: it is at most half
+    a pixel off there. The ONNX exporter folds a rescaling into a convolution in this way. The
+    converter of TensorFlow does so only without padding: otherwise it would round the pixels to
+    steps of 1.5 before, and have other scales of weights. This is done after the training, whose
+    steps are meant for weights of the usual size.
     """
     _, keras = load_tensorflow()
     nodes = nodes_of(quantized)
@@ -283,12 +281,13 @@ def take_pixels(quantized: KerasModel) -> None:
         if len(takers) != 1 or np.ndim(rescale.scale) or np.ndim(rescale.offset):
             continue
         (wrapper,) = takers
-        if hasattr(wrapper, "layer") and _is_padded_convolution(wrapper.layer):
+        inner: KerasLayer = getattr(wrapper, "layer", None)
+        if type(inner) is keras.layers.Conv2D and inner.padding == "same":
             _take_up(rescale, wrapper)
 
 
 def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
-    """Return the layers that take a tensor, behind those that do nothing but in training."""
+    """Return the layers that take a tensor, skipping those that act only in training."""
     found = []
     for node in nodes:
         if any(each is tensor for each in node.keras_inputs):
@@ -297,13 +296,8 @@ def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
     return found
 
 
-def _is_padded_convolution(layer: KerasLayer) -> bool:
-    _, keras = load_tensorflow()
-    return type(layer) is keras.layers.Conv2D and layer.padding == "same"
-
-
 def _take_up(rescale: Any, wrapper: Any) -> None:
-    """Move the factor of a rescaling into the weights behind it, where that is possible."""
+    """Move the factor of a rescaling into the weights behind it, if possible."""
     zero = float(np.clip(np.round(-rescale.offset / rescale.scale), 0, 255))
     rest = rescale.offset + rescale.scale * zero
     if abs(rest) > HALF_STEP * abs(rescale.scale) or (rest and not wrapper.layer.use_bias):

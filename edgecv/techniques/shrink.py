@@ -1,7 +1,7 @@
-"""Channel pruning: whole channels are removed, and the narrower model is trained on.
+"""Channel pruning: whole channels are removed, and the narrower model is trained further.
 
 The graph of dependent channels is that of Fang et al., "DepGraph: towards any structural pruning",
-2023, in our own words; for the rankings see ``channel_pruning/ranking.py``.
+2023, implemented anew; for the rankings see ``channel_pruning/ranking.py``.
 """
 
 import math
@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
@@ -75,17 +75,17 @@ class Shrink(Technique):
     runtime: str = Field(
         default="litert", json_schema_extra=lambda schema: schema.update(enum=[*_exporters()])
     )
-    """Where latency and bytes are measured."""
+    """The runtime on which latency and bytes are measured."""
     precision: str = Field(
         default="int8", json_schema_extra=lambda schema: schema.update(enum=[*_precisions()])
     )
-    """What latency is measured at."""
+    """The precision at which latency is measured."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """Channels to keep by layer, by name pattern: {"conv_1" = 16}; the first that matches."""
     ranking: Ranking = "l1"
-    """Which channels go first: those of small weights (l1, l2; with the BatchNormalization after
-    them folded in), of a small BatchNorm scale (bn_scale), of little effect on the loss to first
-    order (taylor), or close to all others (geometric_median)."""
+    """The channels that go first: those of small weights (l1, l2; with the BatchNormalization after
+    them folded in), of a small BatchNorm scale (bn_scale), of little first-order effect on the
+    loss (taylor), or close to all others (geometric_median)."""
     floor: float = Field(default=0.125, gt=0, le=1)
     """The smallest fraction of its channels that a layer keeps."""
     multiple: int = Field(default=8, ge=1, le=256)
@@ -115,22 +115,16 @@ class Shrink(Technique):
             raise ValueError(f"{self.precision} is for {', '.join(able)} alone")
         return self
 
-    @field_validator("runtime")
+    @field_validator("runtime", "precision")
     @classmethod
-    def _is_a_runtime_of_devices(cls, runtime: str) -> str:
-        if runtime not in _exporters():
-            raise ValueError(" or ".join(map(repr, _exporters())))
-        return runtime
-
-    @field_validator("precision")
-    @classmethod
-    def _is_a_precision(cls, precision: str) -> str:
-        if precision not in _precisions():
-            raise ValueError(" or ".join(map(repr, _precisions())))
-        return precision
+    def _is_known(cls, value: str, info: ValidationInfo) -> str:
+        known = [*_exporters()] if info.field_name == "runtime" else _precisions()
+        if value not in known:
+            raise ValueError(" or ".join(map(repr, known)))
+        return value
 
     def check_model(self, model: KerasModel) -> None:
-        """Raise InputError where nothing can be removed, or a target is out of reach."""
+        """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)
         ladder = self._ladder(graph, _widths(graph))
         if self.ranking == "bn_scale":
@@ -180,7 +174,7 @@ class Shrink(Technique):
         return model
 
     def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
-        """Raise InputError where no file is written that a measured target could be seen in."""
+        """Raise InputError if no file is written that a measured target could be seen in."""
         kinds = {(exporter.format, exporter.precision) for exporter in exports}
         file_format = self._file_format
         for option, precision in (
@@ -196,7 +190,7 @@ class Shrink(Technique):
                 )
 
     def gates(self, comparisons: Sequence[Comparison], costs: Costs | None) -> list[Gate]:
-        """Hold the finished files against all that was asked for."""
+        """Return the gates that hold the finished files to the targets."""
         found: list[Gate] = []
         if costs is not None:
             after = costs.compressed
@@ -281,7 +275,7 @@ class Shrink(Technique):
         )
 
     def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
-        """Return what each width may be. Raises InputError where a pattern fits none.
+        """Return the sizes that each width may have. Raises InputError if a pattern fits none.
 
         ``before``: the widths before the first round, which the floor is a fraction of.
         """
@@ -319,16 +313,9 @@ class Shrink(Technique):
         return ladder
 
     def _targets(self, macs: int) -> Targets:
-        """Return what is asked for, of a model of so many multiply-accumulates."""
-        return Targets(
-            macs=self._macs_wanted(macs),
-            parameters=self.parameters,
-            int8_bytes=self.int8_bytes,
-            latency_us=self.latency_us,
-            speedup=self.speedup,
-            runtime=self.runtime,
-            precision=self.precision,
-        )
+        """Return the targets for a model of ``macs`` multiply-accumulates."""
+        limits = self.parameters, self.int8_bytes, self.latency_us, self.speedup
+        return Targets(self._macs_wanted(macs), *limits, self.runtime, self.precision)
 
     def _macs_wanted(self, macs: int) -> float | None:
         """Return the fewest multiply-accumulates that are asked for."""
@@ -348,7 +335,7 @@ class Shrink(Technique):
 
 
 def _exporters() -> dict[str, type[Exporter]]:
-    """Map each runtime that runs on devices to what writes its files."""
+    """Map each runtime that runs on devices to the exporter of its files."""
     writers = {cls.format: cls for cls in EXPORTERS.classes.values()}
     return {
         name: writers[cls.format]
@@ -362,7 +349,7 @@ def _precisions() -> list[str]:
 
 
 def _channels(graph: ChannelGraph) -> dict[str, int]:
-    """Return, by layer, how many channels it makes."""
+    """Return the number of channels that each layer makes."""
     return {path: len(each.made) for path, each in graph.layers.items() if each.made is not None}
 
 

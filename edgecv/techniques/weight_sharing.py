@@ -1,4 +1,4 @@
-"""Training that keeps what earlier techniques made of the weights."""
+"""Constraint of a training that keeps zeros and shared weights of earlier techniques."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ PRUNED = 0.1
 
 
 class SharedValues:
-    """Keeps weights that are equal equal, and zeros zero: a Constraint.
+    """A Constraint that keeps equal weights equal, and zeros zero.
 
-    Of ``only_zeros`` the zeros alone are kept.
+    In the kernels ``only_zeros``, only the zeros are kept.
     """
 
     def __init__(self, kernels: list[Any], only_zeros: Sequence[Any] = ()) -> None:
@@ -60,7 +60,7 @@ class SharedValues:
 
 
 def kept(model: KerasModel, note: Callable[[str], None]) -> SharedValues | None:
-    """Return what keeps zeros and shared weights; None where there are none to keep."""
+    """Return the constraint that keeps zeros and shared weights; None if there are none."""
     shared, zeros = [], []
     for kernel in kernels_of(model).values():
         values = kernel.numpy()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -80,40 +81,32 @@ def test_a_model_in_which_all_is_held_is_refused(bench: MeasurementPool) -> None
         Shrink().apply(held, bench.context())
 
 
-def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
-    """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
+def in_groups(first: int, second: int) -> Any:
+    """Return a network with a convolution of four groups behind another one."""
     _, keras = load_tensorflow()
     layers = keras.layers
-    grouped = keras.Sequential(
+    return keras.Sequential(
         [
             layers.InputLayer(SHAPE),
-            layers.Conv2D(16, 3, name="conv_1"),
-            layers.Conv2D(16, 3, groups=4, name="grouped"),
+            layers.Conv2D(first, 3, name="conv_1"),
+            layers.Conv2D(second, 3, groups=4, name="grouped"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(2),
             layers.Softmax(),
         ]
     )
-    result = Shrink(widths={"grouped": 8}).apply(grouped, bench.context())
+
+
+def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
+    """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
+    result = Shrink(widths={"grouped": 8}).apply(in_groups(16, 16), bench.context())
     assert result.get_layer("grouped").filters == 8
     assert result.get_layer("conv_1").filters == 16
 
 
 def test_one_group_can_be_all_that_is_left(bench: MeasurementPool) -> None:
     """A convolution of one group ties nothing: its widths have other names after."""
-    _, keras = load_tensorflow()
-    layers = keras.layers
-    grouped = keras.Sequential(
-        [
-            layers.InputLayer(SHAPE),
-            layers.Conv2D(4, 3, name="conv_1"),
-            layers.Conv2D(8, 3, groups=4, name="grouped"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(2),
-            layers.Softmax(),
-        ]
-    )
-    result = Shrink(widths={"conv_1": 1}).apply(grouped, bench.context())
+    result = Shrink(widths={"conv_1": 1}).apply(in_groups(4, 8), bench.context())
     assert result.get_layer("conv_1").filters == 1
     assert result.get_layer("grouped").filters == 2
     assert len(bench.fits) == 1
@@ -251,16 +244,8 @@ def test_a_narrower_model_learns(tmp_path: Any) -> None:
     quick = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.01, shift=0, mirror=False)
 
     def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        fit(
-            tuned,
-            data,
-            Classification(),
-            schedule,
-            seed=3,
-            checkpoint=tmp_path / "epoch.npz",
-            on_event=lambda event: None,
-            constraint=constraint,
-        )
+        act = partial(fit, tuned, data, Classification(), schedule, constraint=constraint)
+        act(seed=3, checkpoint=tmp_path / "epoch.npz", on_event=lambda event: None)
 
     context = replace(MeasurementPool().context(), fit=tune)
     result = Shrink(keep=0.2, training=quick, **OPTIONS).apply(small(norms=2), context)

@@ -19,6 +19,11 @@ class Importer(Plugin):
     has_layers: ClassVar[bool] = True
     """Whether its models are made of layers: others can be converted, but not trained."""
 
+    needs_tensorflow: ClassVar[bool] = True
+    """False for a format whose models are converted without TensorFlow."""
+    only_formats: ClassVar[tuple[str, ...]] = ()
+    """The formats that its models can be exported to; empty for all."""
+
     @classmethod
     @abstractmethod
     def reads(cls, path: Path) -> bool:

@@ -1,7 +1,7 @@
 """The classes that a Keras 3 configuration may name, and the refusal of others.
 
-Keras 3 imports and builds whatever a file names, so everything is checked before it sees the file:
-class, module and registered name together, for a layer of one module is not that of another.
+Keras 3 imports and builds any class that a file names, so all are checked before: class, module and
+registered name together, as modules can have different layers of the same name.
 """
 
 import re
@@ -13,7 +13,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.text import short_name
 from edgecv.formats.trust import WAY_OUT, Trust
 
-MOST_PROBLEMS_SAID = 50
+MOST_PROBLEMS_SHOWN = 50
 MODELS = frozenset({"Functional", "Sequential"})
 LAYERS = frozenset(
     """
@@ -77,7 +77,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 
 
 class Problem(NamedTuple):
-    """One place of a file that stands against rebuilding it."""
+    """An obstacle to loading a file: the place, the class and the reason."""
 
     place: str
     kind: str
@@ -91,17 +91,20 @@ ITS_OWN = "could run any code"
 ITS_CODE = "holds Python code, which would run when the file is loaded"
 
 
+def shown_problems(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems as texts, each once, with a count of those that are too many."""
+    texts = [str(problem) for problem in dict.fromkeys(problems)]
+    more = len(texts) - MOST_PROBLEMS_SHOWN
+    return [*texts[:MOST_PROBLEMS_SHOWN], f"and {more} more"] if more > 0 else texts
+
+
 def refuse(path: Path, problems: Sequence[Problem]) -> None:
-    """Raise InputError with all problems in it, if there are any."""
+    """Raise InputError with all problems, if there are any."""
     if not problems:
         return
-    said = [str(problem) for problem in dict.fromkeys(problems)]
-    more = len(said) - MOST_PROBLEMS_SAID
-    if more > 0:
-        said = [*said[:MOST_PROBLEMS_SAID], f"and {more} more"]
     raise InputError(
         str(path),
-        f"cannot be rebuilt in tf-keras: {'; '.join(said)}",
+        f"cannot be rebuilt in tf-keras: {'; '.join(shown_problems(problems))}",
         accepted="standard vision layers of Keras 3 that tf-keras has too",
         remedy=", or ".join(_ways_out(problems)),
     )
@@ -117,9 +120,9 @@ def _ways_out(problems: Sequence[Problem]) -> list[str]:
 
 
 def check_names(configuration: Any, trust: Trust) -> list[Problem]:
-    """Return a problem for each class that the configuration names and that is not on the list.
+    """Return a problem for each class in the configuration that is not allowed.
 
-    The user's own classes are; where the file is trusted, so is Python code in it.
+    The user's own classes are allowed, and Python code too if the file is trusted.
     """
     allowed = {*trust.names(), *(CODE if trust.everything else ())}
     found = (
@@ -156,7 +159,7 @@ def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
 
 
 def _problem_of_registration(table: Mapping[str, Any], place: str) -> Problem | None:
-    """A registered name leads Keras to another class than module and class say."""
+    """Return a problem if the registered name leads Keras to another class."""
     name, registered = table["class_name"], table.get("registered_name")
     if name == "function":
         name = table.get("config")
@@ -170,7 +173,7 @@ def _problem_of_registration(table: Mapping[str, Any], place: str) -> Problem | 
 
 
 def named(configuration: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Walk a configuration; give every table that names a class, and the path of its layer."""
+    """Yield every table of a configuration that names a class, and the path of its layer."""
     waiting: list[tuple[Any, str, bool]] = [(configuration, "", False)]
     while waiting:
         value, place, is_layer = waiting.pop()

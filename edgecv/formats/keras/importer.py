@@ -1,24 +1,24 @@
 """Keras files, ``.keras`` and ``.h5``: their configuration is checked before Keras sees it.
 
-A Keras file can run code while it is loaded, whatever ``safe_mode`` says. So the format is told by
-the first bytes, and everything that the configuration names must be on a list. What Keras 3 wrote
-is rebuilt in tf-keras, by the modules beside this one.
+A Keras file can run code while it is loaded, even with ``safe_mode``. So the format is detected by
+the first bytes, and every class that the configuration names must be on an allowlist. A Keras 3
+model is rebuilt in tf-keras, by the modules of ``keras3``.
 """
 
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
 from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
 from edgecv.formats.keras.keras3.load import load_with_parity as load_keras3
 from edgecv.formats.keras.keras3.parity import RebuildParity
-from edgecv.formats.trust import Trust
+from edgecv.formats.trust import NO_TRUST, Trust
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
-STANDARD = Trust()
 
 
 class KerasFile(Importer):
@@ -29,31 +29,40 @@ class KerasFile(Importer):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tell by the first bytes: a zip or HDF5."""
+        """Return True for a zip or HDF5 file, by its first bytes."""
         return path.is_file() and _magic(path).startswith((ZIP, HDF5))
 
-    def load(self, path: Path, trust: Trust = STANDARD) -> Any:
+    def load(self, path: Path, trust: Trust = NO_TRUST) -> KerasModel:
         """Check the file's configuration, then build the model."""
         return load(path, trust)
 
-    def load_with_notes(self, path: Path, trust: Trust = STANDARD) -> tuple[Any, tuple[str, ...]]:
-        """Return the model; of one of Keras 3, also how near it is to the original."""
+    def load_with_notes(
+        self, path: Path, trust: Trust = NO_TRUST
+    ) -> tuple[KerasModel, tuple[str, ...]]:
+        """Return the model and, for a Keras 3 file, notes on its difference from the original."""
         model, parity = load_with_parity(path, trust)
         return model, () if parity is None else parity.sentences()
 
     def keeps_its_format(self, path: Path) -> bool:
-        """Tell whether the file serves as it is: what Keras 3 wrote is rebuilt once, and kept."""
-        has_own_name = path.suffix == (".keras" if _magic(path).startswith(ZIP) else ".h5")
-        return has_own_name and not _is_of_keras3(path) and not has_wrappers(path)
+        """Return True if the file can be kept as it is; a Keras 3 model is rebuilt instead."""
+        is_zip = _magic(path).startswith(ZIP)
+        if path.suffix != (".keras" if is_zip else ".h5"):
+            return False
+        return not (is_zip and _version(path).startswith("3.")) and not has_wrappers(path)
 
 
-def load(path: Path, trust: Trust = STANDARD) -> Any:
-    """Return the tf-keras model in a file. Raises InputError where it is not one, or not safe."""
+def load(path: Path, trust: Trust = NO_TRUST) -> KerasModel:
+    """Return the tf-keras model in a file. Raises InputError if it is not one, or not safe."""
     return load_with_parity(path, trust)[0]
 
 
-def load_with_parity(path: Path, trust: Trust = STANDARD) -> tuple[Any, RebuildParity | None]:
-    """Return the model, and how near it is to its original where Keras 3 wrote that."""
+def load_with_parity(
+    path: Path, trust: Trust = NO_TRUST
+) -> tuple[KerasModel, RebuildParity | None]:
+    """Return the model and, for a Keras 3 file, its parity with the original.
+
+    Raises InputError if it is not a Keras model, or not safe.
+    """
     magic = _magic(path)
     if magic.startswith(HDF5):
         return load_hdf5(path, trust), None
@@ -79,10 +88,6 @@ def _magic(path: Path) -> bytes:
             return file.read(8)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-
-
-def _is_of_keras3(path: Path) -> bool:
-    return _magic(path).startswith(ZIP) and _version(path).startswith("3.")
 
 
 def _version(path: Path) -> str:

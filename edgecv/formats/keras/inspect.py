@@ -1,4 +1,4 @@
-"""Reads a Keras file: its importer decides what is safe to load."""
+"""Inspection of a Keras file; its importer decides what is safe to load."""
 
 import json
 import math
@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.records import LayerCost
 from edgecv.formats.contents import OPEN, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import bytes_of, count
+from edgecv.formats.trust import NO_TRUST
 
 QUANTIZERS = "QuantizeWrapper"
 KERNELS = ("kernel", "depthwise_kernel")
@@ -20,20 +22,20 @@ BYTES_OF_FLOAT32 = 4
 
 
 def read(path: Path, suffix: str) -> Contents:
-    """Read a Keras file. Raises InputError where it is not one, or not safe to load.
+    """Read a Keras file. Raises InputError if it is not one, or not safe to load.
 
-    ``suffix``: what such content is usually called, where the file's own name says otherwise.
+    ``suffix``: that of such content, used if the file has another one.
     """
     from edgecv.core.registry import IMPORTERS
     from edgecv.formats.lookup import importer_of
 
     if any(path.suffix.lower() in cls.suffixes for cls in IMPORTERS.classes.values()):
-        return _contents(importer_of(path).load(path), path)
+        return _contents(importer_of(path).load(path, NO_TRUST), path)
     with tempfile.TemporaryDirectory(prefix="edgecv-inspect-") as folder:
         renamed = Path(folder) / f"model{suffix}"
         renamed.symlink_to(path.absolute())
         try:
-            model = importer_of(renamed).load(renamed)
+            model = importer_of(renamed).load(renamed, NO_TRUST)
         except InputError as error:
             raise InputError(
                 str(path), error.found, accepted=error.accepted, remedy=error.remedy
@@ -41,7 +43,7 @@ def read(path: Path, suffix: str) -> Contents:
         return _contents(model, path)
 
 
-def _contents(model: Any, path: Path) -> Contents:
+def _contents(model: KerasModel, path: Path) -> Contents:
     from edgecv.models.channels.costs import cost_of_model
 
     notes, peak = [], None
@@ -73,8 +75,8 @@ def _contents(model: Any, path: Path) -> Contents:
     )
 
 
-def _layers(model: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Give each layer once, by its path through models within the model."""
+def _layers(model: KerasModel, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield each layer once, with its path through nested models."""
     for layer in model.layers:
         if id(layer) in seen or type(layer).__name__ == "InputLayer":
             continue
@@ -85,8 +87,8 @@ def _layers(model: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]
             yield f"{prefix}{layer.name}", layer
 
 
-def _use(name: str, layer: Any) -> LayerCost:
-    """Return what is known of a layer in a model whose shapes are open; OPEN costs are unknown."""
+def _use(name: str, layer: KerasLayer) -> LayerCost:
+    """Return the cost of a layer in a model with open shapes; an unknown cost is OPEN."""
     shape = getattr(layer, "output_shape", None)
     is_one = isinstance(shape, tuple) and all(s is None or isinstance(s, int) for s in shape)
     sides = tuple(OPEN if side is None else side for side in (shape or ())[1:]) if is_one else ()
@@ -115,8 +117,8 @@ def _operators(uses: Sequence[LayerCost], layers: Mapping[str, Any]) -> Iterator
         )
 
 
-def _macs(layer: Any, use: LayerCost) -> int | None:
-    """Return the count of a layer; of kinds that are only followed here, from its kernel."""
+def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
+    """Return the multiply-accumulates of a layer; None if they are unknown."""
     if use.macs > 0:
         return use.macs
     inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
@@ -141,7 +143,7 @@ def _ends(names: Sequence[str], tensors: Sequence[Any]) -> tuple[End, ...]:
 
 
 def _version(path: Path) -> str:
-    """Return the version that wrote a file which was found safe."""
+    """Return the version of Keras that wrote a checked file."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return str(json.loads(archive.read("metadata.json")).get("keras_version", "2"))

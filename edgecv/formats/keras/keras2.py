@@ -1,10 +1,11 @@
 """Keras 2 files, ``.keras`` and ``.h5``: checked in full before tf-keras sees them, then loaded.
 
-tf-keras is given a file of our own naming, so that it reads in the format that was checked: of a
-file that is HDF5 at its start and a zip at its end it would take either, by the name.
+tf-keras gets a copy or a link with a name of our own, so that it reads the format that was checked:
+it would read a file that starts as HDF5 and ends as a zip as either, depending on its name.
 """
 
 import json
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
@@ -30,19 +32,19 @@ from edgecv.models.tf import load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
 ALLOWANCE_BYTES = 2**20
-"""Names of variables that no file stores: states of random layers, counters."""
+"""The allowance for variables that no file stores: states of random layers, counters."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file that tf-keras may see: its configuration, and how many bytes of weights it stores."""
+    """A checked file for tf-keras: its configuration, and the bytes of weights that it stores."""
 
     path: Path
     configuration: Any
     stored_bytes: int
 
 
-def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> Any:
+def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
     stored = _check_weights(path, archive.weights)
@@ -51,7 +53,7 @@ def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) 
     return _load(path, Checked(copy, archive.configuration, stored), trust)
 
 
-def load_hdf5(path: Path, trust: Trust) -> Any:
+def load_hdf5(path: Path, trust: Trust) -> KerasModel:
     """Return the model of an HDF5 file that Keras 2 wrote."""
     configuration = _configuration_of_hdf5(path)
     check(path, configuration, trust)
@@ -67,11 +69,8 @@ def _check_weights(path: Path, weights: Path) -> int:
         with KerasWeights(weights) as found:
             return sum(int(each.nbytes) for each in found.datasets.values())
     except UnusableWeights as error:
-        raise InputError(
-            str(path),
-            f"has weights that cannot be read: {error}",
-            remedy="save the model again with model.save",
-        ) from None
+        reason = f"has weights that cannot be read: {error}"
+        raise InputError(str(path), reason, remedy="save it again with model.save") from None
 
 
 def _configuration_of_hdf5(path: Path) -> Any:
@@ -86,7 +85,7 @@ def _configuration_of_hdf5(path: Path) -> Any:
     if text is None:
         raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
     if version.startswith("3."):
-        # The same names mean other things there: hard_sigmoid, for one.
+        # Some names have another meaning there: hard_sigmoid, for one.
         raise InputError(
             str(path),
             f"is an HDF5 file of Keras {version}",
@@ -101,7 +100,7 @@ def _configuration_of_hdf5(path: Path) -> Any:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
 
 
-def _load(path: Path, checked: Checked, trust: Trust) -> Any:
+def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     _, keras = load_tensorflow()
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
@@ -115,7 +114,7 @@ def _load(path: Path, checked: Checked, trust: Trust) -> Any:
             )
     except InputError:
         raise
-    except Exception as error:  # what Keras and TensorFlow raise has no base class short of this
+    except Exception as error:  # errors of Keras have no other common base class
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
@@ -125,7 +124,7 @@ def _load(path: Path, checked: Checked, trust: Trust) -> Any:
 
 
 def _objects(configuration: Any, classes: set[str], trust: Trust) -> dict[str, Any]:
-    """Return the user's objects by every name that the file has for them."""
+    """Return the user's objects under every name that the file uses for them."""
     objects = trust.objects()
     registered = registered_names(configuration)
     found = dict(objects)
@@ -138,7 +137,7 @@ def _objects(configuration: Any, classes: set[str], trust: Trust) -> dict[str, A
 
 @contextmanager
 def _scopes(classes: set[str]) -> Iterator[None]:
-    """Have tf-keras know the classes of tensorflow-model-optimization that a file names."""
+    """Register the classes of tensorflow-model-optimization that a file names."""
     with ExitStack() as stack:
         if any(name.startswith("Quantize") for name in classes):
             from tensorflow_model_optimization.quantization.keras import quantize_scope
@@ -157,7 +156,7 @@ def _scopes(classes: set[str]) -> Iterator[None]:
 
 @contextmanager
 def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None]:
-    """Refuse a layer whose weights the file does not hold, before they take any memory."""
+    """Raise InputError, before memory is allocated, if layers need more weights than are stored."""
     if trust.everything:
         yield
         return
@@ -180,29 +179,26 @@ def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None
         yield
 
 
-def _check_tensors(path: Path, model: Any) -> None:
-    """Refuse a graph whose tensors would fill the memory once an image goes through."""
+def _check_tensors(path: Path, model: KerasModel) -> None:
+    """Raise InputError if a tensor of the graph would exceed the memory when an image is run."""
     for layer in model._flatten_layers(include_self=False):
         for node in layer._inbound_nodes:
             for tensor in load_tensorflow()[0].nest.flatten(node.outputs):
-                count = 1
-                for side in tuple(tensor.shape)[1:]:
-                    count *= side or 1
-                if count > LARGEST_TENSOR:
+                if math.prod(side or 1 for side in tuple(tensor.shape)[1:]) > LARGEST_TENSOR:
                     raise InputError(
                         str(path), f"{layer.name} gives a tensor of shape {tuple(tensor.shape)}"
                     )
 
 
 def has_wrappers(path: Path) -> bool:
-    """Tell whether a checked file holds what ``_without_wrappers`` takes off."""
+    """Return True if a checked file holds wrappers of pruning or clustering."""
     is_archive = zipfile.is_zipfile(path)
     configuration = read_configuration(path) if is_archive else _configuration_of_hdf5(path)
     return bool(classes_in(configuration) & WRAPPERS)
 
 
-def _without_wrappers(model: Any, classes: set[str]) -> Any:
-    """Take off what only training needs: masks of pruning, centroids of clustering."""
+def _without_wrappers(model: KerasModel, classes: set[str]) -> KerasModel:
+    """Remove the wrappers of training: masks of pruning, centroids of clustering."""
     if "PruneLowMagnitude" in classes:
         from tensorflow_model_optimization.sparsity.keras import strip_pruning
 

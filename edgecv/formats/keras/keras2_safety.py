@@ -1,6 +1,6 @@
 """The names and values that a Keras 2 configuration may hold, and the refusal of others.
 
-tf-keras imports and calls whatever a file names, whatever ``safe_mode`` says, and runs operations
+tf-keras imports and calls anything that a file names, even with ``safe_mode``, and runs operations
 of TensorFlow by name on constants of the file. So all of it is checked before tf-keras sees it.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import nearest, short_name
-from edgecv.formats.keras.allowlist import ITS_CODE, MOST_PROBLEMS_SAID, Problem, named
+from edgecv.formats.keras.allowlist import ITS_CODE, Problem, named, shown_problems
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED
 from edgecv.formats.trust import WAY_OUT, Trust
 
@@ -54,8 +54,7 @@ CLASSES = frozenset(
     PruneLowMagnitude PolynomialDecay ConstantSparsity ClusterWeights
     """.split()
 )
-"""What computes, what starts and bounds its weights, and what tensorflow-model-optimization puts
-around it."""
+"""Layers, initializers, regularizers, constraints, wrappers of tensorflow-model-optimization."""
 OF_TRAINING = frozenset(
     """
     Adam AdamW Adamax Nadam SGD RMSprop Adagrad Adadelta Ftrl Lion Adafactor
@@ -66,7 +65,7 @@ OF_TRAINING = frozenset(
     CosineDecay ExponentialDecay PiecewiseConstantDecay
     """.split()
 )
-"""The keys of how a model within the model was compiled."""
+"""Optimizers, losses, metrics and schedules with which a nested model was compiled."""
 FUNCTIONS = frozenset(
     """
     __operators__.add __operators__.getitem
@@ -80,36 +79,33 @@ FUNCTIONS = frozenset(
     image.resize compat.v1.image.resize_bilinear compat.v1.nn.relu
     """.split()
 )
-"""Operations of TensorFlow that only compute, and give about as much as they take."""
+"""Operations of TensorFlow that only compute, with outputs about as large as their inputs."""
 PLAIN_FUNCTIONS = frozenset(
     """
     linear relu relu6 sigmoid hard_sigmoid tanh softmax log_softmax elu selu softplus softsign
     exponential leaky_relu gelu mish swish silu
     """.split()
 )
-"""Activations, where a configuration holds a table of one."""
+"""Activations that a configuration may hold as a table."""
 ITS_OWN = "which could run code of the file's author"
 CALL_OPTIONS = ("training", "mask", "name")
 CONSTANT = "_CONSTANT_VALUE"
-"""The form in which tf-keras writes that a layer takes a constant instead of a tensor."""
+"""The mark of tf-keras for a layer that takes a constant instead of a tensor."""
 
 
 def check(path: Path, configuration: Any, trust: Trust) -> None:
-    """Raise InputError with everything in a configuration that is not on the lists.
+    """Raise InputError with all names in a configuration that are not allowed.
 
-    Nothing is checked of a file that the user trusts.
+    A trusted file is not checked.
     """
     if trust.everything:
         return
-    problems = list(dict.fromkeys(_problems(configuration, trust.names())))
+    problems = list(_problems(configuration, trust.names()))
     if not problems:
         return
-    said = [str(each) for each in problems[:MOST_PROBLEMS_SAID]]
-    if len(problems) > MOST_PROBLEMS_SAID:
-        said.append(f"and {len(problems) - MOST_PROBLEMS_SAID} more")
     raise InputError(
         str(path),
-        "; ".join(said),
+        "; ".join(shown_problems(problems)),
         accepted="the standard vision layers of Keras",
         remedy=_remedy(problems),
     )
@@ -121,7 +117,7 @@ def classes_in(configuration: Any) -> set[str]:
 
 
 def registered_names(configuration: Any) -> dict[str, set[str]]:
-    """Return each class's names in the registry of Keras: a package may stand before it."""
+    """Return the names of each class in Keras's registry, which may begin with a package."""
     found: dict[str, set[str]] = {}
     for table, _ in named(configuration):
         if isinstance(table.get("registered_name"), str):
@@ -132,7 +128,7 @@ def registered_names(configuration: Any) -> dict[str, set[str]]:
 
 def _remedy(problems: list[Problem]) -> str:
     near = (nearest(each.kind, CLASSES) for each in problems)
-    misspelt = next((words for words in near if words), "")
+    misspelt = next(filter(None, near), "")
     ways = ["replace these by standard layers", WAY_OUT]
     if any(each.reason.endswith(ITS_OWN) for each in problems):
         ways.insert(0, "give a class of your own as --custom-objects module:name")
@@ -181,9 +177,9 @@ def _problems_of_operation(table: Mapping[str, Any], place: str) -> Iterator[Pro
 
 
 def _problems_of_calls(table: Mapping[str, Any], place: str) -> Iterator[Problem]:
-    """Look at what a layer is called with: tensors, and nothing else that the file holds.
+    """Yield a problem for each argument of a layer's calls that is a constant of the file.
 
-    Operations are called with numbers too; those on the list make nothing of them but numbers.
+    Operations may take constants: those that are allowed only compute with them.
     """
     if table["class_name"] in OPERATORS:
         return
@@ -192,8 +188,8 @@ def _problems_of_calls(table: Mapping[str, Any], place: str) -> Iterator[Problem
         value = waiting.pop()
         if isinstance(value, dict):
             for key, each in value.items():
-                is_said = key in CALL_OPTIONS and isinstance(each, bool | str | None)
-                if not is_said and each is not None and not isinstance(each, list):
+                is_option = key in CALL_OPTIONS and isinstance(each, bool | str | None)
+                if not is_option and each is not None and not isinstance(each, list):
                     found = f"is called with {short_name(key)}, a constant of the file"
                     yield Problem(place, str(table["class_name"]), found)
             waiting.extend(each for each in value.values() if isinstance(each, list))

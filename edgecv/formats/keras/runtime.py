@@ -1,4 +1,4 @@
-"""Keras itself: what the baseline is measured with."""
+"""The runtime of Keras models: TensorFlow, which measures the baseline."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime
 from edgecv.core.records import Images, Predictions, TensorFacts
 from edgecv.formats.image_input import OPEN
@@ -29,14 +30,14 @@ class KerasRuntime(Runtime):
     runs_on_devices: ClassVar[bool] = False
     takes_trust: ClassVar[bool] = True
     everything: bool = False
-    """True where a file may run any code of its author."""
+    """True to let a file run any code of its author."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions, each as "module:name"."""
 
     def open(
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
     ) -> "KerasSession":
-        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+        """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         from edgecv.formats.keras.importer import load
         from edgecv.models.tf import load_tensorflow
 
@@ -50,12 +51,12 @@ class KerasSession:
     """A tf-keras model, from a file or as the caller holds it.
 
     It runs on the threads that TensorFlow already has: a process fixes them before its first
-    operation. ``path`` is what failures say.
+    operation. ``path``: the name of the model in error messages.
     """
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         path: Path = Path("the Keras model"),
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:
@@ -93,7 +94,7 @@ class KerasSession:
         return lambda: self._call(tensor)
 
     def single_call(self, image: Images) -> Callable[[], object]:
-        """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
+        """Return a function that runs one image, uint8 (1, H, W, C), converted beforehand."""
         check_images(self._path, self.facts, image)
         tensor = self._constant(self._encode(image[:1]))
         return lambda: self._call(tensor)

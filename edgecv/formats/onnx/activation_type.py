@@ -1,4 +1,4 @@
-"""Chooses between quantized models by running them: which is faster here, which is right."""
+"""Choice of the 8-bit type of activations, by running the model with each."""
 
 import tempfile
 from pathlib import Path
@@ -14,19 +14,19 @@ BUDGET_S = 0.6
 CLEARLY_FASTER = 0.95
 MOST_BLOCKS = 0.75
 CLEARLY_WORSE = 0.02
-"""int8 is faster where its time over that of uint8 is below 0.95 in three blocks of four, and uint8
-is worse where it is two points less like float32. Both are wider than the noise, because two
-exports on one machine should give the same bytes."""
+"""int8 counts as faster if its time is below 0.95 of uint8's in three of four blocks, and a type as
+worse if its agreement with float32 is two points lower. Both margins exceed the noise, so that
+two exports on one machine give the same bytes."""
 
 
 def choose(
     contents: dict[str, bytes], reference: bytes, images: Images, where: str
 ) -> tuple[str, str]:
-    """Return which type of activations to take, "uint8" or "int8", and why, as a sentence.
+    """Return the type of activations to use, "uint8" or "int8", and the reason as a sentence.
 
-    ``contents``: the model with each; ``reference``: the same model in float32; ``images``: uint8
-    (N, H, W, C). uint8 it is, unless int8 is clearly faster or uint8 clearly less right. Raises
-    RuntimeFailure where ONNX Runtime cannot run the one with uint8.
+    ``contents``: the model with each type; ``reference``: the same model in float32; ``images``:
+    uint8 (N, H, W, C). uint8 is chosen unless int8 is clearly faster or clearly more accurate.
+    Raises RuntimeFailure if ONNX Runtime cannot run the model with uint8.
     """
     with (
         tempfile.TemporaryDirectory(prefix="edgecv-onnx-") as folder,
@@ -60,7 +60,7 @@ def choose(
 
 
 def better(time_ratio: float, agreement_gain: float) -> str:
-    """Return which to take, from int8's time over that of uint8, and its agreement above it.
+    """Return the better type, by int8's time relative to uint8 and its gain in agreement.
 
     >>> better(0.97, 0.0), better(0.8, 0.0), better(0.8, -0.05), better(2.0, 0.05)
     ('uint8', 'int8', 'uint8', 'int8')

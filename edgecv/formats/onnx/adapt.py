@@ -1,12 +1,12 @@
-"""An ONNX model of another maker, made into what edgecv writes: pixels in, probabilities out.
+"""Adaptation of a foreign ONNX model to edgecv's form: pixels in, probabilities out.
 
-Names, axes, pixels and the softmax are put into the graph; its layers stay as they are, so what
-comes out is the float32 twin of what came in.
+Names, axis order, preprocessing and softmax become part of the graph. Its layers do not change, so
+the result is the float32 twin of the original.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -21,17 +21,17 @@ from edgecv.formats.onnx.graph import (
     add_node,
     attribute_of,
     constant,
-    move_uses,
     only_consumer,
     read_model,
 )
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto
 from edgecv.formats.tensors import first_line
 
 OPSET = 17
-"""The operator set that older models are brought to: scales a channel need 13."""
+"""The operator set that older models are converted to: one scale per channel needs 13."""
 IR_VERSION = 8
 ROW = 2
-"""Axes of an answer that is one row of numbers for an image."""
+"""The number of axes of an output that is one row of numbers per image."""
 CHANNELS_FIRST = (0, 3, 1, 2)
 INTEGERS = (
     "QuantizeLinear",
@@ -46,7 +46,7 @@ NOT_FLOAT32 = ("FLOAT16", "DOUBLE", "BFLOAT16")
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """A network that arrived as ONNX: "image" (batch, H, W, C), 0..255 -> "probabilities"."""
+    """A network of a foreign ONNX file: "image" (batch, H, W, C), 0..255 -> "probabilities"."""
 
     content: bytes
     shape: Shape
@@ -61,7 +61,7 @@ class OnnxNetwork:
         height, width, channels = (int(each.dim_value) for each in image.shape.dim[1:])
         return cls(content, (height, width, channels))
 
-    def model(self) -> Any:
+    def model(self) -> ModelProto:
         """Return the float32 ModelProto."""
         import onnx
 
@@ -69,7 +69,7 @@ class OnnxNetwork:
 
 
 class Ends(Options):
-    """Input and output of a foreign model, known once a runtime has run it."""
+    """Input and output of a foreign model, as found by running it."""
 
     shape: Annotated[Shape, Field(strict=False)]
     classes: int
@@ -79,9 +79,9 @@ class Ends(Options):
 
 
 def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
-    """Return the model in the file as edgecv writes models, and how many parameters it has.
+    """Return the bytes of the adapted model of a file, and its number of parameters.
 
-    Raises StepError where it cannot be adapted.
+    Raises StepError if it cannot be adapted.
     """
     import onnx
 
@@ -102,7 +102,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     return serialized(result), parameters
 
 
-def _of_this_time(model: Any, where: str) -> Any:
+def _of_this_time(model: ModelProto, where: str) -> Model:
     """Return a ModelProto as an onnx-ir model with an operator set that can be quantized."""
     import onnx
     from onnx import version_converter
@@ -119,7 +119,7 @@ def _of_this_time(model: Any, where: str) -> Any:
             model = onnx.inliner.inline_local_functions(model)
         if opset < OPSET:
             model = version_converter.convert_version(model, OPSET)
-    except Exception as error:  # what it raises has no base class short of this
+    except Exception as error:  # its errors have no other common base class
         raise StepError(
             where,
             f"cannot be brought from operator set {opset} to {OPSET}: {first_line(error)}",
@@ -129,11 +129,11 @@ def _of_this_time(model: Any, where: str) -> Any:
         raise StepError(where, "holds sparse weights", accepted="dense weights")
     try:
         return read_model(model)
-    except RuntimeError as error:  # of which onnx-ir's errors are kinds
+    except RuntimeError as error:  # the base class of onnx-ir's errors
         raise StepError(where, f"is a damaged ONNX file: {first_line(error)}") from error
 
 
-def _check(graph: Any, where: str) -> None:
+def _check(graph: Graph, where: str) -> None:
     if found := sorted({node.op_type for node in graph if node.op_type in INTEGERS}):
         raise StepError(
             where,
@@ -152,8 +152,8 @@ def _check(graph: Any, where: str) -> None:
         raise StepError(where, "computes nothing: its output is no operator's")
 
 
-def _name_ends(graph: Any, ends: Ends) -> None:
-    """Write down the shapes that are known: an exporter may have left them open."""
+def _name_ends(graph: Graph, ends: Ends) -> None:
+    """Set the known shapes of input and output, which an exporter may have left open."""
     import onnx_ir
 
     height, width, channels = ends.shape
@@ -162,8 +162,8 @@ def _name_ends(graph: Any, ends: Ends) -> None:
         value.shape = onnx_ir.Shape([BATCH, *shape])
 
 
-def _open_batch(graph: Any) -> None:
-    """Let reshapes of one image take any number of images."""
+def _open_batch(graph: Graph) -> None:
+    """Let each Reshape of one image take any number of images."""
     for node in graph:
         shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
         if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] != 1:
@@ -173,8 +173,8 @@ def _open_batch(graph: Any) -> None:
             node.replace_input_with(1, add_constant(graph, f"{node.name}_shape", opened))
 
 
-def _take_pixels(graph: Any, ends: Ends, where: str) -> None:
-    """Put in front of the graph what makes its input of pixels (batch, H, W, C)."""
+def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
+    """Insert the preprocessing of pixels (batch, H, W, C) in front of the graph."""
     import onnx_ir
 
     scale, offset, order = affine_of(ends.preprocess, ends.shape[2], where)
@@ -197,12 +197,13 @@ def _take_pixels(graph: Any, ends: Ends, where: str) -> None:
         current = add_node(graph, "Transpose", [current], first, perm=CHANNELS_FIRST)
     if image.dtype != onnx_ir.DataType.FLOAT:
         current = add_node(graph, "Cast", [current], first, to=int(image.dtype))
-    move_uses(uses, current)
+    for use in uses:
+        use.node.replace_input_with(use.idx, current)
     image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
 
 
-def _turn_first_kernel(graph: Any, ends: Ends, order: list[int]) -> bool:
-    """Turn the channels in the kernel of the convolution that alone takes the image, if any."""
+def _turn_first_kernel(graph: Graph, ends: Ends, order: list[int]) -> bool:
+    """Reorder the input channels of the first convolution's kernel; return True if there is one."""
     first = only_consumer(graph.inputs[0], "Conv")
     if first is None or not ends.channels_first:
         return False
@@ -214,8 +215,8 @@ def _turn_first_kernel(graph: Any, ends: Ends, order: list[int]) -> bool:
     return True
 
 
-def _give_probabilities(graph: Any, ends: Ends, *, is_row: bool) -> None:
-    """Make the answer one row of float32 probabilities for an image."""
+def _give_probabilities(graph: Graph, ends: Ends, *, is_row: bool) -> None:
+    """Make the output one row of float32 probabilities per image."""
     import onnx_ir
 
     answer = graph.outputs[0]
@@ -230,8 +231,8 @@ def _give_probabilities(graph: Any, ends: Ends, *, is_row: bool) -> None:
     graph.outputs[0] = answer
 
 
-def _check_batch(model: Any, shape: Shape, where: str) -> None:
-    """Raise StepError where the graph is of one image only."""
+def _check_batch(model: ModelProto, shape: Shape, where: str) -> None:
+    """Raise StepError if the graph takes only one image at a time."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

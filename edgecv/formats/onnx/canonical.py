@@ -1,9 +1,9 @@
-"""One way to write down an ONNX graph, so that the same network is the same bytes.
+"""The canonical form of an ONNX graph: the same network gives the same bytes.
 
-Converters name things with counters of their process and list them in the order of a hash table.
-Here, nodes stand in the order in which the answer needs them and carry numbers in that order.
-onnx-ir's own sort is stable, so that it would keep the order of the hash table where a network
-branches, and its own names are those of the file.
+Converters name tensors by counters of their process and list nodes in the order of a hash table.
+Here, nodes are sorted by the order in which the output needs them, and numbered in that order.
+onnx-ir's own sort is stable, so it would keep the order of the hash table where a network branches,
+and it keeps the names of the file.
 """
 
 from collections import Counter
@@ -11,16 +11,17 @@ from typing import Any
 
 from edgecv.core.errors import StepError
 from edgecv.formats.onnx.graph import constant
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 
 INPUT = "image"
 OUTPUT = "probabilities"
 BATCH = "batch"
 
 
-def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) -> Any:
-    """Return an onnx-ir model as the same ModelProto whatever process made it.
+def canonical(model: Model, where: str, metadata: dict[str, str] | None = None) -> ModelProto:
+    """Return the canonical ModelProto of an onnx-ir model.
 
-    Nodes that the answer does not need are left out, equal constants become one, and only the
+    Nodes that the output does not need are left out, equal constants become one, and only the
     operator sets in use, the given metadata and the shapes of input and output are kept.
     """
     import onnx
@@ -50,14 +51,14 @@ def canonical(model: Any, where: str, metadata: dict[str, str] | None = None) ->
     return result
 
 
-def serialized(model: Any) -> bytes:
+def serialized(model: ModelProto) -> bytes:
     """Return the bytes of a model, the same for the same content."""
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def _in_order(graph: Any, where: str) -> list[Any]:
-    """Return the nodes that the output needs, each after those that it takes from."""
+def _in_order(graph: Graph, where: str) -> list[Node]:
+    """Return the nodes that the output needs, each after its producers."""
     done: set[Any] = set()
     ordered: list[Any] = []
     waiting: list[tuple[Any, bool]] = [(graph.outputs[0].producer(), False)]
@@ -78,15 +79,15 @@ def _in_order(graph: Any, where: str) -> list[Any]:
 
 
 class CanonicalNames:
-    """New names for everything in a graph, given out in the order of use."""
+    """New names of the nodes, tensors and constants of a graph, in the order of use."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.constants: list[Any] = []
         self._nodes: Counter[str] = Counter()
         self._constant_of: dict[tuple[int, tuple[int, ...], bytes], str] = {}
         self._tensors = {graph.inputs[0]: INPUT, graph.outputs[0]: OUTPUT, None: ""}
 
-    def renamed(self, node: Any) -> Any:
+    def renamed(self, node: Node) -> Any:
         """Return a node as a NodeProto under its new name, with new names of tensors."""
         import onnx
         import onnx_ir
@@ -105,12 +106,12 @@ class CanonicalNames:
             copy.attribute.append(kept)
         return copy
 
-    def _tensor(self, value: Any) -> str:
+    def _tensor(self, value: Value) -> str:
         if value not in self._tensors:
             self._tensors[value] = self._constant(value)
         return self._tensors[value]
 
-    def _constant(self, value: Any) -> str:
+    def _constant(self, value: Value) -> str:
         from onnx import numpy_helper
 
         values = constant(value)
@@ -122,8 +123,8 @@ class CanonicalNames:
         return self._constant_of[key]
 
 
-def _end(value: Any, name: str) -> Any:
-    """Return an input or output under its public name, with an open batch called "batch"."""
+def _end(value: Value, name: str) -> Any:
+    """Return an input or output under its public name, with an open batch named "batch"."""
     import onnx
 
     sides = [side if isinstance(side, int) and side else BATCH for side in value.shape or ()]

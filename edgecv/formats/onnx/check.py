@@ -23,28 +23,26 @@ from edgecv.formats.onnx.graph import (
     read_model,
     stored_constant,
 )
+from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
 from edgecv.formats.tensors import first_line
 
 ERRORS_ONLY = 3
 
 
-def prove_float(model: Any, where: str) -> None:
-    """Raise StepError where the model is not valid ONNX, or quantizes."""
+def prove_float(model: ModelProto, where: str) -> None:
+    """Raise StepError if the model is not valid ONNX, or quantizes."""
     _check_valid(model, where)
     quantized = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear"]
     if quantized:
-        raise StepError(
-            where,
-            f"float32 was asked for; {len(quantized)} operators quantize:"
-            f" {listed(quantized, SHOWN)}",
-            remedy="a model that was trained with quantization is exported as int8",
-        )
+        found = f"{len(quantized)} operators quantize: {listed(quantized, SHOWN)}"
+        remedy = "a model that was trained with quantization is exported as int8"
+        raise StepError(where, f"float32 was asked for; {found}", remedy=remedy)
 
 
-def prove_integer(model: Any, where: str) -> tuple[str, ...]:
-    """Return sentences on what ONNX Runtime will run as integers, and what not.
+def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
+    """Return notes on the layers that ONNX Runtime will not run as integers.
 
-    Raises StepError where a weight is not int8, a layer takes or gives floats, or none will be
+    Raises StepError if a weight is not int8, a layer takes or gives floats, or none will be
     run as integers.
     """
     _check_valid(model, where)
@@ -60,7 +58,7 @@ def prove_integer(model: Any, where: str) -> tuple[str, ...]:
     return _count_kernels(model, where)
 
 
-def _check_valid(model: Any, where: str) -> None:
+def _check_valid(model: ModelProto, where: str) -> None:
     import onnx
 
     try:
@@ -69,7 +67,7 @@ def _check_valid(model: Any, where: str) -> None:
         raise StepError(where, f"the converted model is not valid: {first_line(error)}") from error
 
 
-def kernels_in(model: Any) -> list[StoredKernel]:
+def kernels_in(model: ModelProto) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
     found = [
         (node, stored_constant(node.inputs[1]))
@@ -80,7 +78,7 @@ def kernels_in(model: Any) -> list[StoredKernel]:
 
 
 def _stored_kernel(
-    node: Any, weights: NDArray[Any], quantization: Quantization | None
+    node: Node, weights: NDArray[Any], quantization: Quantization | None
 ) -> StoredKernel:
     if quantization is None:
         return StoredKernel(weights)
@@ -88,8 +86,8 @@ def _stored_kernel(
     return StoredKernel(weights, tuple(map(float, quantization.scales.ravel())), scale, zero_point)
 
 
-def _output_of(node: Any) -> tuple[float | None, int | None]:
-    """Return how a layer's output is quantized: scale, and zero point as uint8."""
+def _output_of(node: Node) -> tuple[float | None, int | None]:
+    """Return scale and zero point, as of uint8, of a layer's output; None if it is float."""
     for taker in _consumers(node.outputs[0]):
         found = quantization_of(taker) if taker.op_type == "QuantizeLinear" else None
         if found is not None and found.is_one:
@@ -98,8 +96,8 @@ def _output_of(node: Any) -> tuple[float | None, int | None]:
     return None, None
 
 
-def _is_integer(node: Any) -> bool:
-    """Tell whether a layer stands between integers, and its weights are int8."""
+def _is_integer(node: Node) -> bool:
+    """Return True if a layer takes and gives quantized tensors, and its weights are int8."""
     makers = [None if each is None else each.producer() for each in node.inputs]
     if any(maker is None or maker.op_type != "DequantizeLinear" for maker in makers):
         return False
@@ -110,8 +108,8 @@ def _is_integer(node: Any) -> bool:
     return bool(takers) and all(taker.op_type == "QuantizeLinear" for taker in takers)
 
 
-def _consumers(value: Any) -> list[Any]:
-    """Return the nodes that take a tensor, behind the activations that quantizing fuses."""
+def _consumers(value: Value) -> list[Node]:
+    """Return the nodes that take a tensor, behind the activations that quantization fuses."""
     found = []
     for use in value.uses():
         is_fused = use.node.op_type in FUSED
@@ -119,8 +117,8 @@ def _consumers(value: Any) -> list[Any]:
     return found
 
 
-def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
-    """Count the kernels of the model as ONNX Runtime optimises it: integers, and floats."""
+def _count_kernels(model: ModelProto, where: str) -> tuple[str, ...]:
+    """Return a note on the layers that ONNX Runtime runs in float32. Raises StepError if all."""
     nodes = _optimised(model, where).graph.node
     integers = [node.name for node in nodes if node.op_type in INTEGER_KERNELS]
     floats = [node.name for node in nodes if node.op_type in FLOAT_KERNELS]
@@ -138,7 +136,7 @@ def _count_kernels(model: Any, where: str) -> tuple[str, ...]:
     )
 
 
-def _optimised(model: Any, where: str) -> Any:
+def _optimised(model: ModelProto, where: str) -> ModelProto:
     import onnx
     import onnxruntime
 

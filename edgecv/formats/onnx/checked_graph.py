@@ -1,4 +1,4 @@
-"""An ONNX file of another maker: sizes, types and places checked, shapes inferred, constants."""
+"""A foreign ONNX file with its sizes, types and paths checked, shapes inferred, and constants."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,9 +10,10 @@ from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
+from edgecv.formats.onnx.graph_types import Value
 
 SMALL = 1024
-"""Elements up to which a constant's values may decide a shape: larger ones are left out."""
+"""The most elements of a constant whose values may determine a shape; others are left out."""
 NAMES = {"float": "float32", "double": "float64"}
 LONGEST_NAME = 300
 
@@ -45,7 +46,7 @@ class Constant:
 
 
 def damaged(where: str, how: str) -> InputError:
-    """Return what to raise for a file that contradicts itself."""
+    """Return the error for a damaged file."""
     return InputError(
         where, f"is a damaged ONNX file: {how}", remedy="convert or download it again"
     )
@@ -86,8 +87,8 @@ class CheckedGraph:
             if name not in self.constants:
                 self.constants[name] = self._lifted(value.const_value, name)
 
-    def shape_of(self, value: Any) -> tuple[int, ...] | None:
-        """Return the shape of a tensor, None where it is not known."""
+    def shape_of(self, value: Value) -> tuple[int, ...] | None:
+        """Return the shape of a tensor, None if it is not known."""
         known = self.constants.get(value.name) or self.values.get(value.name)
         return None if known is None else known.shape
 
@@ -206,8 +207,8 @@ class CheckedGraph:
             )
 
 
-def small_numbers(value: Any | None) -> list[float]:
-    """Return the numbers of a small constant, none where it is large, computed or elsewhere."""
+def small_numbers(value: Value | None) -> list[float]:
+    """Return the numbers of a small constant; none if it is large, computed or in another file."""
     if value is None or value.const_value is None or value.const_value.size > SMALL:
         return []
     values = constant(value)

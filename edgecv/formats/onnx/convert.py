@@ -1,33 +1,28 @@
-"""Keras model in, float32 ONNX model out, always the same bytes for the same weights."""
-
-from typing import Any
+"""Conversion of a Keras model to a float32 ONNX model: the same weights give the same bytes."""
 
 import numpy as np
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Shape
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
-from edgecv.formats.onnx.graph import (
-    add_constant,
-    add_node,
-    quiet_logs,
-    read_model,
-    replace_node,
-)
+from edgecv.formats.onnx.graph import add_constant, add_node, quiet_logs, read_model, replace_node
+from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow
 
 OPSET = 17
-"""Everything needed for float32 and 8 bits; runtimes of 2022 and later read it."""
+"""The operator set of the files: enough for float32 and 8 bits, and read by runtimes since 2022."""
 
 
-def convert(model: Any, shape: Shape, where: str) -> Any:
+def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     """Return the model as a float32 ModelProto: "image" (batch, H, W, C) -> "probabilities".
 
-    Left as tf2onnx gives it but for names and order: it has folded batch normalisation already,
-    and folding the rescaling too would gain 3% and move the twin away from the baseline.
+    Only names and order differ from tf2onnx's result, which has batch normalization folded.
+    Folding the rescaling too would gain 3%, but move the twin away from the baseline. Raises
+    StepError if the model cannot be converted.
     """
     tensorflow, _ = load_tensorflow()
     image = tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=INPUT)
@@ -35,9 +30,9 @@ def convert(model: Any, shape: Shape, where: str) -> Any:
         import tf2onnx
 
         try:
-            # Not from_function: that makes inputs of the constants that some layers hold.
+            # from_function would turn constants that some layers hold into inputs.
             converted, _ = tf2onnx.convert.from_keras(model, input_signature=(image,), opset=OPSET)
-        except Exception as error:  # what it raises has no base class short of this
+        except Exception as error:  # its errors have no other common base class
             raise StepError(
                 where, f"tf2onnx cannot convert this model: {first_line(error)}"
             ) from error
@@ -48,16 +43,16 @@ def convert(model: Any, shape: Shape, where: str) -> Any:
     return result
 
 
-def _write_erfc_as_erf(graph: Any) -> None:
-    """Write what TensorFlow makes of gelu with an operator that ONNX has: erfc(x) = 1 - erf(x)."""
+def _write_erfc_as_erf(graph: Graph) -> None:
+    """Replace Erfc, which TensorFlow uses for gelu, by ONNX operators: erfc(x) = 1 - erf(x)."""
     for node in [node for node in graph if node.op_type == "Erfc"]:
         one = add_constant(graph, f"{node.outputs[0].name}_one", np.float32(1))
         erf = add_node(graph, "Erf", node.inputs, node)
         replace_node(graph, node, add_node(graph, "Sub", [one, erf], node))
 
 
-def _check_operators(model: Any, where: str) -> None:
-    # tf2onnx writes down what it does not know as if ONNX had it, and says so in its log only.
+def _check_operators(model: ModelProto, where: str) -> None:
+    # tf2onnx writes an unknown operator as if ONNX had it, and reports it only in its log.
     import onnx
 
     unknown = sorted({each.op_type for each in model.graph.node if not onnx.defs.has(each.op_type)})

@@ -1,4 +1,4 @@
-"""The operators of an ONNX file as ONNX Runtime runs them, and what each of them gives."""
+"""The operators of an ONNX file as ONNX Runtime runs them, and their outputs."""
 
 import json
 import tempfile
@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Activation, ExecutedOperator
-from edgecv.formats.onnx.graph import (
-    CONVERSIONS,
-    FUSED,
-    only_consumer,
-    quantization_of,
-    read_model,
-)
+from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
+from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 
 PROFILED_RUNS = 50
@@ -29,7 +24,7 @@ Feed = Mapping[str, NDArray[Any]]
 
 
 def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOperator]:
-    """Return the operators that are left after optimization, with their median times."""
+    """Return the operators after optimization, with their median times."""
     with tempfile.TemporaryDirectory(prefix="edgecv-profile-") as folder:
         session = make_session(1, profile=Path(folder) / "run")
         for _ in range(COLD_RUNS + PROFILED_RUNS):
@@ -50,7 +45,7 @@ def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOpera
 def activations(
     make_session: Callable[..., Any], content: bytes, feeds: Sequence[Feed]
 ) -> list[Activation]:
-    """Return what each operator gives, as it goes on: rounded, and through its activation."""
+    """Return the output of each operator, behind its bias, activation and rounding."""
     ends = _ends(read_model(content).graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
     session = make_session(1, content=_with_outputs(content, fetched))
@@ -69,7 +64,7 @@ def activations(
 def watcher(
     make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
 ) -> Callable[[str, NDArray[Any]], Extremes]:
-    """Return what gives the extremes of each point; ``size``: of a batch, where it is fixed."""
+    """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
     session = make_session(threads, content=_with_outputs(content, names))
 
@@ -93,7 +88,7 @@ def watcher(
 
 
 def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
-    """Return a model that gives some more of its tensors."""
+    """Return a model with more of its tensors as outputs."""
     import onnx
 
     model = onnx.ModelProto.FromString(content)
@@ -103,8 +98,8 @@ def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     return extended
 
 
-def _ends(graph: Any) -> dict[Any, Any]:
-    """Return each operator's output -> the tensor that stands for it."""
+def _ends(graph: Graph) -> dict[Value, Value]:
+    """Map each operator's output to the tensor behind its bias, activation and rounding."""
     return {
         node.outputs[0]: _end(node.outputs[0])
         for node in graph
@@ -112,8 +107,8 @@ def _ends(graph: Any) -> dict[Any, Any]:
     }
 
 
-def _end(value: Any) -> Any:
-    """Follow a tensor through bias, activation and rounding, where nothing else takes it."""
+def _end(value: Value) -> Value:
+    """Return the tensor behind bias, activation and rounding, if nothing else takes it."""
     while (follower := only_consumer(value)) is not None:
         if follower.op_type == "QuantizeLinear":
             return follower.outputs[0]
@@ -123,8 +118,8 @@ def _end(value: Any) -> Any:
     return value
 
 
-def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
-    """Return the names of the shown operators that gave what an operator takes."""
+def _inputs(value: Value, shown: Mapping[Value, Value]) -> list[str]:
+    """Return the names of the shown operators that produce the inputs of an operator."""
     waiting, found = list(value.producer().inputs), []
     while waiting:
         taken = waiting.pop(0)
@@ -135,8 +130,8 @@ def _inputs(value: Any, shown: Mapping[Any, Any]) -> list[str]:
     return found
 
 
-def _reals(values: NDArray[Any], value: Any) -> NDArray[np.float32]:
-    """Return a tensor's values as reals: of integers by the scale that they were made with."""
+def _reals(values: NDArray[Any], value: Value) -> NDArray[np.float32]:
+    """Return the real values of a tensor: integers are dequantized."""
     node = value.producer()
     found = quantization_of(node) if node.op_type == "QuantizeLinear" else None
     if found is None:

@@ -1,20 +1,19 @@
-"""ONNX."""
+"""The ONNX exporter."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_model
-from edgecv.formats.exported_layers import (
-    has_shared_weights,
-    one_scale_note,
-)
+from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
+from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
 
 
@@ -26,18 +25,19 @@ class Onnx(FileExporter):
     default_rank: ClassVar[int | None] = 2
     precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
     precision: Literal["float32", "int8"]
-    """int8: int8 weights, activations in 8 bits (uint8, or int8 where that runs faster on the
-    machine that exports), bytes in."""
+    """int8: int8 weights and 8-bit activations (uint8, or int8 if that runs faster on the exporting
+    machine)."""
 
     io: Literal["uint8", "int8", "float32"] | None = None
-    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
-    128; float32, pixels of 0..255, and it gives float32."""
+    """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
+    minus 128; float32, pixels of 0..255, with a float32 output."""
 
-    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+    def export(self, model: KerasModel | OnnxNetwork, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
-        ``model``: of Keras, or an OnnxNetwork, which is one already.
-        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8.
+        ``model``: a Keras model, or an OnnxNetwork, which needs no conversion.
+        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8. Raises StepError if the model
+        cannot be converted, or the file would not be what was asked for.
         """
         where = path.name
         is_foreign = isinstance(model, OnnxNetwork)
@@ -55,8 +55,8 @@ class Onnx(FileExporter):
         return self.finish(None if is_foreign else model, content, kernels, tuple(notes), path)
 
     def _quantize(
-        self, converted: Any, calibration: Images, where: str, *, shared: bool
-    ) -> tuple[Any, tuple[str, ...]]:
+        self, converted: ModelProto, calibration: Images, where: str, *, shared: bool
+    ) -> tuple[ModelProto, tuple[str, ...]]:
         io = self.io or "uint8"
         quantizer = Quantizer(converted, calibration, where, shared=shared, io=io)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}

@@ -6,14 +6,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.tensors import first_line
 
 
-def external_tensors(content: bytes, model: Any) -> Iterator[Any]:
-    """Give the tensors that are in other files: of graphs within graphs and of functions too.
+def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
+    """Yield the tensors that are stored in other files, also those of nested graphs and functions.
 
-    A tensor that lies in another file says where with the key "location": the model is searched,
-    which takes 0.1 s, only where that word occurs.
+    Such a tensor names its file under the key "location". A file without that string is not
+    searched, which saves 0.1 s.
     """
     waiting = [model] if b"location" in content else []
     while waiting:
@@ -28,7 +29,7 @@ def external_tensors(content: bytes, model: Any) -> Iterator[Any]:
 
 
 def refuse_external_data(path: Path, content: bytes) -> None:
-    """Raise RuntimeFailure where some tensor of the file says that it lies in another file."""
+    """Raise RuntimeFailure if a tensor of the file is stored in another file."""
     if b"location" not in content:
         return
     import onnx
@@ -48,7 +49,7 @@ def refuse_external_data(path: Path, content: bytes) -> None:
 
 
 def is_inside(location: str, folder: Path) -> bool:
-    """Tell whether a place that a model names lies in the folder of the model."""
+    """Return True if a path that a model names is inside the model's folder."""
     path = PurePosixPath(location.replace("\\", "/"))
     if not location or "\0" in location or path.is_absolute() or ".." in path.parts:
         return False

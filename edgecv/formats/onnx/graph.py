@@ -6,7 +6,7 @@ processes only, and tensors that lie in other files are never opened.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -30,12 +31,12 @@ KERNEL_INPUT = {
     **dict.fromkeys([*FLOAT_KERNELS, *INTEGER_KERNELS, "MatMulNBits"], 1),
     **dict.fromkeys(QUANTIZED_KERNELS, 3),
 }
-"""The input of an operator that is its kernel, those of ONNX Runtime's own operators too."""
+"""The number of the input that is the kernel, also of ONNX Runtime's own operators."""
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 FUSED = ("Relu", "Clip")
-"""Activations that quantizing makes a part of the operator before them."""
+"""Activations that quantization fuses into the operator before them."""
 INT8_SHIFT = 128
-"""From int8 codes to uint8 codes."""
+"""The offset from int8 codes to uint8 codes."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class Quantization:
 
     scales: NDArray[Any]
     zero_points: NDArray[Any]
-    """They have the type of the integers."""
+    """Their type is that of the integers."""
     axis: int
 
     @property
     def is_one(self) -> bool:
-        """True where one scale and one zero point hold for the whole tensor."""
+        """True if one scale and one zero point hold for the whole tensor."""
         return self.scales.size == 1 == self.zero_points.size
 
 
@@ -65,13 +66,13 @@ def quiet_logs() -> Iterator[None]:
 
 
 class DamagedGraph(ValueError):
-    """A model contradicts itself; the message says how, in one line."""
+    """A model that contradicts itself; the message is one line."""
 
 
-def read_model(model: Any) -> Any:
+def read_model(model: ModelProto | bytes) -> Model:
     """Return a ModelProto, or the bytes of one, as an onnx-ir model with Constant nodes lifted.
 
-    Raises DamagedGraph where a tensor has two producers, or a type or an attribute is not known.
+    Raises DamagedGraph if a tensor has two producers, or a type or an attribute is not known.
     """
     import onnx
     import onnx_ir
@@ -84,7 +85,7 @@ def read_model(model: Any) -> Any:
             LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(linked)
         except (RuntimeError, TypeError, ValueError) as error:
             cause: BaseException = error
-            while cause.__cause__ is not None:  # Each level repeats what it was reading.
+            while cause.__cause__ is not None:  # Each outer error repeats the place.
                 cause = cause.__cause__
             if isinstance(cause, MemoryError | RecursionError):
                 raise cause from None
@@ -92,19 +93,19 @@ def read_model(model: Any) -> Any:
     return linked
 
 
-def image_input(graph: Any) -> Any:
-    """Return the first input that is no constant: until IR version 4, weights were inputs too."""
+def image_input(graph: Graph) -> Value:
+    """Return the first input that is not a constant: before IR version 4, weights were inputs."""
     return next(each for each in graph.inputs if each.const_value is None)
 
 
-def only_consumer(value: Any, kind: str = "") -> Any | None:
-    """Return the one node that takes a tensor, None where others do, or where it is no ``kind``."""
+def only_consumer(value: Value, kind: str = "") -> Node | None:
+    """Return the only node that takes a tensor; None if it is not the only one, or no ``kind``."""
     nodes = [use.node for use in value.uses()]
     return nodes[0] if len(nodes) == 1 and kind in ("", nodes[0].op_type) else None
 
 
-def constant(value: Any | None) -> NDArray[Any] | None:
-    """Return the value of a constant, None where the tensor is computed or lies in another file."""
+def constant(value: Value | None) -> NDArray[Any] | None:
+    """Return the value of a constant; None if the tensor is computed or is in another file."""
     import onnx_ir
     from onnx import numpy_helper
 
@@ -117,19 +118,19 @@ def constant(value: Any | None) -> NDArray[Any] | None:
     return np.asarray(tensor.numpy())
 
 
-def input_of(node: Any, place: int) -> Any | None:
-    """Return an input of a node, None where it is left out."""
+def input_of(node: Node, place: int) -> Value | None:
+    """Return an input of a node, None if it is left out."""
     return node.inputs[place] if place < len(node.inputs) else None
 
 
-def attribute_of(node: Any, name: str, default: Any) -> Any:
+def attribute_of(node: Node, name: str, default: Any) -> Any:
     """Return the value of a node's attribute."""
     found = node.attributes.get(name)
     return default if found is None else found.value
 
 
-def quantization_of(node: Any) -> Quantization | None:
-    """Return how a conversion quantizes, None where its scales or zero points are computed."""
+def quantization_of(node: Node) -> Quantization | None:
+    """Return the quantization of a conversion; None if its scales or zero points are computed."""
     scales, zero_points = constant(input_of(node, 1)), constant(given := input_of(node, 2))
     if scales is None or (given is not None and zero_points is None):
         return None
@@ -139,7 +140,7 @@ def quantization_of(node: Any) -> Quantization | None:
     )
 
 
-def stored_constant(value: Any | None) -> tuple[NDArray[Any], Quantization | None] | None:
+def stored_constant(value: Value | None) -> tuple[NDArray[Any], Quantization | None] | None:
     """Return a constant as it is stored, and the quantization that a DequantizeLinear undoes."""
     if (codes := constant(value)) is not None:
         return codes, None
@@ -150,8 +151,8 @@ def stored_constant(value: Any | None) -> tuple[NDArray[Any], Quantization | Non
     return None if codes is None or quantization is None else (codes, quantization)
 
 
-def add_constant(graph: Any, name: str, values: Any) -> Any:
-    """Give a graph a new constant, and return it."""
+def add_constant(graph: Graph, name: str, values: Any) -> Value:
+    """Add a constant to a graph, and return it."""
     import onnx_ir
 
     tensor = onnx_ir.tensor(np.asarray(values), name=name)
@@ -160,7 +161,13 @@ def add_constant(graph: Any, name: str, values: Any) -> Any:
     return value
 
 
-def add_node(graph: Any, kind: str, inputs: Sequence[Any], before: Any = None, **given: Any) -> Any:
+def add_node(
+    graph: Graph,
+    kind: str,
+    inputs: Sequence[Value | None],
+    before: Node | None = None,
+    **given: Any,
+) -> Value:
     """Add an operator at the end of a graph, or before another one, and return its output."""
     import onnx_ir
 
@@ -172,13 +179,7 @@ def add_node(graph: Any, kind: str, inputs: Sequence[Any], before: Any = None, *
     return node.outputs[0]
 
 
-def move_uses(uses: Iterable[Any], value: Any) -> None:
-    """Let all that took one tensor take another: ``uses`` are the former's."""
-    for use in list(uses):
-        use.node.replace_input_with(use.idx, value)
-
-
-def replace_node(graph: Any, node: Any, value: Any) -> None:
-    """Take an operator out of a graph, and let ``value`` stand for what it gave."""
+def replace_node(graph: Graph, node: Node, value: Value) -> None:
+    """Remove an operator from a graph, and replace its output by ``value``."""
     node.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
     graph.remove(node, safe=True)

@@ -17,6 +17,7 @@ from edgecv.formats.onnx.checked_graph import (
     damaged,
 )
 from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, attribute_of, input_of
+from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import IntegerOperators
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
@@ -28,7 +29,7 @@ NOT_COUNTED = frozenset(
     Scan Loop If SequenceMap
     """.split()
 )
-"""Operators that multiply, or hold others, in ways that are not followed here."""
+"""Operators that multiply or contain others, and whose multiply-accumulates are not counted."""
 KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft", "ai.onnx.ml")
 WEIGHTS = {
     "QLinearConv": (3, 8),
@@ -41,12 +42,12 @@ WEIGHTS = {
     **dict.fromkeys("Resize Upsample Pad Clip OneHot Range TopK Slice".split(), ()),
     **dict.fromkeys("QuantizeLinear DequantizeLinear".split(), ()),
 }
-"""The inputs that can be weights, where others are scales or settings."""
+"""The numbers of the inputs that can be weights; others are scales or settings."""
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike")
 
 
 def read(content: bytes, where: str) -> Contents:
-    """Read an ONNX model. Raises InputError where it is damaged or points to other folders."""
+    """Read an ONNX model. Raises InputError if it is damaged or points to other folders."""
     try:
         return OnnxInspector(CheckedGraph(content, where)).contents()
     except EdgecvError:
@@ -58,7 +59,7 @@ def read(content: bytes, where: str) -> Contents:
 
 
 class OnnxInspector:
-    """One file, and the constants that were counted so far."""
+    """The inspection of one file, which counts each constant once."""
 
     def __init__(self, file: CheckedGraph) -> None:
         self._file = file
@@ -69,7 +70,7 @@ class OnnxInspector:
         self._stored: set[str] = set()
 
     def contents(self) -> Contents:
-        """Return all that the file says of itself."""
+        """Return the contents of the file."""
         file = self._file
         shown = [node for node in self._nodes if not self._integers.is_folded(node)]
         operators = tuple(self._operator(node) for node in shown)
@@ -102,8 +103,8 @@ class OnnxInspector:
                 nodes.append(node)
         return nodes
 
-    def _computed(self, node: Any, value: Any, taken: Sequence[Constant]) -> Constant:
-        """Return a constant that is computed from stored ones: of the largest of them."""
+    def _computed(self, node: Node, value: Value, taken: Sequence[Constant]) -> Constant:
+        """Return a constant that is computed from stored ones, as the largest of them."""
         largest = taken[0]
         if node.op_type == "DequantizeLinear":
             largest = replace(largest, scales=taken[1].elements)
@@ -112,7 +113,7 @@ class OnnxInspector:
         shape = self._file.values.get(value.name, TensorShape("", None)).shape
         return replace(largest, shape=shape) if shape else largest
 
-    def _operator(self, node: Any) -> Operator:
+    def _operator(self, node: Node) -> Operator:
         weights = self._weights(node)
         largest = max(weights, key=lambda each: each.elements, default=None)
         made = node.outputs[0].name if node.outputs else ""
@@ -130,10 +131,11 @@ class OnnxInspector:
             arithmetic=self._integers.arithmetic(node),
         )
 
-    def _weights(self, node: Any) -> list[Constant]:
-        """Return the constants that were trained: no shapes, no scales, no single numbers."""
+    def _weights(self, node: Node) -> list[Constant]:
+        """Return the trained constants: no shapes, no scales, no scalars."""
         constants = self._file.constants
-        values = [input_of(node, place) for place in _weight_places(node)]
+        places = WEIGHTS.get(node.op_type, range(len(node.inputs)))
+        values = [input_of(node, place) for place in places]
         names = [each.name for each in values if each is not None]
         found = [constants[name] for name in names if name in constants]
         if node.op_type in KERNEL_INPUT:
@@ -141,15 +143,15 @@ class OnnxInspector:
         reals = FLOATS | SMALL_INTEGERS
         return [each for each in found if (each.type in reals or each.scales) and each.shape]
 
-    def _with_scales(self, node: Any, constant: Constant) -> Constant:
-        """Return a kernel with the number of its scales, where the operator itself has them."""
+    def _with_scales(self, node: Node, constant: Constant) -> Constant:
+        """Return a kernel with the number of its scales if the operator has them as an input."""
         if node.op_type not in SCALE_OF_FIRST or constant is not self._integers.kernel(node):
             return constant
         scale = self._file.constants.get(node.inputs[KERNEL_INPUT[node.op_type] + 1].name)
         return replace(constant, scales=scale.elements if scale else 0)
 
-    def _counted(self, node: Any, weights: Sequence[Constant]) -> int:
-        """Count an operator's weights: none where its kernel has served an operator before."""
+    def _counted(self, node: Node, weights: Sequence[Constant]) -> int:
+        """Return the number of an operator's weights; 0 if its kernel was counted before."""
         kernel = self._integers.kernel(node)
         if kernel is not None:
             if kernel.name in self._kernels:
@@ -163,7 +165,7 @@ class OnnxInspector:
         self._stored |= new.keys()
         return sum(new.values())
 
-    def _macs(self, node: Any) -> int | None:
+    def _macs(self, node: Node) -> int | None:
         kind = node.op_type
         if kind in NOT_COUNTED or node.domain not in KNOWN_DOMAINS or _subgraphs(node):
             return None
@@ -173,7 +175,7 @@ class OnnxInspector:
         entering, kernel = shape_of(node.inputs[0]), shape_of(node.inputs[KERNEL_INPUT[kind]])
         made = count(shape_of(node.outputs[0]))
         if kind in CONVOLUTIONS or kind == "ConvTranspose":
-            # A transposed kernel is spread from each place of the input.
+            # A transposed convolution applies its kernel at each position of the input.
             places = made if kind in CONVOLUTIONS else count(entering)
             known = count(kernel) is not None and places is not None
             return (places or 0) * math.prod((kernel or ())[1:]) if known else None
@@ -203,7 +205,7 @@ class OnnxInspector:
         names = [each.name for each in self._integers.computed(values)]
         return tuple(self._folded.get(name, name) for name in names)
 
-    def _bytes(self, value: Any) -> int | None:
+    def _bytes(self, value: Value) -> int | None:
         elements = count(self._file.shape_of(value))
         kind = self._integers.type_of(value.name)
         return None if elements is None else bytes_of(kind, elements)
@@ -230,14 +232,10 @@ class OnnxInspector:
         return notes
 
 
-def _kind(node: Any) -> str:
+def _kind(node: Node) -> str:
     is_foreign = node.domain not in ("", "ai.onnx")
     return (f"{node.domain}.{node.op_type}" if is_foreign else node.op_type)[:LONGEST_NAME]
 
 
-def _weight_places(node: Any) -> Sequence[int]:
-    return WEIGHTS.get(node.op_type, range(len(node.inputs)))
-
-
-def _subgraphs(node: Any) -> bool:
+def _subgraphs(node: Node) -> bool:
     return any(each.type.name in ("GRAPH", "GRAPHS") for each in node.attributes.values())

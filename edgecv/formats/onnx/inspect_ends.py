@@ -1,20 +1,15 @@
-"""The inputs and outputs of an ONNX model, and who made it."""
+"""The inputs and outputs of an ONNX model, and its producer."""
 
 import math
-from typing import Any
 
 from edgecv.formats.contents import End
 from edgecv.formats.dtypes import SMALL_INTEGERS
-from edgecv.formats.onnx.checked_graph import (
-    LONGEST_NAME,
-    CheckedGraph,
-    TensorShape,
-    small_numbers,
-)
+from edgecv.formats.onnx.checked_graph import LONGEST_NAME, CheckedGraph, TensorShape, small_numbers
 from edgecv.formats.onnx.graph import input_of
+from edgecv.formats.onnx.graph_types import Node
 
 SCALE_OF_FIRST = {"QLinearConv": 1, "QLinearMatMul": 1, "QGemm": 1, "DequantizeLinear": 1}
-"""The input of an operator that is the scale of its first input; the zero point is the next."""
+"""The number of the input that is the scale of the first input; the zero point is the next."""
 SCALE_OF_OUTPUT = {"QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QuantizeLinear": 1}
 
 ScaleAndZero = tuple[float, int] | tuple[None, None]
@@ -39,7 +34,7 @@ def output_end(file: CheckedGraph, name: str) -> End:
 
 
 def facts(file: CheckedGraph) -> dict[str, str]:
-    """Say who made a model, and which operator sets it needs."""
+    """Return the producer of a model, and the operator sets that it needs."""
     model = file.model
     found = {"ir version": str(model.ir_version)}
     sets = [f"{each.domain or 'ai.onnx'} {each.version}" for each in model.opset_import]
@@ -53,7 +48,7 @@ def facts(file: CheckedGraph) -> dict[str, str]:
 def _end(
     file: CheckedGraph, name: str, value: TensorShape, kind: str, quantization: ScaleAndZero
 ) -> End:
-    # What edgecv says beside a graph is about pixels; the graph may count them from 128.
+    # edgecv's metadata is about pixels; the graph may take them minus 128.
     declared = _declared(file, kind) if value.type in SMALL_INTEGERS else (None, None)
     scale, zero_point = quantization if declared[0] is None else declared
     return End(
@@ -67,7 +62,7 @@ def _end(
     )
 
 
-def _quantization(node: Any, place: int) -> ScaleAndZero:
+def _quantization(node: Node, place: int) -> ScaleAndZero:
     scales, zero_points = (small_numbers(input_of(node, each)) for each in (place, place + 1))
     zero_points = zero_points or [0.0]
     if len(scales) == len(zero_points) == 1 and math.isfinite(scales[0]):
@@ -76,7 +71,7 @@ def _quantization(node: Any, place: int) -> ScaleAndZero:
 
 
 def _declared(file: CheckedGraph, kind: str) -> ScaleAndZero:
-    """Return the scale that edgecv writes beside a graph."""
+    """Return the scale and zero point in edgecv's metadata."""
     found = {each.key: each.value for each in file.model.metadata_props}
     try:
         scale = float(found[f"edgecv.{kind}_scale"])

@@ -1,18 +1,18 @@
-"""Operators of an ONNX graph that compute on integers, whichever way the file says so.
+"""Operators of an ONNX graph that compute on integers.
 
-Either by operators of their own (QLinearConv, MatMulInteger), or by usual ones between
-DequantizeLinear and QuantizeLinear, which an integer runtime takes up into them.
+These are integer operators (QLinearConv, MatMulInteger), and float operators between
+DequantizeLinear and QuantizeLinear, which a runtime fuses into one integer operator.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgecv.formats.contents import Arithmetic
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS
 from edgecv.formats.onnx.checked_graph import Constant, TensorShape
 from edgecv.formats.onnx.graph import CONVERSIONS as STATIC_CONVERSIONS
 from edgecv.formats.onnx.graph import FUSED, INTEGER_KERNELS, KERNEL_INPUT, input_of
+from edgecv.formats.onnx.graph_types import Node, Value
 
 CONVERSIONS = (*STATIC_CONVERSIONS, "DynamicQuantizeLinear")
 NO_DATA = ("int32", "int64", "bool")
@@ -20,30 +20,30 @@ NO_DATA = ("int32", "int64", "bool")
 
 @dataclass(frozen=True)
 class IntegerOperators:
-    """The computing nodes of a graph: its constants are known, and are no part of it."""
+    """The nodes of a graph that depend on its input, and the constants that they take."""
 
-    nodes: Sequence[Any]
+    nodes: Sequence[Node]
     constants: Mapping[str, Constant]
     values: Mapping[str, TensorShape]
 
-    def computed(self, values: Sequence[Any]) -> list[Any]:
-        """Return those that are computed: not left out, not constant."""
+    def computed(self, values: Sequence[Value | None]) -> list[Value]:
+        """Return the values that are computed: neither omitted nor constant."""
         return [each for each in values if each is not None and self._is_computed(each)]
 
-    def _is_computed(self, value: Any) -> bool:
+    def _is_computed(self, value: Value) -> bool:
         return bool(value.name) and value.name not in self.constants
 
     def type_of(self, name: str) -> str:
-        """Return the type of a tensor's elements, empty where it is not known."""
+        """Return the type of a tensor's elements; empty if it is unknown."""
         return self.values[name].type if name in self.values else ""
 
-    def kernel(self, node: Any) -> Constant | None:
-        """Return the constant kernel of an operator, None where it has none."""
+    def kernel(self, node: Node) -> Constant | None:
+        """Return the constant kernel of an operator, None if it has none."""
         value = input_of(node, KERNEL_INPUT.get(node.op_type, len(node.inputs)))
         return None if value is None else self.constants.get(value.name)
 
-    def arithmetic(self, node: Any) -> Arithmetic:
-        """Say how an operator computes."""
+    def arithmetic(self, node: Node) -> Arithmetic:
+        """Return the arithmetic of an operator."""
         kind = node.op_type
         if kind in CONVERSIONS:
             return "conversion"
@@ -58,7 +58,7 @@ class IntegerOperators:
         return "quantized" if types & SMALL_INTEGERS and kind != "Cast" else "other"
 
     def folded(self) -> dict[str, str]:
-        """Return which tensors an integer runtime never makes: name -> the integers instead.
+        """Map the name of each tensor that an integer runtime never makes to the one in its place.
 
         They are those between a quantized operator and the conversions around it, and those
         before an activation, which works in place.
@@ -74,18 +74,18 @@ class IntegerOperators:
                     instead.setdefault(value.name, node.outputs[0].name)
         return {name: _end_of(name, instead) for name in instead}
 
-    def is_folded(self, node: Any) -> bool:
-        """Tell whether a conversion is part of the operator beside it."""
+    def is_folded(self, node: Node) -> bool:
+        """Return True if a conversion is fused into the operator beside it."""
         if node.op_type == "DequantizeLinear":
             return self._serves_integers(node)
         return node.op_type == "QuantizeLinear" and bool(self._comes_from_integers(node))
 
-    def _is_only_for(self, node: Any) -> bool:
+    def _is_only_for(self, node: Node) -> bool:
         value = node.inputs[0]
         is_inner = value.producer() is not None and not value.is_graph_output()
         return is_inner and self._is_computed(value) and len(value.uses()) == 1
 
-    def _serves_integers(self, node: Any) -> bool:
+    def _serves_integers(self, node: Node) -> bool:
         value = node.outputs[0]
         return (
             bool(value.uses())
@@ -93,7 +93,7 @@ class IntegerOperators:
             and all(self._is_between_integers(use.node) for use in value.uses())
         )
 
-    def _comes_from_integers(self, node: Any) -> list[Any]:
+    def _comes_from_integers(self, node: Node) -> list[Value]:
         """Return the tensors between a quantized operator and its QuantizeLinear."""
         value = node.inputs[0]
         maker = self._producer(value)
@@ -103,7 +103,7 @@ class IntegerOperators:
             return [maker.inputs[0], value]
         return [value]
 
-    def _is_between_integers(self, node: Any) -> bool:
+    def _is_between_integers(self, node: Node) -> bool:
         if node.op_type in CONVERSIONS or _is_integer_by_name(node.op_type):
             return False
         kernel = self.kernel(node)
@@ -111,7 +111,7 @@ class IntegerOperators:
             return False
         return self._enters_as_integers(node) and self._leaves_as_integers(node)
 
-    def _enters_as_integers(self, node: Any) -> bool:
+    def _enters_as_integers(self, node: Node) -> bool:
         data = [
             each for each in self.computed(node.inputs) if self.type_of(each.name) not in NO_DATA
         ]
@@ -124,17 +124,17 @@ class IntegerOperators:
             )
         return bool(data) and all(map(self._comes_from_conversion, data))
 
-    def _producer(self, value: Any) -> Any | None:
+    def _producer(self, value: Value) -> Node | None:
         return value.producer() if self._is_computed(value) else None
 
-    def _comes_from_conversion(self, value: Any) -> bool:
+    def _comes_from_conversion(self, value: Value) -> bool:
         maker = self._producer(value)
         return maker is not None and maker.op_type == "DequantizeLinear"
 
-    def _leaves_as_integers(self, node: Any) -> bool:
+    def _leaves_as_integers(self, node: Node) -> bool:
         return all(self._is_quantized_next(value, node) for value in self.computed(node.outputs))
 
-    def _is_quantized_next(self, value: Any, maker: Any) -> bool:
+    def _is_quantized_next(self, value: Value, maker: Node) -> bool:
         takers = [use.node for use in value.uses()]
         if not takers or value.is_graph_output():
             return False

@@ -1,7 +1,5 @@
 """Edits of a float32 graph before it is quantized: the rescaling, and ranges found in training."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from edgecv.formats.onnx.graph import (
     quantization_of,
     replace_node,
 )
+from edgecv.formats.onnx.graph_types import Graph, Node, Value
 
 HALF_STEP = 0.5 + 1e-6
 MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
@@ -32,15 +31,15 @@ Range = tuple[np.float32, int]
 """Scale and zero point of a uint8 tensor."""
 
 
-def fold_rescaling(graph: Any) -> int:
-    """Fold what rescales the pixels into the first convolution; return the pixel that is zero.
+def fold_rescaling(graph: Graph) -> int:
+    """Fold the rescaling of pixels into the first convolution; return the pixel that is zero.
 
     Afterwards the graph takes pixels minus that number, so a camera's bytes are its quantized
-    input. ``factor * pixel + offset`` becomes ``factor * (pixel - zero)``, and what is left of the
-    offset goes into the bias. That is exact, except at borders that are padded (padding is zero
-    after the rescaling, whatever pixel that is) where the zero is no whole pixel: there it is at
-    most half a step of a pixel off, which a quantized rescaling would be everywhere. Where it
-    would be more, or no convolution follows, the rescaling stays and the answer is 0.
+    input. ``factor * pixel + offset`` becomes ``factor * (pixel - zero)``, and the rest of the
+    offset goes into the bias. This is exact except at padded borders, where a zero behind the
+    rescaling may not be a whole pixel: the error there is at most half a step of a pixel, which a
+    quantized rescaling has everywhere. If it would be larger, or no convolution follows, the
+    rescaling stays and 0 is returned.
     """
     image = graph.inputs[0]
     chain, next_node = _rescaling(image)
@@ -50,7 +49,7 @@ def fold_rescaling(graph: Any) -> int:
     convolution = _foldable(next_node)
     if convolution is not None and _is_channels_first(chain):
         factor, offset = affine
-        zero = _zero_pixel(factor, offset)
+        zero = int(np.clip(np.round(np.mean(-offset / factor)), 0, 255))
         rest = offset + factor * zero
         if not _is_padded(convolution) or (np.abs(rest) <= HALF_STEP * np.abs(factor)).all():
             _keep_moves(graph, chain, image)
@@ -61,9 +60,9 @@ def fold_rescaling(graph: Any) -> int:
     return 0
 
 
-def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
-    """Return the arithmetic and moves that only pixels go through, and the node that follows."""
-    chain: list[Any] = []
+def _rescaling(image: Value) -> tuple[list[Node], Node | None]:
+    """Return the arithmetic and layout nodes behind the input, and the node that follows them."""
+    chain: list[Node] = []
     node = only_consumer(image)
     while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node)):
         chain.append(node)
@@ -71,19 +70,15 @@ def _rescaling(image: Any) -> tuple[list[Any], Any | None]:
     return chain, node
 
 
-def _foldable(node: Any | None) -> Any | None:
-    """Return a convolution whose weights and bias are constants, None where it is not one."""
+def _foldable(node: Node | None) -> Node | None:
+    """Return the node if it is a convolution with constant weights and bias, else None."""
     if node is None or node.op_type != "Conv" or attribute_of(node, "group", 1) != 1:
         return None
     return node if all(constant(each) is not None for each in node.inputs[1:]) else None
 
 
-def _zero_pixel(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> int:
-    return int(np.clip(np.round(np.mean(-offset / factor)), 0, 255))
-
-
 def _fold(
-    graph: Any, convolution: Any, factor: NDArray[np.float64], rest: NDArray[np.float64]
+    graph: Graph, convolution: Node, factor: NDArray[np.float64], rest: NDArray[np.float64]
 ) -> None:
     weights, bias = constant(convolution.inputs[1]), constant(input_of(convolution, 2))
     assert weights is not None
@@ -95,7 +90,7 @@ def _fold(
     convolution.replace_input_with(2, add_constant(graph, "folded_bias", added.astype(np.float32)))
 
 
-def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> None:
+def _write_as_multiply_and_add(graph: Graph, chain: list[Node], affine: Affine) -> None:
     """Write the rescaling with the two operators that can be quantized."""
     factor, offset = (
         add_constant(graph, f"rescaling_{name}", value.astype(np.float32))
@@ -106,8 +101,8 @@ def _write_as_multiply_and_add(graph: Any, chain: list[Any], affine: Affine) -> 
     _keep_moves(graph, chain, rescaled)
 
 
-def _affine(chain: list[Any], channels: int) -> Affine | None:
-    """Return what the chain does to each channel, None where it is not factor and offset."""
+def _affine(chain: list[Node], channels: int) -> Affine | None:
+    """Return factor and offset of each channel; None if the chain is not affine."""
     factor, offset = np.ones(channels), np.zeros(channels)
     for number, node in enumerate(chain):
         if node.op_type not in ARITHMETIC:
@@ -125,8 +120,8 @@ def _affine(chain: list[Any], channels: int) -> Affine | None:
     return (factor, offset) if factor.all() else None
 
 
-def _moves_channels(node: Any) -> bool:
-    """Tell whether a node takes the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
+def _moves_channels(node: Node) -> bool:
+    """Return True if a node moves the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
         return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST
     if node.op_type != "Reshape":
@@ -136,12 +131,12 @@ def _moves_channels(node: Any) -> bool:
     return shape is not None and shape.shape == (4,) and bool(shape[1] == 1)
 
 
-def _is_channels_first(chain: list[Any]) -> bool:
+def _is_channels_first(chain: list[Node]) -> bool:
     return any(node.op_type not in ARITHMETIC for node in chain)
 
 
-def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
-    """Take the arithmetic out of the chain, and let the rest of it begin at ``source``."""
+def _keep_moves(graph: Graph, chain: list[Node], source: Value) -> None:
+    """Remove the arithmetic from the chain, and let the rest of it start at ``source``."""
     current = source
     for node in chain:
         if node.op_type in ARITHMETIC:
@@ -153,16 +148,16 @@ def _keep_moves(graph: Any, chain: list[Any], source: Any) -> None:
     graph.remove([node for node in chain if node.op_type in ARITHMETIC], safe=True)
 
 
-def _is_padded(convolution: Any) -> bool:
+def _is_padded(convolution: Node) -> bool:
     padding = attribute_of(convolution, "auto_pad", "NOTSET")
     return any(attribute_of(convolution, "pads", ())) or padding not in ("NOTSET", "VALID")
 
 
-def take_trained_ranges(graph: Any) -> dict[str, Range]:
-    """Take out the quantization that quantization-aware training has left; return its ranges.
+def take_trained_ranges(graph: Graph) -> dict[str, Range]:
+    """Remove the conversions of quantization-aware training, and return their ranges.
 
-    Its conversions stand beside some tensors only; the quantizer puts two beside every one, and
-    these ranges into those that training has found. Returns tensor -> scale and zero point.
+    Training leaves conversions at some tensors only. The quantizer inserts them at every tensor,
+    and uses these ranges for the trained ones. Returns tensor -> scale and zero point.
     """
     ranges: dict[str, Range] = {}
     for node in list(graph):
@@ -185,12 +180,12 @@ def take_trained_ranges(graph: Any) -> dict[str, Range]:
     return ranges
 
 
-def _trained_range(found: Quantization, maker: Any | None) -> Range:
+def _trained_range(found: Quantization, maker: Node | None) -> Range:
     step = float(found.scales.item())
     shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
     zero = int(found.zero_points.item()) + shift
     if maker is not None and maker.op_type in FUSED:
-        # The quantizer takes the activation out and trusts the range to end at zero, where it
-        # does: a range that training has left open below would let negative values through.
+        # The quantizer removes the activation and relies on a range that starts at zero: a
+        # trained range that starts below would let negative values through.
         return np.float32(step * (255 - zero) / 255), 0
     return np.float32(step), zero

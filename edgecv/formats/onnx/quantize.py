@@ -1,4 +1,4 @@
-"""float32 ONNX model in, ONNX model of 8-bit integers out, from bytes to the quantized answer."""
+"""Quantization of a float32 ONNX model to 8-bit integers, from input to output."""
 
 import tempfile
 from pathlib import Path
@@ -16,20 +16,20 @@ from edgecv.formats.onnx.graph import (
     add_node,
     attribute_of,
     constant,
-    move_uses,
     only_consumer,
     quantization_of,
     quiet_logs,
     read_model,
     replace_node,
 )
+from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
 from edgecv.formats.tensors import first_line
 
 ACTIVATIONS = ("uint8", "int8")
 LARGEST_INT8 = 127
 ROUNDED = 1e-2
-"""Weights that were rounded are whole multiples of their scale, but for float32's own rounding."""
+"""The tolerance of weights that were rounded: they are multiples of their scale in float32."""
 PROBABILITY_STEP = np.float32(1 / 256)
 
 
@@ -37,18 +37,18 @@ class Quantizer:
     """Quantizes one model, with activations of either 8-bit type.
 
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
-    ``shared``: whether weights are clustered. ``io``: what the file takes, "uint8" bytes, "int8"
-    for the byte minus 128, or "float32".
+    ``shared``: True if weights are clustered. ``io``: the input type, "uint8" for bytes, "int8" for
+    the byte minus 128, or "float32".
     """
 
     def __init__(
-        self, model: Any, images: Images, where: str, *, shared: bool, io: str = "uint8"
+        self, model: ModelProto, images: Images, where: str, *, shared: bool, io: str = "uint8"
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
         self._where = where
         self._io = io
-        # A scale a channel would make other numbers of one shared weight in each channel.
+        # One scale per channel would turn a shared weight into different numbers.
         self._per_channel = not shared
         self._model = read_model(model)
         self._trained_ranges = take_trained_ranges(self._model.graph)
@@ -56,8 +56,11 @@ class Quantizer:
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
-    def quantize(self, activations: str) -> Any:
-        """Return the model with activations of one type, "uint8" or "int8"."""
+    def quantize(self, activations: str) -> ModelProto:
+        """Return the ModelProto with activations of one type, "uint8" or "int8".
+
+        Raises StepError if ONNX Runtime cannot quantize the model.
+        """
         import onnx_ir
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -81,12 +84,12 @@ class Quantizer:
                     weight_type=QuantType.QInt8,
                     extra_options={
                         "TensorQuantOverrides": self._overrides(prepared, activations, kind),
-                        # Else a transposed input would be quantized behind the transposition.
+                        # Without it, a transposed input is quantized behind the transposition.
                         "ForceQuantizeNoInputCheck": True,
                     },
                 )
                 model = read_model(quantized.read_bytes())
-        except Exception as error:  # what it raises has no base class short of this
+        except Exception as error:  # its errors have no other common base class
             raise StepError(
                 self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
             ) from error
@@ -98,14 +101,14 @@ class Quantizer:
         return canonical(model, self._where, metadata)
 
     def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
-        """Return fixed ranges: the input is the bytes themselves, and those found in training."""
+        """Return fixed ranges: of the input, whose codes are bytes, and those found in training."""
         shift = INT8_SHIFT if activations == "int8" else 0
         graph = read_model(prepared.read_bytes()).graph
         present = {value.name for node in graph for value in node.outputs}
         ranges = {name: each for name, each in self._trained_ranges.items() if name in present}
         ranges[INPUT] = np.float32(1), self._zero
         if graph[-1].op_type == "Softmax":
-            # As in a TFLite file: a probability has one code, whatever the calibration images.
+            # As in a TFLite file, codes of probabilities do not depend on the calibration images.
             ranges[OUTPUT] = PROBABILITY_STEP, 0
         weights = self._one_scale(graph) if self._trained_ranges else {}
         if not self._per_channel:
@@ -121,10 +124,10 @@ class Quantizer:
             for name, (scale, zero_point) in ranges.items()
         }
 
-    def _one_scale(self, graph: Any) -> dict[str, Any]:
-        """Return one scale for each dense kernel that was rounded with one while it was trained.
+    def _one_scale(self, graph: Graph) -> dict[str, Any]:
+        """Return the one scale of each dense kernel that was rounded with one scale in training.
 
-        By itself the quantizer gives one to each column, and would round them a second time.
+        By default the quantizer uses one per column, which would round the weights again.
         """
         from onnxruntime.quantization import QuantType
 
@@ -148,8 +151,8 @@ class Quantizer:
                 ]
         return found
 
-    def _take_bytes(self, graph: Any, activations: str) -> None:
-        """Make an integer the input's type: a pixel's byte is its quantized value."""
+    def _take_bytes(self, graph: Graph, activations: str) -> None:
+        """Make the input an integer tensor, whose codes are the bytes of pixels."""
         import onnx_ir
 
         image = graph.inputs[0]
@@ -173,17 +176,18 @@ class Quantizer:
     def _io_shift(self) -> int:
         return INT8_SHIFT if self._io == "int8" else 0
 
-    def _take_floats(self, graph: Any) -> None:
-        """Let pixels of 0..255 enter a graph that was calibrated on pixels minus zero."""
+    def _take_floats(self, graph: Graph) -> None:
+        """Subtract the zero pixel from the input of a graph that was calibrated without it."""
         if not self._zero:
             return
         image = graph.inputs[0]
-        uses = list(image.uses())
         zero = add_constant(graph, "pixel_zero", np.float32(self._zero))
-        move_uses(uses, add_node(graph, "Sub", [image, zero], graph[0]))
+        shifted = add_node(graph, "Sub", [image, zero], graph[0])
+        image.replace_all_uses_with(shifted)
+        shifted.producer().replace_input_with(0, image)
 
-    def _give_integers(self, graph: Any) -> dict[str, str]:
-        """Make the quantized answer the output; return what the integers stand for."""
+    def _give_integers(self, graph: Graph) -> dict[str, str]:
+        """Make the quantized tensor the output; return scales and zero points as metadata."""
         answer = graph.outputs[0]
         dequantize = answer.producer()
         if dequantize.op_type != "DequantizeLinear":
@@ -204,8 +208,8 @@ class Quantizer:
         }
 
 
-def _scale_a_channel(graph: Any) -> dict[str, Any]:
-    """Return that depthwise kernels have a scale a channel: no weights are shared in them."""
+def _scale_a_channel(graph: Graph) -> dict[str, Any]:
+    """Return one scale per channel for depthwise kernels, which share no weights."""
     from onnxruntime.quantization import QuantType
 
     kernels = [
@@ -221,7 +225,7 @@ def _scale_a_channel(graph: Any) -> dict[str, Any]:
 
 
 class CalibrationPixels:
-    """Gives the quantizer one image after the other: float32 (1, H, W, C), pixels minus zero."""
+    """The quantizer's source of images, one by one: float32 (1, H, W, C), pixels minus zero."""
 
     def __init__(self, images: Images, zero: int) -> None:
         self._images = images

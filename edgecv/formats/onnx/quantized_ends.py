@@ -4,9 +4,9 @@ from edgecv.formats.onnx.graph import image_input, quantization_of, read_model
 
 
 def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None, None]:
-    """Return scale and zero point of the "input" or the "output", where the graph has them.
+    """Return scale and zero point of the "input" or the "output"; None if the graph has none.
 
-    All that takes the input dequantizes it in the same way, or what makes the output quantizes it.
+    They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
     """
     graph = read_model(content).graph
     if kind == "input":

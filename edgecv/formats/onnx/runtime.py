@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""The runtime of ONNX files: ONNX Runtime on the CPU."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,24 +10,14 @@ from numpy.typing import NDArray
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    Images,
-    TensorFacts,
-)
+from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
 from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.stored_weights import OnnxWeights
-from edgecv.formats.tensors import (
-    check_images,
-    classes_of,
-    facts_of,
-    first_line,
-)
+from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
@@ -58,22 +48,22 @@ class OnnxRuntime(FileRuntime):
     }
 
     optimization: Optimization = "all"
-    """How far the graph is rewritten before it runs."""
+    """The level of graph optimization before the file runs."""
 
     def open(
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
     ) -> "OnnxRuntimeSession":
-        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+        """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return OnnxRuntimeSession(path, threads, input_spec, self.optimization)
 
     def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
-        """Return the operators that are left after optimization, with times by its profiler."""
+        """Return the operators after optimization, with the times of ONNX Runtime's profiler."""
         session = self.open(path, 1)
         check_images(path, session.facts, image)
         return executed(session.make_session, {session.facts.input.name: session.encode(image[:1])})
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
-        """Return what each operator gives for some images, without any optimization."""
+        """Return the output of each operator for some images, without graph optimization."""
         session = OnnxRuntimeSession(path, 1, DEFAULT_INPUT, "none")
         check_images(path, session.facts, images)
         name, encode = session.facts.input.name, session.encode
@@ -85,7 +75,7 @@ class OnnxRuntime(FileRuntime):
         return OnnxWeights(content)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
-        """Return what gives the extremes of each point, on batches of what the file takes."""
+        """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
         size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
         watch = watcher(session.make_session, session.content, threads, size)
@@ -95,13 +85,13 @@ class OnnxRuntime(FileRuntime):
 class OnnxRuntimeSession(FileSession):
     """One ONNX file, opened.
 
-    An integer tensor's scale and zero point are read from the file's metadata:
-    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``; where it has
-    none, from the operator that dequantizes the input or quantizes the output.
+    Scale and zero point of an integer tensor are read from the file's metadata:
+    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``. Without
+    these, they are those of the operator that dequantizes the input or quantizes the output.
 
     Predictions run one image at a time (or the file's own fixed batch), several at once, each on
-    one thread: that costs a fifth more than a batch of 32 and the answers cannot depend on the
-    number of threads or on an image's neighbours.
+    one thread: that takes a fifth longer than a batch of 32, but predictions cannot depend on the
+    number of threads or on the other images of a batch.
     """
 
     def __init__(
@@ -129,7 +119,7 @@ class OnnxRuntimeSession(FileSession):
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
 
-        A file with a fixed batch is run on a whole batch: that is what one answer costs it.
+        A file with a fixed batch runs a whole batch, which is its cost of one prediction.
         """
         check_images(self._path, self.facts, image)
         return self._bound(self._padded(image[:1]))
@@ -137,7 +127,7 @@ class OnnxRuntimeSession(FileSession):
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
 
-        Raises RuntimeFailure where the file's batch is fixed at another number.
+        Raises RuntimeFailure if the file's batch is fixed at another number.
         """
         check_images(self._path, self.facts, images)
         if self.facts.input.shape[0] not in (OPEN, len(images)):
@@ -184,11 +174,11 @@ class OnnxRuntimeSession(FileSession):
     def make_session(
         self, threads: int, *, content: bytes | None = None, profile: Path | None = None
     ) -> Any:
-        """Return a session of this file, or of ``content``; ``profile``: where a profile goes."""
+        """Return a session of this file, or of ``content``; ``profile``: its path."""
         import onnxruntime
 
-        # Worker threads spin between runs by default. Left so: without spinning, two threads ran
-        # 60% slower, and a neighbour in the same process was not slowed by it.
+        # Worker threads spin between runs, which is the default: without it, two threads ran 60%
+        # slower, and other sessions of the process were no faster.
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

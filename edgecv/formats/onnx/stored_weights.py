@@ -19,20 +19,21 @@ from edgecv.formats.onnx.graph import (
     read_model,
     stored_constant,
 )
+from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
 from edgecv.formats.pixel_transform import Pixels
 
 DENSE = ("Conv", "Gemm", "MatMul")
 PASSES_ON = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity")
-"""Operators that change no value, or choose among values."""
+"""Operators that move or select values without a change of them."""
 GIVES_FROM_ZERO = ("Relu", "Softmax", "Sigmoid", "HardSigmoid")
 LAYOUT = ("Transpose", "Cast", "Identity", "QuantizeLinear", "Pad")
 SMALLEST_WEIGHTS = 2
 
 
 class OnnxWeights:
-    """The main graph of one model: a ModelProto, or the bytes of one."""
+    """The weights of one model's main graph. ``model``: a ModelProto, or the bytes of one."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: ModelProto | bytes) -> None:
         self.graph = read_model(model).graph
 
     def stored(self, pixels: Pixels) -> Stored:
@@ -52,9 +53,9 @@ class OnnxWeights:
         )
 
     def points(self) -> list[tuple[str, Point]]:
-        """Return the points, each with the name of the tensor of reals that stands for it."""
+        """Return the points, each with the name of its float tensor."""
         found = []
-        fused: set[Any] = set()
+        fused: set[Value] = set()
         skipped = (*PASSES_ON, *CONVERSIONS, *FUSED, "Cast")
         for node in self.graph:
             name = node.outputs[0].name
@@ -90,7 +91,7 @@ class OnnxWeights:
                     links.append(Link(output.name, use.node.op_type, False, taken, again))
         return links
 
-    def _kernel(self, node: Any) -> Kernel | None:
+    def _kernel(self, node: Node) -> Kernel | None:
         found = _weights(node)
         if found is None:
             return None
@@ -114,15 +115,15 @@ class OnnxWeights:
             ).astype(np.float32),
             bias=bias.astype(np.float32),
             bias_steps=bias_steps.astype(np.float32),
-            # Other makers' uint8 weights have zero points; int8 ones are symmetric everywhere.
+            # uint8 weights of other tools have zero points; int8 weights are symmetric everywhere.
             zero_points=int(np.count_nonzero(zero_points)) if kind == "int8" else 0,
             is_depthwise=is_depthwise,
         )
 
-    def _follow(self, entry: Any, pixels: Pixels) -> None:
+    def _follow(self, entry: Value, pixels: Pixels) -> None:
         """Follow the pixels from the file's input to the first kernel."""
         image = image_input(self.graph)
-        way: list[tuple[Any, Any]] = []
+        way: list[tuple[Node, Value]] = []
         while entry is not image:
             node = entry.producer()
             if node is None:
@@ -140,17 +141,17 @@ class OnnxWeights:
             _apply(node, taken, pixels, is_first=taken is image)
 
 
-def is_constant(node: Any) -> bool:
-    """Tell whether a node takes constants alone."""
+def is_constant(node: Node) -> bool:
+    """Return True if a node takes only constants."""
     return all(each is None or each.const_value is not None for each in node.inputs)
 
 
-def is_bias(node: Any) -> bool:
-    """Tell whether a node adds a constant."""
+def is_bias(node: Node) -> bool:
+    """Return True if a node adds a constant."""
     return node.op_type == "Add" and any(constant(each) is not None for each in node.inputs)
 
 
-def _fused(value: Any, node: Any) -> Any | None:
+def _fused(value: Value, node: Node) -> Node | None:
     """Return the bias or the activation that alone takes an operator's output."""
     taker = only_consumer(value)
     if taker is None or not (taker.op_type in FUSED or (node.op_type in DENSE and is_bias(taker))):
@@ -158,13 +159,13 @@ def _fused(value: Any, node: Any) -> Any | None:
     return taker
 
 
-def _clips_at_zero(node: Any) -> bool:
+def _clips_at_zero(node: Node) -> bool:
     lowest = constant(input_of(node, 1)) if node.op_type == "Clip" else None
     return lowest is not None and float(lowest) == 0.0
 
 
-def _steps(node: Any | None) -> Steps | None:
-    """Return how a conversion quantizes, None where it has a scale a channel."""
+def _steps(node: Node | None) -> Steps | None:
+    """Return the quantization steps of a conversion; None if it has one scale per channel."""
     found = None if node is None else quantization_of(node)
     if found is None or found.scales.size != 1 or found.zero_points.dtype.kind not in "iu":
         return None
@@ -178,17 +179,17 @@ def _steps(node: Any | None) -> Steps | None:
 
 
 Reals = tuple[NDArray[Any], NDArray[Any], NDArray[Any], str]
-"""Values, steps and zero points, one or one an output, and the type of what is stored."""
+"""Values, steps and zero points (one, or one per output), and the stored type."""
 
 
-def _weights(node: Any) -> Reals | None:
-    """Return an operator's weights as reals."""
+def _weights(node: Node) -> Reals | None:
+    """Return the real values of an operator's weights."""
     found = _reals(input_of(node, 1)) if node.op_type in DENSE else None
     return None if found is None or found[0].ndim < SMALLEST_WEIGHTS else found
 
 
-def _reals(value: Any | None) -> Reals | None:
-    """Return a constant as reals, None where the tensor is computed."""
+def _reals(value: Value | None) -> Reals | None:
+    """Return the real values of a constant; None if the tensor is computed."""
     found = stored_constant(value)
     if found is None:
         return None
@@ -206,7 +207,7 @@ def _reals(value: Any | None) -> Reals | None:
     return (codes.astype(np.float64) - middle) * wide, steps, centres, codes.dtype.name
 
 
-def _bias(node: Any, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _bias(node: Node, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the bias of an operator and its steps, 0 where it has none."""
     value = input_of(node, 2)
     if node.op_type == "MatMul":
@@ -220,8 +221,8 @@ def _bias(node: Any, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
     return found[0].ravel(), np.broadcast_to(found[1], (outputs,))
 
 
-def _rounded(value: Any) -> Any:
-    """Return a tensor as it goes on behind two conversions, if there are any."""
+def _rounded(value: Value) -> Value:
+    """Return the tensor behind the conversions that follow, or the tensor itself."""
     for kind in CONVERSIONS:
         taker = only_consumer(value, kind)
         if taker is None:
@@ -230,10 +231,10 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _apply(node: Any, taken: Any, pixels: Pixels, *, is_first: bool) -> None:
-    """Do to the pixels what a node does; ``is_first``: it takes the input of the file."""
+def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
+    """Apply a node to the pixels; ``is_first``: True if it takes the input of the file."""
     if node.op_type == "DequantizeLinear":
-        # Of a tensor that was just rounded, the reals stay what they are.
+        # Behind a QuantizeLinear it changes no real value.
         if is_first:
             steps = _steps(node)
             if steps is None:

@@ -1,17 +1,18 @@
-"""A graph of TensorFlow as one tf-keras layer: what a SavedModel becomes.
+"""A TensorFlow graph as one tf-keras layer: the form in which a SavedModel is kept.
 
-The graph stands in the layer's configuration, its weights are the layer's own. It may hold only
-operations that compute: a file of such a layer is as harmless as one of standard layers, however
-it came about.
+The graph is in the layer's configuration, its weights are the layer's weights. It may hold only
+operations that compute, so a file with such a layer is as harmless as one of standard layers.
 """
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.models.tf import compile_function, load_tensorflow
 
@@ -38,12 +39,12 @@ OPERATIONS = frozenset(
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
     """.split()
 )
-"""They take tensors and give tensors: none opens a file, calls Python or keeps a state."""
+"""Operations on tensors alone: none opens a file, calls Python or keeps a state."""
 LARGEST_CONSTANT = 2**26
 
 
 def graph_of(text: str, where: str) -> Any:
-    """Read a graph. Raises InputError where it is none, or does more than compute."""
+    """Return the GraphDef of a base64 text. Raises InputError if it is damaged or not allowed."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     tensorflow, _ = load_tensorflow()
@@ -57,7 +58,7 @@ def graph_of(text: str, where: str) -> Any:
 
 
 def check_graph(graph: Any, where: str) -> None:
-    """Raise InputError where a graph does more than compute."""
+    """Raise InputError if a graph holds an operation or a constant that is not allowed."""
     others = sorted({node.op for node in graph.node} - OPERATIONS)
     if others or graph.library.function:
         names = ", ".join(map(short_name, others)) or "functions of its own"
@@ -67,13 +68,9 @@ def check_graph(graph: Any, where: str) -> None:
             accepted="operations that compute, and that TFLite and ONNX have too",
             remedy="export the model without them, or give it as .keras or .h5",
         )
-    constants = (node for node in graph.node if "value" in node.attr)
-    for node in constants:
+    for node in (node for node in graph.node if "value" in node.attr):
         sides = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
-        count = 1
-        for side in sides:
-            count *= side
-        if count > LARGEST_CONSTANT:
+        if math.prod(sides) > LARGEST_CONSTANT:
             raise InputError(where, f"its graph holds a constant of shape {sides}")
 
 
@@ -140,7 +137,7 @@ def frozen_graph_layer() -> Any:
 
 def frozen_graph_model(
     graph: Any, ends: tuple[str, str], values: Mapping[str, Any], shape: Sequence[int], name: str
-) -> Any:
+) -> KerasModel:
     """Return a tf-keras model of one layer: the graph, its weights, images of ``shape``."""
     _, keras = load_tensorflow()
     image = keras.Input(tuple(shape), name="image")

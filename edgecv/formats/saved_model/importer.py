@@ -1,7 +1,7 @@
 """SavedModel folders: their serving function, frozen into a graph that only computes.
 
-Loading one can run whatever its author put in, so it always needs ``--trust-model``. There are no
-layers in it to train: it can be quantized and converted, and that is all.
+Loading one can run any code of its author, so it always needs ``--trust-model``. It has no layers
+to train: it can only be quantized and converted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
-from edgecv.formats.trust import MEANS, Trust
+from edgecv.formats.trust import MEANS, NO_TRUST, Trust
 from edgecv.models.tf import load_tensorflow
 
 SERVING = "serving_default"
-STANDARD = Trust()
 
 
 class SavedModelFolder(Importer):
@@ -30,7 +30,7 @@ class SavedModelFolder(Importer):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tell by the file that each of them holds."""
+        """Return True for a folder with a ``saved_model.pb``."""
         return (path / "saved_model.pb").is_file()
 
     def check_trust(self, path: Path, trust: Trust) -> None:
@@ -44,13 +44,16 @@ class SavedModelFolder(Importer):
                 " or give the model as .keras or .h5",
             )
 
-    def load(self, path: Path, trust: Trust = STANDARD) -> Any:
-        """Return a tf-keras model of one layer, which is the folder's serving function."""
+    def load(self, path: Path, trust: Trust = NO_TRUST) -> KerasModel:
+        """Return a tf-keras model of one layer, the folder's serving function.
+
+        Raises InputError if the file is not trusted, or not a model of images.
+        """
         self.check_trust(path, trust)
         tensorflow, _ = load_tensorflow()
         try:
             loaded = tensorflow.saved_model.load(str(path))
-        except Exception as error:  # what TensorFlow raises has no base class short of this
+        except Exception as error:  # TensorFlow's errors have no other common base class
             raise InputError(
                 str(path), f"TensorFlow cannot read it: {short_name(error)}"
             ) from error
@@ -61,18 +64,20 @@ class SavedModelFolder(Importer):
         check_graph(graph, str(path))
         return frozen_graph_model(graph, ends, values, shape, "saved_model")
 
-    def load_with_notes(self, path: Path, trust: Trust = STANDARD) -> tuple[Any, tuple[str, ...]]:
-        """Return the model, and what is known of it."""
+    def load_with_notes(
+        self, path: Path, trust: Trust = NO_TRUST
+    ) -> tuple[KerasModel, tuple[str, ...]]:
+        """Return the model, and a note on its origin."""
         note = "from a SavedModel: its serving function as one graph, which has no layers to train"
         return self.load(path, trust), (note,)
 
     def keeps_its_format(self, path: Path) -> bool:
-        """Tell that it does not: it is kept as a file of one layer."""
+        """Return False: it is kept as a Keras file of one layer."""
         return False
 
 
 def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
-    """Return the function that serves one image to one row of numbers."""
+    """Return the serving function, which has one input and one output."""
     names = sorted(signatures)
     if not names or (SERVING not in names and len(names) > 1):
         raise InputError(
@@ -93,7 +98,7 @@ def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
 
 
 def _image_shape(path: Path, serving: Any) -> Sequence[int]:
-    """Return height, width and channels of what the function takes."""
+    """Return height, width and channels of the function's input."""
     ((name, tensor),) = serving.structured_input_signature[1].items()
     sides = tuple(tensor.shape) if tensor.shape.rank is not None else ()
     is_image = len(sides) == 4 and sides[0] is None and None not in sides[1:]
@@ -113,15 +118,15 @@ def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str]]:
 
     try:
         frozen = convert_variables_to_constants_v2(serving)
-    except Exception as error:  # what TensorFlow raises has no base class short of this
+    except Exception as error:  # TensorFlow's errors have no other common base class
         raise InputError(str(path), f"cannot be frozen: {short_name(error)}") from error
     return frozen.graph.as_graph_def(), (frozen.inputs[0].name, frozen.outputs[0].name)
 
 
 def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:
-    """Make the constants that were variables into places for weights again; return their values.
+    """Replace the constants that were variables by placeholders; return their values by name.
 
-    A constant is known by its value: of two that are equal, either may be taken for the variable.
+    A constant is recognized by its value: of two equal ones, either may be the variable.
     """
     tensorflow, _ = load_tensorflow()
     waiting = [np.asarray(each) for each in variables]

@@ -24,7 +24,7 @@ KERNEL_TYPE = {
 ENDS = {"int8": ("uint8", "int8"), "int16x8": ("int16", "int16")}
 LARGEST_FLOAT16 = 65504.0
 SMALLEST_DYNAMIC = 1024
-"""Elements below which the converter leaves a kernel in float32, where only weights are int8."""
+"""The fewest elements of a kernel that the converter stores as int8 at precision dynamic."""
 
 
 Kernels = list[tuple[TFLiteOperator, TFLiteTensor]]
@@ -32,9 +32,9 @@ Kernels = list[tuple[TFLiteOperator, TFLiteTensor]]
 
 
 def prove(content: bytes, precision: str, where: str, io: str | None = None) -> tuple[str, ...]:
-    """Return sentences on what was found. Raises StepError where it is not ``precision``.
+    """Return notes on the file's types. Raises StepError if they are not those of ``precision``.
 
-    ``io``: the type of the input, where it is another than usual.
+    ``io``: the type of the input; None for the usual one.
     """
     tables = TFLiteTables(content, where)
     if precision in ENDS:
@@ -91,14 +91,14 @@ def _check_integers(
 
 
 def _stands_at_an_end(operator: TFLiteOperator, tables: TFLiteTables) -> bool:
-    """Tell whether an operator only quantizes the input, or makes floats of the answer."""
+    """Return True if an operator only quantizes the input or dequantizes the output."""
     if operator.kind == "QUANTIZE":
         return operator.inputs[0] in tables.inputs
     return operator.kind == "DEQUANTIZE" and operator.outputs[0] in tables.outputs
 
 
 def _check_not_quantized(tables: TFLiteTables, precision: str, where: str) -> None:
-    # LiteRT's answers from such a mixture were far from the model's own (CIFAR CNN: 38% alike).
+    # LiteRT's predictions from such a mixture were wrong (CIFAR CNN: 38% agreement).
     quantized = [operator for operator in tables.operators if operator.kind == "QUANTIZE"]
     if quantized:
         raise StepError(
@@ -134,7 +134,7 @@ def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, 
 
 def _check_range(tables: TFLiteTables, kernels: Kernels, where: str) -> None:
     for operator, kernel in kernels:
-        # The converter writes the largest float16 in place of what is larger still.
+        # The converter replaces larger values by the largest float16.
         if not (np.abs(_values(tables, kernel)) < LARGEST_FLOAT16).all():
             raise StepError(
                 where,

@@ -1,4 +1,4 @@
-"""The operators of a TFLite file as LiteRT holds them, and what each of them gives."""
+"""The operators of a TFLite file as LiteRT runs them, and their outputs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ NOTHING = -1
 
 
 def executed(interpreter: Any) -> list[ExecutedOperator]:
-    """Return the operators of a file, and which of them the delegate has taken."""
+    """Return the operators of a file, and which of them a delegate runs."""
     operators = interpreter._get_ops_details()
     own = [each for each in operators if each["op_name"] != DELEGATE]
     delegates = [each for each in operators if each["op_name"] == DELEGATE]
@@ -32,7 +32,7 @@ def executed(interpreter: Any) -> list[ExecutedOperator]:
 def activations(
     interpreter: Any, encode: Callable[[Images], NDArray[Any]], images: Images
 ) -> list[Activation]:
-    """Return what each operator gives, as reals, by an interpreter that keeps all tensors."""
+    """Return the real values of each operator's output; the interpreter keeps all tensors."""
     operators = [each for each in interpreter._get_ops_details() if each["op_name"] != DELEGATE]
     tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
     (taken,) = interpreter.get_input_details()
@@ -56,9 +56,9 @@ def activations(
 
 
 def extremes(interpreter: Any, numbers: Sequence[int], images: NDArray[Any]) -> Extremes:
-    """Return how far some tensors go for each of some images, all of them run at once.
+    """Return the smallest and largest value of some tensors for each image of a batch.
 
-    The interpreter keeps all tensors. Raises ValueError where a tensor is not one part an image.
+    The interpreter keeps all tensors. Raises ValueError if a tensor has no batch axis.
     """
     (taken,) = interpreter.get_input_details()
     if tuple(interpreter.get_tensor(taken["index"]).shape) != images.shape:
@@ -78,7 +78,7 @@ def extremes(interpreter: Any, numbers: Sequence[int], images: NDArray[Any]) -> 
 
 
 def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:
-    """Return the operators between what a delegate takes and what it gives."""
+    """Return the operators between the inputs and the outputs of a delegate."""
     producer = {int(name): each for each in operators for name in each["outputs"]}
     stop = {int(name) for name in delegate["inputs"]}
     waiting = [int(name) for name in delegate["outputs"]]
@@ -86,7 +86,7 @@ def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:
     while waiting:
         name = waiting.pop()
         operator = producer.get(name)
-        # What a delegate takes may also be given by it: only what it gives is followed blindly.
+        # An input of a delegate may also be one of its outputs, which are always followed.
         if operator is None or operator["index"] in seen:
             continue
         seen.add(operator["index"])
@@ -95,7 +95,7 @@ def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:
 
 
 def _names(interpreter: Any) -> dict[int, str]:
-    """Return the first of the names that a converter has joined in each tensor's."""
+    """Map each tensor to the first of the names that a converter joined in its name."""
     return {
         int(each["index"]): str(each["name"]).split(";")[0]
         for each in interpreter.get_tensor_details()

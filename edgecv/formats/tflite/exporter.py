@@ -1,4 +1,4 @@
-"""TensorFlow Lite."""
+"""The TensorFlow Lite exporter."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images, Shape
-from edgecv.formats.export_checks import (
-    check_convertible_to_int8,
-    check_model,
-)
+from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.tensors import first_line
@@ -22,8 +20,8 @@ from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
 BATCH = 1
-"""Microcontrollers need fixed shapes. LiteRT still resizes the batch of such a file, and the file
-with an open batch was 230 to 460 bytes larger and not faster (CIFAR CNN, ResNet-8, MobileNet)."""
+"""The fixed batch, which microcontrollers need. LiteRT can resize it, and with an open batch the
+file was 230 to 460 bytes larger and not faster (CIFAR CNN, ResNet-8, MobileNet)."""
 
 
 class TFLite(FileExporter):
@@ -35,15 +33,16 @@ class TFLite(FileExporter):
     precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
     precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
-    throughout, bytes in; int16x8: int16 activations, int8 weights."""
+    throughout; int16x8: int16 activations, int8 weights."""
     io: Literal["uint8", "int8", "float32"] | None = None
-    """What an int8 file takes: uint8, the bytes of a camera, where not given; int8, the byte minus
-    128, which saves an operator at the start; float32, pixels of 0..255, and it gives float32."""
+    """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
+    minus 128, which saves an operator; float32, pixels of 0..255, with a float32 output."""
 
-    def export(self, model: Any, calibration: Images, path: Path) -> Artifact:
+    def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
-        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8 and int16x8.
+        ``calibration``: uint8 (N, H, W, C), 0..255; used by int8 and int16x8. Raises StepError if
+        the model cannot be converted, or the file would not be what was asked for.
         """
         where = path.name
         shape = check_model(model, where)
@@ -57,15 +56,15 @@ class TFLite(FileExporter):
         )
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
-    def _convert(self, model: Any, shape: Shape, calibration: Images, where: str) -> bytes:
+    def _convert(self, model: KerasModel, shape: Shape, calibration: Images, where: str) -> bytes:
         tensorflow, _ = load_tensorflow()
 
         def serve(image: Any) -> dict[str, Any]:
             return {"probabilities": model(image, training=False)}
 
         image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")
-        # The converter saves what owns the variables as a SavedModel first. The same bytes come out
-        # four times sooner when that is not the Keras model, with a trace of each of its layers.
+        # The converter first saves the owner of the variables as a SavedModel. The same bytes come
+        # out four times sooner if that is not the Keras model, whose layers are all traced.
         owner = tensorflow.Module()
         owner.variables_of_model = model.variables
         try:
@@ -76,10 +75,10 @@ class TFLite(FileExporter):
                     [function], owner
                 )
                 self._set_precision(converter, calibration)
-                # A scale a channel would make other numbers of one shared weight in each channel.
+                # One scale per channel would turn a shared weight into different numbers.
                 converter._experimental_disable_per_channel = has_shared_weights(model)
                 content: bytes = converter.convert()
-        except Exception as error:  # what it raises has no base class short of this
+        except Exception as error:  # its errors have no other common base class
             raise StepError(
                 where,
                 f"TensorFlow cannot convert this model to {self.precision}: {first_line(error)}",
@@ -110,15 +109,15 @@ class TFLite(FileExporter):
 
 
 def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
-    """Give each image as float32 (1, H, W, C), and make sure that they span 0..255.
+    """Yield each image as float32 (1, H, W, C); together they span 0..255.
 
-    The input's scale comes from them: only with both ends is a camera's byte the number itself.
+    The input's scale is computed from them: only with both ends is a byte its own code.
     """
     for image in images:
         heartbeat()
         yield [image[np.newaxis].astype(np.float32)]
     if images.min() > 0 or images.max() < 255:
-        # Two pixels of an image that was there already: other ranges hardly move.
+        # Two changed pixels of a repeated image: other ranges hardly move.
         spanning = images[:1].astype(np.float32)
         spanning.flat[0], spanning.flat[-1] = 0, 255
         yield [spanning]

@@ -18,9 +18,9 @@ from edgecv.formats.tflite.tables import (
 )
 
 WEIGHTS = 1
-"""The input that holds an operator's kernel, where it has one."""
+"""The number of the input that is an operator's kernel."""
 SPREAD = 2
-"""The input of a transposed convolution: (output shape, kernel, input)."""
+"""The number of a transposed convolution's data input: (output shape, kernel, data)."""
 KERNEL_OPERATORS = frozenset(
     """
     CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV FULLY_CONNECTED BATCH_MATMUL CONV_3D CONV_3D_TRANSPOSE
@@ -34,7 +34,7 @@ NOT_COUNTED = frozenset(
     STABLEHLO_CUSTOM_CALL STABLEHLO_COMPOSITE STABLEHLO_WHILE STABLEHLO_CASE
     """.split()
 )
-"""Operators that multiply, or hold others, in ways that are not followed here."""
+"""Operators that multiply or contain others, and whose multiply-accumulates are not counted."""
 CONTROL_FLOW = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE")
 
 
@@ -42,7 +42,7 @@ Tensors = Sequence[TFLiteTensor | None]
 
 
 def read(content: bytes, where: str) -> Contents:
-    """Read the first subgraph of a TFLite file. Raises InputError where it is damaged."""
+    """Read the first subgraph of a TFLite file. Raises InputError if it is damaged."""
     try:
         return TFLiteInspector(TFLiteTables(content, where)).contents()
     except struct.error:
@@ -52,7 +52,7 @@ def read(content: bytes, where: str) -> Contents:
 
 
 class TFLiteInspector:
-    """One file, and the constants that were counted so far."""
+    """The inspection of one file, which counts each constant once."""
 
     def __init__(self, tables: TFLiteTables) -> None:
         self._tables = tables
@@ -60,7 +60,7 @@ class TFLiteInspector:
         self._buffers: set[int] = set()
 
     def contents(self) -> Contents:
-        """Return all that the file says of itself."""
+        """Return the contents of the file."""
         tables = self._tables
         shown = [each for each in tables.operators if not self._is_unpacking(each)]
         operators = tuple(self._operator(each) for each in shown)
@@ -114,7 +114,7 @@ class TFLiteInspector:
     def _counted(
         self, kind: str, weights: Sequence[TFLiteTensor], largest: TFLiteTensor | None
     ) -> int:
-        """Count an operator's weights: none where its kernel has served an operator before."""
+        """Return the number of an operator's weights; 0 if its kernel was counted before."""
         if kind in KERNEL_OPERATORS and largest is not None:
             if largest.number in self._kernels:
                 return 0
@@ -140,7 +140,7 @@ class TFLiteInspector:
             case "BATCH_MATMUL":
                 return _product(operator, made)
             case "TRANSPOSE_CONV" | "CONV_3D_TRANSPOSE":
-                # The kernel is spread from each place of the input.
+                # The kernel is applied at each position of the input.
                 entering = takes[SPREAD]
                 places = None if entering is None else count(entering.shape[:-1])
                 return None if places is None else places * math.prod(kernel.shape)
@@ -200,7 +200,7 @@ def _product(operator: TFLiteOperator, made: int) -> int | None:
 
 
 def _trained(kind: str, constants: Sequence[TFLiteTensor]) -> list[TFLiteTensor]:
-    """Return the constants that are weights: no shapes, no axes, no single numbers."""
+    """Return the constants that are weights: no shapes, no axes, no scalars."""
     return [
         each
         for each in constants

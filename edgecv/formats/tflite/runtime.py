@@ -1,4 +1,4 @@
-"""LiteRT, formerly TensorFlow Lite."""
+"""The runtime of TFLite files: LiteRT, formerly TensorFlow Lite."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,20 +12,10 @@ from numpy.typing import NDArray
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    Images,
-    TensorFacts,
-)
+from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN, image_of
-from edgecv.formats.tensors import (
-    check_images,
-    classes_of,
-    facts_of,
-    first_line,
-)
+from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 from edgecv.formats.tflite.execution import activations, executed, extremes
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
@@ -54,21 +44,21 @@ class LiteRT(FileRuntime):
     }
 
     kernels: Kernels = "xnnpack"
-    """builtin: those that microcontrollers' and phones' interpreters have without XNNPACK;
-    reference: plain loops, up to a thousand times slower."""
+    """The kernels that run the operators. builtin: those of interpreters without XNNPACK, as on
+    microcontrollers; reference: plain loops, up to a thousand times slower."""
 
     def open(
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
     ) -> "LiteRTSession":
-        """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
+        """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return LiteRTSession(path, threads, input_spec, self.kernels)
 
     def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
-        """Return the file's operators and which of them XNNPACK took; LiteRT tells no times."""
+        """Return the file's operators and which of them XNNPACK runs; LiteRT gives no times."""
         return executed(self.open(path, 1).interpreter(threads=1))
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
-        """Return what each operator gives for some images, in the file's order."""
+        """Return the output of each operator for some images, in the file's order."""
         session = self.open(path, 1)
         check_images(path, session.facts, images)
         return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
@@ -78,7 +68,7 @@ class LiteRT(FileRuntime):
         return TFLiteWeights(content, str(path))
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
-        """Return what gives the extremes of each point, some images at once."""
+        """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = self.weights(session.content, path).point_numbers()
@@ -90,8 +80,8 @@ class LiteRTSession(FileSession):
 
     Predictions run one image at a time on ``threads`` interpreters of one thread each: that is
     as fast as a batch (int8 CIFAR network, 5,000 images: 0.12 s on one thread, 0.07 s on two,
-    batched or not), it is what the device will do, and no kernel can then answer otherwise for
-    another batch size or another number of threads.
+    batched or not), it is what a device does, and predictions cannot depend on the batch size or
+    the number of threads.
     """
 
     def __init__(
@@ -126,7 +116,7 @@ class LiteRTSession(FileSession):
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
 
-        Raises RuntimeFailure where the graph holds its batch of 1 in a shape of its own.
+        Raises RuntimeFailure if the graph fixes its batch at 1.
         """
         check_images(self._path, self.facts, images)
         interpreter = self.interpreter(threads=self._threads)
@@ -172,12 +162,12 @@ class LiteRTSession(FileSession):
         return run
 
     def interpreter(self, threads: int, *, keep_all: bool = False) -> Any:
-        """Return an interpreter, ready to run; with ``keep_all`` every tensor can be read."""
+        """Return an interpreter, ready to run; with ``keep_all``, all its tensors can be read."""
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # That keeping all tensors takes memory is known.
+                warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory.
                 interpreter = Interpreter(
                     model_content=self.content,
                     num_threads=threads,
@@ -191,7 +181,7 @@ class LiteRTSession(FileSession):
         return interpreter
 
     def _give_size(self, interpreter: Any) -> None:
-        """Resize an input whose height and width are open, before anything is made for it."""
+        """Resize an input of open height and width, before its tensors are allocated."""
         for details in interpreter.get_input_details():
             signature = tuple(int(length) for length in details["shape_signature"])
             if OPEN not in signature[1:]:
@@ -227,7 +217,7 @@ def _ends_text(ends: list[dict[str, Any]], kind: str) -> str:
 
 def _facts(details: dict[str, Any]) -> TensorFacts:
     scale, zero_point = details["quantization"]
-    quantized = float(scale) != 0.0  # LiteRT's way to say that a tensor is not quantized
+    quantized = float(scale) != 0.0  # LiteRT gives 0 for a tensor that is not quantized
     return TensorFacts(
         name=str(details["name"]),
         shape=tuple(int(length) for length in details["shape"]),

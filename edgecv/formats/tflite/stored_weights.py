@@ -12,7 +12,7 @@ from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTabl
 
 OUTPUTS_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 WEIGHTS = {"TRANSPOSE_CONV": (1, 3)}
-"""The inputs of an operator that are its weights and its bias, if not the second and the third."""
+"""The numbers of the inputs that are weights and bias, if not 1 and 2."""
 PASSES_ON = (
     "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "MAX_POOL_2D", "AVERAGE_POOL_2D",
     "STRIDED_SLICE", "SLICE", "PAD", "GATHER", "SPLIT",
@@ -20,19 +20,19 @@ PASSES_ON = (
 """By TFLite's specification their output is quantized as their input is."""
 PRODUCTS = {"MUL": Pixels.multiply, "ADD": Pixels.add}
 FROM_ZERO = (1, 3)
-"""Fused activations that give nothing below 0: RELU and RELU6."""
+"""Fused activations without negative values: RELU and RELU6."""
 GIVES_FROM_ZERO = ("RELU", "RELU6", "SOFTMAX", "LOGISTIC")
 INTEGERS = ("int8", "uint8", "int16", "int32")
 
 
 class TFLiteWeights:
-    """The main graph of one file."""
+    """The weights of one file's main graph."""
 
     def __init__(self, content: bytes, where: str) -> None:
         self._tables = TFLiteTables(content, where)
 
     def stored(self, pixels: Pixels) -> Stored:
-        """Return kernels, points and links; ``pixels``: as the file's input holds them."""
+        """Return kernels, points and links; ``pixels``: their encoding in the file's input."""
         kernels, points, links = [], [], []
         entry: TFLiteTensor | None = None
         for operator in self._tables.operators:
@@ -55,7 +55,7 @@ class TFLiteWeights:
         return Stored(tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()))
 
     def point_numbers(self) -> list[int]:
-        """Return the tensors of the points, in their order."""
+        """Return the numbers of the points' tensors, in order."""
         skipped = (*PASSES_ON, *CONVERSIONS)
         operators = self._tables.operators
         return [each.outputs[0].number for each in operators if each.kind not in skipped]
@@ -94,7 +94,7 @@ class TFLiteWeights:
     def _bias(
         self, operator: TFLiteOperator, place: int, steps: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the bias as the kernels read it: in steps of the input's times the weights'."""
+        """Return the bias and its steps: those of the input times those of the weights."""
         nothing = np.zeros(len(steps))
         given = operator.inputs[place] if len(operator.inputs) > place else None
         codes = self._tables.values(given)
@@ -147,7 +147,7 @@ def _point(operator: TFLiteOperator, kind: str) -> Point:
 
 
 def _steps(tensor: TFLiteTensor | None) -> Steps | None:
-    """Return how a tensor is quantized, None where it has a scale a channel, or none."""
+    """Return the quantization steps of a tensor; None if it has not exactly one scale."""
     if tensor is None or tensor.type not in INTEGERS or len(tensor.scales) != 1:
         return None
     _, zero_points = _quantization(tensor)
@@ -156,7 +156,7 @@ def _steps(tensor: TFLiteTensor | None) -> Steps | None:
 
 
 def _quantization(tensor: TFLiteTensor) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the scales of a tensor and as many zero points, 0 where the file leaves them out."""
+    """Return the scales of a tensor and as many zero points, 0 if the file omits them."""
     scales, zero_points = tensor.scales, tensor.zero_points
     if len(zero_points) != len(scales):
         zero_points = (0,) * len(scales)

@@ -1,4 +1,4 @@
-"""The tables of a TFLite file, read by LiteRT's own schema classes, with every place checked.
+"""The tables of a TFLite file, read by LiteRT's own schema classes, with every offset checked.
 
 The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 """
@@ -20,17 +20,17 @@ DATA = 4
 """The field of a buffer's table that holds its bytes."""
 LONGEST_NAME = 300
 INT8_SHIFT = 128
-"""From int8 codes to uint8 codes."""
+"""The offset from int8 codes to uint8 codes."""
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 UNPACKING = ("DEQUANTIZE", "DENSIFY")
-"""Operators that give constants where they take constants: a runtime does them once."""
+"""Operators that turn constants into constants; a runtime runs them once."""
 READ_AS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
 """Types whose values are read; their names are numpy's."""
 
 
 @dataclass(frozen=True)
 class TFLiteTensor:
-    """One tensor of the file. ``place`` and ``stored_bytes`` are None where it stores no values."""
+    """One tensor of the file. ``place`` and ``stored_bytes`` are None if it stores no values."""
 
     number: int
     name: str
@@ -41,7 +41,7 @@ class TFLiteTensor:
     zero_points: tuple[int, ...]
     buffer: int
     place: int | None
-    """Where its values begin in the file."""
+    """The offset of its values in the file."""
     stored_bytes: int | None
     is_sparse: bool
     is_variable: bool
@@ -53,17 +53,17 @@ class TFLiteTensor:
 
     @property
     def key(self) -> str:
-        """A name that no other tensor has: those in the file need not be distinct."""
+        """A unique name; the names in the file need not be."""
         return str(self.number)
 
     @property
     def first_name(self) -> str:
-        """The first of the names of all that a converter has fused."""
+        """The first of the names that a converter joined."""
         return self.name.split(";")[0]
 
     @property
     def is_constant(self) -> bool:
-        """True where its values are known before the first image."""
+        """True if its values are known before the first image is run."""
         return self.stored_bytes is not None and not self.is_variable
 
     @property
@@ -73,19 +73,19 @@ class TFLiteTensor:
 
     @property
     def bytes(self) -> int | None:
-        """The size of its values; None where that is not known."""
+        """The size of its values in bytes; None if it is unknown."""
         elements = count(self.shape)
         return None if elements is None else bytes_of(self.type, elements)
 
     @property
     def has_finite_scales(self) -> bool:
-        """True where its scales are numbers."""
+        """True if all its scales are finite."""
         return all(map(math.isfinite, self.scales))
 
 
 @dataclass(frozen=True)
 class TFLiteOperator:
-    """One operator of the file. An input that is left out is None."""
+    """One operator of the file. An omitted input is None."""
 
     kind: str
     inputs: tuple[TFLiteTensor | None, ...]
@@ -96,7 +96,7 @@ class TFLiteOperator:
         return f'{self.kind} "{self.outputs[0].first_name}"'
 
     def option(self, name: str, default: int = 0) -> int:
-        """Return a number or truth value of its options, named as in the schema's classes."""
+        """Return an integer or boolean option, by its name in the schema's classes."""
         from ai_edge_litert import schema_py_generated as schema
 
         union = self.table.BuiltinOptions()
@@ -110,7 +110,7 @@ class TFLiteOperator:
 
 
 def damaged(where: str, how: str) -> InputError:
-    """Return what to raise for a file that contradicts itself."""
+    """Return the error for a damaged file."""
     return InputError(
         where, f"is a damaged TFLite file: {how}", remedy="convert or download it again"
     )
@@ -166,7 +166,7 @@ class TFLiteTables:
         return self._producers.get(tensor.number)
 
     def constant(self, tensor: TFLiteTensor | None) -> TFLiteTensor | None:
-        """Return the tensor that stores a constant, None where it is computed.
+        """Return the tensor that stores a constant; None if it is computed.
 
         float16 and sparse weights reach their operator through one that unpacks them.
         """
@@ -180,7 +180,7 @@ class TFLiteTables:
         return None
 
     def values(self, tensor: TFLiteTensor | None) -> NDArray[Any] | None:
-        """Return the values of a constant as they are stored, None where it has none to read."""
+        """Return the stored values of a constant; None if it is computed or cannot be read."""
         stored = self.constant(tensor)
         if stored is None or stored.is_sparse or stored.type not in READ_AS:
             return None
@@ -190,14 +190,14 @@ class TFLiteTables:
         return np.frombuffer(content, stored.type).reshape(stored.declared)
 
     def _listed(self, vector: Any) -> list[TFLiteTensor | None]:
-        """Return the tensors of a vector of numbers, None where one is left out."""
+        """Return the tensors of a vector of numbers; an omitted one is None."""
         numbers: list[int] = _list(vector)
         if (largest := max(numbers, default=-1)) >= len(self.tensors):
             raise damaged(self._where, f"it names tensor {largest} of {len(self.tensors)}")
         return [self.tensors[number] if number >= 0 else None for number in numbers]
 
     def description(self) -> str:
-        """Return what the converter says of itself."""
+        """Return the description that the converter wrote."""
         return _text(self.model.Description())
 
     def _tensor(self, number: int) -> TFLiteTensor:
@@ -233,11 +233,11 @@ class TFLiteTables:
             raise damaged(self._where, how)
 
     def _place(self, number: int, name: str) -> tuple[int, int] | tuple[None, None]:
-        """Return where a buffer begins and its size, None where it is empty."""
+        """Return offset and size of a buffer; None if it is empty."""
         if not 0 <= number < self.model.BuffersLength():
             raise damaged(self._where, f'"{name}" lies in buffer {number}, which is not there')
         buffer = self.model.Buffers(number)
-        if buffer.Offset() > 1:  # Files of more than 2 GB keep their weights behind the tables.
+        if buffer.Offset() > 1:  # Files above 2 GB have their weights behind the tables.
             start, size = buffer.Offset(), int(buffer.Size())
         elif size := int(buffer.DataLength()):
             start = buffer._tab.Vector(buffer._tab.Offset(DATA))
@@ -259,7 +259,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _list(values: Any) -> list[Any]:
-    # flatbuffers gives the number 0 where a vector is left out.
+    # flatbuffers gives the number 0 for an omitted vector.
     return values.tolist() if hasattr(values, "tolist") else []
 
 

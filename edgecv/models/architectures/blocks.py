@@ -12,7 +12,7 @@ WEIGHT_DECAY = 1e-4
 
 
 def check_size(name: str, shape: Shape, smallest: int) -> None:
-    """Raise InputError where images are smaller than ``smallest`` on a side."""
+    """Raise InputError if images are smaller than ``smallest`` on a side."""
     if min(shape[:2]) < smallest:
         raise InputError(
             name,
@@ -36,40 +36,36 @@ def convolved(
 ) -> Tensor:
     """Convolve, padded to the same size, and normalize: (N, H, W, C) -> (N, H, W, filters)."""
     _, keras = load_tensorflow()
-    x = keras.layers.Conv2D(
-        filters,
-        side,
-        strides=stride,
-        padding="same",
-        kernel_initializer="he_normal",
-        kernel_regularizer=keras.regularizers.L2(WEIGHT_DECAY),
-        name=name,
-    )(x)
+    x = keras.layers.Conv2D(filters, side, **_options("kernel", stride, name))(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x) if normalized else x
 
 
 def convolved_by_channel(x: Tensor, name: str, *, stride: int = 1) -> Tensor:
     """Convolve each channel by itself with 3x3 weights, and normalize: (N, H, W, C) both."""
     _, keras = load_tensorflow()
-    x = keras.layers.DepthwiseConv2D(
-        3,
-        strides=stride,
-        padding="same",
-        depthwise_initializer="he_normal",
-        depthwise_regularizer=keras.regularizers.L2(WEIGHT_DECAY),
-        name=name,
-    )(x)
+    x = keras.layers.DepthwiseConv2D(3, **_options("depthwise", stride, name))(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
 
 
+def _options(weight: str, stride: int, name: str) -> dict[str, Any]:
+    _, keras = load_tensorflow()
+    return {
+        "strides": stride,
+        "padding": "same",
+        f"{weight}_initializer": "he_normal",
+        f"{weight}_regularizer": keras.regularizers.L2(WEIGHT_DECAY),
+        "name": name,
+    }
+
+
 def rectified(x: Tensor, name: str) -> Tensor:
-    """Leave out what is negative."""
+    """Apply a ReLU."""
     _, keras = load_tensorflow()
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
 def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) -> Tensor:
-    """Look around in each channel, then across the channels in each place."""
+    """Apply a 3x3 depthwise convolution, then a 1x1 convolution across the channels."""
     name = f"block_{number}_depthwise"
     x = rectified(convolved_by_channel(x, name, stride=stride), name)
     name = f"block_{number}_pointwise"
@@ -77,7 +73,7 @@ def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) ->
 
 
 def ended(x: Tensor, head: Head, **options: Any) -> Tensor:
-    """Average over all places, and end in the task's head: (N, H, W, C) -> (N, ...)."""
+    """Average over all positions, and apply the task's head: (N, H, W, C) -> (N, ...)."""
     _, keras = load_tensorflow()
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     for layer in head(**options):

@@ -13,14 +13,7 @@ from pydantic import Field
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
-from edgecv.models.architectures.blocks import (
-    check_size,
-    convolved,
-    ended,
-    rectified,
-    rescaled,
-    separable_block,
-)
+from edgecv.models.architectures import blocks
 from edgecv.models.tf import load_tensorflow
 
 SMALLEST_SIDE = 8
@@ -37,10 +30,12 @@ class DsCnn(Architecture):
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        check_size(self.name, input_shape, SMALLEST_SIDE)
+        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
-        x = rectified(convolved(rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1")
+        x = blocks.rectified(
+            blocks.convolved(blocks.rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1"
+        )
         for number in range(1, self.blocks + 1):
-            x = separable_block(x, self.filters, number)
-        return keras.Model(image, ended(x, head), name=self.name)
+            x = blocks.separable_block(x, self.filters, number)
+        return keras.Model(image, blocks.ended(x, head), name=self.name)

@@ -12,14 +12,7 @@ from pydantic import Field
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
-from edgecv.models.architectures.blocks import (
-    check_size,
-    convolved,
-    ended,
-    rectified,
-    rescaled,
-    separable_block,
-)
+from edgecv.models.architectures import blocks
 from edgecv.models.tf import load_tensorflow
 
 SMALLEST_SIDE = 12
@@ -28,7 +21,7 @@ FIRST_FILTERS = 32
 BLOCKS = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
 """Filters of each block at width 1."""
 HALVING = (0, 2, 4, 6, 12)
-"""Where the paper halves the sides: in the first convolution, 0, and in these blocks."""
+"""The layers that halve the sides in the paper: the first convolution, 0, and these blocks."""
 
 
 class MobilenetV1(Architecture):
@@ -41,28 +34,30 @@ class MobilenetV1(Architecture):
 
     name: ClassVar[str] = "mobilenet_v1"
     width: float = Field(default=0.25, gt=0, le=4)
-    """What the filters of every layer are multiplied with."""
+    """The factor on the number of filters of every layer."""
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        check_size(self.name, input_shape, SMALLEST_SIDE)
+        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         halving = halvings(min(input_shape[:2]))
         image = keras.layers.Input(input_shape, name="image")
         first = self._filters(FIRST_FILTERS)
-        x = convolved(rescaled(image), first, 3, "conv_1", stride=2 if 0 in halving else 1)
-        x = rectified(x, "conv_1")
+        x = blocks.convolved(
+            blocks.rescaled(image), first, 3, "conv_1", stride=2 if 0 in halving else 1
+        )
+        x = blocks.rectified(x, "conv_1")
         for number, filters in enumerate(BLOCKS, start=1):
             stride = 2 if number in halving else 1
-            x = separable_block(x, self._filters(filters), number, stride=stride)
-        return keras.Model(image, ended(x, head), name=self.name)
+            x = blocks.separable_block(x, self._filters(filters), number, stride=stride)
+        return keras.Model(image, blocks.ended(x, head), name=self.name)
 
     def _filters(self, at_width_1: int) -> int:
         return max(1, round(at_width_1 * self.width))
 
 
 def halvings(side: int) -> tuple[int, ...]:
-    """Return where the sides are halved, for images of so many pixels on the shorter side.
+    """Return the layers that halve the sides, for images with ``side`` pixels on the shorter one.
 
     >>> halvings(96), halvings(32)
     ((0, 2, 4, 6, 12), (4, 6, 12))

@@ -9,13 +9,7 @@ from typing import ClassVar
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
 from edgecv.core.records import Shape
-from edgecv.models.architectures.blocks import (
-    check_size,
-    convolved,
-    ended,
-    rectified,
-    rescaled,
-)
+from edgecv.models.architectures import blocks
 from edgecv.models.tf import load_tensorflow
 
 SMALLEST_SIDE = 8
@@ -29,22 +23,24 @@ class Resnet8(Architecture):
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        check_size(self.name, input_shape, SMALLEST_SIDE)
+        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
         _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
-        x = rectified(convolved(rescaled(image), FILTERS[0], 3, "conv_1"), "conv_1")
+        x = blocks.rectified(
+            blocks.convolved(blocks.rescaled(image), FILTERS[0], 3, "conv_1"), "conv_1"
+        )
         for number, filters in enumerate(FILTERS, start=1):
             x = _stack(x, filters, f"stack_{number}", halves=number > 1)
-        x = ended(x, head, kernel_initializer="he_normal")
+        x = blocks.ended(x, head, kernel_initializer="he_normal")
         return keras.Model(image, x, name=self.name)
 
 
 def _stack(x: Tensor, filters: int, name: str, *, halves: bool) -> Tensor:
-    """Add two convolutions to what goes past them."""
+    """Return a residual stack: two convolutions, added to their input."""
     _, keras = load_tensorflow()
     stride = 2 if halves else 1
-    y = convolved(x, filters, 3, f"{name}_conv_1", stride=stride)
-    y = convolved(rectified(y, f"{name}_conv_1"), filters, 3, f"{name}_conv_2")
+    y = blocks.convolved(x, filters, 3, f"{name}_conv_1", stride=stride)
+    y = blocks.convolved(blocks.rectified(y, f"{name}_conv_1"), filters, 3, f"{name}_conv_2")
     if halves:
-        x = convolved(x, filters, 1, f"{name}_shortcut", stride=stride, normalized=False)
-    return rectified(keras.layers.Add(name=f"{name}_add")([x, y]), name)
+        x = blocks.convolved(x, filters, 1, f"{name}_shortcut", stride=stride, normalized=False)
+    return blocks.rectified(keras.layers.Add(name=f"{name}_add")([x, y]), name)

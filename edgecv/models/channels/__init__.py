@@ -1,1 +1,1 @@
-"""Which channels of a model belong together, what they cost, and the model without some of them."""
+"""Dependent channels of a model, their costs, and their removal."""

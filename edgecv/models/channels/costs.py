@@ -1,4 +1,4 @@
-"""What a model costs, layer by layer, as it is or with some channels removed."""
+"""Costs of a model, layer by layer, as it is or with some channels removed."""
 
 from collections.abc import Collection, Mapping
 from math import prod
@@ -15,7 +15,7 @@ IN_PLACE = frozenset(
     Rescaling Normalization
     """.split()
 )
-"""Layers that a converter folds into the one before, or that only look at memory otherwise."""
+"""Layers that a converter folds into the one before, or that only reinterpret memory."""
 
 
 def cost_of_model(model: KerasModel) -> ModelCost:
@@ -25,7 +25,7 @@ def cost_of_model(model: KerasModel) -> ModelCost:
 
 
 def cost_of(graph: ChannelGraph, alive: Alive) -> ModelCost:
-    """Return what is left of a model's costs when only these channels are kept."""
+    """Return the costs of a model with only these channels kept."""
     layers = []
     counted: set[str] = set()
     for call in graph.calls:
@@ -89,14 +89,13 @@ def _peak(graph: ChannelGraph, alive: Alive) -> int:
         for output in call.outputs:
             owner[output] = owner.get(call.inputs[0], call.inputs[0]) if in_place else output
     sizes = _sizes(graph, alive, owner)
+    first_use: dict[int, int] = {}
     last_use: dict[int, int] = {}
     for moment, call in enumerate(graph.calls):
         for tensor in (*call.inputs, *call.outputs):
-            last_use[owner.get(tensor, tensor)] = moment
-    first_use: dict[int, int] = {}
-    for moment, call in enumerate(graph.calls):
-        for tensor in (*call.inputs, *call.outputs):
-            first_use.setdefault(owner.get(tensor, tensor), moment)
+            place = owner.get(tensor, tensor)
+            first_use.setdefault(place, moment)
+            last_use[place] = moment
     return max(
         (
             sum(sizes[each] for each in sizes if first_use[each] <= moment <= last_use[each])

@@ -1,4 +1,4 @@
-"""One layer as a rule about channels sees it, and what every rule needs."""
+"""The channels of one layer, and the operations that the rules share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ ELEMENTWISE = frozenset(
     hard_sigmoid mish leaky_relu
     """.split()
 )
-"""Activations that give each element a value of its own."""
+"""Activations that act on each element alone."""
 ACROSS_CHANNELS = ("softmax", "log_softmax")
 
 
@@ -28,25 +28,25 @@ class Axis:
 
 
 Axes = tuple[Axis | None, ...]
-"""An entry an axis of a weight; None where it has nothing to do with channels."""
+"""One entry per axis of a weight; None if it does not run along channels."""
 
 
 @dataclass
 class LayerChannels:
-    """What is known of one layer: shared by all its calls."""
+    """The channels of one layer, shared by all its calls."""
 
     path: str
     layer: KerasLayer
     weights: tuple[Axes, ...] = ()
-    """In the order of ``layer.weights``."""
+    """The axes of each weight, in the order of ``layer.weights``."""
     kernels: tuple[int, ...] = ()
-    """Which weights are multiplied with the input, at each position."""
+    """Numbers of the weights that are multiplied with the input at each position."""
     counts: dict[str, Ids] = field(default_factory=dict)
     """Options of the layer that are a number of channels, and these channels."""
     incoming: tuple[Ids, ...] = ()
-    """What entered in the first call, or left a Reshape: the same channels in all calls."""
+    """Channels that entered the first call, or left a Reshape: the same in all calls."""
     made: Ids | None = None
-    """Channels that the layer makes; None for one that hands on what enters."""
+    """Channels that the layer makes; None for one that passes on its input."""
     follows: bool = True
     """False for a layer whose channels are all held: its kind, or this use, is not known."""
 
@@ -55,7 +55,7 @@ Rule = Callable[[UnionFind, LayerChannels, Sequence[Elements]], Elements]
 
 
 def hold_all(ties: UnionFind, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
-    """Hold what enters a layer that is not known, and what leaves it."""
+    """Hold the input and output channels of an unknown layer."""
     for each in inputs:
         ties.hold(each.ids)
     made = ties.new(shape[-1] if shape else 1)
@@ -73,20 +73,20 @@ def shape_after(known: LayerChannels, inputs: Sequence[Elements]) -> tuple[int, 
 def tie_with_earlier_calls(
     ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
 ) -> None:
-    """A shared layer has one set of weights: its inputs have the same channels in every call."""
+    """Tie the inputs of all calls of a layer: a shared layer has one set of weights."""
     for earlier, now in zip(known.incoming, inputs, strict=False):
         ties.tie(earlier, now.ids)
     known.incoming = known.incoming or tuple(each.ids for each in inputs)
 
 
 def only_nothing(ties: UnionFind, elements: Elements) -> Ids:
-    """Hold the channels that would leave a value behind; return all of them."""
+    """Hold the channels that leave a nonzero value when removed; return all channels."""
     ties.hold(elements.ids[elements.values != 0])
     return elements.ids
 
 
 def activate(known: LayerChannels, ties: UnionFind, ids: Ids, values: Values) -> Values:
-    """Return the values after the layer's own activation, held where it looks across channels."""
+    """Return the values after the layer's activation; hold channels that it combines."""
     activation = getattr(known.layer, "activation", None)
     if activation is None:
         return values

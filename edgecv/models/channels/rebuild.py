@@ -1,4 +1,4 @@
-"""The model without some of its channels: dense kernels of real shapes, no masks."""
+"""Removal of channels from a model: smaller dense kernels, no masks."""
 
 import copy
 from collections.abc import Iterator
@@ -16,7 +16,11 @@ from edgecv.models.tf import load_tensorflow
 def rebuild(model: KerasModel, graph: ChannelGraph, alive: Alive) -> KerasModel:
     """Return a new model with the kept channels only: the same layers, names and topology."""
     config = copy.deepcopy(model.get_config())
-    _narrow(config, model, graph, alive, _shapes_of_inputs(graph, alive))
+    entering = {
+        model: [graph.kept_shape(number, alive) for number in numbers]
+        for model, numbers in graph.nested.items()
+    }
+    _narrow(config, model, graph, alive, entering)
     smaller = type(model).from_config(config)
     for old, new in zip(_leaves(model), _leaves(smaller), strict=True):
         if old.weights:
@@ -25,7 +29,7 @@ def rebuild(model: KerasModel, graph: ChannelGraph, alive: Alive) -> KerasModel:
 
 
 def zeroed(model: KerasModel, graph: ChannelGraph, alive: Alive) -> list[NDArray[Any]]:
-    """Return ``model``'s weights in which all that makes the removed channels is zero."""
+    """Return ``model``'s weights, with zeros in all that make the removed channels."""
     by_variable: dict[int, NDArray[Any]] = {}
     for known in graph.layers.values():
         values = known.layer.get_weights()
@@ -47,14 +51,6 @@ def kept_weights(known: LayerChannels, alive: Alive) -> list[NDArray[Any]]:
     return kept
 
 
-def _shapes_of_inputs(graph: ChannelGraph, alive: Alive) -> dict[int, list[tuple[int, ...]]]:
-    """Return, for each nested model by identity, the shapes that enter it."""
-    return {
-        model: [graph.kept_shape(number, alive) for number in entering]
-        for model, entering in graph.nested.items()
-    }
-
-
 def _narrow(
     config: dict[str, Any],
     model: KerasModel,
@@ -62,7 +58,10 @@ def _narrow(
     alive: Alive,
     entering: dict[int, list[tuple[int, ...]]],
 ) -> None:
-    """Write the kept numbers of channels into the configuration of a model, in place."""
+    """Write the kept numbers of channels into the configuration of a model, in place.
+
+    ``entering``: by id of a nested model, the shapes of its inputs.
+    """
     names = [tensor.node.layer.name for tensor in model.inputs]
     shapes = dict(zip(names, entering.get(id(model), ()), strict=False))
     for table in config["layers"]:
@@ -90,7 +89,7 @@ def _is_model(layer: KerasLayer) -> bool:
 
 
 def _leaves(model: KerasModel) -> Iterator[Any]:
-    """Give each layer that is no model itself, in the order of the configuration."""
+    """Yield each layer that is not a model, in the order of the configuration."""
     for layer in model.layers:
         if _is_model(layer):
             yield from _leaves(layer)

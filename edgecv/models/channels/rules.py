@@ -1,8 +1,8 @@
-"""What each kind of layer does with channels: one short function a kind, found by class name.
+"""Rules of the kinds of layers: one short function per kind, found by class name.
 
 A rule takes the elements that enter a layer and gives those that leave it. On the way it ties
-channels that belong together, holds those that it cannot follow, and says which axis of which
-weight runs along which channels.
+channels that belong together, holds those that it cannot follow, and records the axes of weights
+that run along channels.
 """
 
 from edgecv.core.keras_types import KerasLayer
@@ -60,7 +60,7 @@ RULES: dict[str, Rule] = {
 
 
 def rule_for(layer: KerasLayer) -> Rule | None:
-    """Return the rule of a layer; None where its kind is not known."""
+    """Return the rule of a layer; None if its kind is not known."""
     cls = type(layer)
     if not f"{cls.__module__}.".startswith(KERAS_MODULES):
         return None

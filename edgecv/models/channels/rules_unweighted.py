@@ -1,4 +1,4 @@
-"""Rules of the layers that hand channels on: element by element, moved, or combined."""
+"""Rules of the layers that pass channels on: element by element, moved, or combined."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from edgecv.models.tf import load_tensorflow
 
 
 def elementwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Any layer whose output element is a function of the same input element alone."""
+    """Follow a layer whose output element is a function of the same input element alone."""
     (entering,) = inputs
     tensorflow, _ = load_tensorflow()
     values = tensorflow.constant(entering.values, "float32")
@@ -34,30 +34,30 @@ def rescaling(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements])
 
 
 def activation(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Give each value its own, or hold where channels are looked at together."""
+    """Follow an element-wise activation; hold the channels if it combines them."""
     (entering,) = inputs
     values = activate(known, ties, entering.ids, entering.values)
     return Elements(entering.shape, entering.ids, values)
 
 
 def same(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Layers that do nothing but in training."""
+    """Follow a layer that acts only in training."""
     return inputs[0]
 
 
 def over_positions(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Pooling, cropping, resizing: a channel of one value keeps it."""
+    """Follow pooling, cropping and resizing: a channel of one value keeps it."""
     return inputs[0].with_shape(shape_after(known, inputs))
 
 
 def zero_padding(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Hold what would leave a value inside and zero at the border."""
+    """Hold the channels whose removal leaves a nonzero value inside and zero at the border."""
     only_nothing(ties, inputs[0])
     return inputs[0].with_shape(shape_after(known, inputs))
 
 
 def reshape(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Flatten and Reshape: followed where one channel is still one place on the last axis."""
+    """Follow Flatten and Reshape if one channel is still one position of the last axis."""
     moved = _moved(ties, known, inputs[0], shape_after(known, inputs), np.reshape)
     # A shared Reshape gives one shape in all its calls.
     if known.incoming and len(known.incoming[0]) == len(moved.ids):
@@ -67,7 +67,7 @@ def reshape(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -
 
 
 def permute(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Follow where the channels stay on the last axis."""
+    """Follow a Permute that keeps the channels on the last axis."""
     axes = [axis - 1 for axis in known.layer.dims]
     return _moved(
         ties, known, inputs[0], shape_after(known, inputs), lambda each, _: each.transpose(axes)
@@ -111,7 +111,7 @@ def _combined(
 
 
 def multiply(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Multiply; a gate of one channel for all of them is held, as nothing times it is nothing."""
+    """Follow a product; hold a gate of one channel for all, as zero times it stays zero."""
     shape = shape_after(known, inputs)
     wide = [each for each in inputs if each.shape[-1] == shape[-1]]
     for gate in inputs:
@@ -124,7 +124,7 @@ def multiply(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) 
 
 
 def across_channels(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Softmax, and what is done to pixels: each channel matters to the others, or is given."""
+    """Hold the channels of a softmax, which depend on each other, or of pixels, which are given."""
     ties.hold(inputs[0].ids)
     return inputs[0].with_shape(shape_after(known, inputs))
 

@@ -38,7 +38,7 @@ def _produced(
 
 
 def dense(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Take channels in rows and make some in columns."""
+    """Take input channels, the kernel's rows, and make new ones, its columns."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "units")
     known.weights = ((Axis(taken, False), Axis(made, True)), *_bias(known.layer, made))
@@ -61,7 +61,7 @@ def convolution(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements
 
 
 def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
-    """Tie what a grouped convolution needs: groups of one size, or whole groups.
+    """Tie the channels of a grouped convolution: its groups keep equal sizes, or go as a whole.
 
     ``taken``: (groups, inputs of a group), ``made``: (groups, outputs of a group).
     """
@@ -78,7 +78,7 @@ def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) ->
 
 
 def transposed(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Take and make channels; the kernel has them the other way round."""
+    """Take and make channels; the kernel has its outputs before its inputs."""
     tie_with_earlier_calls(ties, known, inputs)
     taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
     kernel = (None, None, Axis(made, True), Axis(taken, False))
@@ -88,7 +88,7 @@ def transposed(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
 
 
 def depthwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Scale each channel by kernels of its own, some a channel."""
+    """Scale each channel by one or several kernels of its own."""
     tie_with_earlier_calls(ties, known, inputs)
     taken = only_nothing(ties, inputs[0])
     made = np.repeat(taken, known.layer.depth_multiplier)
@@ -127,7 +127,7 @@ def batch_normalization(
 
 
 def prelu(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
-    """Bend each channel, or each element, by a slope of its own."""
+    """Apply a slope per channel, or per element."""
     (entering,) = inputs
     tie_with_earlier_calls(ties, known, inputs)
     only_nothing(ties, entering)

@@ -1,4 +1,4 @@
-"""A model followed from its inputs to its outputs: which channels there are, and where they go."""
+"""The channel graph of a model: its channels, followed from the inputs to the outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from edgecv.models.channels.union_find import Elements, Ids, UnionFind
 from edgecv.models.tf import load_tensorflow
 
 Alive = NDArray[np.bool_]
-"""Which channels are kept, by number: bool (all channels,); the same throughout a unit."""
+"""A mask of the kept channels, by number: bool (all channels,); the same throughout a unit."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Call:
     """One use of a layer, in the order of execution."""
 
     path: str
+    """The path of the layer."""
     inputs: tuple[int, ...]
     """Tensors by number."""
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
-    """Of the inputs, without the batch."""
+    """Shapes of the inputs, without the batch."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Width:
 
 @dataclass(frozen=True)
 class ChannelGraph:
-    """All that removing channels needs to know of a model."""
+    """The layers, calls and tensors of a model, with the units that its channels belong to."""
 
     layers: Mapping[str, LayerChannels]
     calls: tuple[Call, ...]
@@ -62,15 +63,15 @@ class ChannelGraph:
     roots: Ids
     """The unit of each channel."""
     held: NDArray[np.bool_]
-    """By unit: whether it cannot be removed."""
+    """By unit: True if it cannot be removed."""
     nested: Mapping[int, tuple[int, ...]]
-    """By identity of a model within the model: the tensors that enter it first."""
+    """By id of a nested model: the tensors that enter its first call."""
     outputs: tuple[int, ...]
     """Tensors that leave the model."""
 
     @cached_property
     def widths(self) -> tuple[Width, ...]:
-        """What may become narrower: units grouped by the layers that make them."""
+        """The removable units, grouped by the layers that make them."""
         makers: dict[int, list[str]] = {}
         for path, known in self.layers.items():
             if known.made is not None:
@@ -93,7 +94,7 @@ class ChannelGraph:
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """The layers that make channels of which none can be removed, but for the outputs."""
+        """The layers, except the outputs, none of whose channels can be removed."""
         ends = np.concatenate([self.roots[self.tensors[each].ids] for each in self.outputs])
         return tuple(
             path
@@ -105,7 +106,7 @@ class ChannelGraph:
 
     @property
     def not_followed(self) -> tuple[str, ...]:
-        """The layers whose channels are all held as their kind is not known, with that kind."""
+        """The layers whose channels are all held because their kind is unknown, with that kind."""
         return tuple(
             f"{path} ({type(known.layer).__name__})"
             for path, known in self.layers.items()
@@ -118,14 +119,14 @@ class ChannelGraph:
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
-        """By layer: the places that its kernel is applied at, in all its calls."""
+        """By layer: the number of positions of its kernel, in all its calls."""
         found = dict.fromkeys(self.layers, 0)
         for call in self.calls:
             found[call.path] += self.positions_of(call)
         return found
 
     def positions_of(self, call: Call) -> int:
-        """Count the places of one call: of its input, where the kernel spreads from there."""
+        """Return the number of kernel positions of a call: of its input for a transposed kernel."""
         is_transposed = type(self.layers[call.path].layer).__name__ == "Conv2DTranspose"
         shape = call.shapes[0] if is_transposed else self.tensors[call.outputs[0]].shape
         return prod(shape[:-1])
@@ -145,7 +146,7 @@ class ChannelGraph:
         )
 
     def layer(self, layer: KerasLayer) -> LayerChannels:
-        """Return what is known of a layer of the traced model."""
+        """Return the channels of a layer of the traced model."""
         return self._by_identity[id(layer)]
 
     def output_of(self, path: str) -> int:
@@ -153,11 +154,11 @@ class ChannelGraph:
         return next(call.outputs[0] for call in self.calls if call.path == path)
 
     def everything(self) -> Alive:
-        """Return that all channels are kept."""
+        """Return the mask that keeps all channels."""
         return np.ones(len(self.roots), np.bool_)
 
     def without(self, units: Ids | Sequence[int]) -> Alive:
-        """Return which channels are kept when these units are removed."""
+        """Return the mask of the channels that are kept without these units."""
         removed = np.zeros(len(self.roots), np.bool_)
         removed[units] = True
         return ~removed[self.roots]
@@ -200,7 +201,7 @@ def trace(model: KerasModel) -> ChannelGraph:
 
 
 class _Tracer:
-    """What is known while a model is followed."""
+    """The state of a trace."""
 
     def __init__(self) -> None:
         self.ties = UnionFind()
@@ -238,7 +239,7 @@ class _Tracer:
         return [known[id(tensor)] for tensor in model.outputs]
 
     def _enter(self, model: KerasModel, taken: list[int]) -> None:
-        """Tie what enters a model within the model: its input layers have one shape each."""
+        """Tie the inputs of all calls of a nested model: its input layers have one shape each."""
         first = self.nested.setdefault(id(model), tuple(taken))
         for earlier, now in zip(first, taken, strict=True):
             if len(self.tensors[earlier].ids) == len(self.tensors[now].ids):

@@ -17,7 +17,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Elements:
-    """What the elements of a tensor are, for one image: the channel changes along the last axis."""
+    """The channels of a tensor's elements, for one image: they change along the last axis."""
 
     shape: tuple[int, ...]
     ids: Ids
@@ -37,7 +37,7 @@ class UnionFind:
         self._held: list[int] = []
 
     def new(self, count: int) -> Ids:
-        """Return so many new channels, each a unit of its own."""
+        """Return ``count`` new channels, each a unit of its own."""
         first = len(self._parents)
         self._parents.extend(range(first, first + count))
         return np.arange(first, first + count)
@@ -57,7 +57,7 @@ class UnionFind:
         return np.array([self._root(each) for each in range(len(self._parents))], np.int64)
 
     def held_units(self) -> NDArray[np.bool_]:
-        """Return where the units are that cannot be removed: bool (all channels,)."""
+        """Return the mask of the units that cannot be removed: bool (all channels,)."""
         held = np.zeros(len(self._parents), np.bool_)
         held[[self._root(each) for each in self._held]] = True
         return held

@@ -1,7 +1,7 @@
-"""What batch normalization remembers of the images, found anew after a short training.
+"""Moving averages of batch normalization, estimated again after a short training.
 
-The moving averages follow the weights slowly: with a momentum of 0.99, after 100 steps a third of
-what they say is still of the start, and a model that learned well answers badly.
+They follow the weights slowly: with a momentum of 0.99, a third of their value is still the initial
+one after 100 steps, and a well trained model predicts badly.
 """
 
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.models.tf import compile_function, load_tensorflow, set_seed
 
 STEPS_THAT_SUFFICE = 1000
-"""Ten times what a momentum of 0.99 looks back."""
+"""Ten times the number of steps that a momentum of 0.99 averages over."""
 MOST_BATCHES = 50
 
 
 def lag(model: KerasModel, steps: int) -> bool:
-    """Tell whether the moving averages of a model trained for ``steps`` are still on their way."""
+    """Return True if the moving averages of a model lag behind after ``steps`` of training."""
     return steps < STEPS_THAT_SUFFICE and any(_trained(model))
 
 
 def estimate(model: KerasModel, batches: Iterator[Any], seed: int) -> None:
-    """Set the moving averages to the mean of what the batches give, with the weights as they are.
+    """Set the moving averages, in place, to the mean over batches with the present weights.
 
-    In place. ``batches``: float32 (N, H, W, C), as the training saw them; at most 50 are looked at.
+    ``batches``: float32 (N, H, W, C), as in training; at most 50 are used.
     """
     set_seed(seed)  # For dropout: the same averages after a kill.
     layers = list(_trained(model))
@@ -51,7 +51,7 @@ def estimate(model: KerasModel, batches: Iterator[Any], seed: int) -> None:
 
 
 def _trained(model: KerasModel) -> Iterator[Any]:
-    """Give each batch normalization that looks at batches in training, nested ones too."""
+    """Yield each batch normalization that is trained, also those of nested models."""
     _, keras = load_tensorflow()
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:

@@ -21,8 +21,8 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
 class Epoch:
     """One pass over the training images.
 
-    ``score`` is the mean score of the training images as they were learned, ``validation_score``
-    that of the validation images afterwards: bigger is better.
+    ``score`` is the mean score of the training images during the epoch, ``validation_score``
+    that of the validation images after it: higher is better.
     """
 
     epoch: int
@@ -31,7 +31,7 @@ class Epoch:
     validation_score: float
     seconds: float
     settled: bool = True
-    """Whether the weights are fully what the constraint asks for."""
+    """True if the weights fully satisfy the constraint."""
 
     def table(self, score: str) -> dict[str, Any]:
         """Return the epoch as JSON's plain values, with the task's name of the score.
@@ -45,7 +45,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """A training after some epochs. ``was_damaged``: there were epochs that cannot be read."""
+    """A training after some epochs. ``was_damaged``: True if the checkpoint could not be read."""
 
     history: tuple[Epoch, ...] = ()
     weights: Weights = ()
@@ -55,7 +55,7 @@ class TrainingProgress:
 
     @property
     def best(self) -> Epoch:
-        """The settled epoch with the highest validation score; of equals the last one."""
+        """The settled epoch with the highest validation score; the last one of equal ones."""
         return max(self.history, key=lambda each: (each.settled, each.validation_score, each.epoch))
 
     @property
@@ -79,7 +79,7 @@ def write_progress(path: Path, progress: TrainingProgress) -> None:
 
 
 def read_progress(path: Path) -> TrainingProgress:
-    """Read a checkpoint; no progress where there is none, or where the disk has damaged it."""
+    """Read a checkpoint; no progress if there is none, or it is damaged."""
     if not path.exists():
         return TrainingProgress()
     try:

@@ -90,9 +90,9 @@ def fit(
 
 
 def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], None]) -> None:
-    """Find the moving averages of batch normalization anew, and keep them unless they are worse.
+    """Estimate the moving averages of batch normalization again; keep them unless they are worse.
 
-    Which they can be by a little, where the training was long enough after all.
+    They can be slightly worse if the training was long enough.
     """
     before = trainer.weights()
     lagging = trainer.score(validation)
@@ -139,7 +139,7 @@ def _one_epoch(
 
 
 def _diverged(found: str, rate: float, before: TrainingProgress) -> StepError:
-    """Return the error of a training whose numbers are none: what is on disk is of before."""
+    """Return the error of a training with NaN or infinite numbers, which keeps its checkpoint."""
     kept = (
         f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
     )
@@ -222,7 +222,7 @@ class _Trainer:
                 yield done, float(sums[0] / done), float(sums[1] / done)
 
     def batches(self) -> Iterator[Any]:
-        """Give the batches of one pass more, which no step is trained on: float32 (N, H, W, C)."""
+        """Yield the batches of one more pass, on which no step is trained: float32 (N, H, W, C)."""
         tensorflow, _ = load_tensorflow()
         first = len(self.rates)
         for number, chosen in enumerate(self._order(first // self.steps)):
@@ -250,7 +250,7 @@ class _Trainer:
         )
 
     def is_settled(self, epoch: int) -> bool:
-        """Tell whether the weights after ``epoch`` are fully what the constraint asks for."""
+        """Return True if the weights after ``epoch`` are fully what the constraint asks for."""
         if self.constraint is None:
             return True
         return (epoch + 1) * self.steps > self.constraint.settled(len(self.rates))

@@ -1,4 +1,4 @@
-"""How long, how fast and on what variations of the images a model is trained."""
+"""Schedule of a training: epochs, learning rate, variations of the images."""
 
 import math
 from typing import Literal
@@ -22,7 +22,7 @@ class Schedule(Options):
     learning_rate: float = Field(default=0.005, gt=0, le=10)
     """The highest learning rate."""
     decay: Literal["constant", "linear", "cosine"] = "linear"
-    """How the learning rate falls to zero after the warm-up."""
+    """The decay of the learning rate to zero after the warm-up."""
     warmup: float = Field(default=0.2, ge=0, lt=1)
     """Fraction of all steps in which the learning rate rises from zero."""
     mirror: bool | None = None

@@ -12,6 +12,7 @@ from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
+from edgecv.formats.lookup import importer_of
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.trust import NO_TRUST
@@ -156,7 +157,7 @@ class Converter(ProcessClient[PooledProcess]):
 
     def _child_for(self, source: ModelFile) -> PooledProcess:
         """Return the child that may see a model."""
-        child = self._started(needs_tensorflow=source.path.suffix != ".onnx")
+        child = self._started(needs_tensorflow=importer_of(source.path).needs_tensorflow)
         if source.trust != NO_TRUST and child.was_kept:
             self._release()  # It may stand in another folder, and know another module by that name.
             child = self._child = PooledProcess()

@@ -96,7 +96,7 @@ class ConversionServer:
         if key not in self._models:
             while len(self._models) >= MOST_MODELS:
                 del self._models[next(iter(self._models))]
-            self._models[key] = _load(path, trust)
+            self._models[key] = importer_of(path).load(path, trust)
         return self._models[key]
 
     def export(
@@ -168,14 +168,6 @@ class ConversionServer:
 def _mapped(path: str) -> Images:
     """Return images whose pages the parent has too."""
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-def _load(path: Path, trust: Trust) -> Any:
-    if path.suffix == ".onnx":
-        from edgecv.formats.onnx.adapt import OnnxNetwork
-
-        return OnnxNetwork.at(path)
-    return importer_of(path).load(path, trust)
 
 
 def _limit(path: Path) -> AddressSpace:

@@ -13,6 +13,7 @@ from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
+from edgecv.formats.lookup import formats_from
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
@@ -88,9 +89,7 @@ class CompressOptions(
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
-        formats = self.formats
-        if not formats and self.model is not None and self.model.lower().endswith(".onnx"):
-            formats = ("onnx",)  # Nothing else can be written of one.
+        formats = self.formats or (formats_from(Path(self.model)) if self.model else ())
         exports = exports_of(quantize, formats, self.calibration_images, self.io)
         techniques = self._techniques(exports)
         check_precisions(techniques, exports, "--quantize")

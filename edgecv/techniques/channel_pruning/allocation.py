@@ -1,4 +1,4 @@
-"""How far each width is cut: the cheapest cut first, until every target is met."""
+"""Allocation of cuts to widths: the cheapest cut first, until every target is met."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,14 +40,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How low each cost is to get; None for a cost that does not matter."""
+    """Upper limits of the costs; None for a cost that does not matter."""
 
     macs: float | None = None
     parameters: float | None = None
     latency_us: float | None = None
 
     def holds_in(self, candidate: Candidate) -> bool:
-        """Tell whether a candidate costs no more, by the estimates."""
+        """Return True if a candidate costs no more, by the estimates."""
         limits = (self.macs, self.parameters, self.latency_us)
         return all(
             limit is None or cost <= limit
@@ -55,18 +55,18 @@ class Wanted:
         )
 
     def worth(self, before: Candidate, saved: Saved) -> float:
-        """Return how much of what is still too much a cut saves: fractions, added."""
+        """Return the savings of a cut in the costs above their limits: the sum of fractions."""
         limits = (self.macs, self.parameters, self.latency_us)
         asked = [number for number, limit in enumerate(limits) if limit is not None]
         costs = before.costs
         open_ = [number for number in asked if costs[number] > (limits[number] or 0)]
-        # All reached, by the estimates: go on evenly, for the measurements have the last word.
+        # If the estimates meet all limits, cut evenly: measurements decide.
         return float(sum(saved[each] / max(costs[each], 1e-9) for each in open_ or asked))
 
 
 @dataclass(frozen=True)
 class ChannelAllocation:
-    """All cuts that a model could be given."""
+    """The possible cuts of a model, with their damage and their timings."""
 
     graph: ChannelGraph
     orders: Mapping[str, NDArray[np.int64]]
@@ -81,12 +81,12 @@ class ChannelAllocation:
         return np.concatenate([*cut, np.array([], np.int64)])
 
     def candidate(self, kept: Mapping[str, int]) -> Candidate:
-        """Return what a model with these channels would cost; all are kept of other widths."""
+        """Return the candidate with these channels; other widths are kept whole."""
         macs, parameters = totals(self.graph, self.graph.without(self.gone(kept)))
         return Candidate(kept, macs, parameters, self._latency_us(kept))
 
     def path(self, wanted: Wanted) -> Iterator[Candidate]:
-        """Give ever smaller candidates, from the top of each ladder to its end.
+        """Yield ever smaller candidates, from the top of each ladder to its end.
 
         Each is the one before with one more cut: that of the least damage for what it saves.
         """
@@ -108,13 +108,13 @@ class ChannelAllocation:
             best = min(prices, key=lambda name: prices[name])
             macs, parameters, us = now.costs - savings[best]
             now = Candidate(self._cuts(now)[best], int(macs), int(parameters), float(us))
-            # What a cut saves hangs on the widths beside it.
+            # The savings of a cut depend on the neighbouring widths.
             savings = {
                 name: saved for name, saved in savings.items() if not touched[best] & touched[name]
             }
 
     def wider(self, candidate: Candidate) -> list[Candidate]:
-        """Return it with one width a step wider, those first that mend the most damage."""
+        """Return candidates with one width a step wider, those that undo the most damage first."""
         found = []
         for name, count in candidate.kept.items():
             place = self.ladder[name].index(count)

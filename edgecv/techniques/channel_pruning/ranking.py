@@ -1,4 +1,4 @@
-"""Which channels of a layer matter least: a score for each unit of a width, larger is kept longer.
+"""Importance of channels: a score for each unit of a width; the lowest are removed first.
 
 L1 and L2: Li et al., "Pruning filters for efficient ConvNets", 2017. BatchNorm scale: Liu et al.,
 "Learning efficient convolutional networks through network slimming", 2017. Taylor: Molchanov et
@@ -22,14 +22,14 @@ from edgecv.models.tf import compile_function, load_tensorflow
 
 Ranking = Literal["l1", "l2", "bn_scale", "taylor", "geometric_median"]
 Scores = NDArray[np.float64]
-"""A score a unit: float64 (all channels,), by the number of the unit."""
+"""A score per unit: float64 (all channels,), by the number of the unit."""
 IMAGES_A_BATCH = 32
 
 
 def scores(
     model: KerasModel, graph: ChannelGraph, ranking: Ranking, context: TechniqueContext
 ) -> Scores:
-    """Return how much each unit of the model matters.
+    """Return the importance of each unit of the model.
 
     Scores of different widths are not comparable. For "bn_scale" see ``check_has_scales``.
     """
@@ -53,7 +53,7 @@ def scores(
 
 
 def check_has_scales(graph: ChannelGraph, chosen: Sequence[Width]) -> None:
-    """Raise InputError where one of these widths has no scale of a BatchNormalization."""
+    """Raise InputError if one of these widths has no scale of a BatchNormalization."""
     scaled = np.zeros(len(graph.roots), np.bool_)
     for known, which, _, ids in _made_axes(graph):
         if _is_scale(known, which):
@@ -69,7 +69,7 @@ def check_has_scales(graph: ChannelGraph, chosen: Sequence[Width]) -> None:
 
 
 def _made_axes(graph: ChannelGraph) -> Iterator[tuple[LayerChannels, int, int, Ids]]:
-    """Give each axis of a weight along which a layer makes or scales channels."""
+    """Yield each axis of a weight along which a layer makes or scales channels."""
     for known in graph.layers.values():
         for which, axes in enumerate(known.weights):
             for number, axis in enumerate(axes):
@@ -78,9 +78,9 @@ def _made_axes(graph: ChannelGraph) -> Iterator[tuple[LayerChannels, int, int, I
 
 
 def _normalization(graph: ChannelGraph) -> NDArray[np.float64]:
-    """Return what a BatchNormalization multiplies each channel by: float64 (all channels,).
+    """Return the factor of a BatchNormalization on each channel: float64 (all channels,).
 
-    Weights before one say nothing by themselves: it makes all of them equally large.
+    Without it, weights before a BatchNormalization are not comparable: it rescales them.
     """
     factors = np.ones(len(graph.roots))
     normalized = np.zeros(len(graph.roots), np.bool_)
@@ -105,7 +105,7 @@ def _is_scale(known: LayerChannels, which: int) -> bool:
 
 
 def _of_rows(rows: NDArray[np.float64], ranking: Ranking) -> NDArray[np.float64]:
-    """Return a score a row: (channels, weights of each) -> (channels,)."""
+    """Return a score per row: (channels, weights of each) -> (channels,)."""
     if ranking == "l1":
         result: NDArray[np.float64] = np.abs(rows).sum(axis=1)
     elif ranking == "l2":

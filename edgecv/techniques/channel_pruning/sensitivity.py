@@ -1,4 +1,4 @@
-"""What a model loses when one width is cut: measured on real images, one cut at a time."""
+"""Sensitivity of a model to cuts of one width, measured on real images, one cut at a time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,10 +32,10 @@ def damages(
     ladder: Ladder,
     context: TechniqueContext,
 ) -> Damage:
-    """Return how far the outputs are from the whole model's when a single width is cut.
+    """Return the divergence of the outputs from the whole model's when a single width is cut.
 
-    ``orders``: the units of each width, the least important first. What is measured, a mean
-    divergence, is smoothed: see ``smooth``.
+    ``orders``: the units of each width, the least important first. The measured mean
+    divergences are smoothed: see ``smooth``.
     """
     cuts = sum(len(steps) - 1 for steps in ladder.values())
     macs, _ = totals(graph, graph.everything())

@@ -51,7 +51,7 @@ def parse_targets(text: str) -> dict[str, Any]:
 
 
 def _check_target(part: str, option: str, value: float) -> None:
-    """Raise InputError where a target asks for nothing at all, or for all that there is."""
+    """Raise InputError if a target asks for nothing at all, or for all that there is."""
     if option == "keep" and not 0 < value < 1:
         raise InputError("--shrink", f'"{part}" has no unit, and is no fraction', accepted=EXAMPLES)
     if option == "speedup" and value <= 1:

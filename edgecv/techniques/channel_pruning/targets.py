@@ -1,4 +1,4 @@
-"""What a narrower model must hold, and the search for the widest one that does."""
+"""Targets of a narrower model, and the search for the widest one that meets them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ MOST_WIDENINGS = 8
 
 @dataclass(frozen=True)
 class Targets:
-    """All that is asked for at once; None where it is not."""
+    """The limits on a narrower model; None for a limit that is not set."""
 
     macs: float | None
     parameters: int | None
@@ -29,16 +29,16 @@ class Targets:
 
     @property
     def is_timed(self) -> bool:
-        """Whether a latency is asked for."""
+        """True if a latency or a speedup is asked for."""
         return self.latency_us is not None or self.speedup is not None
 
     @property
     def is_measured(self) -> bool:
-        """Whether something is asked for that only a file can show."""
+        """True if a target can only be measured on a file."""
         return self.is_timed or self.int8_bytes is not None
 
     def hold_in(self, candidate: Candidate) -> bool:
-        """Tell whether all targets that can be counted are met."""
+        """Return True if the limits on multiply-accumulates and parameters are met."""
         return (self.macs is None or candidate.macs <= self.macs) and (
             self.parameters is None or candidate.parameters <= self.parameters
         )
@@ -46,9 +46,9 @@ class Targets:
 
 @dataclass
 class Search:
-    """The search for one model: what was tried, and what was learned from it.
+    """The search for one model, which measures candidates and notes the results.
 
-    ``make`` builds the model with these channels kept of these widths, all of the others.
+    ``make`` builds the model with these channels of these widths, and all of the others.
     """
 
     targets: Targets
@@ -61,11 +61,13 @@ class Search:
     _tried: dict[tuple[str, tuple[tuple[str, int], ...]], TrialExport] = field(default_factory=dict)
 
     def wanted(self) -> Wanted:
-        """Return how low each cost is to get, in what cuts save: for this something is measured."""
+        """Return the targets as limits on the estimated costs, which takes some measurements."""
         targets, parameters, latency_us = self.targets, self.targets.parameters, None
         if targets.is_measured:
-            # First of all, as nothing else needs to be measured where it does not hold.
-            self._check_narrowest({name: steps[-1] for name, steps in self.ladder.items()})
+            # First, as nothing else needs to be measured if it fails.
+            holds, found = self._measure({name: steps[-1] for name, steps in self.ladder.items()})
+            if not holds:
+                raise out_of_reach("target", f"is not met by the narrowest model ({found})")
         if targets.is_timed:
             self.timings = measure_timings(
                 self.ladder,
@@ -84,7 +86,7 @@ class Search:
         """Return the place of the first candidate on the path that holds all targets.
 
         Each place has less of everything than the one before, so the path is halved again and
-        again. Raises InputError where the last one does not hold.
+        again. Raises InputError if the last one does not hold.
         """
         first = next((n for n, each in enumerate(path) if self.targets.hold_in(each)), None)
         if first is None:
@@ -105,7 +107,7 @@ class Search:
         return high
 
     def widened(self, best: Candidate, narrowing: ChannelAllocation, wanted: Wanted) -> Candidate:
-        """Return the candidate with what it can be given back: steps on the path are coarse.
+        """Return the candidate widened where targets allow it, as steps on the path are coarse.
 
         One width after the other is made a step wider, while all targets hold.
         """
@@ -125,33 +127,28 @@ class Search:
             else:
                 return best
 
-    def _check_narrowest(self, kept: Mapping[str, int]) -> None:
-        holds, words = self._measure(kept)
-        if not holds:
-            raise out_of_reach("target", f"is not met by the narrowest model ({words})")
-
     def _measure(self, kept: Mapping[str, int]) -> tuple[bool, str]:
-        """Tell whether a candidate holds what can only be measured, and what it is."""
-        targets, words, holds = self.targets, [], True
+        """Return True if a candidate meets the measured targets, and the measurements as text."""
+        targets, found, holds = self.targets, [], True
         if targets.int8_bytes is not None:
             tried = self._try(kept, "int8")
             holds = tried.bytes <= targets.int8_bytes
-            words.append(f"{tried.bytes:,} bytes as int8")
+            found.append(f"{tried.bytes:,} bytes as int8")
         if targets.is_timed:
             tried = self._try(kept, targets.precision)
             holds = holds and tried.latency_us <= (targets.latency_us or tried.latency_us)
             holds = holds and tried.speedup >= (targets.speedup or tried.speedup)
-            words.append(
+            found.append(
                 f"{tried.latency_us:.1f} us on {targets.runtime} at {targets.precision}, "
                 f"{tried.speedup:.2f} times faster than the float32 twin"
             )
-        said = ", ".join(words)
+        text = ", ".join(found)
         widths = ", ".join(f"{name} {count}" for name, count in kept.items())
-        self.notes.append(f"tried {widths}: {said}")
-        return holds, said
+        self.notes.append(f"tried {widths}: {text}")
+        return holds, text
 
     def _parameters_that_fit(self, most_bytes: int) -> int:
-        """Estimate it on the line through the widest and the narrowest model's bytes."""
+        """Return an estimate on the line through the bytes of the widest and narrowest model."""
         sizes = []
         for place in (0, -1):
             kept = {name: steps[place] for name, steps in self.ladder.items()}

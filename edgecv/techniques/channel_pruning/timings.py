@@ -1,4 +1,4 @@
-"""How long a model takes with one width cut at a time."""
+"""Timings of a model with one width cut at a time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Timings:
 
     whole_us: float
     by_width: Mapping[str, tuple[tuple[int, float], ...]]
-    """Channels kept and the latency with them, falling."""
+    """Pairs of kept channels and latency, falling."""
 
     def saved_us(self, name: str, kept: int) -> float:
-        """Return what keeping so many channels of one width saves: between measurements, a line.
+        """Return the microseconds saved by a cut of one width, interpolated between measurements.
 
         A cut that was timed as slower saves nothing.
         """

@@ -1,4 +1,4 @@
-"""Batch normalization made part of the layer before it, as converters do: exact, once trained."""
+"""Folding of batch normalization into the layer before it, as converters do: exact in inference."""
 
 import copy
 from collections import Counter
@@ -21,25 +21,25 @@ CHANNELS_OF = {
     "SeparableConv2D": (1, -1),
     "DepthwiseConv2D": (0, None),
 }
-"""Which weight makes the outputs, and along which axis; depthwise ones along the last two."""
+"""The number of the weight that makes the outputs, and its output axis; None: the last two."""
 
 
 @dataclass(frozen=True)
 class FoldablePair:
-    """A layer, and one behind it that it can take up."""
+    """A layer, and the layer behind it that can be folded into it."""
 
     layer: KerasLayer
     taken_up: Any
     rank: int
-    """Axes of what goes from one to the other, the batch among them."""
+    """The number of axes of the tensor between them, with the batch."""
 
 
 def fold(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     """Return a copy without batch normalization where it can be folded, and what was folded.
 
-    It can be where it stands directly behind a convolution or dense layer that nothing else takes
-    from, and both are used once. The names of all other layers stay. Weight decay and constraints
-    of the changed kernels go: they were meant for weights whose size the normalization made up for.
+    It can be folded if it stands directly behind a convolution or dense layer whose output nothing
+    else takes, and both are used once. Other layers keep their names. The changed kernels lose
+    weight decay and constraints, which were meant for weights before a normalization.
     """
     _, keras = load_tensorflow()
     pairs = [
@@ -66,12 +66,12 @@ def fuse_relus(model: KerasModel) -> KerasModel:
 
 
 def folded_note(names: Sequence[str]) -> str:
-    """Return what the report says of folded layers."""
+    """Return the note on folded layers for the report."""
     return f"folded into the layer before it, exactly: {', '.join(names)}"
 
 
 def normalizations_in(model: KerasModel) -> Iterator[str]:
-    """Give the name of each batch normalization, also of those in models within the model."""
+    """Yield the name of each batch normalization, also of those in nested models."""
     _, keras = load_tensorflow()
     for layer in model.layers:
         if hasattr(layer, "layers"):
@@ -81,7 +81,7 @@ def normalizations_in(model: KerasModel) -> Iterator[str]:
 
 
 def _pairs(model: KerasModel, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
-    """Return what stands behind a linear layer and is all that takes from it."""
+    """Return the wanted layers that alone take the output of a linear layer, each with it."""
     tensorflow, keras = load_tensorflow()
     nodes = nodes_of(model)
     uses = Counter(id(node.layer) for node in nodes)
@@ -119,7 +119,7 @@ def _is_relu(layer: KerasLayer, keras: Any) -> bool:
 
 
 def _folded(pair: FoldablePair) -> Weights:
-    """Return the weights that a layer has after it took up a normalization."""
+    """Return the weights of a layer with a normalization folded into it."""
     layer, norm = pair.layer, pair.taken_up
     mean, variance = (
         weight.numpy().astype(np.float64) for weight in (norm.moving_mean, norm.moving_variance)
@@ -149,7 +149,7 @@ def _options(layer: KerasLayer) -> dict[str, Any]:
 def _without(
     model: KerasModel, pairs: list[FoldablePair], changes: dict[str, dict[str, Any]]
 ) -> KerasModel:
-    """Return a new model in which layers have taken up others, with other options."""
+    """Return a new model without the folded layers, and with changed options of the others."""
     config = copy.deepcopy(model.get_config())
     makers = {pair.taken_up.name: pair.layer.name for pair in pairs}
     tables = [table for table in config["layers"] if table["config"]["name"] not in makers]

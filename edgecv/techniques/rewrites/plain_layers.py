@@ -1,8 +1,8 @@
-"""The same function in plain layers: one flat graph, one thing a layer.
+"""Rewrites of a model into plain layers: one flat graph, one operation per layer.
 
-Quantization-aware training knows convolutions, dense layers and a range behind each of them. What
-people build is more: models within models, a swish inside a convolution, two convolutions in one
-layer, a batch normalization behind nothing that it could be folded into.
+Quantization-aware training supports convolutions and dense layers, with a range behind each. Models
+have more: nested models, a swish inside a convolution, two convolutions in one layer, a batch
+normalization that cannot be folded.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +16,13 @@ from edgecv.models.tf import load_tensorflow
 KEPT_INSIDE = ("linear", "relu", "softmax")
 """Activations that stay part of their layer: the integer kernels have them."""
 Chain = list[Any]
-"""New layers, with their weights to come, that do one after the other what one old layer did."""
+"""New layers, called one after the other, that replace one old layer; weights are set later."""
 
 
 def flatten(model: KerasModel) -> KerasModel:
-    """Return a copy with the layers of the models within it as its own.
+    """Return a copy with the layers of nested models as its own.
 
-    Layers keep their names, but for those that another model has too: these get the name of their
-    model in front.
+    Layers keep their names; one whose name is taken gets the name of its model in front.
     """
     if not any(hasattr(layer, "layers") for layer in model.layers):
         return model
@@ -39,7 +38,7 @@ def one_thing_a_layer(model: KerasModel) -> KerasModel:
 def without_normalizations(model: KerasModel) -> KerasModel:
     """Return a copy in which each batch normalization of images is a 1x1 depthwise convolution.
 
-    Exact once it is trained. For those only that could not be folded into the layer before them.
+    Exact in inference. It is for those that could not be folded into the layer before them.
     """
     _, keras = load_tensorflow()
 
@@ -53,10 +52,9 @@ def without_normalizations(model: KerasModel) -> KerasModel:
 
 
 def merge_rescalings(model: KerasModel) -> KerasModel:
-    """Return the model itself with each rescaling behind another doing the work of both.
+    """Return the model itself, with two rescalings in a row merged into the second.
 
-    ``pixel / 127.5 - 1`` of a Keras 3 model comes as two layers; what folds a rescaling into a
-    convolution looks at one.
+    ``pixel / 127.5 - 1`` of a Keras 3 model is two layers; only one is folded into a convolution.
     """
     _, keras = load_tensorflow()
     makers = {id(node.outputs): node.layer for node in nodes_of(model)}
@@ -188,15 +186,12 @@ def _split(layer: KerasLayer, name: str) -> Chain:
         activation = "linear"
     if type(layer) is keras.layers.SeparableConv2D:
         return [*_two_convolutions(layer, name, activation), *rest]
-    plain = _copy(layer, name, activation=keras.activations.serialize(_function(activation)))
+    plain = _copy(
+        layer, name, activation=keras.activations.serialize(keras.activations.get(activation))
+    )
     if rest:
         plain.initial_weights = layer.get_weights()
     return [plain, *rest]
-
-
-def _function(activation: Any) -> Any:
-    _, keras = load_tensorflow()
-    return keras.activations.get(activation)
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:

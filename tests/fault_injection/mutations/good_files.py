@@ -23,6 +23,12 @@ class Good:
     def bytes(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
+    def copy_of_int8(self, file_format: str, folder: Path) -> Path:
+        """Copy the good int8 file of a format into ``folder``, and return its path."""
+        path = folder / f"good.{file_format}"
+        path.write_bytes(self.bytes(f"int8.{file_format}"))
+        return path
+
 
 def make_good(model: Any, data: Dataset, source: str, folder: Path, baseline: Path) -> Good:
     """Write the int8 and float32 files of a model, as a run does."""

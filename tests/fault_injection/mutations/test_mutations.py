@@ -20,8 +20,7 @@ from edgecv.core.errors import InputError
 def test_faults_in_the_file_are_caught_and_named(
     good: Good, file_format: str, tmp_path: Path
 ) -> None:
-    honest = tmp_path / f"good.{file_format}"
-    honest.write_bytes(good.bytes(f"int8.{file_format}"))
+    honest = good.copy_of_int8(file_format, tmp_path)
     faults = list(planted(file_format, good.data.class_names, good.layers))
     paths = [tmp_path / f"{each.stem}.{file_format}" for each in faults]
     for fault, path in zip(faults, paths, strict=True):

@@ -71,8 +71,7 @@ def all_faults(good: Good, file_format: str, folder: Path) -> list[tuple[str, st
 def test_every_fault_that_matters_is_caught_and_named(
     cifar: Good, file_format: str, tmp_path: Path
 ) -> None:
-    honest = tmp_path / f"good.{file_format}"
-    honest.write_bytes(cifar.bytes(f"int8.{file_format}"))
+    honest = cifar.copy_of_int8(file_format, tmp_path)
     faults = all_faults(cifar, file_format, tmp_path)
     paths = [path for *_, path in faults]
     twin = cifar.folder / f"float32.{file_format}"

@@ -1,13 +1,12 @@
 """Models of Keras 3, which lives beside tf-keras in one process, and what is made of them."""
 
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from edited_archive import edited_archive
 
 from edgecv.models.tf import load_tensorflow
 
@@ -105,20 +104,7 @@ Edit = Callable[[dict[str, Any]], None]
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[[Path, Edit], Path]:
     """Copy an archive with another configuration, as someone hostile would."""
-
-    def act(path: Path, edit: Edit) -> Path:
-        target = tmp_path / "edited.keras"
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
-            for name in source.namelist():
-                data = source.read(name)
-                if name == "config.json":
-                    config = json.loads(data)
-                    edit(config)
-                    data = json.dumps(config).encode()
-                copy.writestr(name, data)
-        return target
-
-    return act
+    return lambda path, edit: edited_archive(path, edit, tmp_path / "edited.keras")
 
 
 @pytest.fixture

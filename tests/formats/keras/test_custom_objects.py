@@ -1,13 +1,12 @@
 """A user's own layers: named by path where they are missing, imported where they are given."""
 
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from edited_archive import edited_archive
 
 from edgecv.core.errors import InputError
 from edgecv.core.preprocessing import named
@@ -177,17 +176,13 @@ def test_a_name_of_the_users_is_not_a_door_to_another_module(
     path, marker = tmp_path / "model.keras", tmp_path / "pwned"
     save_keras2(module, path)
     (tmp_path / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nGain = print\n")
-    edited = tmp_path / "edited.keras"
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(edited, "w") as copy:
-        for name in source.namelist():
-            data = source.read(name)
-            if name == "config.json":
-                config = json.loads(data)
-                for each in config["config"]["layers"]:
-                    if each["class_name"] == "Gain":
-                        each |= {"module": "evil", "registered_name": "evil>Gain"}
-                data = json.dumps(config).encode()
-            copy.writestr(name, data)
+
+    def edit(config: dict[str, Any]) -> None:
+        for each in config["config"]["layers"]:
+            if each["class_name"] == "Gain":
+                each |= {"module": "evil", "registered_name": "evil>Gain"}
+
+    edited = edited_archive(path, edit, tmp_path / "edited.keras")
     assert load(edited, given(module, "Gain", "halved")).get_layer("gain").start == 3.0
     assert not marker.exists()
 

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from edited_archive import edited_archive
 
 from edgecv.core.errors import InputError
 from edgecv.formats.keras.importer import load
@@ -57,15 +58,7 @@ def edited(path: Path, change: Callable[[Config], None], target: Path) -> Path:
             change(config)
             file.attrs["model_config"] = json.dumps(config)
         return target
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
-        for name in source.namelist():
-            data = source.read(name)
-            if name == "config.json":
-                config = json.loads(data)
-                change(config)
-                data = json.dumps(config).encode()
-            copy.writestr(name, data)
-    return target
+    return edited_archive(path, change, target)
 
 
 def layer(config: Config, name: str) -> Config:

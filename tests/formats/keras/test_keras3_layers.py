@@ -117,7 +117,6 @@ x * 0.5
 x / 4
 -x
 x + K.ops.mean(y, axis=(1, 2), keepdims=True)
-K.ops.square(x)
 K.ops.maximum(x, y)
 K.ops.minimum(x, y)
 K.ops.concatenate([x, y], axis=-1)
@@ -125,27 +124,16 @@ K.ops.mean(x, axis=(1, 2))
 K.ops.mean(x, axis=[-2, -3], keepdims=True)
 K.ops.max(x, axis=(1, 2))
 K.ops.reshape(x, (-1, 36, 12))
-K.ops.tanh(x)
-K.ops.relu(x)
-K.ops.relu6(x)
-K.ops.sigmoid(x)
-K.ops.silu(x)
-K.ops.gelu(x)
 K.ops.gelu(x, approximate=False)
 K.ops.elu(x, alpha=0.5)
-K.ops.celu(x)
 K.ops.leaky_relu(x, negative_slope=0.3)
-K.ops.selu(x)
-K.ops.softplus(x)
-K.ops.softsign(x)
 K.ops.softmax(x, axis=-1)
-K.ops.log_softmax(x)
-K.ops.hard_sigmoid(x)
-K.ops.hard_silu(x)
-K.ops.hard_tanh(x)
-K.ops.log_sigmoid(x)
-K.ops.tanh_shrink(x)
 """.strip().splitlines()
+UNARY = """
+square tanh relu relu6 sigmoid silu gelu celu selu softplus softsign log_softmax hard_sigmoid
+hard_silu hard_tanh log_sigmoid tanh_shrink
+""".split()
+OPERATIONS += [f"K.ops.{name}(x)" for name in UNARY]
 
 
 def model_of(keras3: Any, layer: Any, shape: tuple[int, ...] = SHAPE) -> Any:

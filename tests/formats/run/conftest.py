@@ -10,19 +10,20 @@ from edgecv.core.records import Images
 from edgecv.models.tf import load_tensorflow
 
 SHAPE = (8, 8, 3)
+IMAGES = np.random.default_rng(0).integers(0, 256, (70, *SHAPE), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")
 def images() -> Images:
-    return np.random.default_rng(0).integers(0, 256, (70, *SHAPE), dtype=np.uint8)
+    return IMAGES
 
 
 @pytest.fixture(scope="session")
 def model() -> Any:
     """Return a network with a convolution and a dense layer: pixels in, 3 probabilities out."""
     _, keras = load_tensorflow()
-    keras.utils.set_random_seed(0)
     layers = keras.layers
+    keras.utils.set_random_seed(0)
     return keras.Sequential(
         [
             layers.Rescaling(1 / 127.5, -1.0, input_shape=SHAPE),

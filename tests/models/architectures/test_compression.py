@@ -1,6 +1,6 @@
 """Every technique on every architecture: what it promises is in the files of both formats."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,10 @@ DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 
 def train(
     model: Any, folder: Path, schedule: Any, constraint: Any = None, teacher: Any = None
 ) -> None:
-    fit(
-        model,
-        DATA,
-        Classification(),
-        schedule,
-        seed=3,
-        checkpoint=folder / "epoch.npz",
-        on_event=lambda event: None,
-        constraint=constraint,
-        teacher=teacher,
-    )
-    (folder / "epoch.npz").unlink()
+    checkpoint = folder / "epoch.npz"
+    act = partial(fit, model, DATA, Classification(), schedule, seed=3, checkpoint=checkpoint)
+    act(on_event=lambda event: None, constraint=constraint, teacher=teacher)
+    checkpoint.unlink()
 
 
 def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueContext:

@@ -94,11 +94,11 @@ MADE: Mapping[str, Steps] = {
     ),
     "gelu_by_tanh": _gelu_by_tanh(),
 }
-"""Activations that tf-keras has not, has with another meaning, or cannot train quantized."""
+"""Activations that tf-keras lacks, defines differently, or cannot train quantized."""
 
 
 def activation(name: str) -> Steps | None:
-    """Return the steps of an activation as a layer of its own; None where there are none.
+    """Return the steps of an activation as a layer of its own; None if there are none.
 
     >>> [step.class_name for step in activation("hard_silu")]
     ['Rescaling', 'ReLU', 'Rescaling', 'Multiply']
@@ -112,6 +112,6 @@ def activation(name: str) -> Steps | None:
 
 
 def after(step: ActivationStep, steps: Steps) -> Steps:
-    """Return a step and then steps that take what it gives."""
+    """Return a step, followed by steps that take its output."""
     moved = (replace(each, takes=tuple(n + 1 for n in each.takes)) for each in steps)
     return (step, *moved)

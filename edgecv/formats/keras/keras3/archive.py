@@ -1,7 +1,7 @@
-"""A ``.keras`` archive: what is read of it, with every size known before it is read.
+"""A ``.keras`` archive, of which nothing is read before its size is checked.
 
-No member is ever extracted to a path of the archive's choosing, and Keras itself sees only a copy
-that holds what was checked: the configuration without what it would compile or build, the weights.
+No member is extracted to a path that the archive names. Keras gets only a copy with the checked
+parts: the weights, and the configuration without options that compile or build.
 """
 
 import json
@@ -45,7 +45,7 @@ class KerasArchive:
     policies: tuple[str, ...]
 
     def write(self, path: Path) -> None:
-        """Write the archive that Keras may see."""
+        """Write the checked archive for Keras."""
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(METADATA, json.dumps({"keras_version": "3"}))
             archive.writestr(CONFIGURATION, json.dumps(self.configuration))
@@ -53,7 +53,7 @@ class KerasArchive:
 
 
 def keras_version(path: Path) -> str | None:
-    """Return the version of Keras that wrote an archive; None where it is not an archive."""
+    """Return the version of Keras that wrote an archive; None if it is not an archive."""
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
@@ -83,7 +83,7 @@ def read_keras2_archive(path: Path, folder: Path) -> KerasArchive:
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
-    # What the model was compiled with is of no use here, and may be of anybody's making.
+    # The options of compile are not used here, and are not checked.
     configuration.pop("compile_config", None)
     return KerasArchive(configuration, weights, ())
 
@@ -161,7 +161,7 @@ def _plain(value: Any, policies: set[str]) -> Any:
 
 
 def _as_of_today(table: dict[str, Any]) -> dict[str, Any]:
-    """Change what earlier Keras 3 wrote so that today's Keras 3 can load it: it means the same."""
+    """Convert a table of an earlier Keras 3 into the equivalent that today's Keras 3 loads."""
     outputs = table.get("output_layers")
     if isinstance(outputs, list) and len(outputs) == 1:
         # A list of one output gave a tensor then, and gives a list now.

@@ -1,7 +1,6 @@
-"""A plan as a tf-keras model: layers made, called and given their weights, one after the other.
+"""Construction of a tf-keras model from a plan: layers are made, called and given their weights.
 
-Nothing is made that the weights file does not have the numbers for: a small file cannot ask for
-all memory there is.
+No layer is made whose weights the file does not store, so a small file cannot exhaust the memory.
 """
 
 import math
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.text import short_name
 from edgecv.formats.keras.allowlist import Problem
 from edgecv.formats.keras.keras3.activations import ActivationStep
@@ -19,7 +19,7 @@ from edgecv.formats.keras.keras3.weights import KerasWeights
 from edgecv.models.tf import load_tensorflow
 
 LARGEST_TENSOR = 2**28
-"""Values of one image in one tensor: 1 GiB."""
+"""The most values of one image in one tensor: 1 GiB of float32."""
 
 
 class Unbuildable(Exception):
@@ -49,7 +49,7 @@ class Builder:
         self._weights = weights
         self._objects = objects or {}
 
-    def build(self, plan: ModelPlan) -> Any:
+    def build(self, plan: ModelPlan) -> KerasModel:
         """Return the tf-keras model of a plan. Raises Unbuildable, UnusableWeights."""
         _, keras = load_tensorflow()
         names = Names(layer.name for layer in plan.layers)
@@ -92,7 +92,7 @@ class Builder:
         return own.from_config(options)
 
     def _connect(self, plan: ModelPlan, made: Mapping[str, Made]) -> None:
-        """Make all calls, each once the tensors that it takes are there."""
+        """Make all calls, each as soon as its inputs exist."""
         waiting = [layer for layer in plan.layers if layer.calls]
         while waiting:
             called = sum([self._call_ready(layer, made) for layer in waiting])
@@ -101,7 +101,7 @@ class Builder:
                 raise _unbuildable(waiting[0], "takes a tensor that nothing gives")
 
     def _call_ready(self, layer: LayerPlan, made: Mapping[str, Made]) -> int:
-        """Make those next calls of a layer that can be made; return how many."""
+        """Make the next calls of a layer whose inputs exist, and return their number."""
         outputs = made[layer.name].outputs
         before = len(outputs)
         for takes in layer.calls[before:]:
@@ -127,7 +127,7 @@ class Builder:
         return given[-1]
 
     def _check_kernel(self, layer: LayerPlan, step: ActivationStep, entering: Any) -> None:
-        """Refuse a kernel of another size than the stored one before it takes any memory."""
+        """Raise Unbuildable, before memory is allocated, if the stored kernel has another size."""
         if layer.group is None or isinstance(entering, list | dict):
             return
         expected = _kernel_values(step, tuple(entering.shape))
@@ -137,7 +137,7 @@ class Builder:
             reason = f"has a kernel of shape {stored} in the file, and needs {expected} values"
             raise _unbuildable(layer, reason)
 
-    def _give_weights(self, layer: LayerPlan, made: Any) -> None:
+    def _give_weights(self, layer: LayerPlan, made: KerasLayer) -> None:
         if layer.group is None:
             return
         group = self._weights.place(layer.group, layer.name)
@@ -155,7 +155,7 @@ class Builder:
             if hasattr(made, "finalize_state"):
                 made.finalize_state()
 
-    def _give_inner_weights(self, layer: LayerPlan, made: Any, group: str) -> None:
+    def _give_inner_weights(self, layer: LayerPlan, made: KerasLayer, group: str) -> None:
         """Give a layer of the user's own its weights, and those of the layers that it holds.
 
         Keras 3 stores these under the attribute that holds them.
@@ -216,7 +216,7 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
         raise _unbuildable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
 
 
-def _check_size(layer: LayerPlan, tensor: Any) -> None:
+def _check_size(layer: LayerPlan, tensor: Tensor) -> None:
     if math.prod(side or 1 for side in tuple(tensor.shape)[1:]) > LARGEST_TENSOR:
         raise _unbuildable(layer, f"gives a tensor of shape {tuple(tensor.shape)}")
 

@@ -8,15 +8,15 @@ from edgecv.formats.keras.keras3.options import NoCounterpart, plain, table
 
 
 def call_of(node: Any, *, of_operation: bool = False) -> Any:
-    """Return what a call takes: tensors in the structure in which the layer takes them.
+    """Return the arguments of a call, with references in place of tensors.
 
-    An operation takes all its arguments, as a list; a layer takes one structure.
+    Those of an operation are a list of all; that of a layer is one structure.
     """
     arguments = table(node, "a call").get("args")
     if not isinstance(arguments, list):
         raise NoCounterpart("says no arguments of a call")
     keywords = dict(table(node.get("kwargs"), "arguments of a call"))
-    # What the model is called with goes over this, in Keras 3: also False over True.
+    # In Keras 3 the argument of the model's own call overrides this, also False over True.
     keywords.pop("training", None)
     if "inputs" in keywords and not arguments:
         arguments = [keywords.pop("inputs")]
@@ -32,7 +32,7 @@ def call_of(node: Any, *, of_operation: bool = False) -> Any:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Tell whether an argument is None, or a structure of nothing else, as masks are."""
+    """Return True if an argument is None, or a structure of nothing else, as masks are."""
     if isinstance(value, list | dict):
         return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
     return value is None
@@ -55,7 +55,7 @@ def _argument(value: Any) -> Any:
 
 
 def is_place(value: Any) -> TypeGuard[list[Any]]:
-    """Tell whether something is the name of a layer, the number of a call and of an output."""
+    """Return True for [name of a layer, number of a call, number of an output]."""
     return (
         isinstance(value, list)
         and len(value) == 3

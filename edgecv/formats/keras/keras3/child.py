@@ -1,4 +1,4 @@
-"""The child's side of a model in Keras 3 itself: runs it, and records what every layer gives.
+"""The child process that runs a model in Keras 3 and records the output of every layer.
 
 It sees only an archive that was checked before.
 """
@@ -18,13 +18,13 @@ LARGEST_RECORD_BYTES = 2**28
 MOST_RECORDS = 960
 LARGEST_RANK = 4
 BATCH = 4
-"""Images run at once: a graph that is run step by step keeps all that its layers give."""
+"""Images of a batch: an eager run keeps the outputs of all layers in memory."""
 
 Array = NDArray[np.float32]
 
 
 class Recorder:
-    """Records what each layer gives for the first image, in the order of their first calls."""
+    """Records the output of each layer for the first image, in the order of their first calls."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -75,7 +75,7 @@ class OriginalServer:
     def run(
         self, path: str, everything: bool, custom_objects: list[str], arrays: list[Array]
     ) -> Response:
-        """Return what the model gives for images, an array each input. Raises StepError."""
+        """Return the model's outputs for images, one array per input. Raises StepError."""
         try:
             if self._model is None:
                 self._model = _load(self._keras, Path(path), everything, custom_objects)
@@ -127,14 +127,14 @@ def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[A
 
 
 def in_batches(call: Callable[[list[Array]], list[Array]], images: Sequence[Array]) -> list[Array]:
-    """Run all images, an array each input, a few at a time; return an array each output."""
+    """Run all images in batches: one array per input -> one array per output."""
     starts = range(0, len(images[0]), BATCH)
     parts = [call([each[start : start + BATCH] for each in images]) for start in starts]
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def _operations(model: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Give every layer and operation of a model, by its path; models themselves are entered."""
+    """Yield every layer and operation of a model and of nested models, with its path."""
     for operation in getattr(model, "operations", None) or model.layers:
         path = f"{place}/{operation.name}" if place else operation.name
         if hasattr(operation, "layers"):

@@ -1,6 +1,6 @@
-"""One Keras 3 layer as tf-keras layers: which options it has there, and under which names.
+"""Translation of a Keras 3 layer into tf-keras layers, option by option.
 
-An option that is not known here is never dropped: its layer is refused, by name.
+An unknown option is never dropped: its layer is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -118,7 +118,7 @@ UNUSED: Mapping[str, Any] = {
     "dynamic": False,
     "keepdims": False,
 }
-"""Options that tf-keras does not have, and what they are where Keras 3 does not use them."""
+"""Options that tf-keras does not have, with the value at which they have no effect."""
 WITHOUT_EFFECT = frozenset(
     {
         ("BatchNormalization", "synchronized"),
@@ -137,7 +137,7 @@ WITHOUT_EFFECT = frozenset(
         ("SpatialDropout2D", "noise_shape"),
     }
 )
-"""Options with no effect on what a model gives: of training only, or of another one not used."""
+"""Options without effect on outputs: they act only in training, or with an unused option."""
 COMMON = frozenset({"name", "trainable", "dtype", "autocast"})
 AS_ACTIVATION = frozenset({"ReLU", "LeakyReLU", "ELU", "Softmax"})
 """Layers without weights that another layer can have as its activation."""
@@ -151,7 +151,7 @@ def steps_of(kind: str, config: Mapping[str, Any]) -> Steps:
 
 
 def lambda_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a Lambda, whose Python code both write down in the same way."""
+    """Return the options of a Lambda, whose Python code both versions store in the same way."""
     function = table(config.get("function"), "a function")
     code = table(function.get("config"), "a function")
     if function.get("class_name") != "__lambda__":

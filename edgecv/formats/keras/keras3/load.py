@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.formats.keras.allowlist import Problem, check_names, refuse
 from edgecv.formats.keras.keras3.archive import KerasArchive, read_archive
 from edgecv.formats.keras.keras3.build import Builder, Unbuildable
@@ -19,14 +20,14 @@ from edgecv.models.tf import load_tensorflow
 class Rebuilt(NamedTuple):
     """A tf-keras model, and the layer that stands for each layer of the original."""
 
-    model: Any
+    model: KerasModel
     ends: dict[str, Any]
 
 
-def load_with_parity(path: Path, trust: Trust) -> tuple[Any, RebuildParity]:
-    """Return the tf-keras model of a Keras 3 archive, and how near it is to the original.
+def load_with_parity(path: Path, trust: Trust) -> tuple[KerasModel, RebuildParity]:
+    """Return the tf-keras model of a Keras 3 archive, and its parity with the original.
 
-    Raises InputError where it cannot be rebuilt, is not safe, or is not the same afterwards.
+    Raises InputError if it cannot be rebuilt, is not safe, or is not the same afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="edgecv-keras3-") as name:
         folder = Path(name)
@@ -43,7 +44,7 @@ def load_with_parity(path: Path, trust: Trust) -> tuple[Any, RebuildParity]:
 
 
 def read_plan(path: Path, archive: KerasArchive, trust: Trust = NO_TRUST) -> ModelPlan:
-    """Return the plan of a configuration. Raises InputError with all that stands against it."""
+    """Return the plan of a configuration. Raises InputError with all problems."""
     reader = PlanReader(trust)
     try:
         unsafe = check_names(archive.configuration, trust)

@@ -1,7 +1,7 @@
 """The values of a Keras 3 layer's options, as plain data for tf-keras.
 
-Whatever reaches tf-keras was made here: numbers, words, lists of them, and tables of the three
-kinds of objects below, with the options that both sides know.
+tf-keras gets only values that are made here: numbers, strings, lists of them, and tables of the
+three kinds of objects below, with the options that both versions have.
 """
 
 from collections.abc import Mapping
@@ -41,11 +41,11 @@ KINDS = {
 
 
 class NoCounterpart(Exception):
-    """A value that tf-keras has nothing for. The message is the reason, as of a Problem."""
+    """A value without a counterpart in tf-keras. The message is the reason, as of a Problem."""
 
 
 def plain(value: Any, option: str) -> Any:
-    """Return numbers, words and lists of them; a numpy array becomes lists."""
+    """Return numbers, strings and lists of them; a numpy array becomes lists."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
@@ -56,14 +56,14 @@ def plain(value: Any, option: str) -> Any:
 
 
 def table(value: Any, option: str) -> Mapping[str, Any]:
-    """Return a table, or say that it is none."""
+    """Return a table. Raises NoCounterpart if it is none."""
     if not isinstance(value, dict):
         raise NoCounterpart(f"has {option} that is no table")
     return value
 
 
 def seed(value: Any) -> int | None:
-    """Return a seed that is a number; a generator of them has no counterpart, and does no harm."""
+    """Return a seed that is a number, else None: a seed generator has no counterpart."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -77,7 +77,7 @@ def check_float32(policy: Any) -> None:
 
 
 def object_of(value: Any, option: str) -> dict[str, Any] | None:
-    """Return an initializer, a regularizer or a constraint, told by the end of the option's name.
+    """Return an initializer, a regularizer or a constraint, by the end of the option's name.
 
     >>> object_of({"class_name": "L2", "config": {"l2": 0.5}}, "kernel_regularizer")
     {'class_name': 'L2', 'config': {'l2': 0.5}}

@@ -1,10 +1,9 @@
-"""The original model in Keras 3 itself, in a child process, and what it gives."""
+"""The original model, run by Keras 3 in a child process."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 import numpy as np
@@ -32,9 +31,9 @@ class OriginalOutputs:
 
 
 class OriginalModel:
-    """Keras 3 in a child process, with one model. It is loading while the caller does other things.
+    """Keras 3 in a child process, with one model. It starts while the caller does other work.
 
-    ``path`` is what errors say, not what is loaded.
+    ``path``: the name of the model in errors, not the file that is loaded.
     """
 
     def __init__(self, path: Path, folder: Path, trust: Trust = NO_TRUST) -> None:
@@ -52,23 +51,18 @@ class OriginalModel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._child.kill()
 
     def ask(self, archive: Path, images: Sequence[Array]) -> None:
-        """Have a checked archive run on images, an array each input. Raises StepError."""
+        """Start a run of a checked archive on images, one array per input. Raises StepError."""
         arguments = {"path": str(archive), **self._trust.model_dump()}
         request = Request("run", arguments, _outputs, [str(self.path)], [], ANSWER_S, arrays=images)
         self._exchange = Exchange(self._child, "Keras 3", request)
         self._or_fail(self._exchange.send)
 
     def answer(self) -> OriginalOutputs:
-        """Return what was asked for. Raises StepError."""
+        """Return the outputs of the run. Raises StepError."""
         assert self._exchange is not None
         return self._or_fail(self._exchange.receive)
 

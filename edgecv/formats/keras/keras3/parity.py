@@ -1,7 +1,7 @@
 """Parity of a rebuilt model with its original in Keras 3, measured layer by layer.
 
 Outputs alone can hide a wrong layer: of an untrained classifier they are all nearly the same. So
-what every layer gives for one image is compared too, and the first that differs is named.
+the output of every layer for one image is compared too, and the first that differs is named.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras3.child import Recorder, in_batches
 from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
@@ -25,7 +26,7 @@ LARGEST_LAYER_DIFFERENCE = 1e-3
 """The tolerance of a layer, relative to its largest value: rounding of many layers adds up."""
 MOST_IMAGES, LEAST_IMAGES = 16, 4
 VALUES_OF_IMAGES = 2**20
-"""All images together: fewer of them where they are large."""
+"""The most values of all images together: large images are fewer."""
 SEED = 2024
 OPEN_SIDE = 96
 """Height and width of the images where a model leaves them open."""
@@ -35,10 +36,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RebuildParity:
-    """The distance of a rebuilt model from its original, on images of the range that suits it.
+    """The difference of a rebuilt model from its original, on images of the range that it expects.
 
-    ``largest_difference`` is that of outputs, ``largest_layer_difference`` that of what a layer
-    gives, relative to the largest of it. ``policies``: mixed precisions of the original; both
+    ``largest_difference``: of the outputs. ``largest_layer_difference``: of a layer's output,
+    relative to its largest value. ``policies``: mixed precisions of the original; both
     models were run in float32 instead.
     """
 
@@ -49,28 +50,28 @@ class RebuildParity:
     policies: tuple[str, ...] = ()
 
     def sentences(self) -> tuple[str, ...]:
-        """Say it for a report.
+        """Return sentences for the report.
 
         >>> RebuildParity(16, 1.2e-7, 19).sentences()[0]
         'rebuilt from Keras 3: outputs differ by up to 1.2e-07 on 16 random images, 19 layers agree'
         """
-        said = (
+        difference = (
             f"rebuilt from Keras 3: outputs differ by up to {self.largest_difference:.2g} "
             f"on {self.images} random images, {self.layers} layers agree"
         )
         if not self.policies:
-            return (said,)
-        return said, f"{', '.join(self.policies)} of the original became float32"
+            return (difference,)
+        return difference, f"{', '.join(self.policies)} of the original became float32"
 
 
 def keras3_parity(
     original: OriginalModel,
     archive: Path,
-    model: Any,
+    model: KerasModel,
     ends: Mapping[str, Any],
     policies: tuple[str, ...] = (),
 ) -> RebuildParity:
-    """Compare a rebuilt model with its original. Raises InputError where they differ.
+    """Compare a rebuilt model with its original. Raises InputError if they differ.
 
     ``archive`` is what was checked; ``ends`` maps layers of the original to those of the model.
     """
@@ -86,8 +87,8 @@ def keras3_parity(
             raise _not_equal(original.path, difference, places)
         parity = RebuildParity(len(images[0]), difference, len(places), worst, policies)
         results.append((not is_near, difference, parity))
-    # A model that does not rescale is made for one of two ranges. On the other, large logits can
-    # blow rounding up to more than the limit; all layers have to agree on both.
+    # A model without rescaling expects one of two ranges. On the other, large logits can magnify
+    # rounding beyond the limit, so the better result counts; all layers must agree on both.
     is_far, difference, parity = min(results, key=lambda each: each[:2])
     if is_far:
         raise _not_equal(original.path, difference, [])
@@ -95,17 +96,19 @@ def keras3_parity(
 
 
 def _run(
-    path: Path, model: Any, ends: Mapping[str, Any], images: Sequence[Array]
+    path: Path, model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
 ) -> OriginalOutputs:
     try:
         return run_rebuilt(model, ends, images)
-    except Exception as error:  # whatever TensorFlow has no kernel or no memory for
+    except Exception as error:  # TensorFlow may lack a kernel, or memory
         lines = str(error).strip().splitlines() or [type(error).__name__]
         found = f"the model rebuilt in tf-keras cannot be run: {lines[0][:200]}"
         raise StepError(str(path), found) from error
 
 
-def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) -> OriginalOutputs:
+def run_rebuilt(
+    model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
+) -> OriginalOutputs:
     """Run a tf-keras model on images, an array each input, and record its layers."""
     tensorflow, _ = load_tensorflow()
     recorder = Recorder()
@@ -127,8 +130,8 @@ def run_rebuilt(model: Any, ends: Mapping[str, Any], images: Sequence[Array]) ->
     return OriginalOutputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
 
 
-def _image_sets(model: Any) -> list[list[Array]]:
-    """Return random images as a camera gives them, and as a model without rescaling takes them."""
+def _image_sets(model: KerasModel) -> list[list[Array]]:
+    """Return random images of 0..255, and of 0..1 too for a model without rescaling."""
     random = np.random.default_rng(SEED)
     sides = [
         [OPEN_SIDE if s is None else int(s) for s in tensor.shape[1:]] for tensor in model.inputs
@@ -142,8 +145,8 @@ def _image_sets(model: Any) -> list[list[Array]]:
     return [pixels, [random.uniform(0, 1, shape).astype(np.float32) for shape in shapes]]
 
 
-def _rescales(model: Any) -> bool:
-    """Tell whether pixels are scaled before the first layer that has a kernel."""
+def _rescales(model: KerasModel) -> bool:
+    """Return True if pixels are scaled before the first layer that has a kernel."""
     for layer in model._flatten_layers(include_self=False):
         if type(layer).__name__ in ("Rescaling", "Normalization"):
             return True

@@ -30,8 +30,8 @@ MODEL_KEYS = frozenset(
 class LayerPlan:
     """One layer: a model of its own, an input, or steps.
 
-    ``calls``: what each of its calls takes, tensors as references. ``group`` is where the weights
-    file holds its weights, None where it never has any.
+    ``calls``: the arguments of each call, with tensors as references. ``group``: its group in the
+    weights file; None for a layer without weights.
     """
 
     name: str
@@ -47,7 +47,10 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A model: its layers, and which tensors enter and leave it."""
+    """A model: its layers, and the tensors that enter and leave it.
+
+    ``inputs`` and ``outputs``: references, in the structure that the model takes and gives.
+    """
 
     name: str
     layers: tuple[LayerPlan, ...]
@@ -58,7 +61,7 @@ class ModelPlan:
 
 @dataclass
 class PlanReader:
-    """Reads plans, and keeps what was found against them."""
+    """Reads plans, and collects their problems."""
 
     trust: Trust = NO_TRUST
     problems: list[Problem] = field(default_factory=list)
@@ -90,10 +93,7 @@ class PlanReader:
         self, tables: list[Any], config: Mapping[str, Any], path: str, group: str, depth: int
     ) -> ModelPlan:
         used: Counter[str] = Counter()
-        layers = []
-        for each in tables:
-            layer = self._layer(table(each, "a layer"), path, group, used, depth)
-            layers.append(layer)
+        layers = [self._layer(table(each, "a layer"), path, group, used, depth) for each in tables]
         names = Counter(layer.name for layer in layers)
         for name, count in names.items():
             if count > 1:
@@ -116,12 +116,7 @@ class PlanReader:
         is_operation = found.get("module") in OPERATIONS
         where = None if is_operation else join(group, f"layers/{_group(kind, used)}")
         try:
-            common: dict[str, Any] = {
-                "name": name,
-                "path": place,
-                "kind": kind,
-                "group": where,
-            }
+            common: dict[str, Any] = {"name": name, "path": place, "kind": kind, "group": where}
             if kind in MODELS:
                 model = self.model(found, place, where or "", depth + 1)
                 return LayerPlan(**common, calls=_calls(found), model=model)
@@ -140,7 +135,7 @@ class PlanReader:
         except NoCounterpart as error:
             self.problems.append(Problem(place, kind, str(error)))
         except KeyError:
-            # Its class is not on the list: that is said already.
+            # Its class is not allowed, which is reported already.
             pass
         return LayerPlan(name, place, kind, where)
 
@@ -179,9 +174,7 @@ def _operation(kind: str, config: Mapping[str, Any], found: Mapping[str, Any]) -
     nodes = found.get("inbound_nodes")
     if not isinstance(nodes, list) or len(nodes) != 1:
         raise NoCounterpart("is an operation that is not called once")
-    arguments = call_of(nodes[0], of_operation=True)
-    takes, steps = operation(kind, config, arguments)
-    return takes, steps
+    return operation(kind, config, call_of(nodes[0], of_operation=True))
 
 
 def _input_shape(config: Mapping[str, Any]) -> tuple[int | None, ...]:

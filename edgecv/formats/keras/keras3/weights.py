@@ -21,11 +21,11 @@ MOST_OBJECTS = 200_000
 
 
 class UnusableWeights(Exception):
-    """The file is not as Keras writes it. The message says what is found, and where."""
+    """A weights file is not as Keras writes it. The message says what was found, and where."""
 
 
 class KerasWeights:
-    """The open weights file: each layer's arrays by its group, and which were not asked for."""
+    """The open weights file: each layer's arrays by its group. It records which were read."""
 
     def __init__(self, path: Path) -> None:
         import h5py
@@ -74,7 +74,7 @@ class KerasWeights:
         return found
 
     def left_over(self) -> list[str]:
-        """Return arrays of layers that nothing asked for.
+        """Return the names of arrays of layers that were not read.
 
         Seeds of random layers, optimizers and metrics lie beside ``layers``, not right in them.
         """
