@@ -80,40 +80,32 @@ def test_a_model_in_which_all_is_held_is_refused(bench: MeasurementPool) -> None
         Shrink().apply(held, bench.context())
 
 
-def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
-    """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
+def grouped(first: int, second: int) -> Any:
+    """Make a model of two convolutions, the second in four groups."""
     _, keras = load_tensorflow()
     layers = keras.layers
-    grouped = keras.Sequential(
+    return keras.Sequential(
         [
             layers.InputLayer(SHAPE),
-            layers.Conv2D(16, 3, name="conv_1"),
-            layers.Conv2D(16, 3, groups=4, name="grouped"),
+            layers.Conv2D(first, 3, name="conv_1"),
+            layers.Conv2D(second, 3, groups=4, name="grouped"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(2),
             layers.Softmax(),
         ]
     )
-    result = Shrink(widths={"grouped": 8}).apply(grouped, bench.context())
+
+
+def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
+    """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
+    result = Shrink(widths={"grouped": 8}).apply(grouped(16, 16), bench.context())
     assert result.get_layer("grouped").filters == 8
     assert result.get_layer("conv_1").filters == 16
 
 
 def test_one_group_can_be_all_that_is_left(bench: MeasurementPool) -> None:
     """A convolution of one group ties nothing: its widths have other names after."""
-    _, keras = load_tensorflow()
-    layers = keras.layers
-    grouped = keras.Sequential(
-        [
-            layers.InputLayer(SHAPE),
-            layers.Conv2D(4, 3, name="conv_1"),
-            layers.Conv2D(8, 3, groups=4, name="grouped"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(2),
-            layers.Softmax(),
-        ]
-    )
-    result = Shrink(widths={"conv_1": 1}).apply(grouped, bench.context())
+    result = Shrink(widths={"conv_1": 1}).apply(grouped(4, 8), bench.context())
     assert result.get_layer("conv_1").filters == 1
     assert result.get_layer("grouped").filters == 2
     assert len(bench.fits) == 1

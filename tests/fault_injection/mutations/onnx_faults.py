@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from tflite_faults import flipped
+from tflite_faults import flipped, moved
 
 KERNELS = ("Conv", "Gemm", "MatMul")
 
@@ -120,9 +120,7 @@ def damaged_biases(content: bytes, layer: int) -> bytes:
     """Move three biases, each by another number of steps."""
     editor = Editor(content)
     node = editor.reader(layer, 2)
-    biases = editor.values(node, 0)
-    biases[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
-    editor.set(node, 0, biases)
+    editor.set(node, 0, moved(editor.values(node, 0)))
     return editor.content()
 
 

@@ -114,9 +114,7 @@ def damaged_class(content: bytes, number: int, how: str) -> bytes:
 def damaged_biases(content: bytes, layer: int) -> bytes:
     """Move three biases, each by another number of steps."""
     editor = Editor(content)
-    biases = editor.biases(layer)
-    biases[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
-    editor.set(layer, 2, biases)
+    editor.set(layer, 2, moved(editor.biases(layer)))
     return editor.content()
 
 
@@ -150,6 +148,13 @@ def slowed(content: bytes, times: int) -> bytes:
     pooling.inputs = np.array([source], np.int32)
     editor.graph.operators = operators
     return editor.content()
+
+
+def moved(biases: Any) -> Any:
+    """Return biases with three of them moved, each by another number of steps."""
+    found = biases.copy()
+    found[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
+    return found
 
 
 def flipped(weights: Any, part: float, random: Any, how: str) -> Any:
