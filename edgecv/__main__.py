@@ -1,4 +1,4 @@
-"""``edgecv`` and ``python -m edgecv``: what must hold before the commands are even imported."""
+"""The entry point of ``edgecv`` and ``python -m edgecv``: set-up before any command is imported."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run a command line and return the exit code, whatever happens."""
+    """Run a command line and return the exit code, after an interruption too."""
     _open_closed_streams()
-    # A polite request to end is an interruption too: what is half-way is swept, the rest kept.
+    # SIGTERM is an interruption too: unfinished work is removed, finished work kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from edgecv.cli import run
@@ -24,18 +24,18 @@ def main() -> int:
 
 
 def _open_closed_streams() -> None:
-    """Give the process three open streams: what a caller has closed goes nowhere."""
+    """Open the standard streams that the caller has closed, on the null device."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number, which is this one.
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free descriptor, which is this one.
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _flush(code: int) -> int:
-    """Flush standard output here, where a reader that is gone is no traceback."""
+    """Flush standard output here: a closed pipe must not cause a traceback."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,7 +1,7 @@
-"""The plugin that pytest finds: the fixture ``edgecv_compare``, its marker, ``--edgecv-update``.
+"""The pytest plugin: the fixture ``edgecv_compare``, its marker, ``--edgecv-update``.
 
-pytest loads it in every project of an environment that has edgecv, so that what it needs is
-imported when the fixture is first used.
+pytest loads it in every project of an environment with edgecv; therefore its imports are delayed
+until the fixture is first used.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ FIXTURE = "edgecv_compare"
 MARKER = "edgecv"
 RUNNING = pytest.StashKey[pytest.Item]()
 ACCEPTED = "edgecv accepted"
-"""What a report calls what its test has accepted: a worker of pytest-xdist hands on no more."""
+"""Name of the property of a test report that lists what the test has accepted."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Remember which test is running: what it accepts lies beside it."""
+    """Remember the running test: its accepted results are stored beside its file."""
     item.config.stash[RUNNING] = item
 
 
@@ -55,7 +55,7 @@ def edgecv_compare(
 ) -> "EdgecvCompare":
     """Compare an artifact with its baseline on the test images of a data set.
 
-    Paths begin at rootdir. Each file is measured once in a run of pytest, by one of the workers.
+    Paths are relative to rootdir. Each file is measured once in a run of pytest, by one worker.
     """
     from edgecv.acceptance.testing.fixture import EdgecvCompare
     from edgecv.acceptance.testing.session import CompareSession
@@ -69,24 +69,24 @@ def edgecv_compare(
         prediction_cache=SharedPredictionCache(_shared(pytestconfig, tmp_path_factory) / "edgecv"),
         is_update=pytestconfig.getoption("edgecv_update"),
         test_file=lambda: running().path,
-        on_accepted=lambda words: running().user_properties.append((ACCEPTED, words)),
+        on_accepted=lambda text: running().user_properties.append((ACCEPTED, text)),
     )
     return EdgecvCompare(setting)
 
 
 def _shared(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
-    """Return the temporary folder of a run: a worker of pytest-xdist has its own below it."""
+    """Return the temporary folder of a run, which the workers of pytest-xdist share."""
     own = factory.getbasetemp()
     return own.parent if hasattr(config, "workerinput") else own
 
 
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
-    """Say what was accepted."""
+    """List the accepted results."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    # Other plugins have reports of their own kinds, and this is loaded beside all of them.
+    # Other plugins add reports of other types.
     properties = [each for report in reports for each in getattr(report, "user_properties", ())]
-    words = [str(value) for key, value in properties if key == ACCEPTED]
-    if words:
+    accepted = [str(value) for key, value in properties if key == ACCEPTED]
+    if accepted:
         terminalreporter.section("edgecv accepted")
-        for line in dict.fromkeys(words):
+        for line in dict.fromkeys(accepted):
             terminalreporter.line(line)

@@ -1,8 +1,8 @@
-"""The package in Python: the commands as functions that return plain records.
+"""The Python API: the commands as functions that return plain records.
 
 Each function takes the options of its command as parameters. Where a command takes the path of a
-model or of data, a function also takes a Keras model and arrays in memory. In a notebook progress
-is shown; in a script only with ``progress=True``.
+model or of data, a function also takes a Keras model and arrays in memory. Progress is shown in a
+notebook, and in a script with ``progress=True``.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,10 +68,10 @@ def compress(
     on_event: OnEvent | None = None,
     **options: Any,
 ) -> Report:
-    """Compress a model and prove what each file cost against it.
+    """Compress a model, and compare each file with the original.
 
-    What is not given is as on the command line: int8, TFLite and ONNX, CIFAR-10. The files lie in
-    the folder ``output/name``.
+    The defaults are those of the command line: int8, TFLite and ONNX, CIFAR-10. The files are
+    written to the folder ``output/name``.
 
     Raises InputError where a parameter is wrong, StepError where a step fails. A limit that does
     not hold is no error: see ``report.outcome``.
@@ -131,7 +131,7 @@ def validate(
         report = analysis.validate(options_of(ValidateOptions, given), on_event=this.on_event)
     if report.baseline is None or not is_keras_model(baseline):
         return report
-    # Its file is gone with this call: the name of the model says more.
+    # Its file is temporary: the name of the model is more useful.
     return replace(report, baseline=replace(report.baseline, path=Path(report.baseline.path).name))
 
 
@@ -200,7 +200,7 @@ def doctor(
     on_event: OnEvent | None = None,
     **options: Any,
 ) -> Diagnosis:
-    """Say why a .tflite or .onnx file is slow and why it is wrong, worst first, and what to do.
+    """Find the causes of a slow or inaccurate .tflite or .onnx file, worst first, with remedies.
 
     Raises InputError where a parameter is wrong, RuntimeFailure where no runtime runs the file.
 
@@ -210,7 +210,7 @@ def doctor(
         path: The file, of any maker.
         data: Images to compare kernels and layers on, as for compress; (x_test, y_test) is
             enough.
-        baseline: The model that the file was made of, a path or a Keras model.
+        baseline: The model that the file was made from, a path or a Keras model.
         progress: Show progress; when not given, in a notebook only.
         on_event: A function that is called with each event.
     """
@@ -228,7 +228,7 @@ def doctor(
 
 
 def inspect(model: Model) -> Inspection:
-    """Read what is in a model: inputs, operators, costs, memory, what is quantized.
+    """Read the contents of a model: inputs, operators, costs, memory, quantization.
 
     Raises InputError where it is not a model, or is damaged.
 

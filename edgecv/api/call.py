@@ -1,4 +1,4 @@
-"""One call of a function of the package: what Python gives is made into what a command takes."""
+"""One call of a function of the API: its arguments are converted to options of a command."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class FunctionCall:
     _files: ExitStack
 
     def model_file(self, model: Model, parameter: str) -> Path:
-        """Return the path of a model; one in memory is written to a file for this call alone."""
+        """Return the path of a model; one in memory is written to a temporary file."""
         if not is_keras_model(model):
             return _as_path(model)
         folder = self._files.enter_context(tempfile.TemporaryDirectory(prefix="edgecv-model-"))
@@ -46,7 +46,7 @@ class FunctionCall:
 def call(
     progress: bool | None = None, on_event: OnEvent | None = None, **arguments: str
 ) -> Iterator[FunctionCall]:
-    """Show the progress of a call, and have its errors name parameters.
+    """Show the progress of a call, and name parameters in its errors.
 
     ``arguments``: placeholder of the command line -> parameter, as ``MODEL="model"``.
     """
@@ -55,7 +55,7 @@ def call(
 
 
 def options_of(cls: type[O], given: Mapping[str, Any]) -> O:
-    """Make options of parameters. Raises InputError that names the parameter."""
+    """Return the options for parameters. Raises InputError that names the parameter."""
     for name in given:
         if name not in cls.model_fields:
             raise InputError(
@@ -73,7 +73,7 @@ def as_data(data: Data | None) -> str | DatasetSource | None:
         return data
     if isinstance(data, Path):
         return str(data)
-    # What is neither is refused there too, with what is accepted.
+    # Any other value is refused there too, with a list of the accepted ones.
     return Arrays.of(data if isinstance(data, Mapping | Sequence) else (data,))
 
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of each record: registered when ``edgecv.api`` is imported."""
+"""HTML of each record for notebooks, registered when ``edgecv.api`` is imported."""
 
 from html import escape
 

@@ -1,4 +1,4 @@
-"""Keras models in memory: written to a file, which then comes in as every file does."""
+"""Keras models in memory: written to a file, which is then read like any other."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ class ModelInMemory(Protocol):
 
 
 def is_keras_model(value: object) -> bool:
-    """Tell whether a value is a model of Keras 3 or of tf-keras, without importing either."""
+    """Return True for a model of Keras 3 or of tf-keras, without importing either."""
     return any(
         each.__name__ == "Model" and each.__module__.partition(".")[0] in LIBRARIES
         for each in type(value).__mro__
@@ -31,13 +31,13 @@ def is_keras_model(value: object) -> bool:
 
 
 class GivenModel:
-    """A Keras model that was given in Python, as the bytes of a ``.keras`` file.
+    """A Keras model given in Python, as the bytes of a ``.keras`` file.
 
-    The same weights give the same bytes, so that a second run finds what the first has made.
+    Equal weights give equal bytes, so that a second run finds the results of the first.
     """
 
     def __init__(self, model: Any, parameter: str) -> None:
-        """Save a model in memory. Raises InputError, in the name of a parameter, where Keras
+        """Save a model in memory. Raises InputError that names ``parameter`` where Keras
         cannot."""
         try:
             self.content = keras_bytes(model)
@@ -52,7 +52,7 @@ class GivenModel:
         )
 
     def path_in(self, store: Store) -> Path:
-        """Return where ``keep`` puts the file."""
+        """Return the path that ``keep`` writes to."""
         return store.place(STAGE, self._key) / self.name
 
     def keep(self, store: Store) -> None:

@@ -1,7 +1,7 @@
-"""Messages in the words of Python: ``--max-drop 1`` of a command line is ``max_drop=1`` here.
+"""Messages for Python: ``--max-drop 1`` of a command line becomes ``max_drop=1``.
 
-Messages are written once, for the command line. What stands for an option in them is looked up by
-the names of all options: text that is no option's name stays as it is.
+Messages are written once, for the command line. Names of options in them are translated; any other
+text stays as it is.
 """
 
 import re
@@ -22,7 +22,7 @@ from edgecv.datasets.resolve import named_data
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 
 FLAG = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?: (?!--)([^\s,;()]*[^\s,;()\".:]))?")
-"""A flag and the word behind it, which may be its value."""
+"""A flag and the following word, which may be its value."""
 ARGUMENT = re.compile(r"(?<![\w/.-])(?:an? )?([A-Z]+)(?![\w/.=-])")
 """The placeholder of an argument, with its article."""
 PLACEHOLDER = re.compile(r"[A-Z]{3,}[A-Za-z]*")
@@ -34,7 +34,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 @contextmanager
 def errors_in_parameters(arguments: Mapping[str, str]) -> Iterator[None]:
-    """Have errors name parameters. ``arguments``: placeholder of a command line -> parameter."""
+    """Name parameters in errors. ``arguments``: placeholder of a command line -> parameter."""
     try:
         yield
     except EdgecvError as error:
@@ -47,7 +47,7 @@ def errors_in_parameters(arguments: Mapping[str, str]) -> Iterator[None]:
 
 
 def _where(where: str, arguments: Mapping[str, str]) -> str:
-    """Translate the place of an error, a bare name: all behind a flag is its value."""
+    """Translate the place of an error: anything after a flag is its value."""
     if where in arguments:
         return arguments[where]
     flag, _, value = where.partition(" ")
@@ -57,14 +57,14 @@ def _where(where: str, arguments: Mapping[str, str]) -> str:
 
 
 def in_parameters(text: str) -> str:
-    """Return a message of the command line in the words of Python.
+    """Return a message of the command line with the names of Python parameters.
 
     >>> in_parameters("set one with --max-drop POINTS, or give --trust-model")
     'set one with max_drop=POINTS, or give trust_model=True'
     >>> in_parameters("leave --io out, or give --quantize int8")
     'leave io= out, or give quantize="int8"'
     """
-    text, command, rest = text.partition("edgecv gate")  # A command for a shell stays one.
+    text, command, rest = text.partition("edgecv gate")  # A shell command is not translated.
     text = FLAG.sub(_of_flag, text)
     text = ARGUMENT.sub(lambda found: "model=" if found[1] == "MODEL" else found[0], text)
     return f"{text}{command}{rest}"
@@ -83,7 +83,7 @@ def _of_flag(found: re.Match[str]) -> str:
 
 
 def _is_value(word: str) -> bool:
-    """Tell a value of a flag from the next word of a sentence."""
+    """Return True for a value of a flag, False for the next word of the sentence."""
     is_a_word = word.isascii() and word.isalpha() and word.islower()
     return word in _known_values() or not is_a_word
 
@@ -96,7 +96,7 @@ def _written(name: str, value: str) -> str:
 
 @cache
 def _known_values() -> frozenset[str]:
-    """Return the values of options that are words of a sentence too."""
+    """Return the values of options that are ordinary English words too."""
     precisions = [each for cls in EXPORTERS.classes.values() for each in cls.precisions]
     names = [*precisions, *EXPORTERS.classes, *NAMED, *LAYOUTS, *named_data(), "none"]
     return frozenset(names)

@@ -1,4 +1,4 @@
-"""Progress of a call: a bar in a notebook or a terminal, nothing in a script that asks for none."""
+"""Progress of a call: a bar in a notebook, and on request in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ OnEvent = Callable[[Event], None]
 
 @contextmanager
 def shown(progress: bool | None, on_event: OnEvent | None) -> Iterator[OnEvent]:
-    """Give a function that takes events, shows them where asked for, and hands them on.
+    """Yield a function that receives events, shows them if requested, and passes them on.
 
     ``progress``: None for "in a notebook", True for "in a terminal too", False for never.
     """
@@ -37,7 +37,7 @@ def shown(progress: bool | None, on_event: OnEvent | None) -> Iterator[OnEvent]:
 
 
 def in_notebook() -> bool:
-    """Tell whether this process is the kernel of a notebook."""
+    """Return True if this process is the kernel of a notebook."""
     import sys
 
     if "IPython" not in sys.modules:

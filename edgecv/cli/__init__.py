@@ -42,7 +42,7 @@ def edgecv(
 
 
 def run() -> int:
-    """Run a command line and return the exit code: no error reaches the screen as a traceback."""
+    """Run a command line and return the exit code; an error is one line, not a traceback."""
     from typer.exceptions import TyperException
 
     from edgecv.core.errors import EdgecvError
@@ -53,8 +53,8 @@ def run() -> int:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
         return _usage(error)
-    except (BrokenPipeError, SystemExit):  # Typer leaves so where a pipe is broken.
-        return 0  # Whoever was reading has read enough.
+    except (BrokenPipeError, SystemExit):  # Typer's reaction to a closed pipe.
+        return 0  # The reader has read enough.
     except OSError as error:
         where = error.filename or "standard output"
         return _fail(f"{where}: cannot be written: {error.strerror}", 3)
@@ -66,7 +66,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _usage(error: Any) -> int:
-    """Say a usage error in one line; a call without a command gets the help."""
+    """Print a usage error in one line; print the help for a call without a command."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print(message, file=sys.stderr)

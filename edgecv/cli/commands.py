@@ -1,4 +1,4 @@
-"""The table of commands: which module is each, and what help says of it.
+"""The table of commands: the module of each, its help and its example.
 
 A command's module is imported when it is called, so that ``edgecv --help`` imports none.
 """
@@ -14,7 +14,7 @@ class Command:
     help: str
     example: str
     module: str = ""
-    """Of edgecv.cli, where it is not called as the command."""
+    """Module of edgecv.cli, where its name differs from that of the command."""
 
 
 MAKE, EXAMINE, ACCEPT, LOOK_UP = (

@@ -1,7 +1,7 @@
-"""Everything that prints: progress, tables, the verdict, one-line errors.
+"""Output on the terminal: progress, tables, the verdict, one-line errors.
 
-The libraries below write to the process's own standard error, from C++ too. So the screen keeps
-copies of the two streams for itself and points the originals at a log file.
+Libraries write to the process's standard error, from C++ too. Therefore the screen keeps copies of
+the two streams and redirects the originals to a log file.
 """
 
 import errno
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgecv.pipeline.baseline import Training
 
 WIDE = 130
-"""Columns of the whole table; on a narrower terminal it stands on its side."""
+"""Columns of the full table; on a narrower terminal it is transposed."""
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
@@ -68,7 +68,7 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            traceback.print_exception(error)  # Into the log: standard error points there.
+            traceback.print_exception(error)  # Into the log: standard error is redirected there.
         sys.stdout.flush()
         sys.stderr.flush()
         self._stack.close()
@@ -76,7 +76,7 @@ class Screen:
             os.dup2(descriptor, number)
             os.close(descriptor)
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
-            raise KeyboardInterrupt from error  # It came while TensorFlow was raising its own.
+            raise KeyboardInterrupt from error  # Ctrl-C while TensorFlow was raising an error.
         if _is_out_of_memory(error):
             raise StepError(
                 "memory",
@@ -93,9 +93,9 @@ class Screen:
             self.log.unlink(missing_ok=True)
 
     def answer(self, text: str) -> None:
-        """Write to standard output, and nothing but this.
+        """Write the answer to standard output.
 
-        Raises StepError where it cannot be written; a reader that has left is no error.
+        Raises StepError where it cannot be written; a closed pipe is no error.
         """
         self._progress.end_bar()
         data = (text if text.endswith("\n") else f"{text}\n").encode()
@@ -108,14 +108,14 @@ class Screen:
             raise StepError("standard output", f"cannot be written: {error.strerror}") from None
 
     def columns(self, of_a_file: int = WIDE) -> int:
-        """Return the width of the terminal that standard output is, or a width for files."""
-        # Not of descriptor 1, which shutil would ask: that is the log now.
+        """Return the width of the terminal, or ``of_a_file`` where standard output is none."""
+        # Not shutil.get_terminal_size: it reads descriptor 1, which is the log now.
         if self._output.isatty():
             return os.get_terminal_size(self._output.fileno()).columns
         return of_a_file
 
     def _rich(self, *parts: Any, **options: Any) -> str:
-        """Return what rich makes of some parts on the terminal that standard output is, or not."""
+        """Return parts as rich renders them for standard output, a terminal or not."""
         terminal = self._output.isatty()
         console = Console(file=io.StringIO(), force_terminal=terminal, width=self.columns())
         console.print(*parts, highlight=False, markup=False, **options)
@@ -146,7 +146,7 @@ class Screen:
         self.answer(text)
 
     def judgement(self, judgement: Judgement, *, as_json: bool) -> None:
-        """Show a run against the accepted one: the table, the verdict, what to do; or JSON."""
+        """Show a run compared with the accepted one: table, verdict and advice, or JSON."""
         from edgecv.acceptance.outputs import to_table
         from edgecv.acceptance.text import (
             advice,
@@ -165,15 +165,15 @@ class Screen:
         for change in changed_first(judgement):
             table.add_row(*cells(change, judgement))
         text = self._rich(table)
-        for words in judgement.not_compared:
-            text += self._rich(f"Not compared: {words}")
+        for reason in judgement.not_compared:
+            text += self._rich(f"Not compared: {reason}")
         text += self._rich(verdict_line(judgement), style=COLOURS[judgement.outcome])
-        for words in advice(judgement):
-            text += self._rich(words)
+        for sentence in advice(judgement):
+            text += self._rich(sentence)
         self.answer(text)
 
     def training(self, training: "Training", *, as_json: bool) -> None:
-        """Show how a training ended, or its whole record as JSON."""
+        """Show the result of a training, or its whole record as JSON."""
         if as_json:
             self.answer(json.dumps(asdict(training), indent=2, default=str))
             return
@@ -193,7 +193,7 @@ class Screen:
         to_text: Callable[[Any], str],
         to_json: Callable[[list[Any]], str] | None,
     ) -> int:
-        """Show what was found of each of some paths, errors on standard error: return 2 for any."""
+        """Show the result for each path, errors on standard error; return 2 if there is any."""
         results = []
         for path, each in found:
             results.append((path, each))
@@ -206,29 +206,29 @@ class Screen:
         return 2 if any(isinstance(each, EdgecvError) for _, each in results) else 0
 
     def warn(self, sentences: Iterable[str]) -> None:
-        """Say what the user should know besides the answer, a line each, on standard error."""
+        """Print warnings on standard error, one on each line."""
         self._progress.end_bar()
         for sentence in sentences:
             line = f"edgecv: {sentence}"
             self.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
-        """Show rows of words in columns on standard output."""
+        """Show rows of text in columns on standard output."""
         grid = Table.grid(padding=(0, 2))
-        for words in rows:
-            grid.add_row(*words)
+        for row_cells in rows:
+            grid.add_row(*row_cells)
         self.answer(self._rich(grid))
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an error is Python's own for that, or the system's."""
+    """Return True for a lack of memory, reported by Python or by the system."""
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
     )
 
 
 def report_table(report: Report) -> Table:
-    """Return the one table of a run."""
+    """Return the table of a run."""
     table = Table(title=_title(report))
     for place, heading in enumerate(headings(task_of(report))):
         table.add_column(heading, justify="left" if place < 2 else "right")
@@ -238,7 +238,7 @@ def report_table(report: Report) -> Table:
 
 
 def narrow_table(report: Report) -> Table:
-    """Return the same table with a column an artifact, for a narrow terminal."""
+    """Return the same table with one column for each artifact, for a narrow terminal."""
     table = Table(title=_title(report), show_header=False)
     rows = [cells for cells, _ in _rows(report)]
     for _ in range(len(rows) + 1):
@@ -269,6 +269,6 @@ def _images(report: Report) -> str:
 
 
 def _console(stream: IO[Any]) -> Console:
-    """Return a console that never cuts a table short when it is not on a terminal."""
+    """Return a console that does not truncate tables when it is not on a terminal."""
     console = Console(file=stream)
     return console if console.is_terminal else Console(file=stream, width=WIDE)

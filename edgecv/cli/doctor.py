@@ -14,7 +14,7 @@ class DoctorCommand(JsonOptions, DoctorOptions):
 
 
 def run(options: DoctorCommand, screen: "Screen") -> int:
-    """Diagnose a file, try the remedy where that is asked for, and show both."""
+    """Diagnose a file, try the remedy if requested, and show the results."""
     from edgecv.analysis.doctor.diagnose import diagnose
     from edgecv.analysis.doctor.fix import with_fix
     from edgecv.analysis.doctor.text import to_json, to_text

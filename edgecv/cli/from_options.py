@@ -1,4 +1,4 @@
-"""Commands made from classes of options: parameters, flags, help and the defaults that it shows."""
+"""Commands made from classes of options: parameters, flags, help and defaults."""
 
 import inspect
 from importlib import import_module
@@ -30,7 +30,7 @@ def options_of(command: str) -> type[CommandOptions]:
 
 
 def build(command: str) -> TyperCommand:
-    """Return a command as Typer knows it, made from the class of its options."""
+    """Return the Typer command for a class of options."""
     options, module, listed = options_of(command), _module(command), COMMANDS[command]
 
     def call(**given: Any) -> None:
@@ -79,7 +79,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _kind(annotation: Any) -> Any:
-    """Return the type that Typer converts a value to: text, where a value has several forms.
+    """Return the type that Typer converts a value to: str where several types are possible.
 
     >>> _kind(tuple[str, ...]), _kind(int | None), _kind(str | int | float | None)
     (list[str], <class 'int'>, <class 'str'>)

@@ -1,4 +1,4 @@
-"""The command line as a whole: commands that are imported when called, in groups, and typos."""
+"""The command group: lazily imported commands, the grouped help, and corrections of typos."""
 
 from itertools import groupby
 from typing import Any
@@ -11,19 +11,19 @@ from edgecv.core.errors import InputError
 
 
 class LazyGroup(TyperGroup):
-    """The group of all commands: to list them, none is imported."""
+    """The group of all commands, listed without importing any."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """Return a command as lists show it."""
+        """Return a command with its name and help alone, for the list of commands."""
         found = COMMANDS.get(cmd_name)
         return None if found is None else TyperCommand(name=cmd_name, help=found.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """Return the command that is called. Raises InputError that names the nearest one."""
+        """Return the requested command. Raises InputError that names the nearest one."""
         name = args[0]
         if name in COMMANDS:
             from edgecv.cli.from_options import build

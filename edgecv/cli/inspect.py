@@ -17,7 +17,7 @@ class InspectCommand(JsonOptions):
 
 
 def run(options: InspectCommand, screen: "Screen") -> int:
-    """Inspect files and say of each what was found."""
+    """Inspect files and show the contents of each."""
     from edgecv.analysis.inspection.read_file import inspect_all
     from edgecv.analysis.inspection.text import WIDE, to_text
     from edgecv.analysis.inspection.to_json import to_json

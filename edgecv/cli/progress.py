@@ -1,27 +1,26 @@
-"""The events of a run on a console: a bar where something is counted, else a line."""
+"""The events of a run on a console: a progress bar for counted steps, else a line."""
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from edgecv.core.closing import Closing
 from edgecv.core.records import Event, score_name
 
 EPOCH_LINES = 20
-"""About so many lines for a training, however many epochs it has."""
+"""Approximate number of lines for a training with any number of epochs."""
 
 
-class EventProgress(AbstractContextManager["EventProgress"]):
+class EventProgress(Closing):
     """Shows events on a console, with a bar where the console can redraw it."""
 
     def __init__(
         self, console: Console, *, has_bar: bool, wording: Callable[[str], str] = str
     ) -> None:
-        """Show events on ``console``. ``wording`` puts a message into other words."""
+        """Show events on ``console``. ``wording`` translates each message."""
         self._console = console
         self._wording = wording
         self._progress = Progress(
@@ -41,12 +40,8 @@ class EventProgress(AbstractContextManager["EventProgress"]):
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the bar and stop the display."""
         self.end_bar()
         self._progress.stop()
 
@@ -81,7 +76,7 @@ class EventProgress(AbstractContextManager["EventProgress"]):
         self._progress.update(self._task, completed=event.step, total=event.total, values=text)
 
     def end_bar(self) -> None:
-        """Take the bar off the console."""
+        """Remove the bar from the console."""
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._progress.refresh()
@@ -89,5 +84,5 @@ class EventProgress(AbstractContextManager["EventProgress"]):
 
 
 def score_text(value: float) -> str:
-    """Write a mean score: of images that are right or wrong it is a fraction."""
+    """Format a mean score: as a percentage if it is a fraction."""
     return f"{value:.2%}" if 0 <= value <= 1 else f"{value:.4g}"

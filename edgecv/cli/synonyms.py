@@ -1,4 +1,4 @@
-"""Options and commands that people look for under other names, and what does this here."""
+"""Names that other tools have for options and commands, and the names that they have here."""
 
 from collections.abc import Collection
 
@@ -41,7 +41,7 @@ OPTIONS = {
     "--update": "accept approve",
     "--fix": "repair remedy",
 }
-"""Each option, and the words after two dashes that other tools have for it."""
+"""Each option, and its names in other tools."""
 ELSEWHERE = {
     "lr learning-rate": f"it is learning_rate under {TRAINING}",
     "batch-size batchsize": f"it is batch under {TRAINING}",
@@ -59,7 +59,7 @@ ELSEWHERE = {
     "gpu cuda device": "files are measured on this machine's processor",
     "verbose debug log": "every run keeps a log.txt in its folder",
 }
-"""What is asked for elsewhere, or by place."""
+"""Options of other tools that are not options here, and where each is set instead."""
 COMMAND_SYNONYMS = {
     "compress": "quantize quantise convert export prune optimize optimise shrink distil run",
     "train": "fit",
@@ -75,7 +75,7 @@ COMMAND_SYNONYMS = {
 
 
 def option_meant(option: str, command: str, known: Collection[str]) -> str:
-    """Say which option, or what else, does what an unknown option asks for.
+    """Return the remedy for an unknown option: the option here that does the same.
 
     >>> option_meant("--sparsity", "compress", ["--prune"])
     'did you mean "--prune"?'
@@ -95,7 +95,7 @@ def option_meant(option: str, command: str, known: Collection[str]) -> str:
 
 
 def command_meant(name: str) -> str:
-    """Say which command does what an unknown one asks for.
+    """Return the remedy for an unknown command: the command here that does the same.
 
     >>> command_meant("quantize"), command_meant("comprss")
     ('did you mean "compress"?', 'did you mean "compress"?')

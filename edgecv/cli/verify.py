@@ -19,7 +19,7 @@ class VerifyCommand(JsonOptions):
 
 
 def run(options: VerifyCommand, screen: "Screen") -> int:
-    """Verify runs and say of each what was found."""
+    """Verify runs and show the result of each."""
     from edgecv.acceptance.verify import to_json, verify_all
 
     return screen.results(

@@ -1,4 +1,4 @@
-"""Arrays in records that pydantic writes and reads: as places in a list of arrays beside it."""
+"""Arrays in pydantic records: serialized as indices into a separate list of arrays."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArrayField:
-    """Annotates an array of a record: written as its index in the list that is the context.
+    """Annotation of an array field: serialized as an index into the list given as context.
 
-    ``type`` and ``sides`` are what the array must have when it is read back.
+    ``type`` and ``sides`` (number of dimensions) are checked when it is read back.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""Everything that a user can do something about.
+"""Errors that a user can act on.
 
     EdgecvError              exit 3
     ├── InputError           exit 2: a flag, a recipe, a file or a folder is wrong
@@ -28,7 +28,7 @@ class EdgecvError(Exception):
 
     @property
     def reason(self) -> str:
-        """What was found, what is accepted and what to do, without the place."""
+        """The message without the place: what was found, what is accepted and what to do."""
         parts = [self.found]
         if self.accepted:
             parts.append(f"accepted: {self.accepted}")
@@ -38,7 +38,7 @@ class EdgecvError(Exception):
 
 
 class InputError(EdgecvError):
-    """What the user gave cannot be used: nothing was started, nothing was written."""
+    """Input of the user that cannot be used: nothing was started, nothing was written."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""How a file of another maker is to be read, where it does not say so itself."""
+"""Input of a model file of another maker, where the file does not describe it."""
 
 from typing import Annotated, Literal, get_args
 
@@ -15,14 +15,14 @@ LAYOUTS = get_args(Layout)
 
 
 class InputSpec(Options):
-    """What a session does with an image before the file sees it."""
+    """Preparation of an image for a model: pixel arithmetic, axis order and size."""
 
     preprocess: Preprocessing | None = None
-    """What is done to pixels of 0..255; None where the file's own input says it."""
+    """Arithmetic on pixels of 0..255; None where the file's own input defines it."""
     layout: Layout | None = None
-    """Whether channels stand before height and width or behind; None where the shape says it."""
+    """Position of the channels, before or after height and width; None where the shape shows it."""
     input_size: Annotated[tuple[Side, Side], Field(strict=False)] | None = None
-    """Height and width for a file that leaves them open."""
+    """Height and width for a file whose input has no fixed size."""
 
 
 DEFAULT_INPUT = InputSpec()
@@ -31,7 +31,7 @@ DEFAULT_INPUT = InputSpec()
 def input_spec_of(
     preprocess: str | None = None, layout: str | None = None, input_size: str | None = None
 ) -> InputSpec:
-    """Return what flags say. Raises InputError that names the flag.
+    """Return the input that flags describe. Raises InputError that names the flag.
 
     >>> input_spec_of(layout="nchw", input_size="96x128").input_size
     (96, 128)

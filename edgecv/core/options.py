@@ -1,7 +1,7 @@
-"""Options: how tables of them are read, and what is said of a wrong one.
+"""Options: parsing of option tables, and errors for wrong ones.
 
-A class of options is the one definition of what may be asked for: types, defaults and, as the
-docstring of each field, help. Recipes, the command line and the Python API are made from it.
+A class of options is the single definition of its options: types, defaults and, as the docstring
+of each field, help. Recipes, the command line and the Python API are made from it.
 """
 
 import inspect
@@ -35,14 +35,14 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Flag:
-    """The command line's form of an option, where its name and its type do not give it."""
+    """The command line's form of an option, where name and type do not determine it."""
 
     name: str = ""
     """``--format`` for an option called ``formats``; for an argument its placeholder, MODEL."""
     default: str = ""
-    """The default as help shows it, where the option itself says None."""
+    """The default shown by help, where the option's own default is None."""
     is_argument: bool = False
-    """Given by its place instead of by a flag."""
+    """True for a positional argument."""
 
 
 def as_text(value: Any) -> Any:
@@ -58,16 +58,16 @@ def _as_tuple(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(as_text)]
-"""Text; in Python a path or a number too."""
+"""Text; in Python also a path or a number."""
 Name = Annotated[
     str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 ]
-"""One of several names, told apart without case: ``INT8`` is ``int8``."""
+"""A name, matched without case: ``INT8`` is ``int8``."""
 Several = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_as_tuple)]
-"""Any number of texts; in Python one alone too."""
+"""Any number of texts; in Python also a single one."""
 OnePath = Annotated[Path, Field(strict=False)]
 Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]
-"""Any number of paths; in Python one alone too."""
+"""Any number of paths; in Python also a single one."""
 
 
 class CommandOptions(Options):
@@ -97,8 +97,8 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
-    function's own parameters; a docstring of its own that has ``Args:`` ends in them. Which names
-    are known is checked by ``parse_options``.
+    function's own parameters; the docstring lists them under ``Args:``. ``parse_options`` rejects
+    unknown names.
     """
 
     def decorate(function: C) -> C:
@@ -130,7 +130,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def plain_type(annotation: Any) -> Any:
-    """Return a type without what pydantic is told about it.
+    """Return a type without its pydantic annotations.
 
     >>> plain_type(Annotated[int, Field(ge=1)] | None)
     int | None
@@ -152,7 +152,7 @@ def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
 
 
 def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
-    """Validate what a command line gives. Raises InputError that names the flag."""
+    """Validate the values of a command line. Raises InputError that names the flag."""
     try:
         return cls.model_validate(dict(options))
     except ValidationError as error:
@@ -170,7 +170,7 @@ def _accepted(message: str) -> str:
 
 def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) -> InputError:
     errors = error.errors(include_url=False)
-    # A misspelt key is also a missing one: the misspelling is what to tell.
+    # A misspelt key is also a missing one: report the misspelling.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"])
     known = [name for name in cls.model_fields]

@@ -13,7 +13,7 @@ Answer = Literal["yes", "no", "cannot tell"]
 
 @dataclass(frozen=True)
 class Flips:
-    """Images that get another answer now, in the order of the test split."""
+    """Images whose answer changed, in the order of the test split."""
 
     count: int
     fraction: float
@@ -21,23 +21,23 @@ class Flips:
     losses: tuple[int, ...] = ()
     both_wrong: tuple[int, ...] = ()
     unjudged: tuple[int, ...] = ()
-    """All of them, where the images have no labels."""
+    """All changed images, where the images have no labels."""
 
 
 @dataclass(frozen=True)
 class NoWorse:
-    """Whether the candidate is no worse than the baseline by more than a margin.
+    """Test of non-inferiority: is the candidate worse than the baseline by less than a margin?
 
     "yes" where the whole 95% interval lies above minus the margin, "no" where all of it lies
-    below. The interval has two sides, so that each of both answers is wrong in 2.5% of the cases
-    at the most.
+    below. The interval has two sides, so that each of these two answers is wrong in at most 2.5% of
+    the cases.
     """
 
     margin_points: float
     answer: Answer
     needed_images: int | None = None
-    """Where it cannot be told: how many images tell in four of five tests, if the difference and
-    the number of changed images stay what they are; None where no number would."""
+    """Images needed for an answer in four of five tests, where there is none yet and the fractions
+    of changed images stay as they are; None where no number of images would give one."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class PairedAccuracy:
     losses: int
     both_wrong: int
     p_value: float
-    """Exact McNemar test, two sides: how often chance alone parts wins and losses so far."""
+    """Exact McNemar test, two-sided: probability of wins and losses this unequal by chance."""
     difference_points: float
     interval_points: tuple[float, float]
-    """Two sides, 95%: Tango's score interval for paired proportions."""
+    """Two-sided 95% score interval of Tango for paired proportions."""
     no_worse: NoWorse
 
 
@@ -70,14 +70,14 @@ class GroupDifference:
     p_value: float
     """Exact McNemar test on the images of this group."""
     corrected_p_value: float
-    """The same by Holm's method: of many groups one is far off by chance alone."""
+    """The p value corrected by Holm's method for the number of groups."""
     is_significant: bool
-    """Whether the corrected p value is below 0.05; else it is not distinguishable from chance."""
+    """True if the corrected p value is below 0.05; else the difference may be chance."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Expected calibration error, a fraction: how far confidence is from being right."""
+    """Expected calibration error, a fraction: distance of confidence from accuracy."""
 
     baseline: float
     candidate: float
@@ -90,7 +90,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ConfusionChange:
-    """One cell of the confusion matrix: images of class ``label`` that are called ``answer``."""
+    """One cell of the confusion matrix: images of class ``label`` classified as ``answer``."""
 
     label: int
     answer: int
@@ -108,7 +108,7 @@ class PairedStatistics:
     flips: Flips
     accuracy: PairedAccuracy | None = None
     classes: tuple[GroupDifference, ...] = ()
-    """Those that the test split has images of, the worst first."""
+    """Classes with images in the test split, the worst first."""
     calibration: Calibration | None = None
     confusion: tuple[ConfusionChange, ...] = ()
     """The cells that changed most."""

@@ -1,7 +1,7 @@
-"""What a network expects of a pixel, and how that becomes part of its graph.
+"""Preprocessing of pixels: the values that a network was trained on, made part of its graph.
 
-Images enter every artifact as 0..255; a network that was trained on other numbers gets the
-arithmetic in front, or folded into its first convolution where that is exact.
+Every artifact takes pixels of 0..255. For a network trained on other values the arithmetic is
+added in front, or folded into the first convolution where that is exact.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,12 +17,12 @@ Number = float | Annotated[tuple[float, ...], Field(strict=False)]
 
 
 class Preprocessing(Options):
-    """What is done to a pixel of 0..255: times ``scale`` plus ``offset``, one or one a channel."""
+    """Arithmetic on a pixel of 0..255: pixel * ``scale`` + ``offset``."""
 
     scale: Number = 1.0
-    """What a pixel is multiplied with: one number, or one for each channel."""
+    """Factor of a pixel: one number, or one for each channel."""
     offset: Number = 0.0
-    """What is added after that: one number, or one for each channel."""
+    """Number that is added after that: one number, or one for each channel."""
     channels: Literal["rgb", "bgr"] = "rgb"
     """The order of the channels that the network was trained with."""
 
@@ -53,9 +53,9 @@ def named(name: str, where: str) -> Preprocessing:
 
 
 def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any, list[int]]:
-    """Return scale and offset of each channel, float64 (C,), and which channel of the camera it is.
+    """Return scale and offset of each channel, float64 (C,), and its index in the RGB image.
 
-    Raises InputError where the numbers do not fit so many channels.
+    Raises InputError where the numbers do not match the channels.
     """
     scale, offset = (_numbers(each, channels, where) for each in (asked.scale, asked.offset))
     if asked.channels == "bgr" and channels != 3:
@@ -65,7 +65,7 @@ def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any
 
 
 def fitting(channels: int) -> dict[str, Preprocessing]:
-    """Return the named choices that images of so many channels can be given."""
+    """Return the named choices for images with that number of channels."""
     return {
         name: choice
         for name, choice in NAMED.items()

@@ -9,14 +9,14 @@ NUMBER_WITH_UNIT = re.compile(r"\s*(\d{1,15}\.?\d*|\.\d+)\s*([a-zA-Z%]*)\s*", re
 
 @dataclass(frozen=True)
 class Quantity:
-    """A kind of number: its units, each with its factor, and how it is written."""
+    """A kind of number: its units with their factors, and the accepted notation."""
 
     units: Mapping[str, float]
     accepted: str
     is_whole: bool = False
 
     def parse(self, text: str) -> int | float:
-        """Return a number of the unit of factor 1. Raises ValueError that shows how it is written.
+        """Return a number in the unit of factor 1. Raises ValueError that shows the notation.
 
         >>> BYTES.parse("35KB"), BYTES.parse("2 kib"), FRACTION.parse("98%"), RATIO.parse("2x")
         (35000, 2048, 0.98, 2.0)
@@ -29,7 +29,7 @@ class Quantity:
 
 
 class CountOrFraction(Quantity):
-    """A whole number of things, or a fraction of them."""
+    """A whole number of items, or a fraction of all of them."""
 
     def parse(self, text: str) -> int | float:
         """Return an integer for a count, a float for a fraction.

@@ -1,4 +1,4 @@
-"""What a file stores: weights as reals, and how each tensor is quantized. Plain records."""
+"""Contents of a model file as plain records: weights as reals, quantization of tensors."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 Vector = Annotated[Floats, ArrayField("float32", sides=1)]
 Matrix = Annotated[Floats, ArrayField("float32", sides=2)]
 KERNEL = "kernel"
-"""The type of a point that a kernel gives."""
+"""Type of a point that is the output of a kernel."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,22 @@ class Kernel:
 
     name: str
     type: str
-    """Of what is stored: int8, float16, float32 ..."""
+    """Stored type: int8, float16, float32 ..."""
     values: Annotated[Floats, ArrayField("float32", sides=3)]
     """float32 (outputs, inputs, places)."""
     steps: Vector
-    """Of the weights of each output: float32 (outputs,), 0 where they are floats."""
+    """Scale of the weights of each output: float32 (outputs,), 0 where they are floats."""
     bias: Vector
     """float32 (outputs,), 0 where there is none."""
     bias_steps: Vector
-    """float32 (outputs,), 0 where they are floats."""
+    """Scale of the biases: float32 (outputs,), 0 where they are floats."""
     zero_points: int = 0
-    """How many of the weights' zero points are not 0."""
+    """Number of the weights' zero points that are not 0."""
     is_depthwise: bool = False
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the weights are integers."""
+        """True if the weights are integers."""
         return bool(np.any(self.steps))
 
 
@@ -67,16 +67,16 @@ class Point:
     name: str
     type: str
     starts_at_zero: bool
-    """Whether its operator gives nothing below 0."""
+    """True if its operator gives no value below 0."""
     steps: Steps | None = None
-    """None where it is of floats."""
+    """None for a tensor of floats."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """Two ends that must be quantized alike: of one tensor, or of an operator that hands values on.
+    """Two points with the same quantization: one tensor, or an operator that only moves values.
 
-    ``is_one_tensor``: what one operator rounds another reads.
+    ``is_one_tensor``: one operator writes the tensor and another reads it.
     """
 
     name: str
@@ -88,16 +88,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file stores, as its runtime reads it."""
+    """Weights and quantization of a file, as its runtime reads them."""
 
     kernels: tuple[Kernel, ...]
     points: tuple[Point, ...]
     links: tuple[Link, ...]
     pixels: Matrix | None
-    """What reaches the first kernel of a pixel's bytes b: ``pixels[:, :-1] @ b + pixels[:, -1]``,
-    float32 (channels, channels + 1). None where it could not be followed."""
+    """Input of the first kernel for a pixel's bytes b: ``pixels[:, :-1] @ b + pixels[:, -1]``,
+    float32 (channels, channels + 1). None where it could not be traced."""
     operators: tuple[tuple[str, int], ...] = ()
-    """How many operators of each type there are, but for those that only quantize."""
+    """Number of operators of each type, without those that only quantize."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Frozen results, passed between floors: numpy and the standard library only."""
+"""Frozen records of results, shared by all layers: numpy and the standard library only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 Targets = NDArray[Any]
 """Labels of any task, a row an image: (N, ...)."""
 UNKNOWN_LABEL = -1
-"""Stands for the label of each image of a data set without labels."""
+"""Label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]
 """Values of one output: float32 (N, ...), a row an image."""
 Shape = tuple[int, int, int]
@@ -33,9 +33,9 @@ SPLITS = ("train", "calibration", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Answers of a model to N images: float32 (N, ...) by the name of the output, in its order.
+    """Outputs of a model for N images: name of the output -> float32 (N, ...), in its order.
 
-    Raises ValueError where there is none, or where they are of different numbers of images.
+    Raises ValueError where there is none, or where their numbers of images differ.
     """
 
     arrays: Mapping[str, Predictions]
@@ -47,7 +47,7 @@ class Outputs:
 
     @classmethod
     def one(cls, values: Predictions, name: str = "output") -> "Outputs":
-        """Return the outputs of a model that has one: float32 (N, ...)."""
+        """Return the outputs of a model with one output: float32 (N, ...)."""
         return cls({name: values})
 
     @property
@@ -63,7 +63,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Split:
-    """Some labelled images. ``sha256`` is over the pixels and labels, in order."""
+    """Labelled images of one split. ``sha256`` is over the pixels and labels, in order."""
 
     images: Images
     labels: Targets
@@ -88,7 +88,7 @@ class Dataset:
     test: Split
     notes: tuple[str, ...] = ()
     has_labels: bool = True
-    """Whether the labels of the images are known; else no metric is."""
+    """True if the labels of the images are known; metrics need them."""
 
     @property
     def test_labels(self) -> Targets | None:
@@ -126,7 +126,7 @@ class Layer:
     output_zero_point: int | None = None
     """Zero point of the layer's output as uint8: an int8 file's zero point plus 128."""
     is_depthwise: bool = False
-    """Whether the weights are a depthwise kernel, which techniques leave whole."""
+    """True if the weights are a depthwise kernel, which techniques do not change."""
 
 
 @dataclass(frozen=True)
@@ -140,23 +140,23 @@ class LayerCost:
     """Multiply-accumulates of its kernels."""
     parameters: int
     activations: int
-    """Elements of its output: bytes, once they are int8."""
+    """Elements of its output: bytes when int8."""
 
 
 @dataclass(frozen=True)
 class ModelCost:
-    """Cost of a model for one image, by its graph: no runtime was asked."""
+    """Cost of a model for one image, computed from its graph without a runtime."""
 
     macs: int
     parameters: int
     peak_activations: int
-    """The most elements that live at one time, layer after layer: bytes, once they are int8."""
+    """Largest number of elements in memory at once, layer by layer: bytes when int8."""
     layers: tuple[LayerCost, ...]
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of the baseline and of the compressed model, by their graphs."""
+    """Costs of the baseline and of the compressed model, from their graphs."""
 
     baseline: ModelCost
     compressed: ModelCost
@@ -164,12 +164,12 @@ class Costs:
 
 @dataclass(frozen=True)
 class TrialExport:
-    """A model that was exported to see what it would be: nothing of it is kept."""
+    """Figures of a model that was exported only to measure it; the file is not kept."""
 
     bytes: int
     latency_us: float
     speedup: float
-    """Over the float32 twin of the baseline in the same format, timed in turn with it."""
+    """Speed-up over the baseline's float32 twin in the same format, timed alternately."""
 
 
 @dataclass(frozen=True)
@@ -202,26 +202,26 @@ class TensorFacts:
 class SessionFacts:
     """Inputs and outputs of an artifact that a runtime has opened.
 
-    ``notes`` are sentences on what the file's shapes and ranges say.
+    ``notes`` describe the file's shapes and ranges.
     """
 
     input: TensorFacts
     output: TensorFacts
     image: Shape
-    """Shape of the images that it is given, whatever the order of its own axes."""
+    """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ExecutedOperator:
-    """One operator as a runtime really runs it, after its own rewriting."""
+    """One operator as the runtime executes it, after the runtime's own rewriting."""
 
     name: str
     type: str
     is_delegated: bool = False
-    """Whether XNNPACK runs it in place of the interpreter."""
+    """True if XNNPACK runs it instead of the interpreter."""
     microseconds: float | None = None
-    """Median time of one run, where the runtime's profiler says so."""
+    """Median time of one run; None where the runtime has no profiler."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Activation:
     name: str
     type: str
     inputs: tuple[str, ...]
-    """Names of the activations that it was made of; empty for the images themselves."""
+    """Names of the activations that it is computed from; empty for the images themselves."""
     values: Annotated[NDArray[np.float32], ArrayField("float32", sides=2)]
     """float32 (N, elements)."""
 
@@ -274,8 +274,8 @@ class Comparison:
     """A candidate (or twin) beside the baseline and its float twin, on the test split.
 
     ``metric`` is the headline of the task, ``value`` a fraction where that is one; differences are
-    points (percentage points of a fraction) and bigger is better; ratios are float twin over
-    candidate: bigger is better. What has nothing to be compared with is None.
+    points (percentage points of a fraction), higher is better; ratios are float twin over
+    candidate, higher is better. A figure without anything to compare with is None.
     """
 
     artifact: Artifact
@@ -288,7 +288,7 @@ class Comparison:
     difference_points: float | None
     agreement: float | None
     max_probability_difference: float | None
-    """Largest difference of one number of the outputs, whatever the task calls it."""
+    """Largest difference of one number of the outputs."""
     size_ratio: float | None
     speedup: float | None
     speedup_interval: tuple[float, float] | None
@@ -300,13 +300,13 @@ class Comparison:
     statistics: PairedStatistics | None = None
     """Image by image against the baseline; None where there is no baseline."""
     flips_picture: str | None = None
-    """A picture of images that get another answer, in the run directory."""
+    """Picture of the images whose answer changed, relative to the run directory."""
     further_metrics: tuple[MetricValue, ...] = ()
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of a sheet: uint8 (H, W, 1 or 3), 0..255; lines below it; a colour around it."""
+    """One image of a contact sheet, uint8 (H, W, 1 or 3), with lines below and a border colour."""
 
     image: NDArray[np.uint8]
     lines: tuple[str, ...]
@@ -315,7 +315,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class TextTable:
-    """Rows of words under headings, and a sentence below them where some are left out."""
+    """Rows of text under headings, and a sentence below them where rows are left out."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -344,7 +344,7 @@ class SplitFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """Facts on the data, for the report."""
+    """Facts about the data, for the report."""
 
     name: str
     classes: tuple[str, ...]
@@ -378,15 +378,15 @@ class Report(Displayed):
     gates: tuple[Gate, ...]
     notes: tuple[str, ...] = ()
     costs: Costs | None = None
-    """None where a model's graph could not be followed; the notes say why."""
+    """None where a model's graph could not be traced; the notes give the reason."""
     schema_version: int = field(default=1)
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run, for whoever shows it.
+    """An event of a run, for displays and callbacks.
 
-    ``stage`` is a stable word; ``message`` a sentence; ``step`` of ``total`` where it is counted.
+    ``stage`` is a stable identifier, ``message`` a sentence; ``step`` of ``total`` is a count.
     """
 
     stage: str
@@ -398,16 +398,16 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
-"""Shows an event, or keeps it."""
+"""Receives each event of a run."""
 
 
 def ignore_event(event: Event) -> None:
-    """Show nothing: for callers that want the result alone."""
+    """Ignore the event: for callers that only need the result."""
 
 
 PRECISION_NOT_KNOWN = "given"
 
 
 def score_name(epoch: Mapping[str, Any]) -> str:
-    """Return the task's name of the score in the record of an epoch."""
+    """Return the name of the score in the record of an epoch."""
     return next(key for key in epoch if f"validation_{key}" in epoch)

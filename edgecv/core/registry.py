@@ -1,4 +1,4 @@
-"""One registry a kind, filled by discovery: to add a plug-in, add its file; no table is edited.
+"""One registry for each kind of plug-in, filled by discovery: adding a plug-in is adding a file.
 
 Our own plug-ins are the files of a folder. Those of another package are named by its entry points,
 in the groups ``edgecv.techniques``, ``edgecv.formats`` (exporters, runtimes and importers),
@@ -36,9 +36,9 @@ P = TypeVar("P", bound=Plugin)
 class Registry(Generic[P]):
     """All plug-ins of one kind: those in one folder, and those of other packages.
 
-    ``key`` is the word that names a plug-in in a recipe: ``format = "tflite"``. ``module`` is the
-    file of each folder of ``package`` that holds one, where a plug-in has a folder of its own.
-    Other packages are looked at when a name is asked for that is not our own, or all are.
+    ``key`` is the key that names a plug-in in a recipe: ``format = "tflite"``. ``module`` is the
+    file with the plug-in in each subfolder of ``package``, where plug-ins have their own folders.
+    Other packages are searched when all names, or a name that is not our own, are requested.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Registry(Generic[P]):
 
     @cached_property
     def faults(self) -> tuple[str, ...]:
-        """Say of each plug-in of another package in a sentence why it cannot be used."""
+        """Describe each plug-in of another package that cannot be used, and the reason."""
         bases = tuple(each.base for each in all_registries() if each.group == self.group)
         kinds = " or ".join(base.__name__ for base in bases)
         found = []
@@ -79,7 +79,7 @@ class Registry(Generic[P]):
 
     @cached_property
     def _named(self) -> Mapping[str, list[tuple[str, type[P]]]]:
-        """Map name to the places and classes of other packages that bear it."""
+        """Map name to the places and classes of other packages with that name."""
         found: dict[str, list[tuple[str, type[P]]]] = {}
         for each in installed_plugins(self.group):
             if each.cls is not None and issubclass(each.cls, self.base):
@@ -95,7 +95,7 @@ class Registry(Generic[P]):
         return "" if name in self.own else self._usable[name][0].rpartition(" of ")[2]
 
     def _clash(self, name: str) -> str:
-        """Say where else the name of another package's plug-in stands; empty if nowhere."""
+        """Describe a conflict of another package's plug-in name; empty if there is none."""
         places = [place for place, _ in self._named[name]]
         if name in self.own:
             own = self.own[name]
@@ -134,7 +134,7 @@ class Registry(Generic[P]):
 
         Where a plug-in of another package cannot be used, the error names that too.
         """
-        if name in self.own:  # Found without a look at other packages.
+        if name in self.own:  # Found without searching other packages.
             return self.own[name]
         if name in self.classes:
             return self.classes[name]
@@ -164,9 +164,9 @@ class Registry(Generic[P]):
         return {self.key: plugin.name, **plugin.model_dump(mode="json", exclude_none=True)}
 
     def identity(self, plugin: P) -> dict[str, Any]:
-        """Return what decides a stored result of a plug-in: its table.
+        """Return what the stored results of a plug-in depend on: its table.
 
-        Of another package's also where it comes from, and a hash of the file that defines it.
+        For a plug-in of another package also its origin, and a hash of its source file.
         """
         table = self.table(plugin)
         if plugin.name in self.own:
@@ -198,7 +198,7 @@ ARCHITECTURES = Registry(
 )
 DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source", group="edgecv.datasets")
 DEFAULT_TASK = {"task": "classification"}
-"""The task of recipes, reports and files that name none."""
+"""The task of recipes, reports and files that do not name one."""
 TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task", group="edgecv.tasks")
 IMPORTERS = Registry("importer", Importer, FORMATS, "importer", group=FORMATS, module="importer")
 TECHNIQUES = Registry(

@@ -1,4 +1,4 @@
-"""How counts and names are put in notes and errors."""
+"""Counts, names and text of files as notes and errors show them."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ LONGEST_NAME = 80
 
 
 def counted(count: int, noun: str) -> str:
-    """Say how many.
+    """Return a count with its noun.
 
     >>> counted(1, "image"), counted(12000, "image")
     ('1 image', '12,000 images')
@@ -17,12 +17,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def were(count: int) -> str:
-    """Return the verb that goes with a count."""
+    """Return "was" for one, "were" for any other count."""
     return "was" if count == 1 else "were"
 
 
 def printable(text: str) -> str:
-    """Replace what could move a terminal's cursor, and what it cannot write.
+    """Replace characters that could control a terminal or cannot be printed.
 
     >>> printable("a\\x1b[2Jb")
     'a?[2Jb'
@@ -31,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def listed(names: Sequence[str], limit: int = MOST_NAMED) -> str:
-    """Return names with commas, the first ``limit`` of many.
+    """Return names separated by commas, at most ``limit`` of them.
 
     >>> listed(["conv_1", "dense_1"])
     'conv_1, dense_1'
@@ -43,7 +43,7 @@ def listed(names: Sequence[str], limit: int = MOST_NAMED) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return text in one line that cannot move a terminal's cursor: it may quote a hostile file.
+    """Return text as one printable line: it may quote a hostile file.
 
     >>> one_line("was saved by\\n Keras \\x1b[2J")
     'was saved by Keras ?[2J'
@@ -52,7 +52,7 @@ def one_line(text: str) -> str:
 
 
 def short_name(text: object) -> str:
-    """Return text of a file as it may be shown: short, on one line, unable to move the cursor.
+    """Return text of a file as one short printable line.
 
     >>> short_name("a\\x1b[2J" + "b" * 100)[:8]
     'a?[2Jbbb'
@@ -62,7 +62,7 @@ def short_name(text: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is closest, as a remedy.
+    """Return the closest known name as a remedy.
 
     >>> nearest("int9", ["int8", "float16"])
     'did you mean "int8"?'

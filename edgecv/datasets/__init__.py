@@ -1,1 +1,1 @@
-"""Where labelled images come from: one file, one class."""
+"""Sources of labelled images, one class in one file each."""

@@ -1,4 +1,4 @@
-"""Checks of the arrays that make a data set, whether they come from a file or from a program."""
+"""Checks of the arrays of a data set, from a file or from a program."""
 
 import sys
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def decoded_of(arrays: Mapping[str, NDArray[Any]], notes: tuple[str, ...], where
     """Check ``x_test``, ``y_test`` and what else there is of ``x_train``, ``y_train``,
     ``class_names``. Raises InputError that begins with ``where``.
 
-    Images that are uint8 already are not copied.
+    Images that are already uint8 are not copied.
     """
     test_images = _as_images(arrays["x_test"], "x_test", where)
     test_labels = _as_labels(arrays["y_test"], "y_test", len(test_images), where)
@@ -128,7 +128,7 @@ def _class_names(
 
 
 def _as_strings(names: NDArray[Any], where: str) -> list[str]:
-    # A file can hold numbers that are no letters, of which Python makes strings that break it.
+    # A file can hold numbers that are no characters; Python makes invalid strings of them.
     codes = np.frombuffer(names.tobytes(), np.dtype("u4").newbyteorder(names.dtype.byteorder))
     if codes.max(initial=0) > sys.maxunicode:
         raise InputError(where, "class_names holds what is no text", remedy="save it again")

@@ -1,4 +1,4 @@
-"""Arrays in the memory of a Python program."""
+"""A data set of arrays in the memory of a Python program."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -36,21 +36,21 @@ class Arrays(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Return False: they come from no path."""
+        """Return False: arrays have no path."""
         return False
 
     @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Raise InputError: they come from no path."""
+        """Raise InputError: arrays have no path."""
         raise InputError(f"{WHERE} {path}", "arrays are given in Python", accepted="a .npz file")
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | Sequence[Any]) -> Self:
-        """Check arrays and make a source of them.
+        """Return the source of arrays after checking them.
 
         ``given``: a tuple (x_train, y_train, x_test, y_test) or (x_test, y_test), or a mapping of
         these names, to which ``class_names`` may be added. Images: uint8 (N, H, W, C), 0..255;
-        labels: integers (N,). Raises InputError that says what is wrong and what to do.
+        labels: integers (N,). Raises InputError with the remedy.
         """
         arrays = _named(given)
         decoded = decoded_of(arrays, (), WHERE)
@@ -59,7 +59,7 @@ class Arrays(DatasetSource):
         return found
 
     def most_calibration_images(self) -> int:
-        """Return how many are set apart if no image is a copy of another."""
+        """Return the number of calibration images if no image is a copy of another."""
         decoded = self._given()
         if not len(decoded.train_labels):
             return 0
@@ -67,7 +67,7 @@ class Arrays(DatasetSource):
         return max(1, int(calibrating_of(sizes).clip(0).sum()))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
-        """Bring the images to ``shape`` and split them: see DatasetSource."""
+        """Resize the images to ``shape`` and split them: see DatasetSource."""
         decoded = self._given()
         if decoded.test_images.shape[1:] != shape:
             decoded = cached(

@@ -1,7 +1,7 @@
-"""Keeps decoded images on disk, so that none is decoded twice.
+"""The cache of decoded images on disk.
 
-An entry is a folder of .npy files and a meta.json. It appears whole or not at all, is checked when
-it is read, and is rebuilt when it is damaged: losing the cache costs time and nothing else.
+An entry is a folder of .npy files and a meta.json. It is published atomically, checked when it is
+read and rebuilt when it is damaged: losing the cache costs only time.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from edgecv.datasets.splits import Digests, image_digests, partition
 
 ENTRIES = 8
 FORMAT = 1
-"""Counts up whenever a decoder changes what it makes of the same bytes."""
+"""Version of the decoders: raised whenever the same bytes give other pixels."""
 _ARRAYS = (
     "train_images",
     "train_labels",
@@ -39,7 +39,7 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a source has read: uint8 (N, H, W, C) images and int64 (N,) labels, not yet split."""
+    """The images and labels of a source before the split: uint8 (N, H, W, C), int64 (N,)."""
 
     class_names: tuple[str, ...]
     train_images: Images
@@ -50,7 +50,7 @@ class Decoded:
     digests: tuple[Digests, Digests] | None = None
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
-        """Cut it into a data set called ``name``."""
+        """Split it into a data set called ``name``."""
         return partition(
             name,
             self.class_names,
@@ -67,7 +67,7 @@ class Decoded:
 
 
 def cache_folder() -> Path:
-    """Return where downloads and decoded images are kept; EDGECV_CACHE_DIR overrides it."""
+    """Return the folder of downloads and decoded images; EDGECV_CACHE_DIR overrides it."""
     from platformdirs import user_cache_dir
 
     chosen = os.environ.get("EDGECV_CACHE_DIR")
@@ -75,10 +75,10 @@ def cache_folder() -> Path:
 
 
 def cached(decode: Callable[[], Decoded], *key: str | int | bool) -> Decoded:
-    """Return what ``decode`` gives, from disk if it was ever called for the same ``key``.
+    """Return the result of ``decode``, from disk if it is there for the same ``key``.
 
-    The key must hold everything that the pixels depend on. A cache that cannot be written is a
-    note, not an error.
+    The key must contain everything that the pixels depend on. A cache that cannot be written
+    causes a note, not an error.
     """
     from filelock import FileLock
 
@@ -146,7 +146,7 @@ def _write(entry: Path, decoded: Decoded) -> None:
             "checksums": {name: _checksum(array) for name, array in arrays.items()},
         }
         (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        shutil.rmtree(entry, ignore_errors=True)  # only a damaged one can be in the way
+        shutil.rmtree(entry, ignore_errors=True)  # only a damaged one can be there
         os.replace(unfinished, entry)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -154,7 +154,7 @@ def _write(entry: Path, decoded: Decoded) -> None:
 
 
 def _read(entry: Path) -> Decoded | None:
-    """Return the entry, or None where there is none or it is damaged."""
+    """Return the entry; None where it is missing or damaged."""
     try:
         meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
         arrays = {}
@@ -181,12 +181,12 @@ def _read(entry: Path) -> Decoded | None:
 
 
 def _checksum(array: NDArray[Any]) -> list[str | int]:
-    """Sum up an array. Not SHA-256: it guards against accidents, at a fifth of the time."""
+    """Return a checksum of an array: against accidents, in a fifth of the time of SHA-256."""
     return [str(array.dtype), *array.shape, zlib.crc32(np.ascontiguousarray(array).data)]
 
 
 def _forget(root: Path) -> None:
-    """Delete all but the entries used last, and what killed runs have left."""
+    """Delete all but the most recently used entries, and the drafts of killed runs."""
     entries = sorted(root.glob("*/meta.json"), key=lambda meta: meta.stat().st_mtime, reverse=True)
     for meta in entries[ENTRIES:]:
         shutil.rmtree(meta.parent, ignore_errors=True)

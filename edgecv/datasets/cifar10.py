@@ -1,11 +1,11 @@
 """CIFAR-10 as its authors publish it."""
 
-import hashlib
 import os
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.hashing import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.cache import Decoded, cache_folder, cached
@@ -40,18 +40,13 @@ class Cifar10(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Tell whether it is a .tar.gz, or a folder of batches."""
+        """Return True for a .tar.gz or a folder of batches."""
         if path.is_dir():
             return has_batches(path)
         return path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()
 
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Make the source of a local archive or folder. It has no image files to be bad."""
-        return cls(path=str(path))
-
     def most_calibration_images(self) -> int:
-        """Return the most that is set apart of any data: there are enough images."""
+        """Return the limit for any data set: there are enough images."""
         return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
@@ -76,8 +71,7 @@ class Cifar10(DatasetSource):
         if os.path.isdir(path):
             return _fitted(read_folder(path), shape, where, progress)
         try:
-            with open(path, "rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = file_sha256(path)
         except OSError as error:
             raise InputError(
                 where, f"it cannot be read: {error.strerror}", accepted=READABLE

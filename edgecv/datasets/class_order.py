@@ -1,4 +1,4 @@
-"""Order of the classes of the data: that of a model's outputs."""
+"""The order of the classes of the data, made that of a model's outputs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ LARGEST_LABELS_BYTES = 1_000_000
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Return the names in a file, a line each. Raises InputError where it is no such file."""
+    """Return the names in a text file, one on each line. Raises InputError."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_LABELS_BYTES + 1)
@@ -33,8 +33,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Dataset:
     """Return the data with one class for each output of a model, in the model's order.
 
-    ``labels``: the name of each output, where they were given. A model may know more classes than
-    the data has. Raises InputError where the names do not fit the model or the data.
+    ``labels``: the name of each output, where given. A model may have more classes than the data.
+    Raises InputError where the names do not match the model or the data.
     """
     if labels is not None and len(labels) != outputs:
         raise InputError(

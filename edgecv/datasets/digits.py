@@ -14,9 +14,9 @@ from edgecv.datasets.image_tree.decoding import check_shape
 
 TEST_FRACTION = 0.25
 CALIBRATION_IMAGES = 202
-"""What splitting them leaves to calibrate with, always."""
+"""Number of calibration images after the split."""
 TEST_SEED = 0
-"""Not the run's seed: every run reports on the same test images."""
+"""Seed of the test split, not the run's: every run uses the same test images."""
 
 
 class Digits(DatasetSource):
@@ -32,18 +32,18 @@ class Digits(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Return False: they come from no path."""
+        """Return False: the digits have no path."""
         return False
 
     @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Raise InputError: they come from no path."""
+        """Raise InputError: the digits have no path."""
         raise InputError(
             f"--data {path}", "the digits come with edgecv", accepted=f"--data {cls.name}"
         )
 
     def most_calibration_images(self) -> int:
-        """Return what is always left to calibrate with."""
+        """Return the constant number of calibration images."""
         return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:

@@ -1,22 +1,22 @@
-"""Fetches one published file, once: whole or not at all, and on from where it broke off."""
+"""Download of one published file: written atomically, resumed after an interruption."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.hashing import file_sha256
 from edgecv.core.plugins import Progress
 
 ATTEMPTS = 5
 CHUNK_BYTES = 1 << 18
 TIMEOUT_SECONDS = (10.0, 60.0)
-"""To connect, and between two pieces."""
+"""Timeouts of the connection, and between two chunks."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file as its publisher describes it."""
+    """A published file: address, SHA-256 and size."""
 
     url: str
     sha256: str
@@ -26,7 +26,7 @@ class Remote:
 def fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted: str) -> None:
     """Put the file at ``target``, unless it is there. Raises InputError; ``accepted``: other ways.
 
-    What has arrived of it stays beside ``target`` as ``.partial`` and is not fetched again.
+    A partial download stays beside ``target`` as ``.partial`` and is resumed.
     """
     import requests
     from filelock import FileLock
@@ -54,10 +54,10 @@ def fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted
 
 def _fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted: str) -> None:
     partial = target.with_name(target.name + ".partial")
-    # what an earlier run left may be of another file: then start again, but only once
+    # the partial file of an earlier run may be of another file: then start again, once
     for _ in range(2 if partial.exists() else 1):
         _transfer(remote, partial, progress)
-        found = _sha256(partial)
+        found = file_sha256(partial)
         if found == remote.sha256:
             os.replace(partial, target)
             return
@@ -72,7 +72,7 @@ def _fetch(remote: Remote, target: Path, progress: Progress, where: str, accepte
 
 
 def _transfer(remote: Remote, partial: Path, progress: Progress) -> None:
-    """Fetch until it is whole; a broken connection is tried again while there is progress."""
+    """Download the file; retry broken connections as long as there is progress."""
     import requests
 
     for attempt in range(ATTEMPTS):
@@ -89,7 +89,7 @@ def _request(remote: Remote, partial: Path, progress: Progress) -> None:
     import requests
 
     done = _size(partial)
-    if done >= remote.bytes:  # the checksum will tell
+    if done >= remote.bytes:  # the checksum decides
         return
     # a compressed transfer would count other bytes than the file has
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
@@ -102,7 +102,7 @@ def _request(remote: Remote, partial: Path, progress: Progress) -> None:
             done = 0
         with open(partial, "ab" if done else "wb") as file:
             for chunk in response.iter_content(CHUNK_BYTES):
-                # a server that never stops must not fill the disk; the checksum says the rest
+                # an endless response must not fill the disk; the checksum detects it
                 file.write(chunk[: remote.bytes - done])
                 done = min(done + len(chunk), remote.bytes)
                 progress(done, remote.bytes)
@@ -115,13 +115,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _reason(error: Exception) -> str:
-    """Say in a few words what requests says in a paragraph."""
+    """Return a short form of the messages of requests."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

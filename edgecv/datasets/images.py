@@ -1,11 +1,11 @@
-"""Images sorted into folders."""
+"""A data set of images in one folder for each class."""
 
 import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ from edgecv.datasets.splits import calibrating_of
 class ImageTree(DatasetSource):
     """A folder or .zip with train/<class>/ and test/<class>/ of PNG, JPEG, WebP or BMP images.
 
-    Images are brought to the size and channels of the model. ``test/`` alone is enough to
-    measure with. Nothing is extracted; what is decoded is kept in the cache.
+    Images are converted to the size and channels of the model. ``test/`` alone is enough to
+    measure with. Nothing is extracted; decoded images are cached.
     """
 
     name: ClassVar[str] = "images"
@@ -38,20 +38,15 @@ class ImageTree(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Tell whether it is a .zip, or a folder with train/ or test/ in it."""
+        """Return True for a .zip, or a folder with train/ or test/ in it."""
         if path.is_dir():
             return has_splits(path)
         return path.suffix.lower() == ".zip" and path.is_file()
 
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Make the source of a folder or a zip."""
-        return cls(path=str(path), skip_bad_images=skip_bad_images)
-
     def most_calibration_images(self) -> int | None:
-        """Return what the training images that lie there leave; None where there is no such tree.
+        """Return the number of calibration images by the files; None where there is no such tree.
 
-        0 where there is test/ alone.
+        0 where there is only test/.
         """
         where = f"--data {self.path}"
         tree = _tree(locate(self.path), where)
@@ -64,7 +59,7 @@ class ImageTree(DatasetSource):
         return max(1, int(calibrating_of(sizes).sum()))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
-        """Decode the images, or find them decoded: see DatasetSource."""
+        """Decode the images, or read them from the cache: see DatasetSource."""
         where = f"--data {self.path}"
         path = locate(self.path)
         check_shape(shape, where)
@@ -89,7 +84,7 @@ def _tree(path: Path, where: str) -> Tree | None:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What decoding some images has come to. ``bad`` holds rows and reasons."""
+    """The result of decoding some images. ``bad`` holds rows and reasons."""
 
     changes: Counter[str]
     bad: list[tuple[int, str]]
@@ -123,7 +118,7 @@ def decode_files(
     skip_bad_images: bool,
     progress: Progress,
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
-    """Decode files of a tree: uint8 (N, H, W, C), bool (N,) for those that could be, notes.
+    """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """

@@ -1,9 +1,9 @@
 """Arrays in one NumPy file."""
 
-import hashlib
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
+from edgecv.core.hashing import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.array_checks import decoded_of
@@ -26,16 +26,11 @@ class Npz(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Tell whether it is a .npz."""
+        """Return True for a .npz file."""
         return path.suffix.lower() == ".npz" and path.is_file()
 
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Make the source of a .npz. It has no image files to be bad."""
-        return cls(path=str(path))
-
     def most_calibration_images(self) -> int:
-        """Return the most that is set apart of any data: how many there are takes reading."""
+        """Return the limit for any data set: the number of images is not known before reading."""
         return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
@@ -44,8 +39,7 @@ class Npz(DatasetSource):
         path = locate(self.path)
         decoded = decoded_of(*read_arrays(path, where), where)
         if decoded.test_images.shape[1:] != shape:
-            with open(path, "rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = file_sha256(path)
             decoded = cached(
                 lambda: fit_all(decoded, shape, where, progress), self.name, sha256, *shape
             )

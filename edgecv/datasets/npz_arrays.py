@@ -1,4 +1,4 @@
-"""Reads the arrays of a .npz, without trusting what it says of itself."""
+"""Reader of the arrays of a .npz that verifies sizes and types before loading them."""
 
 import math
 import os
@@ -22,7 +22,7 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """Read the arrays that make a data set, and note the others. Raises InputError."""
+    """Return the arrays of a data set, and a note on others in the file. Raises InputError."""
     if not os.path.isfile(path):
         raise InputError(where, "there is no such file", accepted="a .npz file")
     try:

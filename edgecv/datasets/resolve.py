@@ -1,4 +1,4 @@
-"""Finds the source that a name or a path on the command line means."""
+"""Resolution of a name or path to a source of images."""
 
 import os
 
@@ -50,7 +50,7 @@ def _find(text: str, skip_bad_images: bool) -> DatasetSource:
 
 
 def named_data() -> list[str]:
-    """Name the data sets that need no path."""
+    """Return the names of the data sets that need no path."""
     return [
         name
         for name, cls in DATASETS.classes.items()
@@ -59,7 +59,7 @@ def named_data() -> list[str]:
 
 
 def accepted_data() -> str:
-    """Say what may be given."""
+    """Return a description of the accepted data."""
     return (
         f"{', '.join(named_data())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
         "a folder of images without labels"

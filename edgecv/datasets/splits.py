@@ -1,4 +1,4 @@
-"""Cuts labelled images into four splits that share no image."""
+"""Splitting of labelled images into four parts that share no image."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from edgecv.core.text import counted, were
 CALIBRATION_IMAGES = 1000
 CALIBRATION_PERCENT = 15
 SMALLEST_CLASS = 3
-"""One image each for train, calibration and validation."""
+"""Smallest class: one image each for train, calibration and validation."""
 
 SMALLEST_PILE = 3
-"""Images without labels: one to calibrate, two to compare on."""
+"""Fewest images without labels: one for calibration, two for comparison."""
 
 Digests = NDArray[np.uint8]
 """A hash of each image's pixels: uint8 (N, 16)."""
@@ -42,7 +42,7 @@ def partition(
     Images: uint8 (N, H, W, C); labels: int64 (N,). The test split stays as it is. What is drawn
     depends on the pixels and the seed, not on the order of the images nor on a random
     generator, so a library update cannot move an image between splits. ``digests`` are those of
-    the train and test images, for who has them already; ``where`` starts an error. Raises
+    the train and test images, if already known; errors start with ``where``. Raises
     InputError where a class is too small.
     """
     where = where or f"--data {name}"
@@ -77,7 +77,7 @@ def without_labels(
 ) -> Dataset:
     """Share images without labels between calibration and test: uint8 (N, H, W, C).
 
-    At most a third of the different ones calibrate. Raises InputError where there are too few.
+    At most a third of the distinct images is for calibration. Raises InputError for too few.
     """
     if digests is None:
         digests = image_digests(images)
@@ -149,7 +149,7 @@ def _check_sizes(where: str, class_names: Sequence[str], sizes: _Integers) -> No
 def _distinct_rows(
     digests: tuple[Digests, Digests], train_labels: Labels, test_labels: Labels
 ) -> tuple[_Integers, list[str]]:
-    """Return the training rows to keep, int64 (K,), and what is to be said of the others."""
+    """Return the training rows to keep, int64 (K,), and notes on the others."""
     contradictions = test_copies = in_test = copies = 0
     test: dict[bytes, int] = {}
     for digest, label in zip(_keys(digests[1]), test_labels.tolist(), strict=True):
@@ -234,16 +234,16 @@ def _deal(
 
 
 def calibrating_of(sizes: _Integers) -> _Integers:
-    """Return how many images of each class calibrate, of classes with ``sizes`` training images."""
+    """Return the calibration images of each class, for classes with ``sizes`` training images."""
     images = int(sizes.sum())
     shares = _share(sizes, min(CALIBRATION_IMAGES, images * CALIBRATION_PERCENT // 100))
     return np.minimum(shares, sizes - 2)
 
 
 def _share(sizes: _Integers, total: int) -> _Integers:
-    """Share ``total`` out in proportion (largest remainder), at least one to each class.
+    """Distribute ``total`` in proportion (largest remainder), at least one to each class.
 
-    In integers, because a float's rounding would decide ties differently between machines.
+    In integers: the rounding of floats would break ties differently on other machines.
     """
     images = max(int(sizes.sum()), 1)
     shares, remainders = np.divmod(sizes * total, images)

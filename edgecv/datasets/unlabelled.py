@@ -1,7 +1,7 @@
-"""Images of which nobody has said what is on them."""
+"""A data set of images without labels."""
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,8 +21,8 @@ ENDINGS = ", ".join(SUFFIXES)
 class UnlabelledImages(DatasetSource):
     """A folder of images without labels, at any depth: enough to quantize and compare a model.
 
-    A part of them, at most a third, calibrates; a model is compared on the others. Nothing can be
-    trained on them, and no accuracy is known.
+    At most a third of them is for calibration, the others for comparison. There is no training and
+    no accuracy without labels.
     """
 
     name: ClassVar[str] = "unlabelled"
@@ -34,16 +34,11 @@ class UnlabelledImages(DatasetSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Tell whether it is a folder of images without train/ and test/ in it."""
+        """Return True for a folder of images without train/ and test/ in it."""
         return path.is_dir() and not has_splits(path) and _holds_a_picture(path)
 
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Make the source of a folder."""
-        return cls(path=str(path), skip_bad_images=skip_bad_images)
-
     def most_calibration_images(self) -> int | None:
-        """Return a third of the images that lie there; None where there is no such folder."""
+        """Return a third of the number of images; None where there is no such folder."""
         path = locate(self.path)
         if not path.is_dir():
             return None
@@ -52,7 +47,7 @@ class UnlabelledImages(DatasetSource):
         return max(1, min(CALIBRATION_IMAGES, images // 3))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
-        """Decode the images, or find them decoded: see DatasetSource."""
+        """Decode the images, or read them from the cache: see DatasetSource."""
         where = f"--data {self.path}"
         path = locate(self.path)
         check_shape(shape, where)

@@ -1,4 +1,4 @@
-"""Images that get another answer than the baseline's."""
+"""Images whose answer differs from the baseline's."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from edgecv.core.records import Outputs, Targets
 def changed_answers(
     outputs: Outputs, baseline: Outputs, targets: Targets | None, task: Task
 ) -> Flips:
-    """Return the images whose answer changed, sorted by which score is the better one.
+    """Return the images whose answer changed, as wins, losses and others.
 
     ``targets`` are None where they are not known.
     """
@@ -29,7 +29,7 @@ def changed_answers(
 
 
 def most_confident(changed: Flips, outputs: Outputs, task: Task, most: int) -> list[int]:
-    """Return places of changed images, those first of whose new answer the model is most sure."""
+    """Return indices of changed images, the most confident new answers first."""
     images = np.array(
         sorted((*changed.wins, *changed.losses, *changed.both_wrong, *changed.unjudged)), np.int64
     )

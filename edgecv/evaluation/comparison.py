@@ -20,7 +20,7 @@ from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_st
 
 
 def is_twin(artifact: Artifact) -> bool:
-    """Tell whether an artifact is the float32 export of a baseline."""
+    """Return True if an artifact is the float32 export of a baseline."""
     return artifact.precision == "float32" and PurePath(artifact.path).stem == TWIN_STEM
 
 
@@ -34,8 +34,8 @@ def compare_all(
 ) -> list[Comparison]:
     """Compare each measurement with the float twin of its format and with the baseline.
 
-    ``targets`` are None where they are not known: then no metric is. ``margin_points`` is what
-    "no worse" is asked for.
+    ``targets`` are None for images without labels: then there is no metric. ``margin_points`` is
+    the margin of "no worse".
     """
     twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
     return [

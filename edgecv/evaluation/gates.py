@@ -13,7 +13,7 @@ NOT_OF_TASK = "the task has no such figure"
 
 
 def conversion_gate(comparison: Comparison, limit: float) -> Gate:
-    """Judge whether a float32 twin computes what the baseline computes, on every image."""
+    """Fail if a float32 twin's outputs differ from the baseline's on any image."""
     name, path = "conversion_difference", comparison.artifact.path
     observed = comparison.max_probability_difference
     if observed is None:
@@ -24,9 +24,9 @@ def conversion_gate(comparison: Comparison, limit: float) -> Gate:
 def gates_of_every_run(
     comparisons: Sequence[Comparison], failures: Mapping[str, str], task: Task
 ) -> list[Gate]:
-    """Return the gates that nobody has to ask for: files that failed, conversions of the twins.
+    """Return the gates of every run: files that failed, conversions of the twins.
 
-    ``failures``: path -> reason. Without a baseline there is nothing to hold a twin against.
+    ``failures``: path -> reason. Without a baseline the twins are not checked.
     """
     gates = [failed_file(path, reason) for path, reason in failures.items()]
     if any(each.agreement is not None for each in comparisons):
@@ -42,7 +42,7 @@ def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:
 
 
 def speed_gate(comparison: Comparison, limit: float) -> Gate:
-    """Judge a speed-up over the twin: failed where its 95% interval lies below the limit."""
+    """Fail if the 95% interval of the speed-up over the twin lies below the limit."""
     if comparison.speedup is None or comparison.speedup_interval is None:
         return Gate("speedup", comparison.artifact.path, limit, None, "inconclusive", "no twin")
     reaches = comparison.speedup_interval[1] >= limit
@@ -56,7 +56,7 @@ def speed_gate(comparison: Comparison, limit: float) -> Gate:
 
 
 def latency_gate(comparison: Comparison, limit: float) -> Gate:
-    """Judge a latency in microseconds: what is over by less than a tenth may be this minute's."""
+    """Fail if a latency in microseconds exceeds the limit; inconclusive if by less than a tenth."""
     if comparison.latency is None:
         path = comparison.artifact.path
         return Gate("latency_us", path, limit, None, "inconclusive", "it was not timed")
@@ -68,7 +68,7 @@ def latency_gate(comparison: Comparison, limit: float) -> Gate:
 
 
 def failed_file(path: str, reason: str) -> Gate:
-    """Say that a file could not be measured at all."""
+    """Return the failed gate of a file that could not be measured."""
     return Gate("runs", path, 0.0, None, "failed", reason)
 
 
@@ -85,19 +85,19 @@ def verdict(gates: Iterable[Gate]) -> Outcome:
 
 
 def exit_code(gates: Sequence[Gate]) -> int:
-    """Return 0 passed, 1 a gate failed, 3 a file could not be measured, 4 inconclusive."""
+    """Return 0 (passed), 1 (a gate failed), 3 (a file was not measured) or 4 (inconclusive)."""
     if any(gate.name == "runs" for gate in gates):
         return 3
     return {"passed": 0, "failed": 1, "inconclusive": 4}[verdict(gates)]
 
 
 def cannot_tell(found: NoWorse, images: int) -> str:
-    """Say how many images would tell.
+    """Describe an undecided comparison, with the number of images that it needs.
 
     >>> cannot_tell(NoWorse(1.0, "cannot tell", 12_345), 5000)
     'cannot tell with 5,000 images, needs about 12,000'
     """
-    words = f"cannot tell with {images:,} images"
+    text = f"cannot tell with {images:,} images"
     if found.needed_images is None:
-        return f"{words}, nor with any number while the difference is what it is"
-    return f"{words}, needs about {float(f'{found.needed_images:.2g}'):,.0f}"
+        return f"{text}, nor with any number while the difference is what it is"
+    return f"{text}, needs about {float(f'{found.needed_images:.2g}'):,.0f}"

@@ -14,11 +14,11 @@ ZONE = 0.03
 """Ratios within 1/1.03 to 1.03 count as the same speed.
 
 Two copies of one file, opened in one process or in two, differ by up to 1.5% for as long as they
-stay open, by where their memory happens to lie: no patience tells that from a faster file.
+stay open, depending on their place in memory: longer measurement does not remove this difference.
 """
 QUANTILE = 25
-"""Percentile that stands for a block. Other programs only ever make a run longer, so the lower
-quarter is less disturbed than the median; the minimum would be one run's luck."""
+"""Percentile that represents a block. Other programs only make a run longer, so the lower quartile
+is less disturbed than the median; the minimum would depend on a single run."""
 
 
 def summarize(blocks: Blocks, threads: int) -> Latency:
@@ -38,10 +38,10 @@ def summarize(blocks: Blocks, threads: int) -> Latency:
 def speedup(twin: Blocks, candidate: Blocks) -> tuple[float, tuple[float, float]]:
     """Return how many times faster the candidate is, with a 95% interval.
 
-    Each block is compared with its neighbour of the other side, so that a machine that slows down
-    for a second slows both sides of a pair; the median pair is the answer. The interval is a
-    percentile bootstrap over stretches of neighbouring pairs, as slow seconds last longer than a
-    pair does.
+    Each block is compared with its neighbour of the other model, so that a machine that slows down
+    for a second affects both blocks of a pair; the result is the median over the pairs. The
+    interval is a percentile bootstrap over stretches of neighbouring pairs, as slow periods last
+    longer than a pair.
     """
     pairs = min(len(twin), len(candidate))
     ratios = block_times(twin)[:pairs] / block_times(candidate)[:pairs]
@@ -51,13 +51,13 @@ def speedup(twin: Blocks, candidate: Blocks) -> tuple[float, tuple[float, float]
 
 
 def block_times(blocks: Blocks) -> NDArray[np.float64]:
-    """Return the time that stands for each block: (blocks, runs) -> (blocks,), nanoseconds."""
+    """Return the time that represents each block: (blocks, runs) -> (blocks,), nanoseconds."""
     times: NDArray[np.float64] = np.percentile(blocks, QUANTILE, axis=1)
     return times
 
 
 def is_distinguishable(interval: Sequence[float]) -> bool:
-    """Tell whether an interval of a ratio lies outside of what counts as the same speed.
+    """Return True if an interval of a ratio lies outside of the zone of equal speed.
 
     >>> is_distinguishable((1.28, 1.31)), is_distinguishable((0.70, 0.80))
     (True, True)
@@ -69,7 +69,7 @@ def is_distinguishable(interval: Sequence[float]) -> bool:
 
 
 def _stretches(pairs: int) -> NDArray[np.int64]:
-    """Return resampled places, (resamples, pairs): stretches of neighbours, around the end."""
+    """Return resampled indices, (resamples, pairs): circular stretches of neighbours."""
     length = max(1, math.isqrt(pairs))
     starts = np.random.default_rng(0).integers(
         0, pairs, size=(RESAMPLES, math.ceil(pairs / length), 1)

@@ -1,4 +1,4 @@
-"""The contract of a limit: how it is written, what it needs, and how it judges a comparison."""
+"""The definition of a limit: its notation, its texts, and its check of a comparison."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Evidence = Literal["answers", "size", "time"]
 
 @dataclass(frozen=True)
 class Judged:
-    """A comparison to be judged, and what judging it depends on."""
+    """A comparison to be checked, and the context that limits need."""
 
     comparison: Comparison
     limits: "Limits"
@@ -28,11 +28,11 @@ class Judged:
     def gate(
         self, name: str, limit: float, observed: float, outcome: Outcome, reason: str = ""
     ) -> Gate:
-        """Return the gate of something that was observed."""
+        """Return the gate of an observed value."""
         return Gate(name, self.comparison.artifact.path, limit, observed, outcome, reason)
 
     def not_known(self, name: str, limit: float, reason: str = "") -> Gate:
-        """Return the inconclusive gate of something that was not observed, and say why."""
+        """Return the inconclusive gate of a value that is not known, with the reason."""
         if self.comparison.agreement is None:
             reason = reason or NO_BASELINE
         elif self.comparison.value is None:
@@ -46,27 +46,27 @@ class Limit:
     """One limit, as the metadata of its field in ``Limits``.
 
     The field's name is the key in recipes and the name of its gate, its docstring the help, its
-    constraints what is accepted. A limit called ``min_`` is a least value, others are a most.
+    constraints the accepted values. A limit named ``min_...`` is a minimum, others are a maximum.
     """
 
     observed: str | Callable[[Judged, Any], Gate]
-    """The attribute of a comparison that is held against the limit, or what judges it."""
+    """Attribute of a comparison that is compared with the limit, or a function that does so."""
     quantity: Quantity
-    """How the value is written on a command line, and what is said of a wrong one."""
+    """Notation of the value on a command line, also shown in errors."""
     says: str
-    """What its gate says was observed."""
+    """Description of the observed value in the text of its gate."""
     option: str = ""
-    """Its name as an option, where that is not the key's: ``max_size`` for ``max_bytes``."""
+    """Its name as an option, where it differs from the key: ``max_size`` for ``max_bytes``."""
     other_gates: Mapping[str, str] = field(default_factory=dict)
-    """Gates under other names that its judge may return, and what they say."""
+    """Gates under other names that ``observed`` may return, with their descriptions."""
     needs_labels: bool = False
     evidence: Evidence = "answers"
-    """What a test that fails shows: images and answers, the file, or its latency."""
+    """Evidence shown by a failing test: images and answers, the file, or its latency."""
     also: Callable[[], dict[str, Any]] = dict
-    """Other keys that the option sets with it."""
+    """Other keys that the option also sets."""
 
     def judge(self, key: str, judged: Judged, limit: Any) -> Gate:
-        """Hold a comparison against a value of this limit."""
+        """Return the gate of a comparison for a value of this limit."""
         if not isinstance(self.observed, str):
             return self.observed(judged, limit)
         observed: Any = judged.comparison
@@ -81,9 +81,9 @@ class Limit:
 
 @dataclass(frozen=True)
 class LimitDetail:
-    """A key of ``Limits`` that is no limit of its own, and says more about one."""
+    """A key of ``Limits`` that is no limit itself but a detail of one."""
 
     limit: str
     """The key of the limit that it belongs to."""
     accepted: str = ""
-    """What an option of the same name accepts; there is none where this is empty."""
+    """Accepted values of the option with the same name; empty if there is no such option."""

@@ -1,4 +1,4 @@
-"""Comparisons against the limits that were asked for: passed, failed or inconclusive."""
+"""Checks of a comparison against all given limits: passed, failed or inconclusive."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from edgecv.evaluation.limits import Limits
 def judge_limits(
     comparison: Comparison, limits: Limits, *, classes: Sequence[str], machine: str
 ) -> list[Gate]:
-    """Hold one candidate against every limit that is given.
+    """Return the gates of one candidate, one for each given limit.
 
     ``classes``: the names of the classes of the data; ``machine``: this one, as
     ``environment.machine`` calls it.

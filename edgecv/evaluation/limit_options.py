@@ -1,4 +1,4 @@
-"""Limits as options: the flags of a command line and the parameters in Python, made of `Limits`."""
+"""Limits as options: flags of the command line and parameters in Python, made from `Limits`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,12 @@ def option_names() -> dict[str, str]:
 
 
 class LimitOptionsBase(CommandOptions):
-    """The limits that a command line may set. None means that the option was not given."""
+    """The limits as options. None means that the option was not given."""
 
     def changed(self, gates: Limits, *, in_python: bool = False) -> Limits:
-        """Return the limits with those that are given. Raises InputError that names the flag.
+        """Return the limits with the given options applied. Raises InputError that names the flag.
 
-        ``in_python``: it names the parameter instead.
+        ``in_python``: the error names the parameter instead.
         """
         table = gates.model_dump(exclude_none=True)
         for key, name in option_names().items():
@@ -42,7 +42,7 @@ class LimitOptionsBase(CommandOptions):
                 raise InputError(flag, f"goes with {needed}", remedy=f"give {needed} too")
             try:
                 gates = parse_options(Limits, table, flag)
-            except InputError:  # Its words are those of recipes.
+            except InputError:  # It names the keys of recipes.
                 raise InputError(flag, f'"{value}"', accepted=_accepted(key)) from None
         return gates
 
@@ -52,7 +52,7 @@ def _shown(name: str, in_python: bool) -> str:
 
 
 def _of_a_recipe(key: str, value: Any, flag: str) -> dict[str, Any]:
-    """Return what an option is in a recipe."""
+    """Return the keys of a recipe that an option sets."""
     limit = all_limits().get(key)
     if limit is None:
         return {key: value}
@@ -82,7 +82,7 @@ def _fields() -> dict[str, Any]:
 if TYPE_CHECKING:
 
     class LimitOptions(LimitOptionsBase):
-        """The fields are made of `Limits`."""
+        """The options of all limits; the fields are made from `Limits`."""
 
         def __init__(self, **given: Any) -> None: ...
 else:

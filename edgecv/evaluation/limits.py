@@ -1,7 +1,7 @@
-"""The limits that a recipe, a command line, Python or a test may set: one field, one limit.
+"""The limits of recipes, the command line, Python and tests: one field for each limit.
 
-A new limit is a field here with a ``Limit`` and a judge; its flag, its parameters in Python and in
-the pytest fixture, its place in the schema of recipes and in the docs are made from that.
+A new limit is a field here with a ``Limit``; its flag, its parameters in Python and in the pytest
+fixture, its entry in the schema of recipes and in the docs are made from that.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from edgecv.system.environment import machine
 
 
 def _drop(judged: Judged, limit: float) -> Gate:
-    """Judge the drop of the metric as it was measured, or the worse end of its interval."""
+    """Check the measured drop of the metric, or the worse end of its interval."""
     comparison = judged.comparison
     if judged.limits.drop_on != "bound":
         name, difference = "max_drop_points", comparison.difference_points
@@ -57,7 +57,7 @@ def _flips(judged: Judged, limit: int | float) -> Gate:
 
 
 def _class_drop(judged: Judged, limit: float) -> Gate:
-    """Judge the class that lost most: what is over the limit fails where chance cannot be why."""
+    """Check the class with the largest loss: over the limit it fails unless chance explains it."""
     name, statistics = "max_class_drop_points", judged.comparison.statistics
     if statistics is None or not statistics.classes:
         return judged.not_known(name, limit)
@@ -206,17 +206,17 @@ class Limits(Options):
 
     @property
     def margin_points(self) -> float:
-        """The margin that "no worse" is asked for: the drop that is allowed, where one is."""
+        """The margin of "no worse": the allowed drop, if one is set."""
         return DEFAULT_MARGIN_POINTS if self.max_drop_points is None else self.max_drop_points
 
     def given(self) -> Iterator[tuple[str, Limit, Any]]:
-        """Give key, limit and value of each limit that is set."""
+        """Yield key, limit and value of each limit that is set."""
         for key, limit in all_limits().items():
             if getattr(self, key) is not None:
                 yield key, limit, getattr(self, key)
 
     def of_labels(self) -> tuple[str, ...]:
-        """Name the limits that are given and that only labelled images can be held against."""
+        """Return the given limits that need labelled images."""
         return tuple(key for key, limit, _ in self.given() if limit.needs_labels)
 
 
@@ -226,7 +226,7 @@ def all_limits() -> dict[str, Limit]:
 
 
 def limit_details() -> dict[str, LimitDetail]:
-    """Return every key that says more about a limit."""
+    """Return every key that is a detail of a limit."""
     return _metadata(LimitDetail)
 
 
@@ -236,13 +236,13 @@ def _metadata(kind: type[Any]) -> dict[str, Any]:
 
 
 def gate_texts() -> dict[str, str]:
-    """Return what each gate of a limit says was observed, by the gate's name."""
+    """Return the description of the observed value of each gate, by the gate's name."""
     limits = all_limits().items()
     return {name: text for key, each in limits for name, text in _gates(key, each).items()}
 
 
 def evidence_of(gate: str) -> Evidence:
-    """Return what explains a gate, by the gate's name."""
+    """Return the kind of evidence for a gate, by the gate's name."""
     limits = all_limits().items()
     return next((each.evidence for key, each in limits if gate in _gates(key, each)), "answers")
 

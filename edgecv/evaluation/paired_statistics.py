@@ -20,8 +20,8 @@ def paired_statistics(
 ) -> PairedStatistics:
     """Compare a candidate's outputs with the baseline's.
 
-    ``targets`` are None where they are not known: then there is nothing but the changed answers.
-    Real scores have no test and no interval yet: ``accuracy`` is for scores of 0 and 1.
+    ``targets`` are None for images without labels: then there are only the changed answers.
+    ``accuracy`` is for scores of 0 and 1; other scores have no test and no interval.
     """
     found = PairedStatistics(changed_answers(outputs, baseline, targets, task))
     if targets is None:

@@ -1,4 +1,4 @@
-"""Scales and zero points of one trained model: the same in the files of two formats."""
+"""Equality of the scales and zero points of one trained model in the files of two formats."""
 
 from collections.abc import Sequence
 from itertools import combinations

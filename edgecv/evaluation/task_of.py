@@ -1,4 +1,4 @@
-"""Task of a report, the default task, and what a task adds to the keys of the store."""
+"""The task of a report, the default task, and the part of a task in keys of the store."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from edgecv.core.registry import DEFAULT_TASK, TASKS
 
 
 def task_of(report: Report) -> Task:
-    """Return the task of a report. Raises InputError where it is of a plug-in that is not here."""
+    """Return the task of a report. Raises InputError where its plug-in is not installed."""
     return TASKS.parse(report.recipe.get("task", DEFAULT_TASK), f"{report.name}, [task]")
 
 
 def task_key(task: Task) -> tuple[dict[str, Any], ...]:
-    """Return what a task adds to a key of the store: nothing where it is the default one.
+    """Return the part of a task in a key of the store: empty for the default task.
 
-    So that what was stored before there were other tasks is found.
+    Results that were stored before there were other tasks keep their keys.
     """
     table = TASKS.table(task)
     return () if table == DEFAULT_TASK else (table,)
 
 
 def default_task() -> Task:
-    """Return the task of files and recipes that name none."""
+    """Return the task of files and recipes that do not name one."""
     return TASKS.parse(DEFAULT_TASK, "task")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from edgecv.core.closing import Closing
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.records import (
@@ -48,7 +48,7 @@ class MeasuredFile:
 
 
 @dataclass
-class MeasurementPool:
+class MeasurementPool(Closing):
     """The child processes that measure, two a runtime: one on all cores that predicts, and one on
     ``threads`` that is timed. They end when it is left as a context manager."""
 
@@ -65,12 +65,8 @@ class MeasurementPool:
         self._stack.enter_context(self.prediction_cache.open())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End all child processes."""
         self._stack.close()
 
     def evaluator(self, runtime: str) -> ModelClient:

@@ -1,4 +1,4 @@
-"""Images that get another answer, as a picture beside each candidate."""
+"""Pictures of the images whose answer changed, one for each candidate."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -38,11 +38,11 @@ def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:
         for line, text in enumerate(tile.lines):
             place = (x, y + SIDE + GAP // 2 + LINE * line)
             draw.text(place, _shortened(text, font), "black", font)
-    sheet.save(path, "PNG", compress_level=3)  # Hardly larger than by the default, and quicker.
+    sheet.save(path, "PNG", compress_level=3)  # Faster than the default level, and hardly larger.
 
 
 def _fitted(image: NDArray[np.uint8]) -> Any:
-    """Return an image as large as a tile: small ones with their pixels to be seen."""
+    """Return an image resized to a tile: small ones with visible pixels."""
     from PIL import Image
 
     pixels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
@@ -53,7 +53,7 @@ def _fitted(image: NDArray[np.uint8]) -> Any:
 
 
 def _shortened(text: str, font: Any) -> str:
-    """Return as much of a text as fits below an image."""
+    """Return a text truncated to the width of a tile."""
     if font.getlength(text) <= SIDE:
         return text
     while text and font.getlength(f"{text}..") > SIDE:

@@ -1,4 +1,4 @@
-"""Costs of a model by its graph, before and after: tables, a sentence, a picture."""
+"""Costs of a model by its graph, before and after compression: table, sentence, picture."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,13 +21,13 @@ def costs_sentence(costs: Costs) -> str:
 
 
 def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
-    """Return the cells under ``HEADINGS``, a layer a row, as before -> after."""
+    """Return a row for each layer, as before -> after, under ``HEADINGS``."""
     after: dict[str, list[LayerCost]] = {}
     for layer in costs.compressed.layers:
         after.setdefault(layer.name, []).append(layer)
     rows = []
     for layer in costs.baseline.layers:
-        calls = after.get(_name_in(after, layer.name))  # A shared layer stands there once a call.
+        calls = after.get(_name_in(after, layer.name))  # A shared layer occurs once for each call.
         rows.append(_row(layer, calls.pop(0) if calls else None))
     return [*rows, ("all", "", "", *_sums(costs.baseline, costs.compressed))]
 
@@ -50,8 +50,8 @@ def write_widths(costs: Costs, path: Path) -> None:
     axes.barh(places, [widths[name] for name in names], color="lightgrey", label="before")
     axes.barh(places, [after[name] for name in names], color="tab:blue", height=0.5, label="after")
     for place, name in zip(places, names, strict=True):
-        words = f" {_change(widths[name], after[name])}"
-        axes.text(widths[name], place, words, va="center", fontsize=8)
+        text = f" {_change(widths[name], after[name])}"
+        axes.text(widths[name], place, text, va="center", fontsize=8)
     axes.set_yticks(places, names, fontsize=8)
     axes.set(xlabel="channels", title="Widths before and after", ylim=(len(names) - 0.4, -0.6))
     axes.margins(x=0.15)
@@ -60,13 +60,13 @@ def write_widths(costs: Costs, path: Path) -> None:
 
 
 def _name_in(after: Mapping[str, object], name: str) -> str:
-    """Return the name of a layer after the techniques: models within models may be laid open."""
+    """Return the name of a layer after the techniques, which may flatten nested models."""
     return name if name in after else name.rpartition("/")[2]
 
 
 def _row(before: LayerCost, after: LayerCost | None) -> tuple[str, ...]:
     if after is None:
-        # Batch normalization that a technique has folded into the layer before it.
+        # Batch normalization folded into the layer before it.
         return (before.name, before.type, "folded", *("0",) * 3)
     shapes = ("x".join(map(str, each.output_shape)) for each in (before, after))
     return (

@@ -10,13 +10,13 @@ from edgecv.reports.verdict import verdict_line
 
 COLOURS = {"passed": "green", "failed": "firebrick", "inconclusive": "darkorange"}
 SHORT = 2
-"""Columns of words at the left of a table; the others are numbers, to the right."""
+"""Number of text columns at the left of a table; the others are numbers, right-aligned."""
 
 
 def report_html(report: Report, verdict: str = "") -> str:
     """Return verdict, artifacts and notes of a report as HTML; every text is escaped.
 
-    ``verdict``: other words than those of a command line.
+    ``verdict`` replaces the text for a command line.
     """
     task, columns, rows = task_of(report), headings(task_of(report)), []
     if report.baseline is not None:
@@ -43,7 +43,7 @@ def html_block(*parts: str) -> str:
 
 
 def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of plain texts: words to the left, numbers to the right.
+    """Return a table of plain texts: text left-aligned, numbers right-aligned.
 
     >>> html_table("a < b", ("file",), [("x.tflite",)])[:41]
     '<table><caption>a &lt; b</caption><thead>'
@@ -64,14 +64,14 @@ def _cells(cells: Sequence[str]) -> str:
 
 
 def html_verdict(outcome: str, text: str) -> str:
-    """Return a verdict in the colour of its outcome, lines kept."""
+    """Return a verdict in the colour of its outcome, with its line breaks."""
     colour = COLOURS.get(outcome, "inherit")
     lines = "<br>".join(escape(line) for line in text.splitlines())
     return f'<p style="color:{colour}"><strong>{lines}</strong></p>'
 
 
 def html_list(title: str, lines: Sequence[str]) -> str:
-    """Return a list that is folded under its title; nothing where there are no lines."""
+    """Return a collapsed list with a title; empty where there are no lines."""
     if not lines:
         return ""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)

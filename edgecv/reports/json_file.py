@@ -15,7 +15,7 @@ LARGEST_REPORT_BYTES = 50_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    A task without further metrics leaves their key out, as reports did before there were any.
+    The key of further metrics is left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -25,7 +25,7 @@ def to_table(report: Report) -> dict[str, Any]:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write ``report.json``, whole or not at all."""
+    """Write ``report.json`` atomically."""
     write_json(path, to_table(report))
 
 
@@ -44,17 +44,17 @@ def write_artifact(artifact: Artifact, path: Path) -> None:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Read what ``write_artifact`` wrote."""
+    """Read the facts that ``write_artifact`` has written."""
     return _read(path, Artifact, "the facts of an artifact")
 
 
 def write_model_cost(cost: ModelCost, path: Path) -> None:
-    """Write what a model costs by its graph."""
+    """Write the costs of a model by its graph."""
     write_json(path, asdict(cost))
 
 
 def read_model_cost(path: Path) -> ModelCost:
-    """Read what ``write_model_cost`` wrote."""
+    """Read the costs that ``write_model_cost`` has written."""
     return _read(path, ModelCost, "the costs of a model")
 
 

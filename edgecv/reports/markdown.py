@@ -12,7 +12,7 @@ from edgecv.reports.verdict import gate_sentence, verdict_line
 
 
 def headings(task: Task) -> tuple[str, ...]:
-    """Return the headings of the one table of a run."""
+    """Return the headings of the table of a run."""
     return (
         "artifact",
         "runtime",
@@ -28,7 +28,7 @@ def headings(task: Task) -> tuple[str, ...]:
 
 
 def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
-    """Return a comparison as the cells under ``headings``; a dash where nothing was compared."""
+    """Return the cells of a comparison under ``headings``; a dash where there is no value."""
     interval = comparison.speedup_interval
     speedup = "-"
     if comparison.is_twin:
@@ -123,7 +123,7 @@ def _tensors(report: Report) -> list[str]:
 
 
 def tensor_text(tensor: TensorFacts) -> str:
-    """Describe one input or output for somebody who has to fill or read it."""
+    """Describe one input or output: type, shape, name and quantization."""
     shape = "x".join(str(side) if side > 0 else "N" for side in tensor.shape)
     text = f"{tensor.type} {shape} `{tensor.name}`"
     if tensor.scale is not None:

@@ -1,4 +1,4 @@
-"""Image by image against the baseline: a line for each artifact, and details."""
+"""Paired comparison with the baseline: a line for each artifact, and details."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def judged(report: Report) -> list[Comparison]:
 
 
 def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
-    """Return the statistics of an artifact in one line. ``names``: of the data's classes."""
+    """Return the statistics of an artifact in one line. ``names`` of the data's classes."""
     statistics = comparison.statistics
     if statistics is None:
         return f"{comparison.artifact.path}: no baseline"
@@ -46,7 +46,7 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
 
 
 def no_worse_answer(found: NoWorse, images: int) -> str:
-    """Return whether the candidate is no worse than the baseline by more than a margin.
+    """Return the answer to "no worse than the baseline by more than a margin" as text.
 
     >>> no_worse_answer(NoWorse(1.0, "cannot tell", 12_345), 5000)
     'no worse than 1 point (95%): cannot tell with 5,000 images, needs about 12,000'
@@ -57,7 +57,7 @@ def no_worse_answer(found: NoWorse, images: int) -> str:
 
 
 def pair_section(report: Report) -> list[str]:
-    """Return the Markdown of all artifacts that were compared image by image."""
+    """Return the Markdown section of the paired comparisons."""
     compared = judged(report)
     if not compared:
         return []

@@ -1,4 +1,4 @@
-"""A figure as a PNG file, whole or not at all."""
+"""Figures as PNG files, written atomically."""
 
 import io
 from pathlib import Path

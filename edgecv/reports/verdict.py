@@ -1,4 +1,4 @@
-"""Verdict of a report: one sentence for the run, one for each gate."""
+"""The verdict of a report: one sentence for the run, one for each gate."""
 
 from collections.abc import Sequence
 
@@ -25,12 +25,12 @@ GATES = {
 OF_EVERY_RUN = (
     "conversion_difference", "runs", "weights", "quantization", "ranges", "precision", "labels"
 )  # fmt: skip
-"""Gates that nobody has to ask for."""
+"""Texts of the gates that are not limits."""
 FEW = 2
 
 
 def verdict_line(report: Report) -> str:
-    """Return the verdict of a run in one line, or in one a gate where many did not pass."""
+    """Return the verdict of a run in one line, or a line for each gate if many did not pass."""
     word, task = report.outcome.upper(), task_of(report)
     failed, open_ones = (
         _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
@@ -47,7 +47,7 @@ def verdict_line(report: Report) -> str:
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    """Join a few sentences in a line, and give each of many its own.
+    """Join few sentences in one line, and put many on lines of their own.
 
     >>> _joined(["a", "b"])
     'a; b'
@@ -60,11 +60,11 @@ def _joined(sentences: Sequence[str]) -> str:
 
 
 def _no_faster(report: Report) -> str:
-    """Say where zeros and shared weights do not change the latency, lest someone expect it."""
+    """Explain that zeros and shared weights do not reduce the latency, where there are any."""
     names = [each["technique"] for each in report.recipe.get("technique", ())]
     made = {each for name in names for each in _made_by(name)}
-    words = {ZEROS: "Zeros", SHARED_VALUES: "Shared weights"}
-    found = [words[each] for each in words if each in made]
+    subjects = {ZEROS: "Zeros", SHARED_VALUES: "Shared weights"}
+    found = [subjects[each] for each in subjects if each in made]
     if not found:
         return ""
     return (
@@ -74,25 +74,27 @@ def _no_faster(report: Report) -> str:
 
 
 def _made_by(name: str) -> frozenset[str]:
-    """Return what a technique makes of a model; nothing where it is no longer installed."""
+    """Return the properties that a technique gives a model; empty if it is not installed."""
     found = TECHNIQUES.classes.get(name)
     return frozenset() if found is None else found.makes
 
 
 def gate_sentence(gate: Gate, task: Task) -> str:
-    """Return what one gate saw and what it allows."""
+    """Return the observed value and the limit of one gate as a sentence."""
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
-    words = GATES.get(gate.name, gate.name).format(output=task.terms.output)
+    observation = GATES.get(gate.name, gate.name).format(output=task.terms.output)
     if gate.observed is None:
-        return f"{gate.artifact}: {words} not known, {gate.reason}"
+        return f"{gate.artifact}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
     observed = gate.observed + 0.0  # Not minus zero.
-    return f"{gate.artifact}: {words} {_number(observed)}, limit {_number(gate.limit)}{reason}"
+    return (
+        f"{gate.artifact}: {observation} {_number(observed)}, limit {_number(gate.limit)}{reason}"
+    )
 
 
 def _number(value: float) -> str:
-    """Write counts whole, everything else short.
+    """Format a number: counts in full, other values with few digits.
 
     >>> _number(35_000), _number(1.7042)
     ('35,000', '1.7')
@@ -114,7 +116,7 @@ def _candidate(comparison: Comparison, task: Task) -> str:
 
 
 def percent(value: float | None, digits: int = 2) -> str:
-    """Write a metric that may not be known.
+    """Format a metric that may be unknown.
 
     >>> percent(0.747), percent(None)
     ('74.70%', 'unknown')

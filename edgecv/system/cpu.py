@@ -1,4 +1,4 @@
-"""The processor of this machine: its cores, which of them are least busy, its instructions."""
+"""The processor of this machine: its cores, their load, its name and instruction sets."""
 
 import os
 import platform
@@ -8,35 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAT = Path("/proc/stat")
-"""Read by hand: psutil leaves out the numbers of the cores, which shift where one is offline."""
+"""Parsed here: psutil omits the numbers of the cores, which shift where one is offline."""
 CPU_INFO = Path("/proc/cpuinfo")
-"""Read by hand: psutil knows neither the processor's name nor its instructions."""
+"""Parsed here: psutil knows neither the processor's name nor its instruction sets."""
 LOOK_S = 0.2
 IDLE, WAITING, STOLEN = 3, 4, 7
 FIELDS = 8
-"""Of a core in /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. Guests' time is
-in user already."""
+"""Columns of a core in /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. The time
+of guests is included in user."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """The load of a core, as fractions of the time that it was watched."""
+    """The load of a core, as fractions of the observed time."""
 
     busy: float
-    """Of all processes, our own included."""
+    """Used by processes, our own included."""
     stolen: float
-    """Taken by other guests of the machine that this one runs on."""
+    """Taken by other virtual machines on the same host."""
 
 
 class Watch:
-    """A watch over some cores from now on."""
+    """Measures the load of some cores from now on."""
 
     def __init__(self, cores: Sequence[int]) -> None:
         self._cores = cores
         self._before = _ticks()
 
     def load(self) -> dict[int, Load]:
-        """Return what each core has done since the watch began; nothing where Linux is not."""
+        """Return the load of each core since the start; empty on other systems than Linux."""
         after = _ticks()
         return {
             core: _load([b - a for a, b in zip(self._before[core], after[core], strict=True)])
@@ -51,20 +51,20 @@ def usable() -> list[int]:
 
 
 def least_busy(count: int, look_s: float = LOOK_S) -> list[int]:
-    """Return as many cores as asked for, or all: those that had least to do just now."""
+    """Return up to ``count`` cores: those with the least load at the moment."""
     cores = usable()
     if count >= len(cores):
         return cores
     watch = Watch(cores)
     time.sleep(look_s)
     loads = watch.load()
-    # Where two are as busy, the last: the first is the one that interrupts go to.
+    # Of two equally busy cores the last: interrupts go to the first.
     idle_first = sorted(cores, key=lambda core: (loads[core].busy if core in loads else 0.0, -core))
     return sorted(idle_first[:count])
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, all its threads together."""
+    """Return the processor time used by all threads of a process."""
     import psutil
 
     times = psutil.Process(pid).cpu_times()
@@ -77,12 +77,12 @@ def model_name() -> str:
 
 
 def instructions() -> frozenset[str]:
-    """Return the names of the processor's extensions, as Linux has them; none elsewhere."""
+    """Return the processor's instruction set extensions by their Linux names; none elsewhere."""
     return frozenset((_cpu_info("flags") or _cpu_info("Features")).split())
 
 
 def _cpu_info(key: str) -> str:
-    """Return a value of the first core; empty where there is none, or where Linux is not."""
+    """Return a value of the first core; empty where there is none, as on other systems."""
     try:
         lines = CPU_INFO.read_text("utf-8").splitlines()
     except OSError:
@@ -95,7 +95,7 @@ def _ticks() -> dict[int, list[int]]:
     try:
         lines = STAT.read_text("utf-8").splitlines()
     except OSError:
-        return {}  # Not Linux: nobody says what a core does.
+        return {}  # Not Linux: the load of a core is not known.
     found = {}
     for line in lines:
         name, *fields = line.split()

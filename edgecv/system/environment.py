@@ -1,4 +1,4 @@
-"""The machine and the versions that a report's numbers were made with."""
+"""The machine and the package versions that produced a report."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ PACKAGES = (
 
 @cache
 def environment() -> dict[str, Any]:
-    """Return system, processor, cores, Python and the versions of the packages that decide."""
+    """Return system, processor, cores, Python and the versions of the relevant packages."""
     return {
         "system": platform.platform(),
         "processor": model_name(),
@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
 
 @cache
 def machine() -> str:
-    """Return a short name of the processor's model and its cores: latencies hold for one such."""
+    """Return the processor's model and its number of cores: a latency limit is for one machine."""
     return hashlib.sha256(f"{model_name()}|{os.cpu_count()}".encode()).hexdigest()[:12]
 
 

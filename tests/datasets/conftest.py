@@ -77,3 +77,16 @@ def make_tree(tmp_path: Path) -> MakeTree:
         return path
 
     return make
+
+
+@pytest.fixture
+def arrays() -> dict[str, Any]:
+    """Make the arrays of 30 training and 6 test images in three classes."""
+    images = np.random.default_rng(0).integers(0, 256, (36, 8, 8, 3), dtype=np.uint8)
+    labels = np.arange(36) % 3
+    return {
+        "x_train": images[:30],
+        "y_train": labels[:30],
+        "x_test": images[30:],
+        "y_test": labels[30:],
+    }

@@ -16,18 +16,6 @@ from edgecv.datasets.resolve import resolve
 SHAPE = (8, 8, 3)
 
 
-@pytest.fixture
-def arrays() -> dict[str, Any]:
-    images = np.random.default_rng(0).integers(0, 256, (36, 8, 8, 3), dtype=np.uint8)
-    labels = np.arange(36) % 3
-    return {
-        "x_train": images[:30],
-        "y_train": labels[:30],
-        "x_test": images[30:],
-        "y_test": labels[30:],
-    }
-
-
 def load(source: Any, shape: Any = SHAPE) -> Any:
     return source.load(shape, 0, lambda done, total: None)
 

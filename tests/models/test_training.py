@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bars import bars
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.records import Dataset, Event, Outputs, Split
@@ -23,13 +24,7 @@ QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
 
 def split(images: int, seed: int) -> Split:
-    """Make images whose class is where they are bright: top or bottom."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 2, images)
-    pixels = random.integers(0, 100, (images, 8, 8, 1)).astype(np.uint8)
-    for image, label in zip(pixels, labels, strict=True):
-        image[4 * label : 4 * label + 4] += 100
-    return Split(pixels, labels, str(seed))
+    return bars(images, seed, (8, 8, 1))
 
 
 DATA = Dataset("bars", ("top", "bottom"), split(120, 1), split(10, 2), split(40, 3), split(40, 4))
@@ -108,6 +103,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoc
     assert without_clock == [(each.loss, each.validation_score) for each in expected]
 
 
+def finite_epochs(folder: Path) -> int:
+    """Return the number of epochs in a checkpoint, all of whose values are finite."""
+    with np.load(folder / "epoch.npz") as kept:
+        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+        return len(kept["history"])
+
+
 def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Path) -> None:
     model = tiny()
     broken = [np.full_like(weight, np.nan) for weight in model.get_weights()]
@@ -122,14 +124,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Pa
     )
     with pytest.raises(StepError, match=expected):
         train(tmp_path, model, on_event=damage)
-    check_kept(tmp_path, epochs=2)
-
-
-def check_kept(folder: Path, epochs: int) -> None:
-    """Check that the checkpoint holds so many epochs, all of them finite."""
-    with np.load(folder / "epoch.npz") as kept:
-        assert len(kept["history"]) == epochs
-        assert all(np.isfinite(kept[name]).all() for name in kept.files)
+    assert finite_epochs(tmp_path) == 2
 
 
 def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
@@ -143,7 +138,7 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
     expected = r"NaN or infinite weights after epoch 2 of 4.*epoch 1, the last good one, is kept"
     with pytest.raises(StepError, match=expected):
         train(tmp_path, model, on_event=damage)
-    check_kept(tmp_path, epochs=1)
+    assert finite_epochs(tmp_path) == 1
 
 
 def test_a_checkpoint_that_is_damaged_is_made_again(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_a_model_in_which_all_is_held_is_refused(bench: MeasurementPool) -> None
         Shrink().apply(held, bench.context())
 
 
-def in_groups(first: int, second: int) -> Any:
-    """Return a network with a convolution of four groups behind another one."""
+def grouped(first: int, second: int) -> Any:
+    """Make a model of two convolutions, the second in four groups."""
     _, keras = load_tensorflow()
     layers = keras.layers
     return keras.Sequential(
@@ -99,14 +99,14 @@ def in_groups(first: int, second: int) -> Any:
 
 def test_a_given_width_counts_channels_where_groups_are_tied(bench: MeasurementPool) -> None:
     """Four groups of four: a unit is one channel of each group, and 8 are asked for."""
-    result = Shrink(widths={"grouped": 8}).apply(in_groups(16, 16), bench.context())
+    result = Shrink(widths={"grouped": 8}).apply(grouped(16, 16), bench.context())
     assert result.get_layer("grouped").filters == 8
     assert result.get_layer("conv_1").filters == 16
 
 
 def test_one_group_can_be_all_that_is_left(bench: MeasurementPool) -> None:
     """A convolution of one group ties nothing: its widths have other names after."""
-    result = Shrink(widths={"conv_1": 1}).apply(in_groups(4, 8), bench.context())
+    result = Shrink(widths={"conv_1": 1}).apply(grouped(4, 8), bench.context())
     assert result.get_layer("conv_1").filters == 1
     assert result.get_layer("grouped").filters == 2
     assert len(bench.fits) == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bars import bars
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -30,13 +31,7 @@ LONGER = QUICK.model_copy(update={"epochs": 4})
 
 
 def split(images: int, seed: int) -> Split:
-    """Make images whose class is where they are bright: top or bottom."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 2, images)
-    pixels = random.integers(0, 100, (images, 12, 12, 3)).astype(np.uint8)
-    for image, label in zip(pixels, labels, strict=True):
-        image[6 * label : 6 * label + 6] += 100
-    return Split(pixels, labels, str(seed))
+    return bars(images, seed, (12, 12, 3))
 
 
 DATA = Dataset("bars", ("top", "bottom"), split(160, 1), split(30, 2), split(40, 3), split(40, 4))

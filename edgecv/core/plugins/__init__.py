@@ -1,4 +1,4 @@
-"""The contract of each kind of plug-in: what its one class has to do.
+"""The contract of each kind of plug-in: the methods and attributes of its one class.
 
 A plug-in is one class in one file, in this package or in another that is installed. The class is
 its own schema, defaults, validation and behaviour; the first line of its docstring is its help.

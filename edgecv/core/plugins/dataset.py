@@ -12,34 +12,36 @@ from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.records import Dataset, Shape
 
 Progress = Callable[[int, int], None]
-"""Called with how many are done, of how many."""
+"""Called with the number of finished items and their total."""
 
 
 class DatasetSource(Plugin):
-    """A place that labelled images come from."""
+    """A source of labelled images."""
 
     mirrors: ClassVar[bool] = True
-    """Whether an image mirrored left to right is still of its class: not so for writing."""
+    """True if an image mirrored left to right keeps its class; False for handwriting."""
     has_labels: ClassVar[bool] = True
-    """Whether the classes of the images are known: else nothing can be trained or judged."""
+    """True if the classes of the images are known; training and accuracy need them."""
 
     validation: float = Field(default=0.05, gt=0, lt=0.5)
-    """Fraction of the training images set apart to choose with."""
+    """Fraction of the training images that is kept for validation."""
 
     @classmethod
     @abstractmethod
     def accepts(cls, path: Path) -> bool:
-        """Tell, quickly, whether this source reads what is at ``path``."""
+        """Return True if this source reads ``path``; a quick check."""
 
     @classmethod
-    @abstractmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Make the source that reads ``path``."""
+        """Return the source of ``path``. By default it sets the options of these two names."""
+        given = {"path": str(path), "skip_bad_images": skip_bad_images}
+        return cls.model_validate({key: given[key] for key in given if key in cls.model_fields})
 
     def most_calibration_images(self) -> int | None:
-        """Return the most images that can calibrate, without reading one: before anything slow.
+        """Return the largest number of calibration images, without reading an image.
 
-        None where it takes reading to tell. Raises InputError where the data is seen to be wrong.
+        None where images must be read to know it. Raises InputError where the data is seen to be
+        wrong.
         """
         return None
 

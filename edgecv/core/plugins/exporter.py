@@ -15,13 +15,13 @@ class Exporter(Plugin):
     """Writes a Keras model as one file in one format at one precision."""
 
     format: ClassVar[str]
-    """What its files are: also how they are called, ``int8.tflite``."""
+    """Format of its files, and their suffix: ``int8.tflite``."""
     default_rank: ClassVar[int | None] = None
-    """Place among the formats that are written where none is asked for; None: only where asked."""
+    """Rank among the formats that are written by default; None if written only on request."""
     precisions: ClassVar[tuple[str, ...]]
     precision: str
     calibration_images: int | None = Field(default=None, ge=1)
-    """Images to calibrate with; all that the data set allows up to 200 when not given."""
+    """Number of calibration images; when not given, all that the data set allows, up to 200."""
 
     @model_validator(mode="after")
     def _calibration_is_used(self) -> Self:
@@ -33,12 +33,12 @@ class Exporter(Plugin):
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether the precision has fixed ranges of activations, found on real images."""
+        """True if the precision needs ranges of activations, measured on calibration images."""
         return self.precision in ("int8", "int16x8")
 
     @abstractmethod
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
-        """Write ``model`` to ``path``. Raises StepError where the precision cannot be had.
+        """Write ``model`` to ``path``. Raises StepError where the precision is not possible.
 
         ``calibration``: uint8 (N, H, W, C), 0..255.
         """

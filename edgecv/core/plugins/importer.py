@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Importer(Plugin):
-    """Reads a model file that people arrive with."""
+    """Reads a model file of a user."""
 
     suffixes: ClassVar[tuple[str, ...]]
-    """How its files are usually called; what they are is told by their content."""
+    """Usual suffixes of its files; the format is recognized by the content."""
     has_layers: ClassVar[bool] = True
-    """Whether its models are made of layers: others can be converted, but not trained."""
+    """True if its models have Keras layers; others can be converted, but not trained."""
 
     needs_tensorflow: ClassVar[bool] = True
     """False for a format whose models are converted without TensorFlow."""
@@ -27,23 +27,23 @@ class Importer(Plugin):
     @classmethod
     @abstractmethod
     def reads(cls, path: Path) -> bool:
-        """Tell, quickly and by its content, whether this importer reads what is at ``path``."""
+        """Return True if this importer reads ``path``: a quick check of its content."""
 
     def check_trust(self, path: Path, trust: "Trust") -> None:
-        """Raise InputError where such files are never loaded with so little trust."""
+        """Raise InputError where the file can only be loaded with more trust."""
         return
 
     @abstractmethod
     def load(self, path: Path, trust: "Trust") -> KerasModel:
         """Return a tf-keras model. Raises InputError where the file is not one, or not safe.
 
-        ``trust``: what may be in it beside standard layers.
+        ``trust``: allowed content besides standard layers.
         """
 
     def load_with_notes(self, path: Path, trust: "Trust") -> tuple[KerasModel, tuple[str, ...]]:
-        """Return the model and sentences on how it came in, for the report."""
+        """Return the model, and notes on its conversion for the report."""
         return self.load(path, trust), ()
 
     def keeps_its_format(self, path: Path) -> bool:
-        """Tell whether the file itself is of the format that edgecv writes."""
+        """Return True if the file itself is of the format that edgecv writes."""
         return True

@@ -9,12 +9,12 @@ from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.text import one_line
 
 entries_of_all_groups = cache(entry_points)
-"""Read once: it opens a file of every package that is installed."""
+"""Entry points of all packages, read once: each package's metadata is a file to open."""
 
 
 @dataclass(frozen=True)
 class InstalledPlugin:
-    """An entry point of another package: its class, or why that cannot be used."""
+    """An entry point of another package: its class, or the reason why it cannot be used."""
 
     entry: str
     """Its name in its group."""
@@ -28,7 +28,7 @@ class InstalledPlugin:
 def installed_plugins(group: str) -> tuple[InstalledPlugin, ...]:
     """Import what other packages have registered in a group, by package and name.
 
-    One that cannot be imported is returned with its fault, and hinders no other.
+    One that cannot be imported is returned with its fault; the others are not affected.
     """
     found = entries_of_all_groups().select(group=group)
     entries = sorted(found, key=lambda each: (_package(each), each))

@@ -7,7 +7,7 @@ from edgecv.core.options import Options
 
 
 class Plugin(Options, ABC):
-    """The base of every plug-in. ``name`` is what recipes and flags say."""
+    """The base of every plug-in. Recipes and flags use its ``name``."""
 
     name: ClassVar[str]
 

@@ -18,27 +18,27 @@ from edgecv.core.records import (
 )
 
 Watcher = Callable[[Images], Extremes]
-"""Runs images, uint8 (N, H, W, C), and says how far each point went for each of them."""
+"""Runs images, uint8 (N, H, W, C), and returns the extremes of each point for each image."""
 
 
 class Session(Protocol):
-    """An artifact that a runtime has opened. It owns scale and zero point."""
+    """An artifact opened by a runtime. It applies scale and zero point itself."""
 
     facts: SessionFacts
 
     def predict(self, images: Images) -> Predictions:
         """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, K).
 
-        N may be 0: then the answer says how large K is.
+        N may be 0: the result still has K columns.
         """
 
     def single_call(self, image: Images) -> Callable[[], object]:
-        """Return a function that runs one image, uint8 (1, H, W, C), already in place."""
+        """Return a function that runs one image, uint8 (1, H, W, C), set as input beforehand."""
 
     def batch_call(self, images: Images) -> Callable[[], object]:
-        """Return a function that runs some images at once, uint8 (N, H, W, C), in place.
+        """Return a function that runs a batch, uint8 (N, H, W, C), set as input beforehand.
 
-        Raises RuntimeFailure where the file cannot take so many.
+        Raises RuntimeFailure where the file does not accept a batch of that size.
         """
 
 
@@ -51,16 +51,16 @@ class Runtime(Plugin):
     suffixes: ClassVar[tuple[str, ...]]
     needs_tensorflow: ClassVar[bool] = False
     runs_on_devices: ClassVar[bool] = True
-    """Whether its files are for a device; others are models that such files are exported from."""
+    """True if its files run on devices; others are the models that such files are made from."""
     takes_trust: ClassVar[bool] = False
-    """Whether its files may hold code: its options are then those of a Trust."""
+    """True if its files may contain code; its options are then those of ``Trust``."""
     has_delegate: ClassVar[bool] = False
-    """Whether a delegate may take operators from its own kernels: XNNPACK."""
+    """True if a delegate such as XNNPACK may run operators instead of the built-in kernels."""
     fixes_scales: ClassVar[bool] = False
-    """Whether its format says how an operator's output is quantized: probabilities in steps of
-    1/256, and what only hands its input on as that input. TFLite does."""
+    """True if its format fixes the quantization of some outputs, as TFLite does: probabilities have
+    the scale 1/256, and an operator that only moves values keeps the scale of its input."""
     kernel_variants: ClassVar[Mapping[str, Mapping[str, str]]] = {"as it is": {}}
-    """Options, by name, that choose other kernels for the same file; what users get comes first."""
+    """Named options that select other kernels for the same file; the default comes first."""
 
     @abstractmethod
     def open(self, path: Path, threads: int, input_spec: InputSpec) -> Session:
@@ -71,13 +71,13 @@ class Runtime(Plugin):
         raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
-        """Return what each operator gives for some images, uint8 (N, H, W, C), in order."""
+        """Return the outputs of each operator for images, uint8 (N, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 
     def stored(self, path: Path, input_spec: InputSpec) -> Stored:
-        """Return what a file stores: its weights as reals, and how its tensors are quantized."""
+        """Return the weights of a file as reals, and the quantization of its tensors."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec) -> Watcher:
-        """Return what gives the extremes of each of the points of ``stored``, image by image."""
+        """Return a function that gives the extremes of each point of ``stored`` for each image."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")

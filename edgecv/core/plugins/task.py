@@ -1,4 +1,4 @@
-"""The contract of a task: what a model's outputs mean."""
+"""The contract of a task: the meaning of a model's outputs."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -27,15 +27,15 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of all images of a split."""
+    """A figure computed over all images of a split."""
 
     name: str
     of: Callable[[Outputs, Targets], float]
     is_fraction: bool = True
-    """Whether it is shown as a percentage, and differences in percentage points."""
+    """True if values are shown as percentages, and differences in percentage points."""
     higher_is_better: bool = True
     points: float = 100.0
-    """How many points one unit of it is: a fraction is 100 percentage points."""
+    """Points of one unit: a fraction of 1 is 100 percentage points."""
 
     def gain_points(self, value: float, baseline: float) -> float:
         """Return how much better a value is than the baseline's, in points."""
@@ -55,19 +55,19 @@ class Metric:
 
 @dataclass(frozen=True)
 class Terms:
-    """Words of a task for pictures and reports."""
+    """Terms of a task for pictures and reports."""
 
     score: str = "score"
-    """The mean of ``score_per_image``: names it in the record of a training."""
+    """Name of the mean of ``score_per_image`` in the record of a training."""
     score_axis: str = "mean score"
     loss: str = "loss"
     output: str = "an output"
-    """One number of the outputs, that may differ from the baseline's."""
+    """One number of the outputs, for differences from the baseline."""
     outputs: str = "numbers"
-    """The numbers that a model gives for an image, where they are counted."""
+    """The outputs for one image, where they are counted."""
     same: str = "the answer is the same"
     groups: str = "groups"
-    """The groups of images that ``lost_groups`` speaks of."""
+    """The groups of images that ``lost_groups`` describes."""
 
 
 class Task(Plugin):
@@ -79,7 +79,7 @@ class Task(Plugin):
 
     terms: ClassVar[Terms] = Terms()
     has_binary_scores: ClassVar[bool] = False
-    """Whether an image is right or wrong, a score of 1 or 0: else scores are real numbers."""
+    """True if the score of an image is 1 (right) or 0 (wrong); other scores are real numbers."""
     conversion_limit: ClassVar[float] = 1e-4
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
@@ -87,11 +87,11 @@ class Task(Plugin):
 
     @abstractmethod
     def head(self, data: Dataset) -> Head:
-        """Return what an architecture of ours ends in, for some data."""
+        """Return the last layers of an architecture for a data set."""
 
     @abstractmethod
     def targets(self, labels: Targets) -> Targets:
-        """Return what ``loss`` is given for labels of the data set: (N, ...) -> (N, ...)."""
+        """Return the targets of ``loss`` for labels of the data set: (N, ...) -> (N, ...)."""
 
     @abstractmethod
     def loss(self, targets: Tensor, raw: Tensor) -> Tensor:
@@ -99,65 +99,65 @@ class Task(Plugin):
 
     @abstractmethod
     def imitation_loss(self, teacher: Tensor, raw: Tensor, temperature: float) -> Tensor:
-        """Per-image loss of other raw outputs than the teacher's: (N, ...), (N, ...) -> (N,)."""
+        """Per-image loss of raw outputs against the teacher's: (N, ...), (N, ...) -> (N,)."""
 
     @abstractmethod
     def training_score(self, targets: Tensor, raw: Tensor) -> Tensor:
         """Score of each image by its raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
 
     def separated(self, model: KerasModel) -> KerasModel:
-        """Return the same function, with what ``loss`` leaves out as a layer of its own."""
+        """Return the same function, with the last activation as a layer of its own."""
         return model
 
     def raw_model(self, model: KerasModel) -> KerasModel:
-        """Return a model that shares all layers and gives raw outputs, those that ``loss`` takes.
+        """Return a model that shares all layers and gives raw outputs, as ``loss`` takes them.
 
         Raises StepError where the model does not end as ``separated`` models do.
         """
         return model
 
     def divergence(self, whole: Predictions, cut: Predictions) -> float:
-        """Return how far a cut model's output is from the whole one's: (N, ...), (N, ...) -> 0..
+        """Return the distance of a pruned model's outputs from the original's: (N, ...), (N, ...).
 
-        0 where they are the same. Channel pruning compares its cuts by it.
+        0 where they are equal. Channel pruning ranks its cuts by it.
         """
         return float(np.mean((whole.astype(np.float64) - cut) ** 2))
 
     # Outputs of any runtime, in numpy.
 
     def count_outputs(self, data: Dataset) -> int | None:
-        """Return how many numbers a model gives for an image of the data; None where any do."""
+        """Return the number of outputs for an image of the data; None where any number fits."""
         return None
 
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
     ) -> Dataset:
-        """Return the data for a model that gives so many numbers an image.
+        """Return the data for a model with that number of outputs.
 
-        ``names``: of the outputs, where they were given. Raises InputError where model and data do
-        not fit each other; ``where`` names the model.
+        ``names`` of the outputs, where given. Raises InputError where model and data do not match;
+        ``where`` names the model.
         """
         return data
 
     def normalized(
         self, outputs: Outputs, scales: Mapping[str, float | None]
     ) -> tuple[Outputs, tuple[str, ...]]:
-        """Return outputs as the metrics take them, and a sentence where they had to be changed.
+        """Return outputs as the metrics take them, and a note where they had to be converted.
 
-        ``scales``: of outputs that were integers, each of which is up to half of it off. Raises
+        ``scales`` of outputs that were integers: each value is off by up to half a step. Raises
         ValueError, with what was found, where they are no outputs of this task.
         """
         return outputs, ()
 
     def check_baseline(self, outputs: Outputs, where: str) -> None:
-        """Raise InputError where the baseline gives what nothing can be compared with."""
+        """Raise InputError where the baseline's outputs cannot serve as a reference."""
         if not all(np.isfinite(values).all() for values in outputs.arrays.values()):
             raise InputError(where, "gives NaN or infinity on the test images")
 
     @property
     @abstractmethod
     def metrics(self) -> tuple[Metric, ...]:
-        """Figures that comparisons and gates speak of: the first is the headline."""
+        """Metrics of comparisons and gates; the first is the headline."""
 
     @property
     def headline(self) -> Metric:
@@ -170,33 +170,33 @@ class Task(Plugin):
 
     @abstractmethod
     def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
-        """Return how right each image is, bigger is better: float64 (N,)."""
+        """Return the score of each image, higher is better: float64 (N,)."""
 
     @abstractmethod
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
-        """Return which images get the reference's answer: bool (N,)."""
+        """Return True for each image with the reference's answer: bool (N,)."""
 
     @abstractmethod
     def answer_bytes(self, outputs: Outputs) -> bytes:
-        """Return bytes that are the same where all answers are: a lock holds a hash of them."""
+        """Return bytes that are equal if all answers are equal: a lock stores their hash."""
 
     def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how sure the model is of its answers to images at some places: float64 (M,)."""
+        """Return the confidence of the answers to the images at ``places``: float64 (M,)."""
         return np.zeros(len(places))
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
-        """Return the mean and the largest difference of one number of the outputs."""
+        """Return the mean and the largest absolute difference of the outputs."""
         pairs = zip(outputs.arrays.values(), reference.arrays.values(), strict=True)
         found = [np.abs(one.astype(np.float64) - other) for one, other in pairs]
         count = sum(each.size for each in found)
         return sum(float(each.sum()) for each in found) / count, float(max(map(np.max, found)))
 
     def guessing(self, data: Dataset) -> float | None:
-        """Return the headline of a model that knows nothing; None where that says nothing."""
+        """Return the headline metric of random guessing; None where there is no such value."""
         return None
 
     def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
-        """Say why the baseline's outputs may mean something else than the labels; None if not.
+        """Return a warning if the outputs may have another meaning than the labels, else None.
 
         Raises InputError where they clearly do.
         """
@@ -209,7 +209,7 @@ class Task(Plugin):
         baseline: Outputs,
         targets: Targets,
     ) -> PairedStatistics:
-        """Return the statistics of a pair with those that only this task has."""
+        """Return the statistics with those added that only this task has."""
         return statistics
 
     def lost_groups(
@@ -219,9 +219,9 @@ class Task(Plugin):
         targets: Targets,
         names: Sequence[str],
     ) -> list[str]:
-        """Return a sentence on each group of images that lost, the worst first.
+        """Describe each group of images that got worse, the worst first.
 
-        ``right``: bool (N,), which images are right; ``names``: of the data's classes.
+        ``right``: bool (N,), True for correct images; ``names`` of the data's classes.
         """
         return []
 
@@ -232,28 +232,28 @@ class Task(Plugin):
         return f"{value:.1%}" if self.has_binary_scores else f"{value:.4g}"
 
     def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Return parts of the one line on an artifact. ``names``: of the data's classes."""
+        """Return parts of the summary line of an artifact. ``names`` of the data's classes."""
         return []
 
     def details(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Return sentences on an artifact for the report."""
+        """Return details of an artifact for the report."""
         return []
 
     def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a table on an artifact for the report."""
+        """Return a table of an artifact for the report."""
         return None
 
     method: ClassVar[str] = ""
-    """Sentences on how ``summary`` and ``table`` are computed."""
+    """Description of how ``summary`` and ``table`` are computed."""
 
     @abstractmethod
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
     ) -> tuple[str, ...]:
-        """Return lines below a test image that gets another answer: before, and after."""
+        """Return the lines below a test image whose answer changed: before, and after."""
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
-        """Return how a test image is drawn: uint8 (H, W, 1 or 3), 0..255."""
+        """Return the picture of a test image: uint8 (H, W, 1 or 3), 0..255."""
         image: Images = data.test.images[place]
         return image
 

@@ -1,4 +1,4 @@
-"""The contract of a technique, and what a technique is given."""
+"""The contract of a technique, and the context that it works in."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class Constraint(Protocol):
-    """What training keeps true of a model's weights."""
+    """A property of a model's weights that training preserves."""
 
     def before_step(self, step: int, steps: int) -> None:
         """Prepare for training step ``step`` of ``steps``, counted from 0."""
 
     def project(self) -> None:
-        """Bring the weights back to what is asked for; compiled into the training step."""
+        """Project the weights onto the constraint; compiled into the training step."""
 
     def restore(self) -> None:
-        """Go on from the weights that the model now has: they obey the constraint."""
+        """Continue from the weights that the model now has, which obey the constraint."""
 
     def settled(self, steps: int) -> int:
-        """Return the step from which on the model is fully what was asked for."""
+        """Return the step from which on the constraint holds in full."""
 
 
 class Fit(Protocol):
-    """Trains a model in place, resumes after a kill, leaves the weights of the best epoch in it."""
+    """Trains a model in place and keeps the weights of the best epoch; resumes after a kill."""
 
     def __call__(
         self,
@@ -50,7 +50,7 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class TechniqueContext:
-    """What a technique is given besides the model."""
+    """Everything that a technique receives besides the model."""
 
     fit: Fit
     seed: int
@@ -59,17 +59,17 @@ class TechniqueContext:
     note: Callable[[str], None]
     """Takes sentences for the report."""
     progress: Callable[[str, int, int], None]
-    """Takes what is being done, how much of it is done, of how much."""
+    """Takes the current activity, the number of finished steps and their total."""
     trial: Callable[[KerasModel, str, str], TrialExport]
-    """Exports a model for a runtime at a precision, runs it, and says what it would be."""
+    """Exports a model for a runtime at a precision, and returns its bytes and latency."""
     remember: Callable[[str, Callable[[], Any]], Any]
-    """``remember(name, make)``: JSON values made once, and the same again after a kill."""
+    """``remember(name, make)``: JSON values that are computed once, also after a kill."""
 
 
 WIDTHS = "widths"
-"""Numbers of channels that were chosen."""
+"""Numbers of channels chosen by a search."""
 OUTPUTS = "outputs"
-"""Weights that were trained to answer as the baseline does."""
+"""Weights trained to reproduce the baseline's outputs."""
 ZEROS = "zeros"
 """Weights that are zero."""
 SHARED_VALUES = "shared values"
@@ -82,9 +82,9 @@ class Technique(Plugin):
     """Changes a Keras model into a smaller one: Keras in, Keras out."""
 
     makes: ClassVar[frozenset[str]] = frozenset()
-    """Properties that its model has, and that a later technique must keep: any word may be one."""
+    """Properties that it gives the model and that a later technique must keep; any name will do."""
     keeps: ClassVar[frozenset[str]] = frozenset()
-    """Properties of the model it is given that its own model still has."""
+    """Properties of the input model that its result still has."""
     flag: ClassVar[TechniqueFlag | None] = None
     """Its flag of ``edgecv compress``, and its parameter in Python; None for recipes alone."""
     precisions: ClassVar[tuple[str, ...] | None] = None
@@ -92,13 +92,13 @@ class Technique(Plugin):
 
     @classmethod
     def may_follow(cls, earlier: "type[Technique]") -> bool:
-        """Tell whether this technique keeps all that an earlier one has made of the model."""
+        """Return True if this technique keeps all properties that an earlier one gave the model."""
         return earlier.makes <= cls.keeps
 
     @field_validator("training", mode="before", check_fields=False)
     @classmethod
     def _changes_its_own_schedule(cls, given: Any) -> Any:
-        """Let a recipe that names some options of the fine-tuning keep the technique's others."""
+        """Keep the technique's own fine-tuning options where a recipe sets only some of them."""
         if not isinstance(given, Mapping):
             return given
         return {**cls.model_fields["training"].default.model_dump(), **given}
@@ -115,11 +115,11 @@ class Technique(Plugin):
         """
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
-        """Raise StepError where an exported file does not hold what this technique promised."""
+        """Raise StepError where an exported file lacks the properties that this technique gives."""
 
     def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
-        """Raise InputError where no file is written that could show what is asked for."""
+        """Raise InputError where none of the exported files can have the requested property."""
 
     def gates(self, comparisons: Sequence[Comparison], costs: Costs | None) -> list[Gate]:
-        """Hold the finished files against what is asked for."""
+        """Return the gates that compare the finished files with the targets of the options."""
         return []

@@ -1,1 +1,1 @@
-"""Read the CIFAR data sets' own files."""
+"""Readers of the original CIFAR files."""

@@ -1,4 +1,4 @@
-"""Reads CIFAR-10's own files: an archive or a folder of pickled or binary batches."""
+"""Reader of the original CIFAR-10 files: an archive or a folder of pickled or binary batches."""
 
 import gzip
 import tarfile
@@ -23,7 +23,7 @@ _CLASSES = 10
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Read the batches out of a .tar.gz, in memory. Raises Damaged."""
+    """Read the batches of a .tar.gz into memory. Raises Damaged."""
     wanted = {*TRAIN, TEST, META}
     found: dict[str, bytes] = {}
     try:
@@ -89,13 +89,13 @@ def parse(
 
 def _class_names(name: str, data: bytes) -> tuple[str, ...]:
     if name.endswith(".txt"):
-        words = data.decode("utf-8", "replace").split()
+        names = data.decode("utf-8", "replace").split()
     else:
         entries = _field(name, unpickle(name, data), "label_names", list)
-        words = [as_text(entry) for entry in entries if isinstance(entry, str | bytes)]
-    if len(set(words)) != _CLASSES:
+        names = [as_text(entry) for entry in entries if isinstance(entry, str | bytes)]
+    if len(set(names)) != _CLASSES:
         raise Damaged(f"{name} does not name {_CLASSES} classes")
-    return tuple(printable(word) for word in words)
+    return tuple(printable(word) for word in names)
 
 
 def _binary_batch(name: str, data: bytes) -> tuple[Images, Labels]:
@@ -117,7 +117,7 @@ def _python_batch(name: str, data: bytes) -> tuple[Images, Labels]:
 
 
 def _as_images(pixels: NDArray[np.uint8]) -> Images:
-    """Turn planes into pixels: (N, 3072) -> (N, 32, 32, 3)."""
+    """Return colour planes as images: (N, 3072) -> (N, 32, 32, 3)."""
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
@@ -135,7 +135,7 @@ def _field(name: str, batch: Any, key: str, kind: type[Any]) -> Any:
 
 
 class _Bounded(gzip.GzipFile):
-    """An unzipped stream that ends in an error where it has given more than CIFAR-10 has."""
+    """A decompressed stream that raises Damaged beyond the size of CIFAR-10."""
 
     _left = MAX_ARCHIVE_BYTES
 
@@ -148,7 +148,7 @@ class _Bounded(gzip.GzipFile):
 
 
 def has_batches(path: Path) -> bool:
-    """Tell whether a folder holds CIFAR-10's batches."""
+    """Return True if a folder holds CIFAR-10's batches."""
     return any((path / name).is_file() for name in _landmarks())
 
 

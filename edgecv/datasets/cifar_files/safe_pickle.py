@@ -1,4 +1,4 @@
-"""Reads pickles of plain values and byte arrays without running what is in them."""
+"""A reader of pickles of plain values and byte arrays that runs no code of theirs."""
 
 import io
 import pickle
@@ -11,7 +11,7 @@ from edgecv.core.text import printable
 
 
 class Damaged(Exception):
-    """A file is not what it should be; the message says which and why."""
+    """A file is damaged; the message names the file and the reason."""
 
 
 def unpickle(name: str, data: bytes) -> Any:
@@ -25,7 +25,7 @@ def unpickle(name: str, data: bytes) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows three names, and gives its own stand-ins for them, so that not even numpy is driven."""
+    """An unpickler that replaces the three allowed names, so that no code of numpy runs either."""
 
     _known = frozenset(
         {
@@ -45,9 +45,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _StandIn:
-    """Takes the place of a function or class of numpy.
+    """A replacement of a function or class of numpy.
 
-    An object and not a class, because a pickle can set attributes on whatever it is given.
+    An object and not a class, because a pickle can set attributes on anything it names.
     """
 
     __slots__ = ("_name",)
@@ -67,7 +67,7 @@ class _StandIn:
 
 
 class _ByteType:
-    """Stands for numpy's dtype of bytes; a byte has no order, so its state says nothing."""
+    """A replacement of numpy's dtype of bytes; its state, the byte order, is ignored."""
 
     __slots__ = ()
 
@@ -76,7 +76,7 @@ class _ByteType:
 
 
 class ByteArray:
-    """Stands for an array until its state comes: (version, shape, dtype, is Fortran, bytes)."""
+    """A replacement of an array; its state is (version, shape, dtype, is Fortran, bytes)."""
 
     __slots__ = ("values",)
 

@@ -1,1 +1,1 @@
-"""Read images from a folder or a zip with one folder a class."""
+"""Images in a folder or a zip with one folder for each class."""

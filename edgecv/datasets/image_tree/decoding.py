@@ -1,4 +1,4 @@
-"""Makes one array of one shape out of any picture."""
+"""Decoding of image files to arrays of one shape."""
 
 import io
 from collections import Counter
@@ -42,11 +42,11 @@ _CHANGES: dict[str, Callable[[int, Shape], str]] = {
 
 
 class BadImage(Exception):
-    """One image that cannot be used; the message is the reason."""
+    """An image that cannot be used; the message is the reason."""
 
 
 def check_shape(shape: Shape, where: str) -> None:
-    """Raise InputError where no picture can be brought to ``shape`` (H, W, C)."""
+    """Raise InputError where images cannot be converted to ``shape`` (H, W, C)."""
     if shape[2] not in (1, 3):
         raise InputError(
             where,
@@ -56,7 +56,7 @@ def check_shape(shape: Shape, where: str) -> None:
 
 
 def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
-    """Decode an image file: uint8 (H, W, C), and what had to be changed. Raises BadImage."""
+    """Decode an image file: uint8 (H, W, C), and the changes that it needed. Raises BadImage."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     height, width, _ = shape
@@ -64,8 +64,8 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"{image.width}x{image.height} is over 50 megapixels")
-            # A large JPEG is cheaper to decode at a fraction of its size; twice the target
-            # leaves the resizing enough to average.
+            # Decoding a large JPEG at a fraction of its size is cheaper; twice the target size
+            # leaves enough pixels to average.
             enough = 2 * max(height, width)
             if min(image.size) > enough:
                 image.draft(None, (enough, enough))
@@ -87,7 +87,7 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
 
 
 def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
-    """Bring an image to ``shape``: uint8 (H, W, C), and what had to be changed."""
+    """Convert an image to ``shape``: uint8 (H, W, C), and the changes that it needed."""
     from PIL import Image
 
     height, width, channels = shape
@@ -110,7 +110,7 @@ def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
 
 
 def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> Decoded:
-    """Bring images that are arrays already to ``shape``, and note what was changed."""
+    """Convert images that are arrays to ``shape``, and note the changes."""
     found = decoded.test_images.shape[1:]
     if found == shape:
         return decoded
@@ -154,7 +154,7 @@ def _fit_array(images: Images, shape: Shape, progress: Progress) -> tuple[Images
 
 
 def notes_of(changes: Counter[str], shape: Shape) -> tuple[str, ...]:
-    """Say what was changed, in a fixed order."""
+    """Describe the changes, in a fixed order."""
     return tuple(say(changes[key], shape) for key, say in _CHANGES.items() if changes[key])
 
 

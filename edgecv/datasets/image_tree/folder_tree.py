@@ -15,16 +15,16 @@ from edgecv.datasets.image_tree.decoding import BadImage
 LAYOUT = "a folder or .zip with train/<class>/ and test/<class>/, or test/<class>/ alone"
 MAX_FILE_BYTES = 100_000_000
 MAX_SMALL_BYTES = 1 << 30
-"""What an archive may unpack to whatever its size."""
+"""Unpacked size that is allowed for an archive of any size."""
 MAX_GROWTH = 100
-"""How many times its size a larger one may unpack to: pictures hardly compress, bombs do."""
+"""Largest ratio of unpacked to packed size beyond that: images hardly compress, zip bombs do."""
 _IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What is in a tree: names like ``train/cat/1.png`` with their sizes in bytes, sorted, and
-    what lies beside train/ and test/."""
+    """The content of a tree: sorted names like ``train/cat/1.png`` with their sizes in bytes, and
+    other names beside train/ and test/."""
 
     files: Mapping[str, int]
     folders: frozenset[str]
@@ -38,7 +38,7 @@ class Tree(Protocol):
         """Return a hash that changes when the content does."""
 
     def listing(self) -> Listing:
-        """List it. Raises InputError where something in it is not to be trusted."""
+        """Return the content. Raises InputError where an entry is unsafe."""
 
     def read(self, name: str) -> bytes:
         """Read one file. Raises BadImage where it cannot be read."""
@@ -50,17 +50,17 @@ def locate(text: str) -> Path:
 
 
 def is_ignored(part: str) -> bool:
-    """Tell whether a file or folder is the litter of an operating system, or hidden."""
+    """Return True for hidden files and folders, and those that operating systems leave behind."""
     return part.startswith(".") or part.lower() in _IGNORED
 
 
 def is_bomb(unpacked_bytes: int, path: Path) -> bool:
-    """Tell whether an archive unpacks to far more than data of its size would."""
+    """Return True if an archive unpacks to far more than image data of its size would."""
     return unpacked_bytes > max(MAX_SMALL_BYTES, MAX_GROWTH * path.stat().st_size)
 
 
 def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> str:
-    """Return the folder that train/ and test/ are in: "" or "name/"."""
+    """Return the folder that contains train/ and test/: "" or "name/"."""
     tops = {folder.rpartition("/")[0] for folder in folders if _is_split(folder)}
     if "" in tops:
         return ""
@@ -75,7 +75,7 @@ def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> st
 
 
 def has_splits(path: Path) -> bool:
-    """Tell whether a folder holds a data set, without looking further down."""
+    """Return True if a folder holds a data set, without searching deeper levels."""
     return any(_is_split(folder) for folder in _two_levels(path))
 
 
@@ -87,7 +87,7 @@ def _is_split(folder: str) -> bool:
 class FolderTree:
     """An image tree in a folder. Links that leave it are refused.
 
-    ``whole``: all of the folder is the tree, not train/ and test/ alone.
+    ``whole``: the tree is the whole folder, not only train/ and test/.
     """
 
     def __init__(self, path: Path, where: str, *, whole: bool = False) -> None:
@@ -96,7 +96,7 @@ class FolderTree:
         self.whole = whole
 
     def fingerprint(self) -> str:
-        """Hash names, sizes and times: reading 50,000 files would take as long as decoding."""
+        """Return a hash of names, sizes and times: reading all files takes as long as decoding."""
         digest = hashlib.sha256(os.fsencode(self.root))
         for name, status in sorted(self._walked[0].items()):
             # ctime too, because unpacked files often share one mtime, and bitmaps one size
@@ -107,7 +107,7 @@ class FolderTree:
         return digest.hexdigest()
 
     def listing(self) -> Listing:
-        """Return what there is, without reading an image."""
+        """Return the content without reading an image."""
         files, folders = self._walked
         beside = sorted(
             entry.name
@@ -184,7 +184,7 @@ def _entries(folder: Path, where: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _two_levels(path: Path) -> list[str]:
-    """List the folders in a folder, and those in them: quick even where a tree is large."""
+    """List two levels of folders: quick even for a large tree."""
     found = []
     for entry in _entries(path, f"--data {path}"):
         if entry.is_dir():

@@ -1,4 +1,4 @@
-"""Reads classes and labels off the names in an image tree."""
+"""Classes and labels from the names in an image tree."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from edgecv.datasets.image_tree.folder_tree import LAYOUT, Listing
 
 @dataclass(frozen=True)
 class Layout:
-    """Class names in alphabetical order, and the names and labels of the images of each split."""
+    """Class names in alphabetical order, with the names and labels of the images of each split."""
 
     class_names: tuple[str, ...]
     train: tuple[tuple[str, int], ...]
@@ -19,7 +19,7 @@ class Layout:
 
 
 def read_layout(listing: Listing, where: str) -> Layout:
-    """Sort the files into splits and classes. Raises InputError where the layout is not ours."""
+    """Sort the files into splits and classes. Raises InputError for another layout."""
     pictures = [name for name in listing.files if name.lower().endswith(SUFFIXES)]
     for name in pictures:
         if name.count("/") < 2:

@@ -1,4 +1,4 @@
-"""Runs work on ranges in threads: Pillow and zlib let go of the interpreter while they decode."""
+"""Work on ranges in threads: Pillow and zlib release the interpreter while they decode."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from edgecv.core.plugins import Progress
 Result = TypeVar("Result")
 BATCH = 64
 SMALL_BYTES = 16_384
-"""Below this, passing the interpreter's lock around costs more than a second thread brings."""
+"""Size of an item below which switching threads costs more than a second thread gains."""
 
 
 def in_batches(
@@ -18,9 +18,9 @@ def in_batches(
 ) -> list[Result]:
     """Call ``work`` with ranges that cover ``range(count)``; return the results in order.
 
-    ``bytes_each`` is about how large one item is. Threads and not processes: for 55,000 tiny JPEGs
-    two processes halve 5 seconds, once, but a spawned process runs the caller's script again and
-    a forked one inherits TensorFlow's locks. ``progress`` is called from this thread.
+    ``bytes_each`` is the approximate size of an item. Threads and not processes: for 55,000 tiny
+    JPEGs two processes halve 5 seconds, once, but a spawned process runs the caller's script again
+    and a forked one inherits TensorFlow's locks. ``progress`` is called from this thread.
     """
     ranges = [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
     threads = 1 if bytes_each < SMALL_BYTES else os.cpu_count()

@@ -1,6 +1,5 @@
-"""An image tree in a zip, read member by member: nothing is ever extracted."""
+"""An image tree in a zip, read member by member without extracting it."""
 
-import hashlib
 import re
 import stat
 import zipfile
@@ -8,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.hashing import file_sha256
 from edgecv.core.text import printable
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import (
@@ -36,15 +36,14 @@ class ZipTree:
         self.where = where
 
     def fingerprint(self) -> str:
-        """Hash the whole file."""
+        """Return a hash of the whole file."""
         try:
-            with open(self.path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_sha256(self.path)
         except OSError as error:
             raise InputError(self.where, f"it cannot be read: {error.strerror}") from None
 
     def listing(self) -> Listing:
-        """Return what there is, without reading an image."""
+        """Return the content without reading an image."""
         members, folders = self._members
         top = self._top
         beside = {
@@ -92,7 +91,7 @@ class ZipTree:
 
     @cached_property
     def _members(self) -> tuple[dict[str, zipfile.ZipInfo], set[str]]:
-        """All files, and all folders, by their names in the zip."""
+        """Return all files and all folders, by their names in the zip."""
         members: dict[str, zipfile.ZipInfo] = {}
         folders: set[str] = set()
         for info in self._zip.infolist():

@@ -1,4 +1,4 @@
-"""Statistics of two models' scores on the same images: they know nothing of any task.
+"""Statistics of two models' scores on the same images, independent of any task.
 
 Scores of 0 and 1 are compared by the exact McNemar test and Tango's interval (``binary_scores``),
 also within groups of the images (``groups``).

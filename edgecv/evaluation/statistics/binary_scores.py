@@ -1,4 +1,4 @@
-"""Scores of 0 and 1: the exact test of McNemar, the interval of Tango, and a margin."""
+"""Scores of 0 and 1: McNemar's exact test, Tango's interval, and the test of a margin."""
 
 import math
 
@@ -9,14 +9,14 @@ from edgecv.core.paired_results import NoWorse, PairedAccuracy
 
 CONFIDENCE = 0.95
 POWER = 0.8
-"""Probability that as many images as are said to be needed give an answer."""
+"""Power: probability that the reported number of needed images gives an answer."""
 Counts = NDArray[np.int64]
 
 
 def paired_accuracy(
     right: NDArray[np.bool_], baseline_right: NDArray[np.bool_], margin_points: float
 ) -> PairedAccuracy:
-    """Return the statistics of which images each model has right: bool (N,), (N,)."""
+    """Return the statistics of two models' correct images: bool (N,), (N,)."""
     images = len(right)
     wins = int(np.sum(right & ~baseline_right))
     losses = int(np.sum(~right & baseline_right))
@@ -35,9 +35,9 @@ def paired_accuracy(
 
 
 def mcnemar(wins: Counts, losses: Counts) -> NDArray[np.float64]:
-    """Return the p values of the exact McNemar test, two sides: int (...), (...) -> float (...).
+    """Return the p values of the exact two-sided McNemar test: int (...), (...) -> float (...).
 
-    Were nothing but chance at work, a changed image would be a win or a loss like a tossed coin.
+    Under the null hypothesis a changed image is a win or a loss with equal probability.
 
     >>> mcnemar(np.array([1, 5]), np.array([9, 5])).round(4).tolist()
     [0.0215, 1.0]
@@ -71,7 +71,7 @@ def difference_interval(wins: int, losses: int, images: int) -> tuple[float, flo
 
 
 def no_worse(wins: int, losses: int, images: int, margin_points: float) -> NoWorse:
-    """Say whether a candidate is no worse by more than a margin, or how many images would tell."""
+    """Test if a candidate is worse by less than a margin, or estimate the images needed for it."""
     z = _quantile((1 + CONFIDENCE) / 2)
     score = _score(wins, losses, images, -margin_points / 100)
     if score >= z:
@@ -86,9 +86,9 @@ def no_worse(wins: int, losses: int, images: int, margin_points: float) -> NoWor
 
 
 def _score(wins: int, losses: int, images: int, difference: float) -> float:
-    """Return how many standard errors what was seen lies above another difference."""
+    """Return the distance of the observed difference from another one, in standard errors."""
     above = wins - losses - images * difference
-    # The likeliest fraction of losses, were this the true difference.
+    # The maximum likelihood fraction of losses, given that difference.
     b = -wins - losses + (2 * images - wins + losses) * difference
     c = -losses * difference * (1 - difference)
     lost = (math.sqrt(max(b * b - 8 * images * c, 0.0)) - b) / (4 * images)

@@ -1,4 +1,4 @@
-"""Scores of 0 and 1 within groups of the images, corrected for how many groups there are."""
+"""Scores of 0 and 1 within groups of the images, corrected for the number of groups."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,10 @@ def group_differences(
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p values corrected for how many there are: float (N,) -> float (N,).
+    """Return p values corrected for their number: float (N,) -> float (N,).
 
-    Holm (1979), "A simple sequentially rejective multiple test procedure": one of them is below
-    0.05 in 5% of the cases at most, where nothing differs. scipy has other corrections only.
+    Holm (1979), "A simple sequentially rejective multiple test procedure": without any real
+    difference, one of them is below 0.05 in at most 5% of the cases. scipy lacks this correction.
 
     >>> holm(np.array([0.01, 0.04, 0.03])).round(4).tolist()
     [0.03, 0.06, 0.06]

@@ -1,1 +1,1 @@
-"""Tasks: the meaning of a model's outputs, one file or folder a task."""
+"""Tasks: the meaning of a model's outputs, one file or folder for each task."""

@@ -1,6 +1,6 @@
-"""Server-only matrix tiles (AMX) are left off where artifacts run.
+"""Turns off the matrix tiles of server processors (AMX) where artifacts run.
 
-Why, and why by a filter on system calls: decision 10 in docs/decisions/.
+The reasons for this, and for a filter on system calls: decision 10 in docs/decisions/.
 """
 
 import ctypes
@@ -33,12 +33,12 @@ class _Program(ctypes.Structure):
 
 
 def machine_has_tiles() -> bool:
-    """Tell whether this machine's processor has AMX."""
+    """Return True if this machine's processor has AMX."""
     return platform.machine() == "x86_64" and "amx_tile" in instructions()
 
 
 def leave_tiles_off() -> None:
-    """Let this process and its children be refused AMX, for good; libraries then do without.
+    """Deny AMX to this process and its children permanently; libraries then work without it.
 
     Raises OSError where the kernel does not allow such a filter.
     """

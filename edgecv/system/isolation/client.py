@@ -1,13 +1,13 @@
-"""The parent's side: asks child processes, and ends those that are of no more use."""
+"""The parent's side: sends requests to child processes and replaces those that died."""
 
 import os
 import tempfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from edgecv.core.closing import Closing
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
@@ -18,10 +18,10 @@ T = TypeVar("T")
 Child = TypeVar("Child", bound=ChildProcess)
 
 
-class ProcessClient(ABC, Generic[Child]):
-    """Requests to a child process, which is replaced once one of them has killed it.
+class ProcessClient(Closing, Generic[Child]):
+    """Requests to a child process, which is replaced after a request has killed it.
 
-    ``subject`` is what runs in the child, as errors name it.
+    ``subject`` names the program in the child in errors.
     """
 
     def __init__(self, subject: str) -> None:
@@ -34,14 +34,6 @@ class ProcessClient(ABC, Generic[Child]):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     @property
     def pid(self) -> int | None:
         """The child's process id, None while there is no child."""
@@ -49,19 +41,19 @@ class ProcessClient(ABC, Generic[Child]):
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to start the child, without waiting for it, unless there is one."""
+        """Start the child without waiting for it, unless there is one."""
 
     def close(self) -> None:
-        """End the child, or let it go, and remove the temporary files."""
+        """End or release the child, and remove the temporary files."""
         self._discard()
         self._images.clear()
         self._folder.cleanup()
 
     def _ask(self, request: Request[T], start: Callable[[], Child]) -> T:
-        """Return what a child answers that ``start`` gives. Raises RuntimeFailure, or a refusal."""
+        """Return the answer of the child. Raises RuntimeFailure or the error that it sent."""
         files = {os.path.abspath(file) for file in request.files}
-        # A damaged file may harm the child long before it dies, while it serves the next one: the
-        # verdict on a file is that of a child which has seen no other.
+        # A damaged file may corrupt a child that dies only later, while it serves another file: a
+        # file is judged by a child that has seen no other.
         has_seen_others = bool(start().seen - files)
         try:
             return self._attempt(request, start(), files)
@@ -79,7 +71,7 @@ class ProcessClient(ABC, Generic[Child]):
             if isinstance(error, RuntimeFailure) or not child.ready:
                 self._discard()
             raise
-        except BaseException:  # KeyboardInterrupt too: a child half-way is of no use
+        except BaseException:  # KeyboardInterrupt too: a child in mid-request is useless
             self._discard()
             raise
         finally:
@@ -89,7 +81,7 @@ class ProcessClient(ABC, Generic[Child]):
         return found
 
     def _on_end(self, child: ChildProcess) -> None:
-        """Look at a child after its request, whatever came of that: it may be ended next."""
+        """Called with a child after each request, failed or not, and before the child is killed."""
 
     def _discard(self) -> None:
         if self._child is not None:
@@ -107,9 +99,9 @@ def ask_once(
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> T:
-    """Return the answer of a child that is started for this request about one file alone.
+    """Return the answer of a child process that is started for one request about one file.
 
-    Raises InputError where the file kills the child, hangs it, eats its memory or is refused.
+    Raises InputError where the file crashes the child, hangs it, exhausts its memory or is refused.
     """
     try:
         with ChildProcess(program, {}, limits=limits, log=log, environment=environment) as child:

@@ -1,4 +1,4 @@
-"""Frozen records with arrays, through a pipe: what a child answers, checked on arrival.
+"""Serialization of records with arrays for a pipe; a child's answer is validated on arrival.
 
 The record itself is JSON that pydantic writes and reads back, with an index in place of each array.
 """
@@ -30,7 +30,7 @@ def encode(kind: Any, record: Any) -> tuple[Mapping[str, Any], Sequence[NDArray[
 
 
 def decode(kind: Callable[..., T], frame: Frame) -> T:
-    """Return the record that a frame holds. Raises MalformedFrame where it is none of ``kind``."""
+    """Return the record that a frame holds. Raises MalformedFrame for any other kind."""
     from pydantic import ValidationError
 
     if not frame.arrays or frame.arrays[0].dtype != np.uint8:
@@ -46,7 +46,7 @@ def decode(kind: Callable[..., T], frame: Frame) -> T:
 
 
 def decode_printable(kind: Callable[..., T], frame: Frame) -> T:
-    """Return the record that a frame holds, with texts that may be shown: they are the file's."""
+    """Return the record that a frame holds, with printable texts: they come from the file."""
     found: T = _printable(decode(kind, frame))
     return found
 

@@ -1,7 +1,7 @@
-"""HDF5 is read through in a child before anything of this process opens it.
+"""A check of HDF5 files: a child process reads each one before this process opens it.
 
-Its library trusts the file: damaged ones make it crash, or loop for ever. A file that a child could
-read from end to end, within its limits, is read the same way here.
+The HDF5 library trusts its files: damaged ones make it crash or loop for ever. A file that a child
+has read from end to end, within its limits, is safe to read here.
 """
 
 import os
@@ -18,13 +18,13 @@ from edgecv.system.isolation.request import Request
 REMEDY = "the file is damaged or hostile: save the model again"
 PROGRAM = ChildProgram("edgecv.system.isolation.hdf5_child", stages=("reading it",), remedy=REMEDY)
 SECONDS = 10
-"""Of computing, for a small file; a large one gets more."""
+"""Processor time for a small file; a large one gets more."""
 BYTES_A_SECOND = 50_000_000
 WAITING = 6
-"""How much longer than it may compute a child may take: the machine may be busy."""
+"""Waiting time as a multiple of the processor time: the machine may be busy."""
 MOST_UNPACKED_BYTES = 2**28
 MOST_GROWTH = 20
-"""Weights hardly compress: a larger archive that grows by more is a bomb."""
+"""Largest growth of a large archive: weights hardly compress, a zip bomb does."""
 WEIGHTS = "model.weights.h5"
 MEMORY_BYTES = 2**30
 MEMORY_A_FILE_BYTE = 4
@@ -35,7 +35,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 def check_hdf5(path: Path) -> None:
     """Raise InputError where HDF5 cannot read a model file, ``.h5`` or within ``.keras``.
 
-    Its importer judges all other files: a folder, an ONNX file, noise.
+    Any other file, such as a folder or an ONNX file, is left to its importer.
     """
     if path.is_dir():
         return
@@ -57,7 +57,7 @@ def check_hdf5(path: Path) -> None:
 
 
 def _weights_in(path: Path) -> bytes | None:
-    """Return the weights within an archive; None where the importer says what is wrong with it."""
+    """Return the weights in an archive; None where the importer reports what is wrong with it."""
     most = max(MOST_UNPACKED_BYTES, MOST_GROWTH * path.stat().st_size)
     try:
         with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as member:

@@ -24,14 +24,14 @@ def read(path: str) -> Response:
             _read_all(file)
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001  whatever HDF5 says, it cannot be read
+    except Exception:  # noqa: BLE001  any error means that it cannot be read
         found = "is a damaged Keras file: HDF5 cannot read it"
         raise InputError("", found, remedy=REMEDY) from None
     return {}, []
 
 
 def _read_all(group: Any) -> None:
-    """Read what a group holds; what leads out of the file is not followed."""
+    """Read the members of a group; links out of the file are not followed."""
     import h5py
 
     waiting, seen = [group], {group.id}

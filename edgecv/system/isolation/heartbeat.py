@@ -1,12 +1,12 @@
-"""The heartbeat of long work in a child process: its parent then knows that the work goes on."""
+"""The heartbeat of long work in a child process: a sign of progress for its parent."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 
 LISTENER: ContextVar[Callable[[], None]] = ContextVar("listener", default=lambda: None)
-"""Called at each heartbeat. The default does nothing: this is no child process."""
+"""Called at each heartbeat. The default, outside of a child process, does nothing."""
 
 
 def heartbeat() -> None:
-    """Tell the parent that the work goes on: called once an image, in what takes long with many."""
+    """Signal progress to the parent: called for each image in loops over many of them."""
     LISTENER.get()()

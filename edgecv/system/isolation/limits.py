@@ -1,4 +1,4 @@
-"""Limits that a child process sets itself: memory, computing time, files, its parent's life."""
+"""Limits that a child process sets for itself: memory, processor time, files, lifetime."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 SET_SIGNAL_OF_PARENTS_DEATH = 1
 BYTES_A_THREAD = 2**27
-"""Address space that a thread takes before it does anything: its stack and its malloc arena."""
+"""Address space of an idle thread: its stack and its malloc arena."""
 SIGNS_OF_NO_MEMORY = (
     "bad_alloc",
     "BFCArena",
@@ -22,19 +22,19 @@ SIGNS_OF_NO_MEMORY = (
 
 @dataclass(frozen=True)
 class ProcessLimits:
-    """The limits of a child process from the moment that its imports are done. None: no limit."""
+    """The limits of a child process after its imports. None means no limit."""
 
     memory_bytes: int | None = None
-    """Address space beyond what it has by then, and what ``threads`` take for themselves."""
+    """Address space in addition to that of its imports and its threads."""
     threads: int = 1
     file_bytes: int | None = None
     """The largest file that it may write."""
     cpu_s: int | None = None
-    """Of computing, its imports included."""
+    """Processor time in seconds, imports included."""
 
 
 class AddressSpace:
-    """The limit on this process's address space: what it has by now, and an allowance."""
+    """The limit on this process's address space: its present size plus an allowance."""
 
     def __init__(self, limit_bytes: int | None, threads: int) -> None:
         import psutil
@@ -45,14 +45,14 @@ class AddressSpace:
         self.allow(0)
 
     def allow(self, more_bytes: int) -> None:
-        """Raise the limit by what is about to be mapped: the images are not the file's fault."""
+        """Raise the limit for images that are about to be mapped: they are not part of the file."""
         self._highest += more_bytes
         if self.limit_bytes is not None:
             restrict(resource.RLIMIT_AS, self._highest)
 
 
 def apply_limits(limits: ProcessLimits) -> AddressSpace:
-    """Set the limits of this process. Those on files and computing cannot be raised again."""
+    """Set the limits of this process. Those on files and processor time cannot be raised again."""
     if limits.cpu_s is not None:
         restrict(resource.RLIMIT_CPU, limits.cpu_s, hard=limits.cpu_s + 1)
     if limits.file_bytes is not None:
@@ -61,7 +61,7 @@ def apply_limits(limits: ProcessLimits) -> AddressSpace:
 
 
 def restrict(kind: int, limit: int, hard: int | None = None) -> None:
-    """Set a limit of this process, as far as the one that it was started with allows."""
+    """Set a limit of this process, within the limit that it was started with."""
     _, highest = resource.getrlimit(kind)
     hard = highest if hard is None else hard
     if highest != resource.RLIM_INFINITY:
@@ -70,8 +70,8 @@ def restrict(kind: int, limit: int, hard: int | None = None) -> None:
 
 
 def take_pipes() -> tuple[int, int]:
-    """Return the pipes of requests and responses, as descriptors of this process's own."""
-    # Native code prints to descriptor 1 and may read 0: it gets the log and nothing instead.
+    """Return new descriptors of the pipes for requests and responses."""
+    # Native code prints to descriptor 1 and may read 0: 1 becomes the log, 0 is empty.
     requests, responses = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -80,7 +80,7 @@ def take_pipes() -> tuple[int, int]:
 
 
 def end_with_parent(requests: int) -> None:
-    """Wait until the parent is gone, and end this process."""
+    """Wait until the parent is gone, then end this process."""
     poll = select.poll()
     poll.register(requests, 0)  # no events: hang-up alone is reported
     poll.poll()
@@ -90,13 +90,13 @@ def end_with_parent(requests: int) -> None:
 def die_with_parent() -> None:
     """Have the system kill this process when the thread that started it ends.
 
-    Native code may hold the interpreter for minutes, in which no other thread notices anything.
+    Native code may hold the interpreter for minutes, and no other Python thread runs then.
     """
     ctypes.CDLL(None).prctl(SET_SIGNAL_OF_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error, or one that it was raised from, says that there is no more memory."""
+    """Return True if an error, or one that caused it, reports a lack of memory."""
     return any(
         isinstance(each, MemoryError) or any(sign in str(each) for sign in SIGNS_OF_NO_MEMORY)
         for each in _causes(error)

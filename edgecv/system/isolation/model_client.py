@@ -26,9 +26,9 @@ MODELS = ChildProgram(
     stages=("opening it", "running it", "warming it up", "timing it"),
 )
 LARGEST_FILE_WRITTEN_BYTES = 2**26
-"""A runtime writes no files: this is for its log."""
+"""Largest size of the log; a runtime writes no other file."""
 TENSORFLOW_BYTES = 2**33
-"""Address space that TensorFlow maps for itself, most of which it never touches."""
+"""Address space that TensorFlow reserves, most of which it never uses."""
 LARGEST_CODE = 2**31
 
 T = TypeVar("T")
@@ -37,13 +37,13 @@ T = TypeVar("T")
 class ModelClient(ProcessClient[ChildProcess]):
     """One runtime with a fixed number of threads, in a child process that may die.
 
-    A file that crashes it, hangs it, eats its memory or is refused raises RuntimeFailure with
-    one line; the next request starts a new child. ``time_limit_s`` is how long the child may be
-    silent: a long prediction reports its progress, so only a stuck one is ended.
-    ``memory_limit_bytes`` is what the files may add to the child's own memory. ``options`` are
-    those of the runtime. ``log`` collects what native code prints.
+    A file that crashes it, hangs it, exhausts its memory or is refused raises RuntimeFailure;
+    the next request starts a new child. ``time_limit_s`` is how long the child may send
+    nothing: a long prediction reports its progress, so that only a stuck one is ended.
+    ``memory_limit_bytes`` limits the memory that the files add to the child's own. ``options`` are
+    those of the runtime. ``log`` collects the output of native code.
 
-    Not for two threads at once: one request follows the other.
+    Not thread-safe: one request at a time.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class ModelClient(ProcessClient[ChildProcess]):
         self._log = log or Path(self._folder.name) / "stderr.txt"
 
     def start(self) -> None:
-        """Begin to start the child, without waiting for it, unless there is one."""
+        """Start the child without waiting for it, unless there is one."""
         self._started()
 
     def open(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
-        """Return what the runtime says of the file at ``path``."""
+        """Open the file at ``path`` and return the runtime's description of it."""
         return self._request("open", [path], _one(path, input_spec), _reader(SessionFacts))
 
     def predict(
@@ -88,7 +88,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         """Run all images through the file at ``path``: float32 (N, K).
 
         ``images``: uint8 (N, H, W, C), or the path of an .npy file of them. An array is written
-        out once, the first time it is seen: it may not be changed between requests.
+        to disk at its first use: it may not be changed between requests.
         """
         images_path, count = self._on_disk(images)
         return self._request(
@@ -112,11 +112,11 @@ class ModelClient(ProcessClient[ChildProcess]):
     ) -> dict[Path, NDArray[np.int64]]:
         """Time one image, uint8 (1, H, W, C), through all files in alternating blocks.
 
-        ``input_specs``: one a file, or none where every file says all of itself.
+        ``input_specs``: one for each file, or none where every file describes its own input.
 
         ``budget_s`` is for all files together, after their warm-ups; every file gets at least
-        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. The runs stay
-        on ``cores`` where some are given. Returns path -> nanoseconds: int64 (blocks, runs a
+        ``min_blocks`` blocks and ``min_runs`` runs, even where that takes longer. The runs are
+        pinned to ``cores`` where given. Returns path -> nanoseconds: int64 (blocks, runs a
         block).
         """
         if len(set(paths)) != len(paths):
@@ -148,7 +148,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         )
 
     def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
-        """Run images, uint8 (N, H, W, C), at once until that is steady: seconds of a run."""
+        """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
 
         def read(frame: Frame) -> float:
             median_s = frame.header.get("median_s")
@@ -160,7 +160,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         return self._request("warm_up", [path], arguments, read)
 
     def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
-        """Time so many runs of what was warmed up last: nanoseconds, int64 (runs,)."""
+        """Time runs of the batch that was warmed up last: nanoseconds, int64 (runs,)."""
 
         def read(frame: Frame) -> NDArray[np.int64]:
             block = decode_array(frame, "int64", is_shape=lambda *sides: sides == (runs,))
@@ -171,17 +171,17 @@ class ModelClient(ProcessClient[ChildProcess]):
         return self._request("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
     def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
-        """Return the operators that really run for one image, uint8 (1, H, W, C)."""
+        """Return the operators as executed for one image, uint8 (1, H, W, C)."""
         arguments = self._images_of(path, image)
         return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
 
     def activations(self, path: Path, images: Images) -> list[Activation]:
-        """Return what each operator gives for some images, uint8 (N, H, W, C)."""
+        """Return the outputs of each operator for images, uint8 (N, H, W, C)."""
         arguments = self._images_of(path, images)
         return self._request("activations", [path], arguments, _reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
-        """Return what a file stores: its weights as reals, and how its tensors are quantized."""
+        """Return the weights of a file as reals, and the quantization of its tensors."""
         return self._request("stored", [path], _one(path, input_spec), read_stored)
 
     def extremes(
@@ -193,9 +193,9 @@ class ModelClient(ProcessClient[ChildProcess]):
         progress: Progress | None = None,
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> Extremes:
-        """Return how far each point of a file goes for each image, uint8 (N, H, W, C).
+        """Return the extremes of each point of a file for each image, uint8 (N, H, W, C).
 
-        After ``budget_s`` no further images are begun: then there are fewer rows than images.
+        After ``budget_s`` no further images are started: then there are fewer rows than images.
         """
         images_path, count = self._on_disk(images)
 
@@ -252,7 +252,7 @@ def read_predictions(frame: Frame, count: int) -> Predictions:
 
 
 def read_stored(frame: Frame) -> Stored:
-    """Return what a file stores. Raises MalformedFrame where its parts do not fit each other."""
+    """Return the contents of a file. Raises MalformedFrame where its parts are inconsistent."""
     found = decode_printable(Stored, frame)
     for kernel in found.kernels:
         rows = {len(kernel.values), len(kernel.steps), len(kernel.bias), len(kernel.bias_steps)}

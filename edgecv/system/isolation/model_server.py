@@ -22,13 +22,13 @@ from edgecv.system.isolation.timing import Call, interleave, runs_a_block, timed
 FIRST_IMAGES = 16
 CHUNK_S = 0.1
 IMAGES_AT_ONCE = 16
-"""Of which all activations are looked at: what they give stays in the cache. 128 at once took twice
-as long."""
+"""Batch for reading all activations: the results fit the processor's cache. Batches of 128 took
+twice as long."""
 PROGRESS_EVERY = 512
 
 
 class Version(NamedTuple):
-    """A file as it was at some time."""
+    """The state of a file at some time."""
 
     path: str
     written_ns: int
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 class ModelServer:
-    """The actions of ``ModelClient``. Sessions stay open while their file stays as it is."""
+    """The actions of ``ModelClient``. A session stays open until its file changes."""
 
     def __init__(self, server: ActionServer, runtime: Runtime, threads: int) -> None:
         self._server = server
@@ -67,14 +67,14 @@ class ModelServer:
         self._sessions: dict[tuple[Version, str], Session] = {}
         self._images: dict[Version, Images] = {}
         self._warm: tuple[str, Call] | None = None
-        """The file that is warmed up, and what runs it once."""
+        """The file that is warmed up, and a call that runs it once."""
 
     def open(self, path: str, input_spec: str) -> Response:
-        """Return what the runtime says of a file."""
+        """Return the runtime's description of a file."""
         return encode(SessionFacts, self._session(path, input_spec, 0).facts)
 
     def predict(self, path: str, input_spec: str, images: str) -> Response:
-        """Run all images, in chunks: a slow model reports its progress."""
+        """Run all images in chunks, and report the progress after each."""
         session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
         self._server.stage("running it")
@@ -112,7 +112,7 @@ class ModelServer:
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
     def warm_up(self, path: str, images: str, cores: list[int]) -> Response:
-        """Run images at once until the time of a run is steady."""
+        """Run a batch until the time of a run is steady."""
         _pin(cores)
         session = self._session(path, DEFAULT_INPUT.model_dump_json(), 0)
         pixels = self._mapped(images)
@@ -136,18 +136,18 @@ class ModelServer:
         return encode(list[ExecutedOperator], found)
 
     def activations(self, path: str, images: str) -> Response:
-        """Return what each operator gives."""
+        """Return the outputs of each operator."""
         self._server.stage("running it")
         return encode(list[Activation], self._runtime.activations(Path(path), self._mapped(images)))
 
     def stored(self, path: str, input_spec: str) -> Response:
-        """Return what a file stores."""
+        """Return the weights and the quantization of a file."""
         self._server.stage("opening it")
         asked = InputSpec.model_validate_json(input_spec)
         return encode(Stored, self._runtime.stored(Path(path), asked))
 
     def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:
-        """Return how far each point of a file goes for each image."""
+        """Return the extremes of each point of a file for each image."""
         self._server.stage("running it")
         asked = InputSpec.model_validate_json(input_spec)
         watchers = [
@@ -181,13 +181,13 @@ class ModelServer:
         if key not in self._images:
             if self._server.memory is not None:
                 self._server.memory.allow(key.bytes)
-            # asarray, because every slice of a memmap costs several microseconds of bookkeeping.
+            # asarray: every slice of a memmap costs several microseconds of bookkeeping.
             self._images[key] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         return self._images[key]
 
 
 def _pin(cores: Sequence[int]) -> None:
-    """Keep this thread, and those that it starts from now on, on some cores; on any without."""
+    """Pin this thread, and those that it starts later, to some cores; without any, to none."""
     if cores:
         os.sched_setaffinity(0, cores)
 

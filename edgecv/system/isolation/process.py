@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import NDArray
 
+from edgecv.core.closing import Closing
 from edgecv.core.errors import EdgecvError
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
@@ -29,32 +29,31 @@ PACKAGES = str(Path(__file__).parents[3])
 TAIL_BYTES = 2048
 DEATH_S = 5.0
 QUIET = ("INFO", "WARNING", "VERBOSE", "I0000", "W0000")
-"""How lines that explain no death begin."""
+"""Prefixes of log lines that never explain a crash."""
 NO_CARD = "cuda_platform.cc"
-"""In a line that TensorFlow prints where there is no graphics card."""
+"""Part of a line that TensorFlow prints where there is no graphics card."""
 
 
 @dataclass(frozen=True)
 class ChildProgram:
-    """The module that a child process runs, and what its parent expects of it."""
+    """The module that a child process runs, with its stages, start time and errors."""
 
     module: str
-    """Its function ``main`` is called."""
+    """Module whose function ``main`` is called."""
     stages: tuple[str, ...]
-    """Each stage of a request that the child may announce; the first is where requests begin."""
+    """Stages of a request that the child may announce; each request begins in the first."""
     start_s: float = 60.0
-    """How long the start may take, imports included, on a machine that is busy."""
+    """Longest time of the start, imports included, on a busy machine."""
     remedy: str = ""
-    """For the user, where a request kills the child or hangs it."""
+    """Remedy shown where a request crashes the child or hangs it."""
     errors: Mapping[str, type[EdgecvError]] = field(default_factory=dict)
-    """Errors that reach the parent as they were raised, by name; without any, all refusals are
-    of RuntimeFailure."""
+    """Errors that the parent raises again, by class name; all others become RuntimeFailure."""
 
 
-class ChildProcess:
-    """A running child process. ``seen`` are the files that it was asked about.
+class ChildProcess(Closing):
+    """A running child process. ``seen`` are the files of its requests so far.
 
-    ``settings`` are for its ``main``. What native code prints is appended to ``log``, and dropped
+    ``settings`` are for its ``main``. The output of native code is appended to ``log``, and dropped
     where there is none.
     """
 
@@ -75,7 +74,7 @@ class ChildProcess:
         settings = {
             **settings,
             "limits": asdict(limits),
-            # The system ends a child with the thread that started it: only the main one stays.
+            # The system ends a child with the thread that started it: only the main one lasts.
             "dies_with_parent": threading.current_thread() is threading.main_thread(),
         }
         arguments = [json.dumps(settings), PACKAGES, program.module]
@@ -96,15 +95,8 @@ class ChildProcess:
         self._requests = self.process.stdin
         self._responses = self.process.stdout
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Kill the process."""
         self.kill()
 
     def send(self, header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> None:
@@ -113,12 +105,12 @@ class ChildProcess:
         try:
             write_all(self._requests.fileno(), pack(header, arrays))
         except BrokenPipeError:
-            raise EOFError from None  # What it printed last says why it is dead.
+            raise EOFError from None  # Its last output explains the crash.
         self._log_start = log_start
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended yet."""
+        """True if the process has not ended yet."""
         return self.process.poll() is None
 
     def receive(self, silence_s: float) -> Frame:
@@ -127,7 +119,7 @@ class ChildProcess:
         return unpack(lambda count: read_exactly(self._responses.fileno(), count, deadline))
 
     def cause_of_death(self) -> tuple[str, int]:
-        """Return what it died of, once its pipe is closed, and the signal, or 0."""
+        """Return the cause of its death, once its pipe is closed, and the signal or 0."""
         try:
             code = self.process.wait(timeout=DEATH_S)
         except subprocess.TimeoutExpired:
@@ -140,7 +132,7 @@ class ChildProcess:
         return f"died of {names.get(-code, f'signal {-code}')}", -code
 
     def kill(self) -> None:
-        """End it, at once and for certain. It may be dead already."""
+        """Kill the process, if it is not dead already, and release its pipes."""
         if self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -148,14 +140,14 @@ class ChildProcess:
         self._responses.close()
 
     def printed(self, most_bytes: int) -> bytes:
-        """Return what it has printed since the last request, or the end of that."""
+        """Return the last ``most_bytes`` of its output since the last request."""
         with self._log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self._log_start, end - most_bytes))
             return log.read(most_bytes)
 
     def last_line(self) -> str:
-        """Return the last line that it has printed and that may explain its death."""
+        """Return the last line of its output that may explain its death."""
         lines = self.printed(TAIL_BYTES).decode("utf-8", "replace").splitlines()
         telling = [
             line.strip()

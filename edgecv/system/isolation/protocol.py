@@ -27,20 +27,20 @@ TYPES = ("float32", "int64", "uint8")
 TYPED_ERRORS: dict[str, type[EdgecvError]] = {
     cls.__name__: cls for cls in (EdgecvError, InputError, StepError, RuntimeFailure)
 }
-"""Errors that a child may name, so that they arrive as they were raised."""
+"""Errors of a child that the parent raises again, by class name."""
 OUT_OF_MEMORY = "OutOfMemory"
-"""The name of the failure of a child that needs more memory than its limit."""
+"""Name of the error of a child that needs more memory than its limit."""
 
 Read = Callable[[int], bytes | bytearray]
-"""Returns exactly so many bytes."""
+"""Returns exactly the requested number of bytes."""
 
 
 class MalformedFrame(Exception):
-    """Bytes came through the pipe that are no frame, or a frame that is no answer."""
+    """Invalid bytes instead of a frame, or a frame that is no valid answer."""
 
 
 class Frame(NamedTuple):
-    """A message. ``arrays`` are of one of ``TYPES`` and of up to four sides."""
+    """A message. Each array has one of ``TYPES`` and up to four dimensions."""
 
     header: dict[str, Any]
     arrays: list[NDArray[Any]]

@@ -1,4 +1,4 @@
-"""One request to a child process, and all that the child sends until it has answered or failed."""
+"""One request to a child process, and its frames until it has answered or failed."""
 
 import math
 import os
@@ -23,39 +23,39 @@ LONGEST_CAUSE = 300
 
 
 class StartFailure(RuntimeFailure):
-    """The child could not start: no file is to blame."""
+    """The child could not start: no file is the cause."""
 
 
 class ProcessDied(RuntimeFailure):
-    """The child died of a signal that native code raises, or of a lack of memory."""
+    """The child died of a signal raised by native code, or of a lack of memory."""
 
 
 class IdleExit(RuntimeFailure):
-    """The child ended by itself: it had nothing to do, and the request came in that moment."""
+    """The child had just ended because it was idle when the request arrived."""
 
 
 @dataclass(frozen=True)
 class Request(Generic[T]):
-    """An action of a child process on some files, and how its answer is read."""
+    """An action of a child process on files, with the reader of its answer."""
 
     action: str
     arguments: Mapping[str, Any]
     read: Callable[[Frame], T]
-    """Raises MalformedFrame where a frame cannot be the answer."""
+    """Reader of the answer. Raises MalformedFrame for an invalid one."""
     names: Sequence[str]
-    """Of the files, as errors name them."""
+    """Names of the files in errors."""
     files: Sequence[Path]
-    """Those that the child is given by their absolute paths."""
+    """Files of the request; the child receives their absolute paths."""
     silence_s: float
-    """How long the child may say nothing."""
+    """Longest time without a frame from the child."""
     longest_s: float = math.inf
-    """How long all of it may take."""
+    """Longest time of the whole request."""
     on_progress: Callable[[int], None] = lambda done: None
     arrays: Sequence[NDArray[Any]] = ()
 
 
 class Exchange(Generic[T]):
-    """One request to one child process, and its response. ``subject`` is what runs in the child."""
+    """One request to a child process, and its response. ``subject`` names the child in errors."""
 
     def __init__(self, child: ChildProcess, subject: str, request: Request[T]) -> None:
         self._child = child
@@ -73,7 +73,7 @@ class Exchange(Generic[T]):
     def send(self) -> None:
         """Send the request once the child is ready.
 
-        Raises RuntimeFailure, after which the child is of no more use, or what the child refused.
+        Raises RuntimeFailure, after which the child is unusable, or the error that the child sent.
         """
         self._wait_until_ready()
         asked = self._request
@@ -158,7 +158,7 @@ class Exchange(Generic[T]):
         return cls(where or self._where(), found, accepted=accepted, remedy=remedy)
 
     def _renamed(self, text: str) -> str:
-        # The child is told where a file lies, whatever folder it stands in itself.
+        # The child gets absolute paths, as its working directory may differ.
         for file in self._request.files:
             text = text.replace(os.path.abspath(file), str(file))
         return text
@@ -169,7 +169,7 @@ class Exchange(Generic[T]):
         found = f"{self._subject} {cause} while {self._doing}{f': {line}' if line else ''}"
         if self._child.process.returncode == 0:
             return self._failure(found, IdleExit)
-        # SIGKILL and SIGALRM come from outside: asking a second time would do the same again.
+        # SIGKILL and SIGALRM come from outside: a second attempt would end the same way.
         is_native = number not in (0, signal.SIGKILL, signal.SIGALRM, signal.SIGXCPU)
         return self._failure(found, ProcessDied if is_native else RuntimeFailure)
 
@@ -189,5 +189,5 @@ def _whole_number(value: Any) -> int:
 
 
 def _plain(value: Any, longest: int = LONGEST_TEXT) -> str:
-    # What a child says may come from a hostile file: it may not move the cursor either.
+    # Text of a child may come from a hostile file: it must be printable too.
     return one_line(str(value or ""))[:longest]

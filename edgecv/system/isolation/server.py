@@ -1,7 +1,7 @@
 """The child's side: serves a table of actions, one request after the other.
 
-It ends with its parent: at the end of its input, when the pipe hangs up while it is busy, and at
-the latest by an alarm where native code never lets go of the interpreter.
+It ends with its parent: at the end of its input, when the pipe closes while it is busy, and at the
+latest by an alarm where native code never releases the interpreter.
 """
 
 import json
@@ -37,14 +37,14 @@ from edgecv.system.isolation.protocol import (
 )
 
 LONGEST_START_S = 900.0
-"""Longer than any parent waits for a start."""
+"""Alarm of the start: longer than any parent waits for it."""
 ALARM_AFTER_PARENT_S = 5.0
-"""How much longer than its parent waits a child may be silent, where nobody ended it."""
+"""Delay of a child's own alarm after the end of its parent's waiting time."""
 SECONDS_BETWEEN_HEARTBEATS = 1.0
 
 Response = tuple[Mapping[str, Any], Sequence[NDArray[Any]]]
 Action = Callable[..., Response]
-"""Takes the request's arguments by name, and its arrays as ``arrays`` where it has some."""
+"""A function of the request's arguments by name, with its arrays, if any, as ``arrays``."""
 
 
 class ActionServer:
@@ -52,7 +52,7 @@ class ActionServer:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        """The library that refuses a file, as errors name it."""
+        """Name of the library in errors about refused files."""
         self.settings: dict[str, Any] = json.loads(sys.argv[1])
         self.memory: AddressSpace | None = None
         self.doing = "starting"
@@ -69,7 +69,7 @@ class ActionServer:
     def serve(
         self, actions: Mapping[str, Action], prepare: Callable[[], None] = lambda: None
     ) -> NoReturn:
-        """Answer requests until there are no more; what ``prepare`` refuses ends the process."""
+        """Answer requests until there are no more; an error of ``prepare`` ends the process."""
         try:
             prepare()
             self.memory = apply_limits(ProcessLimits(**self.settings["limits"]))
@@ -78,20 +78,20 @@ class ActionServer:
         else:
             self._send({"kind": "ready"})
             self._answer_all(actions)
-        # Native destructors may hang or crash after a hostile file; nothing here is left to save.
+        # Native destructors may hang or crash after a hostile file; there is nothing left to save.
         os._exit(0)
 
     def stage(self, doing: str, index: int | None = 0) -> None:
-        """Tell the parent what is being done, with which of the request's files."""
+        """Report the current stage, and the index of the file it works on, to the parent."""
         self.doing = doing
         self._send({"kind": "stage", "doing": doing, "index": index})
 
     def progress(self, done: int) -> None:
-        """Tell the parent how many images are done."""
+        """Report the number of finished images to the parent."""
         self._send({"kind": "progress", "done": done})
 
     def heartbeat(self) -> None:
-        """Tell the parent that the work goes on, at most once a second."""
+        """Signal progress to the parent, at most once a second."""
         if time.monotonic() - self._sent_at > SECONDS_BETWEEN_HEARTBEATS:
             self.progress(0)
 
@@ -112,7 +112,7 @@ class ActionServer:
             arguments = {**request["with"], **({"arrays": arrays} if arrays else {})}
             try:
                 answer, arrays_of_answer = actions[request["do"]](**arguments)
-            except Exception as error:  # noqa: BLE001  whatever a library raises is about the file
+            except Exception as error:  # noqa: BLE001  any error of a library is about the file
                 self._send({"kind": "failure", **self._failure(error)})
             else:
                 self._send({"kind": "answer", **answer}, arrays_of_answer)

@@ -1,4 +1,4 @@
-"""Images that a child is to see: written out once, so that it can map them."""
+"""Images for a child process: written to disk once, so that the child can map them."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ from edgecv.system.storage import refusal
 
 
 class ImageFiles:
-    """Arrays as files in one folder. An array may not be changed once it was seen."""
+    """Arrays as files in one folder. An array may not be changed after its first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written: dict[tuple[int, tuple[int, ...]], tuple[Images, Path]] = {}
 
     def path_of(self, images: Images) -> Path:
-        """Return the .npy file of an array, written the first time that it is asked for."""
-        # The array is kept with its file, so that its place cannot be given to another array.
+        """Return the .npy file of an array, written at the first call."""
+        # The array is kept with its file, so that its id cannot be reused by another array.
         key = images.__array_interface__["data"][0], images.shape
         if key not in self._written:
             path = self._folder / f"images-{len(self._written)}.npy"
             try:
                 np.save(path, images, allow_pickle=False)
-            except OSError as error:  # Without a number, where NumPy could write a part of it.
+            except OSError as error:  # errno is None where NumPy could write a part of it.
                 raise refusal(path, error) from None
             self._written[key] = images, path
         return self._written[key][1]
 
     def clear(self) -> None:
-        """Forget all arrays; whoever owns the folder removes the files."""
+        """Forget all arrays; the owner of the folder removes the files."""
         self._written.clear()

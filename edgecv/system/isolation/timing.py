@@ -1,4 +1,4 @@
-"""Timed runs of several models, interleaved, so that a slow second hits all of them alike."""
+"""Interleaved timing of several models, so that a slow second affects all of them equally."""
 
 import gc
 import math
@@ -23,10 +23,10 @@ STEADY = 0.02
 def warm_up(call: Call) -> float:
     """Run until two blocks in a row take the same time, and return the median run, in seconds.
 
-    A model that never gets steady, or whose runs are long, ends its warm-up after one second.
+    The warm-up ends after one second where the runs are long or their time is never steady.
     """
     began = time.perf_counter()
-    call()  # The first run of all allocates and packs weights: it says nothing of the second.
+    call()  # The very first run allocates and packs weights: its time is not representative.
     first = _seconds(_run_block(call, 1))
     runs = RUNS_A_BLOCK if first < LONGEST_WARM_UP_S / RUNS_A_BLOCK else 1
     runs = max(runs, min(MOST_RUNS_A_BLOCK, math.ceil(BLOCK_S / first)))
@@ -42,7 +42,7 @@ def warm_up(call: Call) -> float:
 
 
 def runs_a_block(median_s: float, budget_s: float, min_runs: int, min_blocks: int) -> int:
-    """Choose how many runs a block has: about 5 ms and at least 5, or what the budget allows.
+    """Return the number of runs of a block: about 5 ms and at least 5, within the budget.
 
     >>> runs_a_block(50e-6, budget_s=0.5, min_runs=10, min_blocks=10)
     100
@@ -81,7 +81,7 @@ def interleave(
 
 
 def timed_block(call: Call, runs: int) -> NDArray[np.int64]:
-    """Time one block of a warm call whose neighbour runs elsewhere: nanoseconds, int64 (runs,)."""
+    """Time one block of a warm call that another process alternates with: int64 (runs,), ns."""
     gc.disable()
     try:
         _settle(call, runs)
@@ -91,17 +91,17 @@ def timed_block(call: Call, runs: int) -> NDArray[np.int64]:
 
 
 def _turns(count: int, turn: int) -> list[int]:
-    # Rotated every second turn and reversed every other, so that nobody always follows the same
-    # neighbour, whose last run has left its weights in the cache: AB BA BA AB, ABC CBA BCA ACB.
+    # Rotated every second turn and reversed every other, so that no model always follows the same
+    # neighbour, whose weights are still in the cache: AB BA BA AB, ABC CBA BCA ACB.
     start = turn // 2 % count
     indices = [(start + step) % count for step in range(count)]
     return indices if turn % 2 == 0 else indices[::-1]
 
 
 def _settle(call: Call, runs: int) -> None:
-    # The first runs after a neighbour's find cold caches and threads asleep (measured: 3% longer
-    # on one thread, four times on two), which a model that runs alone on its device does not.
-    # In blocks of slow models it is lost in the rest, and would cost too much.
+    # The first runs after a neighbour's meet cold caches and sleeping threads (measured: 3% longer
+    # on one thread, four times on two); a model alone on its device does not.
+    # In blocks of slow models the effect is negligible, and these runs would cost too much.
     for _ in range(math.ceil(runs / 10) if runs >= RUNS_A_BLOCK else 0):
         call()
 

@@ -1,5 +1,6 @@
-"""``exported/`` on disk: keys, atomic writes, locks, manifests, resume."""
+"""The output folder on disk: keys, atomic writes, locks, manifests, resuming."""
 
+from edgecv.core.hashing import file_sha256
 from edgecv.system.storage.atomic_files import (
     check_space,
     copy_file,
@@ -8,7 +9,7 @@ from edgecv.system.storage.atomic_files import (
     write_bytes,
     write_json,
 )
-from edgecv.system.storage.hashing import bytes_of, content_key, describe, file_sha256, tree_sha256
+from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
 from edgecv.system.storage.manifest import check_seal, seal
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 

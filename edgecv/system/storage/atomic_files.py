@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what a disk that does not take them is called.
+"""Atomic writes of files, and the errors of a disk that does not take them.
 
 Every file is written under a temporary name in its folder, flushed, renamed, and the folder is
 flushed: a kill or a power cut at any moment leaves the old file or the new one.
@@ -17,11 +17,11 @@ from edgecv.core.errors import InputError, StepError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSALS = (*FULL, errno.EROFS, errno.EFBIG, errno.EIO)
-"""What a disk answers that cannot take a file: the same for whoever writes it."""
+"""Error numbers of a disk that cannot take a file, whichever library writes it."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises StepError where the disk does not take it."""
+    """Write a file atomically. Raises StepError where the disk does not take it."""
     with _whole(path) as temporary, temporary.open("wb") as file:
         file.write(data)
         file.flush()
@@ -29,7 +29,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, indented and sorted as given."""
+    """Write indented JSON, with the keys in their given order."""
     write_bytes(path, json_bytes(value))
 
 
@@ -39,7 +39,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all. Raises StepError where the disk does not take it."""
+    """Copy a file atomically. Raises StepError where the disk does not take it."""
     with _whole(target) as temporary:
         shutil.copyfile(source, temporary)
         flush(temporary)
@@ -55,20 +55,20 @@ def _whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise refusal(path, error) from error
     finally:
-        with suppress(OSError):  # A disk that takes nothing gives nothing up either.
+        with suppress(OSError):  # A read-only disk refuses the deletion too.
             temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def on_disk(place: Path) -> Iterator[None]:
-    """Let a disk that is full or read-only end what is done here with one sentence: StepError.
+    """Turn the errors of a full or read-only disk into StepError.
 
-    Libraries write too, plots and arrays for instance, and raise what the system says.
+    For libraries that write files themselves, such as plots and arrays.
     """
     try:
         yield
     except OSError as error:
-        # Some libraries give the system's words without its number.
+        # Some libraries keep the system's message without its number.
         if error.errno not in REFUSALS and os.strerror(errno.ENOSPC) not in str(error):
             raise
         raise refusal(Path(error.filename or place), error) from error
@@ -85,7 +85,7 @@ def refusal(path: Path, error: OSError) -> StepError:
 
 
 def check_space(folder: Path, needed_bytes: int, remedy: str) -> None:
-    """Raise InputError where a folder, there or yet to be made, has less room than is needed."""
+    """Raise InputError where a folder, existing or not, has too little free space."""
     free = shutil.disk_usage(existing(folder)).free
     if free < needed_bytes:
         raise InputError(
@@ -97,14 +97,14 @@ def check_space(folder: Path, needed_bytes: int, remedy: str) -> None:
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
 def flush(path: Path) -> None:
-    """Have the disk itself hold what was written to a file, or the names in a folder."""
+    """Flush the content of a file, or the names in a folder, to the disk itself."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Hashes and sizes of files, and of all that a stage is made from."""
+"""Hashes and sizes of files, and hashes of the inputs of a stage."""
 
 import gzip
 import hashlib
@@ -6,23 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.hashing import file_sha256
 from edgecv.core.records import Artifact, Layer
 
 
 def content_key(*parts: Any) -> str:
-    """Return a key of 64 hex digits for what a stage is made from.
+    """Return a key of 64 hex digits for the inputs of a stage.
 
     >>> content_key({"b": 1, "a": 2}) == content_key({"a": 2, "b": 1})
     True
     """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tree_sha256(path: Path) -> str:

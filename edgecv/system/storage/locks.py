@@ -1,4 +1,4 @@
-"""Names that one process holds at a time."""
+"""Lock files: each is held by one process at a time."""
 
 import os
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from edgecv.core.errors import InputError
 
 @contextmanager
 def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
-    """Hold a lock file against other processes; wait for it, or raise InputError that says who.
+    """Hold a lock file; wait for it, or raise InputError that names the holder.
 
-    The system gives a lock back when its holder dies, however it dies.
+    The system releases the lock when its holder ends, in whatever way.
     """
     from filelock import FileLock, Timeout
 
@@ -30,7 +30,7 @@ def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
         holder.write_text(f"process {os.getpid()}")
         yield
     finally:
-        with suppress(OSError):  # The disk may take nothing any more.
+        with suppress(OSError):  # The disk may be full or read-only.
             holder.unlink(missing_ok=True)
         lock.release()
 
@@ -38,5 +38,5 @@ def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
 def _name_in(holder: Path) -> str:
     try:
         return holder.read_text("utf-8", errors="replace")[:50] or "another process"
-    except OSError:  # It is between taking the lock and saying its name.
+    except OSError:  # It has the lock but has not written its name yet.
         return "another process"

@@ -1,4 +1,4 @@
-"""The manifest of a finished folder: what was written is what is there, byte for byte."""
+"""The manifest of a finished folder: the hashes and sizes of its files."""
 
 import json
 import stat
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.hashing import file_sha256
 from edgecv.system.storage.atomic_files import flush, json_bytes, write_json
-from edgecv.system.storage.hashing import file_sha256
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST_BYTES = 10_000_000
 
 
 def seal(folder: Path) -> None:
-    """Flush all files of a finished folder and write its manifest, last: SHA-256 and bytes each."""
+    """Flush all files of a folder, then write its manifest: SHA-256 and bytes of each file."""
     for path in _files(folder):
         flush(path)
         flush(path.parent)
@@ -23,10 +23,10 @@ def seal(folder: Path) -> None:
 
 
 def check_seal(folder: Path) -> int:
-    """Return how many files a sealed folder holds.
+    """Return the number of files of a sealed folder.
 
     Raises InputError if a file is missing, changed, not in the manifest or a link, or if the
-    manifest itself is not the one that was written: a flipped byte of it is noticed too.
+    manifest itself was changed, by a single flipped byte too.
     """
     listed = _listed(folder)
     try:
@@ -63,9 +63,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return all files below a folder but its manifest, sorted.
+    """Return all files below a folder except its manifest, sorted.
 
-    Raises InputError for what is no file: whoever moves the folder would lose a link's target.
+    Raises InputError for anything else than files: a link's target would not move with the folder.
     """
     found: list[Path] = []
     waiting = [folder]

@@ -1,7 +1,7 @@
-"""Folders that appear whole or not at all, and the stages of a run that was killed half-way.
+"""Folders that are published atomically, and the stored stages of interrupted runs.
 
 A folder is filled under ``.partial/``, sealed with a manifest, and moved to its place in one step.
-What was killed half-way is swept by the next run.
+The next run removes what an interrupted one has left.
 """
 
 import os
@@ -18,11 +18,11 @@ from edgecv.system.storage.manifest import check_seal, seal
 
 RESERVED_NAMES = ("baselines",)
 SPACE_BYTES = 64_000_000
-"""What the files of a small run, its finished steps and its checkpoints take, and some more."""
+"""Space for the files, finished steps and checkpoints of a small run, with some reserve."""
 
 
 class Store:
-    """The output folder. Runs and baselines are for people; ``.store`` is for resuming."""
+    """The output folder: runs and baselines for users, ``.store`` for resuming."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,12 +35,12 @@ class Store:
         return cls(Path(output))
 
     def place(self, kind: str, name: str) -> Path:
-        """Return where a stage of a kind belongs."""
+        """Return the folder of a stage, by its kind and name."""
         base = self.root if kind == "baselines" else self.root / ".store"
         return base / kind / name
 
     def run_folder(self, name: str) -> Path:
-        """Return where the run called ``name`` belongs."""
+        """Return the folder of the run called ``name``."""
         return self.root / name
 
     def find(self, kind: str, name: str) -> Path | None:
@@ -53,7 +53,7 @@ class Store:
         try:
             check_seal(place)
         except InputError as damage:
-            if kind == "baselines":  # People look at these and may have changed one: not ours.
+            if kind == "baselines":  # For users, who may have changed it: not removed.
                 raise InputError(
                     damage.where,
                     damage.found,
@@ -66,7 +66,7 @@ class Store:
     def stage(self, kind: str, name: str, make: Callable[[Path], None]) -> Path:
         """Return a finished stage; ``make`` fills its folder where there is none.
 
-        A second process that wants the same stage waits for the first and takes what it made.
+        A second process that needs the same stage waits for the first and uses its result.
         """
         place = self.place(kind, name)
         with self.lock(f"{kind}-{name}", wait=True):
@@ -80,7 +80,7 @@ class Store:
 
     @contextmanager
     def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:
-        """Give an empty folder; on success seal it and move it to ``place`` in one step."""
+        """Yield an empty folder; on success seal it and move it to ``place`` in one step."""
         draft = self.root / ".partial" / f"{place.parent.name}-{place.name}"
         with self.lock(f"draft-{draft.name}", label=place.name):
             self._recover(draft, place)
@@ -94,7 +94,7 @@ class Store:
                 shutil.rmtree(draft, ignore_errors=True)
 
     def _recover(self, draft: Path, place: Path) -> None:
-        """Sweep what a killed process left; put back what it had moved aside to replace."""
+        """Remove the draft of a killed process; put back the folder it had moved aside."""
         shutil.rmtree(draft, ignore_errors=True)
         old = _aside(draft)
         if old.exists() and not place.exists():
@@ -119,19 +119,19 @@ class Store:
         shutil.rmtree(old, ignore_errors=True)
 
     def checkpoint(self, key: str, suffix: str = ".npz") -> Path:
-        """Return the file that keeps what an unfinished stage has done."""
+        """Return the file with the progress of an unfinished stage."""
         self._make(self.root / ".store" / "checkpoints")
         return self.root / ".store" / "checkpoints" / f"{key}{suffix}"
 
     def forget(self, key: str) -> None:
-        """Remove the checkpoints of a stage, and what a kill left of them: it is finished."""
+        """Remove the checkpoints of a finished stage, and their temporary files."""
         folder = self.root / ".store" / "checkpoints"
         for path in (*folder.glob(f"{key}*"), *folder.glob(f".{key}*.tmp")):
             path.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False, label: str = "") -> Iterator[None]:
-        """Hold a name against other processes; wait for it, or raise InputError that says who."""
+        """Hold the lock of a name; wait for it, or raise InputError that names the holder."""
         folder = self.root / ".store" / "locks"
         self._make(folder)
         with (
@@ -141,7 +141,7 @@ class Store:
             yield
 
     def check_writable(self, needed_bytes: int = SPACE_BYTES) -> None:
-        """Raise InputError if nothing, or not enough, can be written here; make nothing."""
+        """Raise InputError if the folder cannot be written or has no space; change nothing."""
         there = existing(self.root)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             raise InputError(
@@ -167,5 +167,5 @@ class Store:
 
 
 def _aside(draft: Path) -> Path:
-    """Return where a folder waits while its replacement takes its place."""
+    """Return the temporary place of a folder that is being replaced."""
     return draft.with_name(f"{draft.name}.old")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -122,10 +122,6 @@ class Bars(DatasetSource):
     @classmethod
     def accepts(cls, path: Path) -> bool:
         return False
-
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        return cls()
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         sizes = {"train": 400, "calibration": 40, "validation": 60, "test": 120}

@@ -151,9 +151,10 @@ def slowed(content: bytes, times: int) -> bytes:
 
 
 def moved(biases: Any) -> Any:
-    """Return biases of which three are moved, each by another number of steps."""
-    biases[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
-    return biases
+    """Return biases with three of them moved, each by another number of steps."""
+    found = biases.copy()
+    found[[0, 3, 5]] += np.array([9000, -7000, 12000], biases.dtype)
+    return found
 
 
 def flipped(weights: Any, part: float, random: Any, how: str) -> Any:

@@ -1,4 +1,4 @@
-"""One class an image: the task that says what a class and a probability are."""
+"""Classification: the task of models that give class probabilities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -58,7 +58,7 @@ class Classification(Task):
     def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
         """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
 
-        Times the square of the temperature, so that its gradients are as large as the labels'.
+        Scaled by the square of the temperature, so that the gradients match those of the labels.
         """
         tensorflow, _ = load_tensorflow()
         log_softmax = tensorflow.nn.log_softmax
@@ -91,7 +91,7 @@ class Classification(Task):
         return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
 
     def count_outputs(self, data: Dataset) -> int | None:
-        """Return how many classes the data has."""
+        """Return the number of classes of the data."""
         return len(data.class_names)
 
     def fit_data(
@@ -99,7 +99,7 @@ class Classification(Task):
     ) -> Dataset:
         """Return the data with its classes in the order of the outputs.
 
-        Raises InputError unless there are as many classes.
+        Raises InputError where the numbers of classes and outputs differ.
         """
         ordered = in_order_of(data, outputs, names)
         if len(ordered.class_names) != outputs:
@@ -115,7 +115,7 @@ class Classification(Task):
     def normalized(
         self, outputs: Outputs, scales: Mapping[str, float | None]
     ) -> tuple[Outputs, tuple[str, ...]]:
-        """Return probabilities, and a sentence where they had to be made of logits.
+        """Return probabilities, and a note where they were computed from logits.
 
         Raises ValueError where the outputs are neither.
         """
@@ -149,7 +149,7 @@ class Classification(Task):
         return right
 
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
-        """Return which images get the reference's likeliest class: bool (N,)."""
+        """Return True for each image with the reference's likeliest class: bool (N,)."""
         same: NDArray[np.bool_] = likeliest(outputs) == likeliest(reference)
         return same
 
@@ -163,11 +163,11 @@ class Classification(Task):
         return largest
 
     def guessing(self, data: Dataset) -> float | None:
-        """Return the accuracy of naming one class always, where all have as many images."""
+        """Return the accuracy of random guessing on classes of equal size."""
         return 1 / len(data.class_names)
 
     def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
-        """Say where another order of the outputs would be right more often."""
+        """Return a warning if another order of the outputs would be more accurate."""
         return check_order(outputs.only, data.test.labels, data.class_names, where)
 
     def further_statistics(
@@ -196,7 +196,7 @@ class Classification(Task):
         targets: Targets,
         names: Sequence[str],
     ) -> list[str]:
-        """Return a sentence on each class that lost points."""
+        """Describe each class that lost points."""
         found = group_differences(right, baseline_right, targets)
         return [text.class_sentence(each, names) for each in found if each.difference_points < 0]
 

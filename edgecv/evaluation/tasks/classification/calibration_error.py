@@ -1,4 +1,4 @@
-"""Expected calibration error: the distance of confidence from being right."""
+"""Expected calibration error: the distance of confidence from accuracy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Order of the outputs that fits the labels better than the one that the data has."""
+"""Detection of another order of the outputs that matches the labels better."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from edgecv.core.records import Labels, Predictions
 
 LEAST_GAIN = 0.05
 STANDARD_DEVIATIONS = 5
-"""Another order that is right on so many more of the images is no accident: of all orders the best
-of a model that only guesses is better by about two, with ten classes."""
+"""Improvement that makes another order significant: for a model that only guesses, with ten
+classes, the best of all orders is better by about two."""
 CLEARLY_BETTER = 0.15
 REALLY_GOOD = 0.5
-"""Images, of all, that an order must be right on before a run stops for it: a model that is hardly
-trained has favourites, and fits some other order by more than chance, and is no good there too."""
+"""Accuracy that another order needs to stop a run: a barely trained model prefers some classes and
+so matches another order better than chance, but is not accurate there either."""
 MOST_NAMES = 20
 
 
@@ -23,7 +23,7 @@ def better_order(
 ) -> tuple[tuple[str, ...], float] | None:
     """Return the order of the outputs that fits the labels best, and the accuracy with it.
 
-    predictions: float32 (N, K), labels: int64 (N,). None where the order that they are in is
+    predictions: float32 (N, K), labels: int64 (N,). None where the present order is
     about as good.
     """
     from scipy.optimize import linear_sum_assignment
@@ -44,22 +44,22 @@ def better_order(
 def check_order(
     predictions: Predictions, labels: Labels, class_names: Sequence[str], where: str
 ) -> str | None:
-    """Say where another order of the outputs would be right more often; None where none would.
+    """Return a warning if another order of the outputs would be more accurate, else None.
 
-    Raises InputError where it clearly would, and the model is a good one then: the classes of the
-    data are not the model's outputs.
+    Raises InputError where it clearly would and the model is accurate then: the classes of the
+    data do not match the model's outputs.
     """
     better = better_order(predictions, labels, class_names)
     if better is None:
         return None
     names, accuracy = better
     now = float(np.mean(predictions.argmax(axis=1) == labels))
-    words = (
+    found = (
         f"is right on {now:.1%} of the images, and would be on {accuracy:.1%} if its outputs stood "
         f"for {', '.join(names[:MOST_NAMES])}{', ...' if len(names) > MOST_NAMES else ''}"
     )
     if accuracy >= REALLY_GOOD and accuracy > now + CLEARLY_BETTER:
         raise InputError(
-            where, words, remedy="give --labels FILE with the name of each output, a line each"
+            where, found, remedy="give --labels FILE with the name of each output, a line each"
         )
-    return f"the baseline {words}: are the classes in the model's order? --labels gives it"
+    return f"the baseline {found}: are the classes in the model's order? --labels gives it"

@@ -1,4 +1,4 @@
-"""Wrong answers of a classifier, by the class of the image and the class that it was called."""
+"""Wrong answers of a classifier, by the true and the predicted class."""
 
 import numpy as np
 from numpy.typing import NDArray

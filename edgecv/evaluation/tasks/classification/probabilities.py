@@ -1,4 +1,4 @@
-"""Probabilities of the outputs of a file, which may be logits: its values say which."""
+"""Probabilities from the outputs of a file: its values show whether they are logits."""
 
 import numpy as np
 
@@ -14,9 +14,9 @@ LOGITS = "it gives logits: a softmax is taken of them"
 def as_probabilities(
     outputs: Predictions, scale: float | None = None
 ) -> tuple[Predictions, tuple[str, ...]]:
-    """Return probabilities, float32 (N, K), and a sentence where they had to be made of logits.
+    """Return probabilities, float32 (N, K), and a note where they were computed from logits.
 
-    ``scale``: of outputs that were integers, each of which is up to half of it off. Raises
+    ``scale`` of outputs that were integers: each is off by up to half of it. Raises
     ValueError, with what was found, where the outputs are neither.
 
     >>> as_probabilities(np.array([[2.0, 2.0]], np.float32))[0]
@@ -36,9 +36,9 @@ def as_probabilities(
 
 
 def step_of(outputs: Predictions) -> float:
-    """Return the step that outputs of 0..1 were rounded to within the file, 0 where to none.
+    """Return the step that outputs of 0..1 were rounded to within the file, else 0.
 
-    A quantizer may take up the softmax and leave a conversion to float behind it.
+    A quantized softmax may be followed by a conversion to float.
 
     >>> round(1 / step_of(np.array([[3, 250, 2], [128, 127, 1]], np.float32) / 255))
     255
@@ -57,7 +57,7 @@ def step_of(outputs: Predictions) -> float:
 
 
 def softmax(logits: Predictions) -> Predictions:
-    """Return the probabilities that logits stand for: float32 (N, K)."""
+    """Return the probabilities of logits: float32 (N, K)."""
     exact = logits.astype(np.float64)
     powers = np.exp(exact - exact.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

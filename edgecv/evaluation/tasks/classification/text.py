@@ -1,4 +1,4 @@
-"""Sentences and tables on the classes of an artifact beside its baseline."""
+"""Text and tables about the classes of an artifact and its baseline."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from edgecv.core.records import TextTable
 
 MOST_CLASSES = 20
 METHOD = (
-    "Of the classes, p is corrected by Holm's method for how many are looked at. "
+    "The p values of the classes are corrected by Holm's method for the number of classes. "
     "Calibration error: expected calibration error, 15 bins of equal width."
 )
 HEADINGS = ("class", "images", "wins", "losses", "points", "p", "corrected p")
 
 
 def summary(statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-    """Return the worst class and the calibration errors, for the one line on an artifact."""
+    """Return the worst class and the calibration errors, for the summary line of an artifact."""
     parts = []
     if statistics.classes:
         parts.append(f"worst class {class_sentence(statistics.classes[0], names)}")
@@ -25,11 +25,11 @@ def summary(statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
 
 
 def class_sentence(found: GroupDifference, names: Sequence[str]) -> str:
-    """Return the points that a class gained, and whether chance would do the same."""
-    words = f"{names[found.label]} {found.difference_points:+.2f} points"
+    """Return the points that a class gained, and its significance."""
+    text = f"{names[found.label]} {found.difference_points:+.2f} points"
     if found.is_significant:
-        return f"{words} (corrected p = {found.corrected_p_value:.2g})"
-    return f"{words}, not distinguishable from chance"
+        return f"{text} (corrected p = {found.corrected_p_value:.2g})"
+    return f"{text}, not distinguishable from chance"
 
 
 def confusions(statistics: PairedStatistics, names: Sequence[str]) -> list[str]:

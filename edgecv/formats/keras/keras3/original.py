@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.closing import Closing
 from edgecv.core.errors import RuntimeFailure, StepError
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
@@ -30,7 +31,7 @@ class OriginalOutputs:
     layers: Mapping[str, Array]
 
 
-class OriginalModel:
+class OriginalModel(Closing):
     """Keras 3 in a child process, with one model. It starts while the caller does other work.
 
     ``path``: the name of the model in errors, not the file that is loaded.
@@ -48,10 +49,8 @@ class OriginalModel:
         self._child = ChildProcess(PROGRAM, {}, log=log, environment=environment)
         self._exchange: Exchange[OriginalOutputs] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
+    def close(self) -> None:
+        """End the child process."""
         self._child.kill()
 
     def ask(self, archive: Path, images: Sequence[Array]) -> None:
