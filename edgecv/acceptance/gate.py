@@ -7,64 +7,51 @@ from pathlib import Path
 from edgecv.acceptance.changes import artifact_changes, change_sentence, surroundings
 from edgecv.acceptance.judge import judge_changes, not_compared
 from edgecv.acceptance.lock import Lock, default_limits
-from edgecv.acceptance.lock_file import DEFAULT_LOCK, read_lock, write_lock
+from edgecv.acceptance.lock_file import read_lock, write_lock
 from edgecv.acceptance.make_lock import accepted_run, commit_of, steady
+from edgecv.acceptance.options import GateOptions
 from edgecv.acceptance.records import Judgement, Since
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
+from edgecv.core.options import parse_flags, parse_options
 from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.context import open_analysis
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
 
+SHARED = ("data", "skip_bad_images", "trust_model", "custom_objects")
+"""Options that are passed on to the validation."""
+
 
 def gate_run(
-    run: Path,
-    *,
-    against: Path = DEFAULT_LOCK,
-    update: bool = False,
-    data: str | DatasetSource | None = None,
-    threads: int | None = None,
-    skip_bad_images: bool = False,
-    trust_model: bool = False,
-    custom_objects: tuple[str, ...] = (),
-    on_event: OnEvent = ignore_event,
-    log: Path | None = None,
+    options: GateOptions, on_event: OnEvent = ignore_event, log: Path | None = None
 ) -> Judgement:
-    """Judge a run against the accepted one; with ``update`` accept it, and say what changes by it.
+    """Judge a run against the accepted one; with ``update`` accept it, and list what changes by it.
 
     Everything is measured now, the baseline too. A run is not accepted where a file cannot be
     measured or a gate against the baseline fails: ``update`` of what is returned says so.
     ``threads`` are those of the lock where not given. Raises InputError for a lock that is missing
     or damaged, and for a run that is not what its manifest says.
     """
+    run, against, threads = options.run, options.against, options.threads
     if not run.is_dir():
         raise InputError(str(run), "is not a run folder", accepted="what edgecv compress wrote")
-    old = None if update and not os.path.lexists(against) else read_lock(against)
+    old = None if options.update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
     if threads is None:
         threads = 1 if old is None or old.speed is None else old.speed.threads
-    measured: list[ValidationArrays] = []
-    report = validate_paths(
-        [run],
-        data=data,
-        baseline=None,
-        threads=threads,
-        limits=gates,
-        skip_bad_images=skip_bad_images,
-        trust_model=trust_model,
-        custom_objects=custom_objects,
-        on_event=on_event,
-        on_measured=measured.append,
-        log=log,
-    )
-    if old is not None and not update:
-        return judgement_of(kept.name, old, against, report, measured[0])
-    return accept(kept.name, old, gates, against, report, measured[0])
+    shared = {name: getattr(options, name) for name in SHARED}
+    asked = parse_flags(ValidateOptions, {**shared, "paths": (run,), "threads": threads})
+    request = replace(asked.request(), limits=gates)
+    with open_analysis(request.settings, on_event, log, request.trust) as context:
+        report, measured = validate(request, context)
+    if old is not None and not options.update:
+        return judgement_of(kept.name, old, against, report, measured)
+    return accept(kept.name, old, gates, against, report, measured)
 
 
 def accept(

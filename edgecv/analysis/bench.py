@@ -92,10 +92,13 @@ def bench_files(
     """
     _check(paths, settings)
     with open_analysis(RunSettings(name="bench", threads=settings.threads), on_event, log) as made:
-        return _bench(paths, settings, made)
+        return time_files(paths, settings, made)
 
 
-def _bench(paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext) -> BenchResult:
+def time_files(
+    paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext
+) -> BenchResult:
+    """Time files that were checked, with a context that the caller has opened."""
     began = time.monotonic()
     cores = least_busy(settings.threads)
     failures: dict[str, str] = {}

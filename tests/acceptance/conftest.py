@@ -9,8 +9,10 @@ from accepted_runs import Accepted, commit
 
 from edgecv.acceptance.gate import accept
 from edgecv.acceptance.lock_file import read_lock
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.validate import validate
 from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, seal
@@ -22,13 +24,14 @@ def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted
         data="digits", epochs=3, formats=("tflite",), name="gated", max_drop=50.0
     )
     run(recipe.to_recipe(), Store(output))
-    kept: list[ValidationArrays] = []
-    report = validate_paths([output / "gated"], data=None, baseline=None, on_measured=kept.append)
+    request = ValidateOptions(paths=(output / "gated",)).request()
+    with open_analysis(request.settings) as context:
+        report, measured = validate(request, context)
     folder = tmp_path_factory.mktemp("checkout")
     commit(folder)
     path = folder / "edgecv.lock"
-    judgement = accept("gated", None, Limits(max_drop_points=50.0), path, report, kept[0])
-    return Accepted(output / "gated", report, kept[0], judgement, read_lock(path), path)
+    judgement = accept("gated", None, Limits(max_drop_points=50.0), path, report, measured)
+    return Accepted(output / "gated", report, measured, judgement, read_lock(path), path)
 
 
 @pytest.fixture

@@ -1,16 +1,28 @@
 """The call that a test makes: one artifact beside its baseline, on the images of a data set."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field
 
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import InputOptions, ValidateOptions
+from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.input_spec import input_spec_of
+from edgecv.core.options import parse_options, with_parameters
 from edgecv.core.records import Report, Split
+from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.recipe.options import ImageOptions, TrustOptions
+
+
+class CompareOptions(TrustOptions, InputOptions, ImageOptions):
+    """Options of ``edgecv_compare``, as those of ``edgecv validate``."""
+
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads while the file is timed."""
 
 
 class EdgecvCompare:
@@ -23,21 +35,15 @@ class EdgecvCompare:
         return "<edgecv_compare>"
 
     @in_one_line
+    @with_parameters(CompareOptions)
     def __call__(
         self,
         artifact: StrPath,
         *,
         baseline: StrPath,
         data: StrPath,
-        preprocess: str | None = None,
-        layout: str | None = None,
-        input_size: str | None = None,
-        labels: StrPath | None = None,
         timed: bool = False,
-        threads: int | None = None,
-        skip_bad_images: bool = False,
-        trust_model: bool = False,
-        custom_objects: Sequence[str] = (),
+        **options: Any,
     ) -> ComparedPair:
         """Compare a file with its baseline on the test images of a data set.
 
@@ -47,27 +53,26 @@ class EdgecvCompare:
         same reason no float32 twin is made: what ``edgecv validate`` finds in a file is not told.
         Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
         """
-        if threads is not None and not timed:
+        given = parse_options(CompareOptions, options, "edgecv_compare").model_dump(
+            exclude_unset=True
+        )
+        if given.get("threads") is not None and not timed:
             raise InputError("threads", "are of a timed comparison", remedy="give timed=True")
         path = self._file(artifact, "artifact")
         original = self._setting.path(baseline, "baseline")
         source = self._setting.data(data)
-        measured: list[ValidationArrays] = []
-        report = validate_paths(
-            [path],
-            data=source,
-            baseline=original,
-            threads=1 if threads is None else threads,
-            labels=None if labels is None else self._setting.path(labels, "labels"),
-            input_spec=input_spec_of(preprocess, layout, input_size),
-            skip_bad_images=skip_bad_images,
-            trust_model=trust_model,
-            custom_objects=tuple(custom_objects),
-            timed=timed,
-            diagnosed=False,
-            prediction_cache=self._setting.prediction_cache,
-            on_measured=measured.append,
-        )
+        if given.get("labels") is not None:
+            given["labels"] = self._setting.path(given["labels"], "labels")
+        if given.get("threads") is None:
+            given["threads"] = 1
+        given |= {"paths": path, "data": source, "baseline": original}
+        asked = parse_options(ValidateOptions, given, "edgecv_compare").request()
+        request = replace(asked, timed=timed, unproven=())
+        cache = self._setting.prediction_cache
+        with open_analysis(
+            request.settings, trust=request.trust, prediction_cache=cache
+        ) as context:
+            report, measured = validate(request, context)
         _check_measured(report, path)
         shown = self._setting.shown(path)
         return ComparedPair(
@@ -76,7 +81,7 @@ class EdgecvCompare:
             baseline=original,
             data=self._setting.shown(Path(source)),
             report=_named(report, str(path), shown),
-            measured=_of_the_test_split(measured[0], str(path), shown),
+            measured=_of_the_test_split(measured, str(path), shown),
         )
 
     def _file(self, given: StrPath, what: str) -> Path:

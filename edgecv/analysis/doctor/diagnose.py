@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,17 @@ from edgecv.analysis.doctor.layer_errors import blame_findings, layer_errors
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
+from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Images, OnEvent, Shape, ignore_event
+from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
-from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
-from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
@@ -37,77 +35,57 @@ MORE_BITS = {
 """What helps a layer that is too coarse: the first that the format can be."""
 
 
-@dataclass(frozen=True)
-class DoctorRequest:
-    """The file to examine, and what to compare it with."""
-
-    path: Path
-    baseline: Path | None = None
-    data: str | DatasetSource | None = None
-    beside: Path | None = None
-    """Another file of the same model, to compare with this one."""
-    kernels: str = "xnnpack"
-    """Kernels of LiteRT that the file is opened with."""
-
-
-def diagnose(
-    request: DoctorRequest, on_event: OnEvent = ignore_event, log: Path | None = None
-) -> Diagnosis:
+def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
     """Find what makes a file slow and what makes it wrong.
 
     Raises InputError for what is not a model, RuntimeFailure where no runtime runs it.
     """
-    _check(request)
-    with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
-        return _diagnose(request, context)
-
-
-def _diagnose(request: DoctorRequest, context: AnalysisContext) -> Diagnosis:
-    runtime = runtime_of_file(request.path)
-    contents = inspect(request.path).contents
-    findings = structural_findings(contents, request.path.name)
-    options = {"kernels": request.kernels} if "kernels" in runtime.model_fields else {}
+    _check(options)
+    runtime = runtime_of_file(options.path)
+    contents = inspect(options.path).contents
+    findings = structural_findings(contents, options.path.name)
+    variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
-    with ModelClient(runtime.name, 1, log=context.log, options=options) as worker:
-        context.emit("doctor", f"running {request.path}")
-        shape = _image_shape(worker, request.path)
+    with ModelClient(runtime.name, 1, log=context.log, options=variant) as worker:
+        context.emit("doctor", f"running {options.path}")
+        shape = _image_shape(worker, options.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _execution_findings(request, worker, contents, pixels, context)
+        findings += _execution_findings(options, worker, contents, pixels, context)
         images = None
-        if request.data is not None:
-            images = load_data(resolve(request.data), shape, context).test.images
-        if request.baseline is not None and images is not None:
+        if options.data is not None:
+            images = load_data(resolve(options.data), shape, context).test.images
+        if options.baseline is not None and images is not None:
             few = images[: _most_images(contents)]
-            layers = _layers(request, request.baseline, worker, few, context)
+            layers = _layers(options, options.baseline, worker, few, context)
             findings += blame_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
-        paths = [request.path, *([request.beside] if request.beside else [])]
+        paths = [options.path, *([options.beside] if options.beside else [])]
         parity = compare_kernels(paths, images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
-    return Diagnosis(str(request.path), worst_first(findings), layers, parity)
+    return Diagnosis(str(options.path), worst_first(findings), layers, parity)
 
 
-def _check(request: DoctorRequest) -> None:
-    """Raise InputError where the request cannot be done: before anything is opened."""
-    runtime, accepted = runtime_of_file(request.path), device_suffixes()
+def _check(options: DoctorOptions) -> None:
+    """Raise InputError where what is asked for cannot be done: before anything is opened."""
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
     if not runtime.runs_on_devices:
         raise InputError(
-            str(request.path), "is not a file for a device", accepted=f"a file in {accepted}"
+            str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
-    for flag, other in (("--baseline", request.baseline), ("--beside", request.beside)):
+    for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
         if other is None:
             continue
-        if request.data is None:
+        if options.data is None:
             raise InputError(flag, "needs images", remedy="give --data too")
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
             raise InputError(flag, f"{other} is not for a device", accepted=accepted)
     if "kernels" in runtime.model_fields:
-        parse_options(runtime, {"kernels": request.kernels}, "--kernels")
-    elif request.kernels != "xnnpack":
+        parse_options(runtime, {"kernels": options.kernels}, "--kernels")
+    elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
 
 
@@ -122,23 +100,23 @@ def _image_shape(worker: ModelClient, path: Path) -> Shape:
 
 
 def _execution_findings(
-    request: DoctorRequest,
+    options: DoctorOptions,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(request.path, pixels)
-    if not runtime_of_file(request.path).has_delegate:
+    operators = worker.executed(options.path, pixels)
+    if not runtime_of_file(options.path).has_delegate:
         yield from profile_findings(operators, contents)
         return
     slower = ""
-    if not any(each.is_delegated for each in operators) and request.kernels != "xnnpack":
-        own_s = worker.warm_up(request.path, pixels)
+    if not any(each.is_delegated for each in operators) and options.kernels != "xnnpack":
+        own_s = worker.warm_up(options.path, pixels)
         with ModelClient(worker.runtime, 1, log=context.log) as usual:
-            usual_s = usual.warm_up(request.path, pixels)
+            usual_s = usual.warm_up(options.path, pixels)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
-    yield from delegate_findings(operators, contents, request.kernels, slower)
+    yield from delegate_findings(operators, contents, options.kernels, slower)
 
 
 def _most_images(contents: Contents) -> int:
@@ -151,7 +129,7 @@ def _most_images(contents: Contents) -> int:
 
 
 def _layers(
-    request: DoctorRequest,
+    options: DoctorOptions,
     baseline: Path,
     worker: ModelClient,
     images: Images,
@@ -159,8 +137,8 @@ def _layers(
 ) -> tuple[LayerError, ...]:
     """Compare the output of every layer with that of the baseline."""
     context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
-    own = worker.activations(request.path, images)
-    file_format = runtime_of_file(request.path).format
+    own = worker.activations(options.path, images)
+    file_format = runtime_of_file(options.path).format
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
         twin: Path = baseline
         names: tuple[str, ...] = ()
@@ -169,7 +147,7 @@ def _layers(
         # A child of its own: the file may have harmed the one that it ran in.
         with ModelClient(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
-    return layer_errors(own, true, names, str(request.path))
+    return layer_errors(own, true, names, str(options.path))
 
 
 def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:

@@ -16,7 +16,6 @@ from edgecv.core.records import Comparison, Dataset, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.reports.json_file import read_report
 from edgecv.system.isolation import ModelClient
 
 REFUSED = "refused it"
@@ -76,23 +75,6 @@ class CheckContext:
     def worker(self, file_format: str) -> ModelClient:
         """Return the child that runs files of a format."""
         return self.run.measurements.evaluator(runtime_of_format(file_format).name)
-
-
-def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
-    """Return the files that no export has proven: single ones, and those that a run's report
-    does not speak of, though its seal was made anew.
-    """
-    reported: dict[Path, set[str]] = {}
-    for path in paths:
-        if path.is_dir():
-            kept = read_report(path).comparisons
-            reported[path] = {each.artifact.sha256 for each in kept}
-    return [
-        file
-        for file in files
-        if file.path in paths
-        or file.artifact.sha256 not in reported.get(file.path.parent, {file.artifact.sha256})
-    ]
 
 
 def diagnose(
