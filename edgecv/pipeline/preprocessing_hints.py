@@ -6,6 +6,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.records import Dataset, Images, Outputs, Predictions
+from edgecv.core.sample import sample_rows
 
 IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
@@ -23,8 +24,8 @@ def is_near_chance(value: float, data: Dataset, task: Task) -> bool:
 
 def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, float]:
     """Return the metric with each named preprocessing, on up to 200 test images."""
-    images = data.test.images[:IMAGES_FOR_A_HINT]
-    labels = data.test.labels[:IMAGES_FOR_A_HINT]
+    rows = sample_rows(len(data.test), IMAGES_FOR_A_HINT)
+    images, labels = data.test.images[rows], data.test.labels[rows]
     return {
         name: task.metric(Outputs.one(predict(images, choice)), labels)
         for name, choice in fitting(data.image_shape[2]).items()

@@ -18,6 +18,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
+from edgecv.core.sample import sample_rows
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
@@ -55,7 +56,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
         if options.data is not None:
             images = load_data(resolve(options.data), shape, context).test.images
         if options.baseline is not None and images is not None:
-            few = images[: _most_images(contents)]
+            few = images[sample_rows(len(images), _most_images(contents))]
             layers = _layers(options, options.baseline, worker, few, context)
             findings += blame_findings(layers, _more_bits(contents.format))
     parity = None

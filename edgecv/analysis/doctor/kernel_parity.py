@@ -12,6 +12,7 @@ import numpy as np
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images, Outputs, Predictions
+from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -33,6 +34,8 @@ def compare_kernels(
 
     Kernels that cannot run a file are a cell with the reason. At most ``MOST_IMAGES`` are run.
     """
+    # In random order: slow kernels get the first of them only.
+    sample = images[sample_rows(len(images), MOST_IMAGES)]
     cells: list[KernelCell] = []
     answers: list[Predictions | None] = []
     for path in paths:
@@ -47,7 +50,7 @@ def compare_kernels(
                     log=context.log,
                     options=options,
                 ) as worker:
-                    found = _predict(worker, path, images[:MOST_IMAGES])
+                    found = _predict(worker, path, sample)
             except RuntimeFailure as failure:
                 cells.append(KernelCell(str(path), name, 0, failure.reason))
                 answers.append(None)

@@ -7,6 +7,7 @@ import numpy as np
 from edgecv.analysis.reference_check.twin import Twin
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Dataset, Images, Labels
+from edgecv.core.sample import sample_rows
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient
 
@@ -34,7 +35,8 @@ def measure_ranges(
     data: Dataset, worker: ModelClient, twin: Twin, context: AnalysisContext
 ) -> ReferenceRanges:
     """Run the twin over the test images, and over training images while the time lasts."""
-    test = data.test.images[: _most(data.test.images)]
+    # In random order: where the time is short, the first of them are run only.
+    test = data.test.images[sample_rows(len(data.test), _most(data.test.images))]
     at_test = worker.extremes(twin.path, test, budget_s=TEST_SECONDS, input_spec=twin.input_spec)
     images, labels, of = _training_images(data)
     if not len(images):

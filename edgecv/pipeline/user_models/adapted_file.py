@@ -8,6 +8,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.records import Dataset, Images, Predictions
+from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import ModelFacts
@@ -101,7 +102,7 @@ def preprocessing_by_statistics(adapted: AdaptedFile, data: Dataset) -> tuple[st
     None where the pixels as they are may well be those of the training, or the model has no such
     statistics. Raises InputError where they are clearly not, and more than one choice is near.
     """
-    images = data.test.images[:IMAGES_FOR_STATISTICS]
+    images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
     found = adapted.converter.misfits(adapted.file, images)
     if not found:
         return None
