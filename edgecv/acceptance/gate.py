@@ -1,10 +1,10 @@
-"""The gate: measure a run again, compare it with the lock, and accept it where asked for."""
+"""The gate: a run is measured again, compared with the lock and, if asked, accepted."""
 
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.acceptance.changes import artifact_changes, change_sentence, surroundings
+from edgecv.acceptance.changes import artifact_changes, change_sentence, other_changes
 from edgecv.acceptance.judge import judge_changes, not_compared
 from edgecv.acceptance.lock import Lock, default_limits
 from edgecv.acceptance.lock_file import read_lock, write_lock
@@ -29,16 +29,18 @@ SHARED = ("data", "skip_bad_images", "trust_model", "custom_objects")
 def gate_run(
     options: GateOptions, on_event: OnEvent = ignore_event, log: Path | None = None
 ) -> Judgement:
-    """Judge a run against the accepted one; with ``update`` accept it, and list what changes by it.
+    """Judge a run against the accepted one; with ``update`` accept it and list its changes.
 
-    Everything is measured now, the baseline too. A run is not accepted where a file cannot be
-    measured or a gate against the baseline fails: ``update`` of what is returned says so.
-    ``threads`` are those of the lock where not given. Raises InputError for a lock that is missing
-    or damaged, and for a run that is not what its manifest says.
+    Everything is measured now, the baseline too. A run is not accepted if a file cannot be measured
+    or a gate against the baseline fails: ``Judgement.update`` is then "refused". ``threads``
+    defaults to that of the lock. Raises InputError for a missing or damaged lock, and for a run
+    whose files are not those of its manifest.
     """
     run, against, threads = options.run, options.against, options.threads
     if not run.is_dir():
-        raise InputError(str(run), "is not a run folder", accepted="what edgecv compress wrote")
+        raise InputError(
+            str(run), "is not a run folder", accepted="a folder that edgecv compress wrote"
+        )
     old = None if options.update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
@@ -62,7 +64,7 @@ def accept(
     report: Report,
     measured: ValidationArrays,
 ) -> Judgement:
-    """Write a lock where the run has no fault of its own, and say what changes by it."""
+    """Accept a run: write its lock unless the run itself failed, and return the changes."""
     new, judgement = proposal(name, old, gates, path, report, measured)
     if judgement.update == "written":
         write_lock(new, path)
@@ -79,7 +81,7 @@ def proposal(
 ) -> tuple[Lock, Judgement]:
     """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
 
-    ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
+    ``gates`` are the limits that the run was just judged by, ``old`` is the lock in ``path``.
     """
     has_speedups = any(each.speedup is not None for each in report.comparisons)
     limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
@@ -98,7 +100,7 @@ def proposal(
 def judgement_of(
     name: str, lock: Lock, path: Path, report: Report, measured: ValidationArrays
 ) -> Judgement:
-    """Judge a run that was just measured against a lock that was read from ``path``."""
+    """Judge a measured run against a lock that was read from ``path``."""
     since = Since(lock.accepted.isoformat(), lock.commit)
     found = artifact_changes(lock, report, measured)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
@@ -110,7 +112,7 @@ def judgement_of(
         outcome=verdict(gates),
         gates=gates,
         artifacts=found,
-        changes=(*sentences, *surroundings(lock, report, _baseline_sha256(report))),
+        changes=(*sentences, *other_changes(lock, report, _baseline_sha256(report))),
         not_compared=not_compared(lock, report),
         report=report,
     )
@@ -121,5 +123,5 @@ def _baseline_sha256(report: Report) -> str:
 
 
 def _gates_of(report: Report, run: Path) -> Limits:
-    """Return the limits of the recipe that a run was made by: a first lock keeps them."""
+    """Return the limits in the recipe of a run: the first lock keeps them."""
     return parse_options(Limits, report.recipe.get("gates", {}), f"{run}/report.json, gates")

@@ -1,4 +1,4 @@
-"""Options of what examines files: validate, bench and doctor."""
+"""Options of the commands that examine files: validate, bench and doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class InputOptions(CommandOptions):
-    """Files of any maker, and the images that they take."""
+    """The input of files that edgecv did not write."""
 
     preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
         None
@@ -61,7 +61,7 @@ def validate(
     on_event: Callable[[Event], None] = lambda event: None,
     log: Path | None = None,
 ) -> Report:
-    """Measure run folders and files again, and hold them against the limits."""
+    """Measure run folders and files again, and judge them by the limits."""
     from edgecv.analysis import validate as validation
     from edgecv.pipeline.context import open_analysis
 

@@ -1,6 +1,6 @@
-"""Measure files again: a run's folder or single files, whoever made them.
+"""Validation: the files of a run, or single files of any origin, are measured and judged.
 
-TensorFlow is not imported in this process, and only in a child where a Keras model is measured.
+TensorFlow is not imported in this process; a child imports it to measure a Keras model.
 """
 
 import math
@@ -34,7 +34,7 @@ from edgecv.system.environment import environment
 
 @dataclass(frozen=True)
 class ValidationArrays:
-    """Arrays that a report was made of and does not keep, for a comparison with something else."""
+    """The arrays behind a report, for a comparison with another run."""
 
     data: Dataset
     task: Task
@@ -68,7 +68,7 @@ def validate(
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)
-    # Where all are twins, they are what the limits are for.
+    # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
     names = data.class_names
     gates = [
@@ -119,7 +119,7 @@ def _reference(
 def _numbered(
     data: Dataset, task: Task, reference: Outputs | None, measurements: Sequence[Measurement]
 ) -> Dataset:
-    """Return data without class names for as many outputs as most files have."""
+    """Return data with numbered classes, as many as most files have outputs."""
     seen = [each.outputs for each in measurements] if reference is None else [reference]
     if not seen:
         return data
@@ -128,14 +128,14 @@ def _numbered(
 
 
 def _numbers(outputs: Outputs) -> int:
-    """Return how many numbers there are for an image."""
+    """Return the number of output values for one image."""
     return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
 
 
 def _usable(
     measurements: Sequence[Measurement], data: Dataset, task: Task, context: AnalysisContext
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """Return the measurements that can be compared, normalized, and path -> reason for others."""
+    """Return the comparable measurements, normalized, and path -> reason for the others."""
     usable, failures = [], {}
     wanted = task.count_outputs(data)
     for each in measurements:
@@ -159,7 +159,7 @@ def _usable(
 def _baseline(
     request: ValidationRequest, data: Dataset, task: Task, reference: Outputs | None
 ) -> Baseline | None:
-    """Return what the report says of the baseline."""
+    """Return the baseline's entry in the report."""
     if reference is None:
         return None
     value = metric_of(reference, data.test_labels, task)

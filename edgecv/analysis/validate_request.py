@@ -1,4 +1,4 @@
-"""The request of a validation: its files, the data they are measured on, and the baseline."""
+"""The request of a validation: its files, the data and the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -35,15 +35,15 @@ class ValidationRequest:
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
-    """The name of each output, where it is not that of a class of the data."""
+    """The name of each output, if it differs from the classes of the data."""
     test_sha256: str | None = None
-    """SHA-256 of the test split that a run's own report is about."""
+    """SHA-256 of the test split in the report of the run."""
     limits: Limits = field(default_factory=Limits)
     trust: Trust = NO_TRUST
     """Allowed content of the Keras models that are measured."""
     timed: bool = True
     unproven: tuple[MeasuredFile, ...] = ()
-    """The files to hold against a float32 twin: those that no export of a run has checked."""
+    """The files to check against a float32 twin: those that no run has exported and checked."""
 
 
 def request_of(options: ValidateOptions) -> ValidationRequest:
@@ -136,7 +136,7 @@ def _labels_of(report: Report) -> tuple[str, ...] | None:
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
-    """Raise InputError for two runs, or one file twice: each would be judged by the other's."""
+    """Raise InputError for two runs, or for one file given twice."""
     if len([path for path in paths if path.is_dir()]) > 1:
         raise InputError("PATH", "more than one run", remedy="validate them one after the other")
     places = [path.resolve() for path in paths]
@@ -150,7 +150,7 @@ def _files_of_run(folder: Path, report: Report) -> list[MeasuredFile]:
 
 
 def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
-    """Return a file of a run with bytes and hash as they are now, whatever the report says."""
+    """Return a file of a run with its size and hash on disk, whatever the report says."""
     path = folder / _file_name(artifact.path, folder)
     if not path.is_file():
         raise InputError(str(path), "is in report.json but not on disk")
@@ -177,13 +177,13 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
 
 
 def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as asked."""
+    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
     if report.baseline is None or report.baseline.path != path.name:
         return asked
     if not runtime_of_file(path).runs_on_devices:
-        return DEFAULT_INPUT  # The preprocessing of a Keras model was put into its graph.
+        return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
     kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

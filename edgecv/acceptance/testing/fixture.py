@@ -1,4 +1,4 @@
-"""The call that a test makes: one artifact beside its baseline, on the images of a data set."""
+"""The fixture ``edgecv_compare``: an artifact compared with its baseline on a data set."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ class CompareOptions(TrustOptions, InputOptions, ImageOptions):
 
 
 class EdgecvCompare:
-    """What the fixture ``edgecv_compare`` is."""
+    """The value of the fixture ``edgecv_compare``."""
 
     def __init__(self, setting: CompareSession) -> None:
         self._setting = setting
@@ -47,11 +47,11 @@ class EdgecvCompare:
     ) -> ComparedPair:
         """Compare a file with its baseline on the test images of a data set.
 
-        Relative paths begin at pytest's rootdir. ``data`` is as for ``edgecv validate --data``, and
-        the other options are too. Nothing is timed unless ``timed``, with one thread or
-        ``threads``: a test that is about accuracy need not wait, and others run beside it. For the
-        same reason no float32 twin is made: what ``edgecv validate`` finds in a file is not told.
-        Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
+        Relative paths begin at pytest's rootdir. ``data`` and the other options are those of
+        ``edgecv validate``. Files are timed only if ``timed`` is given, with one thread unless
+        ``threads`` says otherwise: a test of accuracy need not wait, and other tests run beside it.
+        For the same reason the file is not checked against a float32 twin, as ``edgecv validate``
+        does. Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
         """
         given = parse_options(CompareOptions, options, "edgecv_compare").model_dump(
             exclude_unset=True
@@ -97,14 +97,14 @@ class EdgecvCompare:
 
 
 def _check_measured(report: Report, path: Path) -> None:
-    """Raise RuntimeFailure where the only file could not be measured: a gate says why."""
+    """Raise RuntimeFailure with the reason of the gate if the file could not be measured."""
     for gate in report.gates:
         if gate.name == "runs":
             raise RuntimeFailure(str(path), gate.reason)
 
 
 def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> ValidationArrays:
-    """Return what was measured without the images that it was not measured on: they are many."""
+    """Return the arrays without the other splits, which take much memory."""
     data = measured.data
     nothing = Split(data.test.images[:0], data.test.labels[:0], "")
     data = replace(data, train=nothing, calibration=nothing, validation=nothing)
@@ -112,7 +112,7 @@ def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> Val
 
 
 def _named(report: Report, path: str, shown: str) -> Report:
-    """Return a report that calls the artifact as the team does."""
+    """Return a report with the artifact's path as the test names it."""
     (comparison,) = report.comparisons
     artifact = replace(comparison.artifact, path=shown)
     gates = [

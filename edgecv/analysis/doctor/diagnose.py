@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
-from edgecv.analysis.doctor.layer_errors import blame_findings, layer_errors
+from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
@@ -28,18 +28,18 @@ from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
 MOST_BYTES = 2**28
-"""Bytes of all activations of one file: fewer images are compared where these are large."""
+"""Limit on all activations of one file in bytes: large activations mean fewer images."""
 MORE_BITS = {
     "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
     "float32": 'keep the file in float: precision = "float32" under [[export]]',
 }
-"""What helps a layer that is too coarse: the first that the format can be."""
+"""Remedies for a layer that is too coarse; the first that the format supports is taken."""
 
 
 def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
-    """Find what makes a file slow and what makes it wrong.
+    """Find the causes that make a file slow or wrong.
 
-    Raises InputError for what is not a model, RuntimeFailure where no runtime runs it.
+    Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
     _check(options)
     runtime = runtime_of_file(options.path)
@@ -58,7 +58,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
         if options.baseline is not None and images is not None:
             few = images[sample_rows(len(images), _most_images(contents))]
             layers = _layers(options, options.baseline, worker, few, context)
-            findings += blame_findings(layers, _more_bits(contents.format))
+            findings += layer_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
         paths = [options.path, *([options.beside] if options.beside else [])]
@@ -69,7 +69,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
 
 
 def _check(options: DoctorOptions) -> None:
-    """Raise InputError where what is asked for cannot be done: before anything is opened."""
+    """Raise InputError for options that cannot be met, before anything is opened."""
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
     if not runtime.runs_on_devices:
         raise InputError(
@@ -121,7 +121,7 @@ def _execution_findings(
 
 
 def _most_images(contents: Contents) -> int:
-    """Return on how many images every activation of a file may be compared."""
+    """Return the number of images whose activations fit into ``MOST_BYTES``."""
     elements = sum(
         int(np.prod([abs(side) for side in each.output_shape or ()], dtype=np.int64))
         for each in contents.operators
@@ -136,7 +136,7 @@ def _layers(
     images: Images,
     context: AnalysisContext,
 ) -> tuple[LayerError, ...]:
-    """Compare the output of every layer with that of the baseline."""
+    """Compare the output of every layer with the baseline's."""
     context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
     own = worker.activations(options.path, images)
     file_format = runtime_of_file(options.path).format
@@ -145,14 +145,14 @@ def _layers(
         names: tuple[str, ...] = ()
         if runtime_of_file(baseline).format != file_format:
             twin, names = _twin(baseline, file_format, Path(folder))
-        # A child of its own: the file may have harmed the one that it ran in.
+        # In another child: the file may have damaged the memory of its own.
         with ModelClient(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
     return layer_errors(own, true, names, str(options.path))
 
 
 def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Export a Keras baseline in float32, and return the file and its kernels' layer names."""
+    """Export a Keras baseline in float32; return the file and the layer names of its kernels."""
     if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),

@@ -1,4 +1,4 @@
-"""The remedy of a finding as a recipe, and the proof that it helps: its file beside the old."""
+"""The remedy of a finding as a recipe, with a measured comparison of the new file and the old."""
 
 import tempfile
 from dataclasses import replace
@@ -25,7 +25,7 @@ QUANTIZE = {
     "xnnpack-off": {"int8": "int8"},
     "coarse-layer": {"int16x8": "int16x8", "float32": "none"},
 }
-"""By finding: precisions that help, the best first, and what ``--quantize`` calls them."""
+"""By finding: the precisions that help, the best first, and their value for ``--quantize``."""
 TIMING = BenchOptions(budget=3.0)
 
 
@@ -35,11 +35,10 @@ def with_fix(
     target: Path,
     context: AnalysisContext,
 ) -> Diagnosis:
-    """Return a diagnosis with what the remedy of its first finding that has one gives.
+    """Run the remedy of the first finding that has one; return the diagnosis with its result.
 
-    The remedy is run, and written as a recipe to ``target``.
-
-    Raises InputError where there is nothing that a recipe can do, or nothing to do it with.
+    The recipe is written to ``target``. Raises InputError if no finding has a recipe as its remedy,
+    or if the model or the data for it is missing.
     """
     finding = _fixable(diagnosis, options)
     recipe = _recipe(options, finding)
@@ -80,12 +79,12 @@ def _fixable(diagnosis: Diagnosis, options: DoctorOptions) -> Finding:
         if finding.severity != "note" and _quantize(finding, options) is not None:
             return finding
     raise InputError(
-        "--fix", "nothing was found that a recipe can cure", remedy="read what was found"
+        "--fix", "nothing was found that a recipe can fix", remedy="read what was found"
     )
 
 
 def _quantize(finding: Finding, options: DoctorOptions) -> str | None:
-    """Return the ``--quantize`` that helps against a finding, None where the format has none."""
+    """Return the value of ``--quantize`` that fixes a finding, None if the format has none."""
     possible = EXPORTERS.get(runtime_of_file(options.path).format, "--fix").precisions
     helps = QUANTIZE.get(finding.name, {})
     return next((helps[precision] for precision in helps if precision in possible), None)

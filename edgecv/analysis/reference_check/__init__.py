@@ -1,4 +1,4 @@
-"""Check of a single file: its weights, ranges and claims against a float32 twin."""
+"""Check of a single file against a float32 twin: weights, ranges, precision."""
 
 from edgecv.analysis.reference_check.check import ReferenceCheck, diagnose
 

@@ -12,18 +12,18 @@ from edgecv.pipeline.user_models.keras import KerasModel
 
 @dataclass(frozen=True)
 class SavedModel(KerasModel):
-    """A graph that an importer wraps into a Keras model of one layer: no technique can train it."""
+    """A graph that an importer wraps in a Keras model of one layer: no technique can train it."""
 
     name: ClassVar[str] = "saved_model"
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tell whether an importer reads the folder, and finds no layers in it."""
+        """Return True if an importer reads the folder and finds no layers in it."""
         return not importer_of(path).has_layers
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Raise InputError where a technique is asked for: there are no layers to train."""
+        """Raise InputError if the recipe has techniques: there are no layers to train."""
         super().check(recipe)
         if recipe.techniques:
             path = Path(str(recipe.baseline.model))
