@@ -250,7 +250,7 @@ def test_a_fix_is_a_recipe_that_was_run_and_helps(files: Path, tmp_path: Path) -
 
 def test_nothing_to_fix_is_said(files: Path, tmp_path: Path) -> None:
     options = DoctorOptions(path=files / "int8.onnx", fix=tmp_path / "fix.toml")
-    with pytest.raises(InputError, match="nothing was found that a recipe can cure"):
+    with pytest.raises(InputError, match="nothing was found that a recipe can fix"):
         doctor(options)
     assert not (tmp_path / "fix.toml").exists()
 
