@@ -1,7 +1,7 @@
 """The gate: a run is measured again, compared with the lock and, if asked, accepted."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.acceptance.changes import artifact_changes, change_sentence, other_changes
@@ -24,6 +24,15 @@ from edgecv.system.storage import tree_sha256
 
 SHARED = ("data", "skip_bad_images", "trust_model", "custom_objects")
 """Options that are passed on to the validation."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A run that was just measured: its name, its report, and the arrays behind the report."""
+
+    name: str
+    report: Report
+    arrays: ValidationArrays
 
 
 def gate_run(
@@ -50,63 +59,51 @@ def gate_run(
     asked = parse_flags(ValidateOptions, {**shared, "paths": (run,), "threads": threads})
     request = replace(asked.request(), limits=gates)
     with open_analysis(request.settings, on_event, log, request.trust) as context:
-        report, measured = validate(request, context)
+        measured = MeasuredRun(kept.name, *validate(request, context))
     if old is not None and not options.update:
-        return judgement_of(kept.name, old, against, report, measured)
-    return accept(kept.name, old, gates, against, report, measured)
+        return judgement_of(measured, old, against)
+    return accept(measured, old, gates, against)
 
 
-def accept(
-    name: str,
-    old: Lock | None,
-    gates: Limits,
-    path: Path,
-    report: Report,
-    measured: ValidationArrays,
-) -> Judgement:
+def accept(run: MeasuredRun, old: Lock | None, gates: Limits, path: Path) -> Judgement:
     """Accept a run: write its lock unless the run itself failed, and return the changes."""
-    new, judgement = proposal(name, old, gates, path, report, measured)
+    new, judgement = proposal(run, old, gates, path)
     if judgement.update == "written":
         write_lock(new, path)
     return judgement
 
 
 def proposal(
-    name: str,
-    old: Lock | None,
-    gates: Limits,
-    path: Path,
-    report: Report,
-    measured: ValidationArrays,
+    run: MeasuredRun, old: Lock | None, gates: Limits, path: Path
 ) -> tuple[Lock, Judgement]:
     """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
 
     ``gates`` are the limits that the run was just judged by, ``old`` is the lock in ``path``.
     """
+    report = run.report
     has_speedups = any(each.speedup is not None for each in report.comparisons)
     limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
     if old is not None:
         limits = old.limits
     commit = commit_of(path.parent)
-    new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
+    new = accepted_run(run.name, report, run.arrays, limits=limits, gates=gates, commit=commit)
     if old is not None:
         new = steady(new, old)
-    judgement = judgement_of(name, new if old is None else old, path, report, measured)
+    judgement = judgement_of(run, new if old is None else old, path)
     if report.outcome == "failed":
         return new, replace(judgement, update="refused")
     return new, replace(judgement, update="written", is_first=old is None)
 
 
-def judgement_of(
-    name: str, lock: Lock, path: Path, report: Report, measured: ValidationArrays
-) -> Judgement:
+def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
     """Judge a measured run against a lock that was read from ``path``."""
+    report = run.report
     since = Since(lock.accepted.isoformat(), lock.commit)
-    found = artifact_changes(lock, report, measured)
+    found = artifact_changes(lock, report, run.arrays)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
     sentences = [sentence for each in found if (sentence := change_sentence(each))]
     return Judgement(
-        name=name,
+        name=run.name,
         lock=str(path),
         since=since,
         outcome=verdict(gates),

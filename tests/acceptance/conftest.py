@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from accepted_runs import Accepted, commit
 
-from edgecv.acceptance.gate import accept
+from edgecv.acceptance.gate import MeasuredRun, accept
 from edgecv.acceptance.lock_file import read_lock
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
@@ -30,7 +30,8 @@ def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted
     folder = tmp_path_factory.mktemp("checkout")
     commit(folder)
     path = folder / "edgecv.lock"
-    judgement = accept("gated", None, Limits(max_drop_points=50.0), path, report, measured)
+    found = MeasuredRun("gated", report, measured)
+    judgement = accept(found, None, Limits(max_drop_points=50.0), path)
     return Accepted(output / "gated", report, measured, judgement, read_lock(path), path)
 
 
@@ -47,3 +48,15 @@ def changed_run(accepted: Accepted, tmp_path: Path) -> Callable[[dict[str, bytes
         return folder
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a sealed folder of three files."""
+    store = Store(tmp_path / "exported")
+    place = store.run_folder("main")
+    with store.writing(place) as draft:
+        (draft / "int8.tflite").write_bytes(bytes(range(64)))
+        (draft / "labels.txt").write_text("cat\ndog\n")
+        (draft / "log.txt").write_text("")
+    return place

@@ -103,7 +103,7 @@ def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_pat
     store = Store(tmp_path / "exported")
     with pytest.raises(InputError, match=r"is a SavedModel: it can write files.*--trust-model"):
         run(flags(folders["save"]).to_recipe(), store)
-    with pytest.raises(InputError, match=r"no layers to retrain: prune, qat.*\.keras or"):
+    with pytest.raises(InputError, match=r"no layers to train: prune, qat.*\.keras or"):
         run(flags(folders["save"], trust_model=True, prune="0.5", qat=True).to_recipe(), store)
     assert not store.root.exists()
 

@@ -4,16 +4,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.acceptance.gate import judgement_of, proposal
+from edgecv.acceptance.gate import MeasuredRun, judgement_of, proposal
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.text import changed_text, nothing_text
 from edgecv.acceptance.text import changes_sentence
-from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
-from edgecv.core.records import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
@@ -35,7 +33,7 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
     lock = read_accepted(path).get(entry)
     if lock is None:
         raise AssertionError(nothing_text(pair, entry, path))
-    judgement = judgement_of(entry, lock, path, *_as_in(pair, lock))
+    judgement = judgement_of(_as_in(pair, lock, entry), lock, path)
     if judgement.outcome != "passed":
         raise AssertionError(_explained(pair, judgement, lock, path))
 
@@ -45,7 +43,7 @@ def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
 
     def change(old: Lock | None) -> Lock | None:
         gates = Limits() if old is None else old.gates
-        new, judgement = proposal(entry, old, gates, path, *_as_in(pair, old))
+        new, judgement = proposal(_as_in(pair, old, entry), old, gates, path)
         if judgement.update == "refused":
             raise AssertionError(_explained(pair, judgement, old, path))
         if old is not None and _undated(new) == _undated(old):
@@ -81,8 +79,8 @@ def _entry(pair: MeasuredPair) -> str:
     return f"{artifact} beside {baseline} on {data}"
 
 
-def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArrays]:
-    """Return report and arrays with the file name and the gates of the lock."""
+def _as_in(pair: MeasuredPair, lock: Lock | None, entry: str) -> MeasuredRun:
+    """Return a pair as a run with the file name and the gates of the lock."""
     path = pair.comparison.artifact.path
     name = NOT_IN_A_NAME.sub("_", pair.artifact.name).lstrip(".-") or "artifact"
     gates = Limits()
@@ -96,4 +94,5 @@ def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArr
     report = replace(
         pair.report, comparisons=(comparison,), gates=tuple(found), outcome=verdict(found)
     )
-    return report, replace(pair.measured, outputs={name: pair.measured.outputs[path]})
+    arrays = replace(pair.measured, outputs={name: pair.measured.outputs[path]})
+    return MeasuredRun(entry, report, arrays)

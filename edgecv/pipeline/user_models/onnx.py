@@ -47,14 +47,12 @@ class OnnxModel(UserModel):
         path = Path(str(recipe.baseline.model))
         if not path.is_file():
             raise InputError("MODEL", f"there is no file {path}")
-        if recipe.techniques:
-            names = ", ".join(technique.name for technique in recipe.techniques)
-            raise InputError(
-                str(path),
-                f"is an ONNX file, which cannot be trained on, and {names} needs that",
-                accepted="--quantize int8 or none",
-                remedy="give the Keras model for anything else",
-            )
+        cls.refuse_techniques(
+            recipe,
+            "is an ONNX file, which cannot be trained",
+            accepted="--quantize int8 or none",
+            remedy="give the Keras model for anything else",
+        )
         others = [each.format for each in recipe.exports if each.format != "onnx"]
         if others:
             raise InputError(

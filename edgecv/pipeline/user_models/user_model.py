@@ -104,5 +104,13 @@ class UserModel(ABC):
         """Return the costs of both models, or a sentence with the reason why they are unknown."""
         return costs_of(self.source, compressed, self.context)
 
+    @classmethod
+    def refuse_techniques(cls, recipe: Recipe, found: str, accepted: str, remedy: str) -> None:
+        """Raise InputError if the recipe has techniques, for a model that cannot be trained."""
+        if recipe.techniques:
+            names = ", ".join(technique.name for technique in recipe.techniques)
+            where, found = str(recipe.baseline.model), f"{found}: {names} cannot be applied"
+            raise InputError(where, found, accepted=accepted, remedy=remedy)
+
     def _not_trainable(self) -> InputError:
         return InputError(str(self.recipe.baseline.model), f"{self.name} models cannot be trained")
