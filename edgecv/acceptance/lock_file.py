@@ -13,7 +13,6 @@ from edgecv.evaluation.limits import Limits
 from edgecv.system.storage import write_bytes
 
 WRITER = "edgecv gate RUN --update"
-DEFAULT_LOCK = Path("edgecv.lock")
 LARGEST_LOCK_BYTES = 20_000_000
 MOST_DOTS_A_LINE = 100
 """A key of a million parts keeps the parser busy for hours; no line of a lock is like that."""

@@ -65,7 +65,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
         raise InputError(
             "--preprocess, --layout, --input-size",
-            "are for files of other makers: a run says all of its own",
+            "are for single files: a run records its own",
             remedy="leave them out",
         )
     for run in runs:
