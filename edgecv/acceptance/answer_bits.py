@@ -11,7 +11,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.records import Outputs, Targets
 
 Right = NDArray[np.bool_]
-"""Whether each test image gets the right answer: bool (N,), in the order of the test split."""
+"""One value a test image, True where the answer is right: bool (N,), in the split's order."""
 
 
 def packed(right: Right) -> str:
@@ -24,7 +24,7 @@ def packed(right: Right) -> str:
 
 
 def unpacked(text: str, images: int) -> Right:
-    """Return what ``packed`` was given. Raises ValueError where it is not of so many images.
+    """Return the array that ``packed`` encoded. Raises ValueError for another number of images.
 
     >>> unpacked("oA==", 3).tolist()
     [True, False, True]
@@ -40,7 +40,7 @@ def unpacked(text: str, images: int) -> Right:
 
 
 def right_of(outputs: Outputs, targets: Targets | None, task: Task) -> Right | None:
-    """Return which images are right: bool (N,); None where scores are no yes or no."""
+    """Return True for each image that is right: bool (N,); None where scores are not 0 or 1."""
     if targets is None or not task.has_binary_scores:
         return None
     right: Right = task.score_per_image(outputs, targets) == 1

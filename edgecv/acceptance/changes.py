@@ -1,4 +1,4 @@
-"""What is not as it was accepted: files, answers, data, baseline, versions."""
+"""Differences from the accepted run: files, answers, data, baseline, versions."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ FIRST_DIGITS = 10
 
 
 def artifact_changes(lock: Lock, report: Report, measured: ValidationArrays) -> tuple[Change, ...]:
-    """Return every artifact that is or was there, in the order of the lock, new ones last."""
+    """Return a change for each artifact of the lock or of the run; new ones come last."""
     found = {each.artifact.path: each for each in report.comparisons}
     broken = {gate.artifact for gate in report.gates if gate.name == "runs"}
     paths = dict.fromkeys((*sorted(lock.artifacts), *found, *sorted(broken)))
@@ -24,12 +24,12 @@ def artifact_changes(lock: Lock, report: Report, measured: ValidationArrays) -> 
 
 
 def has_same_images(lock: Lock, report: Report) -> bool:
-    """Tell whether the test images are those that the accepted figures are of."""
+    """Return True if the test images are those of the accepted run."""
     return report.data.splits["test"].sha256 == lock.data.test_sha256
 
 
 def speed_is_comparable(lock: Lock, report: Report) -> bool:
-    """Tell whether speed-ups were measured on the same kind of machine, with as many threads."""
+    """Return True if speed-ups come from the same kind of machine and number of threads."""
     speed = lock.speed
     if speed is None:
         return False
@@ -37,8 +37,8 @@ def speed_is_comparable(lock: Lock, report: Report) -> bool:
     return report.environment["machine"] == speed.machine and threads == {speed.threads}
 
 
-def surroundings(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str, ...]:
-    """Say what changed around the artifacts."""
+def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str, ...]:
+    """Return a sentence for each change of the data, the baseline and the versions."""
     sentences = []
     test = report.data.splits["test"]
     if not has_same_images(lock, report):
@@ -61,21 +61,21 @@ def surroundings(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str,
 
 
 def change_sentence(change: Change) -> str:
-    """Name what became of one file; nothing where it is the same file with the same answers."""
+    """Describe the change of one file; empty for the same file with the same answers."""
     copy = f", the same bytes as {change.copy_of}" if change.copy_of else ""
     if change.status == "same":
-        words = f"{change.path} is the same file and gives other answers"
-        return words if change.same_answers is False else ""
+        text = f"{change.path} is the same file and gives other answers"
+        return text if change.same_answers is False else ""
     if change.status == "changed" and change.accepted and change.found:
         before, after = _short(change.accepted.sha256), _short(change.found.sha256)
         same = ", with the same answers" if change.same_answers else ""
         return f"{change.path} is another file: SHA-256 {before} -> {after}{copy}{same}"
-    words = {
+    text = {
         "missing": "is gone",
         "new": f"is new{copy}",
         "not measured": "could not be measured",
     }[change.status]
-    return f"{change.path} {words}"
+    return f"{change.path} {text}"
 
 
 def _change(
@@ -115,7 +115,7 @@ def _change(
 def _pair(
     accepted: str | None, outputs: Outputs, measured: ValidationArrays, lock: Lock
 ) -> PairedAccuracy | None:
-    """Compare which images are right now with those that were right then."""
+    """Compare the images that are right now with those that were right when accepted."""
     right = right_of(outputs, measured.data.test_labels, measured.task)
     if accepted is None or right is None:
         return None

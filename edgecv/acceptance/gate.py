@@ -1,129 +1,115 @@
-"""The gate: measure a run again, compare it with the lock, and accept it where asked for."""
+"""The gate: a run is measured again, compared with the lock and, if asked, accepted."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgecv.acceptance.changes import artifact_changes, change_sentence, surroundings
+from edgecv.acceptance.changes import artifact_changes, change_sentence, other_changes
 from edgecv.acceptance.judge import judge_changes, not_compared
 from edgecv.acceptance.lock import Lock, default_limits
-from edgecv.acceptance.lock_file import DEFAULT_LOCK, read_lock, write_lock
+from edgecv.acceptance.lock_file import read_lock, write_lock
 from edgecv.acceptance.make_lock import accepted_run, commit_of, steady
+from edgecv.acceptance.options import GateOptions
 from edgecv.acceptance.records import Judgement, Since
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
+from edgecv.core.options import parse_flags, parse_options
 from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.context import open_analysis
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
 
+SHARED = ("data", "skip_bad_images", "trust_model", "custom_objects")
+"""Options that are passed on to the validation."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A run that was just measured: its name, its report, and the arrays behind the report."""
+
+    name: str
+    report: Report
+    arrays: ValidationArrays
+
 
 def gate_run(
-    run: Path,
-    *,
-    against: Path = DEFAULT_LOCK,
-    update: bool = False,
-    data: str | DatasetSource | None = None,
-    threads: int | None = None,
-    skip_bad_images: bool = False,
-    trust_model: bool = False,
-    custom_objects: tuple[str, ...] = (),
-    on_event: OnEvent = ignore_event,
-    log: Path | None = None,
+    options: GateOptions, on_event: OnEvent = ignore_event, log: Path | None = None
 ) -> Judgement:
-    """Judge a run against the accepted one; with ``update`` accept it, and say what changes by it.
+    """Judge a run against the accepted one; with ``update`` accept it and list its changes.
 
-    Everything is measured now, the baseline too. A run is not accepted where a file cannot be
-    measured or a gate against the baseline fails: ``update`` of what is returned says so.
-    ``threads`` are those of the lock where not given. Raises InputError for a lock that is missing
-    or damaged, and for a run that is not what its manifest says.
+    Everything is measured now, the baseline too. A run is not accepted if a file cannot be measured
+    or a gate against the baseline fails: ``Judgement.update`` is then "refused". ``threads``
+    defaults to that of the lock. Raises InputError for a missing or damaged lock, and for a run
+    whose files are not those of its manifest.
     """
+    run, against, threads = options.run, options.against, options.threads
     if not run.is_dir():
-        raise InputError(str(run), "is not a run folder", accepted="what edgecv compress wrote")
-    old = None if update and not os.path.lexists(against) else read_lock(against)
+        raise InputError(
+            str(run), "is not a run folder", accepted="a folder that edgecv compress wrote"
+        )
+    old = None if options.update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
     gates = _gates_of(kept, run) if old is None else old.gates
     if threads is None:
         threads = 1 if old is None or old.speed is None else old.speed.threads
-    measured: list[ValidationArrays] = []
-    report = validate_paths(
-        [run],
-        data=data,
-        baseline=None,
-        threads=threads,
-        limits=gates,
-        skip_bad_images=skip_bad_images,
-        trust_model=trust_model,
-        custom_objects=custom_objects,
-        on_event=on_event,
-        on_measured=measured.append,
-        log=log,
-    )
-    if old is not None and not update:
-        return judgement_of(kept.name, old, against, report, measured[0])
-    return accept(kept.name, old, gates, against, report, measured[0])
+    shared = {name: getattr(options, name) for name in SHARED}
+    asked = parse_flags(ValidateOptions, {**shared, "paths": (run,), "threads": threads})
+    request = replace(asked.request(), limits=gates)
+    with open_analysis(request.settings, on_event, log, request.trust) as context:
+        measured = MeasuredRun(kept.name, *validate(request, context))
+    if old is not None and not options.update:
+        return judgement_of(measured, old, against)
+    return accept(measured, old, gates, against)
 
 
-def accept(
-    name: str,
-    old: Lock | None,
-    gates: Limits,
-    path: Path,
-    report: Report,
-    measured: ValidationArrays,
-) -> Judgement:
-    """Write a lock where the run has no fault of its own, and say what changes by it."""
-    new, judgement = proposal(name, old, gates, path, report, measured)
+def accept(run: MeasuredRun, old: Lock | None, gates: Limits, path: Path) -> Judgement:
+    """Accept a run: write its lock unless the run itself failed, and return the changes."""
+    new, judgement = proposal(run, old, gates, path)
     if judgement.update == "written":
         write_lock(new, path)
     return judgement
 
 
 def proposal(
-    name: str,
-    old: Lock | None,
-    gates: Limits,
-    path: Path,
-    report: Report,
-    measured: ValidationArrays,
+    run: MeasuredRun, old: Lock | None, gates: Limits, path: Path
 ) -> tuple[Lock, Judgement]:
     """Return the lock of a run, to be written unless ``update`` of the judgement is "refused".
 
-    ``gates`` are the limits that the run was just held against, ``old`` what ``path`` holds so far.
+    ``gates`` are the limits that the run was just judged by, ``old`` is the lock in ``path``.
     """
+    report = run.report
     has_speedups = any(each.speedup is not None for each in report.comparisons)
     limits = default_limits(has_labels=report.data.has_labels, has_speedups=has_speedups)
     if old is not None:
         limits = old.limits
     commit = commit_of(path.parent)
-    new = accepted_run(name, report, measured, limits=limits, gates=gates, commit=commit)
+    new = accepted_run(run.name, report, run.arrays, limits=limits, gates=gates, commit=commit)
     if old is not None:
         new = steady(new, old)
-    judgement = judgement_of(name, new if old is None else old, path, report, measured)
+    judgement = judgement_of(run, new if old is None else old, path)
     if report.outcome == "failed":
         return new, replace(judgement, update="refused")
     return new, replace(judgement, update="written", is_first=old is None)
 
 
-def judgement_of(
-    name: str, lock: Lock, path: Path, report: Report, measured: ValidationArrays
-) -> Judgement:
-    """Judge a run that was just measured against a lock that was read from ``path``."""
+def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
+    """Judge a measured run against a lock that was read from ``path``."""
+    report = run.report
     since = Since(lock.accepted.isoformat(), lock.commit)
-    found = artifact_changes(lock, report, measured)
+    found = artifact_changes(lock, report, run.arrays)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
     sentences = [sentence for each in found if (sentence := change_sentence(each))]
     return Judgement(
-        name=name,
+        name=run.name,
         lock=str(path),
         since=since,
         outcome=verdict(gates),
         gates=gates,
         artifacts=found,
-        changes=(*sentences, *surroundings(lock, report, _baseline_sha256(report))),
+        changes=(*sentences, *other_changes(lock, report, _baseline_sha256(report))),
         not_compared=not_compared(lock, report),
         report=report,
     )
@@ -134,5 +120,5 @@ def _baseline_sha256(report: Report) -> str:
 
 
 def _gates_of(report: Report, run: Path) -> Limits:
-    """Return the limits of the recipe that a run was made by: a first lock keeps them."""
+    """Return the limits in the recipe of a run: the first lock keeps them."""
     return parse_options(Limits, report.recipe.get("gates", {}), f"{run}/report.json, gates")

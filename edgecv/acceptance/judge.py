@@ -23,11 +23,10 @@ SPEEDUP = "accepted_speedup"
 def judge_changes(
     lock: Lock, report: Report, changes: Sequence[Change], since: Since
 ) -> list[Gate]:
-    """Hold every artifact against what was accepted of it.
+    """Judge every artifact against the accepted one.
 
-    Other test images make no input wrong and no candidate worse: what was right then and now cannot
-    be told apart from the change of the images. So accuracy and agreement are inconclusive, by one
-    gate that says so, and files, sizes and speeds are judged as ever.
+    If the test images are others, a change of accuracy or agreement may come from the images alone:
+    one gate is then inconclusive for both. Files, sizes and speeds are judged as usual.
     """
     gates = [_data(lock, report, since)]
     comparisons = {each.artifact.path: each for each in report.comparisons}
@@ -49,7 +48,7 @@ def judge_changes(
 
 
 def not_compared(lock: Lock, report: Report) -> tuple[str, ...]:
-    """Say what could not be held against the accepted run."""
+    """Return a sentence for each figure that cannot be compared with the accepted run."""
     sentences = []
     if not has_same_images(lock, report):
         sentences.append("accuracy and agreement, as the test data is not the accepted one")
@@ -69,7 +68,7 @@ def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
 
 
 def pair_text(pair: PairedAccuracy, since: Since) -> str:
-    """Say what the average does not.
+    """Describe how many images became wrong and how many right.
 
     >>> from edgecv.core.paired_results import NoWorse
     >>> pair = PairedAccuracy(
@@ -79,8 +78,8 @@ def pair_text(pair: PairedAccuracy, since: Since) -> str:
     'since 2026-11-24: 193 images became wrong, 187 became right (p = 0.8)'
     """
     unit = "image" if pair.losses == 1 else "images"
-    words = f"since {since}: {pair.losses:,} {unit} became wrong, {pair.wins:,} became right"
-    return f"{words} (p = {pair.p_value:.2g})"
+    text = f"since {since}: {pair.losses:,} {unit} became wrong, {pair.wins:,} became right"
+    return f"{text} (p = {pair.p_value:.2g})"
 
 
 def _data(lock: Lock, report: Report, since: Since) -> Gate:
@@ -95,7 +94,7 @@ def _data(lock: Lock, report: Report, since: Since) -> Gate:
 
 def _file(change: Change, since: Since) -> list[Gate]:
     if change.status == "not measured":
-        return []  # The gate "runs" has said it already.
+        return []  # The gate "runs" reports it.
     outcome: Outcome = {"missing": "failed", "new": "inconclusive"}.get(change.status, "passed")  # type: ignore[assignment]
     reason = {
         "missing": f"was accepted on {since} and is not in the run",
@@ -155,7 +154,7 @@ def _sizes(change: Change, limits: AcceptedLimits) -> list[Gate]:
 
 
 def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> list[Gate]:
-    """Judge a speed-up: failed where its whole interval is below, else inconclusive if it is."""
+    """Judge a speed-up: below the limit it is inconclusive, with its whole interval it failed."""
     slowdown = limits.max_slowdown_percent
     before = None if change.accepted is None else change.accepted.speedup
     if slowdown is None or before is None:

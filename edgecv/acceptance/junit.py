@@ -9,7 +9,7 @@ from edgecv.core.records import Gate
 from edgecv.evaluation.task_of import task_of
 
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML 1.0 file may hold, however it is escaped: a runtime's last words may."""
+"""Characters that XML 1.0 forbids even when escaped; a runtime's output may contain them."""
 
 
 def to_junit(judgement: Judgement) -> bytes:
@@ -53,10 +53,10 @@ def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
         ElementTree.SubElement(case, "skipped", {"message": message})
 
 
-def _text(words: str) -> str:
-    """Return words without the characters that XML cannot hold.
+def _text(text: str) -> str:
+    """Replace the characters that XML forbids by question marks.
 
     >>> _text("died of \\x1b[31msignal\\x00 11")
     'died of ?[31msignal? 11'
     """
-    return NOT_IN_XML.sub("?", words)
+    return NOT_IN_XML.sub("?", text)

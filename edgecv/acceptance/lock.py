@@ -12,15 +12,15 @@ from edgecv.evaluation.limits import Limits
 
 SCHEMA_VERSION = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Words = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
-"""One line that may be printed."""
+OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
+"""One line of printable characters."""
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class AcceptedLimits(Options):
-    """Limits on how far a run may fall behind the accepted one; those left out are not judged."""
+    """Limits on how much worse than the accepted run a run may be; one left out is not judged."""
 
     max_drop_points: float | None = Field(default=None, ge=0, le=100)
     """The most that the metric may fall, in percentage points."""
@@ -35,14 +35,14 @@ class AcceptedLimits(Options):
     """The most that the speed-up over the float32 twin may fall, on the same kind of machine."""
 
     @model_validator(mode="after")
-    def _says_what_it_belongs_to(self) -> Self:
+    def _has_a_limit(self) -> Self:
         if self.drop_on is not None and self.max_drop_points is None:
             raise ValueError("drop_on is for a limit on the drop: give max_drop_points too")
         return self
 
 
 def default_limits(*, has_labels: bool, has_speedups: bool) -> AcceptedLimits:
-    """Return the limits that a lock starts with: none on what is not known."""
+    """Return the limits of a first lock: none on a figure that is not known."""
     return AcceptedLimits(
         max_drop_points=0.5 if has_labels else None,
         drop_on="bound" if has_labels else None,
@@ -53,9 +53,9 @@ def default_limits(*, has_labels: bool, has_speedups: bool) -> AcceptedLimits:
 
 
 class AcceptedData(Options):
-    """The test images that all figures are of."""
+    """The test images that all figures were measured on."""
 
-    name: Words
+    name: OneLine
     images: int = Field(ge=1, le=10**8)
     test_sha256: Sha256
 
@@ -64,12 +64,12 @@ class AcceptedBaseline(Options):
     """The original model."""
 
     sha256: Sha256
-    metric: Words
+    metric: OneLine
     value: Fraction | None = None
 
 
 class AcceptedArtifact(Options):
-    """One file and what it did."""
+    """One file and its figures."""
 
     sha256: Sha256
     bytes: Count
@@ -94,7 +94,7 @@ class AcceptedSpeed(Options):
 class AcceptedSpeeds(Options):
     """Latencies, which hold for one kind of machine only."""
 
-    machine: Words
+    machine: OneLine
     threads: int = Field(ge=1, le=1024)
     artifacts: dict[FileName, AcceptedSpeed]
 
@@ -110,7 +110,7 @@ class Lock(Options):
     """An accepted run."""
 
     schema_version: Literal[1]
-    name: Words
+    name: OneLine
     accepted: date
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40,64}$")
     """The git commit that was checked out when it was accepted."""
@@ -120,7 +120,7 @@ class Lock(Options):
     data: AcceptedData
     baseline: AcceptedBaseline
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
-    versions: dict[Words, Words]
+    versions: dict[OneLine, OneLine]
     speed: AcceptedSpeeds | None = None
     """None where nothing was timed."""
 
@@ -138,5 +138,7 @@ class Lock(Options):
             except ValueError as error:
                 raise ValueError(f"artifacts.{path}.right is not {error}") from None
             if self.baseline.metric == "accuracy" and abs(right.mean() - artifact.value) > 1e-6:
-                raise ValueError(f"artifacts.{path}: value is not the fraction that right tells of")
+                raise ValueError(
+                    f"artifacts.{path}: value is not the fraction of the bits in right that are set"
+                )
         return self

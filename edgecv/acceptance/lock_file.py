@@ -13,7 +13,6 @@ from edgecv.evaluation.limits import Limits
 from edgecv.system.storage import write_bytes
 
 WRITER = "edgecv gate RUN --update"
-DEFAULT_LOCK = Path("edgecv.lock")
 LARGEST_LOCK_BYTES = 20_000_000
 MOST_DOTS_A_LINE = 100
 """A key of a million parts keeps the parser busy for hours; no line of a lock is like that."""
@@ -32,14 +31,14 @@ def read_lock(path: Path) -> Lock:
 
 
 def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
-    """Return the lock that a table of TOML is, ``writer`` the command that wrote it."""
+    """Return the lock in a TOML table; ``writer`` is the command that writes such files."""
     if table.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             where,
             f'"schema_version" is {table.get("schema_version")!r}'[:200],
             accepted=f"a file that {writer} wrote, version {SCHEMA_VERSION}",
         )
-    # What people edit is read by itself, so that an error speaks of its own keys.
+    # The tables that people edit are read alone, so that an error names their keys.
     for key, cls in (("limits", AcceptedLimits), ("gates", Limits)):
         if key in table:
             if not isinstance(table[key], dict):
@@ -49,7 +48,7 @@ def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
 
 
 def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
-    """Read a file of ``writer``, ``remedy`` where there is none. Raises InputError."""
+    """Read a TOML file that ``writer`` wrote. Raises InputError; ``remedy``: for none."""
     where, accepted = str(path), f"a file that {writer} wrote"
     if path.exists() and not path.is_file():
         raise InputError(where, "is not a file", accepted=accepted)

@@ -1,4 +1,4 @@
-"""A measured run as what a lock holds of it."""
+"""The lock of a measured run."""
 
 import subprocess
 from datetime import date
@@ -23,7 +23,7 @@ from edgecv.system.environment import PACKAGES
 from edgecv.system.storage import tree_sha256
 
 DECIDING = ("python", *PACKAGES)
-"""What an artifact's answers may change with, though the file is the same."""
+"""Packages whose version may change the answers of the same file."""
 DIGITS = 6
 GIT_SECONDS = 10
 
@@ -65,10 +65,11 @@ def accepted_run(
 
 
 def steady(new: Lock, old: Lock) -> Lock:
-    """Return a new lock with the old speeds of what is as it was: same file, machine, versions.
+    """Return a new lock that keeps the old speed of each file that is the same.
 
-    A measured time is another one each time. So the diff shows what changed, and a speed cannot be
-    accepted away by a few percent at each update.
+    Machine, threads and versions must be the same too. A time varies from one measurement to the
+    next: this way the diff shows real changes only, and a speed cannot drift by a few percent at
+    each update.
     """
     before, now = old.speed, new.speed
     if before is None or now is None:
@@ -87,12 +88,12 @@ def steady(new: Lock, old: Lock) -> Lock:
 
 
 def versions(report: Report) -> dict[str, str]:
-    """Return the versions that a report was made with."""
+    """Return the package versions of a report."""
     return {package: str(report.environment[package]) for package in DECIDING}
 
 
 def commit_of(folder: Path) -> str | None:
-    """Return what is checked out where a folder is, None where that is not a git checkout."""
+    """Return the git commit that is checked out in a folder, None outside of a git checkout."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), "rev-parse", "HEAD"],
@@ -102,7 +103,7 @@ def commit_of(folder: Path) -> str | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None  # No git, no commit: the date has to do.
+        return None  # Without git the date alone identifies the run.
     return done.stdout.strip() if done.returncode == 0 else None
 
 
@@ -125,7 +126,7 @@ def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArt
 
 
 def _speeds(report: Report) -> AcceptedSpeeds | None:
-    """Return the speeds of what was timed, None where nothing was."""
+    """Return the speeds of the timed files, None if nothing was timed."""
     threads = [each.latency.threads for each in report.comparisons if each.latency]
     if not threads:
         return None
@@ -139,7 +140,7 @@ def _speeds(report: Report) -> AcceptedSpeeds | None:
 
 
 def _speed(comparison: Comparison, latency: Latency) -> AcceptedSpeed:
-    """Return times in three figures: more of them is noise that a diff would show each time."""
+    """Return times in three digits: more would be noise in every diff."""
     speedup = comparison.speedup
     return AcceptedSpeed(
         median_us=float(f"{latency.median_us:.3g}"),

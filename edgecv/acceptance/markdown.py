@@ -1,4 +1,4 @@
-"""A judgement as a comment on a pull request: what changed first, what to do last."""
+"""A judgement as a comment on a pull request: the verdict first, the next steps last."""
 
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import (
@@ -16,7 +16,7 @@ MARKS = {"failed": "❌", "inconclusive": "❔", "passed": "✅"}
 
 
 def to_markdown(judgement: Judgement) -> str:
-    """Return the comment: verdict, table, what is not held, what changed, what to do next."""
+    """Return the comment: verdict, table, failed gates, changes, next steps."""
     word = "accepted" if judgement.update == "written" else judgement.outcome
     mark = MARKS[judgement.outcome]
     lines = [f"### {mark} edgecv gate: {_plain(judgement.name)} {word}", ""]
@@ -34,13 +34,13 @@ def to_markdown(judgement: Judgement) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain(words: str) -> str:
-    """Return words that no Markdown or HTML is made of: names come from files.
+def _plain(text: str) -> str:
+    """Escape Markdown and HTML: names come from files.
 
     >>> _plain("<b>@all</b> `x`\\n-> n")
     '&lt;b>&#64;all&lt;/b> &#96;x&#96; -> n'
     """
-    safe = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;")
+    safe = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     for letter in "@`[]*|":
         safe = safe.replace(letter, f"&#{ord(letter)};")
     return safe

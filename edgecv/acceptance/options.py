@@ -46,17 +46,6 @@ def gate(
     from edgecv.acceptance.outputs import check_files, write_outputs
 
     check_files(options.run, {names[each]: getattr(options, each) for each in FILES})
-    judgement = gate_run(
-        options.run,
-        against=options.against,
-        update=options.update,
-        data=options.data,
-        threads=options.threads,
-        skip_bad_images=options.skip_bad_images,
-        trust_model=options.trust_model,
-        custom_objects=options.custom_objects,
-        on_event=on_event,
-        log=log,
-    )
+    judgement = gate_run(options, on_event, log)
     write_outputs(judgement, junit=options.junit, markdown=options.markdown)
     return judgement

@@ -25,7 +25,7 @@ def to_table(judgement: Judgement) -> dict[str, Any]:
 
 
 def check_files(run: Path, files: Mapping[str, Path | None]) -> None:
-    """Raise InputError, before the slow part, where one of a command's files has no place.
+    """Raise InputError, before the slow part, if a file to write cannot be written.
 
     ``files``: the flag and its path, the lock among them.
     """

@@ -1,4 +1,4 @@
-"""What a gate found: frozen, plain data."""
+"""The records of a judgement: frozen, plain data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ Update = Literal["no", "written", "refused"]
 
 @dataclass(frozen=True)
 class Since:
-    """When the accepted run was accepted: a date, and what was checked out then."""
+    """The date of the accepted run, and the git commit that was checked out then."""
 
     date: str
     commit: str | None
@@ -25,7 +25,7 @@ class Since:
 
 @dataclass(frozen=True)
 class Figures:
-    """One file and what it did, now or then."""
+    """The figures of one file, accepted or measured now."""
 
     sha256: str
     bytes: int
@@ -39,7 +39,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Change:
-    """One artifact beside what was accepted of it."""
+    """One artifact, compared with the accepted one."""
 
     path: str
     status: Status
@@ -47,10 +47,10 @@ class Change:
     accepted: Figures | None
     found: Figures | None
     same_answers: bool | None = None
-    """None where they are not of the same images."""
+    """None if the test images are others."""
     pair: PairedAccuracy | None = None
-    """Now (candidate) against then (baseline), image by image: wins became right, losses became
-    wrong. None where the images or their labels are others, or unknown."""
+    """Now (candidate) against the accepted run (baseline), image by image: wins became right,
+    losses became wrong. None if images or labels are others, or unknown."""
     copy_of: str | None = None
     """Another artifact of the run that has the same bytes."""
 
@@ -66,13 +66,13 @@ class Judgement(Displayed):
     gates: tuple[Gate, ...]
     artifacts: tuple[Change, ...]
     changes: tuple[str, ...]
-    """What else is not what it was: data, baseline, versions, in sentences."""
+    """A sentence for each change: files, data, baseline, versions."""
     not_compared: tuple[str, ...]
-    """What could not be held against the accepted run, and why."""
+    """A sentence for each figure that could not be compared with the accepted run."""
     report: Report
     update: Update = "no"
     is_first: bool = False
-    """Whether there was no lock before."""
+    """True if there was no lock before."""
     schema_version: int = 1
 
     @property

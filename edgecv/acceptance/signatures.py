@@ -1,7 +1,7 @@
 """Signatures of runs: OpenSSF model signing with the owner's key.
 
-The manifest says that a run is as it was written, not by whom. A signature stands beside the run's
-folder, so that the folder stays what its manifest says; it covers the manifest as well.
+The manifest proves that a run is unchanged; a signature proves who made it. It lies beside the
+folder of the run, whose files stay those of the manifest, and covers the manifest too.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ KINDS_OF_KEY = "a PEM file of an elliptic curve key (P-256, P-384 or P-521), wit
 
 
 def signature_of(folder: Path) -> Path:
-    """Return where the signature of a run lies.
+    """Return the path of a run's signature.
 
     >>> signature_of(Path("exported/main")).as_posix()
     'exported/main.sig'
@@ -25,9 +25,9 @@ def signature_of(folder: Path) -> Path:
 
 
 def sign(folder: Path, private_key: Path) -> Path:
-    """Sign a run that is as it was written; return the signature's file.
+    """Sign an unchanged run; return the file of the signature.
 
-    Raises InputError where the run is damaged or the key is none.
+    Raises InputError if the run is damaged or the key cannot be used.
     """
     check_seal(folder)
     path = signature_of(folder)
@@ -47,7 +47,7 @@ def sign(folder: Path, private_key: Path) -> Path:
 
 
 def check_signature(folder: Path, public_key: Path) -> None:
-    """Raise InputError unless the run is signed by the owner of a key, and as it was signed."""
+    """Raise InputError unless the run is signed with the key and unchanged since."""
     path = signature_of(folder)
     if not path.is_file():
         raise InputError(

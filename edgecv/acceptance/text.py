@@ -1,4 +1,4 @@
-"""A judgement in words: a sentence a gate, the verdict, cells for a table, what to do next."""
+"""The text of a judgement: a sentence a gate, the verdict, the cells of a table, next steps."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from edgecv.core.records import Gate
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.verdict import gate_sentence, percent
 
-WORDS = {
+MEASURES = {
     DROP: "points lost against the accepted run",
     DROP_BOUND: "points lost against the accepted run, at the worse end of the 95% interval",
     AGREEMENT: "points of agreement with the baseline lost",
@@ -47,22 +47,22 @@ def headings(judgement: Judgement) -> tuple[str, ...]:
 
 
 def sentence(gate: Gate, task: Task) -> str:
-    """Return what one gate saw and what it allows."""
+    """Return a sentence with the observed value of a gate and its limit."""
     if gate.name in (DATA, FILE):
         return f"{gate.artifact} {gate.reason}"
-    if gate.name not in WORDS:
+    if gate.name not in MEASURES:
         return gate_sentence(gate, task)
-    words, reason = WORDS[gate.name], f"; {gate.reason}" if gate.reason else ""
+    measure, reason = MEASURES[gate.name], f"; {gate.reason}" if gate.reason else ""
     if gate.observed is None:
-        return f"{gate.artifact}: {words} not known{reason}"
-    # A point of accuracy may be lost in the second digit, a byte in the last.
+        return f"{gate.artifact}: {measure} not known{reason}"
+    # Points are shown with two digits, bytes as whole numbers.
     if gate.name in (BYTES, GZIP_BYTES):
-        return f"{gate.artifact}: {gate.observed:,.0f} {words}, limit {gate.limit:,.0f}{reason}"
-    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {words}, limit {gate.limit:.2f}{reason}"
+        return f"{gate.artifact}: {gate.observed:,.0f} {measure}, limit {gate.limit:,.0f}{reason}"
+    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {measure}, limit {gate.limit:.2f}{reason}"
 
 
 def verdict_line(judgement: Judgement) -> str:
-    """Return the verdict in one line: what is wrong, and what changed since when."""
+    """Return the verdict in one line: the failed gates, and the changes since the accepted run."""
     if judgement.update == "written":
         return f"ACCEPTED: {_accepted(judgement)}"
     parts, task = [], task_of(judgement.report)
@@ -78,7 +78,7 @@ def verdict_line(judgement: Judgement) -> str:
 
 
 def changes_sentence(judgement: Judgement) -> str:
-    """Say all that changed since the accepted run."""
+    """Return one sentence with all changes since the accepted run."""
     if not judgement.changes:
         return f"Nothing changed since {judgement.since}"
     return f"Changed since {judgement.since}: {'; '.join(judgement.changes)}"
@@ -96,7 +96,7 @@ def _accepted(judgement: Judgement) -> str:
 
 
 def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") -> list[str]:
-    """Say what to do next: ``update`` is the command that accepts, ``data`` what takes images."""
+    """Return the next steps. ``update``: the command that accepts, ``data``: the images' option."""
     lock = judgement.lock
     if judgement.update == "written":
         return [f"Commit {lock}: its diff is what was accepted."]
@@ -123,7 +123,7 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
 
 
 def cells(change: Change, judgement: Judgement) -> tuple[str, ...]:
-    """Return an artifact as the cells under ``headings``: then -> now."""
+    """Return the cells of an artifact under ``headings``: accepted -> now."""
     pair, headline = change.pair, task_of(judgement.report).headline
     return (
         change.path,
@@ -139,7 +139,7 @@ def cells(change: Change, judgement: Judgement) -> tuple[str, ...]:
 
 
 def changed_first(judgement: Judgement) -> list[Change]:
-    """Return the artifacts, those with the worst verdicts first, then those that changed."""
+    """Return the artifacts: the worst verdict first, then those that changed."""
 
     def place(change: Change) -> tuple[int, bool]:
         outcome = outcome_of(change, judgement.gates)
@@ -155,11 +155,11 @@ def outcome_of(change: Change, gates: Sequence[Gate]) -> str:
 
 
 def _then_now(change: Change, figure: Callable[[Figures], Any], write: Callable[[Any], str]) -> str:
-    """Write a figure once where it is the same.
+    """Return a figure as "accepted -> now", once if both are the same.
 
     >>> _then_now(Change("a.tflite", "missing", None, None), lambda each: each.bytes, str)
     '-'
     """
     values = [each and figure(each) for each in (change.accepted, change.found)]
-    words = ["-" if value is None else write(value) for value in values]
-    return words[0] if words[0] == words[1] else " -> ".join(words)
+    texts = ["-" if value is None else write(value) for value in values]
+    return texts[0] if texts[0] == texts[1] else " -> ".join(texts)

@@ -1,4 +1,4 @@
-"""The check that runs are byte for byte as written and, with a key, by whom they are signed."""
+"""The check that runs are unchanged, byte for byte, and with a key who signed them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from edgecv.system.storage import check_seal
 
 @dataclass(frozen=True)
 class Verified:
-    """A folder that is as it was written."""
+    """A folder whose files are unchanged."""
 
     path: str
     files: int
     signed: bool
 
     def __str__(self) -> str:
-        by_whom = ", signed by the owner of the key" if self.signed else ""
-        return f"{self.path}: its {self.files} files are those that were written{by_whom}"
+        signature = ", signed by the owner of the key" if self.signed else ""
+        return f"{self.path}: its {self.files} files are those that were written{signature}"
 
 
 Result = Verified | EdgecvError
@@ -30,7 +30,7 @@ Result = Verified | EdgecvError
 def verify_all(
     paths: Sequence[Path], public_key: Path | None = None
 ) -> Iterator[tuple[str, Result]]:
-    """Verify run folders one after the other; what is wrong with one is its result."""
+    """Verify run folders one after the other; an error is the result of its folder."""
     for path in paths:
         try:
             yield str(path), verify(path, public_key)
@@ -39,7 +39,7 @@ def verify_all(
 
 
 def verify(path: Path, public_key: Path | None = None) -> Verified:
-    """Raise InputError unless a run or a baseline is as it was written, and signed if asked."""
+    """Raise InputError unless a run or baseline is unchanged and, with a key, signed."""
     if not path.is_dir():
         found = "is not a folder" if path.exists() else "there is no such folder"
         raise InputError(str(path), found, accepted="the folder of a run or of a baseline")
@@ -52,7 +52,7 @@ def verify(path: Path, public_key: Path | None = None) -> Verified:
 
 
 def to_json(results: Sequence[tuple[str, Result]]) -> str:
-    """Return a JSON list with a table a folder: path, intact, and files or what is wrong."""
+    """Return a JSON list with a table a folder: path, intact, and files or the error."""
     tables = [
         {"path": path, "intact": True, "files": found.files, "signed": found.signed}
         if isinstance(found, Verified)

@@ -1,7 +1,7 @@
-"""Latency of any set of files, on a machine that does other things too.
+"""Latency of any set of files, on a machine that may run other processes too.
 
-Each file has a child process of its own, so that formats can be mixed and a bad file is its own
-line; all children are kept on the same cores and take turns, a block of some milliseconds each.
+Each file has its own child process, so that formats can be mixed and a file that crashes affects no
+other. All children are pinned to the same cores and take turns, in blocks of some milliseconds.
 """
 
 import time
@@ -30,18 +30,18 @@ FEWEST_BLOCKS = 10
 MOST_SILENCE_S = 30.0
 """Longest silence of a child, where the budget is not longer."""
 SHARE_OF_TIMING = 0.85
-"""Share of the budget, once the files are open, for timing: the rest is for statistics."""
+"""Share of the remaining budget for timing, once the files are open; the rest is for statistics."""
 LEAST_SHARE = 0.2
-"""Share of the budget for timing even where opening has taken all of it: one run proves nothing."""
+"""Share of the whole budget that timing gets even if opening took all of it."""
 OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
-"""From here on other processes, a stolen core or the spread of blocks are a warning."""
+"""Shares from which other processes, stolen time or the spread of blocks are a warning."""
 
 Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One file beside the first: ``ratio`` is its time over the first file's."""
+    """One file compared with the first: ``ratio`` is its time over the first file's."""
 
     path: str
     latency: Latency
@@ -53,24 +53,24 @@ class Timing:
 
 @dataclass(frozen=True)
 class BenchResult(Displayed):
-    """The latencies of some files, and what may have disturbed them."""
+    """The latencies of some files, and warnings on disturbances."""
 
     threads: int
     batch: int
     cores: tuple[int, ...]
-    """That the timed processes were kept on."""
+    """The cores that the timed processes were pinned to."""
     seconds: float
     timings: tuple[Timing, ...]
     failures: dict[str, str]
     """Path -> reason of the files that could not be timed."""
     warnings: tuple[str, ...]
-    """Sentences on what disturbed the timing."""
+    """A sentence for each disturbance of the timing."""
     schema_version: int = field(default=1)
 
 
 @dataclass
 class _File:
-    """A file in its child, warmed up, and the blocks that it has so far."""
+    """A file that is open in its child, and its blocks so far."""
 
     path: Path
     worker: ModelClient
@@ -92,10 +92,13 @@ def bench_files(
     """
     _check(paths, settings)
     with open_analysis(RunSettings(name="bench", threads=settings.threads), on_event, log) as made:
-        return _bench(paths, settings, made)
+        return time_files(paths, settings, made)
 
 
-def _bench(paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext) -> BenchResult:
+def time_files(
+    paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext
+) -> BenchResult:
+    """Time files that were checked, with a context that the caller has opened."""
     began = time.monotonic()
     cores = least_busy(settings.threads)
     failures: dict[str, str] = {}
@@ -216,7 +219,7 @@ def _processor_seconds(files: Sequence[_File]) -> float:
 
 
 def _neighbours(watch: Watch, cores: Sequence[int], own_s: float, started: float) -> list[str]:
-    """Return warnings about other processes on the cores of a timing, and on those beside them."""
+    """Return warnings about other processes on the timed cores and on neighbouring ones."""
     seconds = max(time.monotonic() - started, 1e-9)
     loads = watch.load()
     found = []
@@ -238,7 +241,7 @@ def _neighbours(watch: Watch, cores: Sequence[int], own_s: float, started: float
 
 
 def _spreads(files: Sequence[_File]) -> list[str]:
-    """Return a warning where blocks of one file differ much, about the file where they do most."""
+    """Return a warning if the blocks of a file vary much, for the file that varies most."""
     spreads = []
     for file in files:
         low, middle, high = np.percentile(block_times(np.array(file.blocks)), [10, 50, 90])

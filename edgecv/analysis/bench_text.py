@@ -14,12 +14,12 @@ def to_json(bench: BenchResult) -> str:
 
 
 def to_lines(bench: BenchResult) -> list[tuple[str, ...]]:
-    """Return a row a file under ``HEADINGS``."""
+    """Return the headings, and a row for each file."""
     return [HEADINGS, *(_row(each) for each in bench.timings)]
 
 
 def to_text(bench: BenchResult) -> str:
-    """Return the rows in columns that are as wide as they have to be, and how files were timed."""
+    """Return the rows in aligned columns, and a sentence on how the files were timed."""
     lines = to_lines(bench)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = [

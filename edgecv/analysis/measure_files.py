@@ -38,10 +38,10 @@ class SizeGroup:
 def group_by_size(
     request: ValidationRequest, context: AnalysisContext
 ) -> tuple[list[SizeGroup], dict[str, str]]:
-    """Return the files by the size of their images, and path -> reason for those left out.
+    """Group files by the size of their images; also return path -> reason of those left out.
 
-    A baseline is compared on images of its own size alone. Raises RuntimeFailure where no file can
-    be opened.
+    With a baseline, only files of its image size are compared. Raises RuntimeFailure if no file
+    can be opened.
     """
     sizes, failures = _sizes(request, context.measurements)
     groups = [
@@ -115,7 +115,7 @@ def preprocessing_notes(
     task: Task,
     context: AnalysisContext,
 ) -> tuple[str, ...]:
-    """Return the accuracy of each preprocessing for files hardly better than guessing."""
+    """Return a note with the accuracy of each preprocessing for each file near chance."""
     places = {file.artifact.path: (file, group.data) for group in groups for file in group.files}
     notes = []
     for each in comparisons:

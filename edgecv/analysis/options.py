@@ -1,4 +1,4 @@
-"""Options of what examines files: validate, bench and doctor."""
+"""Options of the commands that examine files: validate, bench and doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from edgecv.core.input_spec import input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
 from edgecv.core.plugins import Data
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
-from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:
-    from edgecv.analysis.doctor.diagnose import DoctorRequest
+    from edgecv.analysis.doctor.records import Diagnosis
+    from edgecv.analysis.validate_request import ValidationRequest
 
 
 class InputOptions(CommandOptions):
-    """Files of any maker, and the images that they take."""
+    """The input of files that edgecv did not write."""
 
     preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
         None
@@ -49,6 +48,12 @@ class ValidateOptions(
 ):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
+    def request(self) -> "ValidationRequest":
+        """Return the request for the files. Raises InputError for wrong paths and missing data."""
+        from edgecv.analysis.validate_request import request_of
+
+        return request_of(self)
+
 
 def validate(
     options: ValidateOptions,
@@ -56,23 +61,13 @@ def validate(
     on_event: Callable[[Event], None] = lambda event: None,
     log: Path | None = None,
 ) -> Report:
-    """Measure run folders and files again, and hold them against the limits."""
-    from edgecv.analysis.validate import validate_paths
+    """Measure run folders and files again, and judge them by the limits."""
+    from edgecv.analysis import validate as validation
+    from edgecv.pipeline.context import open_analysis
 
-    return validate_paths(
-        options.paths,
-        data=options.data,
-        baseline=options.baseline,
-        threads=options.threads,
-        labels=options.labels,
-        limits=options.changed(Limits()),
-        skip_bad_images=options.skip_bad_images,
-        input_spec=input_spec_of(options.preprocess, options.layout, options.input_size),
-        trust_model=options.trust_model,
-        custom_objects=options.custom_objects,
-        on_event=on_event,
-        log=log,
-    )
+    request = options.request()
+    with open_analysis(request.settings, on_event, log, request.trust) as context:
+        return validation.validate(request, context)[0]
 
 
 class BenchOptions(CommandOptions):
@@ -102,8 +97,19 @@ class DoctorOptions(CommandOptions):
     fix: OnePath | None = None
     """Write the remedy as a recipe here, run it, and say whether it helps."""
 
-    def request(self) -> "DoctorRequest":
-        """Return the file and what it should have been."""
-        from edgecv.analysis.doctor.diagnose import DoctorRequest
 
-        return DoctorRequest(self.path, self.baseline, self.data, self.beside, self.kernels)
+def doctor(
+    options: DoctorOptions,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    log: Path | None = None,
+) -> "Diagnosis":
+    """Diagnose a file; where ``fix`` is given, run the remedy of its first finding too."""
+    from edgecv.analysis.doctor.diagnose import diagnose
+    from edgecv.analysis.doctor.fix import with_fix
+    from edgecv.pipeline.context import open_analysis
+    from edgecv.pipeline.recipe.parts import RunSettings
+
+    with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
+        found = diagnose(options, context)
+        return found if options.fix is None else with_fix(options, found, options.fix, context)

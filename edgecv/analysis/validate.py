@@ -1,51 +1,40 @@
-"""Measure files again: a run's folder or single files, whoever made them.
+"""Validation: the files of a run, or single files of any origin, are measured and judged.
 
-TensorFlow is not imported in this process, and only in a child where a Keras model is measured.
+TensorFlow is not imported in this process; a child imports it to measure a Keras model.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
-from edgecv.analysis.reference_check import diagnose, unproven
-from edgecv.analysis.validate_request import ValidationRequest, request_of
+from edgecv.analysis.reference_check import diagnose
+from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource, Task
+from edgecv.core.plugins import Task
 from edgecv.core.records import (
     Baseline,
     Dataset,
     Measurement,
-    OnEvent,
     Outputs,
     Report,
-    ignore_event,
 )
 from edgecv.core.registry import DATASETS
-from edgecv.datasets.class_order import read_labels
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import verdict
-from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.trust import Trust, check_custom_objects
-from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
-from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
-from edgecv.pipeline.recipe.recipe import RunSettings, check_limits
+from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.run_report import judge
 from edgecv.system.environment import environment
-
-OnMeasured = Callable[["ValidationArrays"], None]
 
 
 @dataclass(frozen=True)
 class ValidationArrays:
-    """Arrays that a report was made of and does not keep, for a comparison with something else."""
+    """The arrays behind a report, for a comparison with another run."""
 
     data: Dataset
     task: Task
@@ -54,58 +43,15 @@ class ValidationArrays:
     """Outputs of each artifact that was compared, by its path in the report."""
 
 
-def validate_paths(
-    paths: Sequence[Path],
-    *,
-    data: str | DatasetSource | None,
-    baseline: Path | None,
-    threads: int = 1,
-    labels: Path | None = None,
-    limits: Limits | None = None,
-    skip_bad_images: bool = False,
-    input_spec: InputSpec = DEFAULT_INPUT,
-    trust_model: bool = False,
-    custom_objects: tuple[str, ...] = (),
-    timed: bool = True,
-    diagnosed: bool = True,
-    prediction_cache: PredictionCache = NO_CACHE,
-    on_event: OnEvent = ignore_event,
-    on_measured: OnMeasured = lambda measured: None,
-    log: Path | None = None,
-) -> Report:
-    """Measure run folders and single files on the test split of a data set.
-
-    ``timed``: latencies too; ``diagnosed``: single files are held against a float32 twin too.
-    ``prediction_cache`` keeps what files answered, for callers that measure often.
-    ``input_spec`` is of files that no run of edgecv has written: the others say how they are read.
-    ``on_measured`` is given the predictions, which no report keeps.
-    A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
-    only when no file can be opened. Raises InputError for wrong paths and missing data.
-    """
-    options = {"name": "validate", "threads": threads}
-    settings = parse_options(RunSettings, options, "--threads")
-    names = None if labels is None else read_labels(labels)
-    request = request_of(paths, data, baseline, names, skip_bad_images, input_spec)
-    request = replace(
-        request,
-        limits=limits or Limits(),
-        trust=Trust(everything=trust_model, custom_objects=custom_objects),
-        timed=timed,
-        unproven=tuple(unproven(request.files, paths)) if diagnosed else (),
-    )
-    check_limits(request.source, request.limits, "--data")
-    check_custom_objects(custom_objects)
-    settings = settings.model_copy(update={"seed": request.seed})
-    with open_analysis(settings, on_event, log, request.trust, prediction_cache) as context:
-        report, arrays = validate(request, context)
-    on_measured(arrays)
-    return report
-
-
 def validate(
     request: ValidationRequest, context: AnalysisContext
 ) -> tuple[Report, ValidationArrays]:
-    """Measure, compare and judge the files of a request."""
+    """Measure, compare and judge the files of a request.
+
+    A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
+    only when no file can be opened.
+    """
+    check_limits(request.source, request.limits, "--data")
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
@@ -122,7 +68,7 @@ def validate(
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)
-    # Where all are twins, they are what the limits are for.
+    # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
     names = data.class_names
     gates = [
@@ -131,7 +77,7 @@ def validate(
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(request.source), "seed": request.seed},
+        recipe={"data": DATASETS.table(request.source), "seed": request.settings.seed},
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
@@ -173,7 +119,7 @@ def _reference(
 def _numbered(
     data: Dataset, task: Task, reference: Outputs | None, measurements: Sequence[Measurement]
 ) -> Dataset:
-    """Return data without class names for as many outputs as most files have."""
+    """Return data with numbered classes, as many as most files have outputs."""
     seen = [each.outputs for each in measurements] if reference is None else [reference]
     if not seen:
         return data
@@ -182,14 +128,14 @@ def _numbered(
 
 
 def _numbers(outputs: Outputs) -> int:
-    """Return how many numbers there are for an image."""
+    """Return the number of output values for one image."""
     return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
 
 
 def _usable(
     measurements: Sequence[Measurement], data: Dataset, task: Task, context: AnalysisContext
 ) -> tuple[list[Measurement], dict[str, str]]:
-    """Return the measurements that can be compared, normalized, and path -> reason for others."""
+    """Return the comparable measurements, normalized, and path -> reason for the others."""
     usable, failures = [], {}
     wanted = task.count_outputs(data)
     for each in measurements:
@@ -213,7 +159,7 @@ def _usable(
 def _baseline(
     request: ValidationRequest, data: Dataset, task: Task, reference: Outputs | None
 ) -> Baseline | None:
-    """Return what the report says of the baseline."""
+    """Return the baseline's entry in the report."""
     if reference is None:
         return None
     value = metric_of(reference, data.test_labels, task)

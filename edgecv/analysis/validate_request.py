@@ -1,21 +1,23 @@
-"""The request of a validation: its files, the data they are measured on, and the baseline."""
+"""The request of a validation: its files, the data and the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
+from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.recipe.recipe import BaselineOptions as BaselineOptions
+from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
@@ -26,32 +28,29 @@ class ValidationRequest:
 
     files: tuple[MeasuredFile, ...]
     source: DatasetSource
-    seed: int
+    settings: RunSettings
+    """The seed is that of a run; 0 for single files."""
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
-    """The name of each output, where it is not that of a class of the data."""
+    """The name of each output, if it differs from the classes of the data."""
     test_sha256: str | None = None
-    """SHA-256 of the test split that a run's own report is about."""
+    """SHA-256 of the test split in the report of the run."""
     limits: Limits = field(default_factory=Limits)
     trust: Trust = NO_TRUST
     """Allowed content of the Keras models that are measured."""
     timed: bool = True
     unproven: tuple[MeasuredFile, ...] = ()
-    """The files to hold against a float32 twin: those that no export of a run has checked."""
+    """The files to check against a float32 twin: those that no run has exported and checked."""
 
 
-def request_of(
-    paths: Sequence[Path],
-    data: str | DatasetSource | None,
-    baseline: Path | None,
-    labels: tuple[str, ...] | None,
-    skip_bad_images: bool,
-    input_spec: InputSpec,
-) -> ValidationRequest:
-    """Return the request for files and runs. Raises InputError for wrong paths and missing data."""
+def request_of(options: ValidateOptions) -> ValidationRequest:
+    """Return the request for files and runs: see ``ValidateOptions.request``."""
+    paths, data, baseline = options.paths, options.data, options.baseline
+    labels = None if options.labels is None else read_labels(options.labels)
+    input_spec = input_spec_of(options.preprocess, options.layout, options.input_size)
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -61,18 +60,18 @@ def request_of(
             raise InputError("PATH", f"there is no {path}")
     _check_paths(paths)
     runs = [path for path in paths if path.is_dir()]
-    if skip_bad_images and data is None:
+    if options.skip_bad_images and data is None:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
     if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
         raise InputError(
             "--preprocess, --layout, --input-size",
-            "are for files of other makers: a run says all of its own",
+            "are for single files: a run records its own",
             remedy="leave them out",
         )
     for run in runs:
         check_seal(run)
     report = read_report(runs[0]) if runs else None
-    source = None if data is None else resolve(data, skip_bad_images=skip_bad_images)
+    source = None if data is None else resolve(data, skip_bad_images=options.skip_bad_images)
     seed, parameters, test_sha256 = 0, 0, None
     if report is not None:
         if baseline is None and report.baseline is not None:
@@ -97,16 +96,38 @@ def request_of(
             if report and path.is_dir()
             else [_single_file(path, input_spec)]
         )
+    check_custom_objects(options.custom_objects)
     return ValidationRequest(
         files=tuple(files),
         source=source,
-        seed=seed,
+        settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
+        limits=options.changed(Limits()),
+        trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
+        unproven=tuple(_unproven(files, paths)),
     )
+
+
+def _unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
+    """Return the files that no export has checked.
+
+    These are single files, and files of a run that its report does not name.
+    """
+    reported = {
+        path: {each.artifact.sha256 for each in read_report(path).comparisons}
+        for path in paths
+        if path.is_dir()
+    }
+    return [
+        file
+        for file in files
+        if file.path in paths
+        or file.artifact.sha256 not in reported.get(file.path.parent, {file.artifact.sha256})
+    ]
 
 
 def _labels_of(report: Report) -> tuple[str, ...] | None:
@@ -115,7 +136,7 @@ def _labels_of(report: Report) -> tuple[str, ...] | None:
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
-    """Raise InputError for two runs, or one file twice: each would be judged by the other's."""
+    """Raise InputError for two runs, or for one file given twice."""
     if len([path for path in paths if path.is_dir()]) > 1:
         raise InputError("PATH", "more than one run", remedy="validate them one after the other")
     places = [path.resolve() for path in paths]
@@ -129,7 +150,7 @@ def _files_of_run(folder: Path, report: Report) -> list[MeasuredFile]:
 
 
 def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
-    """Return a file of a run with bytes and hash as they are now, whatever the report says."""
+    """Return a file of a run with its size and hash on disk, whatever the report says."""
     path = folder / _file_name(artifact.path, folder)
     if not path.is_file():
         raise InputError(str(path), "is in report.json but not on disk")
@@ -156,13 +177,13 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
 
 
 def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as asked."""
+    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
     if report.baseline is None or report.baseline.path != path.name:
         return asked
     if not runtime_of_file(path).runs_on_devices:
-        return DEFAULT_INPUT  # The preprocessing of a Keras model was put into its graph.
+        return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
     kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

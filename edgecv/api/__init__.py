@@ -214,17 +214,10 @@ def doctor(
         progress: Show progress; when not given, in a notebook only.
         on_event: A function that is called with each event.
     """
-    from edgecv.analysis.doctor.diagnose import diagnose
-    from edgecv.analysis.doctor.fix import with_fix
-
     with call(progress, on_event) as this:
         original = None if baseline is None else this.model_file(baseline, "baseline=")
         given = {"path": path, "data": as_data(data), "baseline": original, **options}
-        asked = options_of(DoctorOptions, given)
-        found = diagnose(asked.request(), on_event=this.on_event)
-        if asked.fix is None:
-            return found
-        return with_fix(asked.request(), found, asked.fix, on_event=this.on_event)
+        return analysis.doctor(options_of(DoctorOptions, given), on_event=this.on_event)
 
 
 def inspect(model: Model) -> Inspection:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from edgecv.analysis.options import DoctorOptions
+from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.cli.from_options import JsonOptions
 
 if TYPE_CHECKING:
@@ -15,13 +15,8 @@ class DoctorCommand(JsonOptions, DoctorOptions):
 
 def run(options: DoctorCommand, screen: "Screen") -> int:
     """Diagnose a file, try the remedy if requested, and show the results."""
-    from edgecv.analysis.doctor.diagnose import diagnose
-    from edgecv.analysis.doctor.fix import with_fix
     from edgecv.analysis.doctor.text import to_json, to_text
 
-    request = options.request()
-    found = diagnose(request, on_event=screen.on_event, log=screen.log)
-    if options.fix is not None:
-        found = with_fix(request, found, options.fix, on_event=screen.on_event, log=screen.log)
+    found = doctor(options, on_event=screen.on_event, log=screen.log)
     screen.answer(to_json(found) if options.as_json else to_text(found))
     return 1 if any(each.severity == "error" for each in found.findings) else 0

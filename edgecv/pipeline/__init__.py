@@ -1,1 +1,1 @@
-"""Make a run: data, baseline, techniques, exports, measurements, report."""
+"""The steps of a run: data, baseline, techniques, exports, measurements, report."""

@@ -1,4 +1,4 @@
-"""The techniques of a recipe, one after the other, each stored under all that came before it."""
+"""The techniques of a recipe in their order; the key of a stored one covers all before it."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class TechniqueRunner:
     def apply(self) -> AppliedTechniques:
         """Apply all techniques, one after the other.
 
-        A recipe that shares its first techniques with an earlier run does not train these again.
+        Techniques that an earlier run has applied in the same order are not trained again.
         """
         notes: list[str] = []
         made = plain = self.model.source
@@ -69,7 +69,7 @@ class TechniqueRunner:
             store.stage(
                 "techniques", key, lambda folder: self._write(technique, before, key, folder)
             )
-        store.forget(key)  # Also where a kill came between the two.
+        store.forget(key)  # Again, in case a run was killed in between.
         (path,) = store.place("techniques", key).glob("model.*")
         return ModelFile.at(path, before.trust)
 
@@ -79,7 +79,6 @@ class TechniqueRunner:
         task = self.model.recipe.task
         is_first = before is self.model.source
         model = self.model.keras_model if is_first else before.load()
-        task = self.model.recipe.task
         set_seed(self.context.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
             stage = TechniqueStage(self.model, self.context, technique, key, Path(trial_folder))
@@ -118,7 +117,7 @@ class TechniqueRunner:
 
 @dataclass
 class TechniqueStage:
-    """One technique while it is applied: its notes, its trainings, and what it keeps on disk."""
+    """One technique while it is applied: its notes, its trainings, its stored values."""
 
     model: UserModel
     run: RunContext
@@ -146,15 +145,15 @@ class TechniqueStage:
 
     @cached_property
     def trial_exports(self) -> TrialExports:
-        """Exports for a moment, in the folder of this stage."""
+        """Temporary exports in the folder of this stage."""
         images = self.model.data.calibration.images
         exports = self.model.recipe.exports
         return TrialExports(self.model.source, exports, images, self.folder, self.run)
 
     def _check_exportable(self, model: Any) -> None:
-        """Make sure that the model to be trained can be exported as the recipe asks.
+        """Raise an error if the model cannot be exported as the recipe asks, before it is trained.
 
-        Once a recipe, and again where a technique puts quantizers into the model.
+        Checked once a recipe, and again if a technique puts quantizers into the model.
         """
         from edgecv.models.tf import set_seed
 
@@ -195,7 +194,7 @@ class TechniqueStage:
         self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
 
     def progress(self, message: str, done: int, total: int) -> None:
-        """Count the work that is done; where no bar shows it, a line now and then does."""
+        """Report progress to the listener; also as a message every few seconds."""
         now = time.monotonic()
         if message != self._message or now - self._message_at > SECONDS_BETWEEN_LINES:
             count = f", {done} of {total}" if message == self._message else ""
@@ -204,7 +203,7 @@ class TechniqueStage:
         self.run.emit("technique", message, done, total)
 
     def stored_value(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return the JSON value that ``make`` gave, now or before the run was killed."""
+        """Return the JSON value of ``make``: from an interrupted run, or computed now."""
         path = self.run.store.checkpoint(f"{self.key}-{name}", ".json")
         try:
             return json.loads(path.read_text("utf-8"))

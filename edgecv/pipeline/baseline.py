@@ -1,4 +1,4 @@
-"""The baseline: an architecture trained once and kept, and the predictions of any baseline."""
+"""The baseline: an architecture that is trained once and stored, and a baseline's predictions."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> Mode
                 )
         context.emit("baseline", f"no stored baseline for {label}: training it")
         store.stage("baselines", place.name, lambda folder: _train(recipe, data, context, folder))
-    store.forget(key)  # Also where a kill came between the two.
+    store.forget(key)  # Again, in case a run was killed in between.
     return ModelFile.at(place / MODEL)
 
 
@@ -90,7 +90,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
 
 @dataclass(frozen=True)
 class Training:
-    """A baseline that was trained, as plain data."""
+    """A trained baseline, as plain data."""
 
     folder: Path
     """Holds ``model.keras``, ``labels.txt``, ``training.json`` and ``curves.png``."""
@@ -111,13 +111,13 @@ class Training:
 
 
 def read_training(folder: Path) -> Training:
-    """Return what was recorded of a training."""
+    """Return the record of a training."""
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
     return Training(**{**record, "folder": folder, "history": tuple(record["history"])})
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:
-    """Return ``labels.txt``: the name of each output, a line each."""
+    """Return the content of ``labels.txt``: the name of each output, one a line."""
     return "".join(f"{name}\n" for name in class_names).encode()
 
 
@@ -153,6 +153,6 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.train.sha256,
         data.validation.sha256,
         version("tensorflow"),
-        os.cpu_count(),  # Other threads sum gradients in another sequence: other weights.
+        os.cpu_count(),  # The number of threads changes the order of sums, and so the weights.
         *task_key(recipe.task),
     )

@@ -1,6 +1,6 @@
-"""The context of a command: its listener, its log and its child processes, made once at the door.
+"""The context of a command: its listener, its log and its child processes, made once a command.
 
-Everything below the door takes the context instead of its parts.
+Everything below takes the context instead of its parts.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class AnalysisContext:
     def emit(
         self, stage: str, message: str, step: int | None = None, total: int | None = None
     ) -> None:
-        """Tell the listener what happens: ``step`` of ``total`` where it is counted."""
+        """Report an event to the listener: ``step`` of ``total`` if it is counted."""
         self.on_event(Event(stage, message, step, total))
 
 
@@ -52,10 +52,10 @@ def open_analysis(
     trust: Trust = NO_TRUST,
     prediction_cache: PredictionCache = NO_CACHE,
 ) -> Iterator[AnalysisContext]:
-    """Give the context of a command that writes no run; its child processes end with it.
+    """Open the context of a command that writes no run; its child processes end with it.
 
-    ``trust``: what may be in the Keras models that are measured. ``prediction_cache`` keeps what
-    files answered, for callers that measure often.
+    ``trust``: allowed content of the Keras models that are measured. ``prediction_cache`` stores
+    predictions for callers that measure often.
     """
     pool = MeasurementPool(settings.threads, on_event, log, trust, prediction_cache)
     with open_converter(log) as converter, pool:
@@ -69,6 +69,6 @@ def open_run(
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> Iterator[RunContext]:
-    """Give the context of a run; its child processes end with it."""
+    """Open the context of a run; its child processes end with it."""
     with open_analysis(settings, on_event, log) as shared:
         yield RunContext(**vars(shared), store=store)

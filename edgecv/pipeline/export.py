@@ -21,12 +21,12 @@ from edgecv.system.storage import content_key, copy_file
 STAGE_VERSION = 4
 DEFAULT_CALIBRATION_IMAGES = 200
 NARROW = 8
-"""Calibration pixels that span less than this part of the range of the test images' are wrong."""
+"""Calibration pixels are refused if their range times this is below that of the test images."""
 
 
 @dataclass(frozen=True)
 class PlannedExport:
-    """One file that a run is to write."""
+    """One file that a run will write."""
 
     name: str
     exporter: Exporter
@@ -108,13 +108,13 @@ class RunExports:
 
 
 def calibration_of(exporter: Exporter, data: Dataset) -> Images:
-    """Return the images that an export finds its ranges on: uint8 (N, H, W, C)."""
+    """Return the calibration images of an export: uint8 (N, H, W, C)."""
     count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
     return data.calibration.images[: count if exporter.is_calibrated else 0]
 
 
 def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
-    """Return sentences on how many images the ranges were found on."""
+    """Return a sentence for each number of calibration images."""
     counts = {
         len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
     }
@@ -122,7 +122,7 @@ def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
 
 
 def check_calibration(recipe: Recipe, data: Dataset) -> None:
-    """Raise InputError where there are too few calibration images, or none like those to come."""
+    """Raise InputError if calibration images are too few, or unlike the test images."""
     for exporter in recipe.exports:
         asked = exporter.calibration_images or 1
         if exporter.is_calibrated and not len(data.calibration):
@@ -143,7 +143,7 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
 
 
 def _check_range(calibration: Images, data: Dataset) -> None:
-    """Raise InputError where the ranges would be found on pixels that hardly differ."""
+    """Raise InputError if the pixels of the calibration images hardly differ."""
     low, high = int(calibration.min()), int(calibration.max())
     test_low, test_high = int(data.test.images.min()), int(data.test.images.max())
     too_narrow = (high - low) * NARROW < test_high - test_low
@@ -157,7 +157,10 @@ def _check_range(calibration: Images, data: Dataset) -> None:
 
 
 def check_promises(recipe: Recipe, files: Sequence[MeasuredFile]) -> tuple[str, ...]:
-    """Return what could be checked in the files. Raises StepError where a promise is not held."""
+    """Check the promises of the techniques in the files; raise StepError if one is broken.
+
+    Returns sentences for the report.
+    """
     artifacts = [file.artifact for file in files if not is_twin(file.artifact)]
     for artifact in artifacts:
         for technique in recipe.techniques:

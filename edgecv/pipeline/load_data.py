@@ -1,4 +1,4 @@
-"""The data of a run or a validation: loaded and split, with progress, and as the report says it."""
+"""The data of a run or a validation: loaded, split, and described for the report."""
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
@@ -9,7 +9,7 @@ from edgecv.pipeline.context import AnalysisContext
 def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> Dataset:
     """Load and split a data set for images of ``shape``.
 
-    Raises InputError where there is nothing to report on.
+    Raises InputError if there are no test images.
     """
     context.emit("data", "reading the data")
 
@@ -27,6 +27,6 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
 
 
 def data_facts(data: Dataset) -> DataFacts:
-    """Return what the report says of the data."""
+    """Return the facts on the data for the report."""
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
     return DataFacts(data.name, data.class_names, splits, data.notes, data.has_labels)

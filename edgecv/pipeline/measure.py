@@ -40,7 +40,7 @@ SECONDS_A_FILE = 0.5
 
 @dataclass(frozen=True)
 class MeasuredFile:
-    """An artifact, where it lies, and how it is read where it does not say so itself."""
+    """An artifact, its path, and how its input is read if the file does not define that."""
 
     artifact: Artifact
     path: Path
@@ -49,8 +49,10 @@ class MeasuredFile:
 
 @dataclass
 class MeasurementPool(Closing):
-    """The child processes that measure, two a runtime: one on all cores that predicts, and one on
-    ``threads`` that is timed. They end when it is left as a context manager."""
+    """The child processes that measure, two for each runtime.
+
+    One predicts on all cores, the other is timed on ``threads``. They end with the context manager.
+    """
 
     threads: int
     on_event: OnEvent = ignore_event
@@ -70,7 +72,7 @@ class MeasurementPool(Closing):
         self._stack.close()
 
     def evaluator(self, runtime: str) -> ModelClient:
-        """Return the child of a runtime that predicts many images: on all cores."""
+        """Return the child of a runtime that predicts on all cores."""
         return self._worker(runtime, CORES)
 
     def timer(self, runtime: str) -> ModelClient:
@@ -78,7 +80,7 @@ class MeasurementPool(Closing):
         return self._worker(runtime, self.threads)
 
     def _worker(self, runtime: str, threads: int) -> ModelClient:
-        """Return the child of a runtime, made at the first call."""
+        """Return the child of a runtime; it is started at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
             options = self.trust.model_dump() if _takes_trust(runtime) else {}
@@ -98,7 +100,7 @@ class MeasurementPool(Closing):
     def predict(
         self, runtime: str, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> Predictions:
-        """Return what a file gives for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
+        """Return a file's predictions for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
         return self.prediction_cache.predictions(
             self._key(runtime, path, input_spec, images),
             lambda: self.evaluator(runtime).predict(path, images, input_spec=input_spec),
@@ -107,14 +109,10 @@ class MeasurementPool(Closing):
     def _key(
         self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
     ) -> str:
-        """Return a key of everything that the predictions depend on; "" where none are kept."""
+        """Return a key of everything that the predictions depend on; "" without a cache."""
         if not self.prediction_cache.keeps:
             return ""
-        trust = (
-            self.trust.model_dump(mode="json")
-            if RUNTIMES.get(runtime, "runtime").takes_trust
-            else None
-        )
+        trust = self.trust.model_dump(mode="json") if _takes_trust(runtime) else None
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), trust]
         if images is not None:
             pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
@@ -122,7 +120,7 @@ class MeasurementPool(Closing):
         return content_key(*parts)
 
     def start(self, formats: Sequence[str]) -> None:
-        """Start the children for some formats, so that they are ready when they are needed."""
+        """Start the children of some formats early, so that they are ready in time."""
         for file_format in dict.fromkeys(formats):
             runtime = runtime_of_format(file_format).name
             self.evaluator(runtime).start()
@@ -131,10 +129,10 @@ class MeasurementPool(Closing):
     def measure(
         self, files: Sequence[MeasuredFile], images: Images, *, timed: bool = True
     ) -> tuple[list[Measurement], dict[str, str]]:
-        """Predict all images and, where ``timed``, time one, for each file.
+        """Predict all images with each file and, if ``timed``, measure its latency on one.
 
-        Returns the measurements in the order of ``files``, and path -> reason for the files that
-        could not be measured: one bad file does not end the others.
+        Returns the measurements in the order of ``files``, and path -> reason of the files that
+        failed: one failure does not stop the others.
         """
         facts: dict[str, SessionFacts] = {}
         outputs: dict[str, Outputs] = {}
@@ -172,7 +170,7 @@ class MeasurementPool(Closing):
         image: Images,
         failures: dict[str, str],
     ) -> dict[str, Blocks]:
-        """Time the files of each format in turn; add to ``failures`` what could not be timed."""
+        """Time the files of each format in turn; add files that fail to ``failures``."""
         blocks: dict[str, Blocks] = {}
         for file_format in dict.fromkeys(file.artifact.format for file in files):
             group = [file for file in files if file.artifact.format == file_format]

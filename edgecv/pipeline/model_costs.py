@@ -1,4 +1,4 @@
-"""Multiply-accumulates and activations of the models of a run, counted once a model."""
+"""Multiply-accumulates and activations of the models of a run, counted once for each."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ STAGE_VERSION = 1
 def costs_of(
     baseline: ModelFile, compressed: ModelFile, context: RunContext
 ) -> tuple[Costs | None, tuple[str, ...]]:
-    """Return the costs of both models, or a sentence that says why they are not known."""
+    """Return the costs of both models, or a sentence with the reason why they are unknown."""
     try:
         return Costs(_cost_of(baseline, context), _cost_of(compressed, context)), ()
     except InputError as error:

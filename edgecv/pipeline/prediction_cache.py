@@ -1,6 +1,6 @@
 """A cache of predictions, so that the same file is not run on the same images twice.
 
-A key is made of everything that predictions depend on: the file's bytes, its input, the images.
+A key covers everything that predictions depend on: the file, its input, the images.
 """
 
 import io
@@ -16,14 +16,14 @@ import numpy as np
 from edgecv.core.records import Predictions, SessionFacts
 from edgecv.system.storage import write_bytes
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 class PredictionCache:
-    """The cache that keeps nothing: every file is run each time."""
+    """A cache that stores nothing: every file is run each time."""
 
     keeps = False
-    """Whether keys have to be computed."""
+    """True if the cache stores values, so that keys have to be computed."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -43,11 +43,11 @@ NO_CACHE = PredictionCache()
 
 
 class SharedPredictionCache(PredictionCache):
-    """Keeps answers in a folder that several processes share: each is asked for once.
+    """A cache in a folder that several processes share: each prediction is computed once.
 
-    Who finds that something is missing waits until no other process measures, looks again, and
-    then measures until it is done: a runtime takes all cores anyway, and the child process that it
-    started for one question is there for the next.
+    A process that misses a value waits until no other process measures, reads again, and then keeps
+    the lock until its measurement ends: a runtime takes all cores anyway, and its child process
+    serves the next request too.
     """
 
     keeps = True
@@ -82,10 +82,10 @@ class SharedPredictionCache(PredictionCache):
     def _kept(
         self,
         path: Path,
-        read: Callable[[bytes], Answer],
-        ask: Callable[[], Answer],
-        write: Callable[[Answer], bytes],
-    ) -> Answer:
+        read: Callable[[bytes], Value],
+        ask: Callable[[], Value],
+        write: Callable[[Value], bytes],
+    ) -> Value:
         if not path.exists() and not self._lock.is_locked:
             self._lock.acquire()
         if not path.exists():

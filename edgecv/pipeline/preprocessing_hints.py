@@ -6,25 +6,26 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.records import Dataset, Images, Outputs, Predictions
+from edgecv.core.sample import sample_rows
 
 IMAGES_FOR_A_HINT = 200
 NEAR_CHANCE = 0.05
-"""A model within so much of guessing may see other pixels than it was trained on."""
+"""A model this close to guessing may get other pixels than it was trained on."""
 CLEARLY_BETTER = 0.15
 
 Predict = Callable[[Images, Preprocessing], Predictions]
 
 
 def is_near_chance(value: float, data: Dataset, task: Task) -> bool:
-    """Tell whether the headline metric is hardly better than guessing."""
+    """Return True if the headline metric is hardly better than guessing."""
     guessing = task.guessing(data)
     return guessing is not None and value <= guessing + NEAR_CHANCE
 
 
 def with_each_choice(predict: Predict, data: Dataset, task: Task) -> dict[str, float]:
-    """Return the metric with each named preprocessing, on up to 200 test images."""
-    images = data.test.images[:IMAGES_FOR_A_HINT]
-    labels = data.test.labels[:IMAGES_FOR_A_HINT]
+    """Return the metric with each named preprocessing, on a sample of the test images."""
+    rows = sample_rows(len(data.test), IMAGES_FOR_A_HINT)
+    images, labels = data.test.images[rows], data.test.labels[rows]
     return {
         name: task.metric(Outputs.one(predict(images, choice)), labels)
         for name, choice in fitting(data.image_shape[2]).items()
@@ -41,8 +42,8 @@ def accuracies_text(found: dict[str, float], data: Dataset) -> str:
 def advice(found: dict[str, float], value: float, data: Dataset, where: str, seen: str) -> str:
     """Return a warning about a baseline that is hardly better than guessing.
 
-    ``seen`` says how good it is. Raises InputError where another preprocessing is clearly right:
-    nothing that would be made of this model could be.
+    ``seen`` describes its metric. Raises InputError if another preprocessing is clearly right: no
+    export of this model could be correct.
     """
     best = max(found, key=lambda name: found[name])
     accuracies = accuracies_text(found, data)

@@ -1,4 +1,4 @@
-"""Many recipes side by side: run what was not run yet, and put the reports into one table."""
+"""A table of many recipes: those without a run are run, and all reports become one table."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ HEADINGS = (
 INTRODUCTION = (
     "# Recipes",
     "",
-    "What each of them gave, a row a file; `edgecv table RECIPE...` prints this page.",
+    "The results of each recipe, one row a file; `edgecv table RECIPE...` prints this page.",
     "Points are against the baseline, the speed-up is over the float32 twin of the same",
     "format; zeros and distinct weights (the most in one layer) are read back from the file.",
     "",

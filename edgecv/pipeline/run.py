@@ -24,7 +24,7 @@ from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
 COPIES_OF_A_MODEL = 12
-"""Files of its size at the most: finished steps, a checkpoint with the optimizer's, exports."""
+"""Largest number of files of its size: finished steps, checkpoints, exports."""
 
 
 def run(
@@ -35,17 +35,17 @@ def run(
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> Report:
-    """Do what the recipe says and write ``exported/<name>/``.
+    """Run a recipe and write ``exported/<name>/``.
 
-    Raises InputError before anything is written where the recipe cannot be done, StepError where
-    a step fails. A gate that fails is not an error: it is the report's outcome.
+    Raises InputError, before anything is written, for a recipe that cannot be run, StepError if a
+    step fails. A failed gate is not an error: it is the outcome of the report.
     """
     with open_run(store, recipe.settings, on_event, log) as context:
         return compress(recipe, context, force=force)
 
 
 def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Path:
-    """Train the recipe's baseline if it is not stored yet; return its folder."""
+    """Train the recipe's baseline unless it is stored; return its folder."""
     store.check_writable()
     with open_run(store, recipe.settings, on_event) as context:
         data = load_data(recipe.data, recipe.baseline.input_shape, context)
@@ -53,7 +53,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Pat
 
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
-    """Do what the recipe says, with a context that the caller has opened: see ``run``."""
+    """Run a recipe in a context that the caller has opened: see ``run``."""
     place = preflight(recipe, context.store, force)
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
@@ -65,7 +65,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
 
 
 def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
-    """Take the steps of a run, from the baseline's predictions to the report."""
+    """Perform the steps of a run, from the baseline's predictions to the report."""
     recipe, data = model.recipe, model.data
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
@@ -92,12 +92,12 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
 
 
 def _custom_objects(recipe: Recipe) -> AbstractContextManager[None]:
-    """Allow the user's own layers in this process, where it trains the model."""
+    """Return a scope with the user's own layers, if this process trains the model."""
     return recipe.baseline.trusted.scope() if recipe.techniques else nullcontext()
 
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
-    """Check, in no time, what would otherwise fail late. Returns the run's folder."""
+    """Check quickly what would fail late; return the folder of the run."""
     check_user_model(recipe)
     place = store.run_folder(recipe.name)
     if os.path.lexists(place) and not force:
@@ -117,7 +117,7 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
 
 
 def check_techniques(model: UserModel) -> None:
-    """Raise InputError where a technique does not fit the model: before anything is trained."""
+    """Raise InputError if a technique does not fit the model, before anything is trained."""
     if not model.recipe.techniques:
         return
     separate = model.recipe.task.separated(model.untrained)

@@ -1,4 +1,4 @@
-"""The report of a run: comparisons, gates, and the files that are written beside them."""
+"""The report of a run: comparisons, gates, and the files beside it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def judge(
     task: Task,
     classes: Sequence[str],
 ) -> list[Gate]:
-    """Fail what could not be measured, check every conversion, and hold candidates to limits."""
+    """Return the gates: failed measurements, checks of conversions, limits on candidates."""
     gates = gates_of_every_run(comparisons, failures, task)
     for each in candidates:
         gates += judge_limits(each, limits, classes=classes, machine=machine())
@@ -49,7 +49,7 @@ def judge(
 
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
-    """Compare what was measured with the baseline, and judge it; pictures go into ``folder``."""
+    """Compare the measurements with the baseline and judge them; write pictures to ``folder``."""
     recipe, data, outputs = model.recipe, model.data, model.reference.outputs
     task = recipe.task
     compared = compare_all(
@@ -85,14 +85,14 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
 
 
 def _is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
-    """Tell whether the recipe asks for the file: it may ask for the twin itself."""
+    """Return True if the recipe asks for the file; it may ask for the twin itself."""
     asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
     is_asked = (comparison.artifact.format, comparison.artifact.precision) in asked
     return is_asked and not (comparison.is_twin and bool(recipe.techniques))
 
 
 def write_run(model: UserModel, report: Report, compressed: Path, folder: Path) -> None:
-    """Write all of a run but its artifacts: models, labels, recipe, report, pictures."""
+    """Write the files of a run other than its artifacts: models, labels, recipe, report."""
     path = model.original.path
     copy_file(path, folder / f"baseline{path.suffix}")
     if model.recipe.techniques:

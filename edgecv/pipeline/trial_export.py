@@ -1,4 +1,4 @@
-"""Trial exports: a model exported, timed beside its float32 twin, and thrown away."""
+"""Trial exports: a model is exported, timed against its float32 twin, and deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ from edgecv.system.storage import write_bytes
 
 SECONDS_A_TRIAL = 1.0
 CALIBRATION_IMAGES = 50
-"""Ranges found on few images have the same kernels, bytes and speed."""
+"""A few images are enough: kernels, size and speed do not depend on the ranges."""
 
 
 @dataclass(frozen=True)
 class TrialExports:
-    """Exports models into one folder for a moment, each timed beside the baseline's twin."""
+    """Exports models temporarily, and times each against the baseline's float32 twin."""
 
     baseline: ModelFile
     exports: Sequence[Exporter]
-    """Those of the recipe: their options are used where a trial has the same precision."""
+    """The recipe's exports: their options are used for trials of the same precision."""
     images: Images
     folder: Path
     context: RunContext
@@ -50,10 +50,10 @@ class TrialExports:
         return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
 
     def check_exportable(self, model: Any) -> None:
-        """Export ``model`` in every way that the recipe asks for, and throw the files away.
+        """Export ``model`` in every way that the recipe asks for, and delete the files.
 
-        Raises StepError where a format does not know a layer, RuntimeFailure where a converter
-        crashes on one: better now than after the training.
+        Raises StepError if a format does not support a layer, RuntimeFailure if a converter crashes
+        on one: before the training, not after it.
         """
         source = self._saved(model)
         for exporter in self.exports:
@@ -62,7 +62,7 @@ class TrialExports:
             path.unlink()
 
     def _saved(self, model: Any) -> ModelFile:
-        """Write a model where the converter reads it, over the last one."""
+        """Write a model for the converter, in place of the last one."""
         from edgecv.models.tf import model_bytes
 
         suffix, content = model_bytes(model)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from accepted_runs import Accepted, commit
 
-from edgecv.acceptance.gate import accept
+from edgecv.acceptance.gate import MeasuredRun, accept
 from edgecv.acceptance.lock_file import read_lock
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.validate import validate
 from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, seal
@@ -22,13 +24,15 @@ def accepted(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Accepted
         data="digits", epochs=3, formats=("tflite",), name="gated", max_drop=50.0
     )
     run(recipe.to_recipe(), Store(output))
-    kept: list[ValidationArrays] = []
-    report = validate_paths([output / "gated"], data=None, baseline=None, on_measured=kept.append)
+    request = ValidateOptions(paths=(output / "gated",)).request()
+    with open_analysis(request.settings) as context:
+        report, measured = validate(request, context)
     folder = tmp_path_factory.mktemp("checkout")
     commit(folder)
     path = folder / "edgecv.lock"
-    judgement = accept("gated", None, Limits(max_drop_points=50.0), path, report, kept[0])
-    return Accepted(output / "gated", report, kept[0], judgement, read_lock(path), path)
+    found = MeasuredRun("gated", report, measured)
+    judgement = accept(found, None, Limits(max_drop_points=50.0), path)
+    return Accepted(output / "gated", report, measured, judgement, read_lock(path), path)
 
 
 @pytest.fixture
@@ -44,3 +48,15 @@ def changed_run(accepted: Accepted, tmp_path: Path) -> Callable[[dict[str, bytes
         return folder
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a sealed folder of three files."""
+    store = Store(tmp_path / "exported")
+    place = store.run_folder("main")
+    with store.writing(place) as draft:
+        (draft / "int8.tflite").write_bytes(bytes(range(64)))
+        (draft / "labels.txt").write_text("cat\ndog\n")
+        (draft / "log.txt").write_text("")
+    return place

@@ -10,7 +10,7 @@ import pytest
 from accepted_runs import Accepted
 
 from edgecv.acceptance.answer_bits import packed, right_of
-from edgecv.acceptance.gate import accept, judgement_of
+from edgecv.acceptance.gate import MeasuredRun, accept, judgement_of
 from edgecv.acceptance.junit import to_junit
 from edgecv.acceptance.lock import AcceptedArtifact, AcceptedLimits, AcceptedSpeed, Lock
 from edgecv.acceptance.lock_file import read_lock
@@ -26,9 +26,8 @@ OTHER = "f" * 64
 
 
 def judged(accepted: Accepted, lock: Lock, report: Report | None = None) -> Judgement:
-    return judgement_of(
-        "gated", lock, Path("edgecv.lock"), report or accepted.report, accepted.measured
-    )
+    run = MeasuredRun("gated", report or accepted.report, accepted.measured)
+    return judgement_of(run, lock, Path("edgecv.lock"))
 
 
 def artifact(lock: Lock, **options: object) -> Lock:
@@ -191,9 +190,8 @@ def test_other_test_data_is_inconclusive_and_sizes_are_judged_all_the_same(
     splits["test"] = replace(splits["test"], sha256="e" * 64)
     report = replace(accepted.report, data=replace(accepted.report.data, splits=splits))
     lock = artifact(accepted.lock.model_copy(update={"data": data}), right=None, value=None)
-    found = judgement_of(
-        "gated", lock, Path("l"), report, replace(accepted.measured, data=measured)
-    )
+    run = MeasuredRun("gated", report, replace(accepted.measured, data=measured))
+    found = judgement_of(run, lock, Path("l"))
     assert (found.outcome, found.exit_code) == ("inconclusive", 4)
     assert [gate.name for gate in found.gates if gate.outcome != "passed"] == ["accepted_data"]
     assert found.not_compared == (
@@ -233,7 +231,7 @@ def test_an_update_says_what_changed_and_keeps_limits_and_steady_speeds(
     twin = {"float32.tflite": AcceptedSpeed(median_us=123.0, speedup=1.0)}
     old = on(old, artifacts={**old.speed.artifacts, **twin})
     path = tmp_path / "edgecv.lock"
-    found = accept("gated", old, old.gates, path, accepted.report, accepted.measured)
+    found = accept(MeasuredRun("gated", accepted.report, accepted.measured), old, old.gates, path)
     assert (found.update, found.exit_code, found.outcome) == ("written", 0, "failed")
     words = verdict_line(found)
     assert words.startswith(f"ACCEPTED: written to {path}. Changed since")
@@ -260,14 +258,15 @@ def test_images_without_labels_are_judged_by_the_answers(
     )
     measured = replace(accepted.measured, data=replace(accepted.measured.data, has_labels=False))
     path = tmp_path / "edgecv.lock"
-    assert accept("plain", None, Limits(), path, report, measured).exit_code == 0
+    run = MeasuredRun("plain", report, measured)
+    assert accept(run, None, Limits(), path).exit_code == 0
     lock = read_lock(path)
     assert lock.limits.max_drop_points is None
     assert lock.artifacts[INT8].right is None
     asked = limits(lock, max_drop_points=1.0)
-    same = judgement_of("gated", asked, path, report, measured)
+    same = judgement_of(run, asked, path)
     assert gates(same)["accepted_drop_points_bound"].outcome == "passed"
-    other = judgement_of("gated", artifact(asked, answers_sha256=OTHER), path, report, measured)
+    other = judgement_of(run, artifact(asked, answers_sha256=OTHER), path)
     assert other.exit_code == 4
     assert "int8.tflite is the same file and gives other answers" in other.changes
 

@@ -7,7 +7,7 @@ import pytest
 from edgecv.acceptance.signatures import sign, signature_of
 from edgecv.acceptance.verify import verify
 from edgecv.core.errors import InputError
-from edgecv.system.storage import Store, seal
+from edgecv.system.storage import seal
 
 pytest.importorskip("model_signing", reason='needs pip install "edgecv[sign]"')
 
@@ -32,15 +32,6 @@ def make_keys(folder: Path, name: str) -> tuple[Path, Path]:
         )
     )
     return private, public
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "exported")
-    place = store.run_folder("main")
-    with store.writing(place) as draft:
-        (draft / "int8.tflite").write_bytes(bytes(range(64)))
-    return place
 
 
 def test_the_owner_of_the_key_vouches_for_the_run(folder: Path, tmp_path: Path) -> None:

@@ -18,17 +18,6 @@ from edgecv.pipeline.recipe_table import run_all
 from edgecv.system.storage import Store, check_seal
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "exported")
-    place = store.run_folder("main")
-    with store.writing(place) as draft:
-        (draft / "int8.tflite").write_bytes(bytes(range(64)))
-        (draft / "labels.txt").write_text("cat\ndog\n")
-        (draft / "log.txt").write_text("")
-    return place
-
-
 def test_what_was_written_is_intact(folder: Path) -> None:
     assert verify(folder) == Verified(str(folder), 3, signed=False)
     link = folder.parent / "latest"

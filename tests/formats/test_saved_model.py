@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.analysis.validate import validate_paths
+from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError
 from edgecv.formats.keras.importer import load
 from edgecv.formats.saved_model.frozen_graph import graph_of
@@ -95,7 +95,7 @@ def test_a_run_from_a_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     said = " ".join(report.notes)
     for words in ("--trust-model", "no layers to train", "a softmax was added", "in front"):
         assert words in said
-    again = validate_paths([tmp_path / "exported" / "folder"], data=None, baseline=None)
+    again = validate(ValidateOptions(paths=(tmp_path / "exported" / "folder",)))
     assert again.outcome == "passed", "what came of it needs no trust any more"
 
 
@@ -103,7 +103,7 @@ def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_pat
     store = Store(tmp_path / "exported")
     with pytest.raises(InputError, match=r"is a SavedModel: it can write files.*--trust-model"):
         run(flags(folders["save"]).to_recipe(), store)
-    with pytest.raises(InputError, match=r"no layers to retrain: prune, qat.*\.keras or"):
+    with pytest.raises(InputError, match=r"no layers to train: prune, qat.*\.keras or"):
         run(flags(folders["save"], trust_model=True, prune="0.5", qat=True).to_recipe(), store)
     assert not store.root.exists()
 

@@ -1,4 +1,4 @@
-"""A team's tests: an artifact beside its baseline, and assertions that explain themselves.
+"""Assertions for tests: an artifact compared with its baseline, with messages that explain.
 
-Nothing here knows pytest; ``edgecv.pytest_plugin`` tells what a test run is.
+Nothing here imports pytest; ``edgecv.pytest_plugin`` describes the test run.
 """

@@ -1,19 +1,17 @@
-"""A comparison against the one that was accepted before, by the judgement of ``edgecv gate``."""
+"""A comparison judged against the accepted one, as ``edgecv gate`` does."""
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.acceptance.gate import judgement_of, proposal
+from edgecv.acceptance.gate import MeasuredRun, judgement_of, proposal
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.text import changed_text, nothing_text
 from edgecv.acceptance.text import changes_sentence
-from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
-from edgecv.core.records import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
@@ -23,9 +21,9 @@ NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
-    """Hold a pair against its accepted entry, or accept it where the run of tests updates.
+    """Judge a pair against its accepted entry, or accept it if the test run updates.
 
-    Raises AssertionError that explains itself, InputError where the file is damaged.
+    Raises AssertionError with an explanation, InputError if the file is damaged.
     """
     entry = _entry(pair) if name is None else name
     path = accepted_file(pair.setting.test_file())
@@ -35,28 +33,28 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
     lock = read_accepted(path).get(entry)
     if lock is None:
         raise AssertionError(nothing_text(pair, entry, path))
-    judgement = judgement_of(entry, lock, path, *_as_in(pair, lock))
+    judgement = judgement_of(_as_in(pair, lock, entry), lock, path)
     if judgement.outcome != "passed":
         raise AssertionError(_explained(pair, judgement, lock, path))
 
 
 def _update(pair: MeasuredPair, entry: str, path: Path) -> None:
-    said: list[str] = []
+    accepted: list[str] = []
 
     def change(old: Lock | None) -> Lock | None:
         gates = Limits() if old is None else old.gates
-        new, judgement = proposal(entry, old, gates, path, *_as_in(pair, old))
+        new, judgement = proposal(_as_in(pair, old, entry), old, gates, path)
         if judgement.update == "refused":
             raise AssertionError(_explained(pair, judgement, old, path))
         if old is not None and _undated(new) == _undated(old):
             return None
-        words = "is new" if old is None else changes_sentence(judgement)
-        said.append(f"{pair.setting.shown(path)}: {entry}: {words}")
+        text = "is new" if old is None else changes_sentence(judgement)
+        accepted.append(f"{pair.setting.shown(path)}: {entry}: {text}")
         return new
 
     change_entry(path, entry, change)
-    for words in said:  # Not before it is written.
-        pair.setting.on_accepted(words)
+    for text in accepted:  # Not before it is written.
+        pair.setting.on_accepted(text)
 
 
 def _explained(pair: MeasuredPair, judgement: Judgement, lock: Lock | None, path: Path) -> str:
@@ -64,12 +62,12 @@ def _explained(pair: MeasuredPair, judgement: Judgement, lock: Lock | None, path
 
 
 def _undated(lock: Lock) -> Lock:
-    """Return a lock without when it was accepted: the same again needs no new line in a diff."""
+    """Return a lock without its date and commit: accepting the same again changes no line."""
     return lock.model_copy(update={"accepted": None, "commit": None})
 
 
 def _entry(pair: MeasuredPair) -> str:
-    """Name an entry by paths that are the same on every machine. Raises InputError for others."""
+    """Return the name of an entry: paths relative to the root. Raises InputError for others."""
     for path in (pair.artifact, pair.baseline, pair.setting.root / pair.data):
         if not pair.setting.holds(path):
             raise InputError(
@@ -81,8 +79,8 @@ def _entry(pair: MeasuredPair) -> str:
     return f"{artifact} beside {baseline} on {data}"
 
 
-def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArrays]:
-    """Return what was measured as the lock would have it: its name of the file, its gates."""
+def _as_in(pair: MeasuredPair, lock: Lock | None, entry: str) -> MeasuredRun:
+    """Return a pair as a run with the file name and the gates of the lock."""
     path = pair.comparison.artifact.path
     name = NOT_IN_A_NAME.sub("_", pair.artifact.name).lstrip(".-") or "artifact"
     gates = Limits()
@@ -96,4 +94,5 @@ def _as_in(pair: MeasuredPair, lock: Lock | None) -> tuple[Report, ValidationArr
     report = replace(
         pair.report, comparisons=(comparison,), gates=tuple(found), outcome=verdict(found)
     )
-    return report, replace(pair.measured, outputs={name: pair.measured.outputs[path]})
+    arrays = replace(pair.measured, outputs={name: pair.measured.outputs[path]})
+    return MeasuredRun(entry, report, arrays)

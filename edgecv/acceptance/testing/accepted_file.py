@@ -1,4 +1,4 @@
-"""The comparisons that a team has accepted: a small file beside the test, a lock for each."""
+"""The accepted comparisons of a test file: a small file beside it, with a lock for each."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -24,7 +24,7 @@ HEADER = f"""\
 
 
 def accepted_file(test: Path) -> Path:
-    """Return the file of a test.
+    """Return the path of a test file's accepted comparisons.
 
     >>> accepted_file(Path("tests/test_model.py")).as_posix()
     'tests/test_model.edgecv.lock'
@@ -33,7 +33,7 @@ def accepted_file(test: Path) -> Path:
 
 
 def read_accepted(path: Path) -> dict[str, Lock]:
-    """Read what was accepted, by name. Raises InputError where the file is damaged."""
+    """Return the accepted locks by name. Raises InputError if the file is damaged."""
     if not path.is_symlink() and not path.exists():
         return {}
     found = read_toml(path, UPDATE, f"accept what there is: {UPDATE}")
@@ -47,10 +47,10 @@ def read_accepted(path: Path) -> dict[str, Lock]:
 
 
 def change_entry(path: Path, name: str, change: Callable[[Lock | None], Lock | None]) -> None:
-    """Put what ``change`` makes of an entry in its place, or leave the file where it is None.
+    """Replace an entry by ``change(entry)``; leave the file as it is if that is None.
 
-    Whoever else updates the file, another worker of the run or another run, waits: no entry is
-    lost, and the file is the old one or the new one at any moment.
+    Other workers and other test runs that update the file wait, so that no entry is lost. The file
+    is replaced as a whole.
     """
     with hold(_guard(path), wait=True, where=str(path), label=path.name):
         locks = read_accepted(path)
@@ -62,7 +62,7 @@ def change_entry(path: Path, name: str, change: Callable[[Lock | None], Lock | N
 
 
 def _guard(path: Path) -> Path:
-    """Return the lock file of a file: in the cache, as beside a test it would be committed."""
+    """Return the lock file of a file: in the cache, because beside a test it would be committed."""
     folder = cache_folder() / "accepting"
     try:
         folder.mkdir(parents=True, exist_ok=True)

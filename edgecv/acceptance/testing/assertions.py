@@ -1,4 +1,4 @@
-"""What a test gets: one artifact beside its baseline, and assertions on it."""
+"""Assertions on one artifact that was compared with its baseline."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from edgecv.system.environment import machine
 class ComparedPair(MeasuredPair):
     """One artifact, compared with its baseline image by image.
 
-    An assertion that does not hold, or that so few images cannot tell, raises AssertionError with
-    what was seen, on which images, and what to do next.
+    An assertion that fails, or that too few images cannot decide, raises AssertionError with the
+    observed value, the images and the next step.
     """
 
     def __repr__(self) -> str:
@@ -28,12 +28,12 @@ class ComparedPair(MeasuredPair):
 
     @in_one_line
     def assert_no_worse_than(self, points: float) -> None:
-        """Accuracy fell by no more percentage points: the whole 95% interval says so."""
+        """Accuracy fell by at most so many percentage points, over the whole 95% interval."""
         self._hold("assert_no_worse_than", max_drop_points=points, drop_on="bound")
 
     @in_one_line
     def assert_worst_class(self, points: float) -> None:
-        """No class lost more percentage points; what chance may have done does not pass either."""
+        """No class lost more percentage points; a loss that may be chance does not pass either."""
         self._hold("assert_worst_class", max_class_drop_points=points)
 
     @in_one_line
@@ -63,18 +63,17 @@ class ComparedPair(MeasuredPair):
 
     @in_one_line
     def assert_as_accepted(self, name: str | None = None) -> None:
-        """Nothing is worse than what was accepted: TEST.edgecv.lock, beside the test.
+        """Nothing is worse than the accepted comparison in TEST.edgecv.lock, beside the test.
 
-        ``pytest --edgecv-update`` accepts what it finds. ``name`` is that of the entry in the file,
-        for an artifact that lies elsewhere each time; else its path with the baseline's and the
-        data's.
+        ``pytest --edgecv-update`` accepts the current one. ``name`` is the entry in the file, by
+        default the paths of artifact, baseline and data; give it if these paths vary.
         """
         judge_accepted(self, name)
 
     @in_one_line
     @with_parameters(LimitOptions)
     def assert_limits(self, **limits: Any) -> None:
-        """Every limit holds that is given, as to ``edgecv.validate``: ``max_size="35KB"``."""
+        """Every given limit holds, as of ``edgecv.validate``: ``max_size="35KB"``."""
         options = parse_options(LimitOptions, limits, "assert_limits")
         self._hold_all("assert_limits", options.changed(Limits(), in_python=True))
 

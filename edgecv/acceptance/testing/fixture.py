@@ -1,20 +1,32 @@
-"""The call that a test makes: one artifact beside its baseline, on the images of a data set."""
+"""The fixture ``edgecv_compare``: an artifact compared with its baseline on a data set."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field
 
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import InputOptions, ValidateOptions
+from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.input_spec import input_spec_of
+from edgecv.core.options import parse_options, with_parameters
 from edgecv.core.records import Report, Split
+from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.recipe.options import ImageOptions, TrustOptions
+
+
+class CompareOptions(TrustOptions, InputOptions, ImageOptions):
+    """Options of ``edgecv_compare``, as those of ``edgecv validate``."""
+
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads while the file is timed."""
 
 
 class EdgecvCompare:
-    """What the fixture ``edgecv_compare`` is."""
+    """The value of the fixture ``edgecv_compare``."""
 
     def __init__(self, setting: CompareSession) -> None:
         self._setting = setting
@@ -23,51 +35,44 @@ class EdgecvCompare:
         return "<edgecv_compare>"
 
     @in_one_line
+    @with_parameters(CompareOptions)
     def __call__(
         self,
         artifact: StrPath,
         *,
         baseline: StrPath,
         data: StrPath,
-        preprocess: str | None = None,
-        layout: str | None = None,
-        input_size: str | None = None,
-        labels: StrPath | None = None,
         timed: bool = False,
-        threads: int | None = None,
-        skip_bad_images: bool = False,
-        trust_model: bool = False,
-        custom_objects: Sequence[str] = (),
+        **options: Any,
     ) -> ComparedPair:
         """Compare a file with its baseline on the test images of a data set.
 
-        Relative paths begin at pytest's rootdir. ``data`` is as for ``edgecv validate --data``, and
-        the other options are too. Nothing is timed unless ``timed``, with one thread or
-        ``threads``: a test that is about accuracy need not wait, and others run beside it. For the
-        same reason no float32 twin is made: what ``edgecv validate`` finds in a file is not told.
-        Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
+        Relative paths begin at pytest's rootdir. ``data`` and the other options are those of
+        ``edgecv validate``. Files are timed only if ``timed`` is given, with one thread unless
+        ``threads`` says otherwise: a test of accuracy need not wait, and other tests run beside it.
+        For the same reason the file is not checked against a float32 twin, as ``edgecv validate``
+        does. Raises InputError for wrong input, RuntimeFailure for a file that cannot be measured.
         """
-        if threads is not None and not timed:
+        given = parse_options(CompareOptions, options, "edgecv_compare").model_dump(
+            exclude_unset=True
+        )
+        if given.get("threads") is not None and not timed:
             raise InputError("threads", "are of a timed comparison", remedy="give timed=True")
         path = self._file(artifact, "artifact")
         original = self._setting.path(baseline, "baseline")
         source = self._setting.data(data)
-        measured: list[ValidationArrays] = []
-        report = validate_paths(
-            [path],
-            data=source,
-            baseline=original,
-            threads=1 if threads is None else threads,
-            labels=None if labels is None else self._setting.path(labels, "labels"),
-            input_spec=input_spec_of(preprocess, layout, input_size),
-            skip_bad_images=skip_bad_images,
-            trust_model=trust_model,
-            custom_objects=tuple(custom_objects),
-            timed=timed,
-            diagnosed=False,
-            prediction_cache=self._setting.prediction_cache,
-            on_measured=measured.append,
-        )
+        if given.get("labels") is not None:
+            given["labels"] = self._setting.path(given["labels"], "labels")
+        if given.get("threads") is None:
+            given["threads"] = 1
+        given |= {"paths": path, "data": source, "baseline": original}
+        asked = parse_options(ValidateOptions, given, "edgecv_compare").request()
+        request = replace(asked, timed=timed, unproven=())
+        cache = self._setting.prediction_cache
+        with open_analysis(
+            request.settings, trust=request.trust, prediction_cache=cache
+        ) as context:
+            report, measured = validate(request, context)
         _check_measured(report, path)
         shown = self._setting.shown(path)
         return ComparedPair(
@@ -76,7 +81,7 @@ class EdgecvCompare:
             baseline=original,
             data=self._setting.shown(Path(source)),
             report=_named(report, str(path), shown),
-            measured=_of_the_test_split(measured[0], str(path), shown),
+            measured=_of_the_test_split(measured, str(path), shown),
         )
 
     def _file(self, given: StrPath, what: str) -> Path:
@@ -92,14 +97,14 @@ class EdgecvCompare:
 
 
 def _check_measured(report: Report, path: Path) -> None:
-    """Raise RuntimeFailure where the only file could not be measured: a gate says why."""
+    """Raise RuntimeFailure with the reason of the gate if the file could not be measured."""
     for gate in report.gates:
         if gate.name == "runs":
             raise RuntimeFailure(str(path), gate.reason)
 
 
 def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> ValidationArrays:
-    """Return what was measured without the images that it was not measured on: they are many."""
+    """Return the arrays without the other splits, which take much memory."""
     data = measured.data
     nothing = Split(data.test.images[:0], data.test.labels[:0], "")
     data = replace(data, train=nothing, calibration=nothing, validation=nothing)
@@ -107,7 +112,7 @@ def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> Val
 
 
 def _named(report: Report, path: str, shown: str) -> Report:
-    """Return a report that calls the artifact as the team does."""
+    """Return a report with the artifact's path as the test names it."""
     (comparison,) = report.comparisons
     artifact = replace(comparison.artifact, path=shown)
     gates = [

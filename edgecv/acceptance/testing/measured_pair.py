@@ -1,4 +1,4 @@
-"""One artifact beside its baseline, as it was measured for a test."""
+"""One artifact and its baseline, as measured for a test."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,16 @@ from edgecv.core.records import Comparison, Report
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MeasuredPair:
-    """Everything that an assertion, or its explanation, is made of.
+    """The measurements that an assertion and its message use.
 
-    ``report`` and ``measured`` call the artifact as ``Setting.shown`` does.
+    ``report`` and ``measured`` name the artifact as ``CompareSession.shown`` does.
     """
 
     setting: CompareSession
     artifact: Path
     baseline: Path
     data: str
-    """As the team names it: a data set, or a path from the root on."""
+    """A data set, or a path relative to the root."""
     report: Report
     measured: ValidationArrays
 
@@ -30,6 +30,6 @@ class MeasuredPair:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """Return artifact, baseline and data as the team names them."""
+        """Artifact, baseline and data, with paths relative to the root."""
         shown = self.setting.shown
         return shown(self.artifact), shown(self.baseline), self.data

@@ -1,4 +1,4 @@
-"""What a run of tests is to the assertions, and how the paths that tests name are understood."""
+"""The test run as the assertions see it, and the meaning of paths that tests give."""
 
 import os
 from collections.abc import Callable
@@ -18,25 +18,25 @@ class CompareSession:
     """One process of a test run."""
 
     root: Path
-    """Where relative paths begin, and what paths are shown from."""
+    """The folder that relative paths begin at, and that shown paths are relative to."""
     prediction_cache: PredictionCache
     """Shared by all processes of the run."""
     is_update: bool
-    """Whether what is measured is to be accepted."""
+    """True if the measured comparisons are to be accepted."""
     test_file: Callable[[], Path]
     """Return the file of the test that is running."""
-    on_accepted: Callable[[str], None] = lambda words: None
-    """Told in words what was accepted."""
+    on_accepted: Callable[[str], None] = lambda text: None
+    """Called with a sentence for each accepted comparison."""
 
     def path(self, given: StrPath, what: str) -> Path:
-        """Return a file or folder that a test names. Raises InputError where there is none."""
+        """Return the path of a file or folder. Raises InputError if there is none."""
         path = self._place(given, what)
         if not path.exists():
             raise InputError(what, f"there is no {os.fspath(given)}{self._seen_from(given)}")
         return path
 
     def data(self, given: StrPath) -> str:
-        """Return the name of a data set, or the path of one: a name wins, as for ``--data``."""
+        """Return the name of a data set, or its path; a name comes first, as for ``--data``."""
         text = _text(given, "data")
         if text in named_data():
             return text
@@ -51,7 +51,7 @@ class CompareSession:
         return str(path)
 
     def shown(self, path: Path) -> str:
-        """Return a path as the team knows it: from the root on, where it lies there.
+        """Return a path relative to the root, or as it is if it lies elsewhere.
 
         >>> session = CompareSession(Path("/team"), PredictionCache(), False, Path)
         >>> session.shown(Path("/team/models/int8.tflite"))
@@ -60,7 +60,7 @@ class CompareSession:
         return path.relative_to(self.root).as_posix() if self.holds(path) else str(path)
 
     def holds(self, path: Path) -> bool:
-        """Tell whether a path lies under the root, so that it is the same on every machine."""
+        """Return True if a path lies under the root, so that it is the same on every machine."""
         return path.is_relative_to(self.root)
 
     def _place(self, given: StrPath, what: str) -> Path:

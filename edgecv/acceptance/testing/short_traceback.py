@@ -1,4 +1,4 @@
-"""What a test that fails shows: the test's own line and the message, no way through edgecv."""
+"""Short tracebacks: a failed test shows its own line and the message, no frames of edgecv."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def in_one_line(call: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of edgecv and assertions that do not hold come without their traceback."""
+    """Decorate a function: its edgecv errors and assertions are raised without traceback."""
 
     @wraps(call)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Why an assertion does not hold, in words: what was seen, on which images, what to do next."""
+"""The message of a failed assertion: the observed value, the images, the next step."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ Rows = list[tuple[str, str]]
 
 
 def limit_text(pair: MeasuredPair, gate: Gate) -> str:
-    """Explain a limit that does not hold."""
+    """Return the message for a limit that is exceeded or undecided."""
     doubt = "inconclusive: " if gate.outcome == "inconclusive" else ""
     evidence = evidence_of(gate.name)
     if evidence == "size":
@@ -41,7 +41,7 @@ def limit_text(pair: MeasuredPair, gate: Gate) -> str:
 
 
 def laid_out(headline: str, rows: Rows) -> str:
-    """Return a headline and what stands under it, in two columns.
+    """Return a headline with rows of two columns under it.
 
     >>> print(laid_out("too large", [("file", "a.tflite"), ("next", "make it smaller")]))
     too large
@@ -49,11 +49,11 @@ def laid_out(headline: str, rows: Rows) -> str:
       next  make it smaller
     """
     width = max(len(label) for label, _ in rows)
-    return "\n".join([headline, *(f"  {label:<{width}}  {words}" for label, words in rows)])
+    return "\n".join([headline, *(f"  {label:<{width}}  {text}" for label, text in rows)])
 
 
 def answer_rows(pair: MeasuredPair) -> Rows:
-    """Say what became of the answers: metric, images, groups of images."""
+    """Return rows on the change of the answers: metric, images, groups of images."""
     comparison, statistics, measured = pair.comparison, pair.comparison.statistics, pair.measured
     rows = [("compared", _compared(pair))]
     if statistics is None:
@@ -75,22 +75,22 @@ def answer_rows(pair: MeasuredPair) -> Rows:
 
 
 def images_text(places: Sequence[int]) -> str:
-    """Count images and name the first of them.
+    """Return the number of images and the numbers of the first.
 
     >>> images_text([4]), images_text(range(20, 30))
     ('1 image: 4', '10 images: 20, 21, 22, 23, 24, 25, 26, 27 and 2 more')
     >>> images_text([])
     '0 images'
     """
-    words = f"{len(places):,} image{'' if len(places) == 1 else 's'}"
+    count = f"{len(places):,} image{'' if len(places) == 1 else 's'}"
     if not places:
-        return words
+        return count
     rest = f" and {len(places) - MOST_IMAGES:,} more" if len(places) > MOST_IMAGES else ""
-    return f"{words}: {', '.join(map(str, places[:MOST_IMAGES]))}{rest}"
+    return f"{count}: {', '.join(map(str, places[:MOST_IMAGES]))}{rest}"
 
 
 def nothing_text(pair: MeasuredPair, entry: str, path: Path) -> str:
-    """Say that nothing was accepted yet."""
+    """Return the message for a comparison without an accepted entry."""
     shown = pair.setting.shown(path)
     what = f'has no entry "{entry}"' if path.exists() else "is not there yet"
     return laid_out(
@@ -100,7 +100,7 @@ def nothing_text(pair: MeasuredPair, entry: str, path: Path) -> str:
 
 
 def changed_text(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) -> str:
-    """Explain what is worse than it was accepted, or why it was not accepted."""
+    """Return the message for a comparison that is worse than the accepted one, or refused."""
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
     worse.sort(key=lambda gate: gate.outcome != "failed")
     doubt = "inconclusive: " if judgement.outcome == "inconclusive" else ""
@@ -131,26 +131,26 @@ def _flip_rows(flips: Flips) -> Rows:
             ("became right", images_text(flips.wins)),
             ("became wrong", images_text(flips.losses)),
         ]
-    words = f"{flips.count:,} images get another answer ({flips.fraction:.2%})"
+    text = f"{flips.count:,} images get another answer ({flips.fraction:.2%})"
     if flips.unjudged:
-        words += f": {images_text(flips.unjudged)}"
+        text += f": {images_text(flips.unjudged)}"
     if flips.count:
-        words += "; images are counted from 0 in the test split"
-    return [*rows, ("answers", words)]
+        text += "; images are counted from 0 in the test split"
+    return [*rows, ("answers", text)]
 
 
 def _size_rows(pair: MeasuredPair) -> Rows:
     artifact = pair.comparison.artifact
-    words = f"{artifact.bytes:,} bytes, {artifact.gzip_bytes:,} after gzip -9"
-    return [("file", f"{artifact.path}, {words}, SHA-256 {artifact.sha256[:10]}")]
+    size = f"{artifact.bytes:,} bytes, {artifact.gzip_bytes:,} after gzip -9"
+    return [("file", f"{artifact.path}, {size}, SHA-256 {artifact.sha256[:10]}")]
 
 
 def _time_rows(pair: MeasuredPair) -> Rows:
     latency = pair.comparison.latency
     if latency is None:
         return []
-    words = f"{latency.median_us:,.1f} us in the median, {latency.p95_us:,.1f} us at the 95th"
-    return [("timed", f"{words} percentile, {latency.runs:,} runs, threads: {latency.threads}")]
+    times = f"{latency.median_us:,.1f} us in the median, {latency.p95_us:,.1f} us at the 95th"
+    return [("timed", f"{times} percentile, {latency.runs:,} runs, threads: {latency.threads}")]
 
 
 def _notes(pair: MeasuredPair) -> Rows:
@@ -164,7 +164,7 @@ def _advice(pair: MeasuredPair, gate: Gate) -> str:
     options = f"{artifact} --baseline {baseline} --data {data}"
     if not runtime_of_format(pair.comparison.artifact.format).runs_on_devices:
         return f"edgecv validate {options} says more"
-    return f"edgecv doctor {options} names the layer to blame"
+    return f"edgecv doctor {options} names the layer that causes it"
 
 
 def _then_rows(change: Change, judgement: Judgement) -> Rows:
@@ -174,7 +174,7 @@ def _then_rows(change: Change, judgement: Judgement) -> Rows:
 
 
 def _became_rows(pair: MeasuredPair, right: str) -> Rows:
-    """Name the images whose answer was right then and is not now, and the other way round."""
+    """Return rows with the images that became right, and those that became wrong."""
     now = _right(pair, _answers(pair))
     if now is None:
         return []
@@ -187,7 +187,7 @@ def _became_rows(pair: MeasuredPair, right: str) -> Rows:
 
 
 def _lost_rows(pair: MeasuredPair, before: Right | None) -> Rows:
-    """Name the groups of images, classes for one, that lost most since ``before``."""
+    """Return a row with the groups of images, such as classes, that lost most."""
     measured, targets = pair.measured, pair.measured.data.test_labels
     now = _right(pair, _answers(pair))
     if now is None or before is None or targets is None:

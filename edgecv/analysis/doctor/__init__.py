@@ -1,1 +1,1 @@
-"""Why a file is slow, and why it is wrong."""
+"""Diagnosis of a slow or wrong file: its causes and remedies."""

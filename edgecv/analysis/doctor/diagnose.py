@@ -2,112 +2,91 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
-from edgecv.analysis.doctor.layer_errors import blame_findings, layer_errors
+from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
+from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Images, OnEvent, Shape, ignore_event
+from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
+from edgecv.core.sample import sample_rows
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
-from edgecv.pipeline.context import AnalysisContext, open_analysis
+from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
-from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
 MOST_BYTES = 2**28
-"""Bytes of all activations of one file: fewer images are compared where these are large."""
+"""Limit on all activations of one file in bytes: large activations mean fewer images."""
 MORE_BITS = {
     "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
     "float32": 'keep the file in float: precision = "float32" under [[export]]',
 }
-"""What helps a layer that is too coarse: the first that the format can be."""
+"""Remedies for a layer that is too coarse; the first that the format supports is taken."""
 
 
-@dataclass(frozen=True)
-class DoctorRequest:
-    """The file to examine, and what to compare it with."""
+def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
+    """Find the causes that make a file slow or wrong.
 
-    path: Path
-    baseline: Path | None = None
-    data: str | DatasetSource | None = None
-    beside: Path | None = None
-    """Another file of the same model, to compare with this one."""
-    kernels: str = "xnnpack"
-    """Kernels of LiteRT that the file is opened with."""
-
-
-def diagnose(
-    request: DoctorRequest, on_event: OnEvent = ignore_event, log: Path | None = None
-) -> Diagnosis:
-    """Find what makes a file slow and what makes it wrong.
-
-    Raises InputError for what is not a model, RuntimeFailure where no runtime runs it.
+    Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
-    _check(request)
-    with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
-        return _diagnose(request, context)
-
-
-def _diagnose(request: DoctorRequest, context: AnalysisContext) -> Diagnosis:
-    runtime = runtime_of_file(request.path)
-    contents = inspect(request.path).contents
-    findings = structural_findings(contents, request.path.name)
-    options = {"kernels": request.kernels} if "kernels" in runtime.model_fields else {}
+    _check(options)
+    runtime = runtime_of_file(options.path)
+    contents = inspect(options.path).contents
+    findings = structural_findings(contents, options.path.name)
+    variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
-    with ModelClient(runtime.name, 1, log=context.log, options=options) as worker:
-        context.emit("doctor", f"running {request.path}")
-        shape = _image_shape(worker, request.path)
+    with ModelClient(runtime.name, 1, log=context.log, options=variant) as worker:
+        context.emit("doctor", f"running {options.path}")
+        shape = _image_shape(worker, options.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _execution_findings(request, worker, contents, pixels, context)
+        findings += _execution_findings(options, worker, contents, pixels, context)
         images = None
-        if request.data is not None:
-            images = load_data(resolve(request.data), shape, context).test.images
-        if request.baseline is not None and images is not None:
-            few = images[: _most_images(contents)]
-            layers = _layers(request, request.baseline, worker, few, context)
-            findings += blame_findings(layers, _more_bits(contents.format))
+        if options.data is not None:
+            images = load_data(resolve(options.data), shape, context).test.images
+        if options.baseline is not None and images is not None:
+            few = images[sample_rows(len(images), _most_images(contents))]
+            layers = _layers(options, options.baseline, worker, few, context)
+            findings += layer_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
-        paths = [request.path, *([request.beside] if request.beside else [])]
+        paths = [options.path, *([options.beside] if options.beside else [])]
         parity = compare_kernels(paths, images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
-    return Diagnosis(str(request.path), worst_first(findings), layers, parity)
+    return Diagnosis(str(options.path), worst_first(findings), layers, parity)
 
 
-def _check(request: DoctorRequest) -> None:
-    """Raise InputError where the request cannot be done: before anything is opened."""
-    runtime, accepted = runtime_of_file(request.path), device_suffixes()
+def _check(options: DoctorOptions) -> None:
+    """Raise InputError for options that cannot be met, before anything is opened."""
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
     if not runtime.runs_on_devices:
         raise InputError(
-            str(request.path), "is not a file for a device", accepted=f"a file in {accepted}"
+            str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
-    for flag, other in (("--baseline", request.baseline), ("--beside", request.beside)):
+    for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
         if other is None:
             continue
-        if request.data is None:
+        if options.data is None:
             raise InputError(flag, "needs images", remedy="give --data too")
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
             raise InputError(flag, f"{other} is not for a device", accepted=accepted)
     if "kernels" in runtime.model_fields:
-        parse_options(runtime, {"kernels": request.kernels}, "--kernels")
-    elif request.kernels != "xnnpack":
+        parse_options(runtime, {"kernels": options.kernels}, "--kernels")
+    elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
 
 
@@ -122,27 +101,27 @@ def _image_shape(worker: ModelClient, path: Path) -> Shape:
 
 
 def _execution_findings(
-    request: DoctorRequest,
+    options: DoctorOptions,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(request.path, pixels)
-    if not runtime_of_file(request.path).has_delegate:
+    operators = worker.executed(options.path, pixels)
+    if not runtime_of_file(options.path).has_delegate:
         yield from profile_findings(operators, contents)
         return
     slower = ""
-    if not any(each.is_delegated for each in operators) and request.kernels != "xnnpack":
-        own_s = worker.warm_up(request.path, pixels)
+    if not any(each.is_delegated for each in operators) and options.kernels != "xnnpack":
+        own_s = worker.warm_up(options.path, pixels)
         with ModelClient(worker.runtime, 1, log=context.log) as usual:
-            usual_s = usual.warm_up(request.path, pixels)
+            usual_s = usual.warm_up(options.path, pixels)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
-    yield from delegate_findings(operators, contents, request.kernels, slower)
+    yield from delegate_findings(operators, contents, options.kernels, slower)
 
 
 def _most_images(contents: Contents) -> int:
-    """Return on how many images every activation of a file may be compared."""
+    """Return the number of images whose activations fit into ``MOST_BYTES``."""
     elements = sum(
         int(np.prod([abs(side) for side in each.output_shape or ()], dtype=np.int64))
         for each in contents.operators
@@ -151,29 +130,29 @@ def _most_images(contents: Contents) -> int:
 
 
 def _layers(
-    request: DoctorRequest,
+    options: DoctorOptions,
     baseline: Path,
     worker: ModelClient,
     images: Images,
     context: AnalysisContext,
 ) -> tuple[LayerError, ...]:
-    """Compare the output of every layer with that of the baseline."""
+    """Compare the output of every layer with the baseline's."""
     context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
-    own = worker.activations(request.path, images)
-    file_format = runtime_of_file(request.path).format
+    own = worker.activations(options.path, images)
+    file_format = runtime_of_file(options.path).format
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
         twin: Path = baseline
         names: tuple[str, ...] = ()
         if runtime_of_file(baseline).format != file_format:
             twin, names = _twin(baseline, file_format, Path(folder))
-        # A child of its own: the file may have harmed the one that it ran in.
+        # In another child: the file may have damaged the memory of its own.
         with ModelClient(runtime_of_file(twin).name, 1) as other:
             true = other.activations(twin, images)
-    return layer_errors(own, true, names, str(request.path))
+    return layer_errors(own, true, names, str(options.path))
 
 
 def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Export a Keras baseline in float32, and return the file and its kernels' layer names."""
+    """Export a Keras baseline in float32; return the file and the layer names of its kernels."""
     if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),

@@ -18,14 +18,14 @@ INSTRUCTIONS = {
     "asimddp": "NEON dot products",
     "i8mm": "int8 matrix products",
 }
-"""Flags of Linux that decide how fast integers are."""
+"""Processor flags of Linux that decide how fast integers are."""
 DOTS = ("avx_vnni", "avx512_vnni", "asimddp", "i8mm")
 
 
 def delegate_findings(
     operators: Sequence[ExecutedOperator], contents: Contents, kernels: str, slower: str
 ) -> Iterator[Finding]:
-    """Say how many operators XNNPACK took. ``slower``: what its absence costs, as measured."""
+    """Find operators that XNNPACK did not take. ``slower``: the measured cost, as text."""
     taken = sum(each.is_delegated for each in operators)
     left = [each for each in operators if not each.is_delegated]
     if taken == 0:
@@ -62,7 +62,7 @@ def delegate_findings(
 def profile_findings(
     operators: Sequence[ExecutedOperator], contents: Contents
 ) -> Iterator[Finding]:
-    """Give the operators that take the most time, and those that were left in float."""
+    """Find the operators that take the most time, and those that run in float."""
     is_integer = {each.name for each in contents.operators if each.arithmetic == "quantized"}
     left = [each for each in operators if each.type in FLOAT_KERNELS and _name(each) in is_integer]
     if left:
@@ -91,7 +91,7 @@ def profile_findings(
 
 
 def processor_finding(contents: Contents) -> Finding:
-    """Say which instructions for integers this machine has."""
+    """Return a finding on this machine's instructions for integers."""
     flags = instructions()
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
     is_integer = any(each.arithmetic == "quantized" for each in contents.operators)

@@ -1,20 +1,20 @@
-"""The remedy of a finding as a recipe, and the proof that it helps: its file beside the old."""
+"""The remedy of a finding as a recipe, with a measured comparison of the new file and the old."""
 
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.analysis.bench import BenchOptions, bench_files
-from edgecv.analysis.doctor.diagnose import DoctorRequest
+from edgecv.analysis.bench import time_files
 from edgecv.analysis.doctor.records import Diagnosis, Finding, Fix
-from edgecv.analysis.validate import validate_paths
+from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
+from edgecv.analysis.validate import validate
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import OnEvent, ignore_event
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.context import AnalysisContext, RunContext
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run import run
+from edgecv.pipeline.run import compress
 from edgecv.system.storage import Store, write_bytes
 
 NAME = "doctor-fix"
@@ -25,47 +25,41 @@ QUANTIZE = {
     "xnnpack-off": {"int8": "int8"},
     "coarse-layer": {"int16x8": "int16x8", "float32": "none"},
 }
-"""By finding: precisions that help, the best first, and what ``--quantize`` calls them."""
+"""By finding: the precisions that help, the best first, and their value for ``--quantize``."""
 TIMING = BenchOptions(budget=3.0)
 
 
 def with_fix(
-    request: DoctorRequest,
+    options: DoctorOptions,
     diagnosis: Diagnosis,
     target: Path,
-    on_event: OnEvent = ignore_event,
-    log: Path | None = None,
+    context: AnalysisContext,
 ) -> Diagnosis:
-    """Return a diagnosis with what the remedy of its first finding that has one gives.
+    """Run the remedy of the first finding that has one; return the diagnosis with its result.
 
-    The remedy is run, and written as a recipe to ``target``.
-
-    Raises InputError where there is nothing that a recipe can do, or nothing to do it with.
+    The recipe is written to ``target``. Raises InputError if no finding has a recipe as its remedy,
+    or if the model or the data for it is missing.
     """
-    finding = _fixable(diagnosis, request)
-    recipe = _recipe(request, finding)
+    finding = _fixable(diagnosis, options)
+    recipe = _recipe(options, finding)
     with tempfile.TemporaryDirectory(prefix="edgecv-fix-") as folder:
         store = Store.at(f"{folder}/exported")
-        run(recipe, store, on_event=on_event, log=log)
+        compress(recipe, RunContext(**vars(context), store=store))
         (fixed,) = (
             path
-            for path in store.run_folder(NAME).glob(f"*{request.path.suffix.lower()}")
+            for path in store.run_folder(NAME).glob(f"*{options.path.suffix.lower()}")
             if path.stem != "float32" or recipe.exports[0].precision == "float32"
         )
-        report = validate_paths(
-            [request.path, fixed],
-            data=request.data,
-            baseline=request.baseline,
-            diagnosed=False,
-            on_event=on_event,
-            log=log,
+        both = ValidateOptions(
+            paths=(options.path, fixed), data=options.data, baseline=options.baseline
         )
+        report, _ = validate(replace(both.request(), unproven=()), context)
         found = {each.artifact.path: each for each in report.comparisons}
-        if str(request.path) not in found or str(fixed) not in found:
+        if str(options.path) not in found or str(fixed) not in found:
             reasons = "; ".join(each.reason for each in report.gates if each.reason)
             raise StepError("--fix", f"the files cannot be compared: {reasons}")
-        before, after = found[str(request.path)], found[str(fixed)]
-        timing = bench_files([request.path, fixed], TIMING, on_event, log).timings[1]
+        before, after = found[str(options.path)], found[str(fixed)]
+        timing = time_files([options.path, fixed], TIMING, context).timings[1]
     write_bytes(target, recipe.to_toml().encode())
     fix = Fix(
         recipe=str(target),
@@ -80,31 +74,31 @@ def with_fix(
     return replace(diagnosis, fix=fix)
 
 
-def _fixable(diagnosis: Diagnosis, request: DoctorRequest) -> Finding:
+def _fixable(diagnosis: Diagnosis, options: DoctorOptions) -> Finding:
     for finding in diagnosis.findings:
-        if finding.severity != "note" and _quantize(finding, request) is not None:
+        if finding.severity != "note" and _quantize(finding, options) is not None:
             return finding
     raise InputError(
-        "--fix", "nothing was found that a recipe can cure", remedy="read what was found"
+        "--fix", "nothing was found that a recipe can fix", remedy="read what was found"
     )
 
 
-def _quantize(finding: Finding, request: DoctorRequest) -> str | None:
-    """Return the ``--quantize`` that helps against a finding, None where the format has none."""
-    possible = EXPORTERS.get(runtime_of_file(request.path).format, "--fix").precisions
+def _quantize(finding: Finding, options: DoctorOptions) -> str | None:
+    """Return the value of ``--quantize`` that fixes a finding, None if the format has none."""
+    possible = EXPORTERS.get(runtime_of_file(options.path).format, "--fix").precisions
     helps = QUANTIZE.get(finding.name, {})
     return next((helps[precision] for precision in helps if precision in possible), None)
 
 
-def _recipe(request: DoctorRequest, finding: Finding) -> Recipe:
-    if request.baseline is None or runtime_of_file(request.baseline).runs_on_devices:
+def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
+    if options.baseline is None or runtime_of_file(options.baseline).runs_on_devices:
         raise InputError(
             "--fix", "needs the model that the file was made of", remedy="give it as --baseline"
         )
     return CompressOptions(
-        model=str(request.baseline),
-        data=request.data,
-        quantize=_quantize(finding, request),
-        formats=(runtime_of_file(request.path).format,),
+        model=str(options.baseline),
+        data=options.data,
+        quantize=_quantize(finding, options),
+        formats=(runtime_of_file(options.path).format,),
         name=NAME,
     ).to_recipe()

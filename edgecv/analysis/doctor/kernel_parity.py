@@ -1,6 +1,6 @@
-"""Parity of kernels: the kernels that a runtime chooses must not change the answers.
+"""Parity of kernels: the answers must not depend on the kernels that a runtime chooses.
 
-Each row of the matrix is a child process, so that kernels that die of a file are one cell.
+Each combination of file and kernels runs in its own child process: a crash is one failed cell.
 """
 
 import time
@@ -12,6 +12,7 @@ import numpy as np
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images, Outputs, Predictions
+from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -20,10 +21,10 @@ from edgecv.system.isolation import ModelClient
 MOST_IMAGES = 200
 FIRST_IMAGES = 2
 SECONDS = 20.0
-"""For one cell: reference kernels can take a thousand times as long, and get fewer images."""
+"""Time for one cell: reference kernels can be a thousand times slower, and get fewer images."""
 LONGEST_SILENCE_S = 60.0
 ANOTHER_ANSWER = 0.01
-"""Fraction of images with another top-1 from which on kernels are worth a warning."""
+"""Fraction of images with another top-1 from which kernels are a warning."""
 
 
 def compare_kernels(
@@ -31,8 +32,10 @@ def compare_kernels(
 ) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 
-    Kernels that cannot run a file are a cell with the reason. At most ``MOST_IMAGES`` are run.
+    A cell has the reason if its kernels cannot run the file. At most ``MOST_IMAGES`` are run.
     """
+    # In random order: slow kernels get the first of them only.
+    sample = images[sample_rows(len(images), MOST_IMAGES)]
     cells: list[KernelCell] = []
     answers: list[Predictions | None] = []
     for path in paths:
@@ -47,7 +50,7 @@ def compare_kernels(
                     log=context.log,
                     options=options,
                 ) as worker:
-                    found = _predict(worker, path, images[:MOST_IMAGES])
+                    found = _predict(worker, path, sample)
             except RuntimeFailure as failure:
                 cells.append(KernelCell(str(path), name, 0, failure.reason))
                 answers.append(None)
@@ -72,9 +75,9 @@ def compare_kernels(
 
 
 def parity_findings(parity: KernelParity) -> Iterator[Finding]:
-    """Say which kernels fail, and which answer otherwise than those that a file usually gets.
+    """Find kernels that fail, and kernels whose answers differ from a file's usual kernels.
 
-    Another file of the same model may answer otherwise: it was rounded otherwise.
+    Only kernels of the same file are compared: another file is rounded differently.
     """
     usual = {cell.path: number for number, cell in reversed([*enumerate(parity.cells)])}
     for number, cell in enumerate(parity.cells):
@@ -106,7 +109,7 @@ def parity_findings(parity: KernelParity) -> Iterator[Finding]:
 
 
 def _predict(worker: ModelClient, path: Path, images: Images) -> Predictions:
-    """Run as many images as the time allows, and a few at least."""
+    """Predict as many images as the time allows, at least ``FIRST_IMAGES``."""
     worker.open(path)
     began = time.monotonic()
     first = worker.predict(path, images[:FIRST_IMAGES])
@@ -120,7 +123,7 @@ def _compared(
     other: Predictions | None,
     measure: Callable[[Outputs, Outputs], float],
 ) -> float | None:
-    """Compare what both have answered; None where one has not, or has other classes."""
+    """Compare the answers of two cells; None if one has none, or has other classes."""
     if one is None or other is None or one.shape[1:] != other.shape[1:]:
         return None
     count = min(len(one), len(other))

@@ -1,7 +1,6 @@
-"""Errors of each layer: signal over error, operator by operator.
+"""Error of each layer: the signal-to-quantization-noise ratio (SQNR), operator by operator.
 
-Two things can be told apart: an operator whose output is bad because its inputs are, and one
-that loses much of what it was given.
+This tells an operator that has bad inputs from one that adds the error itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from edgecv.core.records import Activation
 from edgecv.formats.onnx.graph import KERNELS
 
 BEST_DB = 40.0
-"""More than this counts as this: 8 bits give 30 to 40, and no layer is blamed for the first 10."""
+"""Larger ratios count as this: 8 bits give 30 to 40 dB, and losing 10 dB of them is no fault."""
 BAD_DROP_DB = 10.0
 WRONG_GAIN = 0.1
 NOTHING = 1e-12
@@ -30,8 +29,8 @@ def layer_errors(
 ) -> tuple[LayerError, ...]:
     """Compare the outputs of operators with those of the baseline's twin, in the file's order.
 
-    ``layers``: Keras names of the kernels in the order of the file, where its names do not say.
-    Raises RuntimeFailure where the two graphs have nothing in common.
+    ``layers``: Keras names of the kernels in the order of the file, if the file has no such names.
+    Raises RuntimeFailure if the two graphs have no operator in common.
     """
     pairs = _pairs(candidate, baseline)
     if not pairs:
@@ -57,8 +56,8 @@ def layer_errors(
     )
 
 
-def blame_findings(layers: Sequence[LayerError], remedy: str) -> Iterator[Finding]:
-    """Name the layers that lose most, the worst first. ``remedy``: for rounding that is coarse."""
+def layer_findings(layers: Sequence[LayerError], remedy: str) -> Iterator[Finding]:
+    """Find the layers that lose most, the worst first. ``remedy``: for too coarse rounding."""
     for each in sorted(layers, key=lambda layer: layer.drop_db, reverse=True):
         if each.drop_db < BAD_DROP_DB:
             return
@@ -108,14 +107,14 @@ def _pairs(candidate: Sequence[Activation], baseline: Sequence[Activation]) -> d
 
 
 def _kernels(activations: Sequence[Activation]) -> list[str]:
-    """Return ONNX kernels, found in both files by their order: names change with their bias."""
+    """Return the names of ONNX kernels. Files are matched by their order, as names may differ."""
     return [each.name for each in activations if each.type in KERNELS]
 
 
 def _nearest(
     name: str, inputs: Mapping[str, Sequence[str]], known: Mapping[str, float]
 ) -> list[str]:
-    """Return the nearest operators before one whose error is known."""
+    """Return the nearest preceding operators whose error is known."""
     waiting, found, seen = list(inputs[name]), [], {name}
     while waiting:
         taken = waiting.pop()

@@ -32,13 +32,13 @@ class LayerError:
     sqnr_db: float
     """Power of the signal over power of the error, of the operator's output."""
     inputs_db: float
-    """The same of the worst of what it takes."""
+    """The worst ratio among its inputs."""
     gain: float
-    """The factor that fits best from the baseline's values to its own: 1 where a scale is right."""
+    """The factor that best maps the baseline's values to its own: 1 if the scale is right."""
 
     @property
     def drop_db(self) -> float:
-        """The loss from its inputs to its output."""
+        """The loss from its inputs to its output, in dB."""
         return self.inputs_db - self.sqnr_db
 
 
@@ -49,15 +49,15 @@ class KernelCell:
     path: str
     kernels: str
     images: int
-    """That were run: kernels that are slow get fewer."""
+    """The number of images that were run: slow kernels get fewer."""
     failure: str = ""
 
 
 @dataclass(frozen=True)
 class KernelParity:
-    """Files of one model under several kernels, each held against each.
+    """Files of one model under several kernels, each compared with each.
 
-    Both matrices: (cells, cells), None where one of the two gave no answers.
+    Both matrices are (cells, cells), with None if one of the two gave no answers.
     """
 
     cells: tuple[KernelCell, ...]
@@ -73,7 +73,7 @@ class Fix:
     recipe: str
     """The path of the recipe."""
     finding: str
-    """The finding that it is the remedy of."""
+    """The finding that the recipe fixes."""
     agreement_before: float
     """Fraction of the test images with the baseline's top-1."""
     agreement_after: float
@@ -87,7 +87,7 @@ class Fix:
 
     @property
     def helps(self) -> bool:
-        """Whether it is better in one way and no worse in the other."""
+        """True if agreement rose, or if it is equal and the file is faster."""
         gained = self.agreement_after - self.agreement_before
         return gained > 0 or (gained == 0 and self.speed == "faster")
 
@@ -104,9 +104,9 @@ class Diagnosis(Displayed):
     """None without data."""
     schema_version: int = field(default=1)
     fix: Fix | None = None
-    """What the remedy gave, where it was asked for."""
+    """The result of the remedy, if it was run."""
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return findings by severity, and as they were found where that is the same."""
+    """Return findings by severity, in the order they were found."""
     return tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity)))

@@ -1,4 +1,4 @@
-"""Findings from a file's own tables: float among integers, integers that are only stored."""
+"""Findings from the tables of a file: float operators between integer ones, dynamic ranges."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -20,12 +20,12 @@ CLAIM = "int8"
 
 
 def structural_findings(contents: Contents, name: str) -> list[Finding]:
-    """Return the findings of the file's tables. ``name``: of the file, which may claim int8."""
+    """Return the findings of a file's tables. ``name`` is the file name, which may claim int8."""
     return [*_dynamic_range(contents, name), *_islands(contents.operators)]
 
 
 def layer_of(name: str) -> str:
-    """Return the Keras layer that an operator's name speaks of; empty where it does not.
+    """Return the Keras layer in an operator's name; empty if it names none.
 
     >>> layer_of("cifar_cnn/conv_2/Relu"), layer_of("conv_2/Relu"), layer_of("Conv_0:0")
     ('conv_2', 'conv_2', '')
@@ -44,11 +44,11 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
     if not hybrid or is_static:
         return
     claims = [
-        words
-        for words, is_claimed in (
+        claim
+        for claim, is_claimed in (
             ("its name says int8", CLAIM in name.lower()),
             (
-                "its metadata say int8",
+                "its metadata says int8",
                 any(CLAIM in value.lower() for value in contents.facts.values()),
             ),
             (
@@ -74,7 +74,7 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
 
 
 def _islands(operators: Sequence[Operator]) -> Iterator[Finding]:
-    """Find float operators that have integers before and after them."""
+    """Find float operators between integer operators."""
     integers = [n for n, each in enumerate(operators) if each.arithmetic == "quantized"]
     if not integers:
         return

@@ -15,7 +15,7 @@ def to_json(diagnosis: Diagnosis) -> str:
 
 
 def to_text(diagnosis: Diagnosis) -> str:
-    """Return a paragraph a finding, the worst first, and the layers that lose most."""
+    """Return a paragraph for each finding, the worst first, and the layers that lose most."""
     lines = [diagnosis.path]
     for each in diagnosis.findings:
         lines.append(f"  {each.severity} {each.name}, in {each.where}:")
@@ -23,7 +23,7 @@ def to_text(diagnosis: Diagnosis) -> str:
         if each.remedy:
             lines.append(f"    remedy: {each.remedy}")
     if not any(each.severity == "error" for each in diagnosis.findings):
-        lines.append("  nothing is wrong that a doctor knows of")
+        lines.append("  nothing is wrong that edgecv doctor knows of")
     if diagnosis.layers:
         lines.append("  signal over error, dB (what a layer takes -> what it gives), worst first:")
         worst = sorted(diagnosis.layers, key=lambda each: each.drop_db, reverse=True)
@@ -53,7 +53,7 @@ def fix_text(fix: Fix) -> str:
 
 
 def _matrix(parity: KernelParity) -> list[str]:
-    """Return a line a cell: the images with another top-1, and the largest difference."""
+    """Return a line for each cell: images with another top-1, and the largest difference."""
     lines = ["  kernels: images with another top-1, and the largest difference of an output"]
     for number, cell in enumerate(parity.cells):
         name = f"    {number + 1} {cell.path}, {cell.kernels}, {cell.images} images"

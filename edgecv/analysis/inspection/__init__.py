@@ -1,1 +1,1 @@
-"""What is in a model file, whoever made it: read in a child process, told as plain data."""
+"""Contents of a model file of any origin: read in a child process, returned as plain data."""

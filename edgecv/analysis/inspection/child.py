@@ -1,4 +1,4 @@
-"""The child's side of inspection: reads one file and returns what is in it."""
+"""The child's side of inspection: reads one file and returns its contents."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The parent's side of inspection: tells a file's format by its content, and has a child read it.
+"""The parent's side of inspection: detects a file's format, and lets a child process read it.
 
-A model file is untrusted: reading it may crash native code, hang, or eat memory. That ends a child
-and is one line about this file.
+A model file is untrusted: reading it may crash native code, hang, or use up the memory. That ends
+the child and becomes an error of one line.
 """
 
 import os
@@ -26,24 +26,25 @@ PROGRAM = ChildProgram(
 )
 ACCEPTED = "model files: .keras, .h5, .tflite, .onnx"
 ONNX_FIRST_BYTES = b"\x08\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca"
-"""How the fields of an ONNX model begin; writers begin with the first, its version."""
+"""First bytes of the fields of an ONNX model; writers begin with the first, its version."""
 GZIP = 31
-"""The window of zlib that writes a gzip file."""
+"""The window size with which zlib writes a gzip file."""
 CHUNK_BYTES = 2**20
 SECONDS = 10
-"""Of computing, which a busy machine does not shorten. Keras loads TensorFlow on all cores."""
+"""Processor time of a reader, which does not depend on how busy the machine is."""
 SECONDS_OF_KERAS = 60
+"""The same for Keras, which loads TensorFlow on all cores."""
 WAITING = 4
-"""How much longer than it may compute a reader may take."""
+"""Elapsed time that a reader may take, as a multiple of its processor time."""
 BYTES_A_SECOND = 50_000_000
 LARGEST_LOG_BYTES = 2**26
 MEMORY_BYTES = 2**30
 MEMORY_A_FILE_BYTE = 8
-"""A file is held as bytes and as tables, and written out again for shape inference."""
+"""A file is held as bytes and as tables, and serialized again for shape inference."""
 
 
 def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[str, Inspection | EdgecvError]]:
-    """Inspect files one after the other; what is wrong with one is its result."""
+    """Inspect files one after the other; an error is the result of its file."""
     for path in paths:
         try:
             yield str(path), inspect(path)
@@ -52,7 +53,7 @@ def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[str, Inspection | Edgec
 
 
 def inspect(path: Path) -> Inspection:
-    """Say what is in a model file. Raises InputError where it is not one, or is damaged."""
+    """Return the contents of a model file. Raises InputError if it is none, or is damaged."""
     kind = format_of(path)
     try:
         contents = _contents(path, kind)
@@ -62,7 +63,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def format_of(path: Path) -> str:
-    """Tell "keras", "h5", "tflite" or "onnx" by the first bytes of a file."""
+    """Return "keras", "h5", "tflite" or "onnx" by the first bytes of a file."""
     where = str(path)
     try:
         if path.is_dir():
@@ -127,7 +128,7 @@ def _contents(path: Path, kind: str) -> Contents:
 
 
 def _sizes(path: Path) -> tuple[int, int]:
-    """Return the bytes of a file, and after gzip -9."""
+    """Return the size of a file in bytes, and its size after gzip -9."""
     packer, size, packed = zlib.compressobj(9, zlib.DEFLATED, GZIP), 0, 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):

@@ -10,7 +10,7 @@ from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Opera
 from edgecv.formats.lookup import runtime_of_format
 
 WIDE = 200
-"""Columns where there is no terminal: nothing needs to be folded there."""
+"""Columns without a terminal: nothing needs to be folded."""
 LONGEST_NAME = 40
 HEADINGS = (
     "operator",
@@ -25,12 +25,12 @@ HEADINGS = (
 )
 NUMBERS = ("parameters", "MACs", "bytes")
 ROOM = 120
-"""Columns that the whole table needs; a narrower terminal goes without ``WHERE_THERE_IS_ROOM``."""
+"""Columns that the whole table needs; a narrower one leaves out ``WHERE_THERE_IS_ROOM``."""
 WHERE_THERE_IS_ROOM = ("activations", "weights", "bytes")
 
 
 def to_text(inspection: Inspection, width: int = WIDE) -> str:
-    """Return all that people want to know of a file, in lines of ``width``."""
+    """Return an inspection as text, in lines of ``width`` columns."""
     contents = inspection.contents
     title = runtime_of_format(contents.format).format_title
     facts = [f"{key} {value}" for key, value in contents.facts.items()]
@@ -50,10 +50,10 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
     )
 
 
-def shape_words(end: End) -> str:
-    """Return a shape with names for open sides.
+def shape_text(end: End) -> str:
+    """Return a shape as text, with names for open dimensions.
 
-    >>> shape_words(End("image", (-1, 32, -1), "uint8", open_sides=("batch", "")))
+    >>> shape_text(End("image", (-1, 32, -1), "uint8", open_sides=("batch", "")))
     'batch x 32 x N'
     """
     if not end.has_shape:
@@ -64,7 +64,7 @@ def shape_words(end: End) -> str:
 
 
 def _end_text(end: End) -> str:
-    text = f"{end.name}: {end.type}, {shape_words(end)}"
+    text = f"{end.name}: {end.type}, {shape_text(end)}"
     if end.scale is not None:
         text += f", value = {end.scale:.9g} x {_stored(end.zero_point or 0)}"
     return text
@@ -83,7 +83,7 @@ def _table(contents: Contents, width: int) -> str:
 
     left_out = list(WHERE_THERE_IS_ROOM) if width < ROOM else []
     if not runtime_of_format(contents.format).runs_on_devices:
-        left_out.append("arithmetic")  # Those that are not for a device compute in float.
+        left_out.append("arithmetic")  # Formats that are not for devices compute in float.
     shown = [place for place, heading in enumerate(HEADINGS) if heading not in left_out]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place in shown:
@@ -94,7 +94,7 @@ def _table(contents: Contents, width: int) -> str:
     for each in contents.operators:
         cells = _cells(each)
         table.add_row(*(printable(cells[place]) for place in shown))
-    # No colours, no markup: names are the file's own.
+    # No colours and no markup: names come from the file.
     console = Console(
         file=io.StringIO(), width=width - 1, markup=False, emoji=False, highlight=False
     )
@@ -154,7 +154,7 @@ def _arithmetic(contents: Contents) -> list[str]:
         found = [each for each in contents.operators if each.arithmetic == arithmetic]
         if found:
             kinds = _counted([each.type for each in found])
-            # The table names all of them; these are what is asked for.
+            # The table lists every operator: only the exceptions are named here.
             names = "" if arithmetic == "quantized" else f": {_names(found)}"
             word = "operator" if len(found) == 1 else "operators"
             lines.append(f"{title}: {len(found):,} {word} ({kinds}){names}")

@@ -12,7 +12,7 @@ SCHEMA_VERSION = 1
 
 
 def to_json(results: Sequence[tuple[str, Inspection | EdgecvError]]) -> str:
-    """Return all files, and the reasons of those that could not be read, as JSON."""
+    """Return all inspections, and the reasons of files that could not be read, as JSON."""
     table = {
         "schema_version": SCHEMA_VERSION,
         "files": [to_table(each) for _, each in results if isinstance(each, Inspection)],
@@ -26,7 +26,7 @@ def to_json(results: Sequence[tuple[str, Inspection | EdgecvError]]) -> str:
 
 
 def to_table(inspection: Inspection) -> dict[str, Any]:
-    """Return a file as plain values, with the names of what is quantized and what is not."""
+    """Return an inspection as plain values, with the operators by their arithmetic."""
     table = asdict(inspection)
     contents = table.pop("contents")
     by_arithmetic: dict[str, list[str]] = {}

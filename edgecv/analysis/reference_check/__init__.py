@@ -1,5 +1,5 @@
-"""Check of a single file: its weights, ranges and claims against a float32 twin."""
+"""Check of a single file against a float32 twin: weights, ranges, precision."""
 
-from edgecv.analysis.reference_check.check import ReferenceCheck, diagnose, unproven
+from edgecv.analysis.reference_check.check import ReferenceCheck, diagnose
 
-__all__ = ["ReferenceCheck", "diagnose", "unproven"]
+__all__ = ["ReferenceCheck", "diagnose"]

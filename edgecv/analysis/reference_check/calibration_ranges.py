@@ -1,7 +1,7 @@
-"""Ranges of a file: the images that set them, and the test images that go beyond them.
+"""Ranges of a file: the calibration images that set them, and test images that exceed them.
 
-A range that was found by the smallest and the largest value *is* a value of one image: the float
-twin gives that value again, and the image is found by it.
+A range from minimum and maximum ends at a value of one image. The float twin gives the same value
+for that image, which identifies it.
 """
 
 from collections import Counter
@@ -15,15 +15,15 @@ from edgecv.core.quantization import Extremes, Steps
 from edgecv.core.records import Labels
 
 LEVEL = 0.05
-"""A file whose ranges are honest fails by chance in at most so many of all cases: the 95% level
-that is stated, over both tests of the ranges together. Each of the two gets half of it."""
+"""Probability that honest ranges fail by chance, over both tests of the ranges together: the stated
+95% level. Each test gets half of it."""
 ONE_TEST = LEVEL / 2
 SAME_VALUE = 5e-4
-"""Part of a step: float32 sums in another order differ by about 1e-6 of the largest value, which is
-255 steps."""
+"""Tolerance as a part of a step: float32 sums in another order differ by about 1e-6 of the largest
+value, which is 255 steps."""
 FEWEST_IMAGES = 2
 NEARLY_ALL = 0.9
-"""The part of the images that were found for one class to be suspected: one may be an accident."""
+"""Share of the traced images that must be of one class to suspect it: one may be an accident."""
 DRAWS = 4000
 SEED = 0
 USUAL_CALIBRATION = 100
@@ -43,7 +43,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Traced:
-    """Images that ranges were set by: their rows, and which bounds these are."""
+    """The images that set ranges: their rows, and the bounds they set."""
 
     images: tuple[int, ...]
     bounds: tuple[Bound, ...]
@@ -61,7 +61,7 @@ class OneClass:
 
 @dataclass(frozen=True)
 class Beyond:
-    """The bound that most test images go beyond, for how often honest calibration allows it."""
+    """The bound that test images exceed most, compared with honest calibration."""
 
     name: str
     images: int
@@ -71,10 +71,10 @@ class Beyond:
 
 
 def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
-    """Find the image that each bound was set by: the one whose largest value it is.
+    """Find the image that set each bound: the one whose largest value equals it.
 
-    Only ranges that start at 0 are found: others were moved so that 0 is a whole step. Where more
-    than one image goes as far, as white ones may, none of them is found.
+    Only ranges that start at 0 are traced: others were moved so that 0 is a whole step. If several
+    images have that value, as white ones may, none is traced.
     """
     images, found = [], []
     for bound in bounds:
@@ -91,14 +91,14 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
 def judge_classes(
     bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
 ) -> OneClass | None:
-    """Ask how often the ranges of a fair draw of images would look as much like one class.
+    """Test the hypothesis that the file was calibrated on images of all classes.
 
-    The images that were found are of one class, and images of that class span the ranges that do
-    not start at 0. How often fair draws do the same is counted for each class: some classes go
-    further than others, and set most ranges of honest files too. The chance of all classes that are
-    no likelier than the one that was found is the answer. ``is_all``: whether every training image
-    was looked at: then a class that spans no range was not alone. None where too few images were
-    found to tell.
+    The p-value is the probability that a random sample of training images would point to one class
+    as clearly: the traced images are of one class, and images of that class span the ranges that do
+    not start at 0. It is estimated from random draws. It counts every class that is no likelier
+    than the found one, as some classes have larger values than others and set most ranges of honest
+    files too. ``is_all``: True if every training image was run: a class that spans no range was
+    then not the only one. Returns None if too few images were traced.
     """
     distinct = sorted(set(traced.images))
     if len(distinct) < FEWEST_IMAGES:
@@ -132,7 +132,7 @@ def _is_one_sided(bound: Bound) -> bool:
 
 
 def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
-    """Return how many images the ranges were found on, by how few of all images go as far."""
+    """Estimate the number of calibration images from the share of images that reach the bounds."""
     reached = [
         float(np.mean(high[:, column] >= high[image, column]))
         for column, image in enumerate(traced.images)
@@ -144,9 +144,9 @@ def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
 def _draws(
     high: NDArray[np.float32], spans: Sequence[int], extremes: Extremes, size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Give, for fair draws, the images that set the traced ranges, and the ends of the others.
+    """Yield, for each random draw, the images that set the traced ranges and the ends of others.
 
-    The latter: int64 (2, ranges), the images with the largest and with the smallest value.
+    The latter are int64 (2, ranges): the images with the largest and with the smallest value.
     """
     random = np.random.default_rng(SEED)
     above, below = extremes.high[:, list(spans)], extremes.low[:, list(spans)]
@@ -157,11 +157,11 @@ def _draws(
 
 
 def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tuple[bool, float]:
-    """Tell whether two of the chosen images span a range, and the chance of that by accident."""
+    """Return True if two of the chosen images span a range, and the chance of a coincidence."""
     low = extremes.low[chosen, bound.place].astype(np.float64)
     high = extremes.high[chosen, bound.place].astype(np.float64)
     steps = bound.steps
-    # The zero point was rounded, so that the end is known to a step; the span exactly.
+    # The zero point was rounded: the ends are known to a step, their distance exactly.
     ends = low[np.abs(low - steps.floor) <= steps.scale] + (steps.ceiling - steps.floor)
     high = np.sort(high)
 
@@ -174,7 +174,7 @@ def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tup
 
 
 def _at_least(count: int, chances: Sequence[float]) -> float:
-    """Return how likely it is that at least so many of independent events happen.
+    """Return the probability that at least ``count`` of independent events happen.
 
     >>> round(_at_least(1, [0.5, 0.5]), 3)
     0.75
@@ -186,10 +186,10 @@ def _at_least(count: int, chances: Sequence[float]) -> float:
 
 
 def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> Beyond | None:
-    """Ask whether as many test images go beyond a range as honest calibration lets happen.
+    """Test whether more test images exceed a range than honest calibration explains.
 
-    Of n calibration images none goes beyond the largest of them; of m others a number that is
-    beta-binomial does, whatever the network (Gumbel and von Schelling, 1950).
+    The number of m test images that exceed the largest value of n calibration images is
+    beta-binomial, whatever the network (Gumbel and von Schelling, 1950).
     """
     from scipy.stats import betabinom
 
@@ -207,7 +207,7 @@ def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> 
 
 
 def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
-    """Return how many images go beyond each end that a calibration image has set."""
+    """Return how many images exceed each end that a calibration image has set."""
     steps = bound.steps
     high = extremes.high[:, bound.place]
     if _is_one_sided(bound):

@@ -1,4 +1,4 @@
-"""Causes of a kernel that differs from its twin's: one is named where it explains every weight."""
+"""Causes of a kernel that differs from its twin's: a cause is named if it explains every weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from edgecv.core.quantization import Floats
 MOST_CHANNELS = 4
 COLOURS = ("red", "green", "blue")
 SPREAD = 0.2
-"""More of a kernel's weights than this are not single faults."""
+"""Share of a kernel's weights above which differences are not single faults."""
 FEW_OUTPUTS = 0.25
 NEAR_STEPS = 1.5
 OTHER_FACTOR = 0.05
-"""Further from 1 than rounding takes the median of an output's larger weights."""
+"""Distance from 1 that rounding cannot give the median ratio of an output's larger weights."""
 EXPLAINED = 0.02
-"""The part of the weights that may stay unexplained by a cause that explains all others."""
+"""Share of the weights that a cause may leave unexplained."""
 SMALLEST_GAIN = 1e-3
 SMALLEST = 1e-30
-"""Added to what is divided by: a kernel may be all zeros."""
+"""Added to divisors: a kernel may be all zeros."""
 MOST_NAMED = 4
 RIGHT = "what it should be"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """The explanation of a kernel that differs. ``is_whole``: the kernel as a whole is another.
+    """The explanation of a kernel that differs. ``is_whole``: the whole kernel is another one.
 
-    ``is_folded``: its outputs have factors of their own: what follows it is folded into it in one
-    of the two files, and not in the other.
+    ``is_folded``: each output has its own factor, as if the following layer were folded into the
+    kernel in one of the two files only.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Cause:
 
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
-    """Return the cause of a difference, None where the kernel is its twin's."""
+    """Return the cause of a difference, None if the kernel is the twin's."""
     if pair.off.any():
         for explain in (
             _swapped_colours,
@@ -64,9 +64,9 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
 
 
 def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
-    """Name a kernel most of whose outputs have factors of their own, as by a normalization.
+    """Detect that most outputs have their own factor, as from a normalization.
 
-    By the median of each output's larger weights: a few damaged ones do not move it.
+    The factor is the median over an output's larger weights: a few damaged ones do not change it.
     """
     outputs = len(pair.own)
     own, true = (each.reshape(outputs, -1).astype(np.float64) for each in (pair.own, pair.true))
@@ -164,7 +164,7 @@ def _damaged_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
 
 def _some_weights(pair: KernelPair) -> Cause:
     part = float(pair.off.mean())
-    # Room is half a step: training moves most weights a little, damage moves few of them far.
+    # The tolerance is half a step: training moves most weights a little, damage moves few far.
     distance = np.abs(pair.own - pair.true)[pair.off] / (2 * pair.room[pair.off])
     is_near = bool(np.all(pair.steps > 0)) and float(np.mean(distance < NEAR_STEPS)) > 0.5
     if part > SPREAD or (is_near and pair.off.sum() > 1):
@@ -199,7 +199,7 @@ def _input_scale(pair: KernelPair, classes: Sequence[str]) -> str | None:
 def _outputs(
     pair: KernelPair, numbers: Sequence[int] | NDArray[np.int64], classes: Sequence[str]
 ) -> str:
-    """Name outputs of a kernel: by their classes where it is the last one."""
+    """Return the names of outputs of a kernel: the classes if it is the last one."""
     if pair.is_last and len(classes) == len(pair.own):
         kind, names = ("class", "classes"), [classes[number] for number in numbers]
         return f"{kind[len(names) > 1]} {_listed(names)}"

@@ -16,11 +16,10 @@ from edgecv.core.records import Comparison, Dataset, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.reports.json_file import read_report
 from edgecv.system.isolation import ModelClient
 
 REFUSED = "refused it"
-"""The text in the message of a runtime that has read a file and will not run it."""
+"""Part of the message of a runtime that has read a file and refuses to run it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ReferenceCheck:
 
 @dataclass
 class CheckContext:
-    """The twins and ranges that the files of one call share: each is made once a format."""
+    """The twins and ranges that all files share: each is made once for each format."""
 
     request: ValidationRequest
     data: Dataset
@@ -43,7 +42,7 @@ class CheckContext:
     _ranges: dict[str, ReferenceRanges] = field(default_factory=dict)
 
     def twin(self, file_format: str) -> tuple[Twin, Stored] | str:
-        """Return a format's twin and what it stores, or why there is none."""
+        """Return a format's twin and its tensors, or the reason for having none."""
         if file_format not in self._twins:
             try:
                 self._twins[file_format] = self._find(file_format)
@@ -56,7 +55,7 @@ class CheckContext:
         twin = given_twin(file_format, baseline, request.baseline_input, request.files)
         if twin is None:
             if baseline is None:
-                return ""  # That nothing was compared is said of the whole report.
+                return ""  # The report as a whole says that nothing was compared.
             if not runtime_of_file(baseline).needs_tensorflow:
                 return f"there is no float32 .{file_format} file of the same model to compare with"
             self.run.emit("diagnose", f"exporting {baseline} in float32 to compare with")
@@ -67,32 +66,15 @@ class CheckContext:
         return twin, stored
 
     def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
-        """Return the smallest and largest values of the twin, for each image that is run."""
+        """Return the smallest and largest values of the twin's tensors for each image."""
         if file_format not in self._ranges:
             worker = self.worker(file_format)
             self._ranges[file_format] = measure_ranges(self.data, worker, twin, self.run)
         return self._ranges[file_format]
 
     def worker(self, file_format: str) -> ModelClient:
-        """Return the child that runs files of a format."""
+        """Return the child process that runs files of a format."""
         return self.run.measurements.evaluator(runtime_of_format(file_format).name)
-
-
-def unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
-    """Return the files that no export has proven: single ones, and those that a run's report
-    does not speak of, though its seal was made anew.
-    """
-    reported: dict[Path, set[str]] = {}
-    for path in paths:
-        if path.is_dir():
-            kept = read_report(path).comparisons
-            reported[path] = {each.artifact.sha256 for each in kept}
-    return [
-        file
-        for file in files
-        if file.path in paths
-        or file.artifact.sha256 not in reported.get(file.path.parent, {file.artifact.sha256})
-    ]
 
 
 def diagnose(
@@ -102,9 +84,9 @@ def diagnose(
     failures: Mapping[str, str],
     context: AnalysisContext,
 ) -> ReferenceCheck:
-    """Compare each file of the request that no export has checked with its float32 twin.
+    """Check each unproven file of the request against its float32 twin.
 
-    ``failures``: why some could not be measured, by path.
+    ``failures``: path -> reason of the files that could not be measured.
     """
     measured: Mapping[str, Comparison] = {each.artifact.path: each for each in comparisons}
     gates: list[Gate] = []
@@ -117,7 +99,7 @@ def diagnose(
             if not runtime_of_format(file.artifact.format).runs_on_devices:
                 continue
             if comparison is None and REFUSED not in failures.get(path, ""):
-                continue  # What crashed or hung one child is not given to another.
+                continue  # A file that crashed or hung one child is not given to another.
             began = time.monotonic()
             context.emit("diagnose", f"{path} against its float32 twin")
             found = _check(file, comparison, shared)

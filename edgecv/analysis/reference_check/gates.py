@@ -1,4 +1,4 @@
-"""Gates and notes on one file beside its float32 twin, with the likely cause of what is wrong."""
+"""Gates and notes on one file and its float32 twin, with the likely cause of a fault."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,23 +27,23 @@ LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
 FEWEST_TEST_TRACES = 2
 SAME_WORK = ("Gemm",)
-"""Operators that a quantizer makes of a MatMul and an Add."""
+"""Operators that a quantizer makes from a MatMul and an Add."""
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """One file, and all that it is held against."""
+    """One file, and everything that it is compared with."""
 
     artifact: Artifact
     path: Path
     stored: Stored
     twin: Stored | None
     no_twin: str
-    """The reason for having no twin; empty where nobody asked to compare."""
+    """The reason for having no twin; empty if no comparison was requested."""
     names: tuple[str, ...]
     data: Dataset
     comparison: Comparison | None
-    """None where the runtime refuses it."""
+    """None if the runtime refuses the file."""
 
 
 def judge(
@@ -51,7 +51,7 @@ def judge(
 ) -> tuple[list[Gate], list[str]]:
     """Return the gates on a file, and sentences for the report.
 
-    ``ranges`` runs the twin over many images: it is called where that can tell something.
+    ``ranges`` runs the twin over many images: it is called only if there are ranges to test.
     """
     path, own = checked.artifact.path, checked.stored
     gates, notes = [], []
@@ -89,9 +89,9 @@ def judge(
     gates += _labels_gate(checked)
     bounds = _bounds(points)
     if bounds and ranges is not None and checked.comparison is not None:
-        found, said = _ranges(path, checked.data, bounds, ranges())
+        found, more = _ranges(path, checked.data, bounds, ranges())
         gates += found
-        notes += said
+        notes += more
     notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
     return gates, notes
 
@@ -137,7 +137,7 @@ def _claim_gate(checked: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
 
 
 def _labels_gate(checked: CheckedFile) -> list[Gate]:
-    """Hold the labels beside a file, as a device would read them, against its outputs."""
+    """Compare the number of labels beside a file with its outputs."""
     beside = checked.path.parent / LABELS
     if not beside.is_file():
         return []
@@ -159,7 +159,7 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
 def _paired_points(
     own: Stored, twin: Stored | None, pairs: Sequence[KernelPair] | None
 ) -> list[tuple[str, int, Point, Point]]:
-    """Return name, place in the twin, own and twin's point of what both files compute."""
+    """Return name, place in the twin, own point and twin's point of each tensor in both files."""
     if twin is None or pairs is None:
         return []
     found = []
@@ -179,7 +179,7 @@ def _paired_points(
 
 
 def _bounds(points: Sequence[tuple[str, int, Point, Point]]) -> list[Bound]:
-    # A softmax's range is fixed by both formats: no image has set it.
+    # The range of a softmax is fixed by both formats: no image sets it.
     return [
         Bound(name, place, mine.steps, true.starts_at_zero)
         for name, place, mine, true in points
@@ -255,7 +255,7 @@ def _speed_note(comparison: Comparison | None) -> list[str]:
 
 
 def _operators_note(checked: CheckedFile) -> list[str]:
-    """Say what a file computes more than its twin: that may be why it is slower than it was."""
+    """Return a note on operators that only the file has: they may make it slower than its twin."""
     if checked.twin is None:
         return []
     true = dict(checked.twin.operators)

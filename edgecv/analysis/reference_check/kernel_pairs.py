@@ -1,4 +1,4 @@
-"""Kernels of a file beside those of its float32 twin, both as functions of what they take."""
+"""Kernels of a file paired with those of its float32 twin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from edgecv.core.quantization import Floats, Kernel, Stored
 
 HALF = 0.5 * (1 + 1e-3)
-"""The part of a step that rounding may move a weight, with room for float32's own rounding."""
+"""The part of a step by which rounding may change a weight, with a margin for float32."""
 ARITHMETIC = 1e-5
-"""The part of a kernel's largest weight that folding a constant into it in float32 may move."""
+"""The part of a kernel's largest weight by which folding a constant in float32 may change it."""
 FLOAT16 = 2.0**-11 * (1 + 1e-3)
 SMALLEST_FLOAT16 = 2.0**-24
 IN_ORDER = 1e-3
-"""The loss of likeness with which two kernels are still paired, where that keeps their order."""
+"""The loss of similarity that is accepted to pair kernels in their order."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class KernelPair:
     own: Floats
     true: Floats
     room: Floats
-    """The distance from its own that honest rounding may move a weight: shaped as ``own``."""
+    """The largest difference that honest rounding explains, for each weight of ``own``."""
     bias: Floats
     true_bias: Floats
     bias_room: Floats
@@ -42,19 +42,19 @@ class KernelPair:
 
     @cached_property
     def off(self) -> NDArray[np.bool_]:
-        """The weights that are further from the twin's than rounding explains, as truth values."""
+        """True for each weight that differs from the twin's by more than rounding."""
         return np.asarray(~(np.abs(self.own - self.true) <= self.room))
 
     @cached_property
     def bias_off(self) -> NDArray[np.bool_]:
-        """The biases that are."""
+        """True for each bias that differs from the twin's by more than rounding."""
         return np.asarray(~(np.abs(self.bias - self.true_bias) <= self.bias_room))
 
 
 def paired(own: Stored, twin: Stored, names: Sequence[str]) -> tuple[KernelPair, ...] | None:
-    """Return all kernels in pairs, None where the files hold kernels of other shapes.
+    """Return all kernels in pairs, None if the files hold kernels of other shapes.
 
-    ``names``: of the layers, in the twin's order; else the twin's own.
+    ``names``: layer names in the twin's order; by default the names in the twin.
     """
     order = _matching(own.kernels, twin.kernels)
     if order is None:
@@ -71,7 +71,7 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> tuple[KernelPair,
 
 
 def _short(name: str) -> str:
-    """Return the part of a converter's name that says which layer it is.
+    """Return the layer's name within a name that a converter made.
 
     >>> _short("cifar_cnn/conv_2/Conv2D")
     'conv_2'
@@ -81,7 +81,7 @@ def _short(name: str) -> str:
 
 
 def _matching(own: Sequence[Kernel], twin: Sequence[Kernel]) -> list[int] | None:
-    """Return the twin's kernel for each one, of the same shape and the most alike."""
+    """Return for each kernel the most similar kernel of the twin with the same shape."""
     from scipy.optimize import linear_sum_assignment
 
     shapes = [each.values.shape for each in own]
@@ -92,18 +92,18 @@ def _matching(own: Sequence[Kernel], twin: Sequence[Kernel]) -> list[int] | None
     for shape in set(shapes):
         mine = [number for number, each in enumerate(shapes) if each == shape]
         yours = [number for number, each in enumerate(others) if each == shape]
-        likeness = np.array(
-            [[_likeness(own[a].values, twin[b].values) for b in yours] for a in mine]
+        similarity = np.array(
+            [[_similarity(own[a].values, twin[b].values) for b in yours] for a in mine]
         )
         rows, columns = linear_sum_assignment(
-            likeness + IN_ORDER * np.eye(len(mine)), maximize=True
+            similarity + IN_ORDER * np.eye(len(mine)), maximize=True
         )
         for row, column in zip(rows, columns, strict=True):
             found[mine[row]] = yours[column]
     return found
 
 
-def _likeness(first: Floats, second: Floats) -> float:
+def _similarity(first: Floats, second: Floats) -> float:
     a, b = (np.nan_to_num(each.astype(np.float64)).ravel() for each in (first, second))
     norm = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / norm) if norm else 0.0
@@ -136,9 +136,9 @@ def _pair(
 
 
 def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
-    """Return the first kernels as functions of a pixel's bytes, wherever the rescaling stands.
+    """Return the first kernels as functions of a pixel's bytes, with the rescaling folded in.
 
-    The bias is compared at the byte that is 0 to the file: nothing is rounded there.
+    The bias is compared at the byte that the file maps to 0: nothing is rounded there.
     """
     channels = len(own)
     shape = pair.own.shape

@@ -10,33 +10,33 @@ CLAIMS = ("int8", "int16x8", "dynamic", "float16", "float32")
 
 
 def claim_of(artifact: Artifact) -> str | None:
-    """Return the precision that a file claims: by its report, or as a word of its own in its name.
+    """Return the precision that a file claims: in its report, or as a separate word in its name.
 
     >>> re.split("[^a-z0-9]+", "mobilenet-int8_v2")
     ['mobilenet', 'int8', 'v2']
     """
     if artifact.precision != PRECISION_NOT_KNOWN:
         return artifact.precision if artifact.precision in CLAIMS else None
-    words = re.split("[^a-z0-9]+", Path(artifact.path).stem.lower())
-    named = [word for word in words if word in CLAIMS]
+    parts = re.split("[^a-z0-9]+", Path(artifact.path).stem.lower())
+    named = [part for part in parts if part in CLAIMS]
     return named[0] if len(named) == 1 else None
 
 
 def other_than_claimed(claim: str, stored: Stored, *, has_twins_weights: bool) -> str | None:
-    """Say what a file holds instead of what it claims, None where it holds that.
+    """Describe what a file holds instead of the precision it claims; None if the claim is true.
 
-    Files of other makers leave single layers in floats: that is no other file.
+    Single layers in float are allowed: other converters leave them so.
     """
     if not stored.kernels:
         return None
     types = [kernel.type for kernel in stored.kernels]
     floats = [kind for kind in types if kind.startswith(("float", "bfloat"))]
-    of_what = (
+    found = (
         "is the float32 twin" if has_twins_weights else f"is a {floats[0]} file" if floats else ""
     )
     if claim in ("int8", "int16x8", "dynamic") and len(floats) == len(types):
         same = ", the same as the twin's" if has_twins_weights else ""
-        return f"it is called {claim}, all of its weights are {floats[0]}{same}: it {of_what}"
+        return f"it is called {claim}, all of its weights are {floats[0]}{same}: it {found}"
     if claim == "float16" and types.count("float16") == 0:
         return f"it is called float16, its weights are {types[0]}"
     points = [point for point in stored.points if point.type == KERNEL]

@@ -1,4 +1,4 @@
-"""Rules of quantization that every honest converter keeps: what is rounded is read alike."""
+"""Rules of quantization that every correct converter keeps: writer and reader agree on scales."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,13 +10,13 @@ PROBABILITY_STEP = 1 / 256
 INT8 = (-128, 127)
 FEW_STEPS = 16
 SAME = 1e-6
-"""The relative difference of two scales that are one number, written twice."""
+"""Relative difference up to which two scales are the same number."""
 
 
 def broken_rules(own: Stored, file_format: str, zeros: Sequence[tuple[str, Point]]) -> list[str]:
-    """Return a sentence for each rule that is broken.
+    """Return a sentence for each broken rule.
 
-    ``zeros``: name and point of what gives nothing below 0, by the twin.
+    ``zeros``: name and point of each tensor that is never below 0 in the twin.
     """
     fixed = runtime_of_format(file_format).fixes_scales
     return [
@@ -40,11 +40,11 @@ def _links(links: Sequence[Link], *, fixes_scales: bool) -> Iterator[str]:
                 f" {given.zero_point}, and read with {taken.scale:.6g} and {taken.zero_point}"
             )
         elif fixes_scales or same_scale:
-            # Other makers of ONNX files may round anew behind a pooling; no one moves only the
+            # Other converters may quantize again after a pooling in ONNX; none changes only the
             # zero point.
             what = "zero point" if same_scale else "scale"
             yield (
-                f'{link.type} "{link.name}" hands its input on, and its {what} is another:'
+                f'{link.type} "{link.name}" passes its input on, and its {what} is another:'
                 f" {_values(link, what)}"
             )
 
@@ -80,7 +80,7 @@ def _zeros(zeros: Sequence[tuple[str, Point]]) -> Iterator[str]:
     for name, point in zeros:
         steps = point.steps
         off = 0 if steps is None else steps.zero_point - steps.low
-        # A symmetric range has its zero point in the middle: that is another way, and no fault.
+        # The zero point of a symmetric range is in its middle: that is valid too.
         if steps is not None and 0 < off <= FEW_STEPS:
             yield (
                 f"{name} gives nothing below 0, and its zero point is {steps.zero_point} where"

@@ -1,4 +1,4 @@
-"""The float32 twin that files are held against: given, or exported from the Keras baseline."""
+"""The float32 twin that files are compared with: given, or exported from the Keras baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from edgecv.pipeline.conversion import open_converter
 from edgecv.pipeline.measure import MeasuredFile
 
 NO_IMAGES: Images = np.zeros((0, 1, 1, 1), np.uint8)
-"""A float file needs none to find ranges with."""
+"""A float file needs no calibration images."""
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A float32 file of the format, and the names of its kernels' layers where they are known."""
+    """A float32 file, and the layer names of its kernels if they are known."""
 
     path: Path
     input_spec: InputSpec = DEFAULT_INPUT
@@ -33,11 +33,11 @@ class Twin:
 def given_twin(
     file_format: str, baseline: Path | None, input_spec: InputSpec, files: Sequence[MeasuredFile]
 ) -> Twin | None:
-    """Return the twin that was given: the baseline, or a file called float32 of the format."""
+    """Return the given twin: the baseline, or a file of the format that is called float32."""
     if baseline is not None and runtime_of_file(baseline).format == file_format:
         return Twin(baseline, input_spec)
     if baseline is not None and runtime_of_file(baseline).needs_tensorflow:
-        return None  # What is exported from it is sure to be its own.
+        return None  # A twin that is exported from it is certain to belong to it.
     for file in files:
         if file.artifact.format == file_format and file.path.stem == TWIN_STEM:
             return Twin(file.path, file.input_spec)
@@ -45,14 +45,14 @@ def given_twin(
 
 
 def is_float(stored: Stored) -> bool:
-    """Tell whether a file may be a twin: its weights are all float32."""
+    """Return True if a file may be a twin: all of its weights are float32."""
     return bool(stored.kernels) and all(each.type == "float32" for each in stored.kernels)
 
 
 def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = NO_TRUST) -> Twin:
-    """Export a Keras baseline in float32, in a child: this process stays without TensorFlow.
+    """Export a Keras baseline in float32, in a child: this process does not load TensorFlow.
 
-    Raises RuntimeFailure with one line where that cannot be done.
+    Raises RuntimeFailure with one line if that fails.
     """
     path = folder / f"{TWIN_STEM}.{file_format}"
     exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")

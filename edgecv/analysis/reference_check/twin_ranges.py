@@ -7,20 +7,21 @@ import numpy as np
 from edgecv.analysis.reference_check.twin import Twin
 from edgecv.core.quantization import Extremes
 from edgecv.core.records import Dataset, Images, Labels
+from edgecv.core.sample import sample_rows
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient
 
 SECONDS = 60.0
-"""Time spent on training images: one of 32x32 takes 0.12 ms through the CIFAR CNN."""
+"""Time for training images: one of 32x32 takes 0.12 ms through the CIFAR CNN."""
 TEST_SECONDS = 10.0
 MOST_BYTES = 2**28
-"""The size of the images that are written out for the child."""
+"""Limit on the images that are written to a file for the child."""
 SEED = 0
 
 
 @dataclass(frozen=True)
 class ReferenceRanges:
-    """Training images, those set apart for calibration first, and test images."""
+    """The twin's ranges on training images, calibration images first, and on test images."""
 
     train: Extremes | None
     labels: Labels
@@ -33,8 +34,9 @@ class ReferenceRanges:
 def measure_ranges(
     data: Dataset, worker: ModelClient, twin: Twin, context: AnalysisContext
 ) -> ReferenceRanges:
-    """Run the twin over the test images, and over training images while the time lasts."""
-    test = data.test.images[: _most(data.test.images)]
+    """Run the twin over test images and training images, as many as the time allows."""
+    # In random order: where the time is short, the first of them are run only.
+    test = data.test.images[sample_rows(len(data.test), _most(data.test.images))]
     at_test = worker.extremes(twin.path, test, budget_s=TEST_SECONDS, input_spec=twin.input_spec)
     images, labels, of = _training_images(data)
     if not len(images):
@@ -51,9 +53,9 @@ def measure_ranges(
 
 
 def _training_images(data: Dataset) -> tuple[Images, Labels, int]:
-    """Return the calibration images, and then all others that a run may have calibrated on.
+    """Return the calibration images, then all others that a run may have calibrated on.
 
-    These are in a random order: an archive may hold one class after another.
+    The latter are in random order: an archive may hold one class after another.
     """
     calibration = data.calibration
     parts = [data.validation, data.train]

@@ -1,4 +1,4 @@
-"""Comparison of a file's weights with those of its twin, but for rounding"""
+"""Comparison of a file's weights with its twin's: equal but for rounding, or different."""
 
 import re
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or sign
 
 @dataclass(frozen=True)
 class WeightCheck:
-    """The part of the weights that differ, and why."""
+    """The share of weights that differ, and the causes."""
 
     outside: float
     causes: tuple[str, ...]
     is_other_training: bool
-    """True where most kernels are others as a whole: then nothing of them can be judged."""
+    """True if most kernels are entirely different: weights cannot be judged then."""
     is_folded_otherwise: bool = False
-    """True where batch normalizations stand in other places than in the twin: the same holds."""
+    """True if batch normalization is folded elsewhere than in the twin: the same holds."""
 
     @property
     def are_the_twins(self) -> bool:
-        """True where every weight is the twin's, rounded."""
+        """True if every weight is the twin's, rounded."""
         return not self.causes and not self.is_other_training and not self.is_folded_otherwise
 
 
 def judge_weights(pairs: Sequence[KernelPair], classes: Sequence[str]) -> WeightCheck:
-    """Hold every kernel against the twin's."""
+    """Compare every kernel with the twin's."""
     causes = [cause for pair in pairs if (cause := cause_of(pair, classes)) is not None]
     whole = [cause for cause in causes if cause.is_whole]
     count = sum(pair.off.size + pair.bias_off.size for pair in pairs)
@@ -41,7 +41,7 @@ def judge_weights(pairs: Sequence[KernelPair], classes: Sequence[str]) -> Weight
 
 
 def _joined(causes: Sequence[str]) -> tuple[str, ...]:
-    """Say once what was found in many kernels."""
+    """Merge the causes that were found in several kernels."""
     flipped = [found for each in causes if (found := FLIPPED.fullmatch(each)) is not None]
     others = [each for each in causes if FLIPPED.fullmatch(each) is None]
     if len(flipped) < 2:

@@ -1,4 +1,4 @@
-"""A child process that has TensorFlow and makes files, so that a converter kills it and no run."""
+"""Conversion in a child process with TensorFlow: a converter that crashes ends no run."""
 
 from edgecv.pipeline.conversion.client import Converter, open_converter
 

@@ -1,4 +1,4 @@
-"""A model file made into what every later step takes, by the child that opens it."""
+"""A model file adapted for all later steps, by the child that opens it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,32 +18,32 @@ from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.softmax import with_softmax
 
 FAR = 3.0
-"""Divergence of what a batch normalization sees: from here on, these are other pixels."""
+"""Divergence of a batch normalization's input from which the pixels are other ones."""
 
 
 class ModelFacts(Options):
-    """Facts of a model file, known once it was opened and adapted."""
+    """Facts of a model file that was opened and adapted."""
 
     shape: Annotated[Shape, Field(strict=False)]
     """Height, width and channels of its input."""
     outputs: int
     rescales: bool
-    """Whether the graph itself rescales its pixels."""
+    """True if the graph itself rescales its pixels."""
     is_own: bool
-    """Whether the file serves as it is."""
+    """True if the file needs no adaptation."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
 
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """A model that takes pixels and gives probabilities, and what is known of it."""
+    """A model that takes pixels and gives probabilities, and its facts."""
 
     model: Any
     facts: ModelFacts
 
 
 def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel:
-    """Load a model and adapt it. Raises InputError where it is none, not safe, or cannot be."""
+    """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
     loaded, notes = importer.load_with_notes(path, trust)
     shape = input_shape_of(loaded, path)
@@ -59,15 +59,15 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
 
 
 def as_if(model: Any, choice: Preprocessing, path: Path) -> Any:
-    """Return a loaded model that gives probabilities, of pixels that are preprocessed so."""
+    """Return a loaded model with this preprocessing in front and a softmax at its end."""
     bare, _ = with_softmax(model, str(path))
     return with_preprocessing(bare, choice, "--preprocess")[0]
 
 
 def misfits(model: Any, images: Images) -> dict[str, float]:
-    """Return how far images are from those of the training, as they are and by each preprocessing.
+    """Return the divergence of images from those of the training, for each preprocessing.
 
-    Empty where nothing tells, where they may well be the right ones, and where the graph itself
+    Empty if the model has no such statistics, if the images fit as they are, or if the graph itself
     rescales its pixels.
     """
     now = misfit(model, images)

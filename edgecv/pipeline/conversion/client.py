@@ -1,4 +1,4 @@
-"""The parent's side of conversion: models are opened, converted and counted in a child process."""
+"""The parent's side of conversion: a child process opens, converts and counts models."""
 
 import os
 import tempfile
@@ -27,11 +27,11 @@ from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request, StartFailure
 
 SILENCE_S = 600.0
-"""How long a step may say nothing. Calibration speaks once an image; a model of Keras 3 is run
-beside its original meanwhile, which may take 420 s by itself."""
+"""Longest time between two heartbeats of a step. Calibration sends one for each image; running a
+model of Keras 3 beside its original may take 420 s alone."""
 LONGEST_S = 3600.0
 LOG_BYTES = 2**16
-"""Of what native code prints during one request: more is of no use to anybody."""
+"""The most that is kept of what native code prints during one request."""
 
 T = TypeVar("T")
 
@@ -39,9 +39,9 @@ T = TypeVar("T")
 class Converter(ProcessClient[PooledProcess]):
     """Converts models in a child process with TensorFlow, which a converter may kill.
 
-    A conversion that crashes it, hangs it or eats its memory raises RuntimeFailure with one line;
-    the next request starts a new child. What an exporter or importer refuses arrives as it was
-    raised. ``log`` collects what native code prints. Not for two threads at once.
+    A conversion that crashes it, hangs it or uses up its memory raises RuntimeFailure with one
+    line, and the next request starts a new child. Errors of exporters and importers arrive as they
+    were raised. ``log`` collects what native code prints. Not thread-safe.
     """
 
     def __init__(self, log: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class Converter(ProcessClient[PooledProcess]):
         self._log = log
 
     def start(self, *, needs_tensorflow: bool = True) -> None:
-        """Begin to start the child, without waiting for it, unless there is one."""
+        """Start the child, without waiting for it, unless there is one."""
         self._started(needs_tensorflow=needs_tensorflow)
 
     def export(self, source: ModelFile, exporter: Exporter, images: Images, path: Path) -> Artifact:
@@ -69,9 +69,9 @@ class Converter(ProcessClient[PooledProcess]):
     def predict(
         self, source: ModelFile, images: Images, choice: Preprocessing | None = None
     ) -> tuple[Predictions, int]:
-        """Return what a model says of images, float32 (N, K), and how many parameters it has.
+        """Return a model's predictions, float32 (N, K), and its number of parameters.
 
-        ``choice``: as if pixels were preprocessed so for it, and a softmax taken of logits.
+        ``choice``: a preprocessing to put in front; logits then get a softmax.
         """
 
         def read(frame: Frame) -> tuple[Predictions, int]:
@@ -81,7 +81,7 @@ class Converter(ProcessClient[PooledProcess]):
         return self._request("predict", source, arguments, str(source.path), read)
 
     def count(self, source: ModelFile) -> ModelCost:
-        """Return what a model costs by its graph. Raises InputError where that cannot be told."""
+        """Return the cost of a model by its graph. Raises InputError if it cannot be counted."""
         return self._request(
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
@@ -89,8 +89,8 @@ class Converter(ProcessClient[PooledProcess]):
     def adopt(self, source: ModelFile, asked: Preprocessing | None) -> Path:
         """Open a user's model and adapt it: see ``adapt_model.adapt``.
 
-        Returns a folder, there as long as this is, with its facts and the adapted model. Raises
-        InputError also where the file kills the child, hangs it or eats its memory.
+        Returns a folder with the facts and the adapted model, which exists until ``close``. Raises
+        InputError also if the file crashes the child, hangs it or uses up its memory.
         """
         folder = Path(tempfile.mkdtemp(prefix="adopted-", dir=self._folder.name))
         arguments = {"asked": _plain_table(asked), "path": str(folder)}
@@ -103,7 +103,7 @@ class Converter(ProcessClient[PooledProcess]):
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
     def misfits(self, source: ModelFile, images: Images) -> dict[str, float]:
-        """Return how far images are from those of the training: see ``adapt_model.misfits``."""
+        """Return the divergence of images from the training: see ``adapt_model.misfits``."""
 
         def read(frame: Frame) -> dict[str, float]:
             match frame.header.get("names"), frame.arrays:
@@ -115,15 +115,15 @@ class Converter(ProcessClient[PooledProcess]):
         return self._request("misfits", source, arguments, str(source.path), read)
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
-        """Write a foreign ONNX model as edgecv writes models; return how many parameters it has.
+        """Write an adapted copy of a user's ONNX model; return its number of parameters.
 
-        Raises StepError where it cannot be adapted.
+        Raises StepError if it cannot be adapted.
         """
         arguments = {"ends": ends.model_dump(mode="json"), "path": os.path.abspath(target)}
         return self._request("adapt", source, arguments, str(source.path), _parameters)
 
     def close(self) -> None:
-        """Let the child go, and remove the temporary files."""
+        """Release the child, and remove the temporary files."""
         self._release()
         super().close()
 
@@ -150,22 +150,23 @@ class Converter(ProcessClient[PooledProcess]):
 
     def _started(self, *, needs_tensorflow: bool) -> PooledProcess:
         if self._child is not None and not self._child.is_alive:
-            self._discard()  # It had nothing to do, and has ended.
+            self._discard()  # It was idle for too long and has ended.
         if self._child is None:
             self._child = take() or PooledProcess(needs_tensorflow=needs_tensorflow)
         return self._child
 
     def _child_for(self, source: ModelFile) -> PooledProcess:
-        """Return the child that may see a model."""
+        """Return a child that may open a model with the trust it is given."""
         child = self._started(needs_tensorflow=importer_of(source.path).needs_tensorflow)
         if source.trust != NO_TRUST and child.was_kept:
-            self._release()  # It may stand in another folder, and know another module by that name.
+            # It may have another working folder, and another module of the same name.
+            self._release()
             child = self._child = PooledProcess()
         child.is_clean = child.is_clean and source.trust == NO_TRUST
         return child
 
     def _on_end(self, child: ChildProcess) -> None:
-        """Put what native code has printed into the run's own log."""
+        """Append what native code has printed to the log of the run."""
         if self._log is not None and (printed := child.printed(LOG_BYTES)):
             with self._log.open("ab") as log:
                 log.write(printed)
@@ -173,7 +174,7 @@ class Converter(ProcessClient[PooledProcess]):
 
 @contextmanager
 def open_converter(log: Path | None = None) -> Iterator[Converter]:
-    """Give a converter and let its child go afterwards, whatever happens."""
+    """Open a converter; its child is released in any case."""
     with closing(Converter(log)) as made:
         yield made
 

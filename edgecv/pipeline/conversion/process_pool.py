@@ -1,7 +1,7 @@
-"""One child process that converts, and the one that is kept for the next run of this process.
+"""The child process that converts, and a pool that keeps one for the next run of this process.
 
-TensorFlow takes four seconds to import. A child that only ever saw standard layers serves a later
-run as well; with nothing to do for a minute it ends, and it ends with this process.
+TensorFlow takes four seconds to import. A child that has only opened standard layers can serve a
+later run too. It ends after a minute without requests, or with this process.
 """
 
 import atexit
@@ -16,13 +16,13 @@ from edgecv.system.isolation.protocol import TYPED_ERRORS
 PROGRAM = ChildProgram(
     "edgecv.pipeline.conversion.server",
     stages=("opening it", "converting it", "running it", "counting its operations", "adapting it"),
-    # TensorFlow's import takes four seconds, and many times that on a machine that is busy.
+    # Importing TensorFlow takes four seconds, and much longer on a busy machine.
     start_s=180.0,
     remedy="choose another format or precision, or replace the layer that needs it",
     errors=TYPED_ERRORS,
 )
 IDLE_S = 60.0
-"""How long a child waits for another request before it gives its memory back."""
+"""Time without requests after which a child ends, to free its memory."""
 MOST_KEPT_BYTES = 2**31
 """Resident memory of a child that is kept: TensorFlow takes 0.6 GB, converting some more."""
 
@@ -30,8 +30,8 @@ MOST_KEPT_BYTES = 2**31
 class PooledProcess(ChildProcess):
     """A running child process with a log of its own.
 
-    ``is_clean`` says whether it only ever saw standard layers, ``was_kept`` whether another run
-    had it before. ``needs_tensorflow``: whether it imports that at once, or when it has to.
+    ``is_clean``: True if it has only opened standard layers. ``was_kept``: True if it has served
+    another run. ``needs_tensorflow``: import it at the start, not at the first use.
     """
 
     def __init__(self, *, needs_tensorflow: bool = True) -> None:
@@ -42,12 +42,12 @@ class PooledProcess(ChildProcess):
         super().__init__(PROGRAM, settings, log=Path(self._folder.name) / "stderr.txt")
 
     def kill(self) -> None:
-        """End it, at once and for certain, and remove its log."""
+        """Kill the process and remove its log."""
         super().kill()
         self._folder.cleanup()
 
     def may_be_kept(self) -> bool:
-        """Tell whether another run may have it."""
+        """Return True if another run may use the process."""
         return self.is_clean and self.is_alive and self._resident_bytes() < MOST_KEPT_BYTES
 
     def _resident_bytes(self) -> int:
@@ -62,7 +62,7 @@ class PooledProcess(ChildProcess):
 
 @dataclass
 class _Pool:
-    """At most one child process that waits."""
+    """At most one waiting child process."""
 
     waiting: PooledProcess | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -72,7 +72,7 @@ _POOL = _Pool()
 
 
 def take() -> PooledProcess | None:
-    """Return the child process that waits, if there is one."""
+    """Take the waiting child process, if there is one."""
     with _POOL.lock:
         process, _POOL.waiting = _POOL.waiting, None
     if process is not None and not process.is_alive:
@@ -95,7 +95,7 @@ def keep(process: PooledProcess) -> None:
 
 @atexit.register
 def end_kept() -> None:
-    """End the child process that waits."""
+    """End the waiting child process."""
     process = take()
     if process is not None:
         process.kill()

@@ -1,6 +1,6 @@
-"""The child's side: opens models, converts them, runs them, counts what they cost.
+"""The child's side of conversion: opens, converts and runs models, and counts their cost.
 
-A converter is native code that trusts the model: some layers make it die of a signal, some hang it.
+A converter is native code that trusts the model: some layers crash it, some make it hang.
 """
 
 import os
@@ -28,19 +28,19 @@ from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.storage import on_disk, write_bytes
 
 MEMORY_BYTES = 8 * 2**30
-"""The most that a request may add to the address space, beside 32 times the file of its model."""
+"""Address space that a request may add, beside 32 times the size of its model file."""
 MEMORY_A_FILE_BYTE = 32
 THREADS_A_CORE = 4
 LARGEST_FILE_BYTES = 2**30
 FILE_A_FILE_BYTE = 16
 """A converter writes a model several times on its way."""
 MOST_MODELS = 2
-"""Open at a time: a baseline, and what was made of it."""
+"""Models that are open at a time: a baseline and its compressed model."""
 PREDICT_AT_ONCE = 512
 
 
 def main() -> None:
-    """Serve requests from standard input until it ends, or none comes any more."""
+    """Serve requests from standard input until it ends or the idle time is over."""
     server = ActionServer("TensorFlow")
     conversions = ConversionServer(server)
     LISTENER.set(server.heartbeat)
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 class ConversionServer:
-    """The actions of ``Converter``. Models stay open while their file stays as it is."""
+    """The actions of ``Converter``. A model stays open as long as its file is unchanged."""
 
     def __init__(self, server: ActionServer) -> None:
         self._server = server
         self._models: dict[tuple[str, int, int, str], Any] = {}
 
     def load_tensorflow(self) -> None:
-        """Import TensorFlow, where it is needed for certain. Raises StepError."""
+        """Import TensorFlow if the settings ask for it. Raises StepError."""
         from edgecv.models.tf import load_tensorflow
 
         if self._server.settings["needs_tensorflow"]:
@@ -75,7 +75,7 @@ class ConversionServer:
     def run(
         self, action: Callable[..., Response], model: str, trust: Any, **arguments: Any
     ) -> Response:
-        """Run an action on a model, with the limits and the trust that hold for its file."""
+        """Run an action on a model, with the limits and the trust of its file."""
         path = Path(model)
         try:
             self._server.memory = _limit(path)
@@ -111,7 +111,7 @@ class ConversionServer:
         return {}, []
 
     def predict(self, source: Path, trust: Trust, images: str, choice: Any) -> Response:
-        """Return what a model gives for images, and how many parameters it has."""
+        """Return the predictions of a model and its number of parameters."""
         from edgecv.formats.keras.runtime import KerasSession
 
         model = self._opened(source, trust)
@@ -127,7 +127,7 @@ class ConversionServer:
         return {"parameters": int(model.count_params())}, [np.concatenate(parts)]
 
     def count(self, source: Path, trust: Trust) -> Response:
-        """Return what a model costs by its graph."""
+        """Return the cost of a model by its graph."""
         from edgecv.models.channels.costs import cost_of_model
 
         model = self._opened(source, trust)
@@ -135,7 +135,7 @@ class ConversionServer:
         return encode(ModelCost, cost_of_model(model))
 
     def adapt(self, source: Path, trust: Trust, ends: Any, path: str) -> Response:
-        """Write a foreign ONNX model as edgecv writes models."""
+        """Write an adapted copy of a user's ONNX model."""
         from edgecv.formats.onnx.adapt import Ends, adapted
 
         self._server.stage("adapting it")
@@ -158,7 +158,7 @@ class ConversionServer:
         return {}, []
 
     def misfits(self, source: Path, trust: Trust, images: str) -> Response:
-        """Return how far images are from those of the training."""
+        """Return the divergence of images from those of the training."""
         model = self._opened(source, trust)
         self._server.stage("running it")
         found = misfits(model, _mapped(images))
@@ -166,12 +166,12 @@ class ConversionServer:
 
 
 def _mapped(path: str) -> Images:
-    """Return images whose pages the parent has too."""
+    """Return images as a memory map that is shared with the parent."""
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _limit(path: Path) -> AddressSpace:
-    """Limit what a request may take, beyond what this process has by now."""
+    """Limit the memory and file size of a request."""
     size = path.stat().st_size
     restrict(resource.RLIMIT_FSIZE, LARGEST_FILE_BYTES + FILE_A_FILE_BYTE * size)
     threads = THREADS_A_CORE * (os.cpu_count() or 1)

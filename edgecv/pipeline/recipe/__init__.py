@@ -1,1 +1,1 @@
-"""Recipes: what a run is asked to do, as a typed TOML file."""
+"""Recipes: the steps of a run as a typed TOML file."""

@@ -1,4 +1,4 @@
-"""Exporters and calibration images as a command line asks for them."""
+"""Exporters and calibration images from the options of a command line."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from edgecv.core.text import nearest
 
 
 def with_calibration(exporter: Exporter, images: int) -> Exporter:
-    """Return an exporter that finds its ranges on so many images."""
+    """Return an exporter with another number of calibration images."""
     options = {**exporter.model_dump(), "calibration_images": images}
     return parse_options(type(exporter), options, "--calibration-images")
 
 
 def default_formats() -> tuple[str, ...]:
-    """Return the formats that are written where none is asked for, in their order."""
+    """Return the formats that are written by default, in their order."""
     ranks = {name: cls.default_rank for name, cls in EXPORTERS.classes.items()}
     ranked = [(rank, name) for name, rank in ranks.items() if rank is not None]
     return tuple(name for _, name in sorted(ranked))
@@ -25,7 +25,7 @@ def default_formats() -> tuple[str, ...]:
 def exports_of(
     quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
 ) -> tuple[Exporter, ...]:
-    """Return the exporters that are asked for. Raises InputError that names the flag."""
+    """Return the requested exporters. Raises InputError that names the flag."""
     each_one = [name.strip().lower() for text in formats for name in text.split(",")]
     formats = tuple(dict.fromkeys(each_one)) or default_formats()
     classes = [EXPORTERS.get(each, "--format") for each in formats]
@@ -51,13 +51,13 @@ def exports_of(
 
 def _check_known(quantize: str) -> None:
     known = dict.fromkeys(each for cls in EXPORTERS.classes.values() for each in cls.precisions)
-    words = [_shown(each) for each in known]
-    if quantize not in words:
+    accepted = [_shown(each) for each in known]
+    if quantize not in accepted:
         raise InputError(
             "--quantize",
             f'"{quantize}" is not known',
-            accepted=", ".join(words),
-            remedy='say "none"' if quantize in known else nearest(quantize, words),
+            accepted=", ".join(accepted),
+            remedy='say "none"' if quantize in known else nearest(quantize, accepted),
         )
 
 
@@ -78,10 +78,10 @@ def _shown(precision: str) -> str:
 def check_calibration(
     source: DatasetSource, exports: Sequence[Exporter], where: str, *, is_trained: bool
 ) -> None:
-    """Raise InputError where it is plain that the data has fewer images to calibrate with.
+    """Raise InputError if the data certainly has fewer calibration images than requested.
 
-    ``is_trained``: the baseline, on the same images. The last word has who has read them: copies
-    and images that cannot be read are left out.
+    ``is_trained``: the baseline is trained on the same images. The final check follows when the
+    images are read: copies and unreadable images are left out then.
     """
     asked = [each.calibration_images or 1 for each in exports if each.is_calibrated]
     most = source.most_calibration_images() if asked else None

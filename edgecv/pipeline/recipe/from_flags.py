@@ -1,4 +1,4 @@
-"""Recipes made of the options of a command line or of a call in Python."""
+"""Recipes from the options of a command line or of a call in Python."""
 
 import re
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ OF_A_NEW_RECIPE = (
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
-"""Options that say what a recipe says, so that they are refused beside one."""
+"""Options that a recipe defines, so that they are refused together with one."""
 
 
 class CompressOptions(
@@ -114,14 +114,14 @@ class CompressOptions(
         )
 
     def _asked(self) -> dict[str, Any]:
-        """Return the values of the flags of techniques, in the order that keeps their work."""
+        """Return the values of the techniques' flags, in the order of application."""
         values = {name: getattr(self, name) for name in technique_flags()}
         return {
             name: each for name, each in values.items() if each is not None and each is not False
         }
 
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
-        """Return the techniques in the order that keeps the work of each."""
+        """Return the techniques in their order of application."""
         asked, techniques = self._asked(), []
         for name, value in asked.items():
             flag = technique_flags()[name]

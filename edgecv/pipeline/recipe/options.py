@@ -35,7 +35,7 @@ class TrainingOptions(CommandOptions):
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
     schedule: Annotated[Name | None, Flag(default="default")] = None
-    """How to train it: default or reference."""
+    """The training schedule: default or reference."""
     epochs: int | None = None
     """Train so many epochs instead of the schedule's."""
     seed: Annotated[int | None, Flag(default="0")] = None
@@ -43,7 +43,7 @@ class TrainingOptions(CommandOptions):
 
 
 class TrustOptions(CommandOptions):
-    """A Keras model that is not made of standard layers alone."""
+    """Trust in a Keras model that has more than standard layers."""
 
     trust_model: bool = False
     """Load the Keras model whatever is in it: its author can run any code as you."""
@@ -52,19 +52,19 @@ class TrustOptions(CommandOptions):
 
 
 class StoreOptions(CommandOptions):
-    """The folder of what is made."""
+    """The folder of results."""
 
     output: Text = "exported"
     """The folder of all runs and baselines."""
 
 
 class RecipeOptions(CommandOptions):
-    """A recipe, and what is changed in it."""
+    """A recipe, and changes to it."""
 
     recipe: Text | None = None
     """A TOML recipe; the other options change it."""
     name: Text | None = None
-    """Name of the run: a folder of --output."""
+    """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
     """Images that find the ranges of int8 and int16x8."""
     threads: Annotated[int | None, Flag(default="1")] = None
@@ -72,7 +72,7 @@ class RecipeOptions(CommandOptions):
 
 
 class ModelOptions(CommandOptions):
-    """The user's model, and what is written of it."""
+    """The user's model, and the files to write."""
 
     model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
     """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is

@@ -1,4 +1,4 @@
-"""The tables of a recipe that are no plugins: its own keys, and where the original comes from."""
+"""The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
 from typing import Annotated, Literal, Self
 
@@ -18,7 +18,7 @@ class RunSettings(Options):
 
     name: str
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Decides the splits, the first weights and the order of the images."""
+    """Seed of the splits, the initial weights and the order of the images."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of a runtime while its latency is measured."""
 
@@ -27,15 +27,15 @@ class BaselineOptions(Options):
     """The original: a model file, or an architecture to train."""
 
     model: str | None = None
-    """A Keras model file; without it the architecture is trained, once, and kept."""
+    """A Keras model file; without it the architecture is trained once and stored."""
     preprocess: str | Preprocessing | None = None
-    """What the model expects of pixels of 0..255: a name, or scale, offset and channels."""
+    """Preprocessing of pixels of 0..255 for the model: a name, or scale, offset and channels."""
     labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
-    """The name of each output of the model, in order; else the classes of the data."""
+    """The name of each output of the model, in order; by default the classes of the data."""
     trust: bool = False
-    """Whether the model file may run any code of its author: needed for what is not standard."""
+    """Allow the model file to run any code of its author, as layers of its own need it."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
-    """Classes and functions of the user's own that the model needs, each as "module:name"."""
+    """The user's own classes and functions that the model needs, each as "module:name"."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -62,11 +62,11 @@ class BaselineOptions(Options):
 
     @property
     def input_spec(self) -> InputSpec:
-        """How a runtime reads the model file itself."""
+        """Input of the model file, as a runtime reads it."""
         asked = self.preprocess
         return InputSpec(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
 
     @property
     def trusted(self) -> Trust:
-        """What may be in the model file."""
+        """Allowed content of the model file."""
         return Trust(everything=self.trust, custom_objects=self.custom_objects)

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes: editors complete and check them by it."""
+"""The JSON schema of recipes, with which editors complete and check them."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _definitions_within(schema: Any) -> dict[str, Any]:
-    """Take the definitions out of all tables: references look for them in the outermost one."""
+    """Move the definitions out of all inner tables: references point to the outermost one."""
     found: dict[str, Any] = {}
     if isinstance(schema, dict):
         found |= schema.pop("$defs", {})

@@ -1,4 +1,4 @@
-"""The models that people bring, one class a kind: its file in this folder is all that it takes."""
+"""Users' models, one class for each kind: a file in this folder is all that a kind needs."""
 
 import importlib
 import pkgutil
@@ -14,7 +14,7 @@ __all__ = ["UserModel", "check_user_model", "open_user_model"]
 
 
 def check_user_model(recipe: Recipe) -> None:
-    """Raise InputError where the recipe's model is missing or cannot be given what it asks for.
+    """Raise InputError if the recipe's model is missing, or cannot do what the recipe asks for.
 
     Quick, and without TensorFlow.
     """
@@ -22,13 +22,13 @@ def check_user_model(recipe: Recipe) -> None:
 
 
 def open_user_model(recipe: Recipe, context: RunContext) -> UserModel:
-    """Return the recipe's model, opened, with the data that it was fitted to."""
+    """Open the recipe's model, with data that fits it."""
     return kind_of(recipe).open(recipe, context)
 
 
 @cache
 def kinds() -> tuple[type[UserModel], ...]:
-    """Return the class of each kind: every concrete one in a module of this folder."""
+    """Return the class of each kind: every concrete class in a module of this folder."""
     found: dict[str, type[UserModel]] = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         for value in vars(importlib.import_module(module.name)).values():

@@ -8,6 +8,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.records import Dataset, Images, Predictions
+from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import ModelFacts
@@ -17,19 +18,19 @@ from edgecv.system.storage import Store, content_key, copy_file
 STAGE_VERSION = 3
 IMAGES_FOR_STATISTICS = 64
 NEAR, CLEARLY_FARTHER = 0.5, 5.0
-"""Divergence of what a batch normalization sees with the right pixels; and how many times farther
-the second choice is where the first is certain."""
+"""Largest divergence of a batch normalization's input for the right pixels, and how many times
+larger that of the second choice must be for the first to be certain."""
 FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
 class AdaptedFile:
-    """A user's Keras model as every later step takes it: pixels in, probabilities out."""
+    """A user's Keras model, adapted for all later steps: pixels in, probabilities out."""
 
     file: ModelFile
-    """As the user brought it."""
+    """The user's own file."""
     path: Path
-    """File of the adapted model: the user's own where it serves as it is."""
+    """File of the adapted model: the user's own if it needs no adaptation."""
     key: str
     facts: ModelFacts
     converter: Converter
@@ -45,7 +46,7 @@ class AdaptedFile:
         return ModelFile(self.path, self.key, self.file.trust).load()
 
     def keep(self, store: Store) -> ModelFile:
-        """Return the user's own file where it serves, else the adapted model, written once."""
+        """Return the user's own file if it needs no adaptation, else the stored adapted model."""
         if self.facts.is_own:
             return self.file
 
@@ -60,9 +61,9 @@ class AdaptedFile:
 def adapt_file(
     file: ModelFile, preprocess: str | Preprocessing | None, store: Store, converter: Converter
 ) -> AdaptedFile:
-    """Open and adapt a user's model in a child, or take what an earlier run has adapted.
+    """Open and adapt a user's model in a child, or take the stored one of an earlier run.
 
-    Raises InputError where the file is no model, not safe, cannot be adapted, or crashes the child.
+    Raises InputError if the file is no model, is unsafe, cannot be adapted, or crashes the child.
     """
     asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
     options = None if asked is None else asked.model_dump(mode="json")
@@ -76,10 +77,10 @@ def adapt_file(
 def preprocessing_warning(
     adapted: AdaptedFile, data: Dataset, task: Task, value: float
 ) -> str | None:
-    """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
+    """Return a warning with the accuracy of each preprocessing for a model near chance.
 
-    None where it is better than that. Raises InputError where another preprocessing is clearly
-    right: nothing that would be made of this model could be.
+    None if it is better than that. Raises InputError if another preprocessing is clearly right: no
+    export of this model could be correct.
     """
     if not is_near_chance(value, data, task):
         return None
@@ -96,12 +97,12 @@ def preprocessing_warning(
 
 
 def preprocessing_by_statistics(adapted: AdaptedFile, data: Dataset) -> tuple[str, str] | None:
-    """Return the preprocessing that fits the statistics of batch normalization, and why.
+    """Return the preprocessing that fits the statistics of batch normalization, and the reason.
 
-    None where the pixels as they are may well be those of the training, or the model has no such
-    statistics. Raises InputError where they are clearly not, and more than one choice is near.
+    None if the pixels fit as they are, or the model has no such statistics. Raises InputError if
+    they do not fit and more than one choice does.
     """
-    images = data.test.images[:IMAGES_FOR_STATISTICS]
+    images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
     found = adapted.converter.misfits(adapted.file, images)
     if not found:
         return None

@@ -22,7 +22,7 @@ from edgecv.pipeline.user_models.user_model import UserModel
 
 @dataclass(frozen=True)
 class KerasModel(UserModel):
-    """A file that an importer makes a Keras model with layers of."""
+    """A file that an importer opens as a Keras model with layers."""
 
     name: ClassVar[str] = "keras"
 
@@ -30,12 +30,12 @@ class KerasModel(UserModel):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tell whether an importer reads the file, and finds layers in it."""
+        """Return True if an importer reads the file and finds layers in it."""
         return bool(importer_of(path).has_layers)
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Raise InputError where the file needs more trust than it is given."""
+        """Raise InputError if the file needs more trust than it is given."""
         path = Path(str(recipe.baseline.model))
         importer_of(path).check_trust(path, recipe.baseline.trusted)
 
@@ -43,8 +43,8 @@ class KerasModel(UserModel):
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
         """Open and adapt the file in a child, and load the data at the size of its input.
 
-        For images without labels, where no accuracy shows a wrong preprocessing, it is taken from
-        the statistics that the model keeps of its training.
+        Without labels no accuracy would reveal a wrong preprocessing: it is then chosen by the
+        statistics in the model's batch normalization.
         """
         path, asked = Path(str(recipe.baseline.model)), recipe.baseline.preprocess
         context.emit("baseline", f"opening the model {path}")
@@ -72,7 +72,7 @@ class KerasModel(UserModel):
         return self.adapted.notes
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Warn where other classes or another preprocessing would be right more often."""
+        """Return a warning if another class order or preprocessing would be right more often."""
         if not self.data.has_labels:
             return ()
         task = self.recipe.task
@@ -86,7 +86,7 @@ class KerasModel(UserModel):
 
     @cached_property
     def original(self) -> ModelFile:
-        """The user's own file where it serves as it is, else the adapted one in the store."""
+        """The user's own file if it needs no adaptation, else the adapted one in the store."""
         return self.adapted.keep(self.context.store)
 
     @property
@@ -96,5 +96,5 @@ class KerasModel(UserModel):
 
     @cached_property
     def keras_model(self) -> Any:
-        """The adapted model: a child has opened the same file before."""
+        """The adapted model in this process; a child has opened the file before."""
         return self.adapted.model

@@ -1,4 +1,4 @@
-"""An ONNX file: run as it is by a child for the baseline, adapted for what is made of it."""
+"""An ONNX file: a child runs it for the baseline; its exports start from an adapted copy."""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ COSTS = "multiply-accumulates are not in this report: edgecv inspect counts thos
 
 @dataclass(frozen=True)
 class OnnxModel(UserModel):
-    """An ONNX file of another maker: run as it is for the baseline, adapted for its exports."""
+    """A user's ONNX file: run unchanged as the baseline, adapted for its exports."""
 
     name: ClassVar[str] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
@@ -43,18 +43,16 @@ class OnnxModel(UserModel):
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Raise InputError where the recipe asks for what needs a Keras model."""
+        """Raise InputError if the recipe needs a Keras model."""
         path = Path(str(recipe.baseline.model))
         if not path.is_file():
             raise InputError("MODEL", f"there is no file {path}")
-        if recipe.techniques:
-            names = ", ".join(technique.name for technique in recipe.techniques)
-            raise InputError(
-                str(path),
-                f"is an ONNX file, which cannot be trained on, and {names} needs that",
-                accepted="--quantize int8 or none",
-                remedy="give the Keras model for anything else",
-            )
+        cls.refuse_techniques(
+            recipe,
+            "is an ONNX file, which cannot be trained",
+            accepted="--quantize int8 or none",
+            remedy="give the Keras model for anything else",
+        )
         others = [each.format for each in recipe.exports if each.format != "onnx"]
         if others:
             raise InputError(
@@ -68,8 +66,8 @@ class OnnxModel(UserModel):
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
         """Open the file in a child and run it on the test images: this process never reads it.
 
-        Raises InputError where it does not fit the data or sees other pixels than it was trained
-        on, RuntimeFailure where it does not run.
+        Raises InputError if it does not fit the data or expects other pixels, RuntimeFailure if it
+        does not run.
         """
         path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
         context.emit("baseline", f"opening the model {path}")
@@ -107,7 +105,7 @@ class OnnxModel(UserModel):
         return self.remarks
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Warn where other classes would be right more often; pixels were checked by ``open``."""
+        """Return a warning if another class order would be right more often."""
         if not self.data.has_labels:
             return ()
         where = str(self.file.path)
@@ -116,14 +114,14 @@ class OnnxModel(UserModel):
 
     @cached_property
     def original(self) -> ModelFile:
-        """The user's own file; its key is of what was said about its pixels, too."""
+        """The user's own file; its key covers the given preprocessing too."""
         input_spec = self.recipe.baseline.input_spec.model_dump(mode="json")
         key = content_key("onnx", STAGE_VERSION, self.file.sha256, input_spec)
         return ModelFile(self.file.path, key)
 
     @cached_property
     def source(self) -> ModelFile:
-        """The model as edgecv writes models. Raises StepError where it cannot be adapted."""
+        """The adapted copy of the model. Raises StepError if it cannot be adapted."""
         return ModelFile(self._adapted / ADAPTED, self.original.sha256)
 
     @cached_property
@@ -146,16 +144,16 @@ class OnnxModel(UserModel):
         return self.context.store.stage("models", key, make)
 
     def costs(self, compressed: ModelFile) -> tuple[Costs | None, tuple[str, ...]]:
-        """Return nothing: the notes say where multiply-accumulates are counted."""
+        """Return no costs: the notes name the command that counts multiply-accumulates."""
         return None, ()
 
 
 def _preprocessing_warnings(
     recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
 ) -> tuple[str, ...]:
-    """Warn with the accuracy of each preprocessing where a model is hardly better than guessing.
+    """Return a warning with the accuracy of each preprocessing for a model near chance.
 
-    Raises InputError where another preprocessing is clearly right.
+    Raises InputError if another preprocessing is clearly right.
     """
     path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
     if not data.has_labels:

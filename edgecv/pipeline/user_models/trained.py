@@ -14,7 +14,7 @@ from edgecv.pipeline.user_models.user_model import UserModel
 
 @dataclass(frozen=True)
 class TrainedModel(UserModel):
-    """The recipe's architecture. It is trained when its file is first asked for."""
+    """The recipe's architecture. It is trained at the first use of its file."""
 
     name: ClassVar[str] = "trained"
     needs_no_file: ClassVar[bool] = True
@@ -25,11 +25,11 @@ class TrainedModel(UserModel):
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
-        """Load the data at the size that the architecture is to take."""
+        """Load the data at the input size of the architecture."""
         return cls(recipe, load_data(recipe.data, recipe.baseline.input_shape, context), context)
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return nothing: it was trained on these classes and these pixels."""
+        """Return no warnings: it was trained on these classes and these pixels."""
         return ()
 
     @cached_property
@@ -39,7 +39,7 @@ class TrainedModel(UserModel):
 
     @property
     def untrained(self) -> Any:
-        """The architecture with its first weights."""
+        """The architecture with its initial weights."""
         shape = self.recipe.baseline.input_shape
         return self.recipe.architecture.build(shape, self.recipe.task.head(self.data))
 

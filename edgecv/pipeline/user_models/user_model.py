@@ -1,4 +1,4 @@
-"""The contract of a user's model: what a run asks of the model that it compresses."""
+"""The contract of a user's model: everything that a run needs of it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ from edgecv.pipeline.recipe.recipe import Recipe
 class UserModel(ABC):
     """The model of a run, opened and fitted to the data.
 
-    A class says which files it opens by ``suffixes``, or by their content in ``reads``.
+    A class opens files with its ``suffixes``, or files that it recognizes in ``reads``.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     needs_no_file: ClassVar[bool] = False
-    """Whether it is what a recipe without a model file means."""
+    """True for the class that serves a recipe without a model file."""
 
     recipe: Recipe
-    """With the preprocessing that was found, where none was given."""
+    """The recipe, with the preprocessing that was found if none was given."""
     data: Dataset
-    """In the order of the model's outputs."""
+    """The data, its classes in the order of the model's outputs."""
     context: RunContext
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Tell, quickly and by its content, whether this class opens what is at ``path``.
+        """Return True if this class opens the file at ``path``, by its content; a quick check.
 
-        Raises InputError where no class opens it.
+        Raises InputError if no class opens it.
         """
         return False
 
     @classmethod
     @abstractmethod
     def check(cls, recipe: Recipe) -> None:
-        """Raise InputError where the recipe asks for what such a model cannot do.
+        """Raise InputError if the recipe asks for something that such a model cannot do.
 
         Quick, and without TensorFlow: nothing is opened.
         """
@@ -64,9 +64,9 @@ class UserModel(ABC):
 
     @abstractmethod
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return sentences for the report where the model seems to be read wrongly.
+        """Return sentences for the report if the model seems to be read wrongly.
 
-        Raises InputError where it clearly is: nothing that is made of it could be right.
+        Raises InputError if it clearly is: no export of it could be correct.
         """
 
     @property
@@ -81,7 +81,7 @@ class UserModel(ABC):
 
     @cached_property
     def reference(self) -> BaselinePredictions:
-        """The predictions for the test split that everything is compared with."""
+        """The baseline's predictions for the test split, which everything is compared with."""
         return baseline_predictions(self.original, self.data.test, self.recipe.task, self.context)
 
     @property
@@ -101,8 +101,16 @@ class UserModel(ABC):
         raise self._not_trainable()
 
     def costs(self, compressed: ModelFile) -> tuple[Costs | None, tuple[str, ...]]:
-        """Return what both models cost by their graphs, or a sentence why that is not known."""
+        """Return the costs of both models, or a sentence with the reason why they are unknown."""
         return costs_of(self.source, compressed, self.context)
+
+    @classmethod
+    def refuse_techniques(cls, recipe: Recipe, found: str, accepted: str, remedy: str) -> None:
+        """Raise InputError if the recipe has techniques, for a model that cannot be trained."""
+        if recipe.techniques:
+            names = ", ".join(technique.name for technique in recipe.techniques)
+            where, found = str(recipe.baseline.model), f"{found}: {names} cannot be applied"
+            raise InputError(where, found, accepted=accepted, remedy=remedy)
 
     def _not_trainable(self) -> InputError:
         return InputError(str(self.recipe.baseline.model), f"{self.name} models cannot be trained")

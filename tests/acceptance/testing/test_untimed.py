@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecv.acceptance.gate import judgement_of
+from edgecv.acceptance.gate import MeasuredRun, judgement_of
 from edgecv.acceptance.testing.accepted_file import read_accepted
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.fixture import EdgecvCompare
@@ -47,5 +47,5 @@ def test_times_are_no_part_of_what_was_accepted_without_them(
     assert lock.limits.max_slowdown_percent is None, "there is no twin to be faster than"
     found = compared(comparing, timed=now)
     found.assert_as_accepted()
-    judgement = judgement_of("x", lock, Path("l"), found.report, found.measured)
+    judgement = judgement_of(MeasuredRun("x", found.report, found.measured), lock, Path("l"))
     assert judgement.not_compared == (("speed-ups, as nothing was timed",) if then else ())

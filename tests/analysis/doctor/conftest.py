@@ -1,4 +1,4 @@
-"""A small network whose layers have names, its files, and images to look at."""
+"""A small network whose layers have names, its files, and test images."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def files(network: Any, pixels: Images, tmp_path_factory: pytest.TempPathFactory
     """Return a folder with baseline.keras, its files of both formats, and data.npz."""
     from edgecv.core.registry import EXPORTERS
 
-    folder = tmp_path_factory.mktemp("patients")
+    folder = tmp_path_factory.mktemp("examined")
     network.save(folder / "baseline.keras")
     for kind, precision in (
         ("tflite", "float32"),

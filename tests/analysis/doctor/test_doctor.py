@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
-from edgecv.analysis.doctor.fix import with_fix
 from edgecv.analysis.doctor.records import Diagnosis
 from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.records import Images
 from edgecv.pipeline.recipe.recipe import load_recipe
@@ -55,7 +54,11 @@ def first(diagnosis: Diagnosis) -> tuple[str, str, str]:
 
 def test_a_good_file_has_no_error(files: Path) -> None:
     for name, baseline in (("int8.tflite", "float32.tflite"), ("int8.onnx", "baseline.keras")):
-        found = diagnose(DoctorRequest(files / name, files / baseline, str(files / "data.npz")))
+        found = doctor(
+            DoctorOptions(
+                path=files / name, baseline=files / baseline, data=str(files / "data.npz")
+            )
+        )
         assert {each.severity for each in found.findings} <= {"note", "warning"}, name
         assert {"first", "second", "third", "logits"} <= {each.layer for each in found.layers}
         assert min(each.sqnr_db for each in found.layers) > 15
@@ -67,7 +70,9 @@ def test_a_layer_with_a_bad_scale_in_tflite(
     layer: str, factor: float, files: Path, tmp_path: Path
 ) -> None:
     bad = edited_tflite(files / "int8.tflite", tmp_path / "a.tflite", scaled_kernel(layer, factor))
-    found = diagnose(DoctorRequest(bad, files / "float32.tflite", str(files / "data.npz")))
+    found = doctor(
+        DoctorOptions(path=bad, baseline=files / "float32.tflite", data=str(files / "data.npz"))
+    )
     assert first(found) == ("bad-scale", "error", layer)
     assert "calibration_images" in found.findings[0].remedy
     assert [each.layer for each in found.layers if each.drop_db > 10] == [layer]
@@ -86,24 +91,26 @@ def test_a_layer_with_a_bad_scale_in_onnx(files: Path, tmp_path: Path) -> None:
             wrong = numpy_helper.to_array(constant) * np.float32(3)
             constant.CopyFrom(numpy_helper.from_array(wrong, scale))
     onnx.save(model, tmp_path / "a.onnx")
-    patient = DoctorRequest(tmp_path / "a.onnx", files / "baseline.keras", str(files / "data.npz"))
-    assert first(diagnose(patient)) == ("bad-scale", "error", "second")
+    options = DoctorOptions(
+        path=tmp_path / "a.onnx", baseline=files / "baseline.keras", data=str(files / "data.npz")
+    )
+    assert first(doctor(options)) == ("bad-scale", "error", "second")
 
 
 def test_a_dynamic_range_model_sold_as_int8(files: Path, tmp_path: Path) -> None:
     sold = Path(shutil.copy(files / "dynamic.tflite", tmp_path / "model-int8.tflite"))
-    found = diagnose(DoctorRequest(sold)).findings[0]
+    found = doctor(DoctorOptions(path=sold)).findings[0]
     assert (found.name, found.severity) == ("dynamic-range", "error")
     assert "a dynamic-range model sold as int8 (its name says int8)" in found.observed
     assert 'precision = "int8"' in found.remedy
-    honest = diagnose(DoctorRequest(files / "dynamic.tflite"))
+    honest = doctor(DoctorOptions(path=files / "dynamic.tflite"))
     assert first(honest)[:2] == ("dynamic-range", "warning")
 
 
 def test_a_float_island_in_tflite(pixels: Images, tmp_path: Path) -> None:
     path = tmp_path / "a.tflite"
     path.write_bytes(_with_a_sine(pixels))
-    found = diagnose(DoctorRequest(path)).findings[0]
+    found = doctor(DoctorOptions(path=path)).findings[0]
     assert (found.name, found.severity) == ("float-island", "error")
     assert "SIN in float between integers" in found.observed
     assert found.remedy == "there is no int8 kernel for SIN: use a layer that has one"
@@ -136,35 +143,35 @@ def test_a_float_island_in_onnx(files: Path, pixels: Images, tmp_path: Path) -> 
 
     path = tmp_path / "a.onnx"
     quantize_static(files / "float32.onnx", path, Reader(), nodes_to_exclude=["Conv_1"])
-    found = diagnose(DoctorRequest(path)).findings[0]
+    found = doctor(DoctorOptions(path=path)).findings[0]
     assert (found.name, found.severity) == ("float-island", "error")
     assert found.where.startswith("Conv_1")
     assert "Conv" in found.observed
 
 
 def test_xnnpack_off_because_it_was_opened_so(files: Path) -> None:
-    found = diagnose(DoctorRequest(files / "int8.tflite", kernels="builtin")).findings[0]
+    found = doctor(DoctorOptions(path=files / "int8.tflite", kernels="builtin")).findings[0]
     assert (found.name, found.severity) == ("xnnpack-off", "error")
     assert "the interpreter was opened with kernels = builtin" in found.observed
     assert "us a run, and" in found.observed
 
 
 def test_xnnpack_off_because_of_the_file(files: Path) -> None:
-    found = diagnose(DoctorRequest(files / "int16x8.tflite")).findings[0]
+    found = doctor(DoctorOptions(path=files / "int16x8.tflite")).findings[0]
     assert (found.name, found.severity) == ("xnnpack-off", "error")
     assert "it has no kernels for this file (activations of int16)" in found.observed
     assert found.remedy == 'choose types that it takes: precision = "int8" under [[export]]'
 
 
 def test_json_holds_every_finding(files: Path) -> None:
-    found = diagnose(DoctorRequest(files / "int8.onnx"))
+    found = doctor(DoctorOptions(path=files / "int8.onnx"))
     table = json.loads(to_json(found))
     assert [each["name"] for each in table["findings"]] == ["operator-times", "processor"]
     assert "by ONNX Runtime's profiler" in table["findings"][0]["observed"]
 
 
 @pytest.mark.parametrize(
-    ("patient", "message"),
+    ("given", "message"),
     [
         ({"path": "baseline.keras"}, "is not a file for a device"),
         (
@@ -177,14 +184,14 @@ def test_json_holds_every_finding(files: Path) -> None:
         ({"path": "no.tflite"}, "there is no such file"),
     ],
 )
-def test_wrong_input_is_refused(patient: dict[str, str], message: str, files: Path) -> None:
+def test_wrong_input_is_refused(given: dict[str, str], message: str, files: Path) -> None:
     with pytest.raises(InputError, match=message):
-        diagnose(
-            DoctorRequest(
-                path=files / patient["path"],
-                baseline=files / patient["baseline"] if "baseline" in patient else None,
-                beside=files / patient["beside"] if "beside" in patient else None,
-                kernels=patient.get("kernels", "xnnpack"),
+        doctor(
+            DoctorOptions(
+                path=files / given["path"],
+                baseline=files / given["baseline"] if "baseline" in given else None,
+                beside=files / given["beside"] if "beside" in given else None,
+                kernels=given.get("kernels", "xnnpack"),
             )
         )
 
@@ -210,9 +217,9 @@ def test_a_hostile_file_is_one_line() -> None:
 
 
 def _refusal(path: Path) -> str:
-    """Return why a file is no patient; empty where it is one: some harm other kernels only."""
+    """Return the error for a file; empty where it is examined: some harm other kernels only."""
     try:
-        diagnose(DoctorRequest(path))
+        doctor(DoctorOptions(path=path))
     except EdgecvError as error:
         return str(error)
     return ""
@@ -221,31 +228,37 @@ def _refusal(path: Path) -> str:
 @pytest.mark.slow
 def test_a_fix_is_a_recipe_that_was_run_and_helps(files: Path, tmp_path: Path) -> None:
     bad = edited_tflite(files / "int8.tflite", tmp_path / "a.tflite", scaled_kernel("second", 0.05))
-    patient = DoctorRequest(bad, files / "baseline.keras", str(files / "data.npz"))
-    found = with_fix(patient, diagnose(patient), tmp_path / "fix.toml")
-    cure = found.fix
-    assert cure is not None
-    assert cure.finding == "bad-scale"
-    assert cure.helps
-    assert cure.agreement_after > cure.agreement_before
+    found = doctor(
+        DoctorOptions(
+            path=bad,
+            baseline=files / "baseline.keras",
+            data=str(files / "data.npz"),
+            fix=tmp_path / "fix.toml",
+        )
+    )
+    fix = found.fix
+    assert fix is not None
+    assert fix.finding == "bad-scale"
+    assert fix.helps
+    assert fix.agreement_after > fix.agreement_before
     recipe = load_recipe(tmp_path / "fix.toml")
     assert [(each.format, each.precision) for each in recipe.exports] == [("tflite", "int8")]
-    assert "it helps" in fix_text(cure)
-    assert to_text(found).endswith(fix_text(cure))
+    assert "it helps" in fix_text(fix)
+    assert to_text(found).endswith(fix_text(fix))
     assert json.loads(to_json(found))["fix"]["finding"] == "bad-scale"
 
 
 def test_nothing_to_fix_is_said(files: Path, tmp_path: Path) -> None:
-    patient = DoctorRequest(files / "int8.onnx")
-    with pytest.raises(InputError, match="nothing was found that a recipe can cure"):
-        with_fix(patient, diagnose(patient), tmp_path / "fix.toml")
+    options = DoctorOptions(path=files / "int8.onnx", fix=tmp_path / "fix.toml")
+    with pytest.raises(InputError, match="nothing was found that a recipe can fix"):
+        doctor(options)
     assert not (tmp_path / "fix.toml").exists()
 
 
 def test_coverage_counts_what_the_delegate_left(files: Path) -> None:
     (coverage,) = (
         each
-        for each in diagnose(DoctorRequest(files / "int8.tflite")).findings
+        for each in doctor(DoctorOptions(path=files / "int8.tflite")).findings
         if each.name == "delegate-coverage"
     )
     assert coverage.severity == "note"

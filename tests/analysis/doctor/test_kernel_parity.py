@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis.doctor.diagnose import DoctorRequest, diagnose
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
+from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.records import Images
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.pipeline.context import open_analysis
@@ -29,10 +29,10 @@ def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Imag
 
 
 def test_integer_kernels_differ_by_roundings(files: Path) -> None:
-    patient = DoctorRequest(
-        files / "int8.tflite", data=str(files / "data.npz"), beside=files / "int8.onnx"
+    options = DoctorOptions(
+        path=files / "int8.tflite", data=str(files / "data.npz"), beside=files / "int8.onnx"
     )
-    found = diagnose(patient)
+    found = doctor(options)
     assert found.parity is not None
     assert len(found.parity.cells) == 7
     assert max(each or 0.0 for each in found.parity.largest_difference[0]) < 0.1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from foreign_models import normal, onnx_model
 
-from edgecv.analysis.inspection.text import shape_words
+from edgecv.analysis.inspection.text import shape_text
 from edgecv.core.errors import InputError
 from edgecv.formats.contents import Contents
 from edgecv.formats.onnx import inspect as onnx
@@ -40,7 +40,7 @@ def test_channels_first_groups_and_an_open_batch() -> None:
         )
     )
     (image,) = contents.inputs
-    assert shape_words(image) == "batch x 4 x 8 x 8"
+    assert shape_text(image) == "batch x 4 x 8 x 8"
     assert [each.macs for each in contents.operators] == [64 * 6 * 18, 0, 64 * 6 * 3 * 4]
     assert [each.parameters for each in contents.operators] == [108 + 6, 0, 72]
     assert contents.operators[0].output_shape == (1, 6, 8, 8)
@@ -59,7 +59,7 @@ def test_sides_that_stay_open_leave_costs_unknown() -> None:
         )
     )
     (conv,) = contents.operators
-    assert shape_words(contents.inputs[0]) == "N x 3 x height x N"
+    assert shape_text(contents.inputs[0]) == "N x 3 x height x N"
     assert (conv.macs, conv.parameters, contents.macs) == (None, 216, 0)
     assert conv.output_shape == (1, 8, -1, -1)
     assert contents.peak_activation_bytes is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from foreign_models import edited_tflite
 
-from edgecv.analysis.inspection.text import shape_words
+from edgecv.analysis.inspection.text import shape_text
 from edgecv.core.errors import InputError
 from edgecv.formats.contents import Contents
 from edgecv.formats.tflite import inspect as tflite
@@ -33,7 +33,7 @@ def test_a_batch_that_is_left_open(read) -> None:
                 tensor.shapeSignature = np.array([-1, *tensor.shape[1:]], np.int32)
 
     contents = read(edit)
-    assert shape_words(contents.inputs[0]) == "N x 16 x 16 x 3"
+    assert shape_text(contents.inputs[0]) == "N x 16 x 16 x 3"
     assert contents.inputs[0].shape == (-1, 16, 16, 3)
     assert contents.macs == 958_560
     assert contents.peak_activation_bytes == 49_152

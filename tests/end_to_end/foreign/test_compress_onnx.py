@@ -75,8 +75,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prune": 0.5}, "cannot be trained on, and prune needs that"),
-        ({"qat": True}, "cannot be trained on, and qat needs that"),
+        ({"prune": 0.5}, "cannot be trained: prune cannot be applied"),
+        ({"qat": True}, "cannot be trained: qat cannot be applied"),
         ({"formats": "tflite"}, "cannot be written as tflite; accepted: formats=.onnx."),
         ({"formats": "tflite,onnx"}, "cannot be written as tflite"),
         ({"quantize": "float16"}, "onnx files cannot be written so"),

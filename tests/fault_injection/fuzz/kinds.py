@@ -131,7 +131,7 @@ def _npzs() -> list[bytes]:
 
 def _jsons() -> list[bytes]:
     """Return a report of files that were really measured, the facts of one, and a manifest."""
-    from edgecv.analysis.validate import validate_paths
+    from edgecv.analysis.options import ValidateOptions, validate
     from edgecv.reports.json_file import to_table
     from edgecv.system.storage import seal
 
@@ -141,8 +141,9 @@ def _jsons() -> list[bytes]:
         model, original = folder / "model.keras", folder / "original.keras"
         _binary_model().save(model)
         _binary_model().save(original)
-        measured = validate_paths([model], data=str(folder / "data.npz"), baseline=original)
-        report = to_table(measured)
+        data = str(folder / "data.npz")
+        options = ValidateOptions(paths=(model,), data=data, baseline=original)
+        report = to_table(validate(options))
         artifact = report["comparisons"][0]["artifact"]
         seal(folder)
         manifest = (folder / "manifest.json").read_bytes()

@@ -11,7 +11,7 @@ from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from typer.testing import CliRunner
 from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
 
-from edgecv.analysis.validate import validate_paths
+from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.cli import app
 from edgecv.core.errors import InputError
 
@@ -174,7 +174,7 @@ def test_calibration_on_test_images_is_said(good: Good, tmp_path: Path) -> None:
 def test_without_a_twin_a_file_is_judged_by_its_own_rules_alone(good: Good, tmp_path: Path) -> None:
     path = tmp_path / "alone.tflite"
     path.write_bytes(good.bytes("int8.tflite"))
-    report = validate_paths([path], data=good.source, baseline=None)
+    report = validate(ValidateOptions(paths=(path,), data=good.source))
     assert {gate.name for gate in report.gates} == {"quantization"}
     assert not report.notes
 

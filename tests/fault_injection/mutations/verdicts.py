@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from edgecv.analysis.validate import ValidationArrays, validate_paths
+from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.validate import validate
 from edgecv.core.records import Gate, Predictions, Report
+from edgecv.pipeline.context import open_analysis
 
 HARMLESS = 0.005
 """Of the predictions: what changes fewer need not be caught."""
@@ -42,16 +44,11 @@ def judge(
     files: Sequence[Path], twin: Path, data: str, labels: Path | None = None
 ) -> tuple[Report, Mapping[str, Predictions]]:
     """Validate files against a float twin."""
-    kept: list[ValidationArrays] = []
-    report = validate_paths(
-        files,
-        data=data,
-        baseline=twin,
-        labels=labels,
-        timed=False,
-        on_measured=kept.append,
-    )
-    return report, {path: each.only for path, each in kept[0].outputs.items()}
+    options = ValidateOptions(paths=tuple(files), data=data, baseline=twin, labels=labels)
+    request = replace(options.request(), timed=False)
+    with open_analysis(request.settings) as context:
+        report, measured = validate(request, context)
+    return report, {path: each.only for path, each in measured.outputs.items()}
 
 
 def failed(report: Report, path: Path) -> tuple[Gate, ...]:

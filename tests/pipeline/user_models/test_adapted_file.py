@@ -8,7 +8,7 @@ import pytest
 from paths import SHARED
 from PIL import Image
 
-from edgecv.analysis.validate import validate_paths
+from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError
 from edgecv.core.records import Event, Report
 from edgecv.formats.model_file import ModelFile
@@ -147,7 +147,7 @@ def test_without_labels_the_statistics_of_the_model_tell_its_pixels(tmp_path: Pa
     assert not any("was taken" in note for note in report.notes)
     run_folder = tmp_path / "exported" / "as-they-are"
     # The float32 twin says what the Keras model says, and is opened sooner.
-    again = validate_paths([run_folder], data=None, baseline=run_folder / "float32.tflite")
+    again = validate(ValidateOptions(paths=(run_folder,), baseline=run_folder / "float32.tflite"))
     assert [each.agreement for each in again.comparisons] == [
         each.agreement for each in report.comparisons
     ]

@@ -90,7 +90,7 @@ def test_a_folder_without_layers_cannot_be_pruned(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is a SavedModel: .*--trust-model"):
         check_user_model(recipe_of(tmp_path / "folder"))
     check_user_model(recipe_of(tmp_path / "folder", trust_model=True))
-    with pytest.raises(InputError, match="is a saved_model and has no layers to retrain: prune"):
+    with pytest.raises(InputError, match="is a saved_model and has no layers to train: prune"):
         check_user_model(recipe_of(tmp_path / "folder", trust_model=True, prune="0.5"))
 
 
