@@ -18,6 +18,8 @@ from edgecv.acceptance.make_lock import commit_of
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 
+pytestmark = pytest.mark.quick
+
 RIGHT = np.array([True, True, False, True, True, True, True, True, True, True])
 ARTIFACT = {
     "sha256": "a" * 64,

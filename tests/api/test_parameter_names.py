@@ -6,6 +6,8 @@ from edgecv.api.parameter_names import OPTIONS, errors_in_parameters, in_paramet
 from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.options import flag_of
 
+pytestmark = pytest.mark.quick
+
 EVERY = sorted(
     {(flag_of(*item).name, item[0]) for cls in OPTIONS for item in cls.model_fields.items()}
 )

@@ -11,6 +11,8 @@ from edgecv.api.progress import in_notebook, shown
 from edgecv.cli.progress import EventProgress
 from edgecv.core.records import Event
 
+pytestmark = pytest.mark.quick
+
 EVENTS = [
     Event("data", "reading [the] data"),
     Event("data", "reading images", 1, 2),

@@ -74,6 +74,7 @@ def test_a_failed_gate_and_a_bad_file_have_codes_of_their_own(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.quick
 def test_help_is_in_groups_with_a_sentence_and_an_example_for_each_command(tmp_path: Path) -> None:
     from edgecv.cli.commands import COMMANDS
 
@@ -114,6 +115,7 @@ def test_the_shell_completes_commands_and_options(
     assert done.stderr == ""
 
 
+@pytest.mark.quick
 def test_completion_is_installed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "edgecv", "--install-completion", "bash"],
@@ -171,6 +173,7 @@ def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
 
 
+@pytest.mark.quick
 def test_list_shows_what_is_registered(tmp_path: Path) -> None:
     lines = edgecv("list", folder=tmp_path).stdout.splitlines()
     first_words = {line.split("  ")[0].strip() for line in lines}

@@ -18,6 +18,8 @@ from edgecv.acceptance.lock import AcceptedLimits
 from edgecv.core.registry import all_registries
 from edgecv.evaluation.limits import Limits
 
+pytestmark = pytest.mark.quick
+
 README = REPOSITORY / "README.md"
 MOST_LINES, MOST_BYTES = 120, 7_000
 EXIT_CODES = (0, 1, 2, 3, 4, 130)

@@ -10,6 +10,8 @@ import pytest
 
 import edgecv
 
+pytestmark = pytest.mark.quick
+
 PACKAGE = Path(edgecv.__file__).parent
 HEAVY = (
     "tensorflow",
@@ -82,3 +84,13 @@ def test_a_public_class_name_occurs_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_the_quick_tests_cover_every_room() -> None:
+    tests = Path(__file__).parents[1]
+    rooms = {path.parent for path in tests.rglob("test_*.py")}
+    quick = {path.parent for path in tests.rglob("test_*.py") if "mark.quick" in path.read_text()}
+    # Rooms of long runs only: their parts are covered by the rooms of the package.
+    long_runs = {tests / "benchmarks", tests / "end_to_end" / "families"}
+    without = rooms - long_runs - quick
+    assert not without, sorted(str(path.relative_to(tests)) for path in without)

@@ -15,6 +15,8 @@ from edgecv.evaluation.limit_options import option_names
 from edgecv.evaluation.limits import Limits, all_limits, limit_details
 from edgecv.pipeline.recipe.schema import recipe_schema
 
+pytestmark = pytest.mark.quick
+
 OPTIONS_OF_COMMANDS = [
     (command, name) for command in COMMANDS for name in options_of(command).model_fields
 ]

@@ -20,6 +20,8 @@ from edgecv.core.registry import (
 )
 from edgecv.evaluation.tasks.classification import ClassHead
 
+pytestmark = pytest.mark.quick
+
 EVERY = [
     pytest.param(registry, name, id=f"{registry.kind}-{name}")
     for registry in all_registries()

@@ -1,5 +1,9 @@
+import pytest
+
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure, StepError
 from edgecv.core.text import nearest
+
+pytestmark = pytest.mark.quick
 
 
 def test_message_is_one_line_with_all_parts() -> None:

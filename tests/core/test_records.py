@@ -5,6 +5,8 @@ import pytest
 
 from edgecv.core.records import Outputs
 
+pytestmark = pytest.mark.quick
+
 ROWS = np.zeros((3, 2), np.float32)
 
 

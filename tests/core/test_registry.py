@@ -11,6 +11,8 @@ from edgecv.core.plugins import DatasetSource, Technique
 from edgecv.core.plugins.installed import entries_of_all_groups, installed_plugins
 from edgecv.core.registry import Registry
 
+pytestmark = pytest.mark.quick
+
 MODULE = '''
 from edgecv.core.plugins import Technique
 

@@ -13,6 +13,8 @@ from edgecv.datasets.arrays import Arrays
 from edgecv.datasets.npz import Npz
 from edgecv.datasets.resolve import resolve
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (8, 8, 3)
 
 

@@ -20,6 +20,8 @@ from edgecv.datasets import cifar10
 from edgecv.datasets.cifar10 import Cifar10
 from edgecv.datasets.cifar_files import batches as _batches
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (32, 32, 3)
 NAMES = b"airplane automobile bird cat deer dog frog horse ship truck".split()
 BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]

@@ -9,6 +9,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import Dataset, Split
 from edgecv.datasets.class_order import in_order_of, read_labels
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("ant", "bee", "cat")
 
 

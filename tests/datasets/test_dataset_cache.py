@@ -14,6 +14,8 @@ from edgecv.datasets import images
 from edgecv.datasets.cache import cache_folder
 from edgecv.datasets.images import ImageTree
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (8, 8, 3)
 
 

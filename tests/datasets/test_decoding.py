@@ -10,6 +10,8 @@ from PIL import Image
 from edgecv.datasets.image_tree import decoding as _pixels
 from edgecv.datasets.image_tree.decoding import BadImage, decode
 
+pytestmark = pytest.mark.quick
+
 RGB = (8, 8, 3)
 GREY = (8, 8, 1)
 

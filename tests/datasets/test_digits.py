@@ -8,6 +8,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset
 from edgecv.datasets.digits import Digits
 
+pytestmark = pytest.mark.quick
+
 
 def load(shape: tuple[int, int, int] = (32, 32, 3), seed: int = 0) -> Dataset:
     return Digits().load(shape, seed, lambda done, total: None)

@@ -16,6 +16,8 @@ from edgecv.core.errors import InputError
 from edgecv.datasets import download as _download
 from edgecv.datasets.download import Remote, fetch
 
+pytestmark = pytest.mark.quick
+
 CONTENT = np.random.default_rng(0).bytes(200_000)
 
 

@@ -16,6 +16,8 @@ from edgecv.datasets import npz_arrays as _arrays
 from edgecv.datasets.image_tree import folder_tree as _files
 from edgecv.datasets.npz import Npz
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (8, 8, 3)
 Arrays = dict[str, Any]
 

@@ -13,6 +13,8 @@ from edgecv.datasets.images import ImageTree
 from edgecv.datasets.npz import Npz
 from edgecv.datasets.resolve import resolve
 
+pytestmark = pytest.mark.quick
+
 
 def refusal(text: str) -> str:
     with pytest.raises(InputError) as caught:

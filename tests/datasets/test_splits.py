@@ -13,6 +13,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset, Images, Split
 from edgecv.datasets.splits import partition
 
+pytestmark = pytest.mark.quick
+
 
 def different_images(count: int, first: int = 0) -> Images:
     """Number the images in their first pixels: uint8 (N, 2, 2, 1)."""

@@ -11,6 +11,8 @@ from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 
+pytestmark = pytest.mark.quick
+
 
 def load(source: Any, seed: int = 0) -> Dataset:
     data: Dataset = source.load((8, 8, 3), seed, lambda done, total: None)

@@ -16,6 +16,8 @@ from edgecv.datasets.image_tree import folder_tree as _files
 from edgecv.datasets.image_tree import zip_tree as _archive
 from edgecv.datasets.images import ImageTree
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (8, 8, 3)
 
 

@@ -9,6 +9,8 @@ from edgecv.evaluation.gates import exit_code, failed_file, verdict
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.tasks.classification import Classification
 
+pytestmark = pytest.mark.quick
+
 TASK = Classification()
 
 

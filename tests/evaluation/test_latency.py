@@ -5,6 +5,8 @@ import pytest
 
 from edgecv.evaluation.latency import is_distinguishable, speedup
 
+pytestmark = pytest.mark.quick
+
 TURNS, RUNS, RUN_NS = 300, 40, 50_000.0
 
 

@@ -12,6 +12,8 @@ from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.statistics.binary_scores import difference_interval, no_worse
 
+pytestmark = pytest.mark.quick
+
 IMAGES, WINS, LOSSES = 5000, 40, 70
 LOW, HIGH = (100 * end for end in difference_interval(WINS, LOSSES, IMAGES))
 CLASSES = ("cat", "dog")

@@ -11,6 +11,8 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.system.environment import machine
 
+pytestmark = pytest.mark.quick
+
 WRITTEN = [
     ({"max_drop": 0.5}, {"max_drop_points": 0.5}),
     ({"max_drop": 0.5, "drop_on": "bound"}, {"max_drop_points": 0.5, "drop_on": "bound"}),

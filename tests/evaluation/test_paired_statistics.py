@@ -16,6 +16,8 @@ from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
 from edgecv.evaluation.tasks.classification.per_class import confusion_changes
 
+pytestmark = pytest.mark.quick
+
 TASK = Classification()
 
 

@@ -9,6 +9,8 @@ from edgecv.core.records import DataFacts, Report
 from edgecv.evaluation.task_of import default_task, task_key, task_of
 from edgecv.evaluation.tasks.classification import Classification
 
+pytestmark = pytest.mark.quick
+
 
 def report(**recipe: object) -> Report:
     return Report("r", recipe, {}, "passed", DataFacts("d", (), {}), None, (), ())

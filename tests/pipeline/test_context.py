@@ -9,6 +9,8 @@ from edgecv.pipeline.context import open_analysis, open_run
 from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.storage import Store
 
+pytestmark = pytest.mark.quick
+
 SETTINGS = RunSettings(name="test", seed=7, threads=2)
 
 

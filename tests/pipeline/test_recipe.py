@@ -13,6 +13,8 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import load_recipe, parse_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
 
+pytestmark = pytest.mark.quick
+
 RECIPES = REPOSITORY / "recipes"
 MINIMAL: dict[str, Any] = {
     "name": "a",

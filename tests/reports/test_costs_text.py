@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from edgecv.core.records import Costs, LayerCost, ModelCost
 from edgecv.reports.costs import costs_rows, write_widths
+
+pytestmark = pytest.mark.quick
 
 
 def model(name: str, channels: int) -> ModelCost:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 
+import pytest
+
 import edgecv.api  # noqa: F401 - registers what a notebook shows
 from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.bench import BenchResult, Timing
@@ -19,6 +21,8 @@ from edgecv.core.records import (
     SplitFacts,
     TensorFacts,
 )
+
+pytestmark = pytest.mark.quick
 
 HOSTILE = "<script>alert('&')</script>"
 TENSOR = TensorFacts("image", (1, 8, 8, 1), "uint8")

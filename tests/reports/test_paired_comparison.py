@@ -24,6 +24,8 @@ from edgecv.reports.changed_images import write_flips
 from edgecv.reports.contact_sheet import COLUMNS, SIDE, write_contact_sheet
 from edgecv.reports.paired_comparison import pair_line
 
+pytestmark = pytest.mark.quick
+
 TASK = TASKS.parse({"task": "classification"}, "task")
 CLASSES = ("cat", "dog", "a_class_with_a_very_long_name_that_does_not_fit")
 IMAGES = 400

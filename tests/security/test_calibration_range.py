@@ -12,6 +12,8 @@ from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.export import check_calibration
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 
+pytestmark = pytest.mark.quick
+
 
 def data_of(folder: Path, train: tuple[int, int], test: tuple[int, int]) -> Dataset:
     """Make a data set whose pixels are in train[0]..train[1] and in test[0]..test[1]."""

@@ -7,6 +7,8 @@ import pytest
 from packaging.requirements import Requirement
 from paths import REPOSITORY
 
+pytestmark = pytest.mark.quick
+
 LOCK = (REPOSITORY / "requirements-ci.lock").read_text("utf-8")
 PINNED = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", LOCK, re.MULTILINE))
 

@@ -12,6 +12,8 @@ from edgecv.system.isolation.codec import decode, decode_printable, encode
 from edgecv.system.isolation.model_client import read_stored
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
+pytestmark = pytest.mark.quick
+
 ROW = np.ones(2, np.float32)
 STEPS = Steps(0.5, 3, -128, 127)
 

@@ -9,6 +9,8 @@ import pytest
 from edgecv.core.errors import InputError, StepError
 from edgecv.system.storage import Store, check_seal, describe, seal, write_bytes
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
     store = Store(tmp_path / "exported")

@@ -10,6 +10,8 @@ from edgecv.core.plugins import ZEROS, Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.pipeline.recipe.recipe import check_order
 
+pytestmark = pytest.mark.quick
+
 MAY_FOLLOW = {
     "shrink": (),
     "distil": ("shrink", "prune", "cluster"),

@@ -187,6 +187,7 @@ def test_a_model_with_quantizers_reads_back(rounded: Any, tmp_path: Path) -> Non
     assert weights_sha256(load(path)) == weights_sha256(rounded)
 
 
+@pytest.mark.quick
 def test_pruning_reaches_its_target_exactly(model: Any, context: TechniqueContext) -> None:
     options = Prune(sparsity=0.75, layers={"dense_*": 0.9}, exclude=("logits",), training=QUICK)
     kernels = kernels_of(options.apply(model, context))
@@ -248,6 +249,7 @@ def test_early_stopping_ends_a_training_that_gets_no_better(model: Any, tmp_path
     assert any("stopped early" in event.message for event in events)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("initialization", ["k-means++", "density"])
 def test_clusters_keep_zeros_and_are_few(initialization: Any) -> None:
     kernel = np.random.default_rng(0).normal(size=(3, 3, 8, 16)).astype(np.float32)
@@ -269,6 +271,7 @@ def test_exactly_the_smallest_weights_go(kernel: Any, fraction: float) -> None:
         assert np.abs(kernel[keep]).min() >= np.abs(kernel[~keep]).max()
 
 
+@pytest.mark.quick
 @given(arrays(np.float32, (1, 2, 8, 3), elements=st.floats(-1, 1, width=32)))
 def test_two_of_each_four_stay(kernel: Any) -> None:
     groups = keep_two_of_four(kernel).reshape(1, 2, 2, 4, 3)

@@ -14,6 +14,8 @@ from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.core.records import Predictions
 from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
+pytestmark = pytest.mark.quick
+
 A_MOMENT = 0.3
 """Seconds in which one who does not wait would be done."""
 

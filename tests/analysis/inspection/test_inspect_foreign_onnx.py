@@ -12,6 +12,8 @@ from edgecv.core.errors import InputError
 from edgecv.formats.contents import Contents
 from edgecv.formats.onnx import inspect as onnx
 
+pytestmark = pytest.mark.quick
+
 
 def read(model: Any, where: str = "foreign.onnx") -> Contents:
     return onnx.read(model.SerializeToString(), where)

@@ -12,6 +12,8 @@ from edgecv.core.errors import InputError
 from edgecv.formats.contents import Contents
 from edgecv.formats.tflite import inspect as tflite
 
+pytestmark = pytest.mark.quick
+
 Edit = Callable[[Any, Any], None]
 
 

@@ -12,6 +12,8 @@ from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.preprocessing import NAMED
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
+pytestmark = pytest.mark.quick
+
 IMAGES = np.random.default_rng(1).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
 HALF = 1 / 127.5, -1.0
 

@@ -13,6 +13,8 @@ from edgecv.evaluation.statistics.binary_scores import (
     paired_accuracy,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def test_wins_and_losses_are_counted_on_the_same_images() -> None:
     right = np.array([True, True, True, False, False, False])

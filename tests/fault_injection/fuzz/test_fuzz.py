@@ -32,12 +32,14 @@ def test_mutants_of_every_kind(kind: str, tmp_path: Path) -> None:
     assert fuzz(kind, 100, 1, tmp_path / "found").findings == []
 
 
+@pytest.mark.quick
 def test_the_same_seed_gives_the_same_mutants() -> None:
     first, again, other = (list(mutants("recipe", 20, seed)) for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("mutate", [of_bytes, of_text, of_json])
 def test_a_mutant_is_another_file(mutate: object) -> None:
     seed = b'{"name": "main", "sizes": [1, 2, 3], "inner": {"a": "b"}}'

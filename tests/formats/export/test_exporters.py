@@ -69,6 +69,7 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     assert dict(line.split() for line in done.stdout.splitlines()) == expected
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("file_format", "precision"), EVERY)
 def test_weights_that_are_no_numbers_are_refused(
     file_format: str, precision: str, tmp_path: Path
@@ -82,6 +83,7 @@ def test_weights_that_are_no_numbers_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("file_format", "precision"), CALIBRATED)
 def test_calibration_without_images_is_refused(
     file_format: str, precision: str, network: Callable[[str], Any], tmp_path: Path

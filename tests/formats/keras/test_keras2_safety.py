@@ -19,6 +19,8 @@ from edgecv.formats.keras.importer import load
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (12, 12, 3)
 Config = dict[str, Any]
 

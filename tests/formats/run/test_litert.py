@@ -12,6 +12,8 @@ from edgecv.core.records import Images
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 
+pytestmark = pytest.mark.quick
+
 NAMES = ["float32", "int8_of_bytes", "int8_of_int8", "int16x8"]
 TOLERANCE = {"float32": 1e-6, "int8_of_bytes": 0.02, "int8_of_int8": 0.02, "int16x8": 0.01}
 

@@ -13,6 +13,8 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
+pytestmark = pytest.mark.quick
+
 WEIGHTS = np.array([[0.02, -0.01, 0.0], [0.0, 0.02, -0.02], [-0.01, 0.0, 0.03]], np.float32)
 KINDS = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 SCALE = {"image_scale": 1.0, "answer_scale": 1 / 256}

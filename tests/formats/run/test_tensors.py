@@ -12,6 +12,8 @@ from edgecv.core.records import TensorFacts
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.formats.tensors import decode_output, facts_of, first_line, run_slices
 
+pytestmark = pytest.mark.quick
+
 PIXELS = np.arange(256, dtype=np.uint8)
 PATH = Path("a.file")
 

@@ -13,6 +13,8 @@ from edgecv.models.channels.rules import RULES
 from edgecv.models.channels.trace import ChannelGraph, trace
 from edgecv.models.tf import load_tensorflow
 
+pytestmark = pytest.mark.quick
+
 Body = Callable[[Any, Any], Any]
 
 

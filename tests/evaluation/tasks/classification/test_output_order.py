@@ -6,6 +6,8 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.evaluation.tasks.classification.output_order import better_order, check_order
 
+pytestmark = pytest.mark.quick
+
 
 def answers(labels: np.ndarray, order: list[int], accuracy: float) -> np.ndarray:
     random = np.random.default_rng(0)

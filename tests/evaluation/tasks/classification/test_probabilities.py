@@ -5,6 +5,8 @@ import pytest
 
 from edgecv.evaluation.tasks.classification.probabilities import as_probabilities, softmax
 
+pytestmark = pytest.mark.quick
+
 LOGITS = np.random.default_rng(0).normal(0, 1, (2000, 20)).astype(np.float32)
 
 
