@@ -5,6 +5,8 @@ import signal
 import sys
 
 INTERRUPTED = 130
+RESUMED = {"compress", "train", "table"}
+"""Commands whose finished steps are kept, so that the same command goes on."""
 
 
 def main() -> int:
@@ -19,7 +21,8 @@ def main() -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        print("edgecv: interrupted; the same command goes on where it was", file=sys.stderr)
+        goes_on = "; the same command goes on where it was" if RESUMED & set(sys.argv[1:2]) else ""
+        print(f"edgecv: interrupted{goes_on}", file=sys.stderr)
     return _flush(code)
 
 

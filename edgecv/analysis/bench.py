@@ -206,6 +206,8 @@ def _time(
     while turn < FEWEST_BLOCKS or time.monotonic() - began < budget_s:
         # Forwards and backwards in turn, so that no file always follows the same other file.
         alive = [file for file in files if str(file.path) not in failures]
+        if not alive:
+            return
         for file in alive if turn % 2 == 0 else alive[::-1]:
             try:
                 file.blocks.append(file.worker.time_block(file.path, file.runs))

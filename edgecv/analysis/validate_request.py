@@ -55,7 +55,9 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
         )
-    for path in [*paths, *([baseline] if baseline else [])]:
+    if baseline is not None and not baseline.exists():
+        raise InputError("--baseline", f"there is no {baseline}")
+    for path in paths:
         if not path.exists():
             raise InputError("PATH", f"there is no {path}")
     _check_paths(paths)
@@ -96,6 +98,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             if report and path.is_dir()
             else [_single_file(path, input_spec)]
         )
+    _check_unique([file.path for file in files])
     check_custom_objects(options.custom_objects)
     return ValidationRequest(
         files=tuple(files),
@@ -136,9 +139,14 @@ def _labels_of(report: Report) -> tuple[str, ...] | None:
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
-    """Raise InputError for two runs, or for one file given twice."""
+    """Raise InputError for two runs, or for one path given twice."""
     if len([path for path in paths if path.is_dir()]) > 1:
         raise InputError("PATH", "more than one run", remedy="validate them one after the other")
+    _check_unique(paths)
+
+
+def _check_unique(paths: Sequence[Path]) -> None:
+    """Raise InputError for one file given twice: also by itself and in its run."""
     places = [path.resolve() for path in paths]
     for number, place in enumerate(places):
         if place in places[:number]:

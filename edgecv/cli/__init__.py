@@ -53,11 +53,24 @@ def run() -> int:
         return _fail(str(error), error.exit_code)
     except TyperException as error:
         return _usage(error)
-    except (BrokenPipeError, SystemExit):  # Typer's reaction to a closed pipe.
+    except BrokenPipeError:
         return 0  # The reader has read enough.
+    except SystemExit as exit_:
+        if _is_of_typer(exit_):  # A closed pipe, whose reader has read enough, or completion.
+            return 0
+        return _fail(f"code outside of edgecv ended the program with status {exit_.code}", 3)
     except OSError as error:
         where = error.filename or "standard output"
         return _fail(f"{where}: cannot be written: {error.strerror}", 3)
+
+
+def _is_of_typer(exit_: SystemExit) -> bool:
+    """Return True if Typer itself raised an exit, not code that a command has called."""
+    trace = exit_.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    return name.partition(".")[0] in ("typer", "click")
 
 
 def _fail(message: str, code: int) -> int:

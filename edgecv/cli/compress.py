@@ -1,5 +1,6 @@
 """``edgecv compress``."""
 
+import json
 from typing import TYPE_CHECKING
 
 from edgecv.cli.from_options import JsonOptions
@@ -13,7 +14,7 @@ class CompressCommand(JsonOptions, CompressOptions):
     """Options of ``edgecv compress``."""
 
     dry_run: bool = False
-    """Print the plan as a recipe and touch nothing."""
+    """Print the plan as a recipe, TOML or JSON, and touch nothing."""
 
 
 def run(options: CompressCommand, screen: "Screen") -> int:
@@ -26,7 +27,8 @@ def run(options: CompressCommand, screen: "Screen") -> int:
     plan = options.to_recipe()
     if options.dry_run:
         check_user_model(plan)
-        screen.answer(plan.to_toml())
+        table = json.dumps(plan.table(), indent=2, allow_nan=False)
+        screen.answer(table if options.as_json else plan.to_toml())
         return 0
     store = Store.at(options.output)
     report = pipeline.run(

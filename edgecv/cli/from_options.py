@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from edgecv.cli.commands import COMMANDS
 from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
+METAVARS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -67,7 +68,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     if flag.is_argument:
         info = typer.Argument(**shown, metavar=flag.name)
     else:
-        info = typer.Option(flag.name, **shown)
+        one = next(iter(get_args(kind)), kind)
+        info = typer.Option(flag.name, **shown, metavar=METAVARS.get(one))
     default = inspect.Parameter.empty if field.is_required() else field.default
     default = None if default == () else default
     return inspect.Parameter(

@@ -57,6 +57,13 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | os.PathLike) else value
 
 
+PLAIN_KINDS = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+}
+"""Kinds of values in plain words, by the start of pydantic's message."""
 Text = Annotated[str, BeforeValidator(as_text)]
 """Text; in Python also a path or a number."""
 Name = Annotated[
@@ -165,7 +172,13 @@ def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
 
 
 def _accepted(message: str) -> str:
-    return message.removeprefix("Value error, ").removeprefix("Input should be ")
+    """Return the accepted values in a message of pydantic.
+
+    >>> _accepted("Input should be a valid integer, unable to parse string as an integer")
+    'a whole number'
+    """
+    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return next((plain for start, plain in PLAIN_KINDS.items() if text.startswith(start)), text)
 
 
 def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) -> InputError:

@@ -46,12 +46,13 @@ def _as_images(values: NDArray[Any], name: str, where: str) -> Images:
             accepted="(N, height, width, channels), or (N, height, width) for grey",
         )
     if values.dtype.kind not in "iu":
-        scale = "multiply by 255 and " if values.dtype.kind == "b" or _is_fraction(values) else ""
+        is_fraction = values.dtype.kind == "b" or _is_fraction(values)
+        scale, scaled = ("multiply by 255 and ", "(x * 255)") if is_fraction else ("", "x")
         raise InputError(
             where,
             f"{name} holds {values.dtype}",
             accepted="uint8, 0..255",
-            remedy=f"{scale}cast: x.round().astype(numpy.uint8)"
+            remedy=f"{scale}cast: {scaled}.round().astype(numpy.uint8)"
             if values.dtype.kind in "bf"
             else "",
         )

@@ -111,7 +111,7 @@ def import_object(text: str) -> Any:
             accepted=f"{FORM}; the working directory is searched",
             remedy="start edgecv where the module's file lies, or install it",
         ) from None
-    except Exception as error:  # anything that the user's own code raises
+    except (Exception, SystemExit) as error:  # anything that the user's own code raises
         found = f"{module_name} cannot be imported: {type(error).__name__}: {error}"
         raise InputError(f"{FLAG} {text}", found, remedy="repair the module") from error
     value = getattr(module, name, None)

@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from paths import HOSTILE
 
+from edgecv.analysis import bench
 from edgecv.analysis.bench import BenchOptions, bench_files, compared
 from edgecv.analysis.bench_text import HEADINGS, how, to_json, to_lines, to_text
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
@@ -98,6 +101,24 @@ def test_where_no_file_can_be_timed_the_reasons_are_the_error(tmp_path: Path) ->
     (tmp_path / "a.onnx").write_bytes(b"\x08\x07 not a model")
     with pytest.raises(RuntimeFailure, match=r"bench: no file could be timed: .*a\.onnx: "):
         bench_files([tmp_path / "a.onnx"], ONE_SECOND)
+
+
+def test_files_that_all_fail_while_they_are_timed_end_the_bench(tmp_path: Path) -> None:
+    """Nothing is left to time: the rest of the budget is not waited for."""
+    path = onnx_file(tmp_path / "a.onnx", 1)
+    failing = SimpleNamespace(
+        path=path, median_s=0.001, runs=0, blocks=[], worker=SimpleNamespace(time_block=refuse)
+    )
+    failures: dict[str, str] = {}
+    context = SimpleNamespace(emit=lambda stage, message: None)
+    began = time.monotonic()
+    bench._time([failing], 60.0, failures, context)  # type: ignore[list-item, arg-type]
+    assert failures == {str(path): "it died"}
+    assert time.monotonic() - began < 30
+
+
+def refuse(path: Path, runs: int) -> None:
+    raise RuntimeFailure(str(path), "it died")
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import termios
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgecv.cli import run
 from edgecv.core.records import Report
 
 
@@ -35,6 +37,27 @@ def test_a_dry_run_prints_a_recipe_and_touches_nothing(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(done.stdout)
     again = edgecv("compress", "--recipe", "plan.toml", "--dry-run", folder=tmp_path)
     assert again.stdout == done.stdout
+    table = edgecv("compress", "--recipe", "plan.toml", "--dry-run", "--json", folder=tmp_path)
+    assert json.loads(table.stdout) == tomllib.loads(done.stdout)
+
+
+def test_code_that_ends_the_program_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def leave(*arguments: object, **named: object) -> None:
+        sys.exit(0)
+
+    monkeypatch.setattr("edgecv.cli.app", leave)
+    assert run() == 3
+    assert "ended the program with status 0" in capsys.readouterr().err
+
+
+def test_values_are_named_in_plain_words(tmp_path: Path) -> None:
+    shown = edgecv("compress", "--help", folder=tmp_path).stdout.partition("Options:")[2]
+    assert "--quantize TEXT" in shown
+    assert "--cluster INTEGER" in shown
+    assert "<str>" not in shown
+    assert "<list" not in shown
 
 
 def test_compress_with_json_and_a_gate(output: Path) -> None:

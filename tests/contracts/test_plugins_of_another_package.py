@@ -51,6 +51,8 @@ absent = nowhere_to_be_found:Technique
 prune = toy_plugins.rounding:Rounding
 wrong = toy_plugins.two_layers:TwoLayers
 
+leaves = leaves_at_once:Technique
+
 [edgecv.formats]
 no_class = json:loads
 """
@@ -162,6 +164,7 @@ def test_a_plugin_that_cannot_be_used_is_named_and_hinders_no_other(
     site: Path, tmp_path: Path
 ) -> None:
     write_metadata(tmp_path, "broken-plugins", BROKEN)
+    (tmp_path / "leaves_at_once.py").write_text("import sys\nsys.exit(0)\n")
     done = edgecv(tmp_path, [site, tmp_path], "list")
     assert done.returncode == 0
     broken = [line for line in done.stdout.splitlines() if line.startswith("broken")]
@@ -172,7 +175,8 @@ def test_a_plugin_that_cannot_be_used_is_named_and_hinders_no_other(
     assert "json:loads of broken-plugins 1.0 cannot be used" in said
     assert 'technique "rounding" is there twice' in said
     assert "toy-plugins 1.0" in said
-    assert len(broken) == 4
+    assert "leaves_at_once:Technique of broken-plugins 1.0 cannot be used: SystemExit" in said
+    assert len(broken) == 5
     assert "technique     prune" in done.stdout
     (tmp_path / "recipe.toml").write_text(RECIPE)
     done = edgecv(tmp_path, [site, tmp_path], "compress", "--recipe", "recipe.toml")

@@ -175,7 +175,7 @@ validate model.pt D | model.pt: has the ending ".pt" | .tflite, .onnx
 validate model.pt model.pt D | model.pt is given twice | once
 validate empty.tflite | --data: is needed for single files | digits, or a path
 validate empty.tflite --data digit | --data: "digit" | did you mean "digits"
-validate empty.tflite D --baseline none.keras | there is no none.keras
+validate empty.tflite D --baseline none.keras | --baseline: there is no none.keras
 validate empty.tflite D --threads 0 | --threads | 0 | greater than or equal to 1
 validate empty.tflite D --max-drop nan | --max-drop: "nan" | points from 0 to 100
 validate empty.tflite D --drop-on bound | --drop-on: goes with --max-drop

@@ -274,6 +274,11 @@ def test_validate_of_a_changed_run_is_refused(copied: Path) -> None:
         edgecv.validate(copied)
 
 
+def test_validate_of_a_run_and_one_of_its_files_is_refused(copied: Path) -> None:
+    with pytest.raises(InputError, match=r"int8\.tflite is given twice"):
+        edgecv.validate([copied, copied / "int8.tflite"])
+
+
 def test_validate_of_two_runs_at_once_is_refused(copied: Path, output: Path) -> None:
     with pytest.raises(InputError, match=r"more than one run; validate them one after the other"):
         edgecv.validate([output / "main", copied])

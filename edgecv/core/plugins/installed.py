@@ -43,7 +43,8 @@ def _loaded(entry: EntryPoint) -> InstalledPlugin:
     place = f"{entry.value} of {_package(entry)}"
     try:
         cls = entry.load()
-    except Exception as error:  # noqa: BLE001  whatever the other package raises
+    # Whatever the other package raises: an exit of the whole program too.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         fault = f"{type(error).__name__}: {one_line(str(error))}".removesuffix(": ")
         return InstalledPlugin(entry.name, place, fault=fault)
     if not isinstance(cls, type) or not issubclass(cls, Plugin):

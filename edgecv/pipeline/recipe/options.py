@@ -62,7 +62,8 @@ class RecipeOptions(CommandOptions):
     """A recipe, and changes to it."""
 
     recipe: Text | None = None
-    """A TOML recipe; the other options change it."""
+    """A TOML recipe. Options of data, name, limits, seed and threads change it; what it defines
+    itself (model, precision, formats, techniques, training) is refused beside it."""
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
