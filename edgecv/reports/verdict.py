@@ -129,7 +129,11 @@ def speed_text(speedup: float) -> str:
 
     >>> speed_text(0.25)
     '4.0 times slower'
+    >>> speed_text(0.99)
+    'as fast'
     """
+    if f"{speedup:.1f}" == "1.0":
+        return "as fast"
     return f"{speedup:.1f} times faster" if speedup >= 1 else f"{1 / speedup:.1f} times slower"
 
 
