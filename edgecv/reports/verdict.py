@@ -109,7 +109,7 @@ def _candidate(comparison: Comparison, task: Task) -> str:
     if comparison.difference_points is not None:
         parts.append(f"{comparison.difference_points:+.2f} points")
     if comparison.size_ratio is not None and not comparison.is_twin:
-        parts.append(f"{comparison.size_ratio:.1f} times smaller")
+        parts.append(size_text(comparison.size_ratio))
     if comparison.speedup is not None and not comparison.is_twin:
         parts.append(speed_text(comparison.speedup))
     return f"{comparison.artifact.path} {', '.join(parts)}"
@@ -127,14 +127,25 @@ def percent(value: float | None, digits: int = 2) -> str:
 def speed_text(speedup: float) -> str:
     """Return a speed-up as a factor above 1.
 
-    >>> speed_text(0.25)
-    '4.0 times slower'
-    >>> speed_text(0.99)
-    'as fast'
+    >>> speed_text(0.25), speed_text(0.99)
+    ('4.0 times slower', 'as fast')
     """
-    if f"{speedup:.1f}" == "1.0":
-        return "as fast"
-    return f"{speedup:.1f} times faster" if speedup >= 1 else f"{1 / speedup:.1f} times slower"
+    return _ratio_text(speedup, "times faster", "times slower", "as fast")
+
+
+def size_text(ratio: float) -> str:
+    """Return a ratio of sizes as a factor above 1.
+
+    >>> size_text(3.7), size_text(0.1)
+    ('3.7 times smaller', '10.0 times larger')
+    """
+    return _ratio_text(ratio, "times smaller", "times larger", "as large")
+
+
+def _ratio_text(ratio: float, better: str, worse: str, equal: str) -> str:
+    if f"{ratio:.1f}" == "1.0":
+        return equal
+    return f"{ratio:.1f} {better}" if ratio > 1 else f"{1 / ratio:.1f} {worse}"
 
 
 def _limits(report: Report) -> str:
