@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
@@ -59,6 +60,7 @@ def request_of(
     for path in [*paths, *([baseline] if baseline else [])]:
         if not path.exists():
             raise InputError("PATH", f"there is no {path}")
+        check_regular(path, "--baseline" if path == baseline else "PATH", folders=True)
     _check_paths(paths)
     runs = [path for path in paths if path.is_dir()]
     if skip_bad_images and data is None:

@@ -7,8 +7,8 @@ each reader has its own sentence for a file that is not there or may not be read
 import os
 import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from edgecv.core.errors import InputError
 
@@ -38,7 +38,9 @@ def check_regular(
         _check_mode(mode, path, where, accepted)
 
 
-def open_regular(path: Path, where: str | None = None, *, accepted: str = REGULAR) -> BinaryIO:
+def open_regular(
+    path: Path, where: str | None = None, *, accepted: str = REGULAR
+) -> BufferedReader:
     """Open a regular file to read its bytes, and never wait for one.
 
     ``where``: the place that an error names in front of the path. Raises InputError for a folder, a

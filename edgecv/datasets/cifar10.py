@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.cache import Decoded, cache_folder, cached
@@ -76,7 +77,7 @@ class Cifar10(DatasetSource):
         if os.path.isdir(path):
             return _fitted(read_folder(path), shape, where, progress)
         try:
-            with open(path, "rb") as file:
+            with open_regular(path, where, accepted=READABLE) as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar, Self
 
+from edgecv.core.files import open_regular
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.array_checks import decoded_of
@@ -44,7 +45,7 @@ class Npz(DatasetSource):
         path = locate(self.path)
         decoded = decoded_of(*read_arrays(path, where), where)
         if decoded.test_images.shape[1:] != shape:
-            with open(path, "rb") as file:
+            with open_regular(path, where) as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             decoded = cached(
                 lambda: fit_all(decoded, shape, where, progress), self.name, sha256, *shape

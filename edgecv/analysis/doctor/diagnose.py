@@ -15,6 +15,7 @@ from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import Images, OnEvent, Shape, ignore_event
@@ -101,6 +102,7 @@ def _check(request: DoctorRequest) -> None:
             continue
         if request.data is None:
             raise InputError(flag, "needs images", remedy="give --data too")
+        check_regular(other, flag)
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular, open_regular
 from edgecv.core.text import printable
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import (
@@ -38,7 +39,7 @@ class ZipTree:
     def fingerprint(self) -> str:
         """Hash the whole file."""
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path, self.where) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(self.where, f"it cannot be read: {error.strerror}") from None
@@ -74,6 +75,7 @@ class ZipTree:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
+        check_regular(self.path, self.where)
         try:
             return zipfile.ZipFile(self.path)
         except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
