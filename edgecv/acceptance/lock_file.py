@@ -8,6 +8,7 @@ import tomli_w
 
 from edgecv.acceptance.lock import SCHEMA_VERSION, AcceptedLimits, Lock
 from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
 from edgecv.core.options import parse_options
 from edgecv.evaluation.limits import Limits
 from edgecv.system.storage import write_bytes
@@ -50,14 +51,8 @@ def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
 def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
     """Read a TOML file that ``writer`` wrote. Raises InputError; ``remedy``: for none."""
     where, accepted = str(path), f"a file that {writer} wrote"
-    if path.exists() and not path.is_file():
-        raise InputError(where, "is not a file", accepted=accepted)
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_LOCK_BYTES + 1)
-        if len(content) > LARGEST_LOCK_BYTES:
-            raise InputError(where, "is larger than 20 MB", accepted=accepted)
-        text = content.decode("utf-8-sig")
+        text = read_regular(path, LARGEST_LOCK_BYTES, accepted=accepted).decode("utf-8-sig")
         if any(line.count(".") > MOST_DOTS_A_LINE for line in text.splitlines()):
             raise InputError(where, "is damaged: a key of too many parts", accepted=accepted)
         return tomllib.loads(text)

@@ -9,6 +9,7 @@ from edgecv.acceptance.junit import to_junit
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.reports.json_file import to_table as report_table
 from edgecv.system.storage import write_bytes
 
@@ -36,8 +37,7 @@ def check_files(run: Path, files: Mapping[str, Path | None]) -> None:
         place = path.resolve()
         if not path.parent.is_dir():
             raise InputError(flag, f"there is no folder {path.parent}")
-        if path.exists() and not path.is_file():
-            raise InputError(flag, f"{path} is not a file")
+        check_regular(path, flag)
         if run.resolve() in place.parents:
             raise InputError(
                 flag, f"{path} is in the run, which is sealed", remedy="choose another folder"

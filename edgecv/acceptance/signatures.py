@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.system.storage import check_seal, copy_file
 
 KINDS_OF_KEY = "a PEM file of an elliptic curve key (P-256, P-384 or P-521), without a password"
@@ -49,6 +50,7 @@ def sign(folder: Path, private_key: Path) -> Path:
 def check_signature(folder: Path, public_key: Path) -> None:
     """Raise InputError unless the run is signed with the key and unchanged since."""
     path = signature_of(folder)
+    check_regular(path)
     if not path.is_file():
         raise InputError(
             str(folder),
@@ -85,6 +87,7 @@ def _library(part: str) -> Any:
 
 
 def _check_key(path: Path) -> None:
+    check_regular(path, "--key", accepted=KINDS_OF_KEY)
     if not path.is_file():
         raise InputError("--key", f"there is no file {path}", accepted=KINDS_OF_KEY)
 

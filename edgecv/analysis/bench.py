@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.files import check_regular
 from edgecv.core.records import Images, Latency, OnEvent, ignore_event
 from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
@@ -158,6 +159,7 @@ def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
         raise InputError("FILE", "none given", accepted=f"files in {device_suffixes()}")
     places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
+        check_regular(path, "FILE")
         if not path.is_file():
             raise InputError("FILE", f"there is no file {path}")
         if not runtime_of_file(path).runs_on_devices:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
@@ -60,6 +61,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     for path in paths:
         if not path.exists():
             raise InputError("PATH", f"there is no {path}")
+        check_regular(path, "--baseline" if path == baseline else "PATH", folders=True)
     _check_paths(paths)
     runs = [path for path in paths if path.is_dir()]
     if options.skip_bad_images and data is None:

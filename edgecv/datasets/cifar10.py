@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.cache import Decoded, cache_folder, cached
@@ -71,7 +71,7 @@ class Cifar10(DatasetSource):
         if os.path.isdir(path):
             return _fitted(read_folder(path), shape, where, progress)
         try:
-            sha256 = file_sha256(path)
+            sha256 = file_sha256(path, where, accepted=READABLE)
         except OSError as error:
             raise InputError(
                 where, f"it cannot be read: {error.strerror}", accepted=READABLE

@@ -8,25 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
 from edgecv.core.records import Dataset, Labels, Split
 
 LARGEST_LABELS_BYTES = 1_000_000
+A_NAME_A_LINE = "a file of UTF-8, a name a line"
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Return the names in a text file, one on each line. Raises InputError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_LABELS_BYTES + 1)
-        if len(content) > LARGEST_LABELS_BYTES:
-            raise InputError("--labels", f"{path} is larger than 1 MB", accepted="a name a line")
+        content = read_regular(path, LARGEST_LABELS_BYTES, "--labels", accepted=A_NAME_A_LINE)
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise InputError("--labels", f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(
-            "--labels", f"{path} is not text", accepted="UTF-8, a name a line"
-        ) from None
+        raise InputError("--labels", f"{path} is not text", accepted=A_NAME_A_LINE) from None
     return tuple(line.strip() for line in text.rstrip().splitlines())
 
 

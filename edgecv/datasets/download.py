@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import file_sha256
 from edgecv.core.plugins import Progress
 
 ATTEMPTS = 5

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
@@ -77,6 +78,7 @@ class ImageTree(DatasetSource):
 
 
 def _tree(path: Path, where: str) -> Tree | None:
+    check_regular(path, where, accepted=LAYOUT, folders=True)
     if os.path.isdir(path):
         return FolderTree(path, where)
     return ZipTree(path, where) if os.path.isfile(path) else None

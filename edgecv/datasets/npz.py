@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.array_checks import decoded_of
@@ -39,7 +39,7 @@ class Npz(DatasetSource):
         path = locate(self.path)
         decoded = decoded_of(*read_arrays(path, where), where)
         if decoded.test_images.shape[1:] != shape:
-            sha256 = file_sha256(path)
+            sha256 = file_sha256(path, where)
             decoded = cached(
                 lambda: fit_all(decoded, shape, where, progress), self.name, sha256, *shape
             )

@@ -1,7 +1,6 @@
 """Reader of the arrays of a .npz that verifies sizes and types before loading them."""
 
 import math
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.core.text import listed, printable
 from edgecv.datasets.image_tree.folder_tree import is_bomb
 
@@ -23,10 +23,14 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Return the arrays of a data set, and a note on others in the file. Raises InputError."""
-    if not os.path.isfile(path):
-        raise InputError(where, "there is no such file", accepted="a .npz file")
     try:
-        with zipfile.ZipFile(path) as archive:
+        file = open_regular(path, where, accepted="a .npz file")
+    except FileNotFoundError:
+        raise InputError(where, "there is no such file", accepted="a .npz file") from None
+    except OSError as error:
+        raise InputError(where, f"it cannot be read: {error.strerror}") from None
+    try:
+        with file, zipfile.ZipFile(file) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             _check_names(sorted(members), where)
             wanted = {name: members[name] for name in ARRAY_NAMES if name in members}

@@ -3,6 +3,7 @@
 import os
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.registry import DATASETS
@@ -39,6 +40,7 @@ def _find(text: str, skip_bad_images: bool) -> DatasetSource:
             accepted=accepted_data(),
             remedy=nearest(text.lower(), names),
         )
+    check_regular(path, where, accepted=accepted_data(), folders=True)
     for cls in DATASETS.classes.values():
         if cls.accepts(path):
             return cls.at(path, skip_bad_images=skip_bad_images)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.files import read_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.quantization import Stored
@@ -42,7 +43,7 @@ class FileRuntime(Runtime):
         try:
             session = self.open(path, 1, input_spec)
         except RuntimeFailure:
-            return self.weights(path.read_bytes(), path).stored(Pixels(None, (1, 1, 1)))
+            return self.weights(read_regular(path), path).stored(Pixels(None, (1, 1, 1)))
         pixels = Pixels(session.encode, session.facts.image)
         return self.weights(session.content, path).stored(pixels)
 
@@ -61,7 +62,7 @@ class FileSession(Session, ABC):
         try:
             # Pass bytes, not the path: a mapped file that is replaced kills the process, and
             # ONNX Runtime could map other files in the folder.
-            self.content = path.read_bytes()
+            self.content = read_regular(path)
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
 

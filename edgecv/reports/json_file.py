@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
 from edgecv.core.records import Artifact, ModelCost, Report
 from edgecv.system.storage import write_json
 
@@ -65,9 +66,7 @@ def _read(path: Path, cls: type[T], accepted: str) -> T:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        if path.stat().st_size > LARGEST_REPORT_BYTES:
-            raise InputError(str(path), "is larger than 50 MB", accepted=accepted)
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path, LARGEST_REPORT_BYTES, accepted=accepted))
         if cls is Report and value.get("schema_version") != 1:
             raise ValueError(f'"schema_version" is {value.get("schema_version")!r}')
         return TypeAdapter(cls).validate_python(value)

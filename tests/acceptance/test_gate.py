@@ -111,7 +111,7 @@ def test_a_byte_that_the_run_did_not_write_is_wrong_input_at_once(
         ({"against": "none.lock"}, "none.lock: there is none; accept a run first"),
         ({"against": "no/folder.lock"}, "there is no folder no"),
         ({"against": "a.lock", "junit": "a.lock"}, "is the file of against= too"),
-        ({"markdown": "."}, "is not a file"),
+        ({"markdown": "."}, "is a folder"),
         ({"junit": "RUN/junit.xml"}, "is in the run, which is sealed"),
     ],
     ids=str,

@@ -139,7 +139,7 @@ def test_what_is_no_lock_is_refused(content: bytes, message: str, tmp_path: Path
 def test_a_missing_lock_says_update_and_a_folder_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="edgecv gate RUN --update"):
         read_lock(tmp_path / "edgecv.lock")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="is a folder"):
         read_lock(tmp_path)
 
 

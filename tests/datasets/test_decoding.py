@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecv.datasets.image_tree import decoding as _pixels
+from edgecv.datasets.image_tree import decoding_work
 from edgecv.datasets.image_tree.decoding import BadImage, decode
 
 pytestmark = pytest.mark.quick
@@ -135,7 +135,7 @@ def test_a_truncated_image_is_refused(encode: Any, format: str, kept: float) -> 
 def test_a_size_is_refused_before_it_is_decoded(
     encode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_pixels, "MAX_PIXELS", 100)
+    monkeypatch.setattr(decoding_work, "MAX_PIXELS", 100)
     content = encode((1, 2, 3), side=11)
     with pytest.raises(BadImage, match="11x11 is over 50 megapixels"):
         decode(content[:60], RGB)  # only the header is there

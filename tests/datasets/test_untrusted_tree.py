@@ -176,7 +176,7 @@ def test_links_in_a_loop_and_pipes_are_refused(make_tree: Any, tree_files: Any) 
     assert "train/cat/loop.png is neither a file nor a folder" in refusal(path)
     (path / "train/cat/loop.png").unlink()
     os.mkfifo(path / "train/cat/pipe.png")
-    assert "train/cat/pipe.png is neither a file nor a folder" in refusal(path)
+    assert "train/cat/pipe.png is a FIFO" in refusal(path)
 
 
 def test_images_over_fifty_megapixels_are_bad_and_quiet(

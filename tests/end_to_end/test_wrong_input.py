@@ -192,7 +192,7 @@ validate exported/changed | exported/changed | SHA-256 differs
 
 bench | Missing argument
 bench missing.tflite | FILE: there is no file missing.tflite
-bench nothing | FILE: there is no file nothing
+bench nothing | FILE: nothing is a folder
 bench model.pt | model.pt: has the ending ".pt" | .tflite, .onnx
 bench empty.tflite empty.tflite | FILE: empty.tflite is given twice
 bench empty.tflite --threads 0 | --threads: 0 | greater than or equal to 1
@@ -236,7 +236,7 @@ sign exported/changed --key none.pem | exported/changed | SHA-256 differs
 
 table | Missing argument
 table missing.toml | missing.toml: cannot be read
-table nothing | nothing: cannot be read
+table nothing | nothing: is a folder | a file of TOML
 table plan.toml --data digit | --data: "digit" | did you mean "digits"
 table many.toml | many.toml, calibration_images: 400 asked for | up to 202
 """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.text import nearest
 from edgecv.datasets.resolve import accepted_data, named_data
 from edgecv.pipeline.prediction_cache import PredictionCache
@@ -33,6 +34,7 @@ class CompareSession:
         path = self._place(given, what)
         if not path.exists():
             raise InputError(what, f"there is no {os.fspath(given)}{self._seen_from(given)}")
+        check_regular(path, what, folders=True)
         return path
 
     def data(self, given: StrPath) -> str:

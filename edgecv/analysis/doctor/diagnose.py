@@ -15,6 +15,7 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.reference_check.twin import export_twin
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
@@ -80,6 +81,7 @@ def _check(options: DoctorOptions) -> None:
             continue
         if options.data is None:
             raise InputError(flag, "needs images", remedy="give --data too")
+        check_regular(other, flag)
         if not other.is_file():
             raise InputError(flag, f"there is no file {other}")
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgecv.core.files import read_regular
 from edgecv.formats.contents import Contents
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.server import ActionServer, Response
@@ -31,11 +32,11 @@ def read_tflite(path: str) -> Response:
     """Read a TFLite file."""
     from edgecv.formats.tflite import inspect as tflite
 
-    return encode(Contents, tflite.read(Path(path).read_bytes(), path))
+    return encode(Contents, tflite.read(read_regular(Path(path)), path))
 
 
 def read_onnx(path: str) -> Response:
     """Read an ONNX file."""
     from edgecv.formats.onnx import inspect as onnx
 
-    return encode(Contents, onnx.read(Path(path).read_bytes(), path))
+    return encode(Contents, onnx.read(read_regular(Path(path)), path))

@@ -5,13 +5,13 @@ the child and becomes an error of one line.
 """
 
 import os
-import stat
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.files import open_regular
 from edgecv.formats.contents import Contents, Inspection
 from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.codec import decode
@@ -68,9 +68,7 @@ def format_of(path: Path) -> str:
     try:
         if path.is_dir():
             raise InputError(where, "is a folder", accepted=ACCEPTED, remedy=_models_in(path))
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(where, "is a device or a pipe, not a file", accepted=ACCEPTED)
-        with path.open("rb") as file:
+        with open_regular(path, accepted=ACCEPTED) as file:
             first = file.read(8)
     except FileNotFoundError:
         raise InputError(where, "there is no such file", accepted=ACCEPTED) from None
@@ -130,7 +128,7 @@ def _contents(path: Path, kind: str) -> Contents:
 def _sizes(path: Path) -> tuple[int, int]:
     """Return the size of a file in bytes, and its size after gzip -9."""
     packer, size, packed = zlib.compressobj(9, zlib.DEFLATED, GZIP), 0, 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             size += len(chunk)
             packed += len(packer.compress(chunk))

@@ -20,6 +20,7 @@ from edgecv.analysis.reference_check.precision import claim_of, other_than_claim
 from edgecv.analysis.reference_check.quantization_rules import broken_rules
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
+from edgecv.core.files import open_regular
 from edgecv.core.quantization import KERNEL, Point, Stored
 from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
 
@@ -141,7 +142,7 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     beside = checked.path.parent / LABELS
     if not beside.is_file():
         return []
-    with beside.open("rb") as file:
+    with open_regular(beside) as file:
         text = file.read(LARGEST_LABELS_BYTES).decode("utf-8-sig", "replace")
     names = [line for line in text.rstrip().splitlines()]
     outputs = len(checked.data.class_names)

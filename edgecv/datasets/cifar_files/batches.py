@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular, read_regular
 from edgecv.core.records import Images, Labels
 from edgecv.core.text import printable
 from edgecv.datasets.cifar_files.safe_pickle import ByteArray, Damaged, as_text, unpickle
@@ -28,7 +30,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     try:
         with (
-            _Bounded(path) as unzipped,
+            open_regular(path) as file,
+            _Bounded(fileobj=file) as unzipped,
             tarfile.open(fileobj=unzipped, mode="r|", bufsize=1 << 20) as archive,
         ):
             for member in archive:
@@ -54,10 +57,10 @@ def read_folder(path: Path) -> dict[str, bytes]:
         file = path / name
         if not file.is_file():
             continue
-        if file.stat().st_size > MAX_MEMBER_BYTES:
-            raise Damaged(f"{name} has {file.stat().st_size:,} bytes")
         try:
-            found[name] = file.read_bytes()
+            found[name] = read_regular(file, MAX_MEMBER_BYTES)
+        except InputError as error:
+            raise Damaged(f"{name} {error.found}") from None
         except OSError as error:
             raise Damaged(f"{name} cannot be read: {error.strerror}") from None
     return found

@@ -13,6 +13,7 @@ from edgecv.core.plugins import Progress
 from edgecv.core.records import Images, Shape
 from edgecv.core.text import counted, were
 from edgecv.datasets.cache import Decoded
+from edgecv.datasets.image_tree.decoding_work import TooMuchWork, check_opened, check_parts
 from edgecv.datasets.image_tree.thread_pool import in_batches
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-MAX_PIXELS = 50_000_000
 _TURNED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _CHANGES: dict[str, Callable[[int, Shape], str]] = {
     "resized": lambda count, shape: (
@@ -61,9 +61,9 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
 
     height, width, _ = shape
     try:
+        scans = check_parts(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"{image.width}x{image.height} is over 50 megapixels")
+            check_opened(image, scans, len(data))
             # Decoding a large JPEG at a fraction of its size is cheaper; twice the target size
             # leaves enough pixels to average.
             enough = 2 * max(height, width)
@@ -77,6 +77,8 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
             return pixels, ("moving", *changes) if is_moving else changes
     except BadImage:
         raise
+    except TooMuchWork as error:
+        raise BadImage(str(error)) from None
     except UnidentifiedImageError:
         raise BadImage("not a PNG, JPEG, WebP or BMP image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

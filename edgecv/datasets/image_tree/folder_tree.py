@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular, open_regular
 from edgecv.core.text import listed, printable
 from edgecv.datasets.image_tree.decoding import BadImage
 
@@ -123,8 +124,10 @@ class FolderTree:
     def read(self, name: str) -> bytes:
         """Return the bytes of one file."""
         try:
-            with open(self.root / self._top / name, "rb") as file:
+            with open_regular(self.root / self._top / name) as file:
                 return bounded(file.read(MAX_FILE_BYTES + 1))
+        except InputError as error:
+            raise BadImage(error.found) from None
         except OSError as error:
             raise BadImage(error.strerror or type(error).__name__) from None
 
@@ -156,6 +159,7 @@ class FolderTree:
                 elif os.path.isfile(entry.path):
                     files[name] = entry.stat()
                 else:
+                    check_regular(Path(entry.path), self.where)
                     raise InputError(
                         self.where, f"{printable(name)} is neither a file nor a folder"
                     )

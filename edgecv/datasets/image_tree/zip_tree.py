@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import check_regular, file_sha256
 from edgecv.core.text import printable
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import (
@@ -38,7 +38,7 @@ class ZipTree:
     def fingerprint(self) -> str:
         """Return a hash of the whole file."""
         try:
-            return file_sha256(self.path)
+            return file_sha256(self.path, self.where)
         except OSError as error:
             raise InputError(self.where, f"it cannot be read: {error.strerror}") from None
 
@@ -73,6 +73,7 @@ class ZipTree:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
+        check_regular(self.path, self.where)
         try:
             return zipfile.ZipFile(self.path)
         except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage

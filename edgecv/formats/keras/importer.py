@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
@@ -84,7 +85,7 @@ def load_with_parity(
 
 def _magic(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(8)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None

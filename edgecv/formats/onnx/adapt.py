@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import StepError
+from edgecv.core.files import read_regular
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.records import Shape
@@ -86,7 +87,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     import onnx
 
     where = str(path)
-    model = _of_this_time(onnx.ModelProto.FromString(path.read_bytes()), where)
+    model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
     _check(model.graph, where)
     is_row = len(model.graph.outputs[0].shape or ()) == ROW
     _name_ends(model.graph, ends)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
 from edgecv.core.records import Dataset
@@ -80,7 +81,7 @@ class Recipe(Options):
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, accepted="a file of TOML") as file:
             content = file.read(LARGEST_RECIPE_BYTES + 1)
         if len(content) > LARGEST_RECIPE_BYTES:
             raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")

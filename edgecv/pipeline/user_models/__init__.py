@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
@@ -44,6 +45,7 @@ def kind_of(recipe: Recipe) -> type[UserModel]:
     path = Path(recipe.baseline.model)
     if not path.exists():
         raise InputError("MODEL", f"there is no file {path}")
+    check_regular(path, "MODEL", folders=True)
     for cls in kinds():
         if path.suffix.lower() in cls.suffixes:
             return cls

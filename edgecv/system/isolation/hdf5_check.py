@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
@@ -40,7 +41,7 @@ def check_hdf5(path: Path) -> None:
     if path.is_dir():
         return
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             magic = file.read(len(HDF5_MAGIC))
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None

@@ -1,6 +1,6 @@
 """The output folder on disk: keys, atomic writes, locks, manifests, resuming."""
 
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import file_sha256
 from edgecv.system.storage.atomic_files import (
     check_space,
     copy_file,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import check_regular, file_sha256, read_regular
 from edgecv.core.records import Artifact, Layer
 
 
@@ -21,9 +21,14 @@ def content_key(*parts: Any) -> str:
 
 
 def tree_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder with their names."""
+    """Return the SHA-256 of a file, or of all files of a folder with their names.
+
+    Raises InputError where something in the folder is neither: who opens it might wait for ever.
+    """
     if not path.is_dir():
         return file_sha256(path)
+    for each in path.rglob("*"):
+        check_regular(each, folders=True)
     files = sorted(each for each in path.rglob("*") if each.is_file())
     return content_key([[str(each.relative_to(path)), file_sha256(each)] for each in files])
 
@@ -44,7 +49,7 @@ def describe(
     layers: tuple[Layer, ...] = (),
 ) -> Artifact:
     """Return the facts of a file: bytes, gzip -9 bytes, SHA-256."""
-    data = path.read_bytes()
+    data = read_regular(path)
     return Artifact(
         path=path.name,
         format=format,

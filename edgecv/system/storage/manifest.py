@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.hashing import file_sha256
+from edgecv.core.files import file_sha256, open_regular, read_regular
 from edgecv.system.storage.atomic_files import flush, json_bytes, write_json
 
 MANIFEST = "manifest.json"
@@ -31,7 +31,7 @@ def check_seal(folder: Path) -> int:
     listed = _listed(folder)
     try:
         found = _manifest(folder)
-        written = (folder / MANIFEST).read_bytes()
+        written = read_regular(folder / MANIFEST)
     except OSError as error:
         where = str(error.filename or folder)
         raise InputError(where, f"cannot be read: {error.strerror}") from None
@@ -87,7 +87,7 @@ def _files(folder: Path) -> list[Path]:
 def _listed(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     path = folder / MANIFEST
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             files = json.loads(file.read(LARGEST_MANIFEST_BYTES))["files"]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(

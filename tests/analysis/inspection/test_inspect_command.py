@@ -103,7 +103,7 @@ def test_folders_pipes_and_missing_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     for path, message in (
         (tmp_path, "is a folder.*int8.tflite"),
-        (tmp_path / "pipe.onnx", "not a file"),
+        (tmp_path / "pipe.onnx", "is a FIFO"),
         (tmp_path / "missing.onnx", "no such file"),
     ):
         with pytest.raises(InputError, match=message):
