@@ -5,8 +5,6 @@ from typing import Any
 
 from edgecv.core.errors import RuntimeFailure
 
-ASSIGNMENT, INITIALIZATION = "ASSIGN_VARIABLE", "CALL_ONCE"
-
 
 def keeps_state(content: bytes, where: str) -> bool:
     """Tell whether a file that LiteRT has opened holds variable tensors.
@@ -18,14 +16,18 @@ def keeps_state(content: bytes, where: str) -> bool:
 
     model = schema.Model.GetRootAs(content, 0)
     subgraphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
+    codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
+    kinds = [max(each.BuiltinCode(), each.DeprecatedBuiltinCode()) for each in codes]
     writing, initializing = set[int](), set[int]()
-    for number, graph in enumerate(subgraphs):
+    # Few files write variables: the operators of the others need not be read.
+    for number, graph in enumerate(
+        subgraphs if schema.BuiltinOperator.ASSIGN_VARIABLE in kinds else ()
+    ):
         for operator in map(graph.Operators, range(graph.OperatorsLength())):
-            code = model.OperatorCodes(operator.OpcodeIndex())
-            kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-            if kind == getattr(schema.BuiltinOperator, ASSIGNMENT):
+            kind = kinds[operator.OpcodeIndex()]
+            if kind == schema.BuiltinOperator.ASSIGN_VARIABLE:
                 writing.add(number)
-            elif kind == getattr(schema.BuiltinOperator, INITIALIZATION):
+            elif kind == schema.BuiltinOperator.CALL_ONCE:
                 options, union = schema.CallOnceOptions(), operator.BuiltinOptions()
                 if union is not None:
                     options.Init(union.Bytes, union.Pos)
@@ -33,7 +35,7 @@ def keeps_state(content: bytes, where: str) -> bool:
     if writing - initializing:
         raise RuntimeFailure(
             where,
-            f"it keeps a state in resource variables ({ASSIGNMENT}), which LiteRT cannot reset:"
+            "it keeps a state in resource variables (ASSIGN_VARIABLE), which LiteRT cannot reset:"
             " the answer for an image would depend on the images before it",
             accepted="files whose answer depends on one image alone",
             remedy="convert the model with stateful=False in its recurrent layers",
