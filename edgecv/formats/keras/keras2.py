@@ -120,6 +120,7 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
             str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
         ) from error
     _check_tensors(path, model)
+    _check_states(path, model)
     return _without_wrappers(model, classes)
 
 
@@ -188,6 +189,20 @@ def _check_tensors(path: Path, model: KerasModel) -> None:
                     raise InputError(
                         str(path), f"{layer.name} gives a tensor of shape {tuple(tensor.shape)}"
                     )
+
+
+def _check_states(path: Path, model: Any) -> None:
+    """Refuse a recurrent layer whose answer for an image depends on the images before it."""
+    _, keras = load_tensorflow()
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.RNN) and layer.stateful:
+            raise InputError(
+                str(path),
+                f"{short_name(layer.name)} ({type(layer).__name__}) keeps its state from one image"
+                " to the next (stateful=True)",
+                accepted="recurrent layers that begin each image without a state",
+                remedy="save the model with stateful=False in this layer",
+            )
 
 
 def has_wrappers(path: Path) -> bool:

@@ -37,6 +37,8 @@ CLASSES = frozenset(
     Activation ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
     Add Subtract Multiply Average Maximum Minimum Concatenate Dot
     Flatten Reshape Permute RepeatVector Embedding
+    LSTM GRU SimpleRNN RNN LSTMCell GRUCell SimpleRNNCell StackedRNNCells
+    ConvLSTM1D ConvLSTM2D Bidirectional TimeDistributed
     Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout
     ActivityRegularization
     RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness

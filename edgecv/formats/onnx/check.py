@@ -18,6 +18,7 @@ from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     INTEGER_KERNELS,
     KERNELS,
+    RECURRENT,
     Quantization,
     quantization_of,
     read_model,
@@ -46,8 +47,8 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     run as integers.
     """
     _check_valid(model, where)
-    kernels = [node for node in read_model(model).graph if node.op_type in KERNELS]
-    floats = [node.name for node in kernels if not _is_integer(node)]
+    kernels = [node for node in read_model(model).graph if node.op_type in (*KERNELS, *RECURRENT)]
+    floats = [node.name for node in kernels if node.op_type in RECURRENT or not _is_integer(node)]
     if floats:
         raise StepError(
             where,

@@ -18,6 +18,8 @@ from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Valu
 from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+RECURRENT = ("LSTM", "GRU", "RNN")
+"""ONNX Runtime's quantizer leaves their weights in float32."""
 """Operators that multiply by a kernel: their second input."""
 FLOAT_KERNELS = tuple(
     "Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul".split()

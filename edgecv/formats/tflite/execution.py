@@ -30,9 +30,15 @@ def executed(interpreter: Any) -> list[ExecutedOperator]:
 
 
 def activations(
-    interpreter: Any, encode: Callable[[Images], NDArray[Any]], images: Images
+    interpreter: Any,
+    run: Callable[[], object],
+    encode: Callable[[Images], NDArray[Any]],
+    images: Images,
 ) -> list[Activation]:
-    """Return the real values of each operator's output; the interpreter keeps all tensors."""
+    """Return the real values of each operator's output; the interpreter keeps all tensors.
+
+    ``run`` runs it on one image, without any state of the image before.
+    """
     operators = [each for each in interpreter._get_ops_details() if each["op_name"] != DELEGATE]
     tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
     (taken,) = interpreter.get_input_details()
@@ -40,7 +46,7 @@ def activations(
     rows: dict[int, list[NDArray[np.float32]]] = {number: [] for number in made}
     for index in range(len(images)):
         interpreter.set_tensor(taken["index"], encode(images[index : index + 1]))
-        interpreter.invoke()
+        run()
         for number in made:
             rows[number].append(_reals(tensors[number], interpreter.get_tensor(number)))
     names = _names(interpreter)
@@ -55,25 +61,35 @@ def activations(
     ]
 
 
-def extremes(interpreter: Any, numbers: Sequence[int], images: NDArray[Any]) -> Extremes:
-    """Return the smallest and largest value of some tensors for each image of a batch.
+def extremes(
+    interpreter: Any,
+    run: Callable[[], object],
+    numbers: Sequence[int],
+    images: NDArray[Any],
+    at_once: int | None = None,
+) -> Extremes:
+    """Return the smallest and largest value of some tensors for each image, ``at_once`` in one run.
 
     The interpreter keeps all tensors. Raises ValueError if a tensor has no batch axis.
     """
     (taken,) = interpreter.get_input_details()
-    if tuple(interpreter.get_tensor(taken["index"]).shape) != images.shape:
-        interpreter.resize_tensor_input(taken["index"], images.shape)
-        interpreter.allocate_tensors()
-    interpreter.set_tensor(taken["index"], images)
-    interpreter.invoke()
     low = np.empty((len(images), len(numbers)), np.float32)
     high = np.empty_like(low)
-    for place, number in enumerate(numbers):
-        values = interpreter.get_tensor(number)
-        if values.shape[:1] != (len(images),):
-            raise ValueError(f"its tensor {number} is not one part an image")
-        flat = values.reshape(len(images), -1)
-        low[:, place], high[:, place] = flat.min(axis=1), flat.max(axis=1)
+    step = at_once or len(images)
+    for start in range(0, len(images), step):
+        some = images[start : start + step]
+        if tuple(interpreter.get_tensor(taken["index"]).shape) != some.shape:
+            interpreter.resize_tensor_input(taken["index"], some.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(taken["index"], some)
+        run()
+        for place, number in enumerate(numbers):
+            values = interpreter.get_tensor(number)
+            if values.shape[:1] != (len(some),):
+                raise ValueError(f"its tensor {number} is not one part an image")
+            flat = values.reshape(len(some), -1)
+            low[start : start + step, place] = flat.min(axis=1)
+            high[start : start + step, place] = flat.max(axis=1)
     return Extremes(low, high)
 
 

@@ -17,6 +17,7 @@ from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_input import OPEN, image_of
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 from edgecv.formats.tflite.execution import activations, executed, extremes
+from edgecv.formats.tflite.state import keeps_state, without_state
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
@@ -61,7 +62,9 @@ class LiteRT(FileRuntime):
         """Return the output of each operator for some images, in the file's order."""
         session = self.open(path, 1)
         check_images(path, session.facts, images)
-        return activations(session.interpreter(threads=1, keep_all=True), session.encode, images)
+        interpreter = session.interpreter(threads=1, keep_all=True)
+        run = session.invocation(interpreter)
+        return activations(interpreter, run, session.encode, images)
 
     def weights(self, content: bytes, path: Path) -> TFLiteWeights:
         """Return the reader of a file's graph."""
@@ -72,7 +75,9 @@ class LiteRT(FileRuntime):
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = self.weights(session.content, path).point_numbers()
-        return lambda images: extremes(interpreter, numbers, session.encode(images))
+        run = session.invocation(interpreter)
+        at_once = 1 if session.has_state else None
+        return lambda images: extremes(interpreter, run, numbers, session.encode(images), at_once)
 
 
 class LiteRTSession(FileSession):
@@ -82,6 +87,9 @@ class LiteRTSession(FileSession):
     as fast as a batch (int8 CIFAR network, 5,000 images: 0.12 s on one thread, 0.07 s on two,
     batched or not), it is what a device does, and predictions cannot depend on the batch size or
     the number of threads.
+
+    A recurrent file keeps its state from one invocation to the next: it is reset before each
+    image, and such a file never runs several at once.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class LiteRTSession(FileSession):
         self._kernels = kernels
         self._reading = input_spec
         self._interpreters = [self.interpreter(threads=1)]
+        self.has_state = keeps_state(self.content, str(path))
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
@@ -106,12 +115,14 @@ class LiteRTSession(FileSession):
             )
 
     def single_call(self, image: Images) -> Callable[[], object]:
-        """Return a function that runs one image, uint8 (1, H, W, C), on all threads."""
+        """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
+
+        The reset of a recurrent file is a part of the call: a device needs it for each image too.
+        """
         check_images(self._path, self.facts, image)
         interpreter = self.interpreter(threads=self._threads)
         interpreter.set_tensor(self._input, self.encode(image[:1]))
-        invoke: Callable[[], object] = interpreter.invoke
-        return invoke
+        return self.invocation(interpreter)
 
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
@@ -119,6 +130,9 @@ class LiteRTSession(FileSession):
         Raises RuntimeFailure if the graph fixes its batch at 1.
         """
         check_images(self._path, self.facts, images)
+        if self.has_state and len(images) > 1:
+            found = f"it is recurrent and cannot take {len(images)} images at once"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         interpreter = self.interpreter(threads=self._threads)
         try:
             interpreter.resize_tensor_input(self._input, [len(images), *self.facts.input.shape[1:]])
@@ -132,8 +146,12 @@ class LiteRTSession(FileSession):
         if answers != len(images):
             found = f"it gives {answers} answers for {len(images)} images at once"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
+        return self.invocation(interpreter)
+
+    def invocation(self, interpreter: Any) -> Callable[[], object]:
+        """Return a function that runs an interpreter, without anything of an image before."""
         invoke: Callable[[], object] = interpreter.invoke
-        return invoke
+        return without_state(interpreter) if self.has_state else invoke
 
     def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
         while len(self._interpreters) < self._threads:
@@ -144,12 +162,13 @@ class LiteRTSession(FileSession):
         self, interpreter: Any, images: Images, values: NDArray[Any]
     ) -> Callable[[slice], None]:
         set_tensor, get_tensor = interpreter.set_tensor, interpreter.get_tensor
+        invoke = self.invocation(interpreter)
         shape = self.facts.output.shape
 
         def run(part: slice) -> None:
             for index in range(part.start, part.stop):
                 set_tensor(self._input, self.encode(images[index : index + 1]))
-                interpreter.invoke()
+                invoke()
                 answer = get_tensor(self._output)
                 if answer.shape != shape:
                     raise RuntimeFailure(

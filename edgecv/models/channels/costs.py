@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from math import prod
 
+from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import LayerCost, ModelCost
 from edgecv.models.channels.layer import LayerChannels
@@ -19,8 +20,14 @@ IN_PLACE = frozenset(
 
 
 def cost_of_model(model: KerasModel) -> ModelCost:
-    """Return the costs of a tf-keras model of fixed shapes."""
+    """Return the costs of a tf-keras model of fixed shapes.
+
+    Raises InputError for a layer with weights whose multiply-accumulates are not known.
+    """
     graph = trace(model)
+    for path, known in graph.layers.items():
+        if known.layer.weights and not known.weights:
+            raise InputError(path, f"the costs of {type(known.layer).__name__} are not known")
     return cost_of(graph, graph.everything())
 
 

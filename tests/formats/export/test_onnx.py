@@ -201,6 +201,21 @@ def test_ranges_that_training_found_are_taken_out() -> None:
     assert edited.outputs[0] is edited[1].outputs[0]
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent_weights_that_stay_float32_are_no_int8_file(kind: str, tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input((8, 8, 3))
+    given = getattr(layers, kind)(4, name="memory")(layers.Reshape((8, 24))(image))
+    model = keras.Model(image, layers.Dense(3, activation="softmax")(given))
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    path = tmp_path / "int8.onnx"
+    with pytest.raises(StepError, match="1 operators came back float32"):
+        Onnx(precision="int8").export(model, images, path)
+    assert not path.exists()
+    Onnx(precision="float32").export(model, images, path)
+
+
 def test_the_proof_fails_floats(export: Export) -> None:
     path, _ = export("plain", "onnx", "float32")
     with pytest.raises(StepError, match="4 operators came back float32: Conv_0, Conv_1, MatMul_0"):

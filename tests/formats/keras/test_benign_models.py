@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.errors import InputError
 from edgecv.formats.keras.importer import load
 from edgecv.models.tf import load_tensorflow
 
@@ -109,7 +110,62 @@ def initialized(tensorflow: Any, keras: Any, image: Any) -> Any:
     return keras.layers.Conv2D(4, 3, kernel_initializer=start)(image)
 
 
+Recurrent = Callable[[Any, Any], Any]
+"""Layers of tf-keras and the rows of an image in, a vector an image out."""
+
+
+def over_rows(layer: Recurrent) -> Graph:
+    """A recurrent layer over the rows of an image, as an image to pool."""
+
+    def act(tensorflow: Any, keras: Any, image: Any) -> Any:
+        layers = keras.layers
+        given = layer(layers, layers.Reshape((32, 96))(image))
+        return layers.Reshape((1, 1, given.shape[-1]))(given)
+
+    return act
+
+
+def coded_and_decoded(layers: Any, rows: Any) -> Any:
+    """A recurrent layer that begins with the state of another one."""
+    coded, *state = layers.LSTM(4, return_state=True)(rows)
+    return layers.LSTM(4)(layers.RepeatVector(3)(coded), initial_state=state)
+
+
+def within_time(layers: Any, rows: Any) -> Any:
+    return layers.GRU(4)(layers.TimeDistributed(layers.Dense(5, activation="relu"))(rows))
+
+
+def bidirectional(layers: Any, rows: Any) -> Any:
+    other = layers.GRU(4, go_backwards=True)
+    return layers.Bidirectional(layers.LSTM(4), backward_layer=other)(rows)
+
+
+def convolutional(kind: str, steps: tuple[int, ...], size: int | tuple[int, int]) -> Graph:
+    def act(tensorflow: Any, keras: Any, image: Any) -> Any:
+        given = getattr(keras.layers, kind)(2, size)(keras.layers.Reshape(steps)(image))
+        return keras.layers.Reshape((1, -1, 2))(given)
+
+    return act
+
+
+RECURRENT: dict[str, Recurrent] = {
+    "LSTM": lambda layers, rows: layers.LSTM(4, dropout=0.2, kernel_regularizer="l2")(rows),
+    "LSTM, unrolled": lambda layers, rows: layers.LSTM(4, unroll=True)(rows),
+    "GRU": lambda layers, rows: layers.GRU(4, reset_after=False, go_backwards=True)(rows),
+    "SimpleRNN": lambda layers, rows: layers.SimpleRNN(4, activation="relu")(rows),
+    "RNN": lambda layers, rows: layers.RNN(layers.LSTMCell(4))(rows),
+    "RNN of some cells": lambda layers, rows: layers.RNN(
+        [layers.GRUCell(4), layers.SimpleRNNCell(3)]
+    )(rows),
+    "Bidirectional": lambda layers, rows: layers.Bidirectional(layers.LSTM(4))(rows),
+    "Bidirectional of two": bidirectional,
+    "TimeDistributed": within_time,
+    "with a state": coded_and_decoded,
+}
 GRAPHS: dict[str, Graph] = {
+    **{kind: over_rows(layer) for kind, layer in RECURRENT.items()},
+    "ConvLSTM1D": convolutional("ConvLSTM1D", (4, 256, 3), 3),
+    "ConvLSTM2D": convolutional("ConvLSTM2D", (4, 16, 16, 3), 3),
     **{kind: merged(kind) for kind in ("Add", "Multiply", "Average", "Maximum", "Concatenate")},
     "squeeze and excite": squeeze_and_excite,
     "hard swish": hard_swish,
@@ -154,6 +210,22 @@ def test_a_layer_of_each_kind(kind: str, suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_a_graph_of_each_kind(kind: str, suffix: str, tmp_path: Path) -> None:
     check_comes_back(classifier(GRAPHS[kind]), tmp_path / f"model{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("is_within", [True, False])
+def test_a_state_that_lasts_is_refused(is_within: bool, suffix: str, tmp_path: Path) -> None:
+    """The answer for an image would depend on the images before it."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input(SHAPE, batch_size=1)
+    layer = layers.LSTM(4, stateful=True, name="memory")
+    layer = layers.Bidirectional(layer) if is_within else layer
+    given = layers.Dense(3)(layer(layers.Reshape((32, 96))(image)))
+    path = tmp_path / f"model{suffix}"
+    keras.Model(image, given).save(path)
+    with pytest.raises(InputError, match=r"memory.* keeps its state from one image to the next"):
+        load(path)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -172,6 +172,20 @@ def compiled(marker: str) -> Callable[[Config], None]:
     return act
 
 
+def recurrent(kind: str, key: str, value: Any) -> Callable[[str], Callable[[Config], None]]:
+    """Put a stock layer around something in the place of another one."""
+    return lambda marker: (
+        lambda config: layer(config, "conv").update(
+            class_name=kind,
+            module="keras.layers",
+            registered_name=None,
+            config={"name": "conv", key: value},
+        )
+    )
+
+
+LSTM_CELL = {"class_name": "LSTMCell", "config": {"units": 4}}
+OWN_CELL = {"module": "evil", "class_name": "Conv2D", "config": {"units": 4}}
 HOSTILE: dict[str, tuple[Callable[[str], Callable[[Config], None]], str]] = {
     "a function of a module": (
         lambda marker: (
@@ -223,6 +237,52 @@ HOSTILE: dict[str, tuple[Callable[[str], Callable[[Config], None]], str]] = {
     "a type of TensorFlow": (
         option("conv", strides={"class_name": "TypeSpec", "type_spec": "x", "serialized": []}),
         "TypeSpec",
+    ),
+    "a cell of its own": (recurrent("RNN", "cell", OWN_CELL), "evil"),
+    "a cell of its own among others": (
+        recurrent(
+            "RNN",
+            "cell",
+            {"class_name": "StackedRNNCells", "config": {"cells": [LSTM_CELL, OWN_CELL]}},
+        ),
+        "evil",
+    ),
+    "a cell of another registered class": (
+        recurrent("RNN", "cell", {**LSTM_CELL, "registered_name": "mine>LSTMCell"}),
+        "mine>LSTMCell",
+    ),
+    "a function as a cell": (recurrent("RNN", "cell", CALL), "check_call"),
+    "code as activation of a cell": (
+        recurrent(
+            "RNN",
+            "cell",
+            {"class_name": "LSTMCell", "config": {"units": 4, "activation": LAMBDA}},
+        ),
+        "holds Python code",
+    ),
+    "code at each step": (
+        recurrent(
+            "TimeDistributed",
+            "layer",
+            {"class_name": "Lambda", "config": {"name": "code", "function": LAMBDA}},
+        ),
+        "holds Python code",
+    ),
+    "a layer of its own backwards": (
+        recurrent(
+            "Bidirectional",
+            "backward_layer",
+            {"module": "evil", "class_name": "Conv2D", "config": {}},
+        ),
+        "evil",
+    ),
+    "a table of words at each step": (
+        recurrent(
+            "TimeDistributed",
+            "layer",
+            {"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+        ),
+        "StringLookup",
     ),
     "more units than memory": (option("classes", units=10**10), "more than are stored"),
     "more filters than memory": (option("conv", filters=10**9), "more than are stored"),

@@ -174,6 +174,26 @@ def test_all_problems_are_said_at_once(keras3: Any, save: Any) -> None:
         assert part in said
 
 
+RECURRENT: dict[str, Callable[[Any], Any]] = {
+    "LSTM": lambda layers: layers.LSTM(3),
+    "GRU": lambda layers: layers.GRU(3),
+    "SimpleRNN": lambda layers: layers.SimpleRNN(3),
+    "RNN": lambda layers: layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)]),
+    "Bidirectional": lambda layers: layers.Bidirectional(layers.LSTM(3)),
+    "TimeDistributed": lambda layers: layers.TimeDistributed(layers.Dense(3)),
+}
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_a_stock_recurrent_layer_is_not_called_possible_code(
+    kind: str, keras3: Any, save: Any
+) -> None:
+    entering = keras3.Input((8, 4))
+    said = refusal(save(keras3.Model(entering, RECURRENT[kind](keras3.layers)(entering))))
+    assert f"({kind}) of keras.layers has no counterpart" in said
+    assert "code" not in said
+
+
 def test_a_layer_shared_between_models(keras3: Any, save: Any) -> None:
     """Keras 3 stores its weights once, and cannot load such a file itself."""
     layers = keras3.layers
