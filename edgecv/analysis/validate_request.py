@@ -56,12 +56,11 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
         )
-    if baseline is not None and not baseline.exists():
-        raise InputError("--baseline", f"there is no {baseline}")
-    for path in paths:
-        if not path.exists():
-            raise InputError("PATH", f"there is no {path}")
-        check_regular(path, "--baseline" if path == baseline else "PATH", folders=True)
+    for where, path in (*(("PATH", path) for path in paths), ("--baseline", baseline)):
+        if path is not None and not path.exists():
+            raise InputError(where, f"there is no {path}")
+        if path is not None:
+            check_regular(path, where, folders=True)
     _check_paths(paths)
     runs = [path for path in paths if path.is_dir()]
     if options.skip_bad_images and data is None:

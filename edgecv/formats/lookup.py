@@ -20,6 +20,12 @@ def importer_of(path: Path) -> Importer:
     )
 
 
+def needs_tensorflow(path: Path) -> bool:
+    """Return True unless files of this ending are imported without TensorFlow; opens nothing."""
+    importers = IMPORTERS.classes.values()
+    return all(cls.needs_tensorflow for cls in importers if path.suffix.lower() in cls.suffixes)
+
+
 def count_outputs(model: KerasModel, path: Path) -> int:
     """Return the number of outputs of a model for one image.
 

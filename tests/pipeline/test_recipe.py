@@ -32,7 +32,7 @@ WRONG = [
     (changed(name="a/b"), "'a/b'", "letters, digits"),
     (changed(name="baselines"), "taken by edgecv", "another name"),
     (changed(seed=-1), '"seed" is -1', "greater than or equal to 0"),
-    (changed(seed="1"), "\"seed\" is '1'", "valid integer"),
+    (changed(seed="1"), "\"seed\" is '1'", "a whole number"),
     (changed(threads=0), '"threads" is 0', "greater than or equal to 1"),
     (changed(data={"source": "digit"}), 'unknown data set "digit"', 'did you mean "digits"'),
     (changed(data={}), 'no "source" names the data set', 'source = "digits"'),

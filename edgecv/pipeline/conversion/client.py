@@ -12,7 +12,7 @@ from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
-from edgecv.formats.lookup import importer_of
+from edgecv.formats.lookup import needs_tensorflow
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.trust import NO_TRUST
@@ -157,7 +157,7 @@ class Converter(ProcessClient[PooledProcess]):
 
     def _child_for(self, source: ModelFile) -> PooledProcess:
         """Return a child that may open a model with the trust it is given."""
-        child = self._started(needs_tensorflow=importer_of(source.path).needs_tensorflow)
+        child = self._started(needs_tensorflow=needs_tensorflow(source.path))
         if source.trust != NO_TRUST and child.was_kept:
             # It may have another working folder, and another module of the same name.
             self._release()
