@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy
 from edgecv.core.plugins import Metric, Task
 from edgecv.core.records import Comparison, Report
+from edgecv.core.text import counted
 from edgecv.evaluation.gates import cannot_tell
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown_table import markdown_table
@@ -102,4 +103,4 @@ def _accuracy(found: PairedAccuracy) -> str:
 
 
 def _flips(flips: Flips) -> str:
-    return f"{flips.count:,} images with another answer ({flips.fraction:.2%})"
+    return f"{counted(flips.count, 'image')} with another answer ({flips.fraction:.2%})"

@@ -8,6 +8,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import ZEROS, Technique
 from edgecv.core.registry import TECHNIQUES
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import check_order
 
 pytestmark = pytest.mark.quick
@@ -60,3 +61,11 @@ def test_a_technique_of_another_package_says_for_itself_where_it_may_stand() -> 
     assert Rounding.may_follow(prune)
     assert not Rounding.may_follow(cluster)
     assert not prune.may_follow(Rounding), "training would undo what it does not know"
+
+
+def test_flags_are_held_to_the_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag's place decides the order: what a later one would undo is refused, as in a recipe."""
+    prune = TECHNIQUES.classes["prune"]
+    monkeypatch.setattr(prune, "keeps", frozenset())
+    with pytest.raises(InputError, match='"prune" would undo "shrink" before it; leave one out'):
+        CompressOptions(data="digits", shrink="0.5", prune="0.5").to_recipe()

@@ -34,6 +34,7 @@ from edgecv.pipeline.recipe.recipe import (
     RunSettings,
     check_data,
     check_name,
+    check_order,
     check_precisions,
     load_recipe,
     parse_schedule,
@@ -92,6 +93,7 @@ class CompressOptions(
         formats = self.formats or (formats_from(Path(self.model)) if self.model else ())
         exports = exports_of(quantize, formats, self.calibration_images, self.io)
         techniques = self._techniques(exports)
+        check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
             technique.check_exports(exports, "--shrink")

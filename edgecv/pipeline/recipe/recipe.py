@@ -213,10 +213,11 @@ def check_data(
     found = f"{source.name} images have no labels"
     if baseline.model is None:
         raise InputError(where, f"{found}: nothing can be trained on them", remedy="give a MODEL")
-    if techniques:
+    trained = [each.name for each in techniques if "training" in type(each).model_fields]
+    if trained:
         raise InputError(
             where,
-            f'{found}: "{techniques[0].name}" cannot train on them',
+            f'{found}: "{trained[0]}" cannot train on them',
             accepted="quantization after training",
             remedy="put class folders under train/ and test/, or leave it out",
         )
@@ -261,8 +262,9 @@ def check_order(techniques: Sequence[Technique], where: str) -> None:
                     remedy="keep one",
                 )
             if not technique.may_follow(type(earlier)):
+                swapped = f'put "{technique.name}" before "{earlier.name}"'
                 raise InputError(
                     f"{where}, technique[{number + 1}]",
                     f'"{technique.name}" would undo "{earlier.name}" before it',
-                    remedy=f'put "{technique.name}" before "{earlier.name}"',
+                    remedy=swapped if earlier.may_follow(type(technique)) else "leave one out",
                 )
