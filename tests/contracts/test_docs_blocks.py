@@ -279,4 +279,4 @@ def test_every_worked_example_is_short() -> None:
 
 def test_the_documentation_names_no_machine() -> None:
     for page in pages():
-        assert "/work/" not in page.read_text("utf-8"), name_of(page)
+        assert str(REPOSITORY.parent) not in page.read_text("utf-8"), name_of(page)
