@@ -112,26 +112,19 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         test_sha256=test_sha256,
         limits=options.changed(Limits()),
         trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
-        unproven=tuple(_unproven(files, paths)),
+        unproven=tuple(_unproven(files, paths, report)),
     )
 
 
-def _unproven(files: Sequence[MeasuredFile], paths: Sequence[Path]) -> list[MeasuredFile]:
+def _unproven(
+    files: Sequence[MeasuredFile], paths: Sequence[Path], report: Report | None
+) -> list[MeasuredFile]:
     """Return the files that no export has checked.
 
-    These are single files, and files of a run that its report does not name.
+    These are single files, and files of a run that its ``report`` does not name.
     """
-    reported = {
-        path: {each.artifact.sha256 for each in read_report(path).comparisons}
-        for path in paths
-        if path.is_dir()
-    }
-    return [
-        file
-        for file in files
-        if file.path in paths
-        or file.artifact.sha256 not in reported.get(file.path.parent, {file.artifact.sha256})
-    ]
+    reported = {each.artifact.sha256 for each in report.comparisons} if report else set()
+    return [file for file in files if file.path in paths or file.artifact.sha256 not in reported]
 
 
 def _labels_of(report: Report) -> tuple[str, ...] | None:

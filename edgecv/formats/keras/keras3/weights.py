@@ -6,11 +6,12 @@ sizes that nothing is stored for. All of that is refused before a value is read.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.closing import Closing
 from edgecv.core.text import short_name
 from edgecv.formats.keras.allowlist import join
 
@@ -24,7 +25,7 @@ class UnusableWeights(Exception):
     """A weights file is not as Keras writes it. The message says what was found, and where."""
 
 
-class KerasWeights:
+class KerasWeights(Closing):
     """The open weights file: each layer's arrays by its group. It records which were read."""
 
     def __init__(self, path: Path) -> None:
@@ -44,10 +45,8 @@ class KerasWeights:
             self._file.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def place(self, group: str, name: str) -> str:
