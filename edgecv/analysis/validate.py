@@ -16,13 +16,14 @@ from edgecv.core.plugins import Task
 from edgecv.core.records import (
     Baseline,
     Dataset,
+    Gate,
     Measurement,
     Outputs,
     Report,
 )
 from edgecv.core.registry import DATASETS
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -73,11 +74,16 @@ def validate(
     names = data.class_names
     gates = [
         *judge(comparisons, failures | unusable, candidates, request.limits, task, names),
+        *_proof(request, usable, reference, data, task),
         *checked.gates,
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(request.source), "seed": request.settings.seed},
+        recipe={
+            "data": DATASETS.table(request.source),
+            "seed": request.settings.seed,
+            "gates": request.limits.model_dump(exclude_none=True),
+        },
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
@@ -114,6 +120,24 @@ def _reference(
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
         ) from None
+
+
+def _proof(
+    request: ValidationRequest,
+    measurements: Sequence[Measurement],
+    reference: Outputs | None,
+    data: Dataset,
+    task: Task,
+) -> list[Gate]:
+    """Return the gate of the baseline, or of each file where there is none."""
+    labels = data.test_labels
+    if reference is not None:
+        return proof_gates(str(request.baseline), reference, labels, task)
+    return [
+        gate
+        for each in measurements
+        for gate in proof_gates(each.artifact.path, each.outputs, labels, task)
+    ]
 
 
 def _numbered(

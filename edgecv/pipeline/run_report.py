@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.core.plugins import Task
 from edgecv.core.records import Baseline, Comparison, Costs, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import gates_of_every_run, verdict
+from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.baseline import labels_text
@@ -62,7 +62,12 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     )
     comparisons = write_flips(compared, results.measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if _is_candidate(each, recipe)]
-    gates = judge(comparisons, results.failures, candidates, recipe.gates, task, data.class_names)
+    path = f"baseline{model.original.path.suffix}"
+    limits = recipe.gates.with_defaults()
+    gates = [
+        *judge(comparisons, results.failures, candidates, limits, task, data.class_names),
+        *proof_gates(path, outputs, data.test_labels, task),
+    ]
     for technique in recipe.techniques:
         gates += technique.gates(comparisons, results.costs)
     return Report(
@@ -72,7 +77,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         outcome=verdict(gates),
         data=data_facts(data),
         baseline=Baseline(
-            path=f"baseline{model.original.path.suffix}",
+            path=path,
             parameters=model.reference.parameters,
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
