@@ -71,7 +71,7 @@ class Limit:
     needs_labels: bool = False
     default: Default | None = None
     allowed: str = ""
-    """What a verdict says is allowed, with a place for the number."""
+    """The text of a verdict for what is allowed, with a place for the number."""
     evidence: Evidence = "answers"
     """Evidence shown by a failing test: images and answers, the file, or its latency."""
     also: Callable[[], dict[str, Any]] = dict

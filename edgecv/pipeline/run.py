@@ -16,6 +16,7 @@ from edgecv.pipeline.export import (
     check_promises,
     planned_exports,
 )
+from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
@@ -54,6 +55,10 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Pat
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
+    check_user_model(recipe)
+    stored = None if force else judge_again(recipe, context)
+    if stored is not None:
+        return stored
     place = preflight(recipe, context.store, force)
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
@@ -98,7 +103,6 @@ def _custom_objects(recipe: Recipe) -> AbstractContextManager[None]:
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     """Check quickly what would fail late; return the folder of the run."""
-    check_user_model(recipe)
     place = store.run_folder(recipe.name)
     if os.path.lexists(place) and not force:
         raise InputError(
