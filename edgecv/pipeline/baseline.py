@@ -89,6 +89,15 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
 
 
 @dataclass(frozen=True)
+class ModelScore:
+    """The metric of a trained baseline on the test images."""
+
+    metric: str
+    value: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Training:
     """A trained baseline, as plain data."""
 
@@ -102,6 +111,7 @@ class Training:
     history: tuple[Mapping[str, float], ...]
     """One entry an epoch: epoch, loss, the score of the task (accuracy) and that on the validation
     images (validation_accuracy), seconds, settled."""
+    test: ModelScore
 
     @property
     def best(self) -> Mapping[str, float]:
@@ -110,10 +120,11 @@ class Training:
         return max(self.history, key=lambda each: (each[name], each["epoch"]))
 
 
-def read_training(folder: Path) -> Training:
-    """Return the record of a training."""
+def read_training(folder: Path, test: ModelScore) -> Training:
+    """Return the record of a training, with the metric of its model."""
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
-    return Training(**{**record, "folder": folder, "history": tuple(record["history"])})
+    history = tuple(record["history"])
+    return Training(**{**record, "folder": folder, "history": history, "test": test})
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

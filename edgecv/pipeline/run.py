@@ -7,13 +7,20 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.pipeline.apply_techniques import TechniqueRunner
-from edgecv.pipeline.baseline import trained_baseline
+from edgecv.pipeline.baseline import (
+    ModelScore,
+    Training,
+    baseline_predictions,
+    read_training,
+    trained_baseline,
+)
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.export import (
     RunExports,
     calibration_notes,
     check_calibration,
     check_promises,
+    format_notes,
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
@@ -45,12 +52,16 @@ def run(
         return compress(recipe, context, force=force)
 
 
-def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Path:
-    """Train the recipe's baseline unless it is stored; return its folder."""
+def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
+    """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     with open_run(store, recipe.settings, on_event) as context:
         data = load_data(recipe.data, recipe.baseline.input_shape, context)
-        return trained_baseline(recipe, data, context).path.parent
+        model = trained_baseline(recipe, data, context)
+        outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
+        value = recipe.task.metric(outputs, data.test.labels)
+        tested = ModelScore(recipe.task.headline.name, value, len(data.test))
+        return read_training(model.path.parent, tested)
 
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
@@ -75,6 +86,9 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
     applied = TechniqueRunner(model, context).apply()
+    unwritable = format_notes(recipe)
+    for note in unwritable:
+        context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
     files, unwritten = exports.export_all(planned_exports(recipe), model.source, applied.file)
@@ -87,6 +101,7 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
         *applied.notes,
         *checked,
         *calibration_notes(recipe, data),
+        *unwritable,
     )
     results = RunResults(measurements, unwritten | unmeasured, notes, costs)
     report = make_report(model, results, folder)
