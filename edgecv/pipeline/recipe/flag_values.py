@@ -58,11 +58,9 @@ def exports_of(
         options += [(cls, {"precision": precision}) for cls in able]
     exports = [parse_options(cls, each, "--quantize") for cls, each in options]
     if calibration_images is not None:
-        is_used = any(each.is_calibrated for each in exports)
+        calibrated = [each for each in exports if each.is_calibrated] or exports
         exports = [
-            with_calibration(each, calibration_images)
-            if each.is_calibrated or not is_used
-            else each
+            with_calibration(each, calibration_images) if each in calibrated else each
             for each in exports
         ]
     return tuple(exports if io is None else _with_io(exports, io, quantize))
