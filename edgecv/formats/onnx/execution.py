@@ -48,7 +48,7 @@ def activations(
     """Return the output of each operator, behind its bias, activation and rounding."""
     ends = _ends(read_model(content).graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
-    session = make_session(1, content=_with_outputs(content, fetched))
+    session = make_session(1, content=with_outputs(content, fetched))
     rows = [dict(zip(fetched, session.run(fetched, feed), strict=True)) for feed in feeds]
     return [
         Activation(
@@ -66,7 +66,7 @@ def watcher(
 ) -> Callable[[str, NDArray[Any]], Extremes]:
     """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
-    session = make_session(threads, content=_with_outputs(content, names))
+    session = make_session(threads, content=with_outputs(content, names))
 
     def watch(taken: str, images: NDArray[Any]) -> Extremes:
         low = np.empty((len(images), len(names)), np.float32)
@@ -87,7 +87,7 @@ def watcher(
     return watch
 
 
-def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
+def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     """Return a model with more of its tensors as outputs."""
     import onnx
 
