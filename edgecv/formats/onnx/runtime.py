@@ -56,18 +56,21 @@ class OnnxRuntime(FileRuntime):
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return OnnxRuntimeSession(path, threads, input_spec, self.optimization)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
         """Return the operators after optimization, with the times of ONNX Runtime's profiler."""
-        session = self.open(path, 1)
+        session = self.open(path, 1, input_spec)
         check_images(path, session.facts, image)
-        return executed(session.make_session, {session.facts.input.name: session.encode(image[:1])})
+        return executed(session.make_session, session.feed(image[:1]))
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the output of each operator for some images, without graph optimization."""
-        session = OnnxRuntimeSession(path, 1, DEFAULT_INPUT, "none")
+        session = OnnxRuntimeSession(path, 1, input_spec, "none")
         check_images(path, session.facts, images)
-        name, encode = session.facts.input.name, session.encode
-        feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
+        feeds = [session.feed(images[i : i + 1]) for i in range(len(images))]
         return activations(session.make_session, session.content, feeds)
 
     def weights(self, content: bytes, path: Path) -> OnnxWeights:
@@ -164,6 +167,10 @@ class OnnxRuntimeSession(FileSession):
                 values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
 
         return [run] * self._threads
+
+    def feed(self, images: Images) -> dict[str, NDArray[Any]]:
+        """Return the input of one run for up to a batch of images, uint8 (N, H, W, C)."""
+        return {self.facts.input.name: self._padded(images)}
 
     def _padded(self, images: Images) -> NDArray[Any]:
         missing = self._batch - len(images)

@@ -54,13 +54,17 @@ class LiteRT(FileRuntime):
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return LiteRTSession(path, threads, input_spec, self.kernels)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
         """Return the file's operators and which of them XNNPACK runs; LiteRT gives no times."""
-        return executed(self.open(path, 1).interpreter(threads=1))
+        return executed(self.open(path, 1, input_spec).interpreter(threads=1))
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the output of each operator for some images, in the file's order."""
-        session = self.open(path, 1)
+        session = self.open(path, 1, input_spec)
         check_images(path, session.facts, images)
         interpreter = session.interpreter(threads=1, keep_all=True)
         run = session.invocation(interpreter)

@@ -147,7 +147,13 @@ class ModelClient(ProcessClient[ChildProcess]):
             longer_s=2 * budget_s,
         )
 
-    def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
+    def warm_up(
+        self,
+        path: Path,
+        images: Images,
+        cores: Sequence[int] = (),
+        input_spec: InputSpec = DEFAULT_INPUT,
+    ) -> float:
         """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
 
         def read(frame: Frame) -> float:
@@ -156,7 +162,7 @@ class ModelClient(ProcessClient[ChildProcess]):
                 raise MalformedFrame(f"a run of {median_s!r} seconds")
             return median_s
 
-        arguments = {**self._images_of(path, images), "cores": list(cores)}
+        arguments = {**self._images_of(path, images, input_spec), "cores": list(cores)}
         return self._request("warm_up", [path], arguments, read)
 
     def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
@@ -170,14 +176,18 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         return self._request("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
         """Return the operators as executed for one image, uint8 (1, H, W, C)."""
-        arguments = self._images_of(path, image)
+        arguments = self._images_of(path, image, input_spec)
         return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C)."""
-        arguments = self._images_of(path, images)
+        arguments = self._images_of(path, images, input_spec)
         return self._request("activations", [path], arguments, _reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
@@ -219,8 +229,8 @@ class ModelClient(ProcessClient[ChildProcess]):
             return os.path.abspath(images), count
         return str(self._images.path_of(images)), len(images)
 
-    def _images_of(self, path: Path, images: Images) -> dict[str, Any]:
-        return {"path": os.path.abspath(path), "images": self._on_disk(images)[0]}
+    def _images_of(self, path: Path, images: Images, input_spec: InputSpec) -> dict[str, Any]:
+        return {**_one(path, input_spec), "images": self._on_disk(images)[0]}
 
     def _request(
         self,
