@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
@@ -18,12 +19,16 @@ from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
-from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.protocol import TYPED_ERRORS, Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
 
 MODELS = ChildProgram(
     "edgecv.system.isolation.model_server",
     stages=("opening it", "running it", "warming it up", "timing it"),
+    errors={
+        **dict.fromkeys(TYPED_ERRORS, RuntimeFailure),
+        **dict.fromkeys(("InputError", "UnsuitableFile"), UnsuitableFile),
+    },
 )
 LARGEST_FILE_WRITTEN_BYTES = 2**26
 """Largest size of the log; a runtime writes no other file."""
