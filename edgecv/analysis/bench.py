@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.analysis.options import BenchOptions as BenchOptions
+from edgecv.analysis.validate_request import single_file
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
@@ -188,9 +189,11 @@ def _warmed_up(
     for number, (path, worker) in enumerate(workers.items(), start=1):
         context.emit("warm-up", f"opening and warming up {path}", number, len(workers))
         try:
-            shape = worker.open(path).input.shape[1:]
+            input_spec = single_file(path, settings.input_spec).input_spec
+            shape = worker.open(path, input_spec).image
             pixels: Images = generator.integers(0, 256, (settings.batch, *shape), np.uint8)
-            files.append(_File(path, worker, worker.warm_up(path, pixels, cores)))
+            median_s = worker.warm_up(path, pixels, cores, input_spec)
+            files.append(_File(path, worker, median_s))
         except RuntimeFailure as failure:
             failures[str(path)] = failure.reason
             worker.close()

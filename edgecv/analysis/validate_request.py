@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
@@ -51,7 +51,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     """Return the request for files and runs: see ``ValidateOptions.request``."""
     paths, data, baseline = options.paths, options.data, options.baseline
     labels = None if options.labels is None else read_labels(options.labels)
-    input_spec = input_spec_of(options.preprocess, options.layout, options.input_size)
+    input_spec = options.input_spec
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -97,7 +97,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         files += (
             _files_of_run(path, report)
             if report and path.is_dir()
-            else [_single_file(path, input_spec)]
+            else [single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
     check_custom_objects(options.custom_objects)
@@ -106,7 +106,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         source=source,
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
+        baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -166,7 +166,8 @@ def _file_name(name: str, folder: Path) -> str:
     return name
 
 
-def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+    """Return a file that stands alone: one that a run beside it has written describes its input."""
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -174,12 +175,12 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else _input_spec_of(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
+def described_input(path: Path, asked: InputSpec) -> InputSpec:
+    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
@@ -187,5 +188,6 @@ def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
+    table = report.recipe["baseline"]
+    kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

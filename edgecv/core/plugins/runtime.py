@@ -66,11 +66,11 @@ class Runtime(Plugin):
     def open(self, path: Path, threads: int, input_spec: InputSpec) -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(self, path: Path, image: Images, input_spec: InputSpec) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(self, path: Path, images: Images, input_spec: InputSpec) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 

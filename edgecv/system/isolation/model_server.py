@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.quantization import Extremes, Stored
 from edgecv.core.records import Activation, ExecutedOperator, Images, SessionFacts
@@ -111,10 +111,10 @@ class ModelServer:
         self._server.stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
-    def warm_up(self, path: str, images: str, cores: list[int]) -> Response:
+    def warm_up(self, path: str, input_spec: str, images: str, cores: list[int]) -> Response:
         """Run a batch until the time of a run is steady."""
         _pin(cores)
-        session = self._session(path, DEFAULT_INPUT.model_dump_json(), 0)
+        session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
         self._server.stage("warming it up")
         call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
@@ -129,16 +129,19 @@ class ModelServer:
             raise ValueError("it was not warmed up")
         return {}, [timed_block(self._warm[1], runs)]
 
-    def executed(self, path: str, images: str) -> Response:
+    def executed(self, path: str, input_spec: str, images: str) -> Response:
         """Return the operators that run for one image."""
         self._server.stage("running it")
-        found = self._runtime.executed(Path(path), self._mapped(images)[:1])
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.executed(Path(path), self._mapped(images)[:1], asked)
         return encode(list[ExecutedOperator], found)
 
-    def activations(self, path: str, images: str) -> Response:
+    def activations(self, path: str, input_spec: str, images: str) -> Response:
         """Return the outputs of each operator."""
         self._server.stage("running it")
-        return encode(list[Activation], self._runtime.activations(Path(path), self._mapped(images)))
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.activations(Path(path), self._mapped(images), asked)
+        return encode(list[Activation], found)
 
     def stored(self, path: str, input_spec: str) -> Response:
         """Return the weights and the quantization of a file."""
