@@ -33,6 +33,8 @@ class ValidationRequest:
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
+    baseline_is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
@@ -107,6 +109,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
+        baseline_is_of_run=baseline is not None and _is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -177,6 +180,13 @@ def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
     is_own = artifact.precision != PRECISION_NOT_KNOWN
     input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
+
+
+def _is_baseline_of_run(path: Path) -> bool:
+    if not (path.parent / "report.json").is_file():
+        return False
+    report = read_report(path.parent)
+    return report.baseline is not None and report.baseline.path == path.name
 
 
 def described_input(path: Path, asked: InputSpec) -> InputSpec:

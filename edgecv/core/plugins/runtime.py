@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.quantization import Extremes, Stored
@@ -66,6 +67,10 @@ class Runtime(Plugin):
     def open(self, path: Path, threads: int, input_spec: InputSpec) -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
 
+    def reread(self, session: Session, input_spec: InputSpec) -> Session | None:
+        """Return an open file with another reading of its images; None if it is opened again."""
+        return None
+
     def executed(self, path: Path, image: Images, input_spec: InputSpec) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
@@ -77,6 +82,13 @@ class Runtime(Plugin):
     def stored(self, path: Path, input_spec: InputSpec) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
+
+    def input_evidence(self, path: Path, images: Images, input_spec: InputSpec) -> InputEvidence:
+        """Return what a file's graph shows of the pixels it takes; ``images``: uint8 (N, H, W, C).
+
+        A runtime that cannot read its files finds no evidence.
+        """
+        return InputEvidence()
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec) -> Watcher:
         """Return a function that gives the extremes of each point of ``stored`` for each image."""

@@ -1,6 +1,6 @@
 """The runtime of ONNX files: ONNX Runtime on the CPU."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
 from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
+from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
+from edgecv.formats.onnx.input_probe import OnnxProbe
 from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
@@ -78,6 +81,19 @@ class OnnxRuntime(FileRuntime):
         """Return the reader of a file's graph."""
         return OnnxWeights(content)
 
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a file's graph; what edgecv wrote takes pixels of 0..255."""
+        if self.open(path, 1, input_spec).producer == PRODUCER:
+            return InputEvidence("edgecv wrote it, for pixels of 0..255")
+        return super().input_evidence(path, images, input_spec)
+
+    def probe(self, session: FileSession, path: Path) -> OnnxProbe:
+        """Return the file, run up to one of its first layers."""
+        assert isinstance(session, OnnxRuntimeSession)
+        return OnnxProbe(session.content, session.values)
+
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
@@ -117,6 +133,11 @@ class OnnxRuntimeSession(FileSession):
     def images_of_a_run(self) -> int:
         """Images of one run: those of a fixed batch, else one."""
         return self._batch
+
+    @property
+    def producer(self) -> str:
+        """The name of the program that wrote the file, as the file says."""
+        return str(self._session.get_modelmeta().producer_name)
 
     def _shape_of_an_answer(self) -> tuple[int, ...]:
         black = np.zeros((self._batch, *self.facts.image), np.uint8)
@@ -169,6 +190,17 @@ class OnnxRuntimeSession(FileSession):
     def named(self, encoded: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return encoded images under the name of the input."""
         return {self.facts.input.name: encoded}
+
+    def values(self, content: bytes, names: Sequence[str], encoded: NDArray[Any]) -> list[Any]:
+        """Return tensors of ``content``, a model with the inputs of this file, for images."""
+        session, taken = self.make_session(1, content=content), self.facts.input.name
+        rows = []
+        for start in range(0, len(encoded), self._batch):
+            part = encoded[start : start + self._batch]
+            missing = self._batch - len(part)
+            full = np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) if missing else part
+            rows.append([each[: len(part)] for each in session.run(list(names), {taken: full})])
+        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def make_session(
         self, threads: int, *, content: bytes | None = None, profile: Path | None = None

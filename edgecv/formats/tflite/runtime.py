@@ -18,6 +18,7 @@ from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 from edgecv.formats.tflite.execution import activations, executed, extremes
+from edgecv.formats.tflite.input_probe import TFLiteProbe
 from edgecv.formats.tflite.state import keeps_state, without_state
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
@@ -74,6 +75,13 @@ class LiteRT(FileRuntime):
     def weights(self, content: bytes, path: Path) -> TFLiteWeights:
         """Return the reader of a file's graph."""
         return TFLiteWeights(content, str(path))
+
+    def probe(self, session: FileSession, path: Path) -> TFLiteProbe:
+        """Return the file, run up to one of its first layers."""
+        assert isinstance(session, LiteRTSession)
+        interpreter = session.interpreter(threads=1, keep_all=True)
+        number = self.weights(session.content, path).first_weights_input()
+        return TFLiteProbe(interpreter, session.invocation(interpreter), number)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""

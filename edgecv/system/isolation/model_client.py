@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
@@ -198,6 +199,13 @@ class ModelClient(ProcessClient[ChildProcess]):
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
         return self._request("stored", [path], _one(path, input_spec), read_stored)
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return what a file's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
+        arguments = {**_one(path, input_spec), "images": self._on_disk(images)[0]}
+        return self._request("input_evidence", [path], arguments, _reader(InputEvidence))
 
     def extremes(
         self,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.quantization import Extremes, Stored
@@ -53,6 +54,7 @@ def main() -> None:
             "activations": models.activations,
             "stored": models.stored,
             "extremes": models.extremes,
+            "input_evidence": models.input_evidence,
         }
     )
 
@@ -149,6 +151,13 @@ class ModelServer:
         asked = InputSpec.model_validate_json(input_spec)
         return encode(Stored, self._runtime.stored(Path(path), asked))
 
+    def input_evidence(self, path: str, input_spec: str, images: str) -> Response:
+        """Return what a file's graph shows of its pixels."""
+        self._server.stage("running it")
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.input_evidence(Path(path), self._mapped(images), asked)
+        return encode(InputEvidence, found)
+
     def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:
         """Return the extremes of each point of a file for each image."""
         self._server.stage("running it")
@@ -176,7 +185,9 @@ class ModelServer:
         key = _version(path), input_spec
         if key not in self._sessions:
             asked = InputSpec.model_validate_json(input_spec)
-            self._sessions[key] = self._runtime.open(Path(path), self._threads, asked)
+            same = [session for (file, _), session in self._sessions.items() if file == key[0]]
+            again = self._runtime.reread(same[0], asked) if same else None
+            self._sessions[key] = again or self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 
     def _mapped(self, path: str) -> Images:
