@@ -1,13 +1,15 @@
 """The runtime of ONNX files: ONNX Runtime on the CPU."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
@@ -19,21 +21,13 @@ from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
 from edgecv.formats.onnx.input_probe import OnnxProbe
 from edgecv.formats.onnx.quantized_ends import quantization_in
+from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
+from edgecv.formats.onnx.tensor_session import OnnxTensors
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
-NAMES = {"float": "float32", "double": "float64"}
-"""numpy's names of types that ONNX Runtime names otherwise."""
-Optimization = Literal["none", "basic", "extended", "all"]
-LEVELS: dict[Optimization, str] = {
-    "none": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-ERRORS_ONLY = 3
 
 
 class OnnxRuntime(FileRuntime):
@@ -58,6 +52,15 @@ class OnnxRuntime(FileRuntime):
     ) -> "OnnxRuntimeSession":
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return OnnxRuntimeSession(path, threads, input_spec, self.optimization)
+
+    def open_tensors(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT, batch: int = 1
+    ) -> OnnxTensors:
+        """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
+        content = read_regular(path)
+        refuse_external_data(path, content)
+        session = new_session(path, content, threads, self.optimization)
+        return OnnxTensors(path, session, input_spec, batch)
 
     def executed(
         self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
@@ -206,27 +209,9 @@ class OnnxRuntimeSession(FileSession):
         self, threads: int, *, content: bytes | None = None, profile: Path | None = None
     ) -> Any:
         """Return a session of this file, or of ``content``; ``profile``: its path."""
-        import onnxruntime
-
-        # Worker threads spin between runs, which is the default: without it, two threads ran 60%
-        # slower, and other sessions of the process were no faster.
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
-        levels = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = getattr(levels, LEVELS[self._optimization])
-        if profile is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(profile)
-        try:
-            return onnxruntime.InferenceSession(
-                content or self.content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # noqa: BLE001  its errors have no base class of their own
-            raise RuntimeFailure(
-                str(self._path), f"ONNX Runtime refused it: {first_line(error)}"
-            ) from None
+        return new_session(
+            self._path, content or self.content, threads, self._optimization, profile
+        )
 
     def _end(self, kind: str) -> TensorFacts:
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
@@ -238,21 +223,13 @@ class OnnxRuntimeSession(FileSession):
                 accepted=f"exactly one {kind}",
             )
         (tensor,) = tensors
-        element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
-        element = NAMES.get(element, element)
-        scale, zero_point = None, None
-        if element in ("uint8", "int8"):
+        facts, scale, zero_point = tensor_of(tensor), None, None
+        if facts.type in ("uint8", "int8"):
             metadata = dict(self._session.get_modelmeta().custom_metadata_map)
             scale, zero_point = _declared(self._path, kind, metadata)
             if scale is None:
                 scale, zero_point = quantization_in(self.content, kind)
-        return TensorFacts(
-            name=tensor.name,
-            shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),
-            type=element,
-            scale=scale,
-            zero_point=zero_point,
-        )
+        return replace(facts, scale=scale, zero_point=zero_point)
 
 
 def _declared(
