@@ -1,5 +1,6 @@
 """The accepted comparisons of a test file: a small file beside it, with a lock for each."""
 
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -68,4 +69,4 @@ def _guard(path: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refusal(folder, error) from error
-    return folder / f"{sha256(str(path.resolve()).encode()).hexdigest()[:32]}.lock"
+    return folder / f"{sha256(os.fsencode(path.resolve())).hexdigest()[:32]}.lock"

@@ -151,6 +151,26 @@ def parse_schedule(training: Any, where: str) -> Schedule:
     return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
 
 
+def check_encodable(recipe: Recipe) -> None:
+    """Raise InputError for a path that no ``recipe.toml`` can name: before anything is done."""
+    for key in ("data", "baseline"):
+        for text in recipe.table()[key].values():
+            if isinstance(text, str) and not _is_utf8(text):
+                raise InputError(
+                    key,
+                    f"{text} is no name in UTF-8, as a recipe is written",
+                    remedy="rename it, or use a locale of UTF-8",
+                )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_name(name: str, where: str) -> None:
     """Raise InputError where a run cannot be called so."""
     if not NAME.fullmatch(name):
