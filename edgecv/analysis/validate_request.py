@@ -12,6 +12,7 @@ from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
+from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
@@ -21,6 +22,8 @@ from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
+
+LONGEST_FILE_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             parameters = report.baseline.parameters
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
-            seed = int(report.recipe.get("seed", 0))
+            seed = report.recipe.get("seed", 0)
             test_sha256 = report.data.splits["test"].sha256
         if labels is None:
             labels = _labels_of(report)
@@ -164,8 +167,13 @@ def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
 
 
 def _file_name(name: str, folder: Path) -> str:
-    if Path(name).name != name:
-        raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
+    if (
+        Path(name).name != name
+        or name in ("", "..")
+        or len(name.encode()) > LONGEST_FILE_NAME_BYTES
+    ):
+        where = str(folder / "report.json")
+        raise InputError(where, f'is damaged: "{short_name(name)}" is not a plain file name')
     return name
 
 
@@ -198,6 +206,6 @@ def described_input(path: Path, asked: InputSpec) -> InputSpec:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    table = report.recipe["baseline"]
+    table = report.recipe.get("baseline", {})
     kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec
