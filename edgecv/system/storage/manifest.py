@@ -77,7 +77,7 @@ def is_sealed(path: Path) -> bool:
     if not path.is_file() or not (path.parent / MANIFEST).is_file():
         return False
     listed = _listed(path.parent).get(path.name)
-    return listed is not None and listed["sha256"] == file_sha256(path)
+    return listed is not None and listed.sha256 == file_sha256(path)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
