@@ -14,7 +14,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.records import Images, Predictions, TensorFacts
-from edgecv.formats.image_input import OPEN
+from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
 
@@ -87,9 +87,10 @@ class KerasSession:
         )
         self._ends = taken, given
         self._read(input_spec)
-        self._classes = classes_of(path, given, given.shape)
+        self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
-        signature = tensorflow.TensorSpec([None, *self.facts.image], tensorflow.float32)
+        one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
+        signature = tensorflow.TensorSpec([None, *one.shape[1:]], tensorflow.float32)
         self._call = tensorflow.function(
             lambda images: model(images, training=False), input_signature=[signature]
         )
@@ -117,7 +118,7 @@ class KerasSession:
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C)."""
         check_images(self._path, self.facts, images)
-        tensor = self._constant(images.astype(np.float32))
+        tensor = self._constant(self._encode(images))
         return lambda: self._call(tensor)
 
     def single_call(self, image: Images) -> Callable[[], object]:

@@ -25,7 +25,7 @@ from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
 ADAPTED = "adapted.onnx"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
 
 
@@ -97,7 +97,8 @@ class OnnxModel(UserModel):
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
-            channels_first=tuple(facts.input.shape[1:]) != facts.image,
+            axes=facts.axes,
+            batch=facts.batch,
             gives_logits=bool(logits),
             preprocess=input_spec.preprocess or Preprocessing(),
         )
