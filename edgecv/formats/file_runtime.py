@@ -52,6 +52,8 @@ class FileRuntime(Runtime):
         taken = session.facts.input
         if np.dtype(taken.type).kind != "f":
             return InputEvidence(f"its {taken.type} input declares its range")
+        if not session.facts.axes.startswith("N"):
+            return InputEvidence()  # Its batch is not in front: images cannot be told apart inside.
         encoders = {}
         for name, choice in fitting(session.facts.image[2]).items():
             asked = input_spec.model_copy(update={"preprocess": choice})
