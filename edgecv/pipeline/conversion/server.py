@@ -22,7 +22,7 @@ from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import adapt, input_evidence
+from edgecv.pipeline.conversion.adapt_model import adapt
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -177,9 +177,11 @@ class ConversionServer:
 
     def input_evidence(self, source: Path, trust: Trust, images: str) -> Response:
         """Return what a model's graph shows of its pixels."""
-        model = self._opened(source, trust)
+        from edgecv.formats.keras.runtime import KerasSession
+
+        session = KerasSession(self._opened(source, trust))
         self._server.stage("running it")
-        return encode(InputEvidence, input_evidence(model, _mapped(images)))
+        return encode(InputEvidence, session.evidence(_mapped(images)))
 
 
 def _mapped(path: str) -> Images:
