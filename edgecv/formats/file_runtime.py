@@ -45,10 +45,10 @@ class FileRuntime(Runtime):
         """Return an open file, run up to one of its first layers."""
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a file's graph, or of its input if that declares a range."""
-        session = self.open(path, 1, input_spec)
+        assert isinstance(session, FileSession)
         taken = session.facts.input
         if np.dtype(taken.type).kind != "f":
             return InputEvidence(f"its {taken.type} input declares its range")

@@ -120,7 +120,8 @@ def test_a_saved_graph_shows_the_same(tmp_path: Path) -> None:
 def test_batch_normalization_is_found_in_an_onnx_graph(tmp_path: Path) -> None:
     """Torch leaves it in its exports where constants are not folded."""
     path = onnx_of(tmp_path / "model.onnx")
-    found = OnnxRuntime().input_evidence(path, IMAGES)
+    runtime = OnnxRuntime()
+    found = runtime.input_evidence(runtime.open(path, 1), path, IMAGES)
     divergences = dict(found.divergences)
     assert not found.rescaling
     assert min(divergences, key=lambda each: divergences[each]) == "-1..1"

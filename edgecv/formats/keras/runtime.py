@@ -41,15 +41,11 @@ class KerasRuntime(Runtime):
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT
     ) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
+        from edgecv.formats.keras.importer import load
         from edgecv.models.tf import load_tensorflow
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
-        return self._opened(path, input_spec)
-
-    def _opened(self, path: Path, input_spec: InputSpec) -> "KerasSession":
-        from edgecv.formats.keras.importer import load
-
         trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
         return KerasSession(load(path, trust), path, input_spec)
 
@@ -58,10 +54,11 @@ class KerasRuntime(Runtime):
         return session.reading(input_spec) if isinstance(session, KerasSession) else None
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a model's graph."""
-        return self._opened(path, input_spec).evidence(images, input_spec)
+        assert isinstance(session, KerasSession)
+        return session.evidence(images, input_spec)
 
 
 class KerasSession:

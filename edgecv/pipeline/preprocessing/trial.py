@@ -17,9 +17,10 @@ IMAGES = (500, 2000)
 """Images of a trial, and of the second one where the first leaves the best choice open."""
 MARGIN = 0.02
 """The least gain of a choice that is clearly better: 2 points of accuracy."""
+FAR = 2.0
 LEVEL = 0.01
 """Probability that equal choices differ so clearly by chance, over all of them and both trials."""
-AS_GIVEN = "as given"
+AS_GIVEN = "given"
 """The name of a preprocessing that has none: its numbers stand in the recipe."""
 DEFAULT = "0..255"
 
@@ -65,6 +66,12 @@ class Trial:
             return False
         tests = len(IMAGES) * max(1, len(self.scores) - 1)
         return self._p_value(one, other) < LEVEL / tests
+
+    def is_far_worse(self, name: str, than: str) -> bool:
+        """Return True if a choice is clearly worse than another, with ``FAR`` times its errors."""
+        if not self.is_better(than, name):
+            return False
+        return not self.is_binary or 1 - self.mean(name) > FAR * (1 - self.mean(than))
 
     def _p_value(self, one: Scores, other: Scores) -> float:
         from scipy.stats import wilcoxon

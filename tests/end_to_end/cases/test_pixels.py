@@ -27,11 +27,11 @@ def four(cifar_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(cifar_zip) as archive:
         for split, most in (("train", TRAIN), ("test", TEST)):
             for name in CLASSES:
-                for number in range(most):
-                    path = f"{split}/{name}/{number:04d}.jpg"
-                    target = folder / path
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(archive.read(path))
+                inside = [each for each in archive.namelist() if f"{split}/{name}/" in each]
+                target = folder / split / name
+                target.mkdir(parents=True)
+                for path in [each for each in inside if each.endswith(".jpg")][:most]:
+                    (target / Path(path).name).write_bytes(archive.read(path))
     return folder
 
 
@@ -64,7 +64,7 @@ def colours(count: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def fractions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder: a network trained on x / 255, its TFLite file, and its images."""
-    tensorflow, keras = load_tensorflow()
+    _, keras = load_tensorflow()
     folder = tmp_path_factory.mktemp("fractions")
     images, labels = colours(900)
     model = network()
@@ -92,31 +92,20 @@ def convert(model: Any, path: Path) -> None:
 def test_the_handed_case_is_stopped_and_the_right_choice_named(four: Path, tmp_path: Path) -> None:
     if not CASE.exists():
         pytest.skip(f"needs {CASE}, which is not part of the project")
-    with pytest.raises(InputError, match=r'0\.\.1 6\d\.\d%.*; give preprocess="0\.\.1"$'):
+    with pytest.raises(InputError, match=r'6\d\.\d% as 0\.\.1,.*; give preprocess="0\.\.1"$'):
         edgecv.compress(CASE, data=four, formats="tflite", output=tmp_path)
 
 
-def test_an_honest_file_read_as_its_baseline_passes(fractions: Path) -> None:
+def test_honest_files_pass_and_a_wrong_rescaling_is_named(fractions: Path) -> None:
     """The plain converter's file wants fractions, the folded one pixels: both are honest."""
-    files = [fractions / "model.tflite", fractions / "folded.tflite"]
+    files = [fractions / f"{name}.tflite" for name in ("model", "folded", "wrong")]
     options: dict[str, Any] = {"baseline": fractions / "model.h5", "preprocess": "0..1"}
     report = edgecv.validate(files, data=fractions / "data.npz", **options)
-    assert report.outcome == "passed"
-    weights = [gate for gate in report.gates if gate.name == "weights"]
-    assert [gate.outcome for gate in weights] == ["passed", "passed"]
-    assert [each.agreement for each in report.comparisons] == [1.0, 1.0]
+    honest, folded, wrong = (gate for gate in report.gates if gate.name == "weights")
+    assert (honest.outcome, folded.outcome, wrong.outcome) == ("passed", "passed", "failed")
+    assert "its rescaling multiplies pixels by 0.8 times what the twin does" in wrong.reason
+    assert [each.agreement for each in report.comparisons][:2] == [1.0, 1.0]
     assert any("--preprocess is part of it" in note for note in report.notes)
-
-
-def test_a_wrong_rescaling_is_still_named(fractions: Path) -> None:
-    report = edgecv.validate(
-        fractions / "wrong.tflite",
-        data=fractions / "data.npz",
-        baseline=fractions / "model.h5",
-        preprocess="0..1",
-    )
-    assert report.outcome == "failed"
-    assert any("its rescaling multiplies pixels by 0.8 times" in g.reason for g in report.gates)
 
 
 @pytest.mark.parametrize("with_baseline", [False, True])
@@ -131,15 +120,14 @@ def test_validate_and_doctor_stop_at_wrong_pixels(fractions: Path, with_baseline
 
 
 def test_doctor_compares_layers_with_the_baseline_as_it_is_read(fractions: Path) -> None:
-    for name in ("model", "folded"):
-        found = edgecv.doctor(
-            fractions / f"{name}.tflite",
-            data=fractions / "data.npz",
-            baseline=fractions / "model.h5",
-            preprocess="0..1",
-        )
-        assert found.layers
-        assert max(each.relative for each in found.layers) < 1e-3
+    found = edgecv.doctor(
+        fractions / "folded.tflite",
+        data=fractions / "data.npz",
+        baseline=fractions / "model.h5",
+        preprocess="0..1",
+    )
+    assert found.layers
+    assert min(each.sqnr_db for each in found.layers) > 60
 
 
 def test_without_labels_or_evidence_the_flag_is_asked_for(fractions: Path, tmp_path: Path) -> None:
@@ -151,6 +139,7 @@ def test_without_labels_or_evidence_the_flag_is_asked_for(fractions: Path, tmp_p
         edgecv.validate(fractions / "model.tflite", data=fractions / "photos")
 
 
+@pytest.mark.slow
 def test_files_of_a_run_need_no_flag(fractions: Path, tmp_path: Path) -> None:
     """The adapted model of a run takes pixels, whatever its own file took."""
     edgecv.compress(

@@ -159,7 +159,7 @@ def test_what_cannot_be_quantized_is_one_line(
 
 def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
-    message = r'trained on other pixels than 0\.\.255: .*-1\.\.1 100\.0%.*; give preprocess="-1..1"'
+    message = r'other pixels than 0\.\.255: .*100\.0% as -1\.\.1.*; give preprocess="-1..1"'
     with pytest.raises(InputError, match=message):
         edgecv.validate(tmp_path / "model.onnx", data=folder / "data.npz")
     with pytest.raises(InputError, match=message):
