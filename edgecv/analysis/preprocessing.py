@@ -15,7 +15,7 @@ from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
 from edgecv.system.storage import is_sealed
 
@@ -143,10 +143,14 @@ def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReade
     pool, name = context.measurements, runtime_of_file(path).name
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        context.emit("evaluate", f"{len(images):,} images through {path} with each preprocessing")
         found = {}
         for key, choice in choices.items():
             asked = spec.model_copy(update={"preprocess": choice})
-            found[key] = Outputs.one(pool.predict(name, path, images, asked))
+            try:
+                found[key] = Outputs.one(pool.predict(name, path, images, asked))
+            except RuntimeFailure:
+                found[key] = no_outputs(images)
         return found
 
     def evidence(images: Images) -> InputEvidence:

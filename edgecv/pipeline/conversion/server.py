@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Session
@@ -134,7 +134,10 @@ class ConversionServer:
         pixels, found = _mapped(images), []
         for choice in choices.values():
             asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
-            found.append(self._predictions(session.reading(asked), pixels))
+            try:
+                found.append(self._predictions(session.reading(asked), pixels))
+            except RuntimeFailure:  # No numbers: such pixels are too large for it.
+                found.append(np.full((len(pixels), 1), np.nan, np.float32))
         return {"names": list(choices)}, found
 
     def _predictions(self, session: Session, pixels: Images) -> Predictions:
