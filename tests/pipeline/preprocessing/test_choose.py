@@ -10,7 +10,7 @@ from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import NAMED, Preprocessing
 from edgecv.core.records import Dataset, Images, Outputs, Split
 from edgecv.evaluation.task_of import default_task
-from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 
 CLASSES = 2
 BETTER = {name: 0.6 for name in NAMED} | {"0..1": 0.9}
@@ -53,6 +53,17 @@ def test_a_clearly_better_choice_ends_the_run_and_is_named() -> None:
     message = r"other pixels than 0\.\.255.*(89|9\d)\.\d% as 0\.\.1.* give --preprocess 0\.\.1$"
     with pytest.raises(InputError, match=message):
         choose_preprocessing(model(BETTER), ordered_data(), default_task(), None)
+
+
+def test_pixels_that_give_no_numbers_are_wrong_ones() -> None:
+    works = model(dict.fromkeys(NAMED, 0.9))
+
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        return {**works.predict(images, choices), "0..255": no_outputs(images)}
+
+    reader = ModelReader("model.h5", predict, works.evidence)
+    with pytest.raises(InputError, match=r"0\.0% as 0\.\.255.*give --preprocess 0\.\.1, "):
+        choose_preprocessing(reader, ordered_data(), default_task(), None)
 
 
 def test_choices_that_cannot_be_told_apart_leave_the_default() -> None:
