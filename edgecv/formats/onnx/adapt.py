@@ -17,6 +17,7 @@ from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.records import Shape
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
+from edgecv.formats.onnx.float16 import in_float32
 from edgecv.formats.onnx.graph import (
     add_constant,
     add_node,
@@ -42,7 +43,7 @@ INTEGERS = (
     "ConvInteger",
     "MatMulInteger",
 )
-NOT_FLOAT32 = ("FLOAT16", "DOUBLE", "BFLOAT16")
+NOT_FLOAT32 = ("DOUBLE",)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     import onnx
 
     where = str(path)
-    model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
+    model = _of_this_time(in_float32(onnx.ModelProto.FromString(read_regular(path))), where)
     _check(model.graph, where)
     is_row = len(model.graph.outputs[0].shape or ()) == ROW
     _name_ends(model.graph, ends)
@@ -145,8 +146,8 @@ def _check(graph: Graph, where: str) -> None:
     if any(each.dtype.name in NOT_FLOAT32 for each in graph.initializers.values()):
         raise StepError(
             where,
-            "holds weights of 16 or 64 bits",
-            accepted="float32 weights",
+            "holds weights of 64 bits",
+            accepted="weights of 32 or 16 bits",
             remedy="export the model again as float32",
         )
     if graph.outputs[0].producer() is None:

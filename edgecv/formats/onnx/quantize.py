@@ -113,6 +113,7 @@ class Quantizer:
         weights = self._one_scale(graph) if self._trained_ranges else {}
         if not self._per_channel:
             weights |= _scale_a_channel(graph)
+        weights |= _one_scale_grouped(graph)
         return weights | {
             name: [
                 {
@@ -221,6 +222,23 @@ def _scale_a_channel(graph: Graph) -> dict[str, Any]:
         name: [{"quant_type": QuantType.QInt8, "axis": 0}]
         for name, kernel in kernels
         if kernel is not None and kernel.shape[1] == 1
+    }
+
+
+def _one_scale_grouped(graph: Graph) -> dict[str, Any]:
+    """Return one scale for each kernel of a grouped ConvTranspose.
+
+    Its axis of outputs holds those of one group: scales along it do not fit the bias, which has one
+    number for each output of all groups.
+    """
+    from onnxruntime.quantization import QuantType
+
+    return {
+        node.inputs[1].name: [{"quant_type": QuantType.QInt8}]
+        for node in graph
+        if node.op_type == "ConvTranspose"
+        and attribute_of(node, "group", 1) > 1
+        and constant(node.inputs[1]) is not None
     }
 
 

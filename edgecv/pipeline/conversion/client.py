@@ -114,6 +114,16 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("misfits", source, arguments, str(source.path), read)
 
+    def one_file(self, path: Path) -> Path:
+        """Return an ONNX file that holds the weights which ``path`` keeps in other files.
+
+        It exists until ``close``. Raises InputError where they cannot be taken.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="one-file-", dir=self._folder.name))
+        target = folder / path.name
+        source = ModelFile(path, "")
+        return self._request("one_file", source, {"path": str(target)}, str(path), lambda _: target)
+
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.
 

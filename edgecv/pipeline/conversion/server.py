@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.files import read_regular
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Images, ModelCost
 from edgecv.core.registry import EXPORTERS
@@ -49,6 +50,7 @@ def main() -> None:
         "predict": conversions.predict,
         "count": conversions.count,
         "adapt": conversions.adapt,
+        "one_file": conversions.one_file,
         "adopt": conversions.adopt,
         "misfits": conversions.misfits,
     }
@@ -142,6 +144,14 @@ class ConversionServer:
         content, parameters = adapted(source, Ends.model_validate(ends))
         write_bytes(Path(path), content)
         return {"parameters": parameters}, []
+
+    def one_file(self, source: Path, trust: Trust, path: str) -> Response:
+        """Write an ONNX file with the weights that it keeps in other files."""
+        from edgecv.formats.onnx.external_data import in_one_file
+
+        self._server.stage("opening it")
+        write_bytes(Path(path), in_one_file(source, read_regular(source)))
+        return {}, []
 
     def adopt(self, source: Path, trust: Trust, asked: Any, path: str) -> Response:
         """Write a user's model, adapted, and its facts."""

@@ -12,6 +12,7 @@ from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
+from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
@@ -71,10 +72,13 @@ class OnnxModel(UserModel):
         """
         path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
         context.emit("baseline", f"opening the model {path}")
+        file = path
+        if may_be_external(path):
+            file = context.converter.one_file(path)
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
-            facts = worker.open(path, input_spec)
+            facts = worker.open(file, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
-            outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
+            outputs = worker.predict(file, loaded.test.images, input_spec=input_spec)
             numbers, names = outputs.shape[1], recipe.baseline.labels
             data = recipe.task.fit_data(loaded, numbers, names, str(path))
             output = facts.output
@@ -85,7 +89,7 @@ class OnnxModel(UserModel):
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
-            warnings = _preprocessing_warnings(recipe, worker, data, answers)
+            warnings = _preprocessing_warnings(recipe, worker, data, answers, file)
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
@@ -95,9 +99,11 @@ class OnnxModel(UserModel):
         )
         outputs_as = logits or ("it gives probabilities",)
         notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
+        if file != path:
+            notes = (*notes, "the weights beside the model are a part of the run's own copy of it")
         for note in notes:
             context.emit("note", note)
-        return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
+        return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ class OnnxModel(UserModel):
         """Return a warning if another class order would be right more often."""
         if not self.data.has_labels:
             return ()
-        where = str(self.file.path)
+        where = str(self.recipe.baseline.model)
         found = self.recipe.task.doubts(reference.outputs, self.data, where)
         return () if found is None else (found,)
 
@@ -149,7 +155,7 @@ class OnnxModel(UserModel):
 
 
 def _preprocessing_warnings(
-    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
+    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs, file: Path
 ) -> tuple[str, ...]:
     """Return a warning with the accuracy of each preprocessing for a model near chance.
 
@@ -164,7 +170,7 @@ def _preprocessing_warnings(
 
     def predict(images: Images, choice: Preprocessing) -> Predictions:
         asked = input_spec.model_copy(update={"preprocess": choice})
-        return worker.predict(path, images, input_spec=asked)
+        return worker.predict(file, images, input_spec=asked)
 
     found = with_each_choice(predict, data, recipe.task)
     seen = f"is right on {value:.1%} of the images, which is no better than guessing"
