@@ -17,7 +17,6 @@ from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.records import Shape
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
-from edgecv.formats.onnx.float16 import in_float32
 from edgecv.formats.onnx.graph import (
     add_constant,
     add_node,
@@ -43,7 +42,7 @@ INTEGERS = (
     "ConvInteger",
     "MatMulInteger",
 )
-NOT_FLOAT32 = ("DOUBLE",)
+NOT_FLOAT32 = ("FLOAT16", "DOUBLE", "BFLOAT16")
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     import onnx
 
     where = str(path)
-    model = _of_this_time(in_float32(onnx.ModelProto.FromString(read_regular(path))), where)
+    model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
     _check(model.graph, where)
     is_row = len(model.graph.outputs[0].shape or ()) == ROW
     _name_ends(model.graph, ends)

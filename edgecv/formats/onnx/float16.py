@@ -5,11 +5,29 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.errors import InputError
 from edgecv.formats.onnx.graph_types import ModelProto
+from edgecv.formats.tensors import first_line
 
 TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
 """Attributes of operators that name a type."""
 NAMES = ("FLOAT16", "BFLOAT16")
+
+
+def content_in_float32(content: bytes, where: str) -> bytes:
+    """Return an ONNX file's content with every 16-bit float as float32, as it is without any.
+
+    Raises InputError where it is no ONNX file.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except DecodeError as error:
+        raise InputError(where, f"is not an ONNX file: {first_line(error)}") from None
+    plain = in_float32(model)
+    return content if plain is model else bytes(plain.SerializeToString(deterministic=True))
 
 
 def in_float32(model: ModelProto) -> ModelProto:

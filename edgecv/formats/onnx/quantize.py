@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.gemm import fold_gemm_factors
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
@@ -53,6 +54,7 @@ class Quantizer:
         self._model = read_model(model)
         self._trained_ranges = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph)
+        fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Exporter
@@ -34,6 +34,16 @@ LOG_BYTES = 2**16
 """The most that is kept of what native code prints during one request."""
 
 T = TypeVar("T")
+
+
+class PlainOnnx(NamedTuple):
+    """An ONNX file as one file of float32, and what the user's own was."""
+
+    path: Path
+    was_external: bool
+    """True if it kept weights in other files."""
+    had_halves: bool
+    """True if it holds 16-bit floats."""
 
 
 class Converter(ProcessClient[PooledProcess]):
@@ -114,15 +124,21 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("misfits", source, arguments, str(source.path), read)
 
-    def one_file(self, path: Path) -> Path:
-        """Return an ONNX file that holds the weights which ``path`` keeps in other files.
+    def plain_onnx(self, path: Path) -> PlainOnnx:
+        """Return an ONNX file as one file of float32: see ``edgecv.formats.onnx.plain``.
 
-        It exists until ``close``. Raises InputError where they cannot be taken.
+        A file that is one already stays where it is; another exists until ``close``. Raises
+        InputError where the weights that it keeps in other files cannot be taken.
         """
-        folder = Path(tempfile.mkdtemp(prefix="one-file-", dir=self._folder.name))
+        folder = Path(tempfile.mkdtemp(prefix="plain-", dir=self._folder.name))
         target = folder / path.name
-        source = ModelFile(path, "")
-        return self._request("one_file", source, {"path": str(target)}, str(path), lambda _: target)
+
+        def read(frame: Frame) -> PlainOnnx:
+            was = frame.header.get("was_external") is True, frame.header.get("had_halves") is True
+            return PlainOnnx(target if any(was) else path, *was)
+
+        arguments = {"path": str(target)}
+        return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.

@@ -50,7 +50,7 @@ def main() -> None:
         "predict": conversions.predict,
         "count": conversions.count,
         "adapt": conversions.adapt,
-        "one_file": conversions.one_file,
+        "plain_onnx": conversions.plain_onnx,
         "adopt": conversions.adopt,
         "misfits": conversions.misfits,
     }
@@ -145,13 +145,18 @@ class ConversionServer:
         write_bytes(Path(path), content)
         return {"parameters": parameters}, []
 
-    def one_file(self, source: Path, trust: Trust, path: str) -> Response:
-        """Write an ONNX file with the weights that it keeps in other files."""
+    def plain_onnx(self, source: Path, trust: Trust, path: str) -> Response:
+        """Write an ONNX file as one file of float32, unless it is one already."""
         from edgecv.formats.onnx.external_data import in_one_file
+        from edgecv.formats.onnx.float16 import content_in_float32
 
         self._server.stage("opening it")
-        write_bytes(Path(path), in_one_file(source, read_regular(source)))
-        return {}, []
+        content = read_regular(source)
+        whole = in_one_file(source, content)
+        plain = content_in_float32(whole, str(source))
+        if plain is not content:
+            write_bytes(Path(path), plain)
+        return {"was_external": whole is not content, "had_halves": plain is not whole}, []
 
     def adopt(self, source: Path, trust: Trust, asked: Any, path: str) -> Response:
         """Write a user's model, adapted, and its facts."""

@@ -7,14 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from edgecv.core.errors import InputError
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.conversion.client import PlainOnnx
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
@@ -72,13 +74,13 @@ class OnnxModel(UserModel):
         """
         path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
         context.emit("baseline", f"opening the model {path}")
-        file = path
-        if may_be_external(path):
-            file = context.converter.one_file(path)
+        plain = context.converter.plain_onnx(path)
+        file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
             outputs = worker.predict(file, loaded.test.images, input_spec=input_spec)
+            plain_notes = _plain_notes(plain, worker, loaded.test.images, outputs, recipe)
             numbers, names = outputs.shape[1], recipe.baseline.labels
             data = recipe.task.fit_data(loaded, numbers, names, str(path))
             output = facts.output
@@ -98,9 +100,8 @@ class OnnxModel(UserModel):
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
-        if file != path:
-            notes = (*notes, "the weights beside the model are a part of the run's own copy of it")
+        said = (*facts.notes, *outputs_as, *plain_notes)
+        notes = (*(f"the model: {note}" for note in said), *warnings, COSTS)
         for note in notes:
             context.emit("note", note)
         return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
@@ -152,6 +153,24 @@ class OnnxModel(UserModel):
     def costs(self, compressed: ModelFile) -> tuple[Costs | None, tuple[str, ...]]:
         """Return no costs: the notes name the command that counts multiply-accumulates."""
         return None, ()
+
+
+def _plain_notes(
+    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Predictions, recipe: Recipe
+) -> tuple[str, ...]:
+    """Return what was done to a file to have one of float32, and what that changes."""
+    notes = []
+    if plain.was_external:
+        notes.append("the weights that lie beside it are a part of the run's own copy of it")
+    if plain.had_halves:
+        path = Path(str(recipe.baseline.model))
+        own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
+        same = float(np.mean(own.argmax(axis=1) == outputs.argmax(axis=1)))
+        notes.append(
+            "it holds 16-bit floats; the baseline is the same model computed in float32, which has"
+            f" the same answer on {same:.2%} of the images"
+        )
+    return tuple(notes)
 
 
 def _preprocessing_warnings(
