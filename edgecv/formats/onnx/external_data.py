@@ -36,6 +36,14 @@ def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
                 waiting.extend(value if descriptor.is_repeated else [value])
 
 
+def may_be_external(path: Path) -> bool:
+    """Return True if an ONNX file may keep weights in other files; it is read, and not parsed."""
+    if path.suffix.lower() != ".onnx" or not path.is_file():
+        return False
+    with open_regular(path) as file:
+        return SIGN in file.read()
+
+
 def in_one_file(path: Path, content: bytes) -> bytes:
     """Return an ONNX file's content with the weights that it keeps beside it.
 

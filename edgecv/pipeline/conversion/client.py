@@ -124,8 +124,8 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("misfits", source, arguments, str(source.path), read)
 
-    def plain_onnx(self, path: Path) -> PlainOnnx:
-        """Return an ONNX file as one file of float32: see ``edgecv.formats.onnx.plain``.
+    def plain_onnx(self, path: Path, *, in_float32: bool = True) -> PlainOnnx:
+        """Return an ONNX file as one file, of float32 if asked for.
 
         A file that is one already stays where it is; another exists until ``close``. Raises
         InputError where the weights that it keeps in other files cannot be taken.
@@ -137,7 +137,7 @@ class Converter(ProcessClient[PooledProcess]):
             was = frame.header.get("was_external") is True, frame.header.get("had_halves") is True
             return PlainOnnx(target if any(was) else path, *was)
 
-        arguments = {"path": str(target)}
+        arguments = {"path": str(target), "in_float32": in_float32}
         return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:

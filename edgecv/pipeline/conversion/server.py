@@ -145,15 +145,15 @@ class ConversionServer:
         write_bytes(Path(path), content)
         return {"parameters": parameters}, []
 
-    def plain_onnx(self, source: Path, trust: Trust, path: str) -> Response:
-        """Write an ONNX file as one file of float32, unless it is one already."""
+    def plain_onnx(self, source: Path, trust: Trust, path: str, *, in_float32: bool) -> Response:
+        """Write an ONNX file as one file, of float32 if asked for, unless it is one already."""
         from edgecv.formats.onnx.external_data import in_one_file
         from edgecv.formats.onnx.float16 import content_in_float32
 
         self._server.stage("opening it")
         content = read_regular(source)
         whole = in_one_file(source, content)
-        plain = content_in_float32(whole, str(source))
+        plain = content_in_float32(whole, str(source)) if in_float32 else whole
         if plain is not content:
             write_bytes(Path(path), plain)
         return {"was_external": whole is not content, "had_halves": plain is not whole}, []
