@@ -17,6 +17,7 @@ import numpy as np
 
 from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
+from edgecv.analysis.validate_request import described_input
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
@@ -161,6 +162,7 @@ class _Bench:
                 median_s = worker.warm_up_random(
                     path,
                     batch=self.settings.batch,
+                    input_spec=described_input(path, self.settings.input_spec),
                     cores=cores,
                     longest_s=min(max(longest_s, SHORTEST_WARM_UP_S), LONGEST_WARM_UP_S),
                 )

@@ -28,7 +28,8 @@ from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.output_differences import output_differences, unjudged
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.declared_inputs import random_reals
-from edgecv.formats.image_input import image_of, preprocessing_of
+from edgecv.formats.image_axes import image_axes
+from edgecv.formats.image_input import preprocessing_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
@@ -206,13 +207,14 @@ def _image_samples(
             remedy="leave --data out: random values of the declared inputs are taken",
         )
     (tensor,) = _quantized_inputs(request, ends, context)
-    layout, shape = image_of(request.baseline, tensor, request.baseline_input)
-    choice, _ = preprocessing_of(request.baseline, tensor, request.baseline_input, shape[2])
-    data = load_data(request.source, shape, context)
+    axes = image_axes(request.baseline, tensor, request.baseline_input)
+    choice, _ = preprocessing_of(request.baseline, tensor, request.baseline_input, axes.image[2])
+    data = load_data(request.source, axes.image, context)
     images = data.test.images[sample_rows(len(data.test), SAMPLES)]
-    samples = _reals(images, choice)[:, None]
-    if layout == "nchw":
-        samples = samples.transpose(CHANNELS_FIRST)
+    missing = [letter for letter in "NHWC" if letter not in axes.order]
+    places = ["NHWC".index(letter) + 1 for letter in (*axes.order, *missing)]
+    samples = _reals(images, choice)[:, None].transpose(0, *places)
+    samples = samples.reshape(len(images), *axes.shape(1))
     facts = DataFacts(
         data.name, (), {"test": SplitFacts(len(images), data.test.sha256)}, data.notes, False
     )

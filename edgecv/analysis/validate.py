@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
+from edgecv.analysis.measure_files import group_by_size, measure_groups
 from edgecv.analysis.number_comparison import (
     any_ends,
     compare_numbers,
     number_report,
     with_differences,
 )
+from edgecv.analysis.preprocessing import settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
@@ -61,11 +62,13 @@ def validate(
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened.
     """
-    assert request.source is not None
-    check_limits(request.source, request.limits, "--data")
+    source = request.source
+    assert source is not None
+    check_limits(source, request.limits, "--data")
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
+    request, groups, notes = settled(request, groups, data, task, context)
     raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -78,7 +81,6 @@ def validate(
     margin = request.limits.margin_points
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
     outputs = {each.artifact.path: each.outputs for each in usable}
-    notes = preprocessing_notes(groups, comparisons, task, context)
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)
@@ -91,7 +93,7 @@ def validate(
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(request.source), "seed": request.settings.seed},
+        recipe={"data": DATASETS.table(source), "seed": request.settings.seed},
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),

@@ -213,6 +213,13 @@ class SessionFacts:
     image: Shape
     """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
+    axes: str = "NHWC"
+    """The order of the input's axes: N images, H height, W width, C channels."""
+
+    @property
+    def batch(self) -> int:
+        """Images of one run; -1 where the file leaves it open."""
+        return self.input.shape[self.axes.index("N")] if "N" in self.axes else 1
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.records import TensorFacts
-from edgecv.formats.image_input import OPEN, PIXELS, image_of, range_of
+from edgecv.formats.image_axes import OPEN, image_axes
+from edgecv.formats.image_input import PIXELS, range_of
 
 LARGEST_INPUT_BYTES = 2**30
 INDICES = 2
@@ -41,9 +42,7 @@ def with_known_shape(
                 f'its input "{tensor.name}" has shape {list(tensor.shape)}: axes are open',
                 accepted="inputs whose axes behind the batch are fixed, or images of an open size",
             )
-        layout, (height, width, channels) = image_of(path, tensor, input_spec)
-        image = (channels, height, width) if layout == "nchw" else (height, width, channels)
-        shape = (shape[0], *image)
+        shape = tuple(image_axes(path, tensor, input_spec).shape(batch))
     try:
         kind = np.dtype(tensor.type)
     except TypeError:

@@ -2,6 +2,7 @@
 
 from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Report, TensorFacts
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import task_of
@@ -59,7 +60,7 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
 def to_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
     task = task_of(report)
-    return "\n".join(
+    text = "\n".join(
         [
             f"# {report.name}",
             "",
@@ -84,6 +85,7 @@ def to_markdown(report: Report) -> str:
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
+    return printable_lines(text)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

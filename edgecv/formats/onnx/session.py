@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import TensorFacts
-from edgecv.formats.image_input import OPEN
+from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import first_line
 
 NAMES = {"float": "float32", "double": "float64"}

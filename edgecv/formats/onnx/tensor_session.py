@@ -10,7 +10,7 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import FileEnds
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
-from edgecv.formats.image_input import OPEN
+from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.session import tensor_of
 from edgecv.formats.tensors import first_line
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
@@ -26,12 +28,16 @@ from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
-from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.protocol import TYPED_ERRORS, Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
 
 MODELS = ChildProgram(
     "edgecv.system.isolation.model_server",
     stages=("opening it", "running it", "warming it up", "timing it"),
+    errors={
+        **dict.fromkeys(TYPED_ERRORS, RuntimeFailure),
+        **dict.fromkeys(("InputError", "UnsuitableFile"), UnsuitableFile),
+    },
 )
 LARGEST_FILE_WRITTEN_BYTES = 2**26
 """Largest size of the log; a runtime writes no other file."""
@@ -155,10 +161,16 @@ class ModelClient(ProcessClient[ChildProcess]):
             longer_s=2 * budget_s,
         )
 
-    def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
+    def warm_up(
+        self,
+        path: Path,
+        images: Images,
+        cores: Sequence[int] = (),
+        input_spec: InputSpec = DEFAULT_INPUT,
+    ) -> float:
         """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
 
-        arguments = {**self._images_of(path, images), "cores": list(cores)}
+        arguments = {**self._images_of(path, images, input_spec), "cores": list(cores)}
         return self._request("warm_up", [path], arguments, _read_median)
 
     def warm_up_random(
@@ -224,19 +236,30 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         return self._request("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
         """Return the operators as executed for one image, uint8 (1, H, W, C)."""
-        arguments = self._images_of(path, image)
+        arguments = self._images_of(path, image, input_spec)
         return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C)."""
-        arguments = self._images_of(path, images)
+        arguments = self._images_of(path, images, input_spec)
         return self._request("activations", [path], arguments, _reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
         return self._request("stored", [path], _one(path, input_spec), read_stored)
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return what a file's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
+        arguments = {**_one(path, input_spec), "images": self._on_disk(images)[0]}
+        return self._request("input_evidence", [path], arguments, _reader(InputEvidence))
 
     def extremes(
         self,
@@ -273,8 +296,8 @@ class ModelClient(ProcessClient[ChildProcess]):
             return os.path.abspath(images), count
         return str(self._images.path_of(images)), len(images)
 
-    def _images_of(self, path: Path, images: Images) -> dict[str, Any]:
-        return {"path": os.path.abspath(path), "images": self._on_disk(images)[0]}
+    def _images_of(self, path: Path, images: Images, input_spec: InputSpec) -> dict[str, Any]:
+        return {**_one(path, input_spec), "images": self._on_disk(images)[0]}
 
     def _request(
         self,

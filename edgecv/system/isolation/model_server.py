@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session, TensorSession
 from edgecv.core.quantization import Extremes, Stored
 from edgecv.core.records import Activation, ExecutedOperator, FileEnds, Images, SessionFacts
@@ -58,6 +59,7 @@ def main() -> None:
             "activations": models.activations,
             "stored": models.stored,
             "extremes": models.extremes,
+            "input_evidence": models.input_evidence,
         }
     )
 
@@ -116,10 +118,10 @@ class ModelServer:
         self._server.stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
-    def warm_up(self, path: str, images: str, cores: list[int]) -> Response:
+    def warm_up(self, path: str, input_spec: str, images: str, cores: list[int]) -> Response:
         """Run a batch until the time of a run is steady."""
         _pin(cores)
-        session = self._session(path, DEFAULT_INPUT.model_dump_json(), 0)
+        session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
         self._server.stage("warming it up")
         call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
@@ -174,22 +176,32 @@ class ModelServer:
             raise ValueError("it was not warmed up")
         return {}, [timed_block(self._warm[1], runs)]
 
-    def executed(self, path: str, images: str) -> Response:
+    def executed(self, path: str, input_spec: str, images: str) -> Response:
         """Return the operators that run for one image."""
         self._server.stage("running it")
-        found = self._runtime.executed(Path(path), self._mapped(images)[:1])
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.executed(Path(path), self._mapped(images)[:1], asked)
         return encode(list[ExecutedOperator], found)
 
-    def activations(self, path: str, images: str) -> Response:
+    def activations(self, path: str, input_spec: str, images: str) -> Response:
         """Return the outputs of each operator."""
         self._server.stage("running it")
-        return encode(list[Activation], self._runtime.activations(Path(path), self._mapped(images)))
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.activations(Path(path), self._mapped(images), asked)
+        return encode(list[Activation], found)
 
     def stored(self, path: str, input_spec: str) -> Response:
         """Return the weights and the quantization of a file."""
         self._server.stage("opening it")
         asked = InputSpec.model_validate_json(input_spec)
         return encode(Stored, self._runtime.stored(Path(path), asked))
+
+    def input_evidence(self, path: str, input_spec: str, images: str) -> Response:
+        """Return what a file's graph shows of its pixels."""
+        self._server.stage("running it")
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.input_evidence(Path(path), self._mapped(images), asked)
+        return encode(InputEvidence, found)
 
     def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:
         """Return the extremes of each point of a file for each image."""
@@ -218,7 +230,9 @@ class ModelServer:
         key = _version(path), input_spec
         if key not in self._sessions:
             asked = InputSpec.model_validate_json(input_spec)
-            self._sessions[key] = self._runtime.open(Path(path), self._threads, asked)
+            same = [session for (file, _), session in self._sessions.items() if file == key[0]]
+            again = self._runtime.reread(same[0], asked) if same else None
+            self._sessions[key] = again or self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 
     def _mapped(self, path: str) -> Images:
