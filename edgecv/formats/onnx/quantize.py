@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.gemm import fold_gemm_factors
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
@@ -53,6 +54,7 @@ class Quantizer:
         self._model = read_model(model)
         self._trained_ranges = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph)
+        fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
@@ -113,6 +115,7 @@ class Quantizer:
         weights = self._one_scale(graph) if self._trained_ranges else {}
         if not self._per_channel:
             weights |= _scale_a_channel(graph)
+        weights |= _one_scale_grouped(graph)
         return weights | {
             name: [
                 {
@@ -221,6 +224,23 @@ def _scale_a_channel(graph: Graph) -> dict[str, Any]:
         name: [{"quant_type": QuantType.QInt8, "axis": 0}]
         for name, kernel in kernels
         if kernel is not None and kernel.shape[1] == 1
+    }
+
+
+def _one_scale_grouped(graph: Graph) -> dict[str, Any]:
+    """Return one scale for each kernel of a grouped ConvTranspose.
+
+    Its axis of outputs holds those of one group: scales along it do not fit the bias, which has one
+    number for each output of all groups.
+    """
+    from onnxruntime.quantization import QuantType
+
+    return {
+        node.inputs[1].name: [{"quant_type": QuantType.QInt8}]
+        for node in graph
+        if node.op_type == "ConvTranspose"
+        and attribute_of(node, "group", 1) > 1
+        and constant(node.inputs[1]) is not None
     }
 
 
