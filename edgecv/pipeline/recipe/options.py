@@ -85,6 +85,9 @@ class ModelOptions(CommandOptions):
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
+    one_scale: Several = ()
+    """A layer, by name pattern, whose int8 kernel has one scale: weights that are equal in MODEL
+    stay equal. Repeatable; kernels that --cluster makes have it by themselves."""
     preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
     """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
+from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
 KEPT_INSIDE = ("linear", "relu", "softmax")
 """Activations that stay part of their layer: the integer kernels have them."""
@@ -31,7 +32,7 @@ def flatten(model: KerasModel) -> KerasModel:
 
 def one_thing_a_layer(model: KerasModel) -> KerasModel:
     """Return a flat copy in which separable convolutions are two layers, and unusual activations
-    layers of their own."""
+    and operators layers of their own."""
     return rewritten(model, _split)
 
 
@@ -83,11 +84,16 @@ def nodes_of(model: KerasModel) -> list[Any]:
     return [node for depth in depths for node in model._nodes_by_depth[depth]]
 
 
-def rewritten(model: KerasModel, replace: Callable[[Any, str], Chain]) -> KerasModel:
+def rewritten(
+    model: KerasModel,
+    replace: Callable[[Any, str], Chain],
+    behind_input: Callable[[], Any] | None = None,
+) -> KerasModel:
     """Return a flat copy of a model with chains of new layers for each old layer.
 
     ``replace`` is called once a layer, with a name for its last new layer. A new layer may bring
-    its weights as ``initial_weights``; else the last one takes those of the old layer.
+    its weights as ``initial_weights``, or be built with them; else the last one takes those of the
+    old layer. ``behind_input`` makes a layer that every input goes through first.
     """
     _, keras = load_tensorflow()
     names = _names(model)
@@ -96,21 +102,24 @@ def rewritten(model: KerasModel, replace: Callable[[Any, str], Chain]) -> KerasM
 
     def chain_of(layer: KerasLayer) -> Chain:
         if id(layer) not in made:
-            made[id(layer)] = replace(layer, names[id(layer)])
-            fresh.append((layer, made[id(layer)]))
+            chain = made[id(layer)] = replace(layer, names[id(layer)])
+            last: Any = chain[-1]
+            if not getattr(last, "layer", last).built:
+                fresh.append((layer, chain))
         return made[id(layer)]
 
     inputs = [
         keras.Input(tensor.shape[1:], name=f"{tensor.name.split('/')[-1]}", dtype=tensor.dtype)
         for tensor in model.inputs
     ]
-    result = keras.Model(inputs, _replayed(model, inputs, chain_of), name=model.name)
+    given = [behind_input()(each) for each in inputs] if behind_input else inputs
+    result = keras.Model(inputs, _replayed(model, given, chain_of), name=model.name)
     for layer, chain in fresh:
-        given = [each for each in chain if hasattr(each, "initial_weights")]
-        for each in given:
+        own = [each for each in chain if hasattr(each, "initial_weights")]
+        for each in own:
             each.set_weights(each.initial_weights)
             del each.initial_weights
-        if not given and layer.weights:
+        if not own and layer.weights:
             chain[-1].set_weights(layer.get_weights())
     return result
 
@@ -132,7 +141,11 @@ def _replayed(
             given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
         else:
             first, *others = chain_of(node.layer)
-            given = first(*arguments, **options)
+            if getattr(first, "replaces_operator", False):  # Numbers are in the layer now.
+                taken = [each for each in nest.flatten((arguments, options)) if is_symbolic(each)]
+                given = first(taken if len(taken) > 1 else taken[0])
+            else:
+                given = first(*arguments, **options)
             for layer in others:
                 given = layer(given)
         for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
@@ -177,6 +190,9 @@ def _split(layer: KerasLayer, name: str) -> Chain:
         keras.layers.Conv2DTranspose,
         keras.layers.Dense,
     )
+    if (operator := as_layer(layer, name)) is not None:
+        operator.replaces_operator = True
+        return [operator]
     if type(layer) not in kinds:
         return [_copy(layer, name)]
     rest: Chain = []
