@@ -89,5 +89,5 @@ def _with_range(wrapper: Any) -> Any:
     """Return the layer that has the range of a layer's output."""
     if range_of(wrapper) is not None or not getattr(wrapper, "_weight_vars", None):
         return wrapper
-    takers = [node.outbound_layer for node in wrapper.outbound_nodes]
-    return takers[0] if len(takers) == 1 else wrapper
+    takers = {id(node.outbound_layer): node.outbound_layer for node in wrapper.outbound_nodes}
+    return next(iter(takers.values())) if len(takers) == 1 else wrapper

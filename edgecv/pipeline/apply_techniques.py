@@ -189,7 +189,8 @@ class TechniqueStage:
         if self._trainings == 1 and (is_first or QUANTIZERS in self.technique.makes):
             self.run.emit("technique", "trying out that the model can be exported")
             shared = self.shared_kernels | self.technique.shared_kernels(model)
-            self.trial_exports.check_exportable(model, shared)
+            exported = self.technique.as_exported(model)
+            self.trial_exports.check_exportable(exported, shared)
             set_seed(self.run.seed)
 
     def fit(

@@ -18,10 +18,11 @@ from edgecv.core.plugins import (
     TechniqueContext,
 )
 from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.constraints import AllOf
-from edgecv.techniques.quantizers.first_convolution import take_pixels
+from edgecv.techniques.quantizers.first_kernels import take_pixels
 from edgecv.techniques.quantizers.placement import quantize
 from edgecv.techniques.quantizers.ranges import set_ranges
 from edgecv.techniques.rewrites.fold_batch_norm import (
@@ -33,6 +34,7 @@ from edgecv.techniques.rewrites.fold_batch_norm import (
 from edgecv.techniques.rewrites.plain_layers import (
     merge_rescalings,
     one_thing_a_layer,
+    with_biases,
     without_normalizations,
 )
 from edgecv.techniques.weight_sharing import kept
@@ -87,6 +89,17 @@ class Qat(Technique):
         take_pixels(quantized)
         return quantized
 
+    def as_exported(self, model: KerasModel) -> KerasModel:
+        """Return a copy whose first kernels have taken up the rescaling of pixels."""
+        _, keras = load_tensorflow()
+        from tensorflow_model_optimization.quantization.keras import quantize_scope
+
+        with quantize_scope():
+            copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        take_pixels(copy)
+        return copy
+
 
 def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     """Return a flat copy without batch normalization and relu as layers, and what was folded.
@@ -98,4 +111,4 @@ def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     folded, names = fold(merge_rescalings(one_thing_a_layer(model)))
     if any(True for _ in normalizations_in(folded)):
         folded = without_normalizations(folded)
-    return fuse_relus(folded), names
+    return fuse_relus(with_biases(folded)), names

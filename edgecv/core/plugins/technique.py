@@ -123,6 +123,13 @@ class Technique(Plugin):
         """
         return frozenset()
 
+    def as_exported(self, model: KerasModel) -> KerasModel:
+        """Return a model that is about to be trained as ``apply`` will return it afterwards.
+
+        It is exported as a trial, before the training.
+        """
+        return model
+
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError where an exported file lacks the properties that this technique gives."""
 

@@ -1,5 +1,7 @@
 """Edits of a float32 graph before it is quantized: the rescaling of pixels."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Factor and offset of each channel."""
 
 
-def fold_rescaling(graph: Graph) -> int:
+def fold_rescaling(graph: Graph, trained: Collection[str] = ()) -> int:
     """Fold the rescaling of pixels into the first convolution; return the pixel that is zero.
 
     Afterwards the graph takes pixels minus that number, so a camera's bytes are its quantized
@@ -29,12 +31,13 @@ def fold_rescaling(graph: Graph) -> int:
     offset goes into the bias. This is exact except at padded borders, where a zero behind the
     rescaling may not be a whole pixel: the error there is at most half a step of a pixel, which a
     quantized rescaling has everywhere. If it would be larger, or no convolution follows, the
-    rescaling stays and 0 is returned.
+    rescaling stays and 0 is returned. ``trained``: tensors that have a trained range: a rescaling
+    with one stays too.
     """
     image = graph.inputs[0]
     chain, next_node = _rescaling(image)
     affine = _affine(chain, image.shape[3])
-    if affine is None:
+    if affine is None or any(node.outputs[0].name in trained for node in chain):
         return 0
     convolution = _foldable(next_node)
     if convolution is not None and _is_channels_first(chain):

@@ -23,7 +23,7 @@ from edgecv.formats.onnx.graph import (
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.prepare import fold_rescaling
-from edgecv.formats.onnx.trained_ranges import take_trained_ranges
+from edgecv.formats.onnx.trained_ranges import optimise, take_trained_ranges
 from edgecv.formats.tensors import first_line
 
 ACTIVATIONS = ("uint8", "int8")
@@ -53,7 +53,7 @@ class Quantizer:
         self._kernels = kernels
         self._model = read_model(model)
         self._trained = take_trained_ranges(self._model.graph)
-        self._zero = fold_rescaling(self._model.graph)
+        self._zero = fold_rescaling(self._model.graph, self._trained.ranges)
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
@@ -73,8 +73,13 @@ class Quantizer:
                     Path(folder) / name for name in ("source.onnx", "prepared.onnx", "done.onnx")
                 )
                 onnx_ir.save(self._model, source)  # A model in memory would be emptied.
+                is_trained = bool(self._trained.ranges)
+                if is_trained:
+                    optimise(source)
                 # Symbolic shapes are for transformers: without them the bytes are the same.
-                quant_pre_process(source, prepared, skip_symbolic_shape=True)
+                quant_pre_process(
+                    source, prepared, skip_symbolic_shape=True, skip_optimization=is_trained
+                )
                 quantize_static(
                     prepared,
                     quantized,

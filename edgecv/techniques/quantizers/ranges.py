@@ -10,7 +10,14 @@ from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.records import Images
 from edgecv.models.quantizers import range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import load_tensorflow
-from edgecv.techniques.quantizers.placement import MOVES, SAME_RANGE, has_range, is_augmentation
+from edgecv.techniques.quantizers.kinds import (
+    MOVES,
+    SAME_RANGE,
+    TAKES_UP_RELU_IN_ITS_RANGE,
+    has_range,
+    is_augmentation,
+    is_fused_relu,
+)
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
 Range = tuple[float, float]
@@ -80,13 +87,19 @@ def plan_ranges(model: KerasModel) -> RangePlan:
             return sources(node.keras_inputs[0])
         return [node.layer.name] if node.layer.name in plan._parents else []
 
+    def is_in_range_before(node: Any) -> bool:
+        if not is_fused_relu(node.layer):
+            return False
+        maker = makers[id(node.keras_inputs[0])].layer
+        return type(maker).__name__ in TAKES_UP_RELU_IN_ITS_RANGE
+
     for node in nodes_of(model):
         layer = node.layer
         if not has_range(layer):
             continue
         function = getattr(getattr(layer, "activation", None), "__name__", "")
         plan.add(layer.name, KNOWN.get(function) if type(layer).__name__ == "Activation" else None)
-        if type(layer).__name__ in SAME_RANGE:
+        if type(layer).__name__ in SAME_RANGE or is_in_range_before(node):
             plan.share(layer.name, [name for each in node.keras_inputs for name in sources(each)])
     return plan
 

@@ -52,6 +52,27 @@ def without_normalizations(model: KerasModel) -> KerasModel:
     return rewritten(model, replace)
 
 
+def with_biases(model: KerasModel) -> KerasModel:
+    """Return a copy in which each convolution and dense layer has a bias: 0 where it had none."""
+    _, keras = load_tensorflow()
+    kinds = (
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.Dense,
+    )
+
+    def replace(layer: KerasLayer, name: str) -> Chain:
+        if type(layer) not in kinds or layer.use_bias:
+            return [_copy(layer, name)]
+        biased = _copy(layer, name, use_bias=True, bias_initializer="zeros")
+        (kernel,) = layer.get_weights()
+        biased.initial_weights = [kernel, np.zeros(layer.get_output_shape_at(0)[-1], np.float32)]
+        return [biased]
+
+    return rewritten(model, replace)
+
+
 def merge_rescalings(model: KerasModel) -> KerasModel:
     """Return the model itself, with two rescalings in a row merged into the second.
 
@@ -193,6 +214,8 @@ def _split(layer: KerasLayer, name: str) -> Chain:
     if (operator := as_layer(layer, name)) is not None:
         operator.replaces_operator = True
         return [operator]
+    if type(layer) is keras.layers.Normalization and (rescaling := _as_rescaling(layer, name)):
+        return [rescaling]
     if type(layer) not in kinds:
         return [_copy(layer, name)]
     rest: Chain = []
@@ -208,6 +231,22 @@ def _split(layer: KerasLayer, name: str) -> Chain:
     if rest:
         plain.initial_weights = layer.get_weights()
     return [plain, *rest]
+
+
+def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
+    """Return a normalization of pixels as factor and offset: of all channels, or of each."""
+    _, keras = load_tensorflow()
+    rank = len(layer.get_input_shape_at(0))
+    if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
+        return None
+    mean, variance = (np.asarray(each, np.float64).ravel() for each in (layer.mean, layer.variance))
+    scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    values = [each[0] if np.ptp(each) == 0 else each for each in (scale, -mean * scale)]
+    rescaling = keras.layers.Rescaling(
+        *(float(each) if np.ndim(each) == 0 else each.tolist() for each in values), name=name
+    )
+    rescaling.initial_weights = []
+    return rescaling
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
