@@ -11,10 +11,12 @@ from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors
-from edgecv.formats.onnx.graph import attribute_of, constant, (
+from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
     add_node,
+    attribute_of,
+    constant,
     only_consumer,
     quantization_of,
     quiet_logs,
