@@ -7,11 +7,12 @@ from pathlib import Path
 from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
+from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
@@ -22,17 +23,22 @@ from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
+LONGEST_FILE_NAME_BYTES = 255
+
 
 @dataclass(frozen=True)
 class ValidationRequest:
     """The files to measure, on which data, against which baseline."""
 
     files: tuple[MeasuredFile, ...]
-    source: DatasetSource
+    source: DatasetSource | None
+    """None for random values of the declared inputs, which need a baseline."""
     settings: RunSettings
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
+    baseline_is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
@@ -51,7 +57,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     """Return the request for files and runs: see ``ValidateOptions.request``."""
     paths, data, baseline = options.paths, options.data, options.baseline
     labels = None if options.labels is None else read_labels(options.labels)
-    input_spec = input_spec_of(options.preprocess, options.layout, options.input_size)
+    input_spec = options.input_spec
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -82,13 +88,13 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             parameters = report.baseline.parameters
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
-            seed = int(report.recipe.get("seed", 0))
+            seed = report.recipe.get("seed", 0)
             test_sha256 = report.data.splits["test"].sha256
         if labels is None:
             labels = _labels_of(report)
     if baseline is not None:
         runtime_of_file(baseline)
-    if source is None:
+    if source is None and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )
@@ -97,7 +103,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         files += (
             _files_of_run(path, report)
             if report and path.is_dir()
-            else [_single_file(path, input_spec)]
+            else [single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
     check_custom_objects(options.custom_objects)
@@ -106,7 +112,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         source=source,
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
+        baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
+        baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -127,7 +134,7 @@ def _unproven(
     return [file for file in files if file.path in paths or file.artifact.sha256 not in reported]
 
 
-def _limits_of(report: Report | None, runs: Sequence[Path], source: DatasetSource) -> Limits:
+def _limits_of(report: Report | None, runs: Sequence[Path], source: DatasetSource | None) -> Limits:
     """Return the limits that a run was made with; those of single files are options alone.
 
     Without those that need labels, where ``source`` has none.
@@ -136,7 +143,7 @@ def _limits_of(report: Report | None, runs: Sequence[Path], source: DatasetSourc
         return Limits()
     where = f"{runs[0]}/report.json, gates"
     limits = parse_options(Limits, report.recipe.get("gates", {}), where)
-    return limits if source.has_labels else limits.without(limits.of_labels())
+    return limits if source is None or source.has_labels else limits.without(limits.of_labels())
 
 
 def _labels_of(report: Report) -> tuple[str, ...] | None:
@@ -173,12 +180,18 @@ def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
 
 
 def _file_name(name: str, folder: Path) -> str:
-    if Path(name).name != name:
-        raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
+    if (
+        Path(name).name != name
+        or name in ("", "..")
+        or len(name.encode()) > LONGEST_FILE_NAME_BYTES
+    ):
+        where = str(folder / "report.json")
+        raise InputError(where, f'is damaged: "{short_name(name)}" is not a plain file name')
     return name
 
 
-def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+    """Return a file that stands alone: one that a run beside it has written describes its input."""
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -186,12 +199,20 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else _input_spec_of(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
+def is_baseline_of_run(path: Path) -> bool:
+    """Return True if the report of a run says how this file, its baseline, is read."""
+    if not (path.parent / "report.json").is_file():
+        return False
+    report = read_report(path.parent)
+    return report.baseline is not None and report.baseline.path == path.name
+
+
+def described_input(path: Path, asked: InputSpec) -> InputSpec:
+    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
@@ -199,5 +220,6 @@ def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
+    table = report.recipe.get("baseline", {})
+    kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

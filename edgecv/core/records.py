@@ -25,6 +25,9 @@ Predictions = NDArray[np.float32]
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 
+Blocks = NDArray[np.int64]
+"""Timed runs of one process in interleaved blocks: int64 (blocks, runs a block), nanoseconds."""
+
 Outcome = Literal["passed", "failed", "inconclusive"]
 TWIN_STEM = "float32"
 """A file of this name is the float32 export of the baseline: the twin of its format."""
@@ -210,6 +213,21 @@ class SessionFacts:
     image: Shape
     """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
+    axes: str = "NHWC"
+    """The order of the input's axes: N images, H height, W width, C channels."""
+
+    @property
+    def batch(self) -> int:
+        """Images of one run; -1 where the file leaves it open."""
+        return self.input.shape[self.axes.index("N")] if "N" in self.axes else 1
+
+
+@dataclass(frozen=True)
+class FileEnds:
+    """Every input and output of an artifact, as it declares them."""
+
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -254,10 +272,8 @@ class Measurement:
     runtime: str
     outputs: Outputs
     facts: SessionFacts
-    blocks_ns: NDArray[np.int64] | None = None
-    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds.
-
-    None where it was not timed."""
+    blocks_ns: tuple[Blocks, ...] | None = None
+    """Timed runs of each process; None where it was not timed."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +283,23 @@ class MetricValue:
     name: str
     value: float
     baseline_value: float | None
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """The numbers of one output beside the baseline's, over all samples."""
+
+    name: str
+    """The baseline's name of the output."""
+    shape: tuple[int, ...]
+    """Shape for one sample."""
+    mean: float
+    """Mean absolute difference of a number."""
+    largest: float
+    of_range: float | None
+    """The largest difference as a fraction of the baseline's range; None where that is 0."""
+    cosine: float | None
+    """Mean cosine similarity of a sample; None where a sample is all zeros."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +325,7 @@ class Comparison:
     size_ratio: float | None
     speedup: float | None
     speedup_interval: tuple[float, float] | None
+    """95% interval over processes; None where only one process was timed."""
     latency: Latency | None
     """None where it was not timed."""
     input: TensorFacts
@@ -302,6 +336,8 @@ class Comparison:
     flips_picture: str | None = None
     """Picture of the images whose answer changed, relative to the run directory."""
     further_metrics: tuple[MetricValue, ...] = ()
+    output_differences: tuple[OutputDifference, ...] = ()
+    """Each output number by number, where nothing says what the numbers mean."""
 
 
 @dataclass(frozen=True)

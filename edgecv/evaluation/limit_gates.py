@@ -7,7 +7,7 @@ call an honest file wrong.
 from dataclasses import replace
 
 from edgecv.core.records import Gate, Outcome
-from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate
+from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most, no_worse
 
@@ -94,7 +94,7 @@ def speedup(judged: Judged, limit: float) -> Gate:
     """Check the whole 95% interval of the speed-up over the twin."""
     comparison = judged.comparison
     if comparison.speedup is None or comparison.speedup_interval is None:
-        return judged.not_known("min_speedup", limit, "no twin")
+        return judged.not_known("min_speedup", limit, without_interval(comparison))
     low, high = comparison.speedup_interval
     outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
     reason = f"its 95% interval is {low:.2f} to {high:.2f}" if outcome == "inconclusive" else ""

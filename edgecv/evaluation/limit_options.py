@@ -1,7 +1,7 @@
 """Limits as options: flags of the command line and parameters in Python, made from `Limits`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
@@ -24,6 +24,8 @@ def option_names() -> dict[str, str]:
 
 class LimitOptionsBase(CommandOptions):
     """The limits as options. One that is set to None or "none" switches the limit off."""
+
+    section: ClassVar[str] = "Limits"
 
     def changed(self, gates: Limits, *, in_python: bool = False) -> Limits:
         """Return the limits with the given options applied. Raises InputError that names the flag.

@@ -2,7 +2,9 @@
 
 from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Report, TensorFacts
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.latency import is_distinguishable
+from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
@@ -37,6 +39,8 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
         speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
         if not is_distinguishable(interval):
             speedup += ", not distinguishable"
+    elif comparison.speedup is not None:
+        speedup = f"{comparison.speedup:.2f}, in one process"
     difference, same = comparison.difference_points, comparison.agreement
     latency = comparison.latency
     return (
@@ -56,7 +60,7 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
 def to_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
     task = task_of(report)
-    return "\n".join(
+    text = "\n".join(
         [
             f"# {report.name}",
             "",
@@ -81,6 +85,7 @@ def to_markdown(report: Report) -> str:
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
+    return printable_lines(text)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -109,6 +114,10 @@ def _outputs(report: Report, task: Task) -> list[str]:
         f"{each.agreement:.2%} of the images"
         for each in report.comparisons
         if each.agreement is not None
+    ] + [
+        f"{each.artifact.path}: {difference_text(found)}"
+        for each in report.comparisons
+        for found in each.output_differences
     ]
 
 

@@ -8,6 +8,7 @@ from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
+from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.task_of import task_of
 
 GATES = {
@@ -26,6 +27,7 @@ GATES = {
     PROOF: "accuracy, or the share of one answer,",
 }
 OF_EVERY_RUN = (
+    OUTPUTS,
     "conversion_difference", "runs", PROOF, "weights", "quantization", "ranges", "precision",
     "labels",
 )  # fmt: skip
@@ -94,11 +96,16 @@ def _made_by(name: str) -> frozenset[str]:
 
 def gate_sentence(gate: Gate, task: Task) -> str:
     """Return the observed value and the limit of one gate as a sentence."""
+    if gate.name == OUTPUTS:
+        return f"{gate.artifact}: {gate.reason}"
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
     if gate.name == PROOF:
         return f"{gate.artifact} {gate.reason}"
-    observation = GATES.get(gate.name, gate.name).format(output=task.terms.output)
+    # A name that is not ours comes from a file: no template.
+    observation = (
+        GATES[gate.name].format(output=task.terms.output) if gate.name in GATES else gate.name
+    )
     if gate.observed is None:
         return f"{gate.artifact}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""

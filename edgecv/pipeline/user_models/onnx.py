@@ -1,29 +1,34 @@
 """An ONNX file: a child runs it for the baseline; its exports start from an adapted copy."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Self
 
-from edgecv.core.errors import InputError
+import numpy as np
+
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
+from edgecv.core.records import Costs, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.conversion.client import PlainOnnx
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
-from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
 ADAPTED = "adapted.onnx"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
 
 
@@ -71,12 +76,25 @@ class OnnxModel(UserModel):
         """
         path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
         context.emit("baseline", f"opening the model {path}")
+        plain = context.converter.plain_onnx(path)
+        file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
-            facts = worker.open(path, input_spec)
+            facts = worker.open(file, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
-            outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
-            numbers, names = outputs.shape[1], recipe.baseline.labels
-            data = recipe.task.fit_data(loaded, numbers, names, str(path))
+            numbers = worker.predict(file, loaded.test.images[:1], input_spec=input_spec).shape[1]
+            data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
+            choice = choose_preprocessing(
+                _reader(path, file, input_spec, worker, context),
+                data,
+                recipe.task,
+                input_spec.preprocess,
+            )
+            if choice.name is not None:
+                baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
+                recipe = recipe.replace(baseline=baseline)
+                input_spec = recipe.baseline.input_spec
+            outputs = worker.predict(file, data.test.images, input_spec=input_spec)
+            plain_notes = _plain_notes(plain, worker, data.test.images, outputs, recipe)
             output = facts.output
             try:
                 answers, logits = recipe.task.normalized(
@@ -85,19 +103,20 @@ class OnnxModel(UserModel):
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
-            warnings = _preprocessing_warnings(recipe, worker, data, answers)
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
-            channels_first=tuple(facts.input.shape[1:]) != facts.image,
+            axes=facts.axes,
+            batch=facts.batch,
             gives_logits=bool(logits),
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
+        said = (*facts.notes, *outputs_as, *plain_notes)
+        notes = (*(f"the model: {note}" for note in said), *choice.notes, COSTS)
         for note in notes:
             context.emit("note", note)
-        return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
+        return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -108,7 +127,7 @@ class OnnxModel(UserModel):
         """Return a warning if another class order would be right more often."""
         if not self.data.has_labels:
             return ()
-        where = str(self.file.path)
+        where = str(self.recipe.baseline.model)
         found = self.recipe.task.doubts(reference.outputs, self.data, where)
         return () if found is None else (found,)
 
@@ -148,24 +167,40 @@ class OnnxModel(UserModel):
         return None, ()
 
 
-def _preprocessing_warnings(
-    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
+def _plain_notes(
+    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Predictions, recipe: Recipe
 ) -> tuple[str, ...]:
-    """Return a warning with the accuracy of each preprocessing for a model near chance.
+    """Return what was done to a file to have one of float32, and what that changes."""
+    notes = []
+    if plain.was_external:
+        notes.append("the weights that lie beside it are a part of the run's own copy of it")
+    if plain.had_halves:
+        path = Path(str(recipe.baseline.model))
+        own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
+        same = float(np.mean(own.argmax(axis=1) == outputs.argmax(axis=1)))
+        notes.append(
+            "it holds 16-bit floats; the baseline is the same model computed in float32, which has"
+            f" the same answer on {same:.2%} of the images"
+        )
+    return tuple(notes)
 
-    Raises InputError if another preprocessing is clearly right.
-    """
-    path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
-    if not data.has_labels:
-        return ()
-    value = recipe.task.metric(outputs, data.test.labels)
-    if not is_near_chance(value, data, recipe.task):
-        return ()
 
-    def predict(images: Images, choice: Preprocessing) -> Predictions:
-        asked = input_spec.model_copy(update={"preprocess": choice})
-        return worker.predict(path, images, input_spec=asked)
+def _reader(
+    path: Path, file: Path, input_spec: InputSpec, worker: ModelClient, context: RunContext
+) -> ModelReader:
+    """Return the file as the search for its preprocessing reads it: ``file`` is its plain form."""
 
-    found = with_each_choice(predict, data, recipe.task)
-    seen = f"is right on {value:.1%} of the images, which is no better than guessing"
-    return (advice(found, value, data, str(path), seen),)
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        context.emit("baseline", f"{len(images):,} images through {path} with each preprocessing")
+        found = {}
+        for name, choice in choices.items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            try:
+                found[name] = Outputs.one(worker.predict(file, images, input_spec=asked))
+            except RuntimeFailure:
+                found[name] = no_outputs(images)
+        return found
+
+    return ModelReader(
+        str(path), predict, lambda images: worker.input_evidence(file, images, input_spec)
+    )

@@ -1,0 +1,175 @@
+"""The preprocessing of the files and the baseline of an analysis, found as a run finds it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.plugins import Task
+from edgecv.core.preprocessing import NAMED, Preprocessing
+from edgecv.core.records import PRECISION_NOT_KNOWN, Dataset, Images, Outputs
+from edgecv.core.sample import sample_rows
+from edgecv.formats.image_input import names_by_range
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, no_outputs
+from edgecv.pipeline.preprocessing.trial import run_agreement_trial
+from edgecv.system.storage import is_sealed
+
+RAW = Preprocessing()
+IMAGES = 200
+"""Images for the agreement of a file with its baseline."""
+
+
+@dataclass(frozen=True)
+class ReadModels:
+    """Files of one image size, and the baseline that they are compared with, as each is read."""
+
+    files: tuple[MeasuredFile, ...]
+    baseline: Path | None = None
+    baseline_input: InputSpec = DEFAULT_INPUT
+    is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
+
+
+def settled(
+    models: ReadModels, data: Dataset, task: Task, context: AnalysisContext
+) -> tuple[ReadModels, tuple[str, ...]]:
+    """Return models with the preprocessing of each, and notes.
+
+    The baseline decides for the files that are measured against it. Raises InputError where
+    another preprocessing is clearly better, or none can be known.
+    """
+    notes: list[str] = []
+    if models.baseline is not None and not models.is_of_run:
+        asked = models.baseline_input.preprocess
+        spec, said = settled_input(models.baseline, models.baseline_input, data, task, context)
+        notes += said
+        files = models.files if asked is not None else _read_as(models.files, spec.preprocess)
+        models = replace(models, files=files, baseline_input=spec)
+    files_read: list[MeasuredFile] = []
+    for file in models.files:
+        try:
+            spec, said = _settled_file(file, models, data, task, context)
+        except RuntimeFailure:  # It cannot be run: that becomes the reason of its gate.
+            spec, said = file.input_spec, ()
+        files_read.append(replace(file, input_spec=spec))
+        notes += said
+    for note in notes:
+        context.emit("note", note)
+    return replace(models, files=tuple(files_read)), tuple(notes)
+
+
+def settled_input(
+    path: Path, spec: InputSpec, data: Dataset, task: Task, context: AnalysisContext
+) -> tuple[InputSpec, tuple[str, ...]]:
+    """Return how a model of any origin is read, and notes; see ``choose_preprocessing``."""
+    reader = _reader(path, spec, context)
+    if spec.preprocess not in (None, RAW):
+        images = data.test.images[sample_rows(len(data.test), IMAGES)]
+        rescaling = reader.evidence(images).rescaling
+        if rescaling and runtime_of_file(path).needs_tensorflow:
+            own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
+            return spec.model_copy(update={"preprocess": RAW}), (own,)
+    choice = choose_preprocessing(reader, data, task, spec.preprocess)
+    notes = tuple(f"{path}: {note}" for note in choice.notes)
+    if choice.name is None:
+        return spec, notes
+    return spec.model_copy(update={"preprocess": NAMED[choice.name]}), notes
+
+
+def _settled_file(
+    file: MeasuredFile,
+    models: ReadModels,
+    data: Dataset,
+    task: Task,
+    context: AnalysisContext,
+) -> tuple[InputSpec, tuple[str, ...]]:
+    path, spec = file.path, file.input_spec
+    if file.artifact.precision != PRECISION_NOT_KNOWN:
+        return spec, ()  # The report of its run describes it.
+    if spec.preprocess not in (None, RAW) and _takes_bytes(path, spec, context):
+        note = f"{path}: its integer input stands for 0 to 255, so that --preprocess is part of it"
+        return spec.model_copy(update={"preprocess": RAW}), (note,)
+    if models.baseline is None:
+        return settled_input(path, spec, data, task, context)
+    if spec.preprocess in (None, RAW):
+        return spec, ()
+    return _by_agreement(file, models, data, task, context)
+
+
+def _by_agreement(
+    file: MeasuredFile,
+    models: ReadModels,
+    data: Dataset,
+    task: Task,
+    context: AnalysisContext,
+) -> tuple[InputSpec, tuple[str, ...]]:
+    """Read a file without preprocessing if it answers as its baseline only then.
+
+    Its own first layers have the preprocessing in them, as those of edgecv's exports have.
+    """
+    assert models.baseline is not None
+    assert file.input_spec.preprocess is not None
+    images = data.test.images[sample_rows(len(data.test), IMAGES)]
+    baseline, name = models.baseline, runtime_of_file(models.baseline).name
+    values = context.measurements.predict(name, baseline, images, models.baseline_input)
+    choices = {"asked": file.input_spec.preprocess, "raw": RAW}
+    reader = _reader(file.path, file.input_spec, context)
+    trial = run_agreement_trial(reader, choices, images, Outputs.one(values), task)
+    if not trial.is_better("raw", "asked"):
+        return file.input_spec, ()
+    note = (
+        f"{file.path}: pixels of 0..255 enter it as they are, as --preprocess is part of it: it"
+        f" agrees with the baseline on {trial.mean('raw'):.1%} of {trial.images} images so, and on"
+        f" {trial.mean('asked'):.1%} otherwise"
+    )
+    return file.input_spec.model_copy(update={"preprocess": RAW}), (note,)
+
+
+def _takes_bytes(path: Path, spec: InputSpec, context: AnalysisContext) -> bool:
+    """Return True if an integer input stands for pixels of 0..255."""
+    facts = context.measurements.open(runtime_of_file(path).name, path, spec)
+    if facts.input.scale is None:
+        return False
+    return names_by_range(facts.input, facts.image[2]) == ["0..255"]
+
+
+def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReader:
+    """Return a file as the search for its preprocessing reads it."""
+    pool, name = context.measurements, runtime_of_file(path).name
+
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        context.emit("evaluate", f"{len(images):,} images through {path} with each preprocessing")
+        found = {}
+        for key, choice in choices.items():
+            asked = spec.model_copy(update={"preprocess": choice})
+            try:
+                found[key] = Outputs.one(pool.predict(name, path, images, asked))
+            except RuntimeFailure:
+                found[key] = no_outputs(images)
+        return found
+
+    def evidence(images: Images) -> InputEvidence:
+        if is_sealed(path):
+            return InputEvidence(OF_A_RUN)
+        return pool.evaluator(name).input_evidence(path, images, spec)
+
+    return ModelReader(str(path), predict, evidence)
+
+
+def _read_as(
+    files: Sequence[MeasuredFile], preprocess: Preprocessing | None
+) -> tuple[MeasuredFile, ...]:
+    """Return files of other makers as they are read with the baseline's preprocessing."""
+    if preprocess is None:
+        return tuple(files)
+    return tuple(
+        replace(file, input_spec=file.input_spec.model_copy(update={"preprocess": preprocess}))
+        if file.artifact.precision == PRECISION_NOT_KNOWN
+        else file
+        for file in files
+    )
