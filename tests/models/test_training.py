@@ -327,3 +327,31 @@ def test_a_short_training_finds_batch_normalization_anew(
     assert settled > lagging + 0.1
     pairs = zip(model.trainable_weights, lagging_model.trainable_weights, strict=True)
     assert all((one.numpy() == other.numpy()).all() for one, other in pairs)
+
+
+def test_a_training_says_its_time_before_it_begins_and_that_it_goes_on(tmp_path: Path) -> None:
+    said: list[Event] = []
+
+    def stopping(event: Event) -> None:
+        said.append(event)
+        if event.stage == "epoch" and event.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, tiny(), on_event=stopping)
+    lines = [event for event in said if event.total is None]
+    assert lines[0].message.startswith("training 4 epochs of ")
+    assert ": about 5 seconds" in lines[0].message
+    said.clear()
+    train(tmp_path, tiny(), on_event=said.append)
+    lines = [event for event in said if event.total is None]
+    assert lines[0].message == "an interrupted training goes on after epoch 2 of 4"
+    assert lines[1].message.startswith("training 2 epochs of ")
+
+
+def test_the_history_has_the_score_of_the_weights_that_are_kept(tmp_path: Path) -> None:
+    model = tiny()
+    history = train(tmp_path, model)
+    outputs = Outputs.one(model(DATA.validation.images.astype(np.float32)).numpy())
+    best = max(history, key=lambda each: (each.validation_score, each.epoch))
+    assert best.validation_score == Classification().metric(outputs, DATA.validation.labels)

@@ -1,0 +1,83 @@
+"""Flags of a training bound the techniques of a MODEL; several precisions are several files."""
+
+from typing import Any
+
+import pytest
+
+from edgecv.core.errors import InputError
+from edgecv.models.training.estimate import duration
+from edgecv.pipeline.export import format_notes, planned_exports
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import Recipe
+
+pytestmark = pytest.mark.quick
+
+
+def recipe(**options: Any) -> Recipe:
+    return CompressOptions(**{"model": "m.keras", "data": "digits", **options}).to_recipe()
+
+
+def trainings(made: Recipe) -> dict[str, Any]:
+    return {each.name: each.training for each in made.techniques}  # type: ignore[attr-defined]
+
+
+def test_flags_bound_each_training_of_a_model() -> None:
+    made = recipe(prune="0.5", qat=True, epochs=2, learning_rate=0.01, batch=64, patience=3)
+    for training in trainings(made).values():
+        assert (training.epochs, training.minimum_steps) == (2, 0)
+        assert (training.learning_rate, training.batch, training.patience) == (0.01, 64, 3)
+    own = recipe(prune="0.5", batch=64)
+    assert trainings(own)["prune"].epochs == trainings(recipe(prune="0.5"))["prune"].epochs
+
+
+def test_what_is_not_trained_gets_no_schedule() -> None:
+    made = recipe(shrink="0.5", distil=True, epochs=2)
+    assert trainings(made)["distil"].epochs == 2
+    assert trainings(made)["shrink"] == trainings(recipe(shrink="0.5", distil=True))["shrink"]
+
+
+def test_without_a_model_they_are_of_the_baseline() -> None:
+    made = CompressOptions(
+        data="digits", prune="0.5", epochs=2, learning_rate=0.01, patience=3
+    ).to_recipe()
+    assert (made.schedule.epochs, made.schedule.learning_rate) == (2, 0.01)
+    assert trainings(made) == trainings(recipe(prune="0.5"))
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"epochs": 2}, "--epochs: is for a training, and MODEL is only converted"),
+    ({"learning_rate": 0.1}, "--lr: is for a training"),
+    ({"qat": True, "learning_rate": 0.0}, "--lr"),
+    ({"qat": True, "batch": 0}, "--batch"),
+    ({"qat": True, "patience": 0}, "--patience"),
+    ({"quantize": ("int8", "int9")}, '"int9" is not known'),
+    ({"quantize": "int8,float16", "formats": "onnx"}, "onnx files cannot be written so"),
+    ({"quantize": "none,float16", "io": "int8"}, "--io: is for int8 files"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_what_is_wrong_is_said_by_its_flag(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        recipe(**options)
+    assert message in str(caught.value)
+
+
+def test_several_precisions_are_files_of_their_own() -> None:
+    made = recipe(quantize="INT8,float16", calibration_images=50, io="int8")
+    names = [each.name for each in planned_exports(made)]
+    assert names == ["float32.tflite", "int8.tflite", "float32.onnx", "int8.onnx", "float16.tflite"]
+    assert [each.calibration_images for each in made.exports] == [50, 50, None]
+    assert made.name == "digits-m-int8-float16"
+    assert format_notes(made) == (
+        "float16 is written as tflite alone: onnx files cannot be float16",
+    )
+    again = recipe(quantize=("int8", "float16"), calibration_images=50, io="int8")
+    assert again.exports == made.exports
+    assert format_notes(recipe()) == ()
+
+
+def test_a_time_is_rough() -> None:
+    assert duration(0.1) == "5 seconds"
+    assert duration(58) == "60 seconds"
+    assert duration(60) == "1 minute"
