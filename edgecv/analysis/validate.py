@@ -99,8 +99,8 @@ def _settled(
     notes: list[str] = []
     for group in groups:
         models = ReadModels(group.files, baseline, request.baseline_input, is_of_run)
-        models, said = settled(models, group.data, task, context)
-        spec, notes = models.baseline_input, [*notes, *said]
+        models, added = settled(models, group.data, task, context)
+        spec, notes = models.baseline_input, [*notes, *added]
         found.append(replace(group, files=models.files))
     specs = {file.path: file for group in found for file in group.files}
     files = tuple(specs.get(file.path, file) for file in request.files)

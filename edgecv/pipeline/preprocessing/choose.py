@@ -16,7 +16,7 @@ IMAGES_FOR_STATISTICS = 64
 NEAR = 0.5
 """Largest divergence of a batch normalization's input for the right pixels."""
 CLEARLY_FARTHER = 5.0
-"""How many times larger the divergence of the second choice must be for the first to be certain."""
+"""Ratio from which the divergence of the second choice makes the first one certain."""
 NEAR_CHANCE = 0.05
 """A model this close to guessing was not shown to work with any of the pixels."""
 
@@ -38,12 +38,14 @@ def choose_preprocessing(
     every choice is tried on labelled images; without labels, the model's first batch normalization
     shows it. Raises InputError where another choice is clearly better, or where none can be known.
     """
-    if asked is not None:
+    if asked not in (None, Preprocessing()):
         return Choice(None, _doubts_on(asked, model, data, task))
     images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
     evidence = model.evidence(images)
     if evidence.rescaling:
         return Choice()
+    if asked is not None:
+        return Choice(None, _doubts_on(asked, model, data, task))
     if data.has_labels:
         return _by_labels(model, data, task, evidence)
     return _by_statistics(model.where, evidence, data.image_shape[2])
