@@ -12,7 +12,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime
 from edgecv.core.records import Images, Predictions, TensorFacts
-from edgecv.formats.image_axes import OPEN
+from edgecv.formats.keras.image_input import axes_of, tensor_facts
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
 
@@ -66,9 +66,11 @@ class KerasSession:
         self._path = path
         self._constant = tensorflow.constant
         taken, given = (
-            _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
+            _only(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
         types = ("float32",)
+        height, width, _ = axes_of(model, input_spec, path)[0].image
+        input_spec = input_spec.model_copy(update={"input_size": (height, width)})
         self.facts, self._encode = facts_of(path, taken, given, input_spec, types, types)
         self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
@@ -101,14 +103,10 @@ class KerasSession:
         return lambda: self._call(tensor)
 
 
-def _facts(path: Path, kind: str, tensors: list[Any]) -> TensorFacts:
+def _only(path: Path, kind: str, tensors: list[Any]) -> TensorFacts:
     if len(tensors) != 1:
         raise RuntimeFailure(
             str(path), f"it has {len(tensors)} {kind}s", accepted=f"exactly one {kind}"
         )
     (tensor,) = tensors
-    return TensorFacts(
-        name=str(tensor.name),
-        shape=tuple(OPEN if length is None else int(length) for length in tensor.shape),
-        type=str(tensor.dtype.name if hasattr(tensor.dtype, "name") else tensor.dtype),
-    )
+    return tensor_facts(tensor)

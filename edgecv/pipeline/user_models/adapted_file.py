@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
-from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Dataset, Images, Predictions
 from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
@@ -15,7 +15,7 @@ from edgecv.pipeline.conversion.adapt_model import ModelFacts
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.system.storage import Store, content_key, copy_file
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 IMAGES_FOR_STATISTICS = 64
 NEAR, CLEARLY_FARTHER = 0.5, 5.0
 """Largest divergence of a batch normalization's input for the right pixels, and how many times
@@ -58,17 +58,14 @@ class AdaptedFile:
         return ModelFile.at(path, self.file.trust)
 
 
-def adapt_file(
-    file: ModelFile, preprocess: str | Preprocessing | None, store: Store, converter: Converter
-) -> AdaptedFile:
+def adapt_file(file: ModelFile, store: Store, converter: Converter) -> AdaptedFile:
     """Open and adapt a user's model in a child, or take the stored one of an earlier run.
 
     Raises InputError if the file is no model, is unsafe, cannot be adapted, or crashes the child.
     """
-    asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
-    options = None if asked is None else asked.model_dump(mode="json")
+    options = file.input_spec.model_dump(mode="json")
     key = content_key("model", STAGE_VERSION, file.sha256, options, file.trust.model_dump())
-    folder = store.find("models", key) or converter.adopt(file, asked)
+    folder = store.find("models", key) or converter.adopt(file)
     facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     path = file.path if facts.is_own else next(folder.glob("model.*"))
     return AdaptedFile(file, path, key, facts, converter)

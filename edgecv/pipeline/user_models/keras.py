@@ -48,18 +48,19 @@ class KerasModel(UserModel):
         """
         path, asked = Path(str(recipe.baseline.model)), recipe.baseline.preprocess
         context.emit("baseline", f"opening the model {path}")
-        file = ModelFile.at(path, recipe.baseline.trusted)
-        adapted = adapt_file(file, asked, context.store, context.converter)
+        file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
+        adapted = adapt_file(file, context.store, context.converter)
         data = load_data(recipe.data, adapted.facts.shape, context)
         found = None
         if asked is None and not data.has_labels:
             found = preprocessing_by_statistics(adapted, data)
         if found is not None:
             preprocess, reason = found
-            adapted = adapt_file(file, preprocess, context.store, context.converter)
+            baseline = recipe.baseline.model_copy(update={"preprocess": preprocess})
+            file = replace(file, input_spec=baseline.input_spec)
+            adapted = adapt_file(file, context.store, context.converter)
             facts = adapted.facts.model_copy(update={"notes": (reason, *adapted.notes)})
             adapted = replace(adapted, facts=facts)
-            baseline = recipe.baseline.model_copy(update={"preprocess": preprocess})
             recipe = recipe.replace(baseline=baseline)
         for note in adapted.notes:
             context.emit("note", note)

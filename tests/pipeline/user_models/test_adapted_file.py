@@ -10,6 +10,7 @@ from PIL import Image
 
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import input_spec_of
 from edgecv.core.records import Event, Report
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.tf import load_tensorflow
@@ -84,7 +85,7 @@ def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
     recipe = CompressOptions(model=str(path), data="digits").to_recipe()
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
     store = Store(tmp_path / "exported")
-    adapted = adapt_file(ModelFile.at(path), "caffe", store, converter)
+    adapted = adapt_file(ModelFile.at(path, input_spec=input_spec_of("caffe")), store, converter)
     with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
         preprocessing_warning(adapted, data, recipe.task, value=0.11)
     assert preprocessing_warning(adapted, data, recipe.task, value=0.5) is None
