@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class LabelOptions(CommandOptions):
     """The classes of files that edgecv did not write."""
+
+    section: ClassVar[str] = "Input of the model"
 
     labels: Annotated[OnePath | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
