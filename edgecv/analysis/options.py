@@ -1,4 +1,4 @@
-"""Options of the commands that examine files: validate, bench and doctor."""
+"""Options of the commands that examine files: validate, bench, inspect and doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +62,10 @@ def validate(
     request = options.request()
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         return validation.validate(request, context)[0]
+
+
+class InspectOptions(InputOptions):
+    """Options of ``edgecv inspect`` and ``edgecv.inspect``."""
 
 
 class BenchOptions(InputOptions):

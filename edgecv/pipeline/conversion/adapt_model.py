@@ -8,9 +8,11 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import float_encoders, rescaling_of
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Shape
+from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.trust import Trust
 from edgecv.models.input_probe import KerasProbe
@@ -39,19 +41,20 @@ class AdaptedModel:
     facts: ModelFacts
 
 
-def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel:
+def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
-    loaded, notes = importer.load_with_notes(path, trust)
+    own, notes = importer.load_with_notes(path, trust)
+    loaded, changes = fitted(own, input_spec, path)
     shape = input_shape_of(loaded, path)
-    own = _rescaling(loaded, shape)
-    model, more = _adapted(loaded, asked, str(path), own)
+    rescaling = _rescaling(loaded, shape)
+    model, more = _adapted(loaded, input_spec.preprocess, str(path), rescaling)
     facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
-        rescales=own is not None,
-        is_own=model is loaded and importer.keeps_its_format(path),
-        notes=(*trust.notes(), *notes, *more),
+        rescales=rescaling is not None,
+        is_own=model is own and importer.keeps_its_format(path),
+        notes=(*trust.notes(), *notes, *changes, *more),
     )
     return AdaptedModel(model, facts)
 

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
@@ -101,19 +101,22 @@ class Converter(ProcessClient[PooledProcess]):
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
 
-    def adopt(self, source: ModelFile, asked: Preprocessing | None) -> Path:
-        """Open a user's model and adapt it: see ``adapt_model.adapt``.
+    def adopt(self, source: ModelFile) -> Path:
+        """Open a user's model and adapt it to its ``input_spec``: see ``adapt_model.adapt``.
 
         Returns a folder with the facts and the adapted model, which exists until ``close``. Raises
         InputError also if the file crashes the child, hangs it or uses up its memory.
         """
         folder = Path(tempfile.mkdtemp(prefix="adopted-", dir=self._folder.name))
-        arguments = {"asked": _plain_table(asked), "path": str(folder)}
+        arguments = {"path": str(folder)}
         where = str(source.path)
         try:
             return self._request("adopt", source, arguments, where, lambda _: folder)
         except StartFailure:
             raise
+        except UnsuitableFile as error:
+            accepted, remedy = error.accepted, error.remedy
+            raise InputError(where, error.found, accepted=accepted, remedy=remedy) from None
         except RuntimeFailure as failure:
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
@@ -155,6 +158,7 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {
             "model": os.path.abspath(source.path),
             "trust": source.trust.model_dump(mode="json"),
+            "input_spec": source.input_spec.model_dump(mode="json"),
             **arguments,
         }
         request = Request(action, arguments, read, [where], [source.path], SILENCE_S, LONGEST_S)
