@@ -80,6 +80,10 @@ def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvi
             f"was trained on other pixels than 0..255: {figures}",
             remedy=_remedy(_likely(trial, better, fits)),
         )
+    certain = [name for name in fits if len(fits) == 1 and name in trial.scores]
+    if certain and certain != [DEFAULT] and not trial.is_better(DEFAULT, certain[0]):
+        found = f"{_divergences_text(evidence)}; {figures}"
+        raise InputError(model.where, found, remedy=_remedy(certain))
     guessing = task.guessing(data)
     if guessing is None or trial.mean(trial.best) > guessing + NEAR_CHANCE:
         if trial.is_open(current):
@@ -100,7 +104,7 @@ def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[st
     """
     far = [name for name in better if trial.is_far_worse(name, better[0])]
     near = [name for name in better if name not in far]
-    alone = [name for name in fits if len(fits) == 1 and trial.mean(name) > trial.mean(DEFAULT)]
+    alone = [name for name in fits if len(fits) == 1 and name in better]
     return alone or [name for name in near if name in fits] or near
 
 
