@@ -31,7 +31,8 @@ class ValidationRequest:
     """The files to measure, on which data, against which baseline."""
 
     files: tuple[MeasuredFile, ...]
-    source: DatasetSource
+    source: DatasetSource | None
+    """None for random values of the declared inputs, which need a baseline."""
     settings: RunSettings
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
@@ -93,7 +94,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             labels = _labels_of(report)
     if baseline is not None:
         runtime_of_file(baseline)
-    if source is None:
+    if source is None and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
+from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
@@ -53,6 +54,7 @@ def main() -> None:
         "predict": conversions.predict,
         "count": conversions.count,
         "adapt": conversions.adapt,
+        "plain_onnx": conversions.plain_onnx,
         "adopt": conversions.adopt,
         "predict_each": conversions.predict_each,
         "input_evidence": conversions.input_evidence,
@@ -174,6 +176,19 @@ class ConversionServer:
         content, parameters = adapted(source, Ends.model_validate(ends))
         write_bytes(Path(path), content)
         return {"parameters": parameters}, []
+
+    def plain_onnx(self, source: Path, trust: Trust, path: str, *, in_float32: bool) -> Response:
+        """Write an ONNX file as one file, of float32 if asked for, unless it is one already."""
+        from edgecv.formats.onnx.external_data import in_one_file
+        from edgecv.formats.onnx.float16 import content_in_float32
+
+        self._server.stage("opening it")
+        content = read_regular(source)
+        whole = in_one_file(source, content)
+        plain = content_in_float32(whole, str(source)) if in_float32 else whole
+        if plain is not content:
+            write_bytes(Path(path), plain)
+        return {"was_external": whole is not content, "had_halves": plain is not whole}, []
 
     def adopt(self, source: Path, trust: Trust, path: str) -> Response:
         """Write a user's model, adapted, and its facts."""

@@ -117,5 +117,8 @@ class ModelOptions(InputOptions):
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
+    one_scale: Several = ()
+    """A layer, by name pattern, whose int8 kernel has one scale: weights that are equal in MODEL
+    stay equal. Repeatable; kernels that --cluster makes have it by themselves."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
