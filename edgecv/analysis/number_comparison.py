@@ -64,7 +64,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     try:
         true = pool.evaluator(runtime).ends(request.baseline, request.baseline_input)
         samples, facts = _samples(request, true, context)
-        context.emit("evaluate", f"{_said(facts)} through {where}, the baseline")
+        context.emit("evaluate", f"{_samples_text(facts)} through {where}, the baseline")
         reference = pool.evaluator(runtime).answers(
             request.baseline, samples, true, request.baseline_input
         )
@@ -73,7 +73,9 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     comparisons, failures = [], {}
     for number, file in enumerate(request.files, start=1):
         path = file.artifact.path
-        context.emit("evaluate", f"{_said(facts)} through {path}", number, len(request.files))
+        context.emit(
+            "evaluate", f"{_samples_text(facts)} through {path}", number, len(request.files)
+        )
         worker = pool.evaluator(runtime_of_file(file.path).name)
         try:
             ends = worker.ends(file.path, file.input_spec)
@@ -97,7 +99,8 @@ def number_report(
     """Return the report of outputs that were compared by numbers alone."""
     gates = judge(comparisons, failures, comparisons, request.limits, task, ())
     gates += [
-        unjudged(each.artifact.path, each.output_differences, _said(facts)) for each in comparisons
+        unjudged(each.artifact.path, each.output_differences, _samples_text(facts))
+        for each in comparisons
     ]
     data = None if request.source is None else DATASETS.table(request.source)
     return Report(
@@ -250,7 +253,7 @@ def _turned(tensor: TensorFacts, values: Predictions) -> Predictions:
     )
 
 
-def _said(facts: DataFacts) -> str:
+def _samples_text(facts: DataFacts) -> str:
     count = facts.splits["test"].images
     return f"{count} samples of {facts.name}"
 

@@ -109,8 +109,8 @@ class OnnxModel(UserModel):
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        said = (*facts.notes, *outputs_as, *plain_notes)
-        notes = (*(f"the model: {note}" for note in said), *choice.notes, COSTS)
+        found_out = (*facts.notes, *outputs_as, *plain_notes)
+        notes = (*(f"the model: {note}" for note in found_out), *choice.notes, COSTS)
         for note in notes:
             context.emit("note", note)
         return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
