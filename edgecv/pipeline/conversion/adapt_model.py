@@ -28,6 +28,8 @@ class ModelFacts(Options):
     """True if the graph itself rescales its pixels."""
     is_own: bool
     """True if the file needs no adaptation."""
+    gives_logits: bool
+    """True if a softmax was added to it."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -45,12 +47,13 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
     loaded, notes = importer.load_with_notes(path, trust)
     shape = input_shape_of(loaded, path)
     own = _rescaling(loaded, shape)
-    model, more = _adapted(loaded, asked, str(path), own)
+    model, more, gives_logits = _adapted(loaded, asked, str(path), own)
     facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
         rescales=own is not None,
         is_own=model is loaded and importer.keeps_its_format(path),
+        gives_logits=gives_logits,
         notes=(*trust.notes(), *notes, *more),
     )
     return AdaptedModel(model, facts)
@@ -70,7 +73,7 @@ def _rescaling(model: Any, shape: Shape) -> str | None:
 
 def _adapted(
     model: Any, asked: Preprocessing | None, where: str, own: str | None
-) -> tuple[Any, tuple[str, ...]]:
+) -> tuple[Any, tuple[str, ...], bool]:
     notes: list[str] = []
     if asked is None:
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
@@ -84,4 +87,4 @@ def _adapted(
         model, how = with_preprocessing(model, asked, where)
         notes.append(f"preprocessing: {how}")
     adapted, note = with_softmax(model, where)
-    return adapted, (*notes, note)
+    return adapted, (*notes, note), adapted is not model

@@ -23,7 +23,7 @@ from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.user_models.user_model import UserModel
+from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
@@ -100,6 +100,8 @@ class OnnxModel(UserModel):
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
+        if logits:
+            refuse_unnamed_numbers(recipe, data, str(path))
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
