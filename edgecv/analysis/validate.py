@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from edgecv.analysis.measure_files import group_by_size, measure_groups
+from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
 from edgecv.analysis.number_comparison import (
     any_ends,
     compare_numbers,
     number_report,
     with_differences,
 )
-from edgecv.analysis.preprocessing import settled
+from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
@@ -68,7 +68,7 @@ def validate(
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
-    request, groups, notes = settled(request, groups, data, task, context)
+    request, groups, notes = _settled(request, groups, task, context)
     raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -103,6 +103,25 @@ def validate(
         notes=(*request.trust.notes(), *notes, *checked.notes),
     )
     return report, ValidationArrays(data, task, reference, outputs)
+
+
+def _settled(
+    request: ValidationRequest, groups: Sequence[SizeGroup], task: Task, context: AnalysisContext
+) -> tuple[ValidationRequest, list[SizeGroup], tuple[str, ...]]:
+    """Return a request and its groups with the preprocessing of each model, and notes."""
+    baseline, is_of_run = request.baseline, request.baseline_is_of_run
+    spec, found = request.baseline_input, []
+    notes: list[str] = []
+    for group in groups:
+        models = ReadModels(group.files, baseline, request.baseline_input, is_of_run)
+        models, said = settled(models, group.data, task, context)
+        spec, notes = models.baseline_input, [*notes, *said]
+        found.append(replace(group, files=models.files))
+    specs = {file.path: file for group in found for file in group.files}
+    files = tuple(specs.get(file.path, file) for file in request.files)
+    unproven = tuple(specs.get(file.path, file) for file in request.unproven)
+    request = replace(request, files=files, unproven=unproven, baseline_input=spec)
+    return request, found, tuple(notes)
 
 
 def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report:

@@ -113,7 +113,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
-        baseline_is_of_run=baseline is not None and _is_baseline_of_run(baseline),
+        baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -191,7 +191,8 @@ def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _is_baseline_of_run(path: Path) -> bool:
+def is_baseline_of_run(path: Path) -> bool:
+    """Return True if the report of a run says how this file, its baseline, is read."""
     if not (path.parent / "report.json").is_file():
         return False
     report = read_report(path.parent)

@@ -12,7 +12,7 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Watcher
+from edgecv.core.plugins import Session, Watcher
 from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
@@ -84,12 +84,13 @@ class OnnxRuntime(FileRuntime):
         return OnnxWeights(content)
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a file's graph; what edgecv wrote takes pixels of 0..255."""
-        if self.open(path, 1, input_spec).producer == PRODUCER:
+        assert isinstance(session, OnnxRuntimeSession)
+        if session.producer == PRODUCER:
             return InputEvidence("edgecv wrote it, for pixels of 0..255")
-        return super().input_evidence(path, images, input_spec)
+        return super().input_evidence(session, path, images, input_spec)
 
     def probe(self, session: FileSession, path: Path) -> OnnxProbe:
         """Return the file, run up to one of its first layers."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
@@ -23,7 +23,7 @@ from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import adapt, input_evidence
+from edgecv.pipeline.conversion.adapt_model import adapt
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -136,7 +136,10 @@ class ConversionServer:
         pixels, found = _mapped(images), []
         for choice in choices.values():
             asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
-            found.append(self._predictions(session.reading(asked), pixels))
+            try:
+                found.append(self._predictions(session.reading(asked), pixels))
+            except RuntimeFailure:  # No numbers: such pixels are too large for it.
+                found.append(np.full((len(pixels), 1), np.nan, np.float32))
         return {"names": list(choices)}, found
 
     def _predictions(self, session: Session, pixels: Images) -> Predictions:
@@ -192,9 +195,11 @@ class ConversionServer:
 
     def input_evidence(self, source: Path, trust: Trust, images: str) -> Response:
         """Return what a model's graph shows of its pixels."""
-        model = self._opened(source, trust)
+        from edgecv.formats.keras.runtime import KerasSession
+
+        session = KerasSession(self._opened(source, trust))
         self._server.stage("running it")
-        return encode(InputEvidence, input_evidence(model, _mapped(images)))
+        return encode(InputEvidence, session.evidence(_mapped(images)))
 
 
 def _mapped(path: str) -> Images:

@@ -52,7 +52,8 @@ class KerasModel(UserModel):
         if adapted.facts.gives_logits:
             refuse_unnamed_numbers(recipe, data, str(path))
         data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
-        choice = choose_preprocessing(reader_of(adapted), data, recipe.task, adapted.asked)
+        reader = reader_of(adapted, context.on_event)
+        choice = choose_preprocessing(reader, data, recipe.task, adapted.asked)
         if choice.name is not None:
             adapted = adapt_file(file, choice.name, context.store, context.converter)
             baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})

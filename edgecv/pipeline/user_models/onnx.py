@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Costs, Images, Outputs, Predictions
@@ -21,7 +21,7 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.conversion.client import PlainOnnx
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
-from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
 from edgecv.system.isolation import ModelClient
@@ -84,7 +84,10 @@ class OnnxModel(UserModel):
             numbers = worker.predict(file, loaded.test.images[:1], input_spec=input_spec).shape[1]
             data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
             choice = choose_preprocessing(
-                _reader(path, file, input_spec, worker), data, recipe.task, input_spec.preprocess
+                _reader(path, file, input_spec, worker, context),
+                data,
+                recipe.task,
+                input_spec.preprocess,
             )
             if choice.name is not None:
                 baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
@@ -184,18 +187,21 @@ def _plain_notes(
     return tuple(notes)
 
 
-def _reader(path: Path, file: Path, input_spec: InputSpec, worker: ModelClient) -> ModelReader:
+def _reader(
+    path: Path, file: Path, input_spec: InputSpec, worker: ModelClient, context: RunContext
+) -> ModelReader:
     """Return the file as the search for its preprocessing reads it: ``file`` is its plain form."""
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
-        specs = {
-            name: input_spec.model_copy(update={"preprocess": choice})
-            for name, choice in choices.items()
-        }
-        return {
-            name: Outputs.one(worker.predict(file, images, input_spec=spec))
-            for name, spec in specs.items()
-        }
+        context.emit("baseline", f"{len(images):,} images through {path} with each preprocessing")
+        found = {}
+        for name, choice in choices.items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            try:
+                found[name] = Outputs.one(worker.predict(file, images, input_spec=asked))
+            except RuntimeFailure:
+                found[name] = no_outputs(images)
+        return found
 
     return ModelReader(
         str(path), predict, lambda images: worker.input_evidence(file, images, input_spec)
