@@ -76,7 +76,7 @@ class BenchOptions(InputOptions):
     batch: int = Field(default=1, ge=1, le=4096)
     """Images a call, where a file can take several."""
     budget: float = Field(default=10.0, ge=1, le=3600)
-    """Seconds for all files together, opening and warm-up included."""
+    """Seconds for all files; three processes of each are timed even where that takes longer."""
 
 
 class DoctorOptions(InputOptions):

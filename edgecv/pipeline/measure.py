@@ -42,6 +42,8 @@ PROCESSES = 4
 """Fresh processes in which the files of a format are timed: the interval of a speed-up is over
 them. Each takes about half a second more, to start and to warm up. A runtime that loads TensorFlow
 is too slow to start: its files are timed in one process, and no interval is claimed."""
+LOOK_S = 0.1
+"""Time of looking for the least busy cores before each process."""
 FEWEST_RUNS = 10
 """Runs of a file in all processes, and its blocks, even where that takes longer."""
 
@@ -225,7 +227,7 @@ def _timed(
         min_runs=fewest,
         min_blocks=fewest,
         input_specs=[file.input_spec for file in some],
-        cores=least_busy(threads),
+        cores=least_busy(threads, LOOK_S),
     )
 
 

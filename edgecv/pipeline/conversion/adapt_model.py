@@ -30,6 +30,8 @@ class ModelFacts(Options):
     """True if the graph itself rescales its pixels."""
     is_own: bool
     """True if the file needs no adaptation."""
+    gives_logits: bool
+    """True if a softmax was added to it."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -48,12 +50,14 @@ def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     loaded, changes = fitted(own, input_spec, path)
     shape = input_shape_of(loaded, path)
     rescaling = _rescaling(loaded, shape)
-    model, more = _adapted(loaded, input_spec.preprocess, str(path), rescaling)
+    asked = input_spec.preprocess
+    model, more, gives_logits = _adapted(loaded, asked, str(path), rescaling)
     facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
         rescales=rescaling is not None,
         is_own=model is own and importer.keeps_its_format(path),
+        gives_logits=gives_logits,
         notes=(*trust.notes(), *notes, *changes, *more),
     )
     return AdaptedModel(model, facts)
@@ -68,7 +72,7 @@ def _rescaling(model: Any, shape: Shape) -> str | None:
 
 def _adapted(
     model: Any, asked: Preprocessing | None, where: str, own: str | None
-) -> tuple[Any, tuple[str, ...]]:
+) -> tuple[Any, tuple[str, ...], bool]:
     notes: list[str] = []
     if asked is None:
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
@@ -82,4 +86,4 @@ def _adapted(
         model, how = with_preprocessing(model, asked, where)
         notes.append(f"preprocessing: {how}")
     adapted, note = with_softmax(model, where)
-    return adapted, (*notes, note)
+    return adapted, (*notes, note), adapted is not model

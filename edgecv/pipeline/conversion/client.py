@@ -153,7 +153,14 @@ class Converter(ProcessClient[PooledProcess]):
             return PlainOnnx(target if any(was) else path, *was)
 
         arguments = {"path": str(target), "in_float32": in_float32}
-        return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
+        try:
+            return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
+        except StartFailure:
+            raise
+        except RuntimeFailure as failure:
+            raise InputError(
+                str(path), failure.found, accepted=failure.accepted, remedy=failure.remedy
+            ) from None
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.

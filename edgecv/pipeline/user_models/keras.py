@@ -17,7 +17,7 @@ from edgecv.pipeline.user_models.adapted_file import (
     adapt_file,
     reader_of,
 )
-from edgecv.pipeline.user_models.user_model import UserModel
+from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class KerasModel(UserModel):
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
         adapted = adapt_file(file, context.store, context.converter)
         data = load_data(recipe.data, adapted.facts.shape, context)
+        if adapted.facts.gives_logits:
+            refuse_unnamed_numbers(recipe, data, str(path))
         data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
         reader = reader_of(adapted, context.on_event)
         choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
