@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
+from edgecv.core.input_evidence import InputEvidence, InputProbe, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
+from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
 from edgecv.core.records import Images, Predictions, SessionFacts
 from edgecv.formats.pixel_transform import Pixels
@@ -37,6 +39,24 @@ class FileRuntime(Runtime):
     @abstractmethod
     def weights(self, content: bytes, path: Path) -> WeightsReader:
         """Return the reader of a file's graph."""
+
+    @abstractmethod
+    def probe(self, session: "FileSession", path: Path) -> InputProbe:
+        """Return an open file, run up to one of its first layers."""
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a file's graph, or of its input if that declares a range."""
+        session = self.open(path, 1, input_spec)
+        taken = session.facts.input
+        if np.dtype(taken.type).kind != "f":
+            return InputEvidence(f"its {taken.type} input declares its range")
+        encoders = {}
+        for name, choice in fitting(session.facts.image[2]).items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            encoders[name] = self.open(path, 1, asked).encode
+        return evidence_of(self.probe(session, path), encoders, images)
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return kernels, points and links of a file, also of one that the runtime refuses."""

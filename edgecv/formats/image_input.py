@@ -34,13 +34,7 @@ def preprocessing_of(
         return RAW, ()
     low, high = range_of(tensor)
     range_text = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
-    # Symmetric by its type, whatever its values.
-    is_even = tensor.type == "int16" and not tensor.zero_point
-    found = [
-        name
-        for name, choice in fitting(channels).items()
-        if _is_near((low, high), _range_after(choice, channels), is_even=is_even)
-    ]
+    found = names_by_range(tensor, channels)
     if len(found) == 1:
         (name,) = found
         choice = fitting(channels)[name]
@@ -52,6 +46,17 @@ def preprocessing_of(
         f"{range_text}, which does not say what it expects of pixels",
         remedy=f"give --preprocess with one of {', '.join(found or fitting(channels))}",
     )
+
+
+def names_by_range(tensor: TensorFacts, channels: int) -> list[str]:
+    """Return the preprocessings after which pixels have the range of a quantized tensor."""
+    # Symmetric by its type, whatever its values.
+    is_even = tensor.type == "int16" and not tensor.zero_point
+    return [
+        name
+        for name, choice in fitting(channels).items()
+        if _is_near(range_of(tensor), _range_after(choice, channels), is_even=is_even)
+    ]
 
 
 def range_of(tensor: TensorFacts) -> tuple[float, float]:

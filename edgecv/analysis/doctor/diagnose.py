@@ -46,8 +46,8 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
     """
     _check(options)
     runtime = runtime_of_file(options.path)
-    file = single_file(options.path, options.input_spec)
     contents = inspect(options.path).contents
+    file = single_file(options.path, options.input_spec)
     findings = structural_findings(contents, options.path.name)
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()

@@ -1,6 +1,7 @@
 """The runtime of Keras models: TensorFlow, which measures the baseline."""
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,11 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Runtime
+from edgecv.core.plugins import Runtime, Session
 from edgecv.core.records import Images, Predictions, TensorFacts
-from edgecv.formats.keras.image_input import axes_of, tensor_facts
+from edgecv.formats.keras.image_input import axes_of, fitted, tensor_facts
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
 
@@ -46,6 +48,22 @@ class KerasRuntime(Runtime):
         trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
         return KerasSession(load(path, trust), path, input_spec)
 
+    def reread(self, session: Session, input_spec: InputSpec) -> Session | None:
+        """Return the same compiled model with another reading of its images."""
+        return session.reading(input_spec) if isinstance(session, KerasSession) else None
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a model's graph."""
+        from edgecv.formats.keras.importer import load
+        from edgecv.models.input_probe import KerasProbe
+
+        trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
+        model, _ = fitted(load(path, trust), input_spec, path)
+        probe = KerasProbe(model)
+        return evidence_of(probe, float_encoders(images.shape[3]), images)
+
 
 class KerasSession:
     """A tf-keras model, from a file or as the caller holds it.
@@ -68,10 +86,10 @@ class KerasSession:
         taken, given = (
             _only(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
-        types = ("float32",)
+        self._ends = taken, given
         height, width, _ = axes_of(model, input_spec, path)[0].image
-        input_spec = input_spec.model_copy(update={"input_size": (height, width)})
-        self.facts, self._encode = facts_of(path, taken, given, input_spec, types, types)
+        self._size = height, width
+        self._read(input_spec)
         self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
         one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
@@ -79,6 +97,17 @@ class KerasSession:
         self._call = tensorflow.function(
             lambda images: model(images, training=False), input_signature=[signature]
         )
+
+    def reading(self, input_spec: InputSpec) -> "KerasSession":
+        """Return a session of the same compiled model with another reading of its images."""
+        other = copy(self)
+        other._read(input_spec)
+        return other
+
+    def _read(self, input_spec: InputSpec) -> None:
+        types = ("float32",)
+        spec = input_spec.model_copy(update={"input_size": self._size})
+        self.facts, self._encode = facts_of(self._path, *self._ends, spec, types, types)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""

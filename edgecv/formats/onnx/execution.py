@@ -51,7 +51,7 @@ def activations(
     """
     ends = _ends(read_model(content).graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
-    session = make_session(1, content=_with_outputs(content, fetched))
+    session = make_session(1, content=with_outputs(content, fetched))
     rows = [dict(zip(fetched, session.run(fetched, feed), strict=True)) for feed in feeds]
     return [
         Activation(
@@ -69,7 +69,7 @@ def watcher(
 ) -> Callable[[Callable[[Images], Feed], Images], Extremes]:
     """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
-    session = make_session(threads, content=_with_outputs(content, names))
+    session = make_session(threads, content=with_outputs(content, names))
 
     def watch(feed: Callable[[Images], Feed], images: Images) -> Extremes:
         low = np.empty((len(images), len(names)), np.float32)
@@ -93,7 +93,7 @@ def _first(values: NDArray[Any], size: int) -> NDArray[Any]:
     return values[:1] if size > 1 and values.shape[:1] == (size,) else values
 
 
-def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
+def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     """Return a model with more of its tensors as outputs."""
     import onnx
 

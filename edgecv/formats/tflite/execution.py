@@ -100,6 +100,20 @@ def extremes(
     return Extremes(low, high)
 
 
+def value_of(
+    interpreter: Any, run: Callable[[], object], number: int, images: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return the real values of a tensor for encoded images; the interpreter keeps all tensors."""
+    (taken,) = interpreter.get_input_details()
+    tensor = next(each for each in interpreter.get_tensor_details() if each["index"] == number)
+    rows = []
+    for index in range(len(images)):
+        interpreter.set_tensor(taken["index"], images[index : index + 1])
+        run()
+        rows.append(_reals(tensor, interpreter.get_tensor(number)))
+    return np.concatenate(rows)
+
+
 def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:
     """Return the operators between the inputs and the outputs of a delegate."""
     producer = {int(name): each for each in operators for name in each["outputs"]}

@@ -1,33 +1,28 @@
 """The runtime of TFLite files: LiteRT, formerly TensorFlow Lite."""
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
+from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 from edgecv.formats.tflite.execution import activations, executed, extremes
+from edgecv.formats.tflite.input_probe import TFLiteProbe
+from edgecv.formats.tflite.interpreter import Kernels, facts_of_tensor, new_interpreter, refusal
 from edgecv.formats.tflite.state import keeps_state, without_state
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
+from edgecv.formats.tflite.tensor_session import LiteRTTensors
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
-Kernels = Literal["xnnpack", "builtin", "reference"]
-RESOLVERS: dict[Kernels, str] = {
-    "xnnpack": "AUTO",
-    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
-    "reference": "BUILTIN_REF",
-}
 
 
 class LiteRT(FileRuntime):
@@ -55,6 +50,12 @@ class LiteRT(FileRuntime):
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return LiteRTSession(path, threads, input_spec, self.kernels)
 
+    def open_tensors(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT, batch: int = 1
+    ) -> LiteRTTensors:
+        """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
+        return LiteRTTensors(path, threads, input_spec, batch, self.kernels)
+
     def executed(
         self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> list[ExecutedOperator]:
@@ -74,6 +75,13 @@ class LiteRT(FileRuntime):
     def weights(self, content: bytes, path: Path) -> TFLiteWeights:
         """Return the reader of a file's graph."""
         return TFLiteWeights(content, str(path))
+
+    def probe(self, session: FileSession, path: Path) -> TFLiteProbe:
+        """Return the file, run up to one of its first layers."""
+        assert isinstance(session, LiteRTSession)
+        interpreter = session.interpreter(threads=1, keep_all=True)
+        number = self.weights(session.content, path).first_weights_input()
+        return TFLiteProbe(interpreter, session.invocation(interpreter), number)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
@@ -108,7 +116,7 @@ class LiteRTSession(FileSession):
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
-        ends = _facts(taken), _facts(given)
+        ends = facts_of_tensor(taken), facts_of_tensor(given)
         self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, TYPES)
         self._classes = classes_of(path, ends[1], ends[1].shape, self.facts.axes)
         self._batch = self.facts.batch
@@ -196,17 +204,8 @@ class LiteRTSession(FileSession):
 
     def interpreter(self, threads: int, *, keep_all: bool = False) -> Any:
         """Return an interpreter, ready to run; with ``keep_all``, all its tensors can be read."""
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory.
-                interpreter = Interpreter(
-                    model_content=self.content,
-                    num_threads=threads,
-                    experimental_op_resolver_type=OpResolverType[RESOLVERS[self._kernels]],
-                    experimental_preserve_all_tensors=keep_all,
-                )
+            interpreter = new_interpreter(self.content, threads, self._kernels, keep_all=keep_all)
             self._give_size(interpreter)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
@@ -219,7 +218,7 @@ class LiteRTSession(FileSession):
             signature = tuple(int(length) for length in details["shape_signature"])
             if OPEN not in signature[1:]:
                 continue
-            tensor = replace(_facts(details), shape=signature)
+            tensor = replace(facts_of_tensor(details), shape=signature)
             axes = image_axes(self._path, tensor, self._reading)
             interpreter.resize_tensor_input(details["index"], axes.shape(max(1, axes.batch)))
 
@@ -238,21 +237,9 @@ class LiteRTSession(FileSession):
         return inputs[0], outputs[0]
 
     def _refusal(self, error: Exception) -> RuntimeFailure:
-        return RuntimeFailure(str(self._path), f"LiteRT refused it: {first_line(error)}")
+        return refusal(self._path, error)
 
 
 def _ends_text(ends: list[dict[str, Any]], kind: str) -> str:
     names = ", ".join(str(each["name"]) for each in ends)
     return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
-
-
-def _facts(details: dict[str, Any]) -> TensorFacts:
-    scale, zero_point = details["quantization"]
-    quantized = float(scale) != 0.0  # LiteRT gives 0 for a tensor that is not quantized
-    return TensorFacts(
-        name=str(details["name"]),
-        shape=tuple(int(length) for length in details["shape"]),
-        type=np.dtype(details["dtype"]).name,
-        scale=float(scale) if quantized else None,
-        zero_point=int(zero_point) if quantized else None,
-    )

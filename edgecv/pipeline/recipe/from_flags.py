@@ -34,6 +34,7 @@ from edgecv.pipeline.recipe.recipe import (
     Recipe,
     RunSettings,
     check_data,
+    check_encodable,
     check_name,
     check_order,
     check_precisions,
@@ -70,8 +71,11 @@ class CompressOptions(
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
         if self.recipe is None:
-            return self._new_recipe()
-        return self._changed_recipe(load_recipe(Path(self.recipe)))
+            recipe = self._new_recipe()
+        else:
+            recipe = self._changed_recipe(load_recipe(Path(self.recipe)))
+        check_encodable(recipe)
+        return recipe
 
     def _new_recipe(self) -> Recipe:
         recipe = self._recipe_of_flags()
