@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from edgecv.core.errors import InputError
-from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders, rescaling_of
+from edgecv.core.input_evidence import float_encoders, rescaling_of
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, Shape
+from edgecv.core.records import Shape
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.trust import Trust
@@ -57,11 +57,6 @@ def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
         notes=(*trust.notes(), *notes, *changes, *more),
     )
     return AdaptedModel(model, facts)
-
-
-def input_evidence(model: Any, images: Images) -> InputEvidence:
-    """Return what a loaded model's graph shows of its pixels."""
-    return evidence_of(KerasProbe(model), float_encoders(images.shape[3]), images)
 
 
 def _rescaling(model: Any, shape: Shape) -> str | None:
