@@ -46,17 +46,16 @@ class AdaptedModel:
 def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
-    own, notes = importer.load_with_notes(path, trust)
-    loaded, changes = fitted(own, input_spec, path)
+    original, notes = importer.load_with_notes(path, trust)
+    loaded, changes = fitted(original, input_spec, path)
     shape = input_shape_of(loaded, path)
-    rescaling = _rescaling(loaded, shape)
-    asked = input_spec.preprocess
-    model, more, gives_logits = _adapted(loaded, asked, str(path), rescaling)
+    own = _rescaling(loaded, shape)
+    model, more, gives_logits = _adapted(loaded, input_spec.preprocess, str(path), own)
     facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
-        rescales=rescaling is not None,
-        is_own=model is own and importer.keeps_its_format(path),
+        rescales=own is not None,
+        is_own=model is original and importer.keeps_its_format(path),
         gives_logits=gives_logits,
         notes=(*trust.notes(), *notes, *changes, *more),
     )

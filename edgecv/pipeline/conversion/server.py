@@ -113,7 +113,12 @@ class ConversionServer:
         if key not in self._models:
             while len(self._models) >= MOST_MODELS:
                 del self._models[next(iter(self._models))]
-            self._models[key], _ = fitted(importer_of(path).load(path, trust), asked, path)
+            importer = importer_of(path)
+            model = importer.load(path, trust)
+            # A graph without TensorFlow was fitted to its images before.
+            self._models[key] = (
+                fitted(model, asked, path)[0] if importer.needs_tensorflow else model
+            )
         return self._models[key]
 
     def export(

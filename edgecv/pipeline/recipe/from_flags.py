@@ -63,6 +63,7 @@ class CompressOptions(
     DataOptions,
     TechniqueOptions,
     TrustOptions,
+    InputOptions,
     ModelOptions,
 ):
     """Options of ``edgecv compress`` and ``edgecv.compress``. None means not given."""

@@ -102,7 +102,7 @@ class InputOptions(CommandOptions):
         return input_spec_of(self.preprocess, self.layout, self.input_size)
 
 
-class ModelOptions(InputOptions):
+class ModelOptions(CommandOptions):
     """The user's model, and the files to write."""
 
     section: ClassVar[str] = "Model and files"

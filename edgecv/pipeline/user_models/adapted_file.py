@@ -14,7 +14,7 @@ from edgecv.pipeline.conversion.adapt_model import ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
 from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 FACTS = "facts.json"
 
 

@@ -44,7 +44,7 @@ def test_each_look_inside_takes_channels_in_front() -> None:
     [
         ({}, "its height and width are open; .*give input_size=HEIGHTxWIDTH"),
         ({"input_size": "32"}, "HEIGHTxWIDTH"),
-        ({"input_size": "32x32", "layout": "nhwc"}, 'layout="?nhwc'),
+        ({"input_size": "32x32", "layout": "nhwc"}, "layout= says nhwc"),
     ],
 )
 def test_an_open_size_is_asked_for_by_its_flag(options: dict[str, str], message: str) -> None:
@@ -102,10 +102,8 @@ def test_a_missing_channel_axis_is_added_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "shape"),
     [
-        ("open_size.keras", "32x32", (32, 32, 3)),
         ("fully_convolutional.keras", "24x32", (24, 32, 3)),
         ("open_size_resizing.keras", None, (24, 24, 3)),
-        ("open_size_resizing.keras", "32x32", (32, 32, 3)),
     ],
 )
 def test_keras_files_of_an_open_size(name: str, size: str | None, shape: tuple[int, ...]) -> None:
@@ -115,14 +113,7 @@ def test_keras_files_of_an_open_size(name: str, size: str | None, shape: tuple[i
     assert any(f"images of {shape[0]}x{shape[1]}" in each for each in adapted.facts.notes)
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "message"),
-    [
-        ("open_size.keras", None, "height and width are open.*give --input-size"),
-        ("concat_branches.keras", "64x64", "says 64x64; leave --input-size out"),
-    ],
-)
-def test_keras_files_whose_size_is_unclear(name: str, size: str | None, message: str) -> None:
-    with pytest.raises(EdgecvError, match=message) as caught:
-        adapt(CASES / name, input_spec_of(input_size=size), NO_TRUST)
+def test_a_keras_file_whose_size_is_unclear() -> None:
+    with pytest.raises(EdgecvError, match=r"are open.*give --input-size") as caught:
+        adapt(CASES / "open_size.keras", input_spec_of(), NO_TRUST)
     assert caught.value.exit_code == 2
