@@ -4,6 +4,7 @@ Each file has its own child process, so that formats can be mixed and a file tha
 other. All children are pinned to the same cores and take turns, in blocks of some milliseconds.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -157,7 +158,7 @@ def compared(blocks: dict[str, Blocks], settings: BenchOptions) -> tuple[Timing,
 def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     if not paths:
         raise InputError("FILE", "none given", accepted=f"files in {device_suffixes()}")
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, path in enumerate(paths):
         check_regular(path, "FILE")
         if not path.is_file():

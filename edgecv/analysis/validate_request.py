@@ -1,5 +1,6 @@
 """The request of a validation: its files, the data and the baseline."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,7 +145,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
 
 def _check_unique(paths: Sequence[Path]) -> None:
     """Raise InputError for one file given twice: also by itself and in its run."""
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
