@@ -1,6 +1,6 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data
@@ -11,6 +11,9 @@ class ImageOptions(CommandOptions):
 
     skip_bad_images: bool = False
     """Leave out images that cannot be read."""
+    resize: Literal["stretch", "crop", "pad"] | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black. Choose what the model was trained with."""
 
 
 class DataOptions(ImageOptions):
