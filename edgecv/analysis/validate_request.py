@@ -8,7 +8,7 @@ from pathlib import Path
 from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
@@ -37,6 +37,8 @@ class ValidationRequest:
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
+    baseline_is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
@@ -55,7 +57,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     """Return the request for files and runs: see ``ValidateOptions.request``."""
     paths, data, baseline = options.paths, options.data, options.baseline
     labels = None if options.labels is None else read_labels(options.labels)
-    input_spec = input_spec_of(options.preprocess, options.layout, options.input_size)
+    input_spec = options.input_spec
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -107,7 +109,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         files += (
             _files_of_run(path, report)
             if report and path.is_dir()
-            else [_single_file(path, input_spec)]
+            else [single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
     check_custom_objects(options.custom_objects)
@@ -116,7 +118,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         source=source,
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
+        baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
+        baseline_is_of_run=baseline is not None and _is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -181,7 +184,8 @@ def _file_name(name: str, folder: Path) -> str:
     return name
 
 
-def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+    """Return a file that stands alone: one that a run beside it has written describes its input."""
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -189,12 +193,19 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else _input_spec_of(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
+def _is_baseline_of_run(path: Path) -> bool:
+    if not (path.parent / "report.json").is_file():
+        return False
+    report = read_report(path.parent)
+    return report.baseline is not None and report.baseline.path == path.name
+
+
+def described_input(path: Path, asked: InputSpec) -> InputSpec:
+    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
@@ -202,5 +213,6 @@ def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    kept = {"model": str(path), "preprocess": report.recipe.get("baseline", {}).get("preprocess")}
+    table = report.recipe.get("baseline", {})
+    kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

@@ -38,6 +38,8 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
         speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
         if not is_distinguishable(interval):
             speedup += ", not distinguishable"
+    elif comparison.speedup is not None:
+        speedup = f"{comparison.speedup:.2f}, in one process"
     difference, same = comparison.difference_points, comparison.agreement
     latency = comparison.latency
     return (

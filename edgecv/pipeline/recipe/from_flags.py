@@ -22,6 +22,7 @@ from edgecv.pipeline.recipe.flag_values import (
 )
 from edgecv.pipeline.recipe.options import (
     DataOptions,
+    InputOptions,
     ModelOptions,
     RecipeOptions,
     StoreOptions,
@@ -179,9 +180,12 @@ class CompressOptions(
         return changed
 
     def _baseline(self) -> BaselineOptions:
+        spec = self.input_spec
         options = {
             "model": self.model,
             "preprocess": self.preprocess,
+            "layout": spec.layout,
+            "input_size": spec.input_size,
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
         }
@@ -193,7 +197,7 @@ class CompressOptions(
         return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
 
     def _refuse_without_model(self) -> None:
-        for field in ("preprocess", "labels", "trust_model", "custom_objects"):
+        for field in (*InputOptions.model_fields, "labels", "trust_model", "custom_objects"):
             if getattr(self, field):
                 flag = _flag(field)
                 raise InputError(

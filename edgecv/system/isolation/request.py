@@ -157,7 +157,7 @@ class Exchange(Generic[T]):
             return limit
         if is_out_of_memory:
             return ProcessDied(self._where(), found, remedy=self._program.remedy)
-        if not self._program.errors:
+        if not self._program.errors or "error" not in header:
             return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
         cls = self._program.errors.get(str(header.get("error")))
         if cls is None:

@@ -72,6 +72,14 @@ def check_seal(folder: Path) -> int:
     return len(present)
 
 
+def is_sealed(path: Path) -> bool:
+    """Return True if the manifest beside a file lists it with the bytes that it has."""
+    if not path.is_file() or not (path.parent / MANIFEST).is_file():
+        return False
+    listed = _listed(path.parent).get(path.name)
+    return listed is not None and listed.sha256 == file_sha256(path)
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     files = {
         path.relative_to(folder).as_posix(): {
