@@ -31,7 +31,10 @@ from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.reports.markdown import headings, row
 from edgecv.system.system_limits import as_limit
-from edgecv.system.temporary import all_temporary_files_in_session
+from edgecv.system.temporary import (
+    all_temporary_files_in_session,
+    remove_unused_session_folder,
+)
 
 if TYPE_CHECKING:
     from edgecv.pipeline.baseline import Training
@@ -85,6 +88,7 @@ class Screen:
             os.close(descriptor)
         kept = self._keep_log() if _is_bug(error) else None
         self.log.unlink(missing_ok=True)
+        remove_unused_session_folder()
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from error  # Ctrl-C while TensorFlow was raising an error.
         if _is_out_of_memory(error):

@@ -121,6 +121,13 @@ def _new_session(root: Path) -> _Session:
     return _Session(folder, os.getpid(), owner)
 
 
+def remove_unused_session_folder() -> None:
+    """Remove the folder of this process where nothing is in it: no child is alive."""
+    found = _CURRENT.session
+    if found is not None and [each.name for each in found.folder.glob("*")] == [OWNER]:
+        remove_session_folder()
+
+
 @atexit.register
 def remove_session_folder() -> None:
     """Remove the folder of this process; a forked child leaves that of its parent."""
