@@ -230,7 +230,7 @@ def show_report(run: Path) -> object:
 
 
 @cache
-def _measured() -> Any:
+def measured() -> Any:
     """Return the run, measured: what a lock is held against."""
     from edgecv.acceptance.gate import MeasuredRun
     from edgecv.analysis.options import ValidateOptions
@@ -251,7 +251,7 @@ def read_edited_lock(path: Path) -> object:
     from edgecv.acceptance.outputs import to_table
     from edgecv.acceptance.text import advice, verdict_line
 
-    judgement = judgement_of(_measured(), lock := read_lock(path), path)
+    judgement = judgement_of(measured(), lock := read_lock(path), path)
     check_text(to_junit(judgement).decode())
     check_text(to_markdown(judgement))
     json.dumps(to_table(judgement), allow_nan=False)

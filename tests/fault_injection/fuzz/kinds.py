@@ -30,6 +30,8 @@ class Kind:
     seeds: Callable[[], list[bytes]]
     mutate: Mutation
     read: Callable[[Path], object]
+    prepare: Callable[[], object] = lambda: None
+    """Called in the child before the first mutant: its time is not that of a mutant."""
 
 
 def _tiny_model(classes: int = 3) -> Any:
@@ -232,10 +234,14 @@ KINDS = {
     "zip": Kind(".zip", _zips, of_members({}), _load_data),
     "npz": Kind(".npz", _npzs, of_members({}), _load_data),
     "json": Kind(".json", _jsons, of_json, _read_json),
-    "report": Kind(".json", attacks.reports, attacks.of_report, attacks.read_edited_report),
-    "lock": Kind(".lock", attacks.locks, attacks.of_lock, attacks.read_edited_lock),
-    "names": Kind(".json", attacks.plans, attacks.of_name, attacks.read_plan),
-    "places": Kind(".json", attacks.plans, attacks.of_place, attacks.read_plan),
+    "report": Kind(
+        ".json", attacks.reports, attacks.of_report, attacks.read_edited_report, attacks.locks
+    ),
+    "lock": Kind(
+        ".lock", attacks.locks, attacks.of_lock, attacks.read_edited_lock, attacks.measured
+    ),
+    "names": Kind(".json", attacks.plans, attacks.of_name, attacks.read_plan, attacks.locks),
+    "places": Kind(".json", attacks.plans, attacks.of_place, attacks.read_plan, attacks.locks),
     "scans": Kind(".jpg", attacks.pictures, attacks.of_scans, attacks.read_picture),
     "configuration": Kind(".json", attacks.configurations, of_json, attacks.read_configuration),
 }
