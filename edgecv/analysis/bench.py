@@ -6,6 +6,7 @@ What a process has by chance, such as its place in memory, lasts as long as it: 
 replaced several times, and the intervals are over them.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -268,7 +269,7 @@ def _few_processes(processes: int, settings: BenchOptions) -> list[str]:
 def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     if not paths:
         raise InputError("FILE", "none given", accepted=f"files in {device_suffixes()}")
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, path in enumerate(paths):
         check_regular(path, "FILE")
         if not path.is_file():

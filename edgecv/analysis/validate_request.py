@@ -1,5 +1,6 @@
 """The request of a validation: its files, the data and the baseline."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,6 +72,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     runs = [path for path in paths if path.is_dir()]
     if options.skip_bad_images and data is None:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
+    if options.resize is not None and data is None:
+        raise InputError("--resize", "goes with --data: a run knows its own", remedy="leave it out")
     if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
         raise InputError(
             "--preprocess, --layout, --input-size",
@@ -80,7 +83,11 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     for run in runs:
         check_seal(run)
     report = read_report(runs[0]) if runs else None
-    source = None if data is None else resolve(data, skip_bad_images=options.skip_bad_images)
+    source = (
+        None
+        if data is None
+        else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
+    )
     seed, parameters, test_sha256 = 0, 0, None
     if report is not None:
         if baseline is None and report.baseline is not None:
@@ -148,7 +155,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
 
 def _check_unique(paths: Sequence[Path]) -> None:
     """Raise InputError for one file given twice: also by itself and in its run."""
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")

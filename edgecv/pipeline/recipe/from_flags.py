@@ -112,7 +112,7 @@ class CompressOptions(
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
             ),
-            data=resolve(data, skip_bad_images=self.skip_bad_images),
+            data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=TASKS.parse({"task": "classification"}, "task"),
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
@@ -155,9 +155,13 @@ class CompressOptions(
             "gates": self.changed(recipe.gates),
         }
         if self.data is not None:
-            changes["data"] = resolve(self.data, skip_bad_images=self.skip_bad_images)
+            changes["data"] = resolve(
+                self.data, skip_bad_images=self.skip_bad_images, resize=self.resize
+            )
         elif self.skip_bad_images:
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
+        elif self.resize is not None:
+            raise InputError("--resize", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
         else:

@@ -1,6 +1,6 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
@@ -14,6 +14,9 @@ class ImageOptions(CommandOptions):
 
     skip_bad_images: bool = False
     """Leave out images that cannot be read."""
+    resize: Literal["stretch", "crop", "pad"] | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black. Choose what the model was trained with."""
 
 
 class DataOptions(ImageOptions):
