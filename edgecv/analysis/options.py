@@ -43,8 +43,15 @@ class MeasureOptions(CommandOptions):
     """Threads while a file is timed."""
 
 
+class KernelOptions(CommandOptions):
+    """The kernels that .tflite files are run with."""
+
+    kernels: Annotated[Name | None, Flag(default="those of the run, else xnnpack")] = None
+    """The kernels of LiteRT: xnnpack, builtin (as on microcontrollers) or reference (very slow)."""
+
+
 class ValidateOptions(
-    LimitOptions, TrustOptions, InputOptions, MeasuredDataOptions, MeasureOptions
+    KernelOptions, LimitOptions, TrustOptions, InputOptions, MeasuredDataOptions, MeasureOptions
 ):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 

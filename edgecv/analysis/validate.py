@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
 from edgecv.analysis.reference_check import diagnose
@@ -25,6 +26,7 @@ from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.tflite.runtime import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import check_limits
@@ -77,16 +79,23 @@ def validate(
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(request.source), "seed": request.settings.seed},
+        recipe=_recipe(request),
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
         baseline=_baseline(request, data, task, reference),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
-        notes=(*request.trust.notes(), *notes, *checked.notes),
+        notes=(*request.settings.notes, *request.trust.notes(), *notes, *checked.notes),
     )
     return report, ValidationArrays(data, task, reference, outputs)
+
+
+def _recipe(request: ValidationRequest) -> dict[str, Any]:
+    """Return what a report says of how it was measured."""
+    settings = request.settings
+    kernels = {} if settings.kernels == USUAL_KERNELS else {"kernels": settings.kernels}
+    return {"data": DATASETS.table(request.source), "seed": settings.seed, **kernels}
 
 
 def _reference(

@@ -16,6 +16,7 @@ from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.tflite.runtime import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
@@ -76,10 +77,12 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     report = read_report(runs[0]) if runs else None
     source = None if data is None else resolve(data, skip_bad_images=options.skip_bad_images)
     seed, parameters, test_sha256 = 0, 0, None
+    kernels = options.kernels or USUAL_KERNELS
     if report is not None:
         if baseline is None and report.baseline is not None:
             baseline = runs[0] / _file_name(report.baseline.path, runs[0])
             parameters = report.baseline.parameters
+        kernels = options.kernels or str(report.recipe.get("kernels", USUAL_KERNELS))
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = int(report.recipe.get("seed", 0))
@@ -100,11 +103,17 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             else [_single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
+    settings = parse_options(
+        RunSettings,
+        {"name": "validate", "seed": seed, "threads": options.threads, "kernels": kernels},
+        "--kernels",
+    )
+    _check_kernels(settings, [*(file.path for file in files), *([baseline] if baseline else [])])
     check_custom_objects(options.custom_objects)
     return ValidationRequest(
         files=tuple(files),
         source=source,
-        settings=RunSettings(name="validate", seed=seed, threads=options.threads),
+        settings=settings,
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
         parameters=parameters,
@@ -114,6 +123,15 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
         unproven=tuple(_unproven(files, paths, report)),
     )
+
+
+def _check_kernels(settings: RunSettings, paths: Sequence[Path]) -> None:
+    """Raise InputError for kernels that no file is run with."""
+    runtimes = [runtime_of_file(path) for path in paths]
+    if settings.kernels != USUAL_KERNELS and not any(
+        "kernels" in runtime.model_fields for runtime in runtimes
+    ):
+        raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
 
 
 def _unproven(

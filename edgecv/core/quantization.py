@@ -51,8 +51,14 @@ class Kernel:
     bias_steps: Vector
     """Scale of the biases: float32 (outputs,), 0 where they are floats."""
     zero_points: int = 0
-    """Number of the weights' zero points that are not 0."""
+    """Number of the weights' zero points that should be 0 and are not."""
+    is_asymmetric: bool = False
+    """True if its weights were meant to have zero points that are not 0."""
     is_depthwise: bool = False
+    inputs: tuple[int, ...] = ()
+    """Numbers of the nearest kernels whose values it takes."""
+    behind: tuple[str, ...] = ()
+    """Types of the operators between it and the next kernels."""
 
     @property
     def is_quantized(self) -> bool:
@@ -70,6 +76,8 @@ class Point:
     """True if its operator gives no value below 0."""
     steps: Steps | None = None
     """None for a tensor of floats."""
+    sources: tuple[int, ...] = ()
+    """Numbers of the nearest kernels that it is computed of; of its own kernel, if it has one."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ SMALLEST_GAIN = 1e-3
 SMALLEST = 1e-30
 """Added to divisors: a kernel may be all zeros."""
 MOST_NAMED = 4
+MOST_INPUTS = 4096
+"""Inputs of a kernel up to which their order is searched: the search is cubic."""
 RIGHT = "what it should be"
 
 
@@ -42,10 +44,14 @@ class Cause:
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     """Return the cause of a difference, None if the kernel is the twin's."""
+    weights, biases = pair.others
+    if weights:
+        return Cause(f"the weights of {pair.name} are those of {weights}")
     if pair.off.any():
         for explain in (
             _swapped_colours,
             _swapped_outputs,
+            _swapped_inputs,
             _other_factors,
             _gains,
             _zero_point,
@@ -56,6 +62,8 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
         return _some_weights(pair)
     if not pair.bias_off.any():
         return None
+    if biases:
+        return Cause(f"the biases of {pair.name} are those of {biases}")
     for explain in (_moved_pixels, _input_scale):
         if text := explain(pair, classes):
             return Cause(text)
@@ -79,7 +87,9 @@ def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
     factors = np.nanmedian(ratios[known], axis=1)
     other = factors[np.abs(factors - 1) > OTHER_FACTOR]
     is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
-    return f"{pair.name} has other factors" if is_folded else None
+    if not is_folded:
+        return None
+    return _gains(pair, classes) or f"each output of {pair.name} has a factor of its own"
 
 
 def _fits(own: Floats, true: Floats, room: Floats) -> bool:
@@ -99,19 +109,39 @@ def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
 
 
 def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
-    from scipy.optimize import linear_sum_assignment
-
     outputs = len(pair.own)
     own, true = (
         np.concatenate([np.nan_to_num(w).reshape(outputs, -1), b[:, np.newaxis]], axis=1)
         for w, b in ((pair.own, pair.bias), (pair.true, pair.true_bias))
     )
-    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
-    _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
+    meant = _same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(outputs))
     if not len(moved) or not _fits(pair.own, pair.true[meant], pair.room):
         return None
     return f"{_outputs(pair, moved, classes)} are swapped"
+
+
+def _swapped_inputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    inputs = pair.own.shape[1]
+    if inputs < 2 or inputs > MOST_INPUTS:
+        return None
+    own, true = (
+        np.nan_to_num(each).transpose(1, 0, 2).reshape(inputs, -1) for each in (pair.own, pair.true)
+    )
+    meant = _same_rows(own, true)
+    moved = np.flatnonzero(meant != np.arange(inputs))
+    if not len(moved) or not _fits(pair.own, pair.true[:, meant], pair.room):
+        return None
+    return f"{pair.name} takes channels {_listed([str(each) for each in moved])} in another order"
+
+
+def _same_rows(own: Floats, true: Floats) -> NDArray[np.int64]:
+    """Return for each row the row of the twin that it is most like."""
+    from scipy.optimize import linear_sum_assignment
+
+    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
+    _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
+    return np.asarray(meant, np.int64)
 
 
 def _gains(pair: KernelPair, classes: Sequence[str]) -> str | None:

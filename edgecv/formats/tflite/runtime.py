@@ -22,6 +22,7 @@ from edgecv.formats.tflite.stored_weights import TFLiteWeights
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
 Kernels = Literal["xnnpack", "builtin", "reference"]
+USUAL_KERNELS: Kernels = "xnnpack"
 RESOLVERS: dict[Kernels, str] = {
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.formats.tflite.runtime import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -21,6 +22,19 @@ class RunSettings(Options):
     """Seed of the splits, the initial weights and the order of the images."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of a runtime while its latency is measured."""
+    kernels: Kernels = USUAL_KERNELS
+    """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
+    without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for the report, unless the kernels are those that LiteRT takes by itself."""
+        if self.kernels == USUAL_KERNELS:
+            return ()
+        return (
+            f"answers and times of .tflite files are those of LiteRT's {self.kernels} kernels,"
+            f" not of {USUAL_KERNELS}",
+        )
 
 
 class BaselineOptions(Options):

@@ -14,6 +14,7 @@ from edgecv.core.records import Dataset
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
+from edgecv.formats.tflite.runtime import USUAL_KERNELS
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
@@ -57,8 +58,11 @@ class Recipe(Options):
             del baseline["trust"]
         if not self.baseline.custom_objects:
             del baseline["custom_objects"]
+        settings = self.settings.model_dump()
+        if self.settings.kernels == USUAL_KERNELS:
+            del settings["kernels"]
         return {
-            **self.settings.model_dump(),
+            **settings,
             "data": DATASETS.table(self.data),
             "task": TASKS.table(self.task),
             "baseline": baseline,
