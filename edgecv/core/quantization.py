@@ -59,6 +59,8 @@ class Kernel:
     """Numbers of the nearest kernels whose values it takes."""
     behind: tuple[str, ...] = ()
     """Types of the operators between it and the next kernels."""
+    output: str = ""
+    """The name of the tensor behind it and what is folded into it."""
 
     @property
     def is_quantized(self) -> bool:

@@ -6,28 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers, other_weights
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
+from edgecv.analysis.doctor.run_files import examined_file
+from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
-from edgecv.analysis.reference_check.twin import export_twin
+from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images, Shape
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
-from edgecv.datasets.resolve import resolve
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.formats.tflite.runtime import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
+IMAGE_SIDES = 4
 MOST_BYTES = 2**28
 """Limit on all activations of one file in bytes: large activations mean fewer images."""
 MORE_BITS = {
@@ -37,49 +41,90 @@ MORE_BITS = {
 """Remedies for a layer that is too coarse; the first that the format supports is taken."""
 
 
-def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
-    """Find the causes that make a file slow or wrong.
+def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOptions, Diagnosis]:
+    """Find the causes that make a file slow or wrong; also return the options of its run.
 
     Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
-    _check(options)
+    _check_paths(options)
+    examined = examined_file(options)
+    options = examined.options
+    _check(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
-    findings = structural_findings(contents, options.path.name)
+    findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
-    with ModelClient(runtime.name, 1, log=context.log, options=variant) as worker:
+    parity, images = None, None
+    reason = not_run(contents)
+    if reason and examined.source is not None:
+        raise InputError(str(options.path), reason, remedy="leave out --data: structure is read")
+    if reason:
+        findings.append(Finding("not-run", "note", "the whole file", reason))
+        return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
+    with (
+        ModelClient(runtime.name, 1, log=context.log, options=variant) as worker,
+        tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder,
+    ):
         context.emit("doctor", f"running {options.path}")
         shape = _image_shape(worker, options.path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(options, worker, contents, pixels, context)
-        images = None
-        if options.data is not None:
-            images = load_data(resolve(options.data), shape, context).test.images
-        if options.baseline is not None and images is not None:
-            few = images[sample_rows(len(images), _most_images(contents))]
-            layers = _layers(options, options.baseline, worker, few, context)
-            findings += layer_findings(layers, _more_bits(contents.format))
-    parity = None
+        if examined.source is not None:
+            images = load_data(examined.source, shape, context).test.images
+        twin = None
+        if options.baseline is not None:
+            twin = _twin(options, options.baseline, Path(folder))
+            if images is not None:
+                few = images[sample_rows(len(images), _most_images(contents))]
+                layers, found = _layers(options, twin, worker, few, context)
+                findings += found
+        quick = examined.twin or (None if twin is None else twin.path)
+        if quick is not None and options.kernels == USUAL_KERNELS:
+            findings += speed_findings(options.path, quick, contents, context)
     if images is not None:
         paths = [options.path, *([options.beside] if options.beside else [])]
         parity = compare_kernels(paths, images, context)
-        findings += parity_findings(parity)
+        findings += parity_findings(parity, "DATA" if options.data is None else str(options.data))
     findings.append(processor_finding(contents))
-    return Diagnosis(str(options.path), worst_first(findings), layers, parity)
+    return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
 
 
-def _check(options: DoctorOptions) -> None:
-    """Raise InputError for options that cannot be met, before anything is opened."""
+def not_run(contents: Contents) -> str:
+    """Return the reason for which a file's structure alone is read; empty if it can be run."""
+    ends = (contents.inputs, "input"), (contents.outputs, "output")
+    for given, word in ends:
+        if len(given) != 1:
+            return f"it has {len(given)} {word}s, and is not run: its structure was read"
+    image = contents.inputs[0]
+    if image.has_shape and len(image.shape) != IMAGE_SIDES:
+        return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
+    return ""
+
+
+def _check_paths(options: DoctorOptions) -> None:
+    if options.path.is_dir():
+        return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
     if not runtime.runs_on_devices:
         raise InputError(
             str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
+
+
+def _check(options: DoctorOptions, *, has_images: bool) -> None:
+    """Raise InputError for options that cannot be met, before anything is opened."""
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
+    if options.fix is not None and (options.baseline is None or not has_images):
+        raise InputError(
+            "--fix",
+            "needs the model that the file was made of, and images",
+            remedy="give --baseline and --data, or a file in its run folder",
+        )
     for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
         if other is None:
             continue
-        if options.data is None:
+        if not has_images:
             raise InputError(flag, "needs images", remedy="give --data too")
         check_regular(other, flag)
         if not other.is_file():
@@ -133,33 +178,36 @@ def _most_images(contents: Contents) -> int:
 
 def _layers(
     options: DoctorOptions,
-    baseline: Path,
+    twin: Twin,
     worker: ModelClient,
     images: Images,
     context: AnalysisContext,
-) -> tuple[LayerError, ...]:
-    """Compare the output of every layer with the baseline's."""
-    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
+) -> tuple[tuple[LayerError, ...], list[Finding]]:
+    """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
+    context.emit("doctor", f"{len(images)} images through every layer, beside {options.baseline}")
     own = worker.activations(options.path, images)
+    stored = worker.stored(options.path)
+    # In another child: the file may have damaged the memory of its own.
+    with ModelClient(runtime_of_file(twin.path).name, 1) as other:
+        true = other.activations(twin.path, images)
+        reference = other.stored(twin.path)
+    compared = compared_layers(stored, reference, twin.names)
+    if compared.is_other_model:
+        return (), [other_weights(options.path, options.baseline, compared)]
+    errors = layer_errors(own, true, compared.pairs, str(options.path))
+    remedy = _more_bits(runtime_of_file(options.path).format)
+    return errors, [*layer_findings(errors, remedy), *left_layers(compared)]
+
+
+def _twin(options: DoctorOptions, baseline: Path, folder: Path) -> Twin:
+    """Return the float32 file of the baseline: itself, or one that is exported from it."""
     file_format = runtime_of_file(options.path).format
-    with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        twin: Path = baseline
-        names: tuple[str, ...] = ()
-        if runtime_of_file(baseline).format != file_format:
-            twin, names = _twin(baseline, file_format, Path(folder))
-        # In another child: the file may have damaged the memory of its own.
-        with ModelClient(runtime_of_file(twin).name, 1) as other:
-            true = other.activations(twin, images)
-    return layer_errors(own, true, names, str(options.path))
-
-
-def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Export a Keras baseline in float32; return the file and the layer names of its kernels."""
+    if runtime_of_file(baseline).format == file_format:
+        return Twin(baseline)
     if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),
             f"cannot be compared with a .{file_format} file layer by layer",
             accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
         )
-    twin = export_twin(baseline, file_format, folder)
-    return twin.path, twin.names
+    return export_twin(baseline, file_format, folder)

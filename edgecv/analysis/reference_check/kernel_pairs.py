@@ -16,6 +16,7 @@ ARITHMETIC = 1e-5
 """The part of a kernel's largest weight by which folding a constant in float32 may change it."""
 FLOAT16 = 2.0**-11 * (1 + 1e-3)
 SMALLEST_FLOAT16 = 2.0**-24
+ROUNDED_TWICE = 5e-3
 FEW = 0.02
 """Share of the weights that may be others in a kernel that is found again."""
 
@@ -121,7 +122,9 @@ def _others(pair: KernelPair, kernels: Sequence[Kernel], names: Sequence[str]) -
 
 
 def _is_near(own: Floats, true: Floats, room: Floats) -> bool:
-    return bool(np.mean(np.abs(own - true) <= 2 * room) >= 1 - FEW)
+    # The other layer was rounded with steps of its own.
+    wide = 2 * room + ROUNDED_TWICE * float(np.abs(true).max(initial=0.0))
+    return bool(np.mean(np.abs(own - true) <= wide) >= 1 - FEW)
 
 
 def _pair(name: str, match: Match, own: Kernel, true: Kernel, *, is_last: bool) -> KernelPair:

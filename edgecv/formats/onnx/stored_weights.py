@@ -133,13 +133,18 @@ class OnnxWeights:
                 break
             found, last = folded or found, taker
             inside += [*passed, taker]
+        # An activation and a rounding belong to the operator before them.
+        folded_in = [each for each in inside if each.op_type not in (*FUSED, *CONVERSIONS)]
+        output = (folded_in[-1] if folded_in else node).outputs[0].name
         if not inside:
-            return _Layer(kernel, last, ())
+            return _Layer(replace(kernel, output=output), last, ())
         values, steps, bias, bias_steps = (
             each.astype(np.float32)
             for each in (found.weights, found.steps, found.bias, found.bias_steps)
         )
-        whole = replace(kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps)
+        whole = replace(
+            kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps, output=output
+        )
         return _Layer(whole, last, tuple(inside))
 
     def _links(self) -> list[Link]:

@@ -124,8 +124,10 @@ class TFLiteWeights:
             each.astype(np.float32)
             for each in (found.weights, found.steps, found.bias, found.bias_steps)
         )
-        whole = replace(kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps)
-        return _Layer(whole if inside else kernel, end, tuple(inside))
+        output = end.outputs[0].first_name
+        if inside:
+            kernel = replace(kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps)
+        return _Layer(replace(kernel, output=output), end, tuple(inside))
 
     def _only_taker(self, operator: TFLiteOperator) -> int | None:
         """Return the operator that alone takes another's output, which nothing has rectified."""
