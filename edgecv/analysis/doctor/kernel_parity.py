@@ -115,7 +115,7 @@ def _remedy(cell: KernelCell, data: str) -> str:
     """Return how to measure with the kernels of the device."""
     kernels = cell.kernels.lower()
     if kernels not in get_args(Kernels):
-        return "measure on the device itself: edgecv deploy"
+        return "measure accuracy on the device itself"
     measured = f"edgecv validate {cell.path} --data {data} --kernels {kernels}"
     return f"measure accuracy with the kernels of the device: {measured}"
 

@@ -4,17 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.analysis.reference_check.calibration_ranges import (
-    ONE_TEST,
-    USUAL_CALIBRATION,
-    Beyond,
-    Bound,
-    OneClass,
-    Traced,
-    judge_classes,
-    judge_fit,
-    trace,
-)
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair, Pairing, paired
 from edgecv.analysis.reference_check.layer_structure import (
     PairedPoint,
@@ -23,6 +12,7 @@ from edgecv.analysis.reference_check.layer_structure import (
 )
 from edgecv.analysis.reference_check.precision import claim_of, other_than_claimed
 from edgecv.analysis.reference_check.quantization_rules import broken_rules
+from edgecv.analysis.reference_check.range_gates import bounds_of, judge_ranges
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
 from edgecv.core.files import open_regular
@@ -32,7 +22,6 @@ from edgecv.core.text import listed
 
 LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
-FEWEST_TEST_TRACES = 2
 PRODUCTS = ("MUL", "DIV", "BATCHNORMALIZATION")
 SAME_WORK = ("Gemm",)
 """Operators that a quantizer makes from a MatMul and an Add."""
@@ -100,9 +89,9 @@ def judge(
     gates += _rules_gate(checked, points)
     gates += _claim_gate(checked, has_twins_weights=has_twins_weights)
     gates += _labels_gate(checked)
-    bounds = _bounds(points)
+    bounds = bounds_of(points)
     if bounds and ranges is not None and checked.comparison is not None:
-        found, more = _ranges(path, checked.data, bounds, ranges())
+        found, more = judge_ranges(path, checked.data, bounds, ranges())
         gates += found
         notes += more
     notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
@@ -183,73 +172,6 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     )
     path = checked.artifact.path
     return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
-
-
-def _bounds(points: Sequence[PairedPoint]) -> list[Bound]:
-    # The range of a softmax is fixed by both formats: no image sets it.
-    return [
-        Bound(each.name, each.place, each.own.steps, each.true.starts_at_zero)
-        for each in points
-        if each.own.steps is not None
-        and each.own.type.upper() not in ("SOFTMAX", "LOGISTIC", "SIGMOID")
-    ]
-
-
-def _ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], ranges: ReferenceRanges
-) -> tuple[list[Gate], list[str]]:
-    traced, one_class = Traced((), ()), None
-    notes = []
-    if ranges.train is not None:
-        traced = trace(bounds, ranges.train)
-        if data.has_labels:
-            is_all = len(ranges.labels) == ranges.of
-            one_class = judge_classes(bounds, traced, ranges.train, ranges.labels, is_all=is_all)
-    at_test = trace(bounds, ranges.test)
-    if len(at_test.images) >= max(FEWEST_TEST_TRACES, 1 + len(traced.images)):
-        notes.append(
-            f"{path} was calibrated on test images: {len(at_test.images)} of its ranges were set by"
-            " them, so that its accuracy is flattered"
-        )
-    size = min(USUAL_CALIBRATION, len(data.calibration)) or USUAL_CALIBRATION
-    beyond = judge_fit(bounds, ranges.test, size)
-    seen = f"{len(ranges.labels):,} of {ranges.of:,} training images were run"
-    return _ranges_gates(path, data, traced, one_class, beyond, seen), notes
-
-
-def _ranges_gates(
-    path: str,
-    data: Dataset,
-    traced: Traced,
-    one_class: OneClass | None,
-    beyond: Beyond | None,
-    seen: str,
-) -> list[Gate]:
-    if one_class is not None and one_class.p_value < ONE_TEST:
-        named = data.class_names[one_class.label]
-        all_of = "all" if one_class.of_class == one_class.images else f"{one_class.of_class}"
-        reason = (
-            f"its ranges were set by {one_class.images} images, {all_of} of class {named}: it was"
-            " calibrated on one class; calibrate on images of all classes"
-        )
-        return [Gate("ranges", path, ONE_TEST, one_class.p_value, "failed", reason)]
-    if beyond is not None and beyond.p_value < ONE_TEST:
-        reason = (
-            f"{beyond.images:,} of {beyond.of:,} test images go beyond the range of {beyond.name}:"
-        )
-        if traced.images:
-            reason += " it was calibrated on too few images, or on others; calibrate it again"
-            return [Gate("ranges", path, ONE_TEST, beyond.p_value, "failed", reason)]
-        reason += (
-            " it was calibrated on too few images, or on others, or its ranges were cut on purpose"
-        )
-        return [Gate("ranges", path, ONE_TEST, beyond.p_value, "inconclusive", reason)]
-    tested = [each.p_value for each in (one_class, beyond) if each is not None]
-    if not tested:
-        return []
-    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
-    reason = f"{found}; {seen}"
-    return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]
 
 
 def _speed_note(comparison: Comparison | None) -> list[str]:

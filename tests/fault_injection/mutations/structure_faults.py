@@ -8,8 +8,6 @@ import onnx_faults
 import tflite_faults
 from planting import Planted
 
-PARTS = {"tflite": (1, 2), "onnx": (1, 2)}
-
 
 class TFLiteLayers:
     """The layers of an int8 .tflite file, to be exchanged."""
@@ -17,6 +15,8 @@ class TFLiteLayers:
     def __init__(self, content: bytes) -> None:
         self.editor = tflite_faults.Editor(content)
         self.count = len(self.editor.kernels)
+        for operator in self.editor.graph.operators:
+            operator.inputs = np.array(operator.inputs)
 
     def shape(self, layer: int) -> tuple[int, ...]:
         tensor = self.editor.tensor(int(self.editor.kernels[layer].inputs[1]))
