@@ -50,7 +50,9 @@ def test_kernels_that_answer_otherwise_are_a_finding() -> None:
         ((1.0, 0.96, None), (0.96, 1.0, None), (None, None, None)),
         ((0.0, 0.2, None), (0.2, 0.0, None), (None, None, None)),
     )
-    assert [(each.name, each.where, each.observed) for each in parity_findings(found)] == [
+    findings = list(parity_findings(found, "digits"))
+    assert "edgecv validate a --data digits --kernels builtin" in findings[0].remedy
+    assert [(each.name, each.where, each.observed) for each in findings] == [
         (
             "kernels-disagree",
             "a under builtin",
