@@ -17,7 +17,7 @@ from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images, Shape
@@ -47,6 +47,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
     _check_paths(options)
+    is_given = options.baseline is not None
     examined = examined_file(options)
     options = examined.options
     _check(options, has_images=examined.source is not None)
@@ -74,8 +75,14 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
             images = load_data(examined.source, shape, context).test.images
         twin = None
         if options.baseline is not None:
-            twin = _twin(options, options.baseline, Path(folder))
-            if images is not None:
+            try:
+                twin = _twin(options, options.baseline, Path(folder))
+            except RuntimeFailure as failure:
+                if is_given:
+                    raise
+                reason = f"layers were not compared: {failure.reason}"
+                findings.append(Finding("no-reference", "note", str(options.baseline), reason))
+            if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
                 layers, found = _layers(options, twin, worker, few, context)
                 findings += found

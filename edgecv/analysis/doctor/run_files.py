@@ -53,7 +53,9 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
     sha256 = describe(path, format=runtime_of_file(path).format, precision="").sha256
     if all(each.artifact.sha256 != sha256 for each in report.comparisons):
         return ExaminedFile(options, source)
-    return _of_run(options, report, source, ())
+    if source is None and options.baseline is None:
+        return ExaminedFile(options, source)  # Without images, structure alone is read.
+    return _of_run(options, report, source or _source_of(path.parent, report), ())
 
 
 def _source_of(folder: Path, report: Report) -> DatasetSource:
@@ -87,20 +89,18 @@ def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ..
 def _of_run(
     options: DoctorOptions,
     report: Report,
-    source: DatasetSource | None,
+    source: DatasetSource,
     findings: tuple[Finding, ...],
 ) -> ExaminedFile:
     """Return a file of a run with its reference: the retrained model, where there is one."""
     folder = options.path.parent
     baseline, retrained = _models(folder, report)
     given = options.baseline
-    is_original = given is not None and baseline is not None and given.samefile(baseline)
+    is_original = baseline is not None and given is not None and _is_same(given, baseline)
     reference = given
     if given is None or (is_original and retrained is not None):
         reference = retrained or baseline
     found = [*findings, *_reference_notes(reference, given, retrained)]
-    if reference is not None and source is None:
-        source = _source_of(folder, report)
     twin = None
     suffix = options.path.suffix.lower()
     if reference is not None and reference != retrained:
@@ -108,6 +108,10 @@ def _of_run(
         twin = floats if floats.is_file() and floats != options.path else None
     changed = options.model_copy(update={"baseline": reference})
     return ExaminedFile(changed, source, twin, tuple(found))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
 
 
 def _models(folder: Path, report: Report) -> tuple[Path | None, Path | None]:

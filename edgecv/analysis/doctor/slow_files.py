@@ -12,7 +12,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient
 
-TIMING = BenchOptions(budget=3.0)
+TIMING = BenchOptions(budget=1.5)
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 HYBRID = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 MANY = 0.1

@@ -39,8 +39,11 @@ DYNAMIC = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
 KEPT = ("group", "pads", "strides", "dilations", "kernel_shape", "auto_pad", "transB", "transA")
 
 
-def write_as_qdq(graph: Graph) -> None:
-    """Replace integer operators, in place; those of an unknown form stay as they are."""
+def write_as_qdq(graph: Graph, *, dynamic: bool = True) -> None:
+    """Replace integer operators, in place; those of an unknown form stay as they are.
+
+    ``dynamic``: also those that round what they take anew for each image, which is lost then.
+    """
     for node in list(graph):
         kind = node.op_type
         if kind in PLAIN:
@@ -54,7 +57,7 @@ def write_as_qdq(graph: Graph) -> None:
         elif kind == "QLinearConcat":
             places = range(2, len(node.inputs), 3)
             _write(graph, node, "Concat", [_real(graph, node, place) for place in places], 0)
-        elif kind in DYNAMIC:
+        elif dynamic and kind in DYNAMIC:
             _write_dynamic(graph, node)
 
 

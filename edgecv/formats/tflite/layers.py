@@ -117,8 +117,12 @@ class LayerReader:
             return None
         place, bias_place = WEIGHTS.get(kind, (1, 2))
         stored, codes = self._weights(operator.inputs[place])
-        if stored is None or codes is None or (kind == "BATCH_MATMUL" and codes.ndim != 2):
+        if stored is None or codes is None:
             return None
+        if kind == "BATCH_MATMUL":
+            if codes.ndim < 2 or codes.size != np.prod(codes.shape[-2:]):
+                return None  # Several matrices: one for each of several inputs.
+            codes = codes.reshape(codes.shape[-2:])
         axis = 0 if operator.option(TRANSPOSED) else OUTPUTS_AXIS[kind]
         outputs = codes.shape[axis]
         scales, zero_points = _quantization(stored)
