@@ -12,6 +12,8 @@ from edgecv.core.quantization import Floats
 
 MOST_CHANNELS = 4
 COLOURS = ("red", "green", "blue")
+MOSTLY = 0.8
+"""Share of the weights that follow the factor of their output, where there is one."""
 SPREAD = 0.2
 """Share of a kernel's weights above which differences are not single faults."""
 FEW_OUTPUTS = 0.25
@@ -89,6 +91,11 @@ def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
     is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
     if not is_folded:
         return None
+    wide = np.ones(outputs)
+    wide[known] = factors
+    room = pair.room.reshape(outputs, -1) * np.maximum(1, np.abs(wide))[:, np.newaxis]
+    if float(np.mean(np.abs(own - true * wide[:, np.newaxis]) <= 2 * room)) < MOSTLY:
+        return None  # Weights of anything have medians.
     return _gains(pair, classes) or f"each output of {pair.name} has a factor of its own"
 
 
