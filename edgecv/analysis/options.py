@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,24 +10,18 @@ from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
 from edgecv.core.plugins import Data
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
-from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
+from edgecv.pipeline.recipe.options import InputOptions, MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:
     from edgecv.analysis.doctor.records import Diagnosis
     from edgecv.analysis.validate_request import ValidationRequest
 
 
-class InputOptions(CommandOptions):
-    """The input of files that edgecv did not write."""
+class LabelOptions(CommandOptions):
+    """The classes of files that edgecv did not write."""
 
-    preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
-        None
-    )
-    """The pixels that files of other makers expect: 0..255, 0..1, -1..1, imagenet, caffe."""
-    layout: Annotated[Name | None, Flag(default="by shape")] = None
-    """The order of an image's axes, nchw or nhwc, where a shape may be either."""
-    input_size: Name | None = None
-    """HEIGHTxWIDTH for files that leave their size open."""
+    section: ClassVar[str] = "Input of the model"
+
     labels: Annotated[OnePath | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
 
@@ -51,7 +45,13 @@ class KernelOptions(CommandOptions):
 
 
 class ValidateOptions(
-    KernelOptions, LimitOptions, TrustOptions, InputOptions, MeasuredDataOptions, MeasureOptions
+    KernelOptions,
+    LimitOptions,
+    TrustOptions,
+    LabelOptions,
+    InputOptions,
+    MeasuredDataOptions,
+    MeasureOptions,
 ):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
@@ -77,7 +77,7 @@ def validate(
         return validation.validate(request, context)[0]
 
 
-class BenchOptions(CommandOptions):
+class BenchOptions(InputOptions):
     """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
     threads: int = Field(default=1, ge=1)
@@ -88,7 +88,7 @@ class BenchOptions(CommandOptions):
     """Seconds for all files together, opening and warm-up included."""
 
 
-class DoctorOptions(CommandOptions):
+class DoctorOptions(InputOptions):
     """Options of ``edgecv doctor`` and ``edgecv.doctor``."""
 
     path: Annotated[OnePath, Flag("FILE", is_argument=True)]

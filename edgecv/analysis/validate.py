@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
+from edgecv.analysis.measure_files import group_by_size, measure_groups
+from edgecv.analysis.preprocessing import settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
@@ -26,7 +27,7 @@ from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.tflite.runtime import USUAL_KERNELS
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import check_limits
@@ -57,6 +58,7 @@ def validate(
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
+    request, groups, notes = settled(request, groups, data, task, context)
     reference = _reference(request, data, task, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -66,7 +68,6 @@ def validate(
     margin = request.limits.margin_points
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
     outputs = {each.artifact.path: each.outputs for each in usable}
-    notes = preprocessing_notes(groups, comparisons, task, context)
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)

@@ -42,14 +42,14 @@ def compared_layers(own: Stored, reference: Stored, names: Sequence[str]) -> Com
     return ComparedLayers(pairs, pairing.left, is_other, found.outside)
 
 
-def other_weights(path: Path, baseline: Path | None, compared: ComparedLayers) -> Finding:
+def other_weights(path: Path, compared: ComparedLayers) -> Finding:
     """Return the finding for a file of a model that was trained further, or of another one."""
     return Finding(
         "other-weights",
         "warning",
         str(path),
-        f"{compared.outside:.0%} of its weights are not those of {baseline}: it is of a model that"
-        " was trained further, or of another one, and its layers were not compared",
+        f"{compared.outside:.0%} of its weights are not those of the baseline: it is of a model"
+        " that was trained further, or of another one, and its layers were not compared",
         "give the float model that it was exported from as --baseline (compressed.keras in the"
         " folder of its run)",
     )

@@ -17,17 +17,19 @@ from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.reference_check.twin import Twin, export_twin
+from edgecv.analysis.validate_request import described_input, single_file
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
-from edgecv.core.records import Images, Shape
+from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
-from edgecv.formats.tflite.runtime import USUAL_KERNELS
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
@@ -53,6 +55,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     _check(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
+    file = single_file(options.path, options.input_spec)
     findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
@@ -68,9 +71,9 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder,
     ):
         context.emit("doctor", f"running {options.path}")
-        shape = _image_shape(worker, options.path)
+        shape = worker.open(file.path, file.input_spec).image
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _execution_findings(options, worker, contents, pixels, context)
+        findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
         if examined.source is not None:
             images = load_data(examined.source, shape, context).test.images
         twin = None
@@ -84,15 +87,16 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
                 findings.append(Finding("no-reference", "note", str(options.baseline), reason))
             if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
-                layers, found = _layers(options, twin, worker, few, context)
+                layers, found = _layers(file, twin, worker, few, context)
                 findings += found
         quick = examined.twin or (None if twin is None else twin.path)
         if quick is not None and options.kernels == USUAL_KERNELS:
-            findings += speed_findings(options.path, quick, contents, context)
+            findings += speed_findings(options, file, quick, contents, context)
     if images is not None:
-        paths = [options.path, *([options.beside] if options.beside else [])]
-        parity = compare_kernels(paths, images, context)
-        findings += parity_findings(parity, "DATA" if options.data is None else str(options.data))
+        beside = [single_file(options.beside, options.input_spec)] if options.beside else []
+        parity = compare_kernels([file, *beside], images, context)
+        is_named = isinstance(options.data, str)
+        findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
     return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
 
@@ -149,29 +153,25 @@ def _more_bits(file_format: str) -> str:
     return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
 
 
-def _image_shape(worker: ModelClient, path: Path) -> Shape:
-    height, width, channels = worker.open(path).input.shape[1:]
-    return height, width, channels
-
-
 def _execution_findings(
-    options: DoctorOptions,
+    file: MeasuredFile,
+    kernels: str,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(options.path, pixels)
-    if not runtime_of_file(options.path).has_delegate:
+    operators = worker.executed(file.path, pixels, file.input_spec)
+    if not runtime_of_file(file.path).has_delegate:
         yield from profile_findings(operators, contents)
         return
     slower = ""
-    if not any(each.is_delegated for each in operators) and options.kernels != "xnnpack":
-        own_s = worker.warm_up(options.path, pixels)
+    if not any(each.is_delegated for each in operators) and kernels != "xnnpack":
+        own_s = worker.warm_up(file.path, pixels, input_spec=file.input_spec)
         with ModelClient(worker.runtime, 1, log=context.log) as usual:
-            usual_s = usual.warm_up(options.path, pixels)
+            usual_s = usual.warm_up(file.path, pixels, input_spec=file.input_spec)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
-    yield from delegate_findings(operators, contents, options.kernels, slower)
+    yield from delegate_findings(operators, contents, kernels, slower)
 
 
 def _most_images(contents: Contents) -> int:
@@ -184,25 +184,25 @@ def _most_images(contents: Contents) -> int:
 
 
 def _layers(
-    options: DoctorOptions,
+    file: MeasuredFile,
     twin: Twin,
     worker: ModelClient,
     images: Images,
     context: AnalysisContext,
 ) -> tuple[tuple[LayerError, ...], list[Finding]]:
     """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
-    context.emit("doctor", f"{len(images)} images through every layer, beside {options.baseline}")
-    own = worker.activations(options.path, images)
-    stored = worker.stored(options.path)
+    context.emit("doctor", f"{len(images)} images through every layer, beside {twin.path}")
+    own = worker.activations(file.path, images, file.input_spec)
+    stored = worker.stored(file.path, file.input_spec)
     # In another child: the file may have damaged the memory of its own.
     with ModelClient(runtime_of_file(twin.path).name, 1) as other:
-        true = other.activations(twin.path, images)
-        reference = other.stored(twin.path)
+        true = other.activations(twin.path, images, twin.input_spec)
+        reference = other.stored(twin.path, twin.input_spec)
     compared = compared_layers(stored, reference, twin.names)
     if compared.is_other_model:
-        return (), [other_weights(options.path, options.baseline, compared)]
-    errors = layer_errors(own, true, compared.pairs, str(options.path))
-    remedy = _more_bits(runtime_of_file(options.path).format)
+        return (), [other_weights(file.path, compared)]
+    errors = layer_errors(own, true, compared.pairs, str(file.path))
+    remedy = _more_bits(runtime_of_file(file.path).format)
     return errors, [*layer_findings(errors, remedy), *left_layers(compared)]
 
 
@@ -210,7 +210,7 @@ def _twin(options: DoctorOptions, baseline: Path, folder: Path) -> Twin:
     """Return the float32 file of the baseline: itself, or one that is exported from it."""
     file_format = runtime_of_file(options.path).format
     if runtime_of_file(baseline).format == file_format:
-        return Twin(baseline)
+        return Twin(baseline, described_input(baseline, options.input_spec))
     if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),

@@ -106,7 +106,7 @@ def _of_run(
     if reference is not None and reference != retrained:
         floats = folder / f"float32{suffix}"
         twin = floats if floats.is_file() and floats != options.path else None
-    changed = options.model_copy(update={"baseline": reference})
+    changed = options.model_copy(update={"baseline": reference, "data": options.data or source})
     return ExaminedFile(changed, source, twin, tuple(found))
 
 

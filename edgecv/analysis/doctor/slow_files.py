@@ -5,14 +5,16 @@ from pathlib import Path
 
 from edgecv.analysis.bench import time_files
 from edgecv.analysis.doctor.records import Finding
-from edgecv.analysis.options import BenchOptions
+from edgecv.analysis.options import BenchOptions, DoctorOptions
 from edgecv.core.text import listed
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.recipe.options import InputOptions
 from edgecv.system.isolation import ModelClient
 
-TIMING = BenchOptions(budget=1.5)
+TIMING = BenchOptions(budget=3.0)
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 HYBRID = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 MANY = 0.1
@@ -21,14 +23,20 @@ NAMED = 3
 
 
 def speed_findings(
-    path: Path, reference: Path, contents: Contents, context: AnalysisContext
+    options: DoctorOptions,
+    file: MeasuredFile,
+    reference: Path,
+    contents: Contents,
+    context: AnalysisContext,
 ) -> Iterator[Finding]:
     """Time a file and its float reference in turn, and find out why it is slower, if it is."""
-    context.emit("doctor", f"timing {path} and its float reference in turn")
-    timings = time_files([reference, path], TIMING, context).timings
+    context.emit("doctor", f"timing {file.path} and its float reference in turn")
+    given = options.model_dump(include=set(InputOptions.model_fields))
+    settings = TIMING.model_copy(update=given)
+    timings = time_files([reference, file.path], settings, context).timings
     if len(timings) != 2 or timings[1].verdict != "slower":
         return
-    causes = [*_causes(contents), *_operators(path, context)]
+    causes = [*_causes(contents), *_operators(file, context)]
     why = "; ".join(causes) or "no operator of it stands out"
     precision = _faster(contents)
     yield Finding(
@@ -65,15 +73,15 @@ def _causes(contents: Contents) -> Iterator[str]:
         yield f"{conversions} of its {len(contents.operators)} operators only convert"
 
 
-def _operators(path: Path, context: AnalysisContext) -> Iterator[str]:
+def _operators(file: MeasuredFile, context: AnalysisContext) -> Iterator[str]:
     """Return what its runtime says: operators left to slow kernels, or the slowest ones."""
     import numpy as np
 
-    runtime = runtime_of_file(path)
+    runtime = runtime_of_file(file.path)
     with ModelClient(runtime.name, 1, log=context.log) as worker:
-        height, width, channels = worker.open(path).image
+        height, width, channels = worker.open(file.path, file.input_spec).image
         pixels = np.zeros((1, height, width, channels), np.uint8)
-        operators = worker.executed(path, pixels)
+        operators = worker.executed(file.path, pixels, file.input_spec)
     if runtime.has_delegate:
         left = [each.type for each in operators if not each.is_delegated]
         if left and len(left) > MANY * len(operators):

@@ -4,7 +4,6 @@ tf-keras gets a copy or a link with a name of our own, so that it reads the form
 it would read a file that starts as HDF5 and ends as a zip as either, depending on its name.
 """
 
-import json
 import math
 import tempfile
 import zipfile
@@ -16,11 +15,14 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.tables import json_value
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
+    DEEPEST,
     LARGEST_CONFIGURATION_BYTES,
+    MOST_VALUES,
     KerasArchive,
     read_configuration,
 )
@@ -95,8 +97,9 @@ def _configuration_of_hdf5(path: Path) -> Any:
     if not isinstance(text, str | bytes) or len(text) > LARGEST_CONFIGURATION_BYTES:
         raise InputError(str(path), "is a damaged Keras file: its configuration is no text")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = text if isinstance(text, bytes) else text.encode()
+        return json_value(content, most_values=MOST_VALUES, deepest=DEEPEST, is_finite=False)
+    except ValueError as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
 
 
@@ -119,6 +122,9 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
         raise InputError(
             str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
         ) from error
+    # An empty configuration gives a table, or a model that was never built.
+    if not isinstance(model, keras.Model) or not model.layers:
+        raise InputError(str(path), "is a damaged Keras file: its configuration holds no layers")
     _check_tensors(path, model)
     _check_states(path, model)
     return _without_wrappers(model, classes)

@@ -8,7 +8,7 @@ import numpy as np
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
-from edgecv.formats.tflite.layers import ARITHMETIC, LayerReader, steps_of
+from edgecv.formats.tflite.layers import ARITHMETIC, OUTPUTS_AXIS, WEIGHTS, LayerReader, steps_of
 from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 PASSES_ON = (
@@ -72,6 +72,17 @@ class TFLiteWeights:
             elif operator.kind not in skipped and number not in self._inside:
                 found.append(operator.outputs[0].number)
         return found
+
+    def first_weights_input(self) -> int | None:
+        """Return the number of the tensor that the first operator with weights takes."""
+        for operator in self._tables.operators:
+            place, _ = WEIGHTS.get(operator.kind, (1, 2))
+            if operator.kind not in OUTPUTS_AXIS or len(operator.inputs) <= place:
+                continue
+            if self._tables.constant(operator.inputs[place]) is not None:
+                taken = operator.inputs[2 if operator.kind in WEIGHTS else 0]
+                return None if taken is None else taken.number
+        return None
 
     def _follow(self, entry: TFLiteTensor, pixels: Pixels) -> None:
         """Follow the pixels from the file's input to the first kernel."""

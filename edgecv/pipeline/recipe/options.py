@@ -1,13 +1,16 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
+from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data
 
 
 class ImageOptions(CommandOptions):
     """Images that are read from files."""
+
+    section: ClassVar[str] = "Images"
 
     skip_bad_images: bool = False
     """Leave out images that cannot be read."""
@@ -32,6 +35,8 @@ class MeasuredDataOptions(ImageOptions):
 class TrainingOptions(CommandOptions):
     """The training of a baseline."""
 
+    section: ClassVar[str] = "Training"
+
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
     schedule: Annotated[Name | None, Flag(default="default")] = None
@@ -45,6 +50,8 @@ class TrainingOptions(CommandOptions):
 class TrustOptions(CommandOptions):
     """Trust in a Keras model that has more than standard layers."""
 
+    section: ClassVar[str] = "Trust"
+
     trust_model: bool = False
     """Load the Keras model whatever is in it: its author can run any code as you."""
     custom_objects: Several = ()
@@ -54,12 +61,16 @@ class TrustOptions(CommandOptions):
 class StoreOptions(CommandOptions):
     """The folder of results."""
 
+    section: ClassVar[str] = "Runs"
+
     output: Text = "exported"
     """The folder of all runs and baselines."""
 
 
 class RecipeOptions(CommandOptions):
     """A recipe, and changes to it."""
+
+    section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
     """A TOML recipe. Options of data, name, limits, seed, threads and kernels change it; what it
@@ -74,8 +85,29 @@ class RecipeOptions(CommandOptions):
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
 
 
-class ModelOptions(CommandOptions):
+class InputOptions(CommandOptions):
+    """The input of models and files that edgecv did not write."""
+
+    section: ClassVar[str] = "Input of the model"
+
+    preprocess: Annotated[Name | None, Flag(default="as the file says, else 0..255")] = None
+    """The pixels that models and files of other makers expect: 0..255, 0..1, -1..1, imagenet,
+    caffe."""
+    layout: Annotated[Name | None, Flag(default="by shape")] = None
+    """The order of an image's axes, nchw or nhwc, where a shape may be either."""
+    input_size: Annotated[Name | None, Flag(default="that of the file")] = None
+    """HEIGHTxWIDTH for models and files that leave their size open."""
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """The input that the flags describe. Raises InputError that names the flag."""
+        return input_spec_of(self.preprocess, self.layout, self.input_size)
+
+
+class ModelOptions(InputOptions):
     """The user's model, and the files to write."""
+
+    section: ClassVar[str] = "Model and files"
 
     model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
     """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is
@@ -87,7 +119,5 @@ class ModelOptions(CommandOptions):
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
-    preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
-    """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
