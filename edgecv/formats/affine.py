@@ -10,14 +10,14 @@ Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Constant:
+class RealConstant:
     """A constant as reals: one, or one for each output of a kernel; and the step of its codes."""
 
     values: Reals
     step: float = 0.0
 
-    def __neg__(self) -> "Constant":
-        return Constant(-self.values, self.step)
+    def __neg__(self) -> "RealConstant":
+        return RealConstant(-self.values, self.step)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Affine:
     bias: Reals
     bias_steps: Reals
 
-    def times(self, factor: Constant) -> "Affine":
+    def times(self, factor: RealConstant) -> "Affine":
         """Return it behind a product with one number, or with one number for each output."""
         wide = np.broadcast_to(factor.values.ravel(), self.bias.shape).astype(np.float64)
         largest = np.abs(self.weights).max(axis=(1, 2), initial=0.0)
@@ -40,7 +40,7 @@ class Affine:
             self.bias_steps * np.abs(wide) + factor.step * np.abs(self.bias),
         )
 
-    def plus(self, term: Constant) -> "Affine":
+    def plus(self, term: RealConstant) -> "Affine":
         """Return it behind a sum with one number, or with one number for each output."""
         wide = np.broadcast_to(term.values.ravel(), self.bias.shape)
         return replace(self, bias=self.bias + wide, bias_steps=self.bias_steps + term.step)

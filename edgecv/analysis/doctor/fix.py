@@ -44,9 +44,9 @@ def with_fix(
     """
     finding = _fixable(diagnosis, options)
     if finding is None:
-        said = "nothing was found that a recipe can fix: none was written"
+        reason = "nothing was found that a recipe can fix: none was written"
         return replace(
-            diagnosis, findings=(*diagnosis.findings, Finding("fix", "note", "--fix", said))
+            diagnosis, findings=(*diagnosis.findings, Finding("fix", "note", "--fix", reason))
         )
     recipe = _recipe(options, finding)
     with tempfile.TemporaryDirectory(prefix="edgecv-fix-") as folder:

@@ -43,8 +43,10 @@ def _summary(diagnosis: Diagnosis) -> str:
         word: sum(each.severity == word for each in diagnosis.findings)
         for word in ("error", "warning")
     }
-    said = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
-    return " and ".join(said) or "nothing is wrong that edgecv doctor knows of"
+    counted = [
+        f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count
+    ]
+    return " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
 
 
 def fix_text(fix: Fix) -> str:

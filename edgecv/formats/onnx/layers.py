@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.quantization import Kernel, Steps
-from edgecv.formats.affine import Affine, Constant, per_output
+from edgecv.formats.affine import Affine, RealConstant, per_output
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
     FUSED,
@@ -155,14 +155,14 @@ def _folded(found: Affine, node: Node, taken: Value, outputs: int, axis: int) ->
             return None
         scale, shift, mean, variance = (np.asarray(each, np.float64) for each in given)
         factor = scale / np.sqrt(variance + attribute_of(node, "epsilon", 1e-5))
-        return found.times(Constant(factor)).plus(Constant(shift - mean * factor))
+        return found.times(RealConstant(factor)).plus(RealConstant(shift - mean * factor))
     if node.op_type not in ARITHMETIC or len(node.inputs) != 2:
         return None
     is_left = node.inputs[0] is taken
     reals = reals_of(node.inputs[1 if is_left else 0])
     if reals is None or not per_output(reals[0], outputs, axis):
         return None
-    other = Constant(reals[0], float(np.max(reals[1], initial=0.0)))
+    other = RealConstant(reals[0], float(np.max(reals[1], initial=0.0)))
     if node.op_type == "Mul":
         return found.times(other)
     if node.op_type == "Add":
@@ -170,7 +170,7 @@ def _folded(found: Affine, node: Node, taken: Value, outputs: int, axis: int) ->
     if node.op_type == "Sub" and is_left:
         return found.plus(-other)
     if node.op_type == "Div" and is_left and np.all(other.values):
-        return found.times(Constant(1 / other.values))
+        return found.times(RealConstant(1 / other.values))
     return None
 
 

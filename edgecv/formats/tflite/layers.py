@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.quantization import Kernel, Steps
-from edgecv.formats.affine import Affine, Constant, per_output
+from edgecv.formats.affine import Affine, RealConstant, per_output
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
 
 OUTPUTS_AXIS = {
@@ -100,7 +100,7 @@ class LayerReader:
         values = self._tables.values(other)
         if other is None or values is None or not per_output(values, outputs, -1):
             return None
-        constant = Constant(self.reals(other), _step_of(other))
+        constant = RealConstant(self.reals(other), _step_of(other))
         if taker.kind == "MUL":
             return found.times(constant)
         if taker.kind == "ADD":
@@ -108,7 +108,7 @@ class LayerReader:
         if taker.kind == "SUB" and is_left:
             return found.plus(-constant)
         if taker.kind == "DIV" and is_left and np.all(constant.values):
-            return found.times(Constant(1 / constant.values))
+            return found.times(RealConstant(1 / constant.values))
         return None
 
     def _kernel(self, operator: TFLiteOperator) -> Kernel | None:
