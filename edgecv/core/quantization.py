@@ -52,9 +52,9 @@ class Kernel:
     """Scale of the biases: float32 (outputs,), 0 where they are floats."""
     zero_points: int = 0
     """Number of the weights' zero points that should be 0 and are not."""
+    is_depthwise: bool = False
     is_asymmetric: bool = False
     """True if its weights were meant to have zero points that are not 0."""
-    is_depthwise: bool = False
     inputs: tuple[int, ...] = ()
     """Numbers of the nearest kernels whose values it takes."""
     behind: tuple[str, ...] = ()
@@ -108,6 +108,8 @@ class Stored:
     float32 (channels, channels + 1). None where it could not be traced."""
     operators: tuple[tuple[str, int], ...] = ()
     """Number of operators of each type, without those that only quantize."""
+    pixels_room: Matrix | None = None
+    """The largest error of ``pixels`` by the rounding of its constants, of the same shape."""
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
         if 0 in (match.own, match.true):
             mine, yours = own.pixels, twin.pixels
             if mine is not None and yours is not None and match.own == match.true:
-                pair = _of_pixels(pair, mine, yours)
+                pair = _of_pixels(pair, mine, yours, own.pixels_room)
             elif pair.off.any() or pair.bias_off.any():
                 # Its preprocessing may be a part of it, and is not known.
                 left.append(name)
@@ -153,7 +153,7 @@ def _pair(name: str, match: Match, own: Kernel, true: Kernel, *, is_last: bool) 
     )
 
 
-def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
+def _of_pixels(pair: KernelPair, own: Floats, true: Floats, rounded: Floats | None) -> KernelPair:
     """Return the first kernels as functions of a pixel's bytes, with the rescaling folded in.
 
     The bias is compared at the byte that the file maps to 0: nothing is rounded there.
@@ -179,12 +179,20 @@ def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
     reached = true_slopes @ zero + true[:, -1]
     shift = np.einsum("ocp,c->o", yours.astype(np.float64), reached)
     largest = np.abs(yours).sum(axis=(1, 2)) * np.abs(reached).max(initial=0.0)
+    loose = np.zeros_like(own) if rounded is None else rounded
+    at_zero = loose[:, :-1] @ np.abs(zero) + loose[:, -1]
+    sizes = np.abs(mine)
     return replace(
         pair,
         own=np.einsum("ocp,cb->obp", mine, slopes).astype(np.float32),
         true=np.einsum("ocp,cb->obp", yours, true_slopes).astype(np.float32),
-        room=np.einsum("ocp,cb->obp", room, np.abs(slopes)).astype(np.float32),
+        room=(
+            np.einsum("ocp,cb->obp", room, np.abs(slopes))
+            + np.einsum("ocp,cb->obp", sizes, loose[:, :-1])
+        ).astype(np.float32),
         true_bias=(pair.true_bias + shift).astype(np.float32),
-        bias_room=(pair.bias_room + ARITHMETIC * largest).astype(np.float32),
+        bias_room=(
+            pair.bias_room + ARITHMETIC * largest + np.einsum("ocp,c->o", sizes, at_zero)
+        ).astype(np.float32),
         takes_pixels=True,
     )

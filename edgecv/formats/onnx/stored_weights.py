@@ -61,6 +61,7 @@ class OnnxWeights:
             tuple(self._links()),
             pixels.found if entry is not None else None,
             tuple(counts.items()),
+            pixels.room if entry is not None else None,
         )
 
     def points(self) -> list[tuple[str, Point]]:
@@ -183,12 +184,13 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
         pixels.lose()
         return
     values, is_left = others[0][0], node.inputs[0] is taken
+    step = float(np.max(others[0][1], initial=0.0)) if values.size > 1 else 0.0
     if node.op_type == "Mul":
-        pixels.multiply(values)
+        pixels.multiply(values, step)
     elif node.op_type == "Add":
-        pixels.add(values)
+        pixels.add(values, step)
     elif node.op_type == "Sub" and is_left:
-        pixels.add(-values)
+        pixels.add(-values, step)
     elif node.op_type == "Div" and is_left and np.all(values):
         pixels.multiply(1 / values)
     else:

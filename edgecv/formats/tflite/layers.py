@@ -100,7 +100,7 @@ class LayerReader:
         values = self._tables.values(other)
         if other is None or values is None or not per_output(values, outputs, -1):
             return None
-        constant = RealConstant(self.reals(other), _step_of(other))
+        constant = RealConstant(self.reals(other), step_of(other))
         if taker.kind == "MUL":
             return found.times(constant)
         if taker.kind == "ADD":
@@ -179,7 +179,8 @@ class LayerReader:
         return codes * bias_steps, bias_steps
 
 
-def _step_of(tensor: TFLiteTensor) -> float:
+def step_of(tensor: TFLiteTensor) -> float:
+    """Return the step between the values of a tensor; 0 for floats."""
     steps = steps_of(tensor)
     return 0.0 if steps is None else steps.scale
 

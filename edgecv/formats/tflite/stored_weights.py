@@ -8,7 +8,14 @@ import numpy as np
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
-from edgecv.formats.tflite.layers import ARITHMETIC, OUTPUTS_AXIS, WEIGHTS, LayerReader, steps_of
+from edgecv.formats.tflite.layers import (
+    ARITHMETIC,
+    OUTPUTS_AXIS,
+    WEIGHTS,
+    LayerReader,
+    step_of,
+    steps_of,
+)
 from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 PASSES_ON = (
@@ -57,10 +64,12 @@ class TFLiteWeights:
         entry = next((operators[number].inputs[0] for number in self._layers), None)
         if entry is not None:
             self._follow(entry, pixels)
-        found = pixels.found if entry is not None else None
+        found, room = (None, None) if entry is None else (pixels.found, pixels.room)
         kinds = [each.kind for each in operators]
         counts = Counter(kind for kind in kinds if kind not in CONVERSIONS)
-        return Stored(tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()))
+        return Stored(
+            tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()), room
+        )
 
     def point_numbers(self) -> list[int]:
         """Return the numbers of the points' tensors, in order."""
@@ -110,12 +119,14 @@ class TFLiteWeights:
             pixels.multiply(np.array(steps.scale))
         for kind, tensor in reversed(way):
             values = self._reader.reals(tensor)
+            # One number alone is stored without an error.
+            step = step_of(tensor) if values.size > 1 else 0.0
             if kind == "DIV" and not np.all(values):
                 pixels.lose()
             elif kind in ("MUL", "DIV"):
-                pixels.multiply(values if kind == "MUL" else 1 / values)
+                pixels.multiply(values if kind == "MUL" else 1 / values, step)
             else:
-                pixels.add(values if kind == "ADD" else -values)
+                pixels.add(values if kind == "ADD" else -values, step)
 
 
 def _step(operator: TFLiteOperator, kernel: int | None) -> Step:

@@ -56,10 +56,13 @@ def _by_keras(kind: str, data: Dataset, epochs: int) -> Any:
 
 
 def depthwise(keras: Any) -> Any:
-    """Return blocks of a depthwise and a pointwise convolution, as in MobileNet."""
+    """Return blocks of a depthwise and a pointwise convolution, as in MobileNet.
+
+    Each colour has its own mean, as in most trained networks.
+    """
     layers = keras.layers
     image = keras.Input((SIDE, SIDE, 3))
-    tensor = layers.Rescaling(1 / 127.5, -1.0)(image)
+    tensor = layers.Rescaling([0.0171, 0.0175, 0.0174], [-2.118, -2.036, -1.804])(image)
     tensor = _normalized(layers, layers.Conv2D(8, 3, 2, "same", use_bias=False)(tensor), "relu6")
     for filters, stride in ((16, 1), (32, 2), (32, 1), (32, 1)):
         inner = layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(tensor)
