@@ -69,8 +69,8 @@ def judge(
         if weights.is_folded_otherwise:
             notes.append(
                 f"{path}: batch normalization is folded into other weights than in the float32"
-                " twin: only its answers were judged; give the float32 file that it was made from"
-                " as --baseline to judge its weights too"
+                " twin, or factors were moved between layers: only its answers were judged; give"
+                " the float32 file that it was made from as --baseline to judge its weights too"
             )
         elif weights.is_other_training:
             notes.append(

@@ -47,6 +47,11 @@ class TFLiteLayers:
             scales = self.editor.scales(layer, place)
             scales[:] = scales[order]
 
+    def permute_inputs(self, layer: int) -> None:
+        weights = self.editor.weights(layer)
+        order = np.random.default_rng(layer).permutation(weights.shape[-1])
+        self.editor.set(layer, 1, np.ascontiguousarray(weights[..., order]))
+
     def kind(self, layer: int) -> str:
         operators = list(self.editor.graph.operators)
         return str(self.editor.kinds[operators.index(self.editor.kernels[layer])])
@@ -101,6 +106,13 @@ class OnnxLayers:
             scales = self.editor.values(node, 1)
             if scales.size > 1:
                 self.editor.set(node, 1, scales[order])
+
+    def permute_inputs(self, layer: int) -> None:
+        node = self.editor.reader(layer, 1)
+        weights = self.editor.values(node, 0)
+        axis = 0 if self.editor.outputs_last(layer) else 1
+        order = np.random.default_rng(layer).permutation(weights.shape[axis])
+        self.editor.set(node, 0, weights.take(order, axis))
 
     def lose_sum(self) -> None:
         for node in reversed(self.editor.model.graph.node):
@@ -160,6 +172,10 @@ def between_layers(file_format: str, content: bytes) -> Iterator[Planted]:
             "channels permuted", f"layer {layer}", "weights", "channels .* are swapped",
             edit(lambda each, layer=layer, order=order: each.permute(layer, order)),
         )  # fmt: skip
+    yield Planted(
+        "inputs permuted", "", "weights", "takes channels .* in another order",
+        edit(lambda each: each.permute_inputs(layers.count - 1)),
+    )  # fmt: skip
     yield Planted(
         "branch lost", "", "weights", "takes what .* gives, in the twin",
         edit(lambda each: each.lose_sum()),

@@ -14,7 +14,7 @@ from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
 FORMATS = ("tflite", "onnx")
 
 
-TRIALS = 10
+TRIALS = 7
 """Draws of calibration images in the wide table, for each network and each tool."""
 
 
