@@ -57,6 +57,8 @@ def layer_of(node: Node) -> OnnxLayer | None:
     axis = _outputs_axis(node)
     while not _is_bent(last) and (behind := operator_behind(last.outputs[0], axis)) is not None:
         taker, taken, passed, axis = behind
+        if taker in inside:
+            break  # A damaged graph may go round.
         folded = _folded(found, taker, taken, len(kernel.bias), axis)
         if folded is None and taker.op_type not in FUSED:
             break
@@ -137,11 +139,13 @@ def operator_behind(value: Value, axis: int) -> tuple[Node, Value, list[Node], i
                 return None  # It cuts off what is below 0, as the ReLU did that was here.
         if taker.op_type == "Transpose":
             order = list(attribute_of(taker, "perm", ()))
-            if not order:
+            if len(order) < -axis:
                 return None
             axis = order.index(axis + len(order)) - len(order)
         elif taker.op_type not in CONVERSIONS:
             return taker, value, passed, axis
+        if taker in passed:
+            return None
         passed.append(taker)
         value = taker.outputs[0]
     return None

@@ -62,8 +62,8 @@ class LayerReader:
         while (number := self._only_taker(end)) is not None:
             taker = self._tables.operators[number]
             folded = self._folded(found, end, taker, len(kernel.bias))
-            if folded is None and taker.kind not in RECTIFIERS:
-                break
+            if number in inside or (folded is None and taker.kind not in RECTIFIERS):
+                break  # A damaged graph may go round.
             found, end = folded or found, taker
             inside.append(number)
         values, steps, bias, bias_steps = (
