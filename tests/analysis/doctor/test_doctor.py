@@ -275,3 +275,17 @@ def test_coverage_counts_what_the_delegate_left(files: Path) -> None:
     assert coverage.observed.startswith("XNNPACK took 5 of 7 operators")
     assert "(QUANTIZE)" in coverage.where
     assert "(SOFTMAX)" in coverage.where
+
+
+def test_a_file_slower_than_its_float_reference_gets_the_cause(files: Path) -> None:
+    options = DoctorOptions(
+        path=files / "int16x8.tflite",
+        baseline=files / "float32.tflite",
+        data=str(files / "data.npz"),
+    )
+    found = doctor(options)
+    (slow,) = (each for each in found.findings if each.name == "slower-than-float")
+    assert slow.severity == "warning"
+    assert "XNNPACK has no kernels for int16 activations" in slow.observed
+    assert "--format tflite --quantize int8" in slow.remedy
+    assert "1 error and 1 warning" in to_text(found)

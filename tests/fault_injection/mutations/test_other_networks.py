@@ -14,7 +14,7 @@ from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
 FORMATS = ("tflite", "onnx")
 
 
-TRIALS = 7
+TRIALS = 3
 """Draws of calibration images in the wide table, for each network and each tool."""
 
 
