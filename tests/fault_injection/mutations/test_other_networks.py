@@ -102,7 +102,14 @@ def alarms(good: Good, paths: list[Path]) -> list[str]:
 
 
 def test_honest_files_of_other_tools_raise_no_alarm(gates: Good, tmp_path: Path) -> None:
-    assert alarms(gates, others_files(gates, tmp_path, 11)) == []
+    images, source = fair_draw(gates.data, 11, 50), gates.folder / "float32.onnx"
+    paths = [
+        other_tools.tflite(gates.model, images, tmp_path / "a.tflite"),
+        other_tools.onnx_static(source, images, tmp_path / "qdq.onnx"),
+        other_tools.onnx_static(source, images, tmp_path / "operators.onnx", "operators"),
+        other_tools.onnx_dynamic(source, tmp_path / "dynamic.onnx"),
+    ]
+    assert alarms(gates, paths) == []
 
 
 def test_a_missing_activation_is_named(gates: Good, tmp_path: Path) -> None:
