@@ -56,18 +56,24 @@ class TFLiteLayers:
         operators = list(self.editor.graph.operators)
         return str(self.editor.kinds[operators.index(self.editor.kernels[layer])])
 
-    def lose_sum(self) -> None:
-        """Let the last sum of two branches take one of them twice."""
+    def sums(self) -> list[Any]:
+        """Return the sums of two branches."""
         operators = zip(self.editor.graph.operators, self.editor.kinds, strict=True)
         buffers = self.editor._model.buffers
-        for operator, kind in reversed(list(operators)):
-            if kind == "ADD" and all(
+        return [
+            operator
+            for operator, kind in operators
+            if kind == "ADD"
+            and all(
                 buffers[self.editor.tensor(int(each)).buffer].data is None
                 for each in operator.inputs
-            ):
-                operator.inputs[1] = operator.inputs[0]
-                return
-        raise AssertionError("no sum of branches")
+            )
+        ]
+
+    def lose_sum(self) -> None:
+        """Let the last sum of two branches take one of them twice."""
+        inputs = self.sums()[-1].inputs
+        inputs[1] = inputs[0]
 
     def content(self) -> bytes:
         return self.editor.content()
@@ -114,15 +120,22 @@ class OnnxLayers:
         order = np.random.default_rng(layer).permutation(weights.shape[axis])
         self.editor.set(node, 0, weights.take(order, axis))
 
+    def sums(self) -> list[Any]:
+        """Return the sums of two branches."""
+        return [
+            node
+            for node in self.editor.model.graph.node
+            if node.op_type == "Add"
+            and all(
+                self.editor.makers[each].input[0] not in self.editor.constants
+                for each in node.input
+                if each in self.editor.makers
+            )
+        ]
+
     def lose_sum(self) -> None:
-        for node in reversed(self.editor.model.graph.node):
-            makers = [self.editor.makers[each] for each in node.input if each in self.editor.makers]
-            if node.op_type == "Add" and all(
-                each.input[0] not in self.editor.constants for each in makers
-            ):
-                node.input[1] = node.input[0]
-                return
-        raise AssertionError("no sum of branches")
+        inputs = self.sums()[-1].input
+        inputs[1] = inputs[0]
 
     def content(self) -> bytes:
         return self.editor.content()
@@ -176,6 +189,8 @@ def between_layers(file_format: str, content: bytes) -> Iterator[Planted]:
         "inputs permuted", "", "weights", "takes channels .* in another order",
         edit(lambda each: each.permute_inputs(layers.count - 1)),
     )  # fmt: skip
+    if not layers.sums():
+        return
     yield Planted(
         "branch lost", "", "weights", "takes what .* gives, in the twin",
         edit(lambda each: each.lose_sum()),
