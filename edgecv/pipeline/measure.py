@@ -28,6 +28,7 @@ from edgecv.core.records import (
 )
 from edgecv.core.registry import RUNTIMES
 from edgecv.formats.lookup import runtime_of_format
+from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
@@ -125,8 +126,11 @@ class MeasurementPool(Closing):
     def _key(
         self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
     ) -> str:
-        """Return a key of everything that the predictions depend on; "" without a cache."""
-        if not self.prediction_cache.keeps:
+        """Return a key of everything that the predictions depend on; "" without a cache.
+
+        A file that may keep weights in others has none: they may change, and it does not.
+        """
+        if not self.prediction_cache.keeps or may_be_external(path):
             return ""
         options = self._options(runtime)
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), options]

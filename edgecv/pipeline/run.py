@@ -72,7 +72,9 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     applied = TechniqueRunner(model, context).apply()
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    files, unwritten = exports.export_all(planned_exports(recipe), model.source, applied.file)
+    files, unwritten = exports.export_all(
+        planned_exports(recipe, applied.shared_kernels), model.source, applied.file
+    )
     checked = check_promises(recipe, files)
     measurements, unmeasured = context.measurements.measure(files, data.test.images)
     notes = (

@@ -16,14 +16,16 @@ from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
+from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.analysis.validate_request import described_input, single_file
+from edgecv.analysis.validate_request import described_input, is_baseline_of_run, single_file
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
+from edgecv.evaluation.task_of import default_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
@@ -74,12 +76,17 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         shape = worker.open(file.path, file.input_spec).image
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
+        files, models = _files(options), None
         if examined.source is not None:
-            images = load_data(examined.source, shape, context).test.images
+            data = load_data(examined.source, shape, context)
+            models, _ = settled(_models(options, files), data, default_task(), context)
+            images, files = data.test.images, models.files
+            file = files[0]
         twin = None
         if options.baseline is not None:
+            spec = models.baseline_input if models is not None else options.input_spec
             try:
-                twin = _twin(options, options.baseline, Path(folder))
+                twin = _twin(options, Twin(options.baseline, spec), Path(folder))
             except RuntimeFailure as failure:
                 if is_given:
                     raise
@@ -93,8 +100,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         if quick is not None and options.kernels == USUAL_KERNELS:
             findings += speed_findings(options, file, quick, contents, context)
     if images is not None:
-        beside = [single_file(options.beside, options.input_spec)] if options.beside else []
-        parity = compare_kernels([file, *beside], images, context)
+        parity = compare_kernels(files, images, context)
         is_named = isinstance(options.data, str)
         findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
@@ -146,6 +152,19 @@ def _check(options: DoctorOptions, *, has_images: bool) -> None:
         parse_options(runtime, {"kernels": options.kernels}, "--kernels")
     elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
+
+
+def _files(options: DoctorOptions) -> tuple[MeasuredFile, ...]:
+    """Return the file, and the one beside it."""
+    paths = [options.path, *([options.beside] if options.beside else [])]
+    return tuple(single_file(path, options.input_spec) for path in paths)
+
+
+def _models(options: DoctorOptions, files: tuple[MeasuredFile, ...]) -> ReadModels:
+    if options.baseline is None:
+        return ReadModels(files)
+    spec = described_input(options.baseline, options.input_spec)
+    return ReadModels(files, options.baseline, spec, is_baseline_of_run(options.baseline))
 
 
 def _more_bits(file_format: str) -> str:
@@ -206,15 +225,15 @@ def _layers(
     return errors, [*layer_findings(errors, remedy), *left_layers(compared)]
 
 
-def _twin(options: DoctorOptions, baseline: Path, folder: Path) -> Twin:
+def _twin(options: DoctorOptions, baseline: Twin, folder: Path) -> Twin:
     """Return the float32 file of the baseline: itself, or one that is exported from it."""
     file_format = runtime_of_file(options.path).format
-    if runtime_of_file(baseline).format == file_format:
-        return Twin(baseline, described_input(baseline, options.input_spec))
-    if runtime_of_file(baseline).runs_on_devices:
+    if runtime_of_file(baseline.path).format == file_format:
+        return baseline
+    if runtime_of_file(baseline.path).runs_on_devices:
         raise InputError(
-            str(baseline),
+            str(baseline.path),
             f"cannot be compared with a .{file_format} file layer by layer",
             accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
         )
-    return export_twin(baseline, file_format, folder)
+    return export_twin(baseline.path, file_format, folder, input_spec=baseline.input_spec)

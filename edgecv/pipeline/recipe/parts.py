@@ -1,6 +1,6 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +22,12 @@ class RunSettings(Options):
     kernels: Kernels = USUAL_KERNELS
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
     without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
+
+    @property
+    def measured_with(self) -> dict[str, Any]:
+        """The seed, and the kernels if they are not the usual ones, for a report."""
+        kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
+        return {"seed": self.seed, **kernels}
 
     @property
     def notes(self) -> tuple[str, ...]:
