@@ -52,6 +52,7 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     if pair.off.any():
         for explain in (
             _swapped_colours,
+            _other_colours,
             _swapped_outputs,
             _swapped_inputs,
             _other_factors,
@@ -107,12 +108,38 @@ def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     channels = pair.own.shape[1]
     if pair.number or not 1 < channels <= MOST_CHANNELS:
         return None
+    if channels == len(COLOURS) and _swapped_raw_colours(pair):
+        return "red and blue are swapped in its input"
     for order in permutations(range(channels)):
         if order != tuple(range(channels)) and _fits(pair.own[:, order], pair.true, pair.room):
             names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
             moved = [names[place] for place in range(channels) if order[place] != place]
             return f"{' and '.join([', '.join(moved[:-1]), moved[-1]])} are swapped in its input"
     return None
+
+
+def _swapped_raw_colours(pair: KernelPair) -> bool:
+    """Return True if the channels of the kernel itself are reversed, whatever scales each has."""
+    if pair.raw is None:
+        return False
+    own, true, room = pair.raw
+    return own.shape == true.shape and _fits(own[:, ::-1], true, room)
+
+
+def _other_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    """Detect that each colour has a factor of its own, as from another rescaling."""
+    if not pair.takes_pixels or pair.own.shape[1] > MOST_CHANNELS:
+        return None
+    own, true = (each.astype(np.float64) for each in (pair.own, pair.true))
+    gains = (own * true).sum(axis=(0, 2)) / np.maximum((true * true).sum(axis=(0, 2)), SMALLEST)
+    wide = gains[np.newaxis, :, np.newaxis].astype(np.float32)
+    # The factors themselves are known from a few rounded weights only.
+    room = 1.5 * pair.room * np.maximum(1, np.abs(wide))
+    is_same = bool(np.all(np.abs(gains - 1) <= SMALLEST_GAIN))
+    if is_same or not _fits(pair.own, pair.true * wide, room):
+        return None
+    each = _listed([f"{gain:.3g}" for gain in gains])
+    return f"its rescaling multiplies the colours by {each} times what the twin does"
 
 
 def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:

@@ -41,6 +41,8 @@ class KernelPair:
     """The steps of each output's stored weights, float32 (outputs,): 0 where they are floats."""
     takes_pixels: bool = False
     is_last: bool = False
+    raw: tuple[Floats, Floats, Floats] | None = None
+    """Weights of both, and the room, before the rescaling of pixels is a part of them."""
     others: tuple[str, str] = ("", "")
     """The layers of the twin that its weights and its biases are of, if they are of others."""
 
@@ -195,4 +197,5 @@ def _of_pixels(pair: KernelPair, own: Floats, true: Floats, rounded: Floats | No
             pair.bias_room + ARITHMETIC * largest + np.einsum("ocp,c->o", sizes, at_zero)
         ).astype(np.float32),
         takes_pixels=True,
+        raw=(mine, yours, room),
     )
