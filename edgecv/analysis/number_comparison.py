@@ -86,14 +86,14 @@ def number_report(
     data = None if request.source is None else DATASETS.table(request.source)
     return Report(
         name="validate",
-        recipe={"seed": request.settings.seed, **({} if data is None else {"data": data})},
+        recipe={**request.settings.measured_with, **({} if data is None else {"data": data})},
         environment=environment(),
         outcome=verdict(gates),
         data=facts,
         baseline=Baseline(str(request.baseline), request.parameters, METRIC, None),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
-        notes=request.trust.notes(),
+        notes=(*request.settings.notes, *request.trust.notes()),
     )
 
 

@@ -93,14 +93,14 @@ def validate(
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(source), "seed": request.settings.seed},
+        recipe={**request.settings.measured_with, "data": DATASETS.table(source)},
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
         baseline=_baseline(request, data, task, reference),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
-        notes=(*request.trust.notes(), *notes, *checked.notes),
+        notes=(*request.settings.notes, *request.trust.notes(), *notes, *checked.notes),
     )
     return report, ValidationArrays(data, task, reference, outputs)
 

@@ -76,14 +76,16 @@ class RecipeOptions(CommandOptions):
     section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
-    """A TOML recipe. Options of data, name, limits, seed and threads change it; what it defines
-    itself (model, precision, formats, techniques, training) is refused beside it."""
+    """A TOML recipe. Options of data, name, limits, seed, threads and kernels change it; what it
+    defines itself (model, precision, formats, techniques, training) is refused beside it."""
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
     """Images that find the ranges of int8 and int16x8."""
     threads: Annotated[int | None, Flag(default="1")] = None
     """Threads of a runtime while it is timed."""
+    kernels: Annotated[Name | None, Flag(default="xnnpack")] = None
+    """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
 
 
 class InputOptions(CommandOptions):
