@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.gemm import fold_gemm_factors
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
     add_node,
+    attribute_of,
+    constant,
     only_consumer,
     quantization_of,
     quiet_logs,
@@ -54,6 +57,7 @@ class Quantizer:
         self._model = read_model(model)
         self._trained = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph, self._trained.ranges)
+        fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
@@ -120,16 +124,21 @@ class Quantizer:
         if graph[-1].op_type == "Softmax":
             # As in a TFLite file, codes of probabilities do not depend on the calibration images.
             ranges[OUTPUT] = PROBABILITY_STEP, 0
-        return self._kernels.overrides(graph, self._where) | {
-            name: [
-                {
-                    "scale": np.array(scale, np.float32),
-                    "zero_point": np.array(zero_point - shift, activations),
-                    "quant_type": kind,
-                }
-            ]
-            for name, (scale, zero_point) in ranges.items()
-        }
+        kernels = self._kernels.overrides(graph, self._where)
+        return (
+            _one_scale_grouped(graph)
+            | kernels
+            | {
+                name: [
+                    {
+                        "scale": np.array(scale, np.float32),
+                        "zero_point": np.array(zero_point - shift, activations),
+                        "quant_type": kind,
+                    }
+                ]
+                for name, (scale, zero_point) in ranges.items()
+            }
+        )
 
     def _take_bytes(self, graph: Graph, activations: str) -> None:
         """Make the input an integer tensor, whose codes are the bytes of pixels."""
@@ -186,6 +195,23 @@ class Quantizer:
             "edgecv.output_scale": repr(float(found.scales.item())),
             "edgecv.output_zero_point": str(int(found.zero_points.item())),
         }
+
+
+def _one_scale_grouped(graph: Graph) -> dict[str, Any]:
+    """Return one scale for each kernel of a grouped ConvTranspose.
+
+    Its axis of outputs holds those of one group: scales along it do not fit the bias, which has one
+    number for each output of all groups.
+    """
+    from onnxruntime.quantization import QuantType
+
+    return {
+        node.inputs[1].name: [{"quant_type": QuantType.QInt8}]
+        for node in graph
+        if node.op_type == "ConvTranspose"
+        and attribute_of(node, "group", 1) > 1
+        and constant(node.inputs[1]) is not None
+    }
 
 
 class CalibrationPixels:

@@ -88,7 +88,7 @@ class InputOptions(CommandOptions):
 
     section: ClassVar[str] = "Input of the model"
 
-    preprocess: Annotated[Name | None, Flag(default="as the file says, else 0..255")] = None
+    preprocess: Annotated[Name | None, Flag(default="found, else asked for")] = None
     """The pixels that models and files of other makers expect: 0..255, 0..1, -1..1, imagenet,
     caffe."""
     layout: Annotated[Name | None, Flag(default="by shape")] = None
