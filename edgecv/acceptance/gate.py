@@ -121,4 +121,5 @@ def _baseline_sha256(report: Report) -> str:
 
 def _gates_of(report: Report, run: Path) -> Limits:
     """Return the limits in the recipe of a run: the first lock keeps them."""
-    return parse_options(Limits, report.recipe.get("gates", {}), f"{run}/report.json, gates")
+    where = f"{run}/report.json, gates"
+    return parse_options(Limits, report.recipe.get("gates", {}), where).with_defaults()

@@ -24,13 +24,14 @@ from edgecv.core.plugins import Task
 from edgecv.core.records import (
     Baseline,
     Dataset,
+    Gate,
     Measurement,
     Outputs,
     Report,
 )
 from edgecv.core.registry import DATASETS
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.onnx.external_data import may_be_external
@@ -89,11 +90,16 @@ def validate(
     names = data.class_names
     gates = [
         *judge(comparisons, failures | unusable, candidates, request.limits, task, names),
+        *_proof(request, usable, reference, data, task),
         *checked.gates,
     ]
     report = Report(
         name="validate",
-        recipe={**request.settings.measured_with, "data": DATASETS.table(source)},
+        recipe={
+            **request.settings.measured_with,
+            "data": DATASETS.table(source),
+            "gates": request.limits.model_dump(exclude_none=True),
+        },
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
@@ -233,6 +239,24 @@ def _normalized(
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
         ) from None
+
+
+def _proof(
+    request: ValidationRequest,
+    measurements: Sequence[Measurement],
+    reference: Outputs | None,
+    data: Dataset,
+    task: Task,
+) -> list[Gate]:
+    """Return the gate of the baseline, or of each file where there is none."""
+    labels = data.test_labels
+    if reference is not None:
+        return proof_gates(str(request.baseline), reference, labels, task)
+    return [
+        gate
+        for each in measurements
+        for gate in proof_gates(each.artifact.path, each.outputs, labels, task)
+    ]
 
 
 def _numbered(

@@ -133,7 +133,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
-        limits=options.changed(Limits()),
+        limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
         trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
         unproven=tuple(_unproven(files, paths, report)),
     )
@@ -157,6 +157,18 @@ def _unproven(
     """
     reported = {each.artifact.sha256 for each in report.comparisons} if report else set()
     return [file for file in files if file.path in paths or file.artifact.sha256 not in reported]
+
+
+def _limits_of(report: Report | None, runs: Sequence[Path], source: DatasetSource | None) -> Limits:
+    """Return the limits that a run was made with; those of single files are options alone.
+
+    Without those that need labels, where ``source`` has none.
+    """
+    if report is None:
+        return Limits()
+    where = f"{runs[0]}/report.json, gates"
+    limits = parse_options(Limits, report.recipe.get("gates", {}), where)
+    return limits if source is None or source.has_labels else limits.without(limits.of_labels())
 
 
 def _labels_of(report: Report) -> tuple[str, ...] | None:

@@ -51,12 +51,11 @@ def train(
         on_event: A function that is called with each event of the run.
     """
     from edgecv.pipeline import run as pipeline
-    from edgecv.pipeline.baseline import read_training
 
     with call(progress, on_event) as this:
         asked = options_of(TrainOptions, {"data": as_data(data), **options})
         store = Store.at(asked.output)
-        return read_training(pipeline.train(asked.to_recipe(), store, this.on_event))
+        return pipeline.train(asked.to_recipe(), store, this.on_event)
 
 
 @with_parameters(CompressOptions)

@@ -204,10 +204,12 @@ class Screen:
         history, best, folder = training.history, training.best, training.folder
         name = f"validation_{score_name(best)}"
         seconds = sum(epoch["seconds"] for epoch in history)
+        test = training.test
         self.answer(
             f"{training.parameters:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
             f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
             f"{score_text(best[name])}\n"
+            f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
 

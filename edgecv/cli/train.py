@@ -16,9 +16,8 @@ class TrainCommand(JsonOptions, TrainOptions):
 def run(options: TrainCommand, screen: "Screen") -> int:
     """Train a baseline and keep it."""
     from edgecv.pipeline import run as pipeline
-    from edgecv.pipeline.baseline import read_training
     from edgecv.system.storage import Store
 
-    folder = pipeline.train(options.to_recipe(), Store.at(options.output), screen.on_event)
-    screen.training(read_training(folder), as_json=options.as_json)
+    training = pipeline.train(options.to_recipe(), Store.at(options.output), screen.on_event)
+    screen.training(training, as_json=options.as_json)
     return 0

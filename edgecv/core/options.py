@@ -64,6 +64,7 @@ PLAIN_KINDS = {
     "a valid string": "text",
 }
 """Kinds of values in plain words, by the start of pydantic's message."""
+KINDS = ("int", "float", "str", "bool")
 Text = Annotated[str, BeforeValidator(as_text)]
 """Text; in Python also a path or a number."""
 Name = Annotated[
@@ -184,11 +185,20 @@ def _accepted(message: str) -> str:
     return next((plain for start, plain in PLAIN_KINDS.items() if text.startswith(start)), text)
 
 
+def _is_kind(part: str) -> bool:
+    """Return True for the part of an error's place that names one of several accepted types.
+
+    >>> _is_kind("constrained-float"), _is_kind("literal['none']"), _is_kind("max_drop_points")
+    (True, True, False)
+    """
+    return part in KINDS or part.startswith(("constrained-", "literal["))
+
+
 def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) -> InputError:
     errors = error.errors(include_url=False)
     # A misspelt key is also a missing one: report the misspelling.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if not _is_kind(str(part)))
     known = [name for name in cls.model_fields]
     if first["type"] == "extra_forbidden":
         return InputError(

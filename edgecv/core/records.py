@@ -398,6 +398,8 @@ class Baseline:
     metric: str
     value: float | None
     """None where the images have no labels."""
+    sha256: str = ""
+    """SHA-256 of the model's file or folder as it was given; empty where it was trained."""
 
 
 @dataclass(frozen=True)

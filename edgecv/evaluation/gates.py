@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from edgecv.core.paired_results import NoWorse
 from edgecv.core.plugins import Task
-from edgecv.core.records import Comparison, Gate, Outcome
+from edgecv.core.records import Comparison, Gate, Outcome, Outputs, Targets
 
 ROUNDING = 1e-9
+PROOF = "proof"
 NO_BASELINE = "there is no baseline to compare with"
 NO_LABELS = "the images have no labels"
 NOT_OF_TASK = "the task has no such figure"
@@ -33,6 +34,18 @@ def gates_of_every_run(
         twins = (each for each in comparisons if each.is_twin)
         gates += [conversion_gate(each, task.conversion_limit) for each in twins]
     return gates
+
+
+def proof_gates(path: str, outputs: Outputs, targets: Targets | None, task: Task) -> list[Gate]:
+    """Return the gate of a model that everything is compared with: can its answers prove anything?
+
+    ``targets`` are None for images without labels. A task that cannot tell gives no gate.
+    """
+    found = task.proof(outputs, targets)
+    if found is None:
+        return []
+    outcome: Outcome = "passed" if found.holds else "inconclusive"
+    return [Gate(PROOF, path, found.limit, found.observed, outcome, found.reason)]
 
 
 def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:

@@ -42,6 +42,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Default:
+    """The value of a limit where none is given, and how it is judged then."""
+
+    value: float
+    judge: Callable[[Judged, Any], Gate | None]
+    """Returns None where the limit is not meant for such a comparison."""
+
+
+@dataclass(frozen=True)
 class Limit:
     """One limit, as the metadata of its field in ``Limits``.
 
@@ -60,6 +69,9 @@ class Limit:
     other_gates: Mapping[str, str] = field(default_factory=dict)
     """Gates under other names that ``observed`` may return, with their descriptions."""
     needs_labels: bool = False
+    default: Default | None = None
+    allowed: str = ""
+    """The text of a verdict for what is allowed, with a place for the number."""
     evidence: Evidence = "answers"
     """Evidence shown by a failing test: images and answers, the file, or its latency."""
     also: Callable[[], dict[str, Any]] = dict

@@ -10,10 +10,9 @@ from edgecv.evaluation.limits import Limits
 def judge_limits(
     comparison: Comparison, limits: Limits, *, classes: Sequence[str], machine: str
 ) -> list[Gate]:
-    """Return the gates of one candidate, one for each given limit.
+    """Return the gates of one candidate, one for each limit.
 
     ``classes``: the names of the classes of the data; ``machine``: this one, as
     ``environment.machine`` calls it.
     """
-    judged = Judged(comparison, limits, classes, machine)
-    return [limit.judge(key, judged, value) for key, limit, value in limits.given()]
+    return list(limits.judge(Judged(comparison, limits, classes, machine)))

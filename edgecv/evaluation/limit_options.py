@@ -1,12 +1,13 @@
 """Limits as options: flags of the command line and parameters in Python, made from `Limits`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import CommandOptions, Name, flag_of, help_of, parse_options
-from edgecv.evaluation.limits import Limits, all_limits, limit_details
+from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, limit_details
 
 
 def option_names() -> dict[str, str]:
@@ -22,7 +23,7 @@ def option_names() -> dict[str, str]:
 
 
 class LimitOptionsBase(CommandOptions):
-    """The limits as options. None means that the option was not given."""
+    """The limits as options. One that is set to None or "none" switches the limit off."""
 
     section: ClassVar[str] = "Limits"
 
@@ -33,20 +34,33 @@ class LimitOptionsBase(CommandOptions):
         """
         table = gates.model_dump(exclude_none=True)
         for key, name in option_names().items():
-            value = getattr(self, name)
-            if value is None:
-                continue
-            flag = _shown(name, in_python)
-            table |= _of_a_recipe(key, value, flag)
+            value, flag = getattr(self, name), _shown(name, in_python)
             detail = limit_details().get(key)
-            if detail is not None and table.get(detail.limit) is None:
+            if name not in self.model_fields_set or (value is None and detail is not None):
+                continue
+            if detail is None and (value is None or _is_word(value, NONE)):
+                table = _without(table, key)
+                continue
+            table |= _of_a_recipe(key, value, flag)
+            if detail is not None and table.get(detail.limit) in (None, NONE):
                 needed = _shown(option_names()[detail.limit], in_python)
                 raise InputError(flag, f"goes with {needed}", remedy=f"give {needed} too")
             try:
                 gates = parse_options(Limits, table, flag)
             except InputError:  # It names the keys of recipes.
                 raise InputError(flag, f'"{value}"', accepted=_accepted(key)) from None
-        return gates
+        return parse_options(Limits, table, "limits")
+
+
+def _is_word(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value.lower() == word
+
+
+def _without(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the keys of a recipe with a limit switched off, and without its details."""
+    details = [name for name, detail in limit_details().items() if detail.limit == key]
+    kept = {name: value for name, value in table.items() if name not in (key, *details)}
+    return kept if all_limits()[key].default is None else {**kept, key: NONE}
 
 
 def _shown(name: str, in_python: bool) -> str:
@@ -58,24 +72,28 @@ def _of_a_recipe(key: str, value: Any, flag: str) -> dict[str, Any]:
     limit = all_limits().get(key)
     if limit is None:
         return {key: value}
+    if limit.default is not None and _is_word(value, DEFAULT):
+        return {key: DEFAULT}
     if isinstance(value, str):
         try:
             value = limit.quantity.parse(value)
-        except ValueError as error:
-            raise InputError(flag, f'"{value}"', accepted=str(error)) from None
+        except ValueError:
+            raise InputError(flag, f'"{value}"', accepted=_accepted(key)) from None
     return {key: value, **limit.also()}
 
 
 def _accepted(key: str) -> str:
     limit = all_limits().get(key)
-    return limit_details()[key].accepted if limit is None else limit.quantity.accepted
+    if limit is None:
+        return limit_details()[key].accepted
+    return f"{limit.quantity.accepted}, none to switch it off"
 
 
 def _fields() -> dict[str, Any]:
     fields = {}
     for key, name in option_names().items():
         limit, help_text = all_limits().get(key), help_of(Limits.model_fields[key])
-        written = f" Written as {limit.quantity.accepted}." if limit else ""
+        written = f" Written as {limit.quantity.accepted}; none switches it off." if limit else ""
         kind = str | int | float | None if limit else Name | None
         fields[name] = (kind, Field(default=None, description=f"{help_text}{written}"))
     return fields

@@ -4,8 +4,7 @@ A new limit is a field here with a ``Limit``; its flag, its parameters in Python
 fixture, its entry in the schema of recipes and in the docs are made from that.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -20,113 +19,72 @@ from edgecv.core.quantity import (
     RATIO,
     SMALL_FRACTION,
 )
-from edgecv.core.records import Gate, Outcome
-from edgecv.evaluation.gates import (
-    ROUNDING,
-    cannot_tell,
-    latency_gate,
-    most_gate,
-    without_interval,
+from edgecv.core.records import Gate
+from edgecv.evaluation.limit import Default, Evidence, Judged, Limit, LimitDetail
+from edgecv.evaluation.limit_gates import (
+    class_drop,
+    default_agreement,
+    default_class_drop,
+    default_drop,
+    drop,
+    flips,
+    latency,
+    speedup,
 )
-from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
-from edgecv.evaluation.statistics.binary_scores import no_worse
 from edgecv.system.environment import machine
 
-
-def _drop(judged: Judged, limit: float) -> Gate:
-    """Check the measured drop of the metric, or the worse end of its interval."""
-    comparison = judged.comparison
-    if judged.limits.drop_on != "bound":
-        name, difference = "max_drop_points", comparison.difference_points
-        if difference is None:
-            return judged.not_known(name, limit)
-        return most_gate(name, comparison.artifact.path, limit, 0.0 - difference)
-    name, statistics = "max_drop_points_bound", comparison.statistics
-    accuracy = None if statistics is None else statistics.accuracy
-    if accuracy is None:
-        return judged.not_known(name, limit)
-    lost = 0.0 - accuracy.interval_points[0]
-    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
-    outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
-    reason = cannot_tell(found, accuracy.images) if found.answer == "cannot tell" else ""
-    return judged.gate(name, limit, lost, outcomes[found.answer], reason)
-
-
-def _flips(judged: Judged, limit: int | float) -> Gate:
-    name = "max_flips" if isinstance(limit, int) else "max_flip_fraction"
-    if judged.comparison.statistics is None:
-        return judged.not_known(name, limit)
-    flips = judged.comparison.statistics.flips
-    observed = flips.count if isinstance(limit, int) else flips.fraction
-    return most_gate(name, judged.comparison.artifact.path, limit, observed)
-
-
-def _class_drop(judged: Judged, limit: float) -> Gate:
-    """Check the class with the largest loss: over the limit it fails unless chance explains it."""
-    name, statistics = "max_class_drop_points", judged.comparison.statistics
-    if statistics is None or not statistics.classes:
-        return judged.not_known(name, limit)
-    found = statistics.classes
-    over = [each for each in found if -each.difference_points > limit + ROUNDING]
-    certain = [each for each in over if each.is_significant]
-    worst = (certain or found)[0]
-    outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
-    reason = f"{judged.classes[worst.label]}, {worst.images:,} images"
-    if outcome == "inconclusive":
-        reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
-    return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)
-
-
-def _speedup(judged: Judged, limit: float) -> Gate:
-    comparison = judged.comparison
-    if comparison.speedup is None or comparison.speedup_interval is None:
-        return judged.not_known("min_speedup", limit, without_interval(comparison))
-    low, high = comparison.speedup_interval
-    outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
-    reason = f"its 95% interval is {low:.2f} to {high:.2f}" if outcome == "inconclusive" else ""
-    return judged.gate("min_speedup", limit, comparison.speedup, outcome, reason)
-
-
-def _latency(judged: Judged, limit: float) -> Gate:
-    meant = judged.limits.latency_machine
-    if meant not in (None, judged.machine):
-        reason = f"the limit is of the machine {meant}, this is {judged.machine}"
-        return judged.not_known("max_latency_us", limit, reason)
-    return replace(latency_gate(judged.comparison, limit), name="max_latency_us")
+DefaultWord = Literal["none", "default"]
+"""A limit that is switched off, or the one that holds where none is given."""
+PointsOrWord = Annotated[float, Field(ge=0, le=100)] | DefaultWord | None
+FractionOrWord = Annotated[float, Field(ge=0, le=1)] | DefaultWord | None
+NONE, DEFAULT = "none", "default"
 
 
 class Limits(Options):
-    """Limits on every candidate; a run passes when all of them hold."""
+    """Limits on every candidate; a run passes when all of them hold.
+
+    Some have a default, which ``with_defaults`` puts where nothing is given.
+    """
 
     max_drop_points: Annotated[
-        float | None,
+        PointsOrWord,
         Limit(
-            _drop,
+            drop,
             POINTS,
             "points lost",
             option="max_drop",
+            default=Default(2.0, default_drop),
+            allowed="{:g} points lost",
             other_gates={
                 "max_drop_points_bound": "points lost at the worse end of the 95% interval"
             },
             needs_labels=True,
         ),
-    ] = Field(default=None, ge=0, le=100)
-    """Fail if accuracy falls by more percentage points than this."""
+    ] = None
+    """Fail if accuracy falls by more percentage points than this. By default 2, and inconclusive
+    where its 95% interval reaches back to the limit."""
     drop_on: Annotated[
         Literal["point", "bound"] | None, LimitDetail("max_drop_points", "point or bound")
     ] = None
-    """The value that is held against the limit on the drop: the drop as it was measured (point,
-    the default), or the end of its 95% interval (bound), which knows how few the images are."""
+    """The value that is held against the limit on the drop: the drop as it was measured (point),
+    or the worse end of its 95% interval (bound), which knows how few the images are."""
     min_agreement: Annotated[
-        float | None,
-        Limit("agreement", FRACTION, "fraction of images with the baseline's answer"),
-    ] = Field(default=None, ge=0, le=1)
-    """Fail if a smaller fraction of the images gets the baseline's answer."""
+        FractionOrWord,
+        Limit(
+            "agreement",
+            FRACTION,
+            "fraction of images with the baseline's answer",
+            default=Default(0.9, default_agreement),
+            allowed="the baseline's answer on {:g}% of the images or more",
+        ),
+    ] = None
+    """Fail if a smaller fraction of the images gets the baseline's answer. By default 90% for
+    images without labels."""
     max_flips: Annotated[
         int | float | None,
         Limit(
-            _flips,
+            flips,
             IMAGES,
             "images with another answer",
             other_gates={"max_flip_fraction": "fraction of images with another answer"},
@@ -134,17 +92,19 @@ class Limits(Options):
     ] = Field(default=None, ge=0)
     """Fail if more images get another answer: a whole number, or a fraction below 1 of them."""
     max_class_drop_points: Annotated[
-        float | None,
+        PointsOrWord,
         Limit(
-            _class_drop,
+            class_drop,
             POINTS,
             "points lost by the worst class",
             option="max_class_drop",
+            default=Default(20.0, default_class_drop),
+            allowed="{:g} points by a class",
             needs_labels=True,
         ),
-    ] = Field(default=None, ge=0, le=100)
-    """Fail if a class loses more percentage points; a loss that chance explains is
-    inconclusive."""
+    ] = None
+    """Fail if a class loses more percentage points; a loss that chance explains is inconclusive.
+    By default 20, and then such a loss passes."""
     max_calibration_error_rise: Annotated[
         float | None,
         Limit(
@@ -177,14 +137,14 @@ class Limits(Options):
     """Fail if a file has more bytes after gzip -9."""
     min_speedup: Annotated[
         float | None,
-        Limit(_speedup, RATIO, "times faster than the float32 twin", evidence="time"),
+        Limit(speedup, RATIO, "times faster than the float32 twin", evidence="time"),
     ] = Field(default=None, gt=0, le=1e6)
     """Fail if a file is not so many times faster than the float32 twin: by the whole 95%
     interval."""
     max_latency_us: Annotated[
         float | None,
         Limit(
-            _latency,
+            latency,
             MICROSECONDS,
             "microseconds an image",
             option="max_latency",
@@ -206,20 +166,50 @@ class Limits(Options):
     @model_validator(mode="after")
     def _details_have_their_limit(self) -> Self:
         for key, detail in limit_details().items():
-            if getattr(self, key) is not None and getattr(self, detail.limit) is None:
+            if getattr(self, key) is not None and getattr(self, detail.limit) in (None, NONE):
                 raise ValueError(f"{key} is for a limit: give {detail.limit} too")
         return self
 
     @property
     def margin_points(self) -> float:
-        """The margin of "no worse": the allowed drop, if one is set."""
-        return DEFAULT_MARGIN_POINTS if self.max_drop_points is None else self.max_drop_points
+        """The margin of "no worse": the allowed drop, if one is given."""
+        given = self.max_drop_points
+        return given if isinstance(given, int | float) else DEFAULT_MARGIN_POINTS
+
+    def with_defaults(self) -> Self:
+        """Return the limits with the default ones where nothing is given.
+
+        >>> Limits(max_drop_points="none").with_defaults().model_dump(exclude_none=True)
+        {'max_drop_points': 'none', 'min_agreement': 'default', 'max_class_drop_points': 'default'}
+        """
+        missing = {
+            key: DEFAULT
+            for key, limit in all_limits().items()
+            if limit.default is not None and getattr(self, key) is None
+        }
+        return self.model_copy(update=missing)
 
     def given(self) -> Iterator[tuple[str, Limit, Any]]:
-        """Yield key, limit and value of each limit that is set."""
+        """Yield key, limit and value of each limit with a number of its own."""
         for key, limit in all_limits().items():
-            if getattr(self, key) is not None:
+            if getattr(self, key) not in (None, NONE, DEFAULT):
                 yield key, limit, getattr(self, key)
+
+    def judge(self, judged: Judged) -> Iterator[Gate]:
+        """Yield the gate of each limit; none for a default one on a figure that is not known."""
+        for key, limit in all_limits().items():
+            value = getattr(self, key)
+            if value == DEFAULT and limit.default is not None:
+                gate = limit.default.judge(judged, limit.default.value)
+                if gate is not None and gate.observed is not None:
+                    yield gate
+            elif value not in (None, NONE):
+                yield limit.judge(key, judged, value)
+
+    def without(self, keys: Collection[str]) -> Self:
+        """Return the limits with some, and the details of these, as if they were not given."""
+        details = {name for name, each in limit_details().items() if each.limit in keys}
+        return self.model_copy(update=dict.fromkeys((*keys, *details)))
 
     def of_labels(self) -> tuple[str, ...]:
         """Return the given limits that need labelled images."""

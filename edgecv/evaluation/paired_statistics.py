@@ -6,9 +6,18 @@ from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins import Task
 from edgecv.core.records import Outputs, Targets
 from edgecv.evaluation.changed_answers import changed_answers
-from edgecv.evaluation.statistics.binary_scores import paired_accuracy
+from edgecv.evaluation.statistics.binary_scores import no_worse, paired_accuracy
 
 DEFAULT_MARGIN_POINTS = 1.0
+
+
+def with_margin(statistics: PairedStatistics, margin_points: float) -> PairedStatistics:
+    """Return the statistics with the answer of "no worse" for another margin."""
+    found = statistics.accuracy
+    if found is None:
+        return statistics
+    answer = no_worse(found.wins, found.losses, found.images, margin_points)
+    return replace(statistics, accuracy=replace(found, no_worse=answer))
 
 
 def paired_statistics(

@@ -93,6 +93,15 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
 
 
 @dataclass(frozen=True)
+class ModelScore:
+    """The metric of a trained baseline on the test images."""
+
+    metric: str
+    value: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Training:
     """A trained baseline, as plain data."""
 
@@ -106,6 +115,7 @@ class Training:
     history: tuple[Mapping[str, float], ...]
     """One entry an epoch: epoch, loss, the score of the task (accuracy) and that on the validation
     images (validation_accuracy), seconds, settled."""
+    test: ModelScore
 
     @property
     def best(self) -> Mapping[str, float]:
@@ -137,8 +147,11 @@ class StoredTraining(BaseModel):
         return found
 
 
-def read_training(folder: Path) -> Training:
-    """Return the record of a training. Raises InputError where it is damaged."""
+def read_training(folder: Path, test: ModelScore) -> Training:
+    """Return the record of a training, with the metric of its model.
+
+    Raises InputError where it is damaged.
+    """
     path = folder / "training.json"
     try:
         content = read_regular(path, LARGEST_TRAINING_BYTES)
@@ -146,7 +159,7 @@ def read_training(folder: Path) -> Training:
         record = StoredTraining.model_validate_json(content)
     except ValueError:
         raise InputError(str(path), "is damaged", remedy=f"move {folder} away") from None
-    return Training(folder, **dict(record))
+    return Training(folder, **dict(record), test=test)
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

@@ -123,6 +123,22 @@ def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
     return tuple(f"ranges found on {count} calibration images" for count in sorted(counts))
 
 
+def format_notes(recipe: Recipe) -> tuple[str, ...]:
+    """Return a sentence for each precision that not all formats of the recipe can hold."""
+    notes = []
+    for precision in dict.fromkeys(each.precision for each in recipe.exports):
+        written = [each.format for each in recipe.exports if each.precision == precision]
+        unable = [
+            each.format
+            for each in dict.fromkeys(type(each) for each in recipe.exports)
+            if precision not in each.precisions
+        ]
+        if unable:
+            formats = f"{precision} is written as {' and '.join(written)} alone"
+            notes.append(f"{formats}: {' and '.join(unable)} files cannot be {precision}")
+    return tuple(notes)
+
+
 def check_calibration(recipe: Recipe, data: Dataset) -> None:
     """Raise InputError if calibration images are too few, or unlike the test images."""
     for exporter in recipe.exports:

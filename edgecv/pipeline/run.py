@@ -7,15 +7,23 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.records import OnEvent, Report, ignore_event
 from edgecv.pipeline.apply_techniques import TechniqueRunner
-from edgecv.pipeline.baseline import trained_baseline
+from edgecv.pipeline.baseline import (
+    ModelScore,
+    Training,
+    baseline_predictions,
+    read_training,
+    trained_baseline,
+)
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.export import (
     RunExports,
     calibration_notes,
     check_calibration,
     check_promises,
+    format_notes,
     planned_exports,
 )
+from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
@@ -44,16 +52,24 @@ def run(
         return compress(recipe, context, force=force)
 
 
-def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Path:
-    """Train the recipe's baseline unless it is stored; return its folder."""
+def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
+    """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     with open_run(store, recipe.settings, on_event) as context:
         data = load_data(recipe.data, recipe.baseline.input_shape, context)
-        return trained_baseline(recipe, data, context).path.parent
+        model = trained_baseline(recipe, data, context)
+        outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
+        value = recipe.task.metric(outputs, data.test.labels)
+        tested = ModelScore(recipe.task.headline.name, value, len(data.test))
+        return read_training(model.path.parent, tested)
 
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
+    check_user_model(recipe)
+    stored = None if force else judge_again(recipe, context)
+    if stored is not None:
+        return stored
     place = preflight(recipe, context.store, force)
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
@@ -70,6 +86,9 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
     applied = TechniqueRunner(model, context).apply()
+    unwritable = format_notes(recipe)
+    for note in unwritable:
+        context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
     files, unwritten = exports.export_all(
@@ -84,6 +103,7 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
         *applied.notes,
         *checked,
         *calibration_notes(recipe, data),
+        *unwritable,
     )
     results = RunResults(measurements, unwritten | unmeasured, notes, costs)
     report = make_report(model, results, folder)
@@ -100,7 +120,6 @@ def _custom_objects(recipe: Recipe) -> AbstractContextManager[None]:
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     """Check quickly what would fail late; return the folder of the run."""
-    check_user_model(recipe)
     place = store.run_folder(recipe.name)
     if os.path.lexists(place) and not force:
         raise InputError(

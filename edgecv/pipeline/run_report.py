@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.core.plugins import Task
 from edgecv.core.records import Baseline, Comparison, Costs, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
-from edgecv.evaluation.gates import gates_of_every_run, verdict
+from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.baseline import labels_text
@@ -19,7 +19,7 @@ from edgecv.reports.costs import write_widths
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.system.environment import environment, machine
-from edgecv.system.storage import copy_file, write_bytes
+from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,13 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         recipe.gates.margin_points,
     )
     comparisons = write_flips(compared, results.measurements, outputs, data, task, folder)
-    candidates = [each for each in comparisons if _is_candidate(each, recipe)]
-    gates = judge(comparisons, results.failures, candidates, recipe.gates, task, data.class_names)
+    candidates = [each for each in comparisons if is_candidate(each, recipe)]
+    path = f"baseline{model.original.path.suffix}"
+    limits = recipe.gates.with_defaults()
+    gates = [
+        *judge(comparisons, results.failures, candidates, limits, task, data.class_names),
+        *proof_gates(path, outputs, data.test_labels, task),
+    ]
     for technique in recipe.techniques:
         gates += technique.gates(comparisons, results.costs)
     return Report(
@@ -72,8 +77,9 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         outcome=verdict(gates),
         data=data_facts(data),
         baseline=Baseline(
-            path=f"baseline{model.original.path.suffix}",
+            path=path,
             parameters=model.reference.parameters,
+            sha256=_sha256_of(recipe),
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
         ),
@@ -84,7 +90,13 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     )
 
 
-def _is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
+def _sha256_of(recipe: Recipe) -> str:
+    """Return the SHA-256 of the model as it was given, "" where it is trained."""
+    model = recipe.baseline.model
+    return "" if model is None else tree_sha256(Path(model))
+
+
+def is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
     """Return True if the recipe asks for the file; it may ask for the twin itself."""
     asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
     is_asked = (comparison.artifact.format, comparison.artifact.precision) in asked

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from edgecv.core.plugins import SHARED_VALUES, ZEROS, Task
+from edgecv.core.quantity import FRACTION
 from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
-from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.gates import PROOF
+from edgecv.evaluation.limits import all_limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.task_of import task_of
 
@@ -22,13 +24,17 @@ GATES = {
     "ranges": "chance of such ranges after honest calibration",
     "precision": "another precision than it is called",
     "labels": "names in its labels",
+    PROOF: "accuracy, or the share of one answer,",
 }
 OF_EVERY_RUN = (
     OUTPUTS,
-    "conversion_difference", "runs", "weights", "quantization", "ranges", "precision", "labels"
+    "conversion_difference", "runs", PROOF, "weights", "quantization", "ranges", "precision",
+    "labels",
 )  # fmt: skip
 """Texts of the gates that are not limits."""
 FEW = 2
+USUAL_AGREEMENT = 0.95
+"""Quantization alone changes fewer answers than this leaves."""
 
 
 def verdict_line(report: Report) -> str:
@@ -38,14 +44,15 @@ def verdict_line(report: Report) -> str:
         _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
+    why = _retraining(report)
     if failed and open_ones:
         end = "\n" if "\n" in failed else ". "
-        return f"{word}: {failed}{end}Inconclusive: {open_ones}"
+        return f"{word}: {failed}{end}Inconclusive: {open_ones}{why}"
     if failed or open_ones:
-        return f"{word}: {failed or open_ones}"
+        return f"{word}: {failed or open_ones}{why}"
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
-    return f"{word}: {summary}. {_limits(report)}{_no_faster(report)}"
+    return f"{word}: {summary}. {_limits(report)}{why}{_no_faster(report)}"
 
 
 def _joined(sentences: Sequence[str]) -> str:
@@ -75,6 +82,12 @@ def _no_faster(report: Report) -> str:
     )
 
 
+def retrains(name: str) -> bool:
+    """Return True if a technique trains the weights; False if it is not installed."""
+    found = TECHNIQUES.classes.get(name)
+    return found is not None and "training" in found.model_fields
+
+
 def _made_by(name: str) -> frozenset[str]:
     """Return the properties that a technique gives a model; empty if it is not installed."""
     found = TECHNIQUES.classes.get(name)
@@ -87,6 +100,8 @@ def gate_sentence(gate: Gate, task: Task) -> str:
         return f"{gate.artifact}: {gate.reason}"
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
+    if gate.name == PROOF:
+        return f"{gate.artifact} {gate.reason}"
     # A name that is not ours comes from a file: no template.
     observation = (
         GATES[gate.name].format(output=task.terms.output) if gate.name in GATES else gate.name
@@ -98,6 +113,16 @@ def gate_sentence(gate: Gate, task: Task) -> str:
     return (
         f"{gate.artifact}: {observation} {_number(observed)}, limit {_number(gate.limit)}{reason}"
     )
+
+
+def allowed_text(gate: Gate) -> str:
+    """Return what a limit allows, "" for a gate that is no such limit."""
+    for key, limit in all_limits().items():
+        if limit.allowed and gate.name in (key, *limit.other_gates):
+            bound = "" if gate.name == key else " (95% interval)"
+            value = gate.limit * 100 if limit.quantity is FRACTION else gate.limit
+            return f"{limit.allowed.format(value)}{bound}"
+    return ""
 
 
 def _number(value: float) -> str:
@@ -156,14 +181,38 @@ def _ratio_text(ratio: float, better: str, worse: str, equal: str) -> str:
 
 
 def _limits(report: Report) -> str:
-    for name, bound in (("max_drop_points", ""), ("max_drop_points_bound", " (95% interval)")):
-        drops = sorted({gate.limit for gate in report.gates if gate.name == name})
-        if drops:
-            return f"Allowed: {drops[0]:g} points lost{bound}"
-    if any(gate.name not in OF_EVERY_RUN for gate in report.gates):
-        return "All limits are held"
+    """Return the limits of a run that passed."""
     if report.baseline is None:
         return "Nothing was compared: give --baseline for that"
-    if not report.data.has_labels:
-        return "The images have no labels: no accuracy is known, and no limit on it can be set"
-    return "No limit was asked for: set one with --max-drop POINTS"
+    allowed = dict.fromkeys(filter(None, map(allowed_text, report.gates)))
+    others = [gate for gate in report.gates if gate.name not in OF_EVERY_RUN]
+    is_all = all(allowed_text(gate) for gate in others)
+    if allowed:
+        text = f"Allowed: {', '.join(allowed)}{'' if is_all else '; all other limits are held'}"
+    elif others:
+        text = "All limits are held"
+    else:
+        text = "No limit was asked for: set one with --max-drop POINTS"
+    if report.data.has_labels:
+        return text
+    return f"{text}. The images have no labels: no accuracy is known"
+
+
+def _retraining(report: Report) -> str:
+    """Explain a low agreement by the techniques that trained the weights on, if there are any."""
+    names = [
+        name
+        for each in report.recipe.get("technique", ())
+        if retrains(name := each["technique"]) and each.get("fine_tune", True)
+    ]
+    low = [
+        each.artifact.path
+        for each in report.comparisons
+        if not each.is_twin and each.agreement is not None and each.agreement < USUAL_AGREEMENT
+    ]
+    if not names or not low or not report.data.has_labels:
+        return ""
+    return (
+        f". {', '.join(names)} trained the weights on, which changes answers both ways:"
+        f" {report.comparisons[0].metric} judges {', '.join(low)}, not the agreement"
+    )

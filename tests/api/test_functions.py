@@ -55,7 +55,8 @@ def test_a_model_and_arrays_are_taken_as_they_are(library: str, tmp_path: Path) 
     report = edgecv.compress(model, data=TEST, output=tmp_path, **options)
     assert [weight.numpy().tobytes() for weight in model.weights] == before
     assert report.name == f"arrays-net_{library}-none"
-    assert report.outcome == "passed"
+    assert {gate.outcome for gate in report.gates if gate.name != "proof"} == {"passed"}
+    assert report.outcome == "inconclusive"  # The network is not trained.
     assert report.recipe["data"]["source"] == "arrays"
     kept = Path(report.recipe["baseline"]["model"])
     assert kept.is_file()

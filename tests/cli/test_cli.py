@@ -91,7 +91,7 @@ def test_compress_with_json_and_a_gate(output: Path) -> None:
     assert table.returncode == 0
     assert "int8.tflite" in table.stdout
     assert "PASSED" in table.stdout
-    assert "no worse than 1 point (95%)" in table.stdout
+    assert "no worse than 50 points (95%)" in table.stdout  # The run's own limit.
     few = edgecv(
         "validate", output / "cli", "--baseline", twin, "--max-drop", "0.01", "--drop-on", "bound",
         folder=output.parent,

@@ -108,10 +108,11 @@ def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
         raise InputError(
             "--fix", "needs the model that the file was made of", remedy="give it as --baseline"
         )
+    quantize = _quantize(finding, options)
     return CompressOptions(
         model=str(options.baseline),
         data=options.data,
-        quantize=_quantize(finding, options),
+        quantize=None if quantize is None else (quantize,),
         formats=(runtime_of_file(options.path).format,),
         name=NAME,
         **_input_options(options),

@@ -10,7 +10,7 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
-from edgecv.core.plugins.task import Head, Metric, Task, Terms
+from edgecv.core.plugins.task import Head, Metric, Proof, Task, Terms
 from edgecv.core.plugins.technique import (
     OUTPUTS,
     QUANTIZERS,
@@ -40,6 +40,7 @@ __all__ = [
     "Metric",
     "Plugin",
     "Progress",
+    "Proof",
     "Runtime",
     "Session",
     "Task",

@@ -70,6 +70,19 @@ class Terms:
     """The groups of images that ``lost_groups`` describes."""
 
 
+@dataclass(frozen=True)
+class Proof:
+    """Can the answers of a model prove anything about a copy of it?
+
+    A copy of a model that guesses, or gives one answer to everything, agrees with it for no reason.
+    """
+
+    observed: float
+    limit: float
+    reason: str
+    holds: bool
+
+
 class Task(Plugin):
     """The meaning of a model's outputs: what is learned, measured, compared and shown.
 
@@ -193,6 +206,13 @@ class Task(Plugin):
 
     def guessing(self, data: Dataset) -> float | None:
         """Return the headline metric of random guessing; None where there is no such value."""
+        return None
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof | None:
+        """Return if the answers prove anything; ``targets`` are None where they are not known.
+
+        None where this task cannot tell.
+        """
         return None
 
     def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:

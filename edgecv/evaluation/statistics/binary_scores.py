@@ -49,6 +49,17 @@ def mcnemar(wins: Counts, losses: Counts) -> NDArray[np.float64]:
     return smallest
 
 
+def chance_of_at_most(count: int, images: int, fraction: float) -> float:
+    """Return the probability of at most so many of some images, if each is one with ``fraction``.
+
+    >>> round(chance_of_at_most(85, 100, 0.9), 3)
+    0.073
+    """
+    from scipy.special import bdtr
+
+    return float(bdtr(count, images, fraction))
+
+
 def difference_interval(wins: int, losses: int, images: int) -> tuple[float, float]:
     """Return the 95% interval of candidate's minus baseline's accuracy, as fractions.
 

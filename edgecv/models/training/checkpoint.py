@@ -22,7 +22,7 @@ class Epoch:
     """One pass over the training images.
 
     ``score`` is the mean score of the training images during the epoch, ``validation_score``
-    that of the validation images after it: higher is better.
+    that of the validation images after it, with the weights as they are kept: higher is better.
     """
 
     epoch: int

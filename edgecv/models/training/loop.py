@@ -19,6 +19,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.records import Dataset, Event, Images, Outputs, Split
+from edgecv.core.text import counted
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import (
@@ -29,6 +30,7 @@ from edgecv.models.training.checkpoint import (
     write_progress,
 )
 from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.estimate import FORWARDS_A_STEP, duration, seconds_of
 from edgecv.models.training.schedule import Schedule
 
 STEPS_BETWEEN_REPORTS = 25
@@ -74,7 +76,9 @@ def fit(
     if progress.history:
         trainer.restore(progress)
         done = len(progress.history)
-        on_event(Event("resume", f"going on after epoch {done} of {epochs}", done, epochs))
+        on_event(Event("resume", f"an interrupted training goes on after epoch {done} of {epochs}"))
+    if len(progress.history) < epochs:
+        on_event(Event("training", _plan(trainer, data, epochs - len(progress.history))))
     for epoch in range(len(progress.history), epochs):
         if schedule.patience and progress.epochs_without_gain >= schedule.patience:
             on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
@@ -85,14 +89,28 @@ def fit(
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
     if moving_averages.lag(model, len(progress.history) * trainer.steps):
-        _settle(trainer, data.validation, on_event)
+        return _with_kept(progress, _settle(trainer, data.validation, on_event))
     return progress.history
 
 
-def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], None]) -> None:
+def _plan(trainer: "_Trainer", data: Dataset, epochs: int) -> str:
+    """Return the size of a training, and about how long it takes."""
+    a_pass = trainer.seconds_a_pass(data.train.images, len(data.validation))
+    steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
+    return f"training {counted(epochs, 'epoch')} of {steps}: about {duration(epochs * a_pass)}"
+
+
+def _with_kept(progress: TrainingProgress, score: float) -> tuple[Epoch, ...]:
+    """Return the history with the score of the weights as they are kept, for their epoch."""
+    best = progress.best
+    kept = replace(best, validation_score=score)
+    return tuple(kept if each is best else each for each in progress.history)
+
+
+def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], None]) -> float:
     """Estimate the moving averages of batch normalization again; keep them unless they are worse.
 
-    They can be slightly worse if the training was long enough.
+    They can be slightly worse if the training was long enough. Returns the score of what is kept.
     """
     before = trainer.weights()
     lagging = trainer.score(validation)
@@ -100,9 +118,12 @@ def _settle(trainer: "_Trainer", validation: Split, on_event: Callable[[Event], 
     settled = trainer.score(validation)
     now, before_it = (trainer.task.score_text(each) for each in (settled, lagging))
     message = f"batch normalization found anew after a short training: validation {now}"
-    on_event(Event("note", f"{message}, {before_it} before"))
-    if settled < lagging:
+    is_worse = settled < lagging
+    kept = "; that is kept" if is_worse else ""
+    on_event(Event("note", f"{message}, {before_it} before{kept}"))
+    if is_worse:
         trainer.model.set_weights(list(before))
+    return max(settled, lagging)
 
 
 def _one_epoch(
@@ -180,6 +201,7 @@ class _Trainer:
             return augment(tensorflow.gather(images, chosen), seeds, schedule)
 
         self._varied: Callable[[Tensor, Tensor], Tensor] = varied
+        self._teacher: Any = None if teacher is None else compile_function(teacher.model)
         raw_model = task.raw_model(model)
         loss_of = _loss(task, teacher)
 
@@ -238,6 +260,18 @@ class _Trainer:
         """Return the mean score of the images of a split."""
         outputs = Outputs.one(self.predict(split.images))
         return float(np.mean(self.task.score_per_image(outputs, split.labels)))
+
+    def seconds_a_pass(self, images: Images, validation: int) -> float:
+        """Return an estimate of the seconds of one epoch, by the time of one batch.
+
+        Nothing random is drawn for it: the training that follows is the same without.
+        """
+        batch = images[: self.batch].astype(np.float32)
+        forward = seconds_of(lambda: self._predict(batch).numpy())
+        a_step = FORWARDS_A_STEP * forward
+        if self._teacher is not None:
+            a_step += seconds_of(lambda: self._teacher(batch).numpy())
+        return self.steps * a_step + validation / self.batch * forward
 
     def predict(self, images: Images) -> NDArray[np.float32]:
         """Return the model's output: uint8 (N, H, W, C) -> float32 (N, ...)."""

@@ -1,6 +1,7 @@
 """Exporters and calibration images from the options of a command line."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
@@ -19,8 +20,11 @@ def with_one_scale(exports: Sequence[Exporter], layers: Sequence[str]) -> tuple[
     """Return exporters that give the kernels of some layers, by name pattern, one scale."""
     if not layers:
         return tuple(exports)
+    integers = [each for each in exports if each.precision == "int8"] or exports
     return tuple(
         parse_options(type(each), {**each.model_dump(), "one_scale": layers}, "--one-scale")
+        if each in integers
+        else each
         for each in exports
     )
 
@@ -32,31 +36,62 @@ def default_formats() -> tuple[str, ...]:
     return tuple(name for _, name in sorted(ranked))
 
 
+def names_in(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in lists that are separated by commas, each once.
+
+    >>> names_in(("INT8, float16", "int8"))
+    ('int8', 'float16')
+    """
+    return tuple(dict.fromkeys(name.strip().lower() for text in given for name in text.split(",")))
+
+
 def exports_of(
-    quantize: str, formats: Sequence[str], calibration_images: int | None, io: str | None
+    quantize: Sequence[str],
+    formats: Sequence[str],
+    calibration_images: int | None,
+    io: str | None,
+    *,
+    possible: Sequence[str] = (),
 ) -> tuple[Exporter, ...]:
-    """Return the requested exporters. Raises InputError that names the flag."""
-    each_one = [name.strip().lower() for text in formats for name in text.split(",")]
-    formats = tuple(dict.fromkeys(each_one)) or default_formats()
-    classes = [EXPORTERS.get(each, "--format") for each in formats]
-    _check_known(quantize)
-    precision = "float32" if quantize == "none" else quantize
-    for cls in classes:
-        if precision not in cls.precisions:
-            raise _cannot(cls, precision)
-    options = {"precision": precision, "calibration_images": calibration_images}
-    exports = tuple(parse_options(cls, options, "--calibration-images") for cls in classes)
-    if io is None:
-        return exports
-    if precision != "int8":
+    """Return an exporter for each precision in each format. Raises InputError that names the flag.
+
+    ``possible``: the formats where none is asked for. Of several precisions each is then written
+    in those of them that can hold it.
+    """
+    names = names_in(formats) or possible or default_formats()
+    classes = [EXPORTERS.get(each, "--format") for each in names]
+    options: list[tuple[type[Exporter], dict[str, Any]]] = []
+    for each in quantize:
+        _check_known(each)
+        precision = "float32" if each == "none" else each
+        able = [cls for cls in classes if precision in cls.precisions]
+        if not able or (len(able) < len(classes) and (formats or len(quantize) == 1)):
+            unable = next(cls for cls in classes if cls not in able)
+            raise _cannot(unable, precision)
+        options += [(cls, {"precision": precision}) for cls in able]
+    exports = [parse_options(cls, each, "--quantize") for cls, each in options]
+    if calibration_images is not None:
+        calibrated = [each for each in exports if each.is_calibrated] or exports
+        exports = [
+            with_calibration(each, calibration_images) if each in calibrated else each
+            for each in exports
+        ]
+    return tuple(exports if io is None else _with_io(exports, io, quantize))
+
+
+def _with_io(exports: Sequence[Exporter], io: str, quantize: Sequence[str]) -> list[Exporter]:
+    if not any(each.precision == "int8" for each in exports):
         raise InputError(
             "--io",
-            f"is for int8 files, and --quantize {quantize} is asked for",
+            f"is for int8 files, and --quantize {','.join(quantize)} is asked for",
             remedy="leave --io out, or give --quantize int8",
         )
-    return tuple(
-        parse_options(type(each), {**each.model_dump(), "io": io}, "--io") for each in exports
-    )
+    return [
+        parse_options(type(each), {**each.model_dump(), "io": io}, "--io")
+        if each.precision == "int8"
+        else each
+        for each in exports
+    ]
 
 
 def _check_known(quantize: str) -> None:

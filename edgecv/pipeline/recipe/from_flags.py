@@ -19,6 +19,7 @@ from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
+    names_in,
     with_calibration,
     with_one_scale,
 )
@@ -43,8 +44,10 @@ from edgecv.pipeline.recipe.recipe import (
     load_recipe,
     parse_schedule,
 )
-from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags
+from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 
+TRAINING = ("epochs", "learning_rate", "batch", "patience")
+"""Options that are keys of a schedule too."""
 OF_A_NEW_RECIPE = (
     "quantize",
     "formats",
@@ -89,18 +92,20 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule", "epochs"))
+            self._refuse("MODEL", ("architecture", "schedule"))
         else:
             self._refuse_without_model()
-        quantize = self.quantize or "int8"
+        quantize = names_in(self.quantize or ("int8",))
         steps = ""
         for name, value in self._asked().items():
             steps += f"-{name}" if value is True else f"-{name}{value}"
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
-        formats = self.formats or (formats_from(Path(self.model)) if self.model else ())
-        exports = exports_of(quantize, formats, self.calibration_images, self.io)
+        possible = formats_from(Path(self.model)) if self.model else ()
+        exports = exports_of(
+            quantize, self.formats, self.calibration_images, self.io, possible=possible
+        )
         exports = with_one_scale(exports, self.one_scale)
         techniques = self._techniques(exports)
         check_order(techniques, "the options")
@@ -109,7 +114,7 @@ class CompressOptions(
             technique.check_exports(exports, "--shrink")
         return Recipe(
             settings=_settings(
-                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{quantize}"),
+                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}"),
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
                 self.kernels or USUAL_KERNELS,
@@ -136,15 +141,35 @@ class CompressOptions(
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in their order of application."""
         asked, techniques = self._asked(), []
+        training = {} if self.model is None else self._training()
         for name, value in asked.items():
             flag = technique_flags()[name]
             options = flag.parse(value, exports)
             for other in asked:
                 options |= flag.beside.get(other, {})
-            techniques.append(
-                parse_options(TECHNIQUES.get(name, f"--{name}"), options, f"--{name}")
+            cls = TECHNIQUES.get(name, f"--{name}")
+            if training and trains(cls, options):
+                options["training"] = training
+            techniques.append(parse_options(cls, options, f"--{name}"))
+        if training and not any("training" in each.model_fields_set for each in techniques):
+            raise InputError(
+                _flag(next(each for each in TRAINING if getattr(self, each) is not None)),
+                "is for a training, and MODEL is only converted",
+                accepted="with a technique that trains, such as --qat or --prune",
+                remedy="leave it out",
             )
         return tuple(techniques)
+
+    def _training(self) -> dict[str, Any]:
+        """Return the options of a schedule that are given. Raises InputError that names the flag.
+
+        A number of epochs is exact: no epochs are added for a small data set.
+        """
+        given = {name: getattr(self, name) for name in TRAINING}
+        found = {name: value for name, value in given.items() if value is not None}
+        for name, value in found.items():
+            parse_options(Schedule, {name: value}, _flag(name))
+        return {**found, "minimum_steps": 0} if "epochs" in found else found
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self._refuse("--recipe", OF_A_NEW_RECIPE)
@@ -214,14 +239,13 @@ class CompressOptions(
                 )
 
     def _schedule(self) -> Schedule:
-        options: dict[str, Any] = {"schedule": self.schedule or "default"}
-        if self.epochs is not None:
-            options |= {"epochs": self.epochs, "minimum_steps": 0}
-        return parse_schedule(options, "--schedule" if self.epochs is None else "--epochs")
+        named = {"schedule": self.schedule or "default"}
+        return parse_schedule(named if self.model else {**named, **self._training()}, "--schedule")
 
     def _refuse(self, beside: str, fields: Sequence[str]) -> None:
         for field in fields:
-            if getattr(self, field):
+            value = getattr(self, field)
+            if value is not None and value is not False and value != ():
                 flag = _flag(field)
                 raise InputError(
                     flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"

@@ -45,7 +45,13 @@ class TrainingOptions(CommandOptions):
     schedule: Annotated[Name | None, Flag(default="default")] = None
     """The training schedule: default or reference."""
     epochs: int | None = None
-    """Train so many epochs instead of the schedule's."""
+    """Train so many epochs: the baseline, or for a MODEL each technique that trains."""
+    learning_rate: Annotated[float | None, Flag("--lr")] = None
+    """The highest learning rate of that training."""
+    batch: int | None = None
+    """Images a step of that training."""
+    patience: int | None = None
+    """Stop that training after so many epochs that were no better on the validation images."""
     seed: Annotated[int | None, Flag(default="0")] = None
     """The number that decides splits, first weights and the order of images."""
 
@@ -115,9 +121,9 @@ class ModelOptions(CommandOptions):
     model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
     """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is
     trained."""
-    quantize: Annotated[Name | None, Flag(default="int8")] = None
+    quantize: Annotated[Several | None, Flag(default="int8")] = None
     """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
-    output), int16x8."""
+    output), int16x8; or several with a comma, each as files of its own."""
     formats: Annotated[Several, Flag("--format", default="both")] = ()
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None

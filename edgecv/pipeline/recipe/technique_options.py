@@ -1,10 +1,12 @@
 """Techniques as options: a flag for each technique whose class has one."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from edgecv.core.options import CommandOptions
+from edgecv.core.plugins import Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.technique_flag import TechniqueFlag
 
@@ -19,6 +21,11 @@ def technique_flags() -> dict[str, TechniqueFlag]:
     """Return the flag of each technique that has one, in the order in which they are applied."""
     flags = {name: cls.flag for name, cls in TECHNIQUES.classes.items() if cls.flag is not None}
     return dict(sorted(flags.items(), key=lambda item: item[1].place))
+
+
+def trains(technique: type[Technique], options: Mapping[str, Any]) -> bool:
+    """Return True if a technique with these options trains the model."""
+    return "training" in technique.model_fields and bool(options.get("fine_tune", True))
 
 
 def _fields() -> dict[str, Any]:

@@ -10,10 +10,11 @@ from edgecv.system.storage.atomic_files import (
     write_json,
 )
 from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
-from edgecv.system.storage.manifest import check_seal, is_sealed, seal
+from edgecv.system.storage.manifest import MANIFEST, check_seal, is_sealed, seal
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 
 __all__ = [
+    "MANIFEST",
     "RESERVED_NAMES",
     "SPACE_BYTES",
     "Store",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
-from edgecv.core.plugins import Head, Metric, Task, Terms
+from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
 from edgecv.core.records import Dataset, Outputs, Predictions, Targets, TextTable
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
@@ -18,6 +18,7 @@ from edgecv.evaluation.tasks.classification.calibration_error import calibration
 from edgecv.evaluation.tasks.classification.output_order import check_order
 from edgecv.evaluation.tasks.classification.per_class import confusion_changes
 from edgecv.evaluation.tasks.classification.probabilities import as_probabilities
+from edgecv.evaluation.tasks.classification.proof import proof_of
 from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow
 
@@ -165,6 +166,10 @@ class Classification(Task):
     def guessing(self, data: Dataset) -> float | None:
         """Return the accuracy of random guessing on classes of equal size."""
         return 1 / len(data.class_names)
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
+        """Return if the classifier is better than guessing, and has more than one answer."""
+        return proof_of(likeliest(outputs), targets)
 
     def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
         """Return a warning if another order of the outputs would be more accurate."""

@@ -1,0 +1,110 @@
+"""Gates of limits that are more than one comparison of a figure, and of the default limits.
+
+A limit that nobody gave fails only what chance does not explain: few test images are no reason to
+call an honest file wrong.
+"""
+
+from dataclasses import replace
+
+from edgecv.core.records import Gate, Outcome
+from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
+from edgecv.evaluation.limit import Judged
+from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most, no_worse
+
+
+def drop(judged: Judged, limit: float) -> Gate:
+    """Check the measured drop of the metric, or the worse end of its interval."""
+    comparison = judged.comparison
+    if judged.limits.drop_on != "bound":
+        name, difference = "max_drop_points", comparison.difference_points
+        if difference is None:
+            return judged.not_known(name, limit)
+        return most_gate(name, comparison.artifact.path, limit, 0.0 - difference)
+    name, statistics = "max_drop_points_bound", comparison.statistics
+    accuracy = None if statistics is None else statistics.accuracy
+    if accuracy is None:
+        return judged.not_known(name, limit)
+    lost = 0.0 - accuracy.interval_points[0]
+    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
+    outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
+    reason = cannot_tell(found, accuracy.images) if found.answer == "cannot tell" else ""
+    return judged.gate(name, limit, lost, outcomes[found.answer], reason)
+
+
+def default_drop(judged: Judged, limit: float) -> Gate:
+    """Check the measured drop: over the limit it fails with its whole 95% interval only."""
+    gate, statistics = drop(judged, limit), judged.comparison.statistics
+    accuracy = None if statistics is None else statistics.accuracy
+    if accuracy is None or gate.outcome != "failed" or judged.limits.drop_on is not None:
+        return gate
+    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
+    if found.answer == "no":
+        return gate
+    return replace(gate, outcome="inconclusive", reason=cannot_tell(found, accuracy.images))
+
+
+def default_agreement(judged: Judged, limit: float) -> Gate | None:
+    """Check the agreement where there are no labels, by the exact binomial test."""
+    comparison, name = judged.comparison, "min_agreement"
+    observed, statistics = comparison.agreement, comparison.statistics
+    if comparison.value is not None or observed is None or statistics is None:
+        return None
+    if observed >= limit - ROUNDING:
+        return judged.gate(name, limit, observed, "passed")
+    images = round(statistics.flips.count / statistics.flips.fraction)
+    if chance_of_at_most(images - statistics.flips.count, images, limit) < (1 - CONFIDENCE) / 2:
+        return judged.gate(name, limit, observed, "failed")
+    reason = f"cannot tell with {images:,} images"
+    return judged.gate(name, limit, observed, "inconclusive", reason)
+
+
+def flips(judged: Judged, limit: int | float) -> Gate:
+    """Check the number of images with another answer, or their fraction."""
+    name = "max_flips" if isinstance(limit, int) else "max_flip_fraction"
+    if judged.comparison.statistics is None:
+        return judged.not_known(name, limit)
+    flips = judged.comparison.statistics.flips
+    observed = flips.count if isinstance(limit, int) else flips.fraction
+    return most_gate(name, judged.comparison.artifact.path, limit, observed)
+
+
+def class_drop(judged: Judged, limit: float) -> Gate:
+    """Check the class with the largest loss: over the limit it fails unless chance explains it."""
+    name, statistics = "max_class_drop_points", judged.comparison.statistics
+    if statistics is None or not statistics.classes:
+        return judged.not_known(name, limit)
+    found = statistics.classes
+    over = [each for each in found if -each.difference_points > limit + ROUNDING]
+    certain = [each for each in over if each.is_significant]
+    worst = (certain or found)[0]
+    outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
+    reason = f"{judged.classes[worst.label]}, {worst.images:,} images"
+    if outcome == "inconclusive":
+        reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
+    return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)
+
+
+def default_class_drop(judged: Judged, limit: float) -> Gate:
+    """Check the class with the largest loss: a loss that chance explains passes."""
+    gate = class_drop(judged, limit)
+    return replace(gate, outcome="passed") if gate.outcome == "inconclusive" else gate
+
+
+def speedup(judged: Judged, limit: float) -> Gate:
+    """Check the whole 95% interval of the speed-up over the twin."""
+    comparison = judged.comparison
+    if comparison.speedup is None or comparison.speedup_interval is None:
+        return judged.not_known("min_speedup", limit, without_interval(comparison))
+    low, high = comparison.speedup_interval
+    outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
+    reason = f"its 95% interval is {low:.2f} to {high:.2f}" if outcome == "inconclusive" else ""
+    return judged.gate("min_speedup", limit, comparison.speedup, outcome, reason)
+
+
+def latency(judged: Judged, limit: float) -> Gate:
+    """Check the median latency, on the machine that the limit is meant for."""
+    meant = judged.limits.latency_machine
+    if meant not in (None, judged.machine):
+        reason = f"the limit is of the machine {meant}, this is {judged.machine}"
+        return judged.not_known("max_latency_us", limit, reason)
+    return replace(latency_gate(judged.comparison, limit), name="max_latency_us")

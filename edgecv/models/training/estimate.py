@@ -1,0 +1,32 @@
+"""Estimate of the time that a training takes, from the time of one batch."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edgecv.core.text import counted
+
+FORWARDS_A_STEP = 3.5
+"""A step computes outputs, gradients of twice that cost, and varies the images."""
+MINUTE, HOUR = 60, 3600
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Return the time of the second of two calls: the first one compiles."""
+    call()
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def duration(seconds: float) -> str:
+    """Return a rough time in words.
+
+    >>> duration(3.2), duration(96), duration(4000)
+    ('5 seconds', '2 minutes', '1.1 hours')
+    """
+    if seconds < MINUTE:
+        return f"{max(5, round(seconds / 5) * 5)} seconds"
+    if seconds < HOUR:
+        return counted(round(seconds / MINUTE), "minute")
+    return f"{seconds / HOUR:.1f} hours"

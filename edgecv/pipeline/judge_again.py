@@ -1,0 +1,131 @@
+"""A stored run judged by other limits: nothing is trained, exported or measured again."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.records import Comparison, Gate, Report
+from edgecv.evaluation.gates import PROOF, verdict
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.paired_statistics import with_margin
+from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.load_data import data_facts, load_data
+from edgecv.pipeline.recipe.recipe import Recipe, check_limits
+from edgecv.pipeline.run_report import is_candidate
+from edgecv.reports.json_file import read_report, write_report
+from edgecv.reports.markdown import to_markdown
+from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes
+
+FOUND = ("preprocess",)
+"""Keys of the baseline that a run finds by itself where they are not given."""
+NOTE = "judged again by other limits: nothing was trained, exported or measured for that"
+
+
+def judge_again(recipe: Recipe, context: RunContext) -> Report | None:
+    """Judge the stored run of this name by the limits of a recipe, and write its report anew.
+
+    Returns None unless that run was made by the same recipe with other limits. Raises InputError
+    where the run is damaged, or where its model or data is another one now.
+    """
+    place = context.store.run_folder(recipe.name)
+    report = _stored_report(place)
+    if report is None or not _has_other_limits(report, recipe):
+        return None
+    check_seal(place)
+    context.emit("judge", f"judging the stored run {place} by other limits")
+    _check_same_model(report, recipe, place)
+    _check_same_data(report, recipe, context, place)
+    judged = _judged(report, recipe)
+    with context.store.writing(place, replace=True) as folder:
+        for path in sorted(place.iterdir()):
+            if path != place / MANIFEST:
+                copy_file(path, folder / path.name)
+        write_bytes(folder / "recipe.toml", _toml(judged.recipe))
+        write_report(judged, folder / "report.json")
+        write_bytes(folder / "report.md", to_markdown(judged).encode())
+    return judged
+
+
+def _stored_report(place: Path) -> Report | None:
+    """Return the report of a finished run; None where there is none, or it is damaged."""
+    try:
+        return read_report(place) if (place / MANIFEST).is_file() else None
+    except InputError:
+        return None
+
+
+def _has_other_limits(report: Report, recipe: Recipe) -> bool:
+    """Return True if a recipe gives a limit that the run of a report was not judged by."""
+    asked, stored = recipe.table(), dict(report.recipe)
+    limits, before = asked.pop("gates"), stored.pop("gates", {})
+    original = dict(stored.get("baseline", {}))
+    for key in FOUND:
+        if key not in asked["baseline"]:
+            original.pop(key, None)
+    if asked != {**stored, "baseline": original}:
+        return False
+    has_proof = any(gate.name == PROOF for gate in report.gates)
+    return has_proof and any(before.get(key) != limit for key, limit in limits.items())
+
+
+def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
+    if recipe.baseline.model is None or report.baseline is None:
+        return  # It is trained by what the recipe says, on the data.
+    if tree_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:
+        raise _another(place, recipe.baseline.model)
+
+
+def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place: Path) -> None:
+    height, width, channels = report.comparisons[0].input.shape[1:]
+    data = load_data(recipe.data, (height, width, channels), context)
+    if data_facts(data).splits != report.data.splits:
+        raise _another(place, data.name)
+    check_limits(data, recipe.gates, "[gates]")
+
+
+def _another(place: Path, name: str) -> InputError:
+    return InputError(
+        str(place),
+        f"exists already, and {name} is not what it was made of any more",
+        remedy="give --force to replace it, or another --name",
+    )
+
+
+def _judged(report: Report, recipe: Recipe) -> Report:
+    """Return a report with the gates of other limits; all other gates stay."""
+    margin = recipe.gates.margin_points
+    comparisons = tuple(_with_margin(each, margin) for each in report.comparisons)
+    gates: list[Gate] = []
+    for each in comparisons:
+        if is_candidate(each, recipe):
+            gates += judge_limits(
+                each,
+                recipe.gates.with_defaults(),
+                classes=report.data.classes,
+                machine=str(report.environment["machine"]),
+            )
+    kept = [gate for gate in report.gates if gate.name not in gate_texts()]
+    gates = [*gates, *kept]
+    return replace(
+        report,
+        recipe={**report.recipe, "gates": recipe.table()["gates"]},
+        comparisons=comparisons,
+        gates=tuple(gates),
+        outcome=verdict(gates),
+        notes=tuple(dict.fromkeys((*report.notes, NOTE))),
+    )
+
+
+def _with_margin(comparison: Comparison, margin_points: float) -> Comparison:
+    if comparison.statistics is None:
+        return comparison
+    return replace(comparison, statistics=with_margin(comparison.statistics, margin_points))
+
+
+def _toml(table: Mapping[str, Any]) -> bytes:
+    import tomli_w
+
+    return tomli_w.dumps(table).encode()

@@ -1,0 +1,124 @@
+"""A stored run is judged by other limits without training, exporting or measuring again."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.core.errors import InputError
+from edgecv.core.records import Event, Report
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.run import run
+from edgecv.reports.json_file import read_report, to_table
+from edgecv.system.storage import Store, check_seal
+
+
+@pytest.fixture
+def store(main_report: Report, output: Path, tmp_path: Path) -> Store:
+    """Return a store with a run called main, made with max_drop = 5."""
+    shutil.copytree(output / "main", tmp_path / "main")
+    return Store(tmp_path)
+
+
+def again(store: Store, **options: Any) -> tuple[Report, list[Event]]:
+    events: list[Event] = []
+    given = {"data": "digits", "epochs": 3, "name": "main", **options}
+    return run(CompressOptions(**given).to_recipe(), store, on_event=events.append), events
+
+
+def test_one_more_limit_judges_the_stored_run(main_report: Report, store: Store) -> None:
+    before = {path.name: path.read_bytes() for path in (store.root / "main").iterdir()}
+    report, events = again(store, max_drop=5.0, max_size="1KB")
+    assert {event.stage for event in events} == {"judge", "data", "note"}
+    assert report.outcome == "failed"
+    assert [gate.outcome for gate in report.gates if gate.name == "max_bytes"] == ["failed"] * 2
+    assert report.recipe["gates"] == {"max_drop_points": 5.0, "max_bytes": 1000}
+    folder = store.root / "main"
+    check_seal(folder)
+    assert to_table(read_report(folder)) == to_table(report)
+    assert tomllib.loads((folder / "recipe.toml").read_text())["gates"]["max_bytes"] == 1000
+    assert (folder / "report.md").read_text().splitlines()[2].startswith("FAILED")
+    changed = {"recipe.toml", "report.json", "report.md", "manifest.json"}
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before.get(name)} == changed
+    assert set(after) == set(before)
+
+
+def test_the_verdict_is_that_of_a_new_run(store: Store, output: Path, tmp_path: Path) -> None:
+    options = {"max_drop": 0.5, "drop_on": "bound", "min_agreement": "90%"}
+    judged, _ = again(store, **options)
+    new = run(
+        CompressOptions(data="digits", epochs=3, name="anew", **options).to_recipe(),
+        Store(output),
+    )
+    assert judged.outcome == new.outcome
+    assert {(gate.name, gate.artifact): gate for gate in judged.gates} == {
+        (gate.name, gate.artifact): gate for gate in new.gates
+    }
+    statistics = [each.statistics for each in judged.comparisons]
+    assert statistics == [each.statistics for each in new.comparisons]
+
+
+def test_a_limit_is_switched_off_and_given_again(store: Store) -> None:
+    report, _ = again(store, max_drop="none", max_class_drop="none")
+    assert {gate.name for gate in report.gates} == {"conversion_difference", "proof"}
+    report, _ = again(store, max_drop="default")
+    assert {gate.limit for gate in report.gates if gate.name == "max_drop_points"} == {2.0}
+
+
+def test_the_same_limits_or_another_recipe_are_refused_as_before(store: Store) -> None:
+    before = (store.root / "main" / "report.json").read_bytes()
+    for options in ({}, {"max_drop": 5.0}, {"max_drop": 1.0, "quantize": "none"}):
+        with pytest.raises(InputError, match="exists already"):
+            again(store, **options)
+    assert (store.root / "main" / "report.json").read_bytes() == before
+
+
+def test_a_damaged_run_is_not_judged(store: Store) -> None:
+    (store.root / "main" / "int8.onnx").write_bytes(b"another file")
+    with pytest.raises(InputError, match="is not the file that the run wrote"):
+        again(store, max_size="35KB")
+
+
+def test_other_data_or_another_model_is_not_judged(
+    store: Store, main_report: Report, output: Path, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (40, 32, 32, 3), np.uint8)
+    arrays = {"x_test": pixels, "y_test": np.arange(40) % 10}
+    np.savez(tmp_path / "own.npz", **arrays)
+    model = tmp_path / "own.keras"
+    shutil.copyfile(output / "main" / "baseline.keras", model)
+    options: dict[str, Any] = {
+        "model": str(model), "data": str(tmp_path / "own.npz"), "quantize": "none",
+        "formats": ("tflite",), "epochs": None, "name": "own",
+    }  # fmt: skip
+    again(store, **options)
+    content = model.read_bytes()
+    model.write_bytes(content + b"\0")
+    with pytest.raises(InputError, match=r"own\.keras is not what it was made of any more"):
+        again(store, **options, max_size="1MB")
+    model.write_bytes(content)
+    np.savez(tmp_path / "own.npz", **{**arrays, "x_test": pixels[::-1]})
+    with pytest.raises(InputError, match=r"own\.npz is not what it was made of any more"):
+        again(store, **options, max_size="1MB")
+    np.savez(tmp_path / "own.npz", **arrays)
+    assert again(store, **options, max_size="1MB")[0].outcome == "inconclusive"
+
+
+def test_a_report_without_default_limits_is_read_as_it_was(store: Store) -> None:
+    path = store.root / "main" / "report.json"
+    table = json.loads(path.read_text())
+    table["recipe"]["gates"] = {}
+    table["gates"] = [each for each in table["gates"] if each["name"] == "conversion_difference"]
+    table["baseline"].pop("sha256")
+    path.write_text(json.dumps(table))
+    report = read_report(path)
+    assert report.outcome == "passed"
+    assert [gate.name for gate in report.gates] == ["conversion_difference"] * 2
+    with pytest.raises(InputError, match="exists already"):
+        again(store, max_size="1MB")
