@@ -22,7 +22,7 @@ from edgecv.pipeline.context import open_analysis
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
 
-SHARED = ("data", "skip_bad_images", "trust_model", "custom_objects")
+SHARED = ("data", "skip_bad_images", "resize", "trust_model", "custom_objects")
 """Options that are passed on to the validation."""
 
 

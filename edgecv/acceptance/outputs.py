@@ -1,5 +1,6 @@
 """The outputs of a judgement: JSON, and the files that a command is asked for."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,11 +35,11 @@ def check_files(run: Path, files: Mapping[str, Path | None]) -> None:
     for flag, path in files.items():
         if path is None:
             continue
-        place = path.resolve()
+        place = Path(os.path.realpath(path))  # Unlike resolve(), it survives a loop of links.
         if not path.parent.is_dir():
             raise InputError(flag, f"there is no folder {path.parent}")
         check_regular(path, flag)
-        if run.resolve() in place.parents:
+        if Path(os.path.realpath(run)) in place.parents:
             raise InputError(
                 flag, f"{path} is in the run, which is sealed", remedy="choose another folder"
             )

@@ -6,6 +6,7 @@ What a process has by chance, such as its place in memory, lasts as long as it: 
 replaced several times, and the intervals are over them.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,7 @@ from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.analysis.validate_request import described_input
 from edgecv.core.display import Displayed
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.files import check_regular
 from edgecv.core.records import Blocks, Latency, OnEvent, ignore_event
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
@@ -101,6 +102,7 @@ class _Bench:
     settings: BenchOptions
     context: AnalysisContext
     failures: dict[str, str] = field(default_factory=dict)
+    causes: list[RuntimeFailure] = field(default_factory=list)
     blocks: dict[Path, list[Blocks]] = field(default_factory=dict)
     """Blocks of each process of a file."""
     disturbances: Disturbances = field(default_factory=Disturbances)
@@ -115,6 +117,10 @@ class _Bench:
             needed = max(1, FEWEST_PROCESSES - number)
             self._round(number, (budget_s - spent) / needed)
             number += 1
+
+    def _drop(self, path: Path, failure: RuntimeFailure) -> None:
+        self.failures[str(path)] = failure.reason
+        self.causes.append(failure)
 
     def _alive(self) -> list[Path]:
         return [path for path in self.paths if str(path) not in self.failures]
@@ -168,7 +174,7 @@ class _Bench:
                 )
                 files.append(_File(path, worker, median_s))
             except RuntimeFailure as failure:
-                self.failures[str(path)] = failure.reason
+                self._drop(path, failure)
                 worker.close()
         return files
 
@@ -187,7 +193,7 @@ class _Bench:
                 try:
                     file.blocks.append(file.worker.time_block(file.path, file.runs))
                 except RuntimeFailure as failure:
-                    self.failures[str(file.path)] = failure.reason
+                    self._drop(file.path, failure)
             turn += 1
 
 
@@ -217,7 +223,7 @@ def time_files(
     timed = {str(path): bench.blocks[path] for path in paths if str(path) not in bench.failures}
     if not timed:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in bench.failures.items())
-        raise RuntimeFailure("bench", f"no file could be timed: {reasons}")
+        raise failure_of_all("bench", f"no file could be timed: {reasons}", bench.causes)
     processes = min(map(len, timed.values()))
     return BenchResult(
         threads=settings.threads,
@@ -263,7 +269,7 @@ def _few_processes(processes: int, settings: BenchOptions) -> list[str]:
 def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     if not paths:
         raise InputError("FILE", "none given", accepted=f"files in {device_suffixes()}")
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, path in enumerate(paths):
         check_regular(path, "FILE")
         if not path.is_file():

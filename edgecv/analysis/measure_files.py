@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.analysis.validate_request import ValidationRequest
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import (
     Dataset,
@@ -48,14 +48,16 @@ def _sizes(
 ) -> tuple[dict[Shape, list[MeasuredFile]], dict[str, str]]:
     sizes: dict[Shape, list[MeasuredFile]] = {}
     failures: dict[str, str] = {}
+    causes: list[RuntimeFailure] = []
     for file in request.files:
         try:
             sizes.setdefault(_image_shape(file.path, file.input_spec, pool), []).append(file)
         except RuntimeFailure as failure:
             failures[file.artifact.path] = failure.reason
+            causes.append(failure)
     if not sizes:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
-        raise RuntimeFailure("validate", f"no file could be opened: {reasons}")
+        raise failure_of_all("validate", f"no file could be opened: {reasons}", causes)
     if request.baseline is None:
         return sizes, failures
     shape = _image_shape(request.baseline, request.baseline_input, pool)

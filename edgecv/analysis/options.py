@@ -1,4 +1,4 @@
-"""Options of the commands that examine files: validate, bench and doctor."""
+"""Options of the commands that examine files: validate, bench, inspect and doctor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,8 +37,21 @@ class MeasureOptions(CommandOptions):
     """Threads while a file is timed."""
 
 
+class KernelOptions(CommandOptions):
+    """The kernels that .tflite files are run with."""
+
+    kernels: Annotated[Name | None, Flag(default="those of the run, else xnnpack")] = None
+    """The kernels of LiteRT: xnnpack, builtin (as on microcontrollers) or reference (very slow)."""
+
+
 class ValidateOptions(
-    LimitOptions, TrustOptions, LabelOptions, InputOptions, MeasuredDataOptions, MeasureOptions
+    KernelOptions,
+    LimitOptions,
+    TrustOptions,
+    LabelOptions,
+    InputOptions,
+    MeasuredDataOptions,
+    MeasureOptions,
 ):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
@@ -64,6 +77,10 @@ def validate(
         return validation.validate_any(request, context)
 
 
+class InspectOptions(InputOptions):
+    """Options of ``edgecv inspect`` and ``edgecv.inspect``."""
+
+
 class BenchOptions(InputOptions):
     """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
@@ -72,18 +89,18 @@ class BenchOptions(InputOptions):
     batch: int = Field(default=1, ge=1, le=4096)
     """Images a call, where a file can take several."""
     budget: float = Field(default=10.0, ge=1, le=3600)
-    """Seconds for all files together, opening and warm-up included."""
+    """Seconds for all files; three processes of each are timed even where that takes longer."""
 
 
 class DoctorOptions(InputOptions):
     """Options of ``edgecv doctor`` and ``edgecv.doctor``."""
 
     path: Annotated[OnePath, Flag("FILE", is_argument=True)]
-    """A .tflite or .onnx file, of any maker."""
+    """A .tflite or .onnx file, of any maker, or a run folder."""
     data: Data | None = None
-    """Images to compare kernels and layers on."""
+    """Images to compare kernels and layers on; a file of a run has those of the run."""
     baseline: OnePath | None = None
-    """The model that the file was made of, or its float32 twin."""
+    """The model that the file was made of, or its float32 twin; a file of a run has its own."""
     beside: OnePath | None = None
     """Another file of the same model, whose answers are compared too."""
     kernels: Name = "xnnpack"
@@ -105,5 +122,5 @@ def doctor(
     from edgecv.pipeline.recipe.parts import RunSettings
 
     with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
-        found = diagnose(options, context)
+        options, found = diagnose(options, context)
         return found if options.fix is None else with_fix(options, found, options.fix, context)

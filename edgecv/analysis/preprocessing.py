@@ -46,18 +46,18 @@ def settled(
     notes: list[str] = []
     if models.baseline is not None and not models.is_of_run:
         asked = models.baseline_input.preprocess
-        spec, said = settled_input(models.baseline, models.baseline_input, data, task, context)
-        notes += said
+        spec, added = settled_input(models.baseline, models.baseline_input, data, task, context)
+        notes += added
         files = models.files if asked is not None else _read_as(models.files, spec.preprocess)
         models = replace(models, files=files, baseline_input=spec)
     files_read: list[MeasuredFile] = []
     for file in models.files:
         try:
-            spec, said = _settled_file(file, models, data, task, context)
+            spec, added = _settled_file(file, models, data, task, context)
         except RuntimeFailure:  # It cannot be run: that becomes the reason of its gate.
-            spec, said = file.input_spec, ()
+            spec, added = file.input_spec, ()
         files_read.append(replace(file, input_spec=spec))
-        notes += said
+        notes += added
     for note in notes:
         context.emit("note", note)
     return replace(models, files=tuple(files_read)), tuple(notes)

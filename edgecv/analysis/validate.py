@@ -96,8 +96,8 @@ def validate(
     report = Report(
         name="validate",
         recipe={
+            **request.settings.measured_with,
             "data": DATASETS.table(source),
-            "seed": request.settings.seed,
             "gates": request.limits.model_dump(exclude_none=True),
         },
         environment=environment(),
@@ -106,7 +106,7 @@ def validate(
         baseline=_baseline(request, data, task, reference),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
-        notes=(*request.trust.notes(), *notes, *checked.notes),
+        notes=(*request.settings.notes, *request.trust.notes(), *notes, *checked.notes),
     )
     return report, ValidationArrays(data, task, reference, outputs)
 
@@ -120,8 +120,8 @@ def _settled(
     notes: list[str] = []
     for group in groups:
         models = ReadModels(group.files, baseline, request.baseline_input, is_of_run)
-        models, said = settled(models, group.data, task, context)
-        spec, notes = models.baseline_input, [*notes, *said]
+        models, added = settled(models, group.data, task, context)
+        spec, notes = models.baseline_input, [*notes, *added]
         found.append(replace(group, files=models.files))
     specs = {file.path: file for group in found for file in group.files}
     files = tuple(specs.get(file.path, file) for file in request.files)

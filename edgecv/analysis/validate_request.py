@@ -1,5 +1,6 @@
 """The request of a validation: its files, the data and the baseline."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
@@ -71,6 +73,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     runs = [path for path in paths if path.is_dir()]
     if options.skip_bad_images and data is None:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
+    if options.resize is not None and data is None:
+        raise InputError("--resize", "goes with --data: a run knows its own", remedy="leave it out")
     if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
         raise InputError(
             "--preprocess, --layout, --input-size",
@@ -80,12 +84,18 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     for run in runs:
         check_seal(run)
     report = read_report(runs[0]) if runs else None
-    source = None if data is None else resolve(data, skip_bad_images=options.skip_bad_images)
+    source = (
+        None
+        if data is None
+        else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
+    )
     seed, parameters, test_sha256 = 0, 0, None
+    kernels = options.kernels or USUAL_KERNELS
     if report is not None:
         if baseline is None and report.baseline is not None:
             baseline = runs[0] / _file_name(report.baseline.path, runs[0])
             parameters = report.baseline.parameters
+        kernels = options.kernels or str(report.recipe.get("kernels", USUAL_KERNELS))
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = report.recipe.get("seed", 0)
@@ -106,11 +116,17 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             else [single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
+    settings = parse_options(
+        RunSettings,
+        {"name": "validate", "seed": seed, "threads": options.threads, "kernels": kernels},
+        "--kernels",
+    )
+    _check_kernels(settings, [*(file.path for file in files), *([baseline] if baseline else [])])
     check_custom_objects(options.custom_objects)
     return ValidationRequest(
         files=tuple(files),
         source=source,
-        settings=RunSettings(name="validate", seed=seed, threads=options.threads),
+        settings=settings,
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
         baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
@@ -121,6 +137,15 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
         unproven=tuple(_unproven(files, paths, report)),
     )
+
+
+def _check_kernels(settings: RunSettings, paths: Sequence[Path]) -> None:
+    """Raise InputError for kernels that no file is run with."""
+    runtimes = [runtime_of_file(path) for path in paths]
+    if settings.kernels != USUAL_KERNELS and not any(
+        "kernels" in runtime.model_fields for runtime in runtimes
+    ):
+        raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
 
 
 def _unproven(
@@ -160,7 +185,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
 
 def _check_unique(paths: Sequence[Path]) -> None:
     """Raise InputError for one file given twice: also by itself and in its run."""
-    places = [path.resolve() for path in paths]
+    places = [os.path.realpath(path) for path in paths]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")

@@ -16,7 +16,7 @@ from edgecv.acceptance.records import Judgement
 from edgecv.analysis import options as analysis
 from edgecv.analysis.bench import BenchResult
 from edgecv.analysis.doctor.records import Diagnosis
-from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
+from edgecv.analysis.options import BenchOptions, DoctorOptions, InspectOptions, ValidateOptions
 from edgecv.api import display as display
 from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
 from edgecv.api.models import GivenModel, is_keras_model
@@ -219,10 +219,11 @@ def doctor(
         return analysis.doctor(options_of(DoctorOptions, given), on_event=this.on_event)
 
 
-def inspect(model: Model) -> Inspection:
+@with_parameters(InspectOptions)
+def inspect(model: Model, **options: Any) -> Inspection:
     """Read the contents of a model: inputs, operators, costs, memory, quantization.
 
-    Raises InputError where it is not a model, or is damaged.
+    Raises InputError where it is not a model, or is damaged, or a parameter does not fit it.
 
     Example: ``edgecv.inspect("int8.tflite").contents.macs``
 
@@ -233,7 +234,7 @@ def inspect(model: Model) -> Inspection:
 
     with call() as this:
         path = this.model_file(model, "model=")
-        found = read(path)
+        found = read(path, options_of(InspectOptions, options).input_spec)
     return replace(found, path=path.name) if is_keras_model(model) else found
 
 

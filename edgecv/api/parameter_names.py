@@ -12,7 +12,12 @@ from functools import cache
 from pydantic.fields import FieldInfo
 
 from edgecv.acceptance.options import GateOptions
-from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
+from edgecv.analysis.options import (
+    BenchOptions,
+    DoctorOptions,
+    InspectOptions,
+    ValidateOptions,
+)
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import LAYOUTS
 from edgecv.core.options import flag_of
@@ -27,7 +32,8 @@ ARGUMENT = re.compile(r"(?<![\w/.-])(?:an? )?([A-Z]+)(?![\w/.=-])")
 """The placeholder of an argument, with its article."""
 PLACEHOLDER = re.compile(r"[A-Z]{3,}[A-Za-z]*")
 OPTIONS = (
-    TrainOptions, CompressOptions, ValidateOptions, GateOptions, BenchOptions, DoctorOptions
+    TrainOptions, CompressOptions, ValidateOptions, GateOptions, BenchOptions, DoctorOptions,
+    InspectOptions,
 )  # fmt: skip
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 

@@ -47,6 +47,7 @@ def run() -> int:
     from typer.exceptions import TyperException
 
     from edgecv.core.errors import EdgecvError
+    from edgecv.system.system_limits import as_limit
 
     try:
         return int(app(standalone_mode=False) or 0)
@@ -60,7 +61,11 @@ def run() -> int:
         if _is_of_typer(exit_):  # A closed pipe, whose reader has read enough, or completion.
             return 0
         return _fail(f"code outside of edgecv ended the program with status {exit_.code}", 3)
+    except MemoryError:
+        return _fail("memory: there is not enough of it; see ulimit -v", 3)
     except OSError as error:
+        if (limit := as_limit(error)) is not None:
+            return _fail(str(limit), limit.exit_code)
         where = error.filename or "standard output"
         return _fail(f"{where}: cannot be written: {error.strerror}", 3)
 

@@ -8,11 +8,12 @@ import errno
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,11 @@ from edgecv.core.text import printable, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.reports.markdown import headings, row
+from edgecv.system.system_limits import as_limit
+from edgecv.system.temporary import (
+    all_temporary_files_in_session,
+    remove_unused_session_folder,
+)
 
 if TYPE_CHECKING:
     from edgecv.pipeline.baseline import Training
@@ -45,6 +51,7 @@ class Screen:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self._kept_logs = self._stack.enter_context(all_temporary_files_in_session()).parent
         descriptor, name = tempfile.mkstemp(prefix="edgecv-", suffix=".log")
         self.log = Path(name)
         sys.stdout.flush()
@@ -70,14 +77,18 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            traceback.print_exception(error)  # Into the log: standard error is redirected there.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # The disk, or a limit on files, may not take the log.
+            if error is not None:
+                traceback.print_exception(error)  # Standard error is redirected there.
+            sys.stdout.flush()
+            sys.stderr.flush()
         self._stack.close()
         for number, descriptor in zip((1, 2), self._originals, strict=True):
             os.dup2(descriptor, number)
             os.close(descriptor)
+        kept = self._keep_log() if _is_bug(error) else None
+        self.log.unlink(missing_ok=True)
+        remove_unused_session_folder()
         if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from error  # Ctrl-C while TensorFlow was raising an error.
         if _is_out_of_memory(error):
@@ -86,14 +97,18 @@ class Screen:
                 "there is not enough of it",
                 remedy="see ulimit -v, or use a larger machine",
             ) from error
-        if isinstance(error, Exception) and not isinstance(error, EdgecvError):
+        if (limit := as_limit(error)) is not None:
+            raise limit from error
+        if kept is not None:
             raise EdgecvError(
                 "internal error",
                 f"{type(error).__name__}: {error}",
-                remedy=f"this is a bug of edgecv; please report it with {self.log}",
+                remedy=f"this is a bug of edgecv; please report it with {kept}",
             ) from error
-        if not isinstance(error, StepError):
-            self.log.unlink(missing_ok=True)
+
+    def _keep_log(self) -> Path:
+        """Move the log out of the folder that is removed, and return its place."""
+        return Path(shutil.move(self.log, self._kept_logs / self.log.name))
 
     def answer(self, text: str) -> None:
         """Write plain text to standard output: nothing in it reaches a terminal as a command.
@@ -229,6 +244,18 @@ class Screen:
         for row_cells in rows:
             grid.add_row(*map(printable_lines, row_cells))
         self._write(self._rich(grid))
+
+
+def _is_bug(error: BaseException | None) -> bool:
+    """Return True for an error that edgecv should have turned into a sentence."""
+    is_interrupt = isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error)
+    return (
+        isinstance(error, Exception)
+        and not isinstance(error, EdgecvError)
+        and not is_interrupt
+        and not _is_out_of_memory(error)
+        and as_limit(error) is None
+    )
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

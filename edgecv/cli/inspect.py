@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
+from edgecv.analysis.options import InspectOptions
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from edgecv.cli.console import Screen
 
 
-class InspectCommand(JsonOptions):
+class InspectCommand(JsonOptions, InspectOptions):
     """Options of ``edgecv inspect``."""
 
     paths: Annotated[Paths, Flag("FILES", is_argument=True)]
@@ -23,7 +24,7 @@ def run(options: InspectCommand, screen: "Screen") -> int:
     from edgecv.analysis.inspection.to_json import to_json
 
     return screen.results(
-        inspect_all(options.paths),
+        inspect_all(options.paths, options.input_spec),
         lambda found: to_text(found, screen.columns(WIDE)),
         to_json if options.as_json else None,
     )

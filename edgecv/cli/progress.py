@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from edgecv.core.closing import Closing
 from edgecv.core.records import Event, score_name
-from edgecv.core.text import printable, printable_lines
+from edgecv.core.text import printable
 
 EPOCH_LINES = 20
 """Approximate number of lines for a training with any number of epochs."""
@@ -51,7 +51,7 @@ class EventProgress(Closing):
         if event.stage == "epoch":
             self._epoch(event)
         elif event.total is None:
-            message = printable_lines(self._wording(event.message))
+            message = printable(self._wording(event.message))
             self._console.print(message, highlight=False, markup=False)
         else:
             self._advance(event)

@@ -9,6 +9,8 @@
 A message says where, what was found, what is accepted and what to do, in one line.
 """
 
+from collections.abc import Sequence
+
 from edgecv.core.text import one_line
 
 
@@ -56,3 +58,12 @@ class UnsuitableFile(RuntimeFailure):
     """A file that a runtime opens, and that does not take images or give what is needed of it."""
 
     exit_code = 2
+
+
+def failure_of_all(where: str, found: str, causes: Sequence[RuntimeFailure]) -> RuntimeFailure:
+    """Return the error for files none of which could be used.
+
+    It is wrong input if each of them is.
+    """
+    is_wrong_input = all(isinstance(each, UnsuitableFile) for each in causes)
+    return (UnsuitableFile if is_wrong_input else RuntimeFailure)(where, found)

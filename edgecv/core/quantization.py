@@ -51,8 +51,16 @@ class Kernel:
     bias_steps: Vector
     """Scale of the biases: float32 (outputs,), 0 where they are floats."""
     zero_points: int = 0
-    """Number of the weights' zero points that are not 0."""
+    """Number of the weights' zero points that should be 0 and are not."""
     is_depthwise: bool = False
+    is_asymmetric: bool = False
+    """True if its weights were meant to have zero points that are not 0."""
+    inputs: tuple[int, ...] = ()
+    """Numbers of the nearest kernels whose values it takes."""
+    behind: tuple[str, ...] = ()
+    """Types of the operators between it and the next kernels."""
+    output: str = ""
+    """The name of the tensor behind it and what is folded into it."""
 
     @property
     def is_quantized(self) -> bool:
@@ -70,6 +78,8 @@ class Point:
     """True if its operator gives no value below 0."""
     steps: Steps | None = None
     """None for a tensor of floats."""
+    sources: tuple[int, ...] = ()
+    """Numbers of the nearest kernels that it is computed of; of its own kernel, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,8 @@ class Stored:
     float32 (channels, channels + 1). None where it could not be traced."""
     operators: tuple[tuple[str, int], ...] = ()
     """Number of operators of each type, without those that only quantize."""
+    pixels_room: Matrix | None = None
+    """The largest error of ``pixels`` by the rounding of its constants, of the same shape."""
 
 
 @dataclass(frozen=True)

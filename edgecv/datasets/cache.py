@@ -21,7 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.records import Dataset, Images, Labels
-from edgecv.datasets.splits import Digests, image_digests, partition
+from edgecv.datasets.splits import (
+    IMAGES_A_TEST_IMAGE,
+    Digests,
+    image_digests,
+    partition,
+    set_aside,
+)
 
 ENTRIES = 8
 FORMAT = 1
@@ -48,6 +54,8 @@ class Decoded:
     test_labels: Labels
     notes: tuple[str, ...] = ()
     digests: tuple[Digests, Digests] | None = None
+    chosen_images: int = 0
+    """Images at the end of the training images that are the validation split."""
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
         """Split it into a data set called ``name``."""
@@ -63,6 +71,25 @@ class Decoded:
             notes=self.notes,
             digests=self.digests,
             where=where,
+            chosen_images=self.chosen_images,
+        )
+
+    def with_test_images(self, seed: int) -> "Decoded":
+        """Return it with a test split, drawn from its training images by a seed."""
+        digests = self.digests or (image_digests(self.train_images), self.test_images)
+        is_test = set_aside(self.train_labels, digests[0], seed)
+        note = (
+            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE} of each class was set "
+            f"aside for it, by the seed {seed}"
+        )
+        return replace(
+            self,
+            train_images=self.train_images[~is_test],
+            train_labels=self.train_labels[~is_test],
+            test_images=self.train_images[is_test],
+            test_labels=self.train_labels[is_test],
+            digests=(digests[0][~is_test], digests[0][is_test]),
+            notes=(note, *self.notes),
         )
 
 
@@ -143,6 +170,7 @@ def _write(entry: Path, decoded: Decoded) -> None:
         meta = {
             "class_names": decoded.class_names,
             "notes": decoded.notes,
+            "chosen_images": decoded.chosen_images,
             "checksums": {name: _checksum(array) for name, array in arrays.items()},
         }
         (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
@@ -165,6 +193,7 @@ def _read(entry: Path) -> Decoded | None:
                 return None
             arrays[name] = array
         class_names, notes = tuple(meta["class_names"]), tuple(meta["notes"])
+        chosen = int(meta.get("chosen_images", 0))
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     with contextlib.suppress(OSError):  # a cache that cannot be written can still be read
@@ -177,6 +206,7 @@ def _read(entry: Path) -> Decoded | None:
         arrays["test_labels"],
         notes,
         (arrays["train_digests"], arrays["test_digests"]),
+        chosen,
     )
 
 

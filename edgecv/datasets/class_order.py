@@ -24,7 +24,19 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InputError("--labels", f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError("--labels", f"{path} is not text", accepted=A_NAME_A_LINE) from None
-    return tuple(line.strip() for line in text.rstrip().splitlines())
+    return _without_numbers([line.strip() for line in text.rstrip().splitlines()])
+
+
+def _without_numbers(lines: list[str]) -> tuple[str, ...]:
+    """Return names without their places, where each line begins with its own: Teachable Machine.
+
+    >>> _without_numbers(["0 cat", "1 dog"]), _without_numbers(["1 cat", "2 dogs"])
+    (('cat', 'dog'), ('1 cat', '2 dogs'))
+    """
+    parts = [line.partition(" ") for line in lines]
+    if all(number == str(place) and name.strip() for place, (number, _, name) in enumerate(parts)):
+        return tuple(name.strip() for _, _, name in parts)
+    return tuple(lines)
 
 
 def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Dataset:

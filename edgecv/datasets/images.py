@@ -16,7 +16,7 @@ from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
-from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode, notes_of
+from edgecv.datasets.image_tree.decoding import BadImage, Resize, check_shape, decode, notes_of
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.thread_pool import in_batches
@@ -28,7 +28,8 @@ class ImageTree(DatasetSource):
     """A folder or .zip with train/<class>/ and test/<class>/ of PNG, JPEG, WebP or BMP images.
 
     Images are converted to the size and channels of the model. ``test/`` alone is enough to
-    measure with. Nothing is extracted; decoded images are cached.
+    measure with. ``val/``, ``valid/`` or ``validation/`` is the validation split; where there is no
+    ``test/``, it is the test split. Nothing is extracted; decoded images are cached.
     """
 
     name: ClassVar[str] = "images"
@@ -36,6 +37,8 @@ class ImageTree(DatasetSource):
     """The folder or the zip."""
     skip_bad_images: bool = False
     """Leave out images that cannot be read, instead of stopping."""
+    resize: Resize | None = None
+    """Fit of photographs of another aspect: stretch (the default), crop, or pad."""
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
@@ -67,12 +70,14 @@ class ImageTree(DatasetSource):
         tree = _tree(path, where)
         if tree is None:
             raise InputError(where, "there is no such file or folder", accepted=LAYOUT)
+        resize = self.resize or "stretch"
         decoded = cached(
-            lambda: _decode_tree(tree, shape, where, self.skip_bad_images, progress),
+            lambda: _decode_tree(tree, shape, where, self.skip_bad_images, progress, resize),
             self.name,
             tree.fingerprint(),
             *shape,
             self.skip_bad_images,
+            resize,
         )
         return decoded.split(path.resolve().name, where, self.validation, seed)
 
@@ -93,21 +98,30 @@ class _Outcome:
 
 
 def _decode_tree(
-    tree: Tree, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
+    tree: Tree,
+    shape: Shape,
+    where: str,
+    skip_bad_images: bool,
+    progress: Progress,
+    resize: Resize,
 ) -> Decoded:
     listing = tree.listing()
     layout = read_layout(listing, where)
-    pictures = (*layout.train, *layout.test)
+    pictures = (*layout.train, *layout.validation, *layout.test)
     names = [name for name, _ in pictures]
     sizes = [listing.files[name] for name in names]
-    images, good, notes = decode_files(tree, names, sizes, shape, where, skip_bad_images, progress)
+    images, good, notes = decode_files(
+        tree, names, sizes, shape, where, skip_bad_images, progress, resize
+    )
     labels = np.array([label for _, label in pictures], np.int64)
-    is_train = np.arange(len(pictures)) < len(layout.train)
+    is_train = np.arange(len(pictures)) < len(layout.train) + len(layout.validation)
+    is_chosen = is_train & (np.arange(len(pictures)) >= len(layout.train))
     return Decoded(
         layout.class_names,
         *_take(images, labels, good & is_train),
         *_take(images, labels, good & ~is_train),
         (*layout.notes, *notes),
+        chosen_images=int((good & is_chosen).sum()),
     )
 
 
@@ -119,13 +133,14 @@ def decode_files(
     where: str,
     skip_bad_images: bool,
     progress: Progress,
+    resize: Resize = "stretch",
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
     """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """
     bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, shape, progress)
+    images, outcome = _decode_all(tree, names, bytes_each, shape, progress, resize)
     notes = [*notes_of(outcome.changes, shape)]
     good = np.ones(len(names), bool)
     if outcome.bad:
@@ -135,7 +150,12 @@ def decode_files(
 
 
 def _decode_all(
-    tree: Tree, names: list[str], bytes_each: int, shape: Shape, progress: Progress
+    tree: Tree,
+    names: list[str],
+    bytes_each: int,
+    shape: Shape,
+    progress: Progress,
+    resize: Resize,
 ) -> tuple[Images, _Outcome]:
     """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
     images = np.zeros((len(names), *shape), np.uint8)
@@ -144,7 +164,7 @@ def _decode_all(
         outcome = _Outcome(Counter(), [])
         for row in rows:
             try:
-                images[row], changes = decode(tree.read(names[row]), shape)
+                images[row], changes = decode(tree.read(names[row]), shape, resize)
                 outcome.changes.update(changes)
             except BadImage as error:
                 outcome.bad.append((row, str(error)))

@@ -11,7 +11,9 @@ from edgecv.core.text import listed, nearest, printable
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, locate
 
 
-def resolve(data: str | DatasetSource, *, skip_bad_images: bool = False) -> DatasetSource:
+def resolve(
+    data: str | DatasetSource, *, skip_bad_images: bool = False, resize: str | None = None
+) -> DatasetSource:
     """Return the source that ``--data`` means: a name of a data set, a path, or a source itself.
 
     A name wins over a file of that name: write ./digits for the file. Raises InputError.
@@ -24,7 +26,14 @@ def resolve(data: str | DatasetSource, *, skip_bad_images: bool = False) -> Data
             accepted="with a folder or .zip of images",
             remedy="leave it out",
         )
-    return source
+    if resize is not None and "resize" not in type(source).model_fields:
+        raise InputError(
+            "--resize",
+            f"{source.name} holds no image files of other sizes",
+            accepted="with a folder or .zip of images",
+            remedy="leave it out",
+        )
+    return source if resize is None else source.model_copy(update={"resize": resize})
 
 
 def _find(text: str, skip_bad_images: bool) -> DatasetSource:

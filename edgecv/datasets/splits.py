@@ -15,6 +15,8 @@ CALIBRATION_PERCENT = 15
 SMALLEST_CLASS = 3
 """Smallest class: one image each for train, calibration and validation."""
 
+IMAGES_A_TEST_IMAGE = 5
+"""Images for each test image, where nobody has set any aside."""
 SMALLEST_PILE = 3
 """Fewest images without labels: one for calibration, two for comparison."""
 
@@ -36,31 +38,38 @@ def partition(
     notes: Sequence[str] = (),
     digests: tuple[Digests, Digests] | None = None,
     where: str = "",
+    chosen_images: int = 0,
 ) -> Dataset:
     """Take calibration and validation images out of train, class by class.
 
     Images: uint8 (N, H, W, C); labels: int64 (N,). The test split stays as it is. What is drawn
     depends on the pixels and the seed, not on the order of the images nor on a random
     generator, so a library update cannot move an image between splits. ``digests`` are those of
-    the train and test images, if already known; errors start with ``where``. Raises
-    InputError where a class is too small.
+    the train and test images, if already known; errors start with ``where``. ``chosen_images``:
+    so many at the end of train are the validation split already. Raises InputError where a
+    class is too small.
     """
     where = where or f"--data {name}"
     _check_test(where, class_names, test_labels)
     if digests is None:
         digests = image_digests(train_images), image_digests(test_images)
     rows, found = _distinct_rows(digests, train_labels, test_labels)
+    is_chosen = rows >= len(train_labels) - chosen_images
+    given, rows = rows[is_chosen], rows[~is_chosen]
     sizes = np.bincount(train_labels[rows], minlength=len(class_names))
-    if len(train_labels):
+    if len(rows):
         _check_sizes(where, class_names, sizes)
     rows = rows[_draw(digests[0][rows], seed)]
     train, calibration, chosen = _deal(train_labels[rows], sizes, validation)
+    validating = rows[chosen]
+    if chosen_images:
+        train, validating = np.sort(np.concatenate([train, chosen])), given
     return Dataset(
         name=name,
         class_names=tuple(class_names),
         train=_split(train_images, train_labels, rows[train]),
         calibration=_split(train_images, train_labels, rows[calibration]),
-        validation=_split(train_images, train_labels, rows[chosen]),
+        validation=_split(train_images, train_labels, validating),
         test=_split(test_images, test_labels, np.arange(len(test_labels))),
         notes=(*notes, *found),
     )
@@ -108,6 +117,16 @@ def without_labels(
         notes=(*notes, *found, "the images have no labels: no accuracy is known"),
         has_labels=False,
     )
+
+
+def set_aside(labels: Labels, digests: Digests, seed: int) -> NDArray[np.bool_]:
+    """Draw test images where the data has none: one in five of each class, True for each (N,)."""
+    ordered = _draw(digests, seed)
+    is_test = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        rows = ordered[labels[ordered] == label]
+        is_test[rows[: max(1, len(rows) // IMAGES_A_TEST_IMAGE)]] = True
+    return is_test
 
 
 def image_digests(images: Images) -> Digests:

@@ -8,10 +8,11 @@ import numpy as np
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import UNKNOWN_LABEL, Dataset, Shape
-from edgecv.core.text import counted, listed, were
+from edgecv.core.text import listed, were
 from edgecv.datasets.cache import Decoded, cached
-from edgecv.datasets.image_tree.decoding import SUFFIXES, check_shape
+from edgecv.datasets.image_tree.decoding import SUFFIXES, Resize, check_shape
 from edgecv.datasets.image_tree.folder_tree import FolderTree, has_splits, locate
+from edgecv.datasets.image_tree.layout import notes_on_others
 from edgecv.datasets.images import decode_files
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
@@ -31,6 +32,8 @@ class UnlabelledImages(DatasetSource):
     """The folder."""
     skip_bad_images: bool = False
     """Leave out images that cannot be read, instead of stopping."""
+    resize: Resize | None = None
+    """Fit of photographs of another aspect: stretch (the default), crop, or pad."""
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
@@ -54,12 +57,14 @@ class UnlabelledImages(DatasetSource):
         if not path.is_dir():
             raise InputError(where, "there is no such folder", accepted="a folder of images")
         tree = FolderTree(path, where, whole=True)
+        resize = self.resize or "stretch"
         decoded = cached(
-            lambda: _decode(tree, shape, where, self.skip_bad_images, progress),
+            lambda: _decode(tree, shape, where, self.skip_bad_images, progress, resize),
             self.name,
             tree.fingerprint(),
             *shape,
             self.skip_bad_images,
+            resize,
         )
         return without_labels(
             path.resolve().name,
@@ -76,14 +81,26 @@ def _holds_a_picture(path: Path) -> bool:
 
 
 def _decode(
-    tree: FolderTree, shape: Shape, where: str, skip_bad_images: bool, progress: Progress
+    tree: FolderTree,
+    shape: Shape,
+    where: str,
+    skip_bad_images: bool,
+    progress: Progress,
+    resize: Resize,
 ) -> Decoded:
     files = tree.listing().files
     names = [name for name in files if name.lower().endswith(SUFFIXES)]
     if not names:
         raise InputError(where, "holds no image", accepted=f"images that end in {ENDINGS}")
     images, good, notes = decode_files(
-        tree, names, [files[name] for name in names], shape, where, skip_bad_images, progress
+        tree,
+        names,
+        [files[name] for name in names],
+        shape,
+        where,
+        skip_bad_images,
+        progress,
+        resize,
     )
     if folders := sorted({name.partition("/")[0] for name in names if "/" in name}):
         notes = (
@@ -91,12 +108,7 @@ def _decode(
             "class folders under test/",
             *notes,
         )
-    if strangers := len(files) - len(names):
-        notes = (
-            f"{counted(strangers, 'file')} beside the images {were(strangers)} not read "
-            f"(images end in {ENDINGS})",
-            *notes,
-        )
+    notes = (*notes_on_others(files), *notes)
     found = images[good]
     labels = np.full(len(found), UNKNOWN_LABEL, np.int64)
     return Decoded((), found[:0], labels[:0], found, labels, notes)

@@ -78,6 +78,19 @@ class Contents:
 
 
 @dataclass(frozen=True)
+class ImageEntry:
+    """The images that a file's only input takes."""
+
+    shape: tuple[int, ...]
+    """Height, width and channels."""
+    axes: str
+    """The order of the input's axes: N images, H height, W width, C channels."""
+    preprocess: str | None
+    """The pixels that it takes, as it was asked for or by the range of an integer input; None
+    where neither says it."""
+
+
+@dataclass(frozen=True)
 class Inspection(Displayed):
     """A file and its contents."""
 
@@ -85,6 +98,8 @@ class Inspection(Displayed):
     bytes: int
     gzip_bytes: int
     contents: Contents
+    image: ImageEntry | None = None
+    """The images that it takes; None if it takes others, or leaves their size open."""
 
 
 def total_macs(operators: tuple[Operator, ...]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
 from edgecv.core.preprocessing import affine_of
@@ -19,6 +19,7 @@ from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.image_input import PIXELS, range_of
 
 LARGEST_INPUT_BYTES = 2**30
+IMAGE_AXES = 4
 INDICES = 2
 """Integers without a scale may be indices into anything: 0 and 1 are valid in nearly every file."""
 
@@ -28,27 +29,29 @@ def with_known_shape(
 ) -> TensorFacts:
     """Return an input with its open axes filled: the batch, and the size of an image.
 
-    Raises RuntimeFailure where another axis is open, or where the input is too large or of a type
-    that holds no numbers.
+    Raises UnsuitableFile where another axis is open, where a flag contradicts it, or where it holds
+    no numbers; RuntimeFailure where it is too large.
     """
     shape = tuple(
         batch if not number and length == OPEN else length
         for number, length in enumerate(tensor.shape)
     )
-    if OPEN in shape:
-        if len(shape) != 4:
-            raise RuntimeFailure(
+    is_asked = input_spec.input_size is not None or input_spec.layout is not None
+    if OPEN in shape or (is_asked and len(shape) == IMAGE_AXES):
+        if len(shape) not in (IMAGE_AXES - 1, IMAGE_AXES):
+            raise UnsuitableFile(
                 str(path),
                 f'its input "{tensor.name}" has shape {list(tensor.shape)}: axes are open',
                 accepted="inputs whose axes behind the batch are fixed, or images of an open size",
             )
-        shape = tuple(image_axes(path, tensor, input_spec).shape(batch))
+        axes = image_axes(path, tensor, input_spec)
+        shape = tuple(axes.shape(batch if axes.batch == OPEN else axes.batch))
     try:
         kind = np.dtype(tensor.type)
     except TypeError:
         kind = np.dtype(object)
     if kind.kind not in "fiub":
-        raise RuntimeFailure(
+        raise UnsuitableFile(
             str(path), f'its input "{tensor.name}" is {tensor.type}', accepted="inputs of numbers"
         )
     if math.prod(shape) * kind.itemsize > LARGEST_INPUT_BYTES or min(shape, default=1) < 1:

@@ -57,7 +57,7 @@ class FileRuntime(Runtime):
         encoders = {}
         for name, choice in fitting(session.facts.image[2]).items():
             asked = input_spec.model_copy(update={"preprocess": choice})
-            encoders[name] = self.open(path, 1, asked).encode
+            encoders[name] = self.open(path, 1, asked).runs
         return evidence_of(self.probe(session, path), encoders, images)
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
@@ -98,6 +98,16 @@ class FileSession(Session, ABC):
         if missing > 0:
             images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
         return self.encode(images)
+
+    def runs(self, images: Images) -> NDArray[Any]:
+        """Return the input of one run for each image: (N, shape of the input)."""
+        return np.stack([self.feed(images[n : n + 1]) for n in range(len(images))])
+
+    def first_part(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the part of a run's tensor that belongs to the first image: (1, ...)."""
+        if self.facts.axes.startswith("N"):
+            return values[:1]
+        return values if values.shape[:1] == (1,) else values[np.newaxis]
 
     def rows_of(self, answer: NDArray[Any]) -> NDArray[Any]:
         """Return the answers of one run as rows, (batch, K). Raises RuntimeFailure for others."""

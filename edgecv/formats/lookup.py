@@ -48,7 +48,7 @@ def count_outputs(model: KerasModel, path: Path) -> int:
 
 
 def input_shape_of(model: KerasModel, path: Path) -> Shape:
-    """Return height, width and channels of a model's input. Raises InputError if they are open."""
+    """Return height, width and channels of a model's input. Raises InputError for others."""
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
         raise InputError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import NO_TRUST, Trust
@@ -20,11 +21,13 @@ class ModelFile:
     another, it may be the key of that source."""
     trust: Trust = NO_TRUST
     """The content that is allowed beside standard layers; a derived file has its source's."""
+    input_spec: InputSpec = DEFAULT_INPUT
+    """The layout and size of its images, where the file leaves them open."""
 
     @classmethod
-    def at(cls, path: Path, trust: Trust = NO_TRUST) -> Self:
+    def at(cls, path: Path, trust: Trust = NO_TRUST, input_spec: InputSpec = DEFAULT_INPUT) -> Self:
         """Return the model at ``path``, with its hash as it is now."""
-        return cls(path, tree_sha256(path), trust)
+        return cls(path, tree_sha256(path), trust, input_spec)
 
     def load(self) -> KerasModel:
         """Return the model. Raises InputError if it is unusable."""

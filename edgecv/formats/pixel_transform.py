@@ -23,6 +23,7 @@ class Pixels:
         self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape, order: str = "NHWC"
     ) -> None:
         self.matrix: NDArray[np.float64] | None = None
+        self._room: NDArray[np.float64] | None = None
         self._order = order
         if encode is not None:
             self._probe(encode, shape)
@@ -45,18 +46,30 @@ class Pixels:
                 self.lose()
                 return
 
-    def multiply(self, factor: NDArray[Any]) -> None:
-        """Apply a multiplication by one number, or by one number per channel."""
+    def multiply(self, factor: NDArray[Any], step: float = 0.0) -> None:
+        """Apply a multiplication by one number, or by one number per channel.
+
+        ``step``: between the values that the constant could be rounded to.
+        """
         vector = self._vector(factor)
         if vector is not None and self.matrix is not None:
-            self.matrix = self.matrix * vector[:, np.newaxis]
+            wide = vector[:, np.newaxis]
+            self._room = self._wide() * np.abs(wide) + np.abs(self.matrix) * step / 2
+            self.matrix = self.matrix * wide
 
-    def add(self, term: NDArray[Any]) -> None:
+    def add(self, term: NDArray[Any], step: float = 0.0) -> None:
         """Apply an addition of one number, or of one number per channel."""
         vector = self._vector(term)
         if vector is not None and self.matrix is not None:
+            self._room = self._wide()
+            self._room[:, -1] += step / 2
             self.matrix = self.matrix.copy()
             self.matrix[:, -1] += vector
+
+    def _wide(self) -> NDArray[np.float64]:
+        if self._room is not None:
+            return self._room.copy()
+        return np.zeros_like(self.matrix)
 
     def lose(self) -> None:
         """Mark the transformation as unknown: it is not a product and a sum."""
@@ -70,6 +83,11 @@ class Pixels:
             self.lose()
             return None
         return np.array(np.broadcast_to(flat, (len(self.matrix),)))
+
+    @property
+    def room(self) -> NDArray[np.float32] | None:
+        """The largest error of the matrix by the rounding of its constants, of the same shape."""
+        return None if self.matrix is None else self._wide().astype(np.float32)
 
     @property
     def found(self) -> NDArray[np.float32] | None:

@@ -112,7 +112,7 @@ def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) 
         numbers = (scale[0], offset[0]) if one else (scale.tolist(), offset.tolist())
         layer = keras.layers.Rescaling(*numbers, name=LAYER)
     config = model.get_config()
-    _put_after_input(config, layer)
+    put_after_input(config, layer)
     copy = type(model).from_config(config)
     for old in model.layers:
         if old.weights:
@@ -125,7 +125,7 @@ def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) 
     return copy
 
 
-def _put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:
+def put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:
     """Write a layer into a model's configuration, between its input and all that takes it."""
     table: dict[str, Any] = {
         "module": "keras.layers",
@@ -138,15 +138,15 @@ def _put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:
     name = tables[place]["config"]["name"]
     if "inbound_nodes" in tables[place]:
         for each in tables:
-            each["inbound_nodes"] = _renamed(each["inbound_nodes"], name)
-        table |= {"name": LAYER, "inbound_nodes": [[[name, 0, 0, {}]]]}
+            each["inbound_nodes"] = _renamed(each["inbound_nodes"], name, layer.name)
+        table |= {"name": layer.name, "inbound_nodes": [[[name, 0, 0, {}]]]}
     tables.insert(place + 1, table)
 
 
-def _renamed(nodes: Any, name: str) -> Any:
-    """Return a configuration's references with those to ``name`` replaced by the new layer."""
+def _renamed(nodes: Any, name: str, new: str) -> Any:
+    """Return a configuration's references with those to ``name`` replaced by ``new``."""
     if isinstance(nodes, list | tuple):
         if len(nodes) >= 3 and nodes[0] == name and isinstance(nodes[1], int):
-            return [LAYER, *nodes[1:]]
-        return [_renamed(each, name) for each in nodes]
+            return [new, *nodes[1:]]
+        return [_renamed(each, name, new) for each in nodes]
     return nodes

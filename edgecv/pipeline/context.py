@@ -57,7 +57,9 @@ def open_analysis(
     ``trust``: allowed content of the Keras models that are measured. ``prediction_cache`` stores
     predictions for callers that measure often.
     """
-    pool = MeasurementPool(settings.threads, on_event, log, trust, prediction_cache)
+    pool = MeasurementPool(
+        settings.threads, on_event, log, trust, prediction_cache, settings.kernels
+    )
     with open_converter(log) as converter, pool:
         yield AnalysisContext(on_event, log, converter, pool, settings.seed, settings.threads)
 

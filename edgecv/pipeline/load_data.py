@@ -1,10 +1,19 @@
 """The data of a run or a validation: loaded, split, and described for the report."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import SPLITS, DataFacts, Dataset, Shape, SplitFacts
 from edgecv.core.text import printable
 from edgecv.pipeline.context import AnalysisContext
+
+MOST_CLASSES = 20
+UNBALANCED = 3
+"""Test images of the largest class for one of the smallest, from which on it is said."""
 
 
 def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> Dataset:
@@ -20,11 +29,55 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
     data = source.load(shape, context.seed, progress)
     counts = ", ".join(f"{name} {len(data.split(name)):,}" for name in SPLITS)
     context.emit("data", f"{data.name}: {counts}")
+    if data.has_labels:
+        counted = class_counts(data)
+        context.emit("data", f"test images a class: {counts_text(counted)}")
+        if note := imbalance(counted):
+            data = replace(data, notes=(*data.notes, note))
     for note in data.notes:
         context.emit("note", note)
     if not len(data.test):
         raise InputError(data.name, "has no test images", remedy="put some under test/")
     return data
+
+
+def class_counts(data: Dataset) -> dict[str, int]:
+    """Return the test images of each class, the most first; empty where labels are no classes."""
+    labels = np.asarray(data.test.labels)
+    if labels.ndim != 1 or not data.class_names or not np.issubdtype(labels.dtype, np.integer):
+        return {}
+    counts = np.bincount(labels, minlength=len(data.class_names))
+    order = np.argsort(-counts, kind="stable")
+    return {data.class_names[place]: int(counts[place]) for place in order}
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return the counts of the first and the last classes.
+
+    >>> counts_text({"cat": 20, "dog": 5})
+    'cat 20, dog 5'
+    """
+    texts = [f"{name} {count:,}" for name, count in counts.items()]
+    if len(texts) <= MOST_CLASSES:
+        return ", ".join(texts)
+    half = MOST_CLASSES // 2
+    return f"{', '.join(texts[:half])} ... {', '.join(texts[-half:])}"
+
+
+def imbalance(counts: Mapping[str, int]) -> str:
+    """Return a note where some classes have many times the images of others; else nothing.
+
+    >>> imbalance({"cat": 20, "dog": 15})
+    ''
+    """
+    found = {name: count for name, count in counts.items() if count}
+    if not found or max(found.values()) < UNBALANCED * min(found.values()):
+        return ""
+    most, least = max(found, key=found.__getitem__), min(found, key=found.__getitem__)
+    return (
+        f"the classes are unbalanced: {found[most]:,} test images of {most}, {found[least]:,} of "
+        f"{least}; accuracy says most about the large ones, the table of the classes about each"
+    )
 
 
 def data_facts(data: Dataset) -> DataFacts:

@@ -29,6 +29,7 @@ from edgecv.core.records import (
 from edgecv.core.registry import RUNTIMES
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.system.cpu import least_busy
@@ -42,6 +43,8 @@ PROCESSES = 4
 """Fresh processes in which the files of a format are timed: the interval of a speed-up is over
 them. Each takes about half a second more, to start and to warm up. A runtime that loads TensorFlow
 is too slow to start: its files are timed in one process, and no interval is claimed."""
+LOOK_S = 0.1
+"""Time of looking for the least busy cores before each process."""
 FEWEST_RUNS = 10
 """Runs of a file in all processes, and its blocks, even where that takes longer."""
 
@@ -68,6 +71,8 @@ class MeasurementPool(Closing):
     trust: Trust = NO_TRUST
     """Allowed content of the Keras models that are measured."""
     prediction_cache: PredictionCache = NO_CACHE
+    kernels: Kernels = USUAL_KERNELS
+    """The kernels of LiteRT."""
     _workers: dict[tuple[str, int], ModelClient] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -91,12 +96,18 @@ class MeasurementPool(Closing):
         """Return the child of a runtime; it is started at the first call."""
         key = (runtime, threads)
         if key not in self._workers:
-            options = self.trust.model_dump() if _takes_trust(runtime) else {}
             worker = self._stack.enter_context(
-                ModelClient(runtime, threads, options=options, log=self.log)
+                ModelClient(runtime, threads, options=self._options(runtime), log=self.log)
             )
             self._workers[key] = worker
         return self._workers[key]
+
+    def _options(self, runtime: str) -> dict[str, Any]:
+        """Return the options of a runtime: its kernels, or what a Keras model may contain."""
+        if _takes_trust(runtime):
+            return self.trust.model_dump(mode="json")
+        has_kernels = "kernels" in RUNTIMES.get(runtime, "runtime").model_fields
+        return {"kernels": self.kernels} if has_kernels else {}
 
     def open(self, runtime: str, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Return the input and output of a file as its runtime sees them. Raises RuntimeFailure."""
@@ -123,8 +134,8 @@ class MeasurementPool(Closing):
         """
         if not self.prediction_cache.keeps or may_be_external(path):
             return ""
-        trust = self.trust.model_dump(mode="json") if _takes_trust(runtime) else None
-        parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), trust]
+        options = self._options(runtime)
+        parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), options]
         if images is not None:
             pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
             parts += [list(images.shape), pixels]
@@ -225,7 +236,7 @@ def _timed(
         min_runs=fewest,
         min_blocks=fewest,
         input_specs=[file.input_spec for file in some],
-        cores=least_busy(threads),
+        cores=least_busy(threads, LOOK_S),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Comparison, OnEvent, Report, ignore_event
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions
@@ -97,7 +98,8 @@ def to_markdown(reports: Sequence[Report]) -> str:
         for each in report.comparisons
         if not each.is_twin or len(report.comparisons) == 1
     ]
-    return "\n".join([*INTRODUCTION, *lines, "", *markdown_table(HEADINGS, rows)])
+    text = "\n".join([*INTRODUCTION, *lines, "", *markdown_table(HEADINGS, rows)])
+    return printable_lines(text)
 
 
 def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         ),
         comparisons=comparisons,
         gates=tuple(gates),
-        notes=results.notes,
+        notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
     )
 

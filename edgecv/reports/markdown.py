@@ -98,7 +98,8 @@ def _latency_note(report: Report) -> str:
         return "Nothing was timed."
     note = (
         f"Latency of one image, threads: {', '.join(map(str, threads))}; the artifacts of one "
-        "runtime take turns in one process; speed-up over the float32 twin with its 95% interval. "
+        "runtime take turns in several fresh processes; speed-up over the float32 twin with its "
+        "95% interval over these. "
         "Times are a note on this machine, ratios are the result."
     )
     if report.environment.get("matrix_tiles", "none") == "none":

@@ -70,7 +70,7 @@ def test_a_view_hashes_as_its_copy(arrays: dict[str, Any]) -> None:
 def test_other_sizes_are_resized_and_noted(arrays: dict[str, Any]) -> None:
     data = load(Arrays.of(arrays), (4, 6, 1))
     assert data.image_shape == (4, 6, 1)
-    assert data.notes[0] == "36 images of another size were resized to 4x6"
+    assert data.notes[0] == "36 images of another size were resized to 4x6 (bilinear, stretched)"
 
 
 def test_a_recipe_says_what_they_were_and_cannot_be_run_again(arrays: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ def test_other_shapes_are_made_and_noted(files: Files, archive: Any) -> None:
     data = load(archive(files), (16, 16, 1))
     assert data.image_shape == (16, 16, 1)
     assert data.notes == (
-        "120 images of another size were resized to 16x16",
+        "120 images of another size were resized to 16x16 (bilinear, stretched)",
         "120 colour images were turned to grey",
     )
 

@@ -25,9 +25,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     calls: list[bytes] = []
     real = images.decode
 
-    def counting(data: bytes, shape: Any) -> Any:
+    def counting(data: bytes, *options: Any) -> Any:
         calls.append(data)
-        return real(data, shape)
+        return real(data, *options)
 
     monkeypatch.setattr(images, "decode", counting)
     return calls

@@ -90,7 +90,7 @@ def test_what_was_changed_is_noted(make_tree: Any, tree_files: Any, encode: Any)
     files["test/dog/glass.png"] = encode((0, 0, 0, 9), mode="RGBA")
     files["test/dog/deep.png"] = encode(np.full((8, 8), 999, np.uint16))
     assert load(make_tree(files)).notes == (
-        "2 images of another size were resized to 8x8",
+        "2 images of another size were resized to 8x8 (bilinear, stretched)",
         "1 image with transparent parts was laid on white",
         "1 image of 16-bit grey was scaled to 8 bits",
     )

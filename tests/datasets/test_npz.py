@@ -90,7 +90,7 @@ def test_other_sizes_are_resized_once_and_noted(arrays: Arrays, save: Any, cache
     data = load(path, (4, 6, 1))
     assert data.image_shape == (4, 6, 1)
     assert data.notes == (
-        "36 images of another size were resized to 4x6",
+        "36 images of another size were resized to 4x6 (bilinear, stretched)",
         "36 colour images were turned to grey",
     )
     assert load(path, (4, 6, 1)).notes == data.notes

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edgecv.analysis.options import ValidateOptions, validate
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, UnsuitableFile
+from edgecv.core.input_spec import input_spec_of
+from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.keras.importer import load
 from edgecv.formats.saved_model.frozen_graph import graph_of
 from edgecv.formats.saved_model.importer import SavedModelFolder
@@ -117,12 +119,24 @@ def refused(model: Any, folder: Path) -> str:
 
 def test_what_cannot_be_taken(tmp_path: Path) -> None:
     assert "has 2 outputs: output_0, output_1" in refused(network(outputs=2), tmp_path / "two")
-    said = refused(network(size=None), tmp_path / "open")
-    assert '"picture" is float32 of shape (None, None, None, 3)' in said
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "saved_model.pb").write_bytes(b"hello")
     with pytest.raises(InputError, match="TensorFlow cannot read it"):
         SavedModelFolder().load(tmp_path / "bad", TRUSTED)
+
+
+def test_an_open_size_is_asked_for(tmp_path: Path) -> None:
+    tensorflow, _ = load_tensorflow()
+    original, folder = network(size=None), tmp_path / "open"
+    original.export(folder)
+    model = SavedModelFolder().load(folder, TRUSTED)
+    with pytest.raises(UnsuitableFile, match="give --input-size HEIGHTxWIDTH"):
+        fitted(model, input_spec_of(), folder)
+    changed, _ = fitted(model, input_spec_of(input_size="24x32"), folder)
+    assert changed.inputs[0].shape[1:] == (24, 32, 3)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 24, 32, 3)).astype(np.float32)
+    expected = original(tensorflow.constant(images)).numpy()
+    np.testing.assert_allclose(changed.predict(images, verbose=0), expected, atol=1e-4)
 
 
 def module_of(tensorflow: Any, act: Any) -> Any:

@@ -69,4 +69,4 @@ def _guard(path: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refusal(folder, error) from error
-    return folder / f"{sha256(os.fsencode(path.resolve())).hexdigest()[:32]}.lock"
+    return folder / f"{sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]}.lock"

@@ -6,32 +6,36 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers, other_weights
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
+from edgecv.analysis.doctor.run_files import examined_file
+from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.analysis.validate_request import described_input, is_baseline_of_run, single_file
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
-from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
+IMAGE_SIDES = 4
 MOST_BYTES = 2**28
 """Limit on all activations of one file in bytes: large activations mean fewer images."""
 MORE_BITS = {
@@ -41,52 +45,103 @@ MORE_BITS = {
 """Remedies for a layer that is too coarse; the first that the format supports is taken."""
 
 
-def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
-    """Find the causes that make a file slow or wrong.
+def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOptions, Diagnosis]:
+    """Find the causes that make a file slow or wrong; also return the options of its run.
 
     Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
-    _check(options)
+    _check_paths(options)
+    is_given = options.baseline is not None
+    examined = examined_file(options)
+    options = examined.options
+    _check(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
     file = single_file(options.path, options.input_spec)
-    findings = structural_findings(contents, options.path.name)
+    findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
-    with ModelClient(runtime.name, 1, log=context.log, options=variant) as worker:
+    parity, images = None, None
+    reason = not_run(contents)
+    if reason and examined.source is not None:
+        raise InputError(str(options.path), reason, remedy="leave out --data: structure is read")
+    if reason:
+        findings.append(Finding("not-run", "note", "the whole file", reason))
+        return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
+    with (
+        ModelClient(runtime.name, 1, log=context.log, options=variant) as worker,
+        tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder,
+    ):
         context.emit("doctor", f"running {options.path}")
         shape = worker.open(file.path, file.input_spec).image
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
-        images, files = None, _files(options)
-        if options.data is not None:
-            data = load_data(resolve(options.data), shape, context)
+        files, models = _files(options), None
+        if examined.source is not None:
+            data = load_data(examined.source, shape, context)
             models, _ = settled(_models(options, files), data, default_task(), context)
             images, files = data.test.images, models.files
-        if options.baseline is not None and images is not None:
-            few = images[sample_rows(len(images), _most_images(contents))]
-            twin = Twin(options.baseline, models.baseline_input)
-            layers = _layers(files[0], twin, worker, few, context)
-            findings += layer_findings(layers, _more_bits(contents.format))
-    parity = None
+            file = files[0]
+        twin = None
+        if options.baseline is not None:
+            spec = models.baseline_input if models is not None else options.input_spec
+            try:
+                twin = _twin(options, Twin(options.baseline, spec), Path(folder))
+            except RuntimeFailure as failure:
+                if is_given:
+                    raise
+                reason = f"layers were not compared: {failure.reason}"
+                findings.append(Finding("no-reference", "note", str(options.baseline), reason))
+            if twin is not None and images is not None:
+                few = images[sample_rows(len(images), _most_images(contents))]
+                layers, found = _layers(file, twin, worker, few, context)
+                findings += found
+        quick = examined.twin or (None if twin is None else twin.path)
+        if quick is not None and options.kernels == USUAL_KERNELS:
+            findings += speed_findings(options, file, quick, contents, context)
     if images is not None:
         parity = compare_kernels(files, images, context)
-        findings += parity_findings(parity)
+        is_named = isinstance(options.data, str)
+        findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
-    return Diagnosis(str(options.path), worst_first(findings), layers, parity)
+    return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
 
 
-def _check(options: DoctorOptions) -> None:
-    """Raise InputError for options that cannot be met, before anything is opened."""
+def not_run(contents: Contents) -> str:
+    """Return the reason for which a file's structure alone is read; empty if it can be run."""
+    ends = (contents.inputs, "input"), (contents.outputs, "output")
+    for given, word in ends:
+        if len(given) != 1:
+            return f"it has {len(given)} {word}s, and is not run: its structure was read"
+    image = contents.inputs[0]
+    if image.has_shape and len(image.shape) != IMAGE_SIDES:
+        return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
+    return ""
+
+
+def _check_paths(options: DoctorOptions) -> None:
+    if options.path.is_dir():
+        return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
     if not runtime.runs_on_devices:
         raise InputError(
             str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
+
+
+def _check(options: DoctorOptions, *, has_images: bool) -> None:
+    """Raise InputError for options that cannot be met, before anything is opened."""
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
+    if options.fix is not None and (options.baseline is None or not has_images):
+        raise InputError(
+            "--fix",
+            "needs the model that the file was made of, and images",
+            remedy="give --baseline and --data, or a file in its run folder",
+        )
     for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
         if other is None:
             continue
-        if options.data is None:
+        if not has_images:
             raise InputError(flag, "needs images", remedy="give --data too")
         check_regular(other, flag)
         if not other.is_file():
@@ -149,27 +204,32 @@ def _most_images(contents: Contents) -> int:
 
 def _layers(
     file: MeasuredFile,
-    baseline: Twin,
+    twin: Twin,
     worker: ModelClient,
     images: Images,
     context: AnalysisContext,
-) -> tuple[LayerError, ...]:
-    """Compare the output of every layer with the baseline's."""
-    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline.path}")
+) -> tuple[tuple[LayerError, ...], list[Finding]]:
+    """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
+    context.emit("doctor", f"{len(images)} images through every layer, beside {twin.path}")
     own = worker.activations(file.path, images, file.input_spec)
-    file_format = runtime_of_file(file.path).format
-    with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        twin = baseline
-        if runtime_of_file(baseline.path).format != file_format:
-            twin = _twin(baseline, file_format, Path(folder))
-        # In another child: the file may have damaged the memory of its own.
-        with ModelClient(runtime_of_file(twin.path).name, 1) as other:
-            true = other.activations(twin.path, images, twin.input_spec)
-    return layer_errors(own, true, twin.names, str(file.path))
+    stored = worker.stored(file.path, file.input_spec)
+    # In another child: the file may have damaged the memory of its own.
+    with ModelClient(runtime_of_file(twin.path).name, 1) as other:
+        true = other.activations(twin.path, images, twin.input_spec)
+        reference = other.stored(twin.path, twin.input_spec)
+    compared = compared_layers(stored, reference, twin.names)
+    if compared.is_other_model:
+        return (), [other_weights(file.path, compared)]
+    errors = layer_errors(own, true, compared.pairs, str(file.path))
+    remedy = _more_bits(runtime_of_file(file.path).format)
+    return errors, [*layer_findings(errors, remedy), *left_layers(compared)]
 
 
-def _twin(baseline: Twin, file_format: str, folder: Path) -> Twin:
-    """Export a Keras baseline in float32; it is read as the baseline is."""
+def _twin(options: DoctorOptions, baseline: Twin, folder: Path) -> Twin:
+    """Return the float32 file of the baseline: itself, or one that is exported from it."""
+    file_format = runtime_of_file(options.path).format
+    if runtime_of_file(baseline.path).format == file_format:
+        return baseline
     if runtime_of_file(baseline.path).runs_on_devices:
         raise InputError(
             str(baseline.path),

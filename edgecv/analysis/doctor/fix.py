@@ -39,10 +39,15 @@ def with_fix(
 ) -> Diagnosis:
     """Run the remedy of the first finding that has one; return the diagnosis with its result.
 
-    The recipe is written to ``target``. Raises InputError if no finding has a recipe as its remedy,
-    or if the model or the data for it is missing.
+    The recipe is written to ``target``. Where no finding has a recipe as its remedy, a note says
+    so. Raises InputError if the model is missing.
     """
     finding = _fixable(diagnosis, options)
+    if finding is None:
+        reason = "nothing was found that a recipe can fix: none was written"
+        return replace(
+            diagnosis, findings=(*diagnosis.findings, Finding("fix", "note", "--fix", reason))
+        )
     recipe = _recipe(options, finding)
     with tempfile.TemporaryDirectory(prefix="edgecv-fix-") as folder:
         store = Store.at(f"{folder}/exported")
@@ -80,13 +85,11 @@ def with_fix(
     return replace(diagnosis, fix=fix)
 
 
-def _fixable(diagnosis: Diagnosis, options: DoctorOptions) -> Finding:
+def _fixable(diagnosis: Diagnosis, options: DoctorOptions) -> Finding | None:
     for finding in diagnosis.findings:
         if finding.severity != "note" and _quantize(finding, options) is not None:
             return finding
-    raise InputError(
-        "--fix", "nothing was found that a recipe can fix", remedy="read what was found"
-    )
+    return None
 
 
 def _quantize(finding: Finding, options: DoctorOptions) -> str | None:

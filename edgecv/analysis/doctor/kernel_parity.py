@@ -5,6 +5,7 @@ Each combination of file and kernels runs in its own child process: a crash is o
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from edgecv.core.records import Images, Outputs, Predictions
 from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.tflite.interpreter import Kernels
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.isolation import ModelClient
@@ -74,9 +76,10 @@ def compare_kernels(
     )
 
 
-def parity_findings(parity: KernelParity) -> Iterator[Finding]:
+def parity_findings(parity: KernelParity, data: str = "DATA") -> Iterator[Finding]:
     """Find kernels that fail, and kernels whose answers differ from a file's usual kernels.
 
+    ``data``: the images, as they are given to a command.
     Only kernels of the same file are compared: another file is rounded differently.
     """
     usual = {cell.path: number for number, cell in reversed([*enumerate(parity.cells)])}
@@ -104,8 +107,17 @@ def parity_findings(parity: KernelParity) -> Iterator[Finding]:
                 where,
                 f"another top-1 on {1 - same:.1%} of {cell.images} images than under "
                 f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
-                "measure accuracy with the kernels of the device",
+                _remedy(cell, data),
             )
+
+
+def _remedy(cell: KernelCell, data: str) -> str:
+    """Return how to measure with the kernels of the device."""
+    kernels = cell.kernels.lower()
+    if kernels not in get_args(Kernels):
+        return "measure accuracy on the device itself"
+    measured = f"edgecv validate {cell.path} --data {data} --kernels {kernels}"
+    return f"measure accuracy with the kernels of the device: {measured}"
 
 
 def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Predictions:

@@ -12,7 +12,6 @@ from edgecv.analysis.doctor.records import Finding, LayerError
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Activation
-from edgecv.formats.onnx.graph import KERNELS
 
 BEST_DB = 40.0
 """Larger ratios count as this: 8 bits give 30 to 40 dB, and losing 10 dB of them is no fault."""
@@ -24,22 +23,22 @@ NOTHING = 1e-12
 def layer_errors(
     candidate: Sequence[Activation],
     baseline: Sequence[Activation],
-    layers: Sequence[str] = (),
+    layers: Sequence[tuple[str, str, str]],
     where: str = "",
 ) -> tuple[LayerError, ...]:
-    """Compare the outputs of operators with those of the baseline's twin, in the file's order.
+    """Compare the outputs of layers with those of the baseline's twin, in the file's order.
 
-    ``layers``: Keras names of the kernels in the order of the file, if the file has no such names.
+    ``layers``: for each layer its output in the file, its output in the twin, and its Keras name.
     Raises RuntimeFailure if the two graphs have no operator in common.
     """
-    pairs = _pairs(candidate, baseline)
+    pairs = _pairs(candidate, baseline, layers)
     if not pairs:
         raise RuntimeFailure(
             where,
             "has no operator in common with the baseline's twin",
             remedy="give the model that this file was made of",
         )
-    named = dict(zip(_kernels(candidate), layers, strict=False))
+    named = {own: layer for own, _, layer in layers}
     levels = {name: sqnr_db(own, true) for name, (own, true) in pairs.items()}
     inputs = {each.name: each.inputs for each in candidate}
     return tuple(
@@ -95,20 +94,19 @@ def _gain(own: NDArray[np.float32], true: NDArray[np.float32]) -> float:
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def _pairs(candidate: Sequence[Activation], baseline: Sequence[Activation]) -> dict[str, Pair]:
+def _pairs(
+    candidate: Sequence[Activation],
+    baseline: Sequence[Activation],
+    layers: Sequence[tuple[str, str, str]],
+) -> dict[str, Pair]:
+    """Return the values of each layer in both files,."""
     own, true = ({each.name: each for each in given} for given in (candidate, baseline))
-    same = zip(_kernels(candidate), _kernels(baseline), strict=False)
-    partners = dict(same) or {name: name for name in own if name in true}
+    partners = {mine: yours for mine, yours, _ in layers if mine in own and yours in true}
     return {
-        name: (own[name].values, true[partner].values)
-        for name, partner in partners.items()
-        if own[name].values.shape == true[partner].values.shape
+        name: (each.values, true[partners[name]].values)
+        for name, each in own.items()
+        if name in partners and each.values.shape == true[partners[name]].values.shape
     }
-
-
-def _kernels(activations: Sequence[Activation]) -> list[str]:
-    """Return the names of ONNX kernels. Files are matched by their order, as names may differ."""
-    return [each.name for each in activations if each.type in KERNELS]
 
 
 def _nearest(

@@ -22,8 +22,7 @@ def to_text(diagnosis: Diagnosis) -> str:
         lines.append(f"    {each.observed}")
         if each.remedy:
             lines.append(f"    remedy: {each.remedy}")
-    if not any(each.severity == "error" for each in diagnosis.findings):
-        lines.append("  nothing is wrong that edgecv doctor knows of")
+    lines.append(f"  {_summary(diagnosis)}")
     if diagnosis.layers:
         lines.append("  signal over error, dB (what a layer takes -> what it gives), worst first:")
         worst = sorted(diagnosis.layers, key=lambda each: each.drop_db, reverse=True)
@@ -36,6 +35,18 @@ def to_text(diagnosis: Diagnosis) -> str:
     if diagnosis.fix is not None:
         lines.append(fix_text(diagnosis.fix))
     return "\n".join(lines)
+
+
+def _summary(diagnosis: Diagnosis) -> str:
+    """Return how many errors and warnings there are."""
+    counts = {
+        word: sum(each.severity == word for each in diagnosis.findings)
+        for word in ("error", "warning")
+    }
+    counted = [
+        f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count
+    ]
+    return " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
 
 
 def fix_text(fix: Fix) -> str:

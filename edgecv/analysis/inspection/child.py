@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgecv.core.files import read_regular
+from edgecv.core.input_spec import InputSpec
 from edgecv.formats.contents import Contents
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.server import ActionServer, Response
@@ -14,29 +15,39 @@ def main() -> None:
     ActionServer("inspection").serve(actions)
 
 
-def read_keras(path: str) -> Response:
+def read_keras(path: str, input_spec: str) -> Response:
     """Read a Keras archive."""
     from edgecv.formats.keras import inspect as keras
 
-    return encode(Contents, keras.read(Path(path), ".keras"))
+    return encode(
+        Contents, keras.read(Path(path), ".keras", InputSpec.model_validate_json(input_spec))
+    )
 
 
-def read_h5(path: str) -> Response:
+def read_h5(path: str, input_spec: str) -> Response:
     """Read a Keras file in HDF5."""
     from edgecv.formats.keras import inspect as keras
 
-    return encode(Contents, keras.read(Path(path), ".h5"))
+    return encode(
+        Contents, keras.read(Path(path), ".h5", InputSpec.model_validate_json(input_spec))
+    )
 
 
-def read_tflite(path: str) -> Response:
+def read_tflite(path: str, input_spec: str) -> Response:
     """Read a TFLite file."""
     from edgecv.formats.tflite import inspect as tflite
 
-    return encode(Contents, tflite.read(read_regular(Path(path)), path))
+    return encode(
+        Contents,
+        tflite.read(read_regular(Path(path)), path, InputSpec.model_validate_json(input_spec)),
+    )
 
 
-def read_onnx(path: str) -> Response:
+def read_onnx(path: str, input_spec: str) -> Response:
     """Read an ONNX file."""
     from edgecv.formats.onnx import inspect as onnx
 
-    return encode(Contents, onnx.read(read_regular(Path(path)), path))
+    return encode(
+        Contents,
+        onnx.read(read_regular(Path(path)), path, InputSpec.model_validate_json(input_spec)),
+    )

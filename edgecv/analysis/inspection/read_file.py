@@ -10,8 +10,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgecv.analysis.inspection.image_entry import image_entry
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.files import open_regular
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.formats.contents import Contents, Inspection
 from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.codec import decode
@@ -43,21 +45,27 @@ MEMORY_A_FILE_BYTE = 8
 """A file is held as bytes and as tables, and serialized again for shape inference."""
 
 
-def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[str, Inspection | EdgecvError]]:
+def inspect_all(
+    paths: Sequence[Path], input_spec: InputSpec = DEFAULT_INPUT
+) -> Iterator[tuple[str, Inspection | EdgecvError]]:
     """Inspect files one after the other; an error is the result of its file."""
     for path in paths:
         try:
-            yield str(path), inspect(path)
+            yield str(path), inspect(path, input_spec)
         except EdgecvError as error:
             yield str(path), error
 
 
-def inspect(path: Path) -> Inspection:
-    """Return the contents of a model file. Raises InputError if it is none, or is damaged."""
+def inspect(path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Inspection:
+    """Return the contents of a model file.
+
+    Raises InputError if it is none, is damaged, or contradicts ``input_spec``.
+    """
     kind = format_of(path)
     try:
-        contents = _contents(path, kind)
-        return Inspection(str(path), *_sizes(path), contents)
+        contents = _contents(path, kind, input_spec)
+        image = image_entry(path, contents, input_spec)
+        return Inspection(str(path), *_sizes(path), contents, image)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
 
@@ -97,7 +105,7 @@ def _models_in(folder: Path) -> str:
     return f"give the files in it: {', '.join(names[:8])}" if names else "give a file"
 
 
-def _contents(path: Path, kind: str) -> Contents:
+def _contents(path: Path, kind: str, input_spec: InputSpec) -> Contents:
     is_keras = kind in ("keras", "h5")
     size = path.stat().st_size
     seconds = SECONDS_OF_KERAS if is_keras else SECONDS + size // BYTES_A_SECOND
@@ -106,7 +114,7 @@ def _contents(path: Path, kind: str) -> Contents:
     )
     request = Request(
         kind,
-        {"path": os.path.abspath(path)},
+        {"path": os.path.abspath(path), "input_spec": input_spec.model_dump_json()},
         lambda frame: decode(Contents, frame),
         names=[str(path)],
         files=[path],

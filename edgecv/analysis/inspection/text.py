@@ -36,6 +36,7 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
     facts = [f"{key} {value}" for key, value in contents.facts.items()]
     lines = [f"{inspection.path}: {', '.join([title, *facts])}"]
     lines += [f"  input   {_end_text(end)}" for end in contents.inputs]
+    lines += _image_lines(inspection)
     lines += [f"  output  {_end_text(end)}" for end in contents.outputs]
     body = _table(contents, width) if contents.operators else "  no operators"
     ending = [
@@ -48,6 +49,16 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
     return "\n".join(
         [*map(printable, lines), "", body, *(f"  {printable(each)}" for each in ending), ""]
     )
+
+
+def _image_lines(inspection: Inspection) -> list[str]:
+    """Return a line on the images of the input where the input's own line does not say it all."""
+    image = inspection.image
+    if image is None or (image.axes == "NHWC" and image.preprocess is None):
+        return []
+    pixels = "" if image.preprocess is None else f"; pixels enter as {image.preprocess}"
+    size = " x ".join(map(str, image.shape))
+    return [f"  images  {size}, axes {image.axes}{pixels}"]
 
 
 def shape_text(end: End) -> str:

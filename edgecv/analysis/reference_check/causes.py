@@ -12,6 +12,8 @@ from edgecv.core.quantization import Floats
 
 MOST_CHANNELS = 4
 COLOURS = ("red", "green", "blue")
+MOSTLY = 0.8
+"""Share of the weights that follow the factor of their output, where there is one."""
 SPREAD = 0.2
 """Share of a kernel's weights above which differences are not single faults."""
 FEW_OUTPUTS = 0.25
@@ -24,6 +26,8 @@ SMALLEST_GAIN = 1e-3
 SMALLEST = 1e-30
 """Added to divisors: a kernel may be all zeros."""
 MOST_NAMED = 4
+MOST_INPUTS = 4096
+"""Inputs of a kernel up to which their order is searched: the search is cubic."""
 RIGHT = "what it should be"
 
 
@@ -42,10 +46,15 @@ class Cause:
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     """Return the cause of a difference, None if the kernel is the twin's."""
+    weights, biases = pair.others
+    if weights:
+        return Cause(f"the weights of {pair.name} are those of {weights}")
     if pair.off.any():
         for explain in (
             _swapped_colours,
+            _other_colours,
             _swapped_outputs,
+            _swapped_inputs,
             _other_factors,
             _gains,
             _zero_point,
@@ -56,6 +65,8 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
         return _some_weights(pair)
     if not pair.bias_off.any():
         return None
+    if biases:
+        return Cause(f"the biases of {pair.name} are those of {biases}")
     for explain in (_moved_pixels, _input_scale):
         if text := explain(pair, classes):
             return Cause(text)
@@ -79,7 +90,14 @@ def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:
     factors = np.nanmedian(ratios[known], axis=1)
     other = factors[np.abs(factors - 1) > OTHER_FACTOR]
     is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
-    return f"{pair.name} has other factors" if is_folded else None
+    if not is_folded:
+        return None
+    wide = np.ones(outputs)
+    wide[known] = factors
+    room = pair.room.reshape(outputs, -1) * np.maximum(1, np.abs(wide))[:, np.newaxis]
+    if float(np.mean(np.abs(own - true * wide[:, np.newaxis]) <= 2 * room)) < MOSTLY:
+        return None  # Weights of anything have medians.
+    return _gains(pair, classes) or f"each output of {pair.name} has a factor of its own"
 
 
 def _fits(own: Floats, true: Floats, room: Floats) -> bool:
@@ -90,6 +108,8 @@ def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     channels = pair.own.shape[1]
     if pair.number or not 1 < channels <= MOST_CHANNELS:
         return None
+    if channels == len(COLOURS) and _swapped_raw_colours(pair):
+        return "red and blue are swapped in its input"
     for order in permutations(range(channels)):
         if order != tuple(range(channels)) and _fits(pair.own[:, order], pair.true, pair.room):
             names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
@@ -98,20 +118,64 @@ def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     return None
 
 
-def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
-    from scipy.optimize import linear_sum_assignment
+def _swapped_raw_colours(pair: KernelPair) -> bool:
+    """Return True if the channels of the kernel itself are reversed, whatever scales each has."""
+    if pair.raw is None:
+        return False
+    own, true, room = pair.raw
+    return own.shape == true.shape and _fits(own[:, ::-1], true, room)
 
+
+def _other_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    """Detect that each colour has a factor of its own, as from another rescaling."""
+    if not pair.takes_pixels or pair.own.shape[1] > MOST_CHANNELS:
+        return None
+    own, true = (each.astype(np.float64) for each in (pair.own, pair.true))
+    gains = (own * true).sum(axis=(0, 2)) / np.maximum((true * true).sum(axis=(0, 2)), SMALLEST)
+    wide = gains[np.newaxis, :, np.newaxis].astype(np.float32)
+    # The factors themselves are known from a few rounded weights only.
+    room = 1.5 * pair.room * np.maximum(1, np.abs(wide))
+    is_same = bool(np.all(np.abs(gains - 1) <= SMALLEST_GAIN))
+    if is_same or not _fits(pair.own, pair.true * wide, room):
+        return None
+    each = _listed([f"{gain:.3g}" for gain in gains])
+    return f"its rescaling multiplies the colours by {each} times what the twin does"
+
+
+def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
     outputs = len(pair.own)
     own, true = (
         np.concatenate([np.nan_to_num(w).reshape(outputs, -1), b[:, np.newaxis]], axis=1)
         for w, b in ((pair.own, pair.bias), (pair.true, pair.true_bias))
     )
-    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
-    _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
+    meant = _same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(outputs))
     if not len(moved) or not _fits(pair.own, pair.true[meant], pair.room):
         return None
     return f"{_outputs(pair, moved, classes)} are swapped"
+
+
+def _swapped_inputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
+    inputs = pair.own.shape[1]
+    if inputs < 2 or inputs > MOST_INPUTS:
+        return None
+    own, true = (
+        np.nan_to_num(each).transpose(1, 0, 2).reshape(inputs, -1) for each in (pair.own, pair.true)
+    )
+    meant = _same_rows(own, true)
+    moved = np.flatnonzero(meant != np.arange(inputs))
+    if not len(moved) or not _fits(pair.own, pair.true[:, meant], pair.room):
+        return None
+    return f"{pair.name} takes channels {_listed([str(each) for each in moved])} in another order"
+
+
+def _same_rows(own: Floats, true: Floats) -> NDArray[np.int64]:
+    """Return for each row the row of the twin that it is most like."""
+    from scipy.optimize import linear_sum_assignment
+
+    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
+    _, meant = linear_sum_assignment((own / norms[0]) @ (true / norms[1]).T, maximize=True)
+    return np.asarray(meant, np.int64)
 
 
 def _gains(pair: KernelPair, classes: Sequence[str]) -> str | None:

@@ -4,29 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.analysis.reference_check.calibration_ranges import (
-    ONE_TEST,
-    USUAL_CALIBRATION,
-    Beyond,
-    Bound,
-    OneClass,
-    Traced,
-    judge_classes,
-    judge_fit,
-    trace,
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair, Pairing, paired
+from edgecv.analysis.reference_check.layer_structure import (
+    PairedPoint,
+    paired_points,
+    structural_causes,
 )
-from edgecv.analysis.reference_check.kernel_pairs import KernelPair, paired
 from edgecv.analysis.reference_check.precision import claim_of, other_than_claimed
 from edgecv.analysis.reference_check.quantization_rules import broken_rules
+from edgecv.analysis.reference_check.range_gates import bounds_of, judge_ranges
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
 from edgecv.core.files import open_regular
-from edgecv.core.quantization import KERNEL, Point, Stored
+from edgecv.core.quantization import Stored
 from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
+from edgecv.core.text import listed
 
 LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
-FEWEST_TEST_TRACES = 2
+PRODUCTS = ("MUL", "DIV", "BATCHNORMALIZATION")
 SAME_WORK = ("Gemm",)
 """Operators that a quantizer makes from a MatMul and an Add."""
 
@@ -57,23 +53,24 @@ def judge(
     path, own = checked.artifact.path, checked.stored
     gates, notes = [], []
     weights: WeightCheck | None = None
-    pairs: tuple[KernelPair, ...] | None = None
+    points: tuple[PairedPoint, ...] = ()
+    pairs: tuple[KernelPair, ...] = ()
     if checked.no_twin:
         notes.append(f"{path}: {checked.no_twin}, so that its weights were not compared")
     if checked.twin is not None:
-        pairs = paired(own, checked.twin, checked.names)
-        if pairs is None:
-            notes.append(
-                f"{path} holds other layers than the float32 twin: only its answers were judged"
-            )
-        else:
-            weights = judge_weights(pairs, checked.data.class_names)
+        pairing = paired(own, checked.twin, checked.names)
+        pairs = pairing.pairs
+        notes += _not_compared(path, own, pairing)
+        if pairs:
+            names = checked.data.class_names
+            products = _products(own) != _products(checked.twin)
+            weights = judge_weights(pairs, names, has_other_products=products)
     if weights is not None:
         if weights.is_folded_otherwise:
             notes.append(
                 f"{path}: batch normalization is folded into other weights than in the float32"
-                " twin: only its answers were judged; give the float32 file that it was made from"
-                " as --baseline to judge its weights too"
+                " twin, or factors were moved between layers: only its answers were judged; give"
+                " the float32 file that it was made from as --baseline to judge its weights too"
             )
         elif weights.is_other_training:
             notes.append(
@@ -82,26 +79,48 @@ def judge(
                 " judged; give the model that it was exported from as --baseline to judge them too"
             )
         else:
-            gates.append(_weights_gate(path, weights))
+            assert checked.twin is not None
+            points = paired_points(own, checked.twin, pairs)
+            structure = structural_causes(own, checked.twin, pairs, points)
+            gates.append(_weights_gate(path, weights, structure))
+            if structure or not weights.are_the_twins:
+                points = ()
     has_twins_weights = weights is not None and weights.are_the_twins
-    points = _paired_points(own, checked.twin, pairs) if has_twins_weights else []
     gates += _rules_gate(checked, points)
     gates += _claim_gate(checked, has_twins_weights=has_twins_weights)
     gates += _labels_gate(checked)
-    bounds = _bounds(points)
+    bounds = bounds_of(points)
     if bounds and ranges is not None and checked.comparison is not None:
-        found, more = _ranges(path, checked.data, bounds, ranges())
+        found, more = judge_ranges(path, checked.data, bounds, ranges())
         gates += found
         notes += more
     notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
     return gates, notes
 
 
-def _weights_gate(path: str, weights: WeightCheck) -> Gate:
-    if not weights.causes:
+def _not_compared(path: str, own: Stored, pairing: Pairing) -> list[str]:
+    """Return a note on the layers that have no counterpart in the twin."""
+    if not pairing.left:
+        return []
+    if not pairing.pairs:
+        return [f"{path} holds other layers than the float32 twin: only its answers were judged"]
+    return [
+        f"{path}: {len(pairing.left)} of its {len(own.kernels)} layers were not compared"
+        f" ({listed(pairing.left)}): the float32 twin has no counterpart that could be read"
+    ]
+
+
+def _products(stored: Stored) -> int:
+    """Return how often a file multiplies or normalizes outside its kernels."""
+    return sum(count for kind, count in stored.operators if kind.upper() in PRODUCTS)
+
+
+def _weights_gate(path: str, weights: WeightCheck, structure: Sequence[str] = ()) -> Gate:
+    causes = (*weights.causes, *structure)
+    if not causes:
         return Gate("weights", path, 0.0, 0.0, "passed", "all are the twin's, rounded")
-    shown = "; ".join(weights.causes[:MOST_CAUSES])
-    more = len(weights.causes) - MOST_CAUSES
+    shown = "; ".join(causes[:MOST_CAUSES])
+    more = len(causes) - MOST_CAUSES
     also = f"; and {more} more" if more > 0 else ""
     return Gate("weights", path, 0.0, weights.outside, "failed", f"{shown}{also}; {REMEDY}")
 
@@ -109,13 +128,11 @@ def _weights_gate(path: str, weights: WeightCheck) -> Gate:
 REMEDY = "export it again from the baseline"
 
 
-def _rules_gate(
-    checked: CheckedFile, points: Sequence[tuple[str, int, Point, Point]]
-) -> list[Gate]:
+def _rules_gate(checked: CheckedFile, points: Sequence[PairedPoint]) -> list[Gate]:
     own = checked.stored
     if not any(kernel.is_quantized for kernel in own.kernels):
         return []
-    zeros = [(name, mine) for name, _, mine, true in points if true.starts_at_zero]
+    zeros = [(each.name, each.own) for each in points if each.true.starts_at_zero]
     broken = broken_rules(own, checked.artifact.format, zeros)
     path = checked.artifact.path
     if not broken:
@@ -155,94 +172,6 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     )
     path = checked.artifact.path
     return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
-
-
-def _paired_points(
-    own: Stored, twin: Stored | None, pairs: Sequence[KernelPair] | None
-) -> list[tuple[str, int, Point, Point]]:
-    """Return name, place in the twin, own point and twin's point of each tensor in both files."""
-    if twin is None or pairs is None:
-        return []
-    found = []
-    for kind in dict.fromkeys(point.type for point in own.points):
-        mine = [point for point in own.points if point.type == kind]
-        true = [(place, point) for place, point in enumerate(twin.points) if point.type == kind]
-        if len(mine) != len(true):
-            continue
-        order = [pair.place for pair in pairs] if kind == KERNEL else range(len(mine))
-        if len(order) != len(mine):
-            continue
-        for number, other in enumerate(order):
-            place, point = true[other]
-            name = pairs[number].name if kind == KERNEL else mine[number].name
-            found.append((name, place, mine[number], point))
-    return found
-
-
-def _bounds(points: Sequence[tuple[str, int, Point, Point]]) -> list[Bound]:
-    # The range of a softmax is fixed by both formats: no image sets it.
-    return [
-        Bound(name, place, mine.steps, true.starts_at_zero)
-        for name, place, mine, true in points
-        if mine.steps is not None and mine.type.upper() not in ("SOFTMAX", "LOGISTIC", "SIGMOID")
-    ]
-
-
-def _ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], ranges: ReferenceRanges
-) -> tuple[list[Gate], list[str]]:
-    traced, one_class = Traced((), ()), None
-    notes = []
-    if ranges.train is not None:
-        traced = trace(bounds, ranges.train)
-        if data.has_labels:
-            is_all = len(ranges.labels) == ranges.of
-            one_class = judge_classes(bounds, traced, ranges.train, ranges.labels, is_all=is_all)
-    at_test = trace(bounds, ranges.test)
-    if len(at_test.images) >= max(FEWEST_TEST_TRACES, 1 + len(traced.images)):
-        notes.append(
-            f"{path} was calibrated on test images: {len(at_test.images)} of its ranges were set by"
-            " them, so that its accuracy is flattered"
-        )
-    size = min(USUAL_CALIBRATION, len(data.calibration)) or USUAL_CALIBRATION
-    beyond = judge_fit(bounds, ranges.test, size)
-    seen = f"{len(ranges.labels):,} of {ranges.of:,} training images were run"
-    return _ranges_gates(path, data, traced, one_class, beyond, seen), notes
-
-
-def _ranges_gates(
-    path: str,
-    data: Dataset,
-    traced: Traced,
-    one_class: OneClass | None,
-    beyond: Beyond | None,
-    seen: str,
-) -> list[Gate]:
-    if one_class is not None and one_class.p_value < ONE_TEST:
-        named = data.class_names[one_class.label]
-        all_of = "all" if one_class.of_class == one_class.images else f"{one_class.of_class}"
-        reason = (
-            f"its ranges were set by {one_class.images} images, {all_of} of class {named}: it was"
-            " calibrated on one class; calibrate on images of all classes"
-        )
-        return [Gate("ranges", path, ONE_TEST, one_class.p_value, "failed", reason)]
-    if beyond is not None and beyond.p_value < ONE_TEST:
-        reason = (
-            f"{beyond.images:,} of {beyond.of:,} test images go beyond the range of {beyond.name}:"
-        )
-        if traced.images:
-            reason += " it was calibrated on too few images, or on others; calibrate it again"
-            return [Gate("ranges", path, ONE_TEST, beyond.p_value, "failed", reason)]
-        reason += (
-            " it was calibrated on too few images, or on others, or its ranges were cut on purpose"
-        )
-        return [Gate("ranges", path, ONE_TEST, beyond.p_value, "inconclusive", reason)]
-    tested = [each.p_value for each in (one_class, beyond) if each is not None]
-    if not tested:
-        return []
-    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
-    reason = f"{found}; {seen}"
-    return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]
 
 
 def _speed_note(comparison: Comparison | None) -> list[str]:

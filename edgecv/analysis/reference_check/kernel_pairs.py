@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.analysis.reference_check.layer_matching import Match, match_layers
 from edgecv.core.quantization import Floats, Kernel, Stored
 
 HALF = 0.5 * (1 + 1e-3)
@@ -15,8 +16,9 @@ ARITHMETIC = 1e-5
 """The part of a kernel's largest weight by which folding a constant in float32 may change it."""
 FLOAT16 = 2.0**-11 * (1 + 1e-3)
 SMALLEST_FLOAT16 = 2.0**-24
-IN_ORDER = 1e-3
-"""The loss of similarity that is accepted to pair kernels in their order."""
+ROUNDED_TWICE = 5e-3
+FEW = 0.02
+"""Share of the weights that may be others in a kernel that is found again."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class KernelPair:
     """The steps of each output's stored weights, float32 (outputs,): 0 where they are floats."""
     takes_pixels: bool = False
     is_last: bool = False
+    raw: tuple[Floats, Floats, Floats] | None = None
+    """Weights of both, and the room, before the rescaling of pixels is a part of them."""
+    others: tuple[str, str] = ("", "")
+    """The layers of the twin that its weights and its biases are of, if they are of others."""
 
     @cached_property
     def off(self) -> NDArray[np.bool_]:
@@ -51,23 +57,42 @@ class KernelPair:
         return np.asarray(~(np.abs(self.bias - self.true_bias) <= self.bias_room))
 
 
-def paired(own: Stored, twin: Stored, names: Sequence[str]) -> tuple[KernelPair, ...] | None:
-    """Return all kernels in pairs, None if the files hold kernels of other shapes.
+@dataclass(frozen=True)
+class Pairing:
+    """Kernels in pairs, and the names of those of the file that were not compared."""
+
+    pairs: tuple[KernelPair, ...]
+    left: tuple[str, ...] = ()
+
+
+def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
+    """Return the kernels of a file with their counterparts in its twin.
 
     ``names``: layer names in the twin's order; by default the names in the twin.
     """
-    order = _matching(own.kernels, twin.kernels)
-    if order is None:
-        return None
-    found = []
-    for number, (kernel, place) in enumerate(zip(own.kernels, order, strict=True)):
-        true = twin.kernels[place]
-        name = names[place] if len(names) == len(order) else _short(true.name)
-        pair = _pair(name, (number, place), kernel, true, is_last=number == len(order) - 1)
-        if number == 0 and own.pixels is not None and twin.pixels is not None:
-            pair = _of_pixels(pair, own.pixels, twin.pixels)
+    found, left = [], []
+    followed = {number for kernel in own.kernels for number in kernel.inputs}
+    matches = {each.own: each for each in match_layers(own.kernels, twin.kernels)}
+    for number, kernel in enumerate(own.kernels):
+        match = matches.get(number)
+        if match is None:
+            left.append(_short(kernel.name))
+            continue
+        true = twin.kernels[match.true]
+        name = names[match.true] if len(names) == len(twin.kernels) else _short(true.name)
+        moved = replace(kernel, values=np.ascontiguousarray(match.arrange(kernel.values)))
+        pair = _pair(name, match, moved, true, is_last=number not in followed)
+        pair = replace(pair, others=_others(pair, twin.kernels, names))
+        if 0 in (match.own, match.true):
+            mine, yours = own.pixels, twin.pixels
+            if mine is not None and yours is not None and match.own == match.true:
+                pair = _of_pixels(pair, mine, yours, own.pixels_room)
+            elif pair.off.any() or pair.bias_off.any():
+                # Its preprocessing may be a part of it, and is not known.
+                left.append(name)
+                continue
         found.append(pair)
-    return tuple(found)
+    return Pairing(tuple(found), tuple(left))
 
 
 def _short(name: str) -> str:
@@ -80,40 +105,35 @@ def _short(name: str) -> str:
     return parts[-2] if len(parts) > 1 else name
 
 
-def _matching(own: Sequence[Kernel], twin: Sequence[Kernel]) -> list[int] | None:
-    """Return for each kernel the most similar kernel of the twin with the same shape."""
-    from scipy.optimize import linear_sum_assignment
-
-    shapes = [each.values.shape for each in own]
-    others = [each.values.shape for each in twin]
-    if not shapes or sorted(shapes) != sorted(others):
-        return None
-    found = [0] * len(own)
-    for shape in set(shapes):
-        mine = [number for number, each in enumerate(shapes) if each == shape]
-        yours = [number for number, each in enumerate(others) if each == shape]
-        similarity = np.array(
-            [[_similarity(own[a].values, twin[b].values) for b in yours] for a in mine]
-        )
-        rows, columns = linear_sum_assignment(
-            similarity + IN_ORDER * np.eye(len(mine)), maximize=True
-        )
-        for row, column in zip(rows, columns, strict=True):
-            found[mine[row]] = yours[column]
-    return found
+def _others(pair: KernelPair, kernels: Sequence[Kernel], names: Sequence[str]) -> tuple[str, str]:
+    """Return the names of the layers of the twin whose weights, and whose biases, these are."""
+    weights = biases = ""
+    is_other = float(np.mean(pair.off)) > FEW
+    if not is_other and not pair.bias_off.any():
+        return weights, biases
+    for place, kernel in enumerate(kernels):
+        if place == pair.place or len(kernel.values) != len(pair.own):
+            continue
+        name = names[place] if len(names) == len(kernels) else _short(kernel.name)
+        is_shape = kernel.values.shape == pair.own.shape
+        if is_other and is_shape and _is_near(pair.own, kernel.values, pair.room):
+            weights = name
+        if pair.bias_off.any() and np.ptp(kernel.bias):
+            biases = name if _is_near(pair.bias, kernel.bias, pair.bias_room) else biases
+    return weights, biases
 
 
-def _similarity(first: Floats, second: Floats) -> float:
-    a, b = (np.nan_to_num(each.astype(np.float64)).ravel() for each in (first, second))
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / norm) if norm else 0.0
+def _is_near(own: Floats, true: Floats, room: Floats) -> bool:
+    # The other layer was rounded with steps of its own.
+    wide = 2 * room + ROUNDED_TWICE * float(np.abs(true).max(initial=0.0))
+    return bool(np.mean(np.abs(own - true) <= wide) >= 1 - FEW)
 
 
-def _pair(
-    name: str, places: tuple[int, int], own: Kernel, true: Kernel, *, is_last: bool
-) -> KernelPair:
+def _pair(name: str, match: Match, own: Kernel, true: Kernel, *, is_last: bool) -> KernelPair:
     largest = np.abs(true.values).max(axis=(1, 2), keepdims=True)
-    room = HALF * own.steps[:, np.newaxis, np.newaxis] + ARITHMETIC * largest
+    # A zero point that is not 0 was rounded itself: it moves the ends by half a step more.
+    half = HALF if not own.is_asymmetric else 2 * HALF
+    room = half * own.steps[:, np.newaxis, np.newaxis] + ARITHMETIC * largest
     bias_room = HALF * own.bias_steps + ARITHMETIC * np.maximum(
         np.abs(true.bias).max(initial=0.0), largest.max()
     )
@@ -122,8 +142,8 @@ def _pair(
         bias_room = bias_room + FLOAT16 * np.abs(true.bias) + SMALLEST_FLOAT16
     return KernelPair(
         name=name,
-        number=places[0],
-        place=places[1],
+        number=match.own,
+        place=match.true,
         own=own.values,
         true=true.values,
         room=np.broadcast_to(room, own.values.shape).astype(np.float32),
@@ -135,7 +155,7 @@ def _pair(
     )
 
 
-def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
+def _of_pixels(pair: KernelPair, own: Floats, true: Floats, rounded: Floats | None) -> KernelPair:
     """Return the first kernels as functions of a pixel's bytes, with the rescaling folded in.
 
     The bias is compared at the byte that the file maps to 0: nothing is rounded there.
@@ -161,12 +181,21 @@ def _of_pixels(pair: KernelPair, own: Floats, true: Floats) -> KernelPair:
     reached = true_slopes @ zero + true[:, -1]
     shift = np.einsum("ocp,c->o", yours.astype(np.float64), reached)
     largest = np.abs(yours).sum(axis=(1, 2)) * np.abs(reached).max(initial=0.0)
+    loose = np.zeros_like(own) if rounded is None else rounded
+    at_zero = loose[:, :-1] @ np.abs(zero) + loose[:, -1]
+    sizes = np.abs(mine)
     return replace(
         pair,
         own=np.einsum("ocp,cb->obp", mine, slopes).astype(np.float32),
         true=np.einsum("ocp,cb->obp", yours, true_slopes).astype(np.float32),
-        room=np.einsum("ocp,cb->obp", room, np.abs(slopes)).astype(np.float32),
+        room=(
+            np.einsum("ocp,cb->obp", room, np.abs(slopes))
+            + np.einsum("ocp,cb->obp", sizes, loose[:, :-1])
+        ).astype(np.float32),
         true_bias=(pair.true_bias + shift).astype(np.float32),
-        bias_room=(pair.bias_room + ARITHMETIC * largest).astype(np.float32),
+        bias_room=(
+            pair.bias_room + ARITHMETIC * largest + np.einsum("ocp,c->o", sizes, at_zero)
+        ).astype(np.float32),
         takes_pixels=True,
+        raw=(mine, yours, room),
     )

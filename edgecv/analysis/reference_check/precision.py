@@ -6,6 +6,7 @@ from pathlib import Path
 from edgecv.core.quantization import KERNEL, Stored
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact
 
+DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 CLAIMS = ("int8", "int16x8", "dynamic", "float16", "float32")
 
 
@@ -39,6 +40,8 @@ def other_than_claimed(claim: str, stored: Stored, *, has_twins_weights: bool) -
         return f"it is called {claim}, all of its weights are {floats[0]}{same}: it {found}"
     if claim == "float16" and types.count("float16") == 0:
         return f"it is called float16, its weights are {types[0]}"
+    if any(kind in DYNAMIC for kind, _ in stored.operators):
+        return None  # Its activations become integers too, anew for each image.
     points = [point for point in stored.points if point.type == KERNEL]
     if claim in ("int8", "int16x8") and all(point.steps is None for point in points):
         return (

@@ -63,11 +63,13 @@ def export_twin(
     """
     path = folder / f"{TWIN_STEM}.{file_format}"
     exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
+    model = ModelFile.at(baseline, trust, input_spec)
     with open_converter() as converter:
         try:
-            artifact = converter.export(ModelFile.at(baseline, trust), exporter, NO_IMAGES, path)
+            artifact = converter.export(model, exporter, NO_IMAGES, path)
         except EdgecvError as error:
             raise RuntimeFailure(
                 str(baseline), error.found, accepted=error.accepted, remedy=error.remedy
             ) from error
-    return Twin(path, input_spec, tuple(layer.name for layer in artifact.layers))
+    preprocess = InputSpec(preprocess=input_spec.preprocess)  # Its axes and its size are usual.
+    return Twin(path, preprocess, tuple(layer.name for layer in artifact.layers))

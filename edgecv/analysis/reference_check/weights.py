@@ -28,14 +28,20 @@ class WeightCheck:
         return not self.causes and not self.is_other_training and not self.is_folded_otherwise
 
 
-def judge_weights(pairs: Sequence[KernelPair], classes: Sequence[str]) -> WeightCheck:
-    """Compare every kernel with the twin's."""
+def judge_weights(
+    pairs: Sequence[KernelPair], classes: Sequence[str], *, has_other_products: bool = False
+) -> WeightCheck:
+    """Compare every kernel with the twin's.
+
+    ``has_other_products``: True if the file multiplies more or less often than the twin. One kernel
+    with factors of its own, and nothing that takes them back, is not folded but wrong.
+    """
     causes = [cause for pair in pairs if (cause := cause_of(pair, classes)) is not None]
     whole = [cause for cause in causes if cause.is_whole]
     count = sum(pair.off.size + pair.bias_off.size for pair in pairs)
     off = sum(int(pair.off.sum()) + int(pair.bias_off.sum()) for pair in pairs)
     is_other = 2 * len(whole) > len(pairs)
-    is_folded = any(cause.is_folded for cause in causes)
+    is_folded = any(each.is_folded for each in causes) and (has_other_products or len(causes) > 1)
     texts = _joined([each.text for each in causes])
     return WeightCheck(off / max(1, count), texts, is_other, is_folded)
 

@@ -4,7 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,10 +21,23 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+Resize = Literal["stretch", "crop", "pad"]
+"""The way a picture of another aspect fits: all of it stretched, its middle, or all of it with
+black beside it."""
+RESIZED: dict[Resize, str] = {"stretch": "resized", "crop": "cropped", "pad": "padded"}
 _TURNED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _CHANGES: dict[str, Callable[[int, Shape], str]] = {
     "resized": lambda count, shape: (
         f"{counted(count, 'image')} of another size {were(count)} resized to {shape[0]}x{shape[1]}"
+        " (bilinear, stretched)"
+    ),
+    "cropped": lambda count, shape: (
+        f"{counted(count, 'image')} of another size {were(count)} resized to {shape[0]}x{shape[1]}"
+        " (bilinear, cropped around the middle)"
+    ),
+    "padded": lambda count, shape: (
+        f"{counted(count, 'image')} of another size {were(count)} resized to {shape[0]}x{shape[1]}"
+        " (bilinear, padded with black)"
     ),
     "laid on white": lambda count, _: (
         f"{counted(count, 'image')} with transparent parts {were(count)} laid on white"
@@ -55,7 +68,7 @@ def check_shape(shape: Shape, where: str) -> None:
         )
 
 
-def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
+def decode(data: bytes, shape: Shape, resize: Resize = "stretch") -> tuple[Images, tuple[str, ...]]:
     """Decode an image file: uint8 (H, W, C), and the changes that it needed. Raises BadImage."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -73,7 +86,7 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
             # an MPO is a photo and its preview: the photo comes first
             is_moving = getattr(image, "is_animated", False) and image.format != "MPO"
             upright = ImageOps.exif_transpose(image) if _TURNED & image.info.keys() else image
-            pixels, changes = fit(upright, shape)
+            pixels, changes = fit(upright, shape, resize)
             return pixels, ("moving", *changes) if is_moving else changes
     except BadImage:
         raise
@@ -88,9 +101,8 @@ def decode(data: bytes, shape: Shape) -> tuple[Images, tuple[str, ...]]:
         raise BadImage("truncated" if "truncated" in reason.lower() else reason) from None
 
 
-def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
+def fit(image: "Image", shape: Shape, resize: Resize = "stretch") -> tuple[Images, tuple[str, ...]]:
     """Convert an image to ``shape``: uint8 (H, W, C), and the changes that it needed."""
-    from PIL import Image
 
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
@@ -106,9 +118,18 @@ def fit(image: "Image", shape: Shape) -> tuple[Images, tuple[str, ...]]:
     if image.mode != mode:
         image = image.convert(mode)
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-        changes.append("resized")
+        image = _resized(image, (width, height), resize)
+        changes.append(RESIZED[resize])
     return np.frombuffer(image.tobytes(), np.uint8).reshape(shape), tuple(changes)
+
+
+def _resized(image: "Image", size: tuple[int, int], resize: Resize) -> "Image":
+    from PIL import Image, ImageOps
+
+    if resize == "stretch":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    act = ImageOps.fit if resize == "crop" else ImageOps.pad
+    return act(image, size, Image.Resampling.BILINEAR)
 
 
 def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> Decoded:

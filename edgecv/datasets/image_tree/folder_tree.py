@@ -14,6 +14,9 @@ from edgecv.core.text import listed, printable
 from edgecv.datasets.image_tree.decoding import BadImage
 
 LAYOUT = "a folder or .zip with train/<class>/ and test/<class>/, or test/<class>/ alone"
+VALIDATION = ("val", "valid", "validation")
+"""Names that people give the folder of the validation images."""
+SPLITS = ("train", "test", *VALIDATION)
 MAX_FILE_BYTES = 100_000_000
 MAX_SMALL_BYTES = 1 << 30
 """Unpacked size that is allowed for an archive of any size."""
@@ -82,7 +85,7 @@ def has_splits(path: Path) -> bool:
 
 def _is_split(folder: str) -> bool:
     parts = folder.split("/")
-    return len(parts) <= 2 and parts[-1] in ("train", "test")
+    return len(parts) <= 2 and parts[-1] in SPLITS
 
 
 class FolderTree:
@@ -115,7 +118,7 @@ class FolderTree:
             for entry in (self.root / self._top).iterdir()
             if not self.whole
             and entry.is_dir()
-            and entry.name not in ("train", "test")
+            and entry.name not in SPLITS
             and not is_ignored(entry.name)
         )
         sizes = {name: files[name].st_size for name in sorted(files)}
@@ -144,7 +147,7 @@ class FolderTree:
         files: dict[str, os.stat_result] = {}
         folders: set[str] = set()
         top = self.root / self._top
-        starts = ("",) if self.whole else ("train", "test")
+        starts = ("",) if self.whole else SPLITS
         waiting = [name for name in starts if os.path.lexists(top / name)]
         for name in waiting:
             self._check_link(top / name, name)
@@ -193,7 +196,7 @@ def _two_levels(path: Path) -> list[str]:
     for entry in _entries(path, f"--data {path}"):
         if entry.is_dir():
             found.append(entry.name)
-            for split in ("train", "test"):
+            for split in SPLITS:
                 if (path / entry.name / split).is_dir():
                     found.append(f"{entry.name}/{split}")
     return found

@@ -1,11 +1,12 @@
 """Classes and labels from the names in an image tree."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import counted, listed, printable, were
 from edgecv.datasets.image_tree.decoding import SUFFIXES
-from edgecv.datasets.image_tree.folder_tree import LAYOUT, Listing
+from edgecv.datasets.image_tree.folder_tree import LAYOUT, VALIDATION, Listing
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Layout:
 
     class_names: tuple[str, ...]
     train: tuple[tuple[str, int], ...]
+    validation: tuple[tuple[str, int], ...]
     test: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
 
@@ -24,7 +26,13 @@ def read_layout(listing: Listing, where: str) -> Layout:
     for name in pictures:
         if name.count("/") < 2:
             raise InputError(where, f"{printable(name)} is in no class folder", accepted=LAYOUT)
-    if "test" not in listing.folders:
+    there = {name for name in listing.folders if "/" not in name}
+    chosen = sorted(there & set(VALIDATION))
+    if len(chosen) > 1:
+        raise InputError(where, f"both {chosen[0]}/ and {chosen[1]}/ are there", accepted=LAYOUT)
+    validation = chosen[0] if chosen else ""
+    test = "test" if "test" in there else validation
+    if not test:
         raise InputError(
             where,
             "there is train/ but no test/",
@@ -32,24 +40,24 @@ def read_layout(listing: Listing, where: str) -> Layout:
             remedy="move some images of each class to test/<class>/: "
             "what is reported must not be chosen by chance",
         )
-    class_names = _class_names(listing, pictures, "test", where)
-    has_train = "train" in listing.folders
-    if has_train:
-        _compare(_class_names(listing, pictures, "train", where), class_names, where)
+    class_names = _class_names(listing, pictures, test, where)
+    for split in sorted(there & {"train", validation} - {test}):
+        _compare(split, _class_names(listing, pictures, split, where), test, class_names, where)
     if len(class_names) < 2:
         raise InputError(
             where, f'there is one class: "{printable(class_names[0])}"', accepted="at least 2"
         )
     labels = {name: label for label, name in enumerate(class_names)}
-    by_split: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
+    by_split: dict[str, list[tuple[str, int]]] = {"train": [], validation: [], test: []}
     for name in pictures:
         split, class_name, _ = name.split("/", 2)
         by_split[split].append((name, labels[class_name]))
     return Layout(
         tuple(printable(name) for name in class_names),
         tuple(by_split["train"]),
-        tuple(by_split["test"]),
-        _notes(listing, len(listing.files) - len(pictures)),
+        tuple(by_split[validation]) if validation not in ("", test) else (),
+        tuple(by_split[test]),
+        _notes(listing, validation, test),
     )
 
 
@@ -72,27 +80,38 @@ def _class_names(listing: Listing, pictures: list[str], split: str, where: str) 
     return sorted(filled)
 
 
-def _compare(train: list[str], test: list[str], where: str) -> None:
+def _compare(first: str, its: list[str], second: str, others: list[str], where: str) -> None:
+    """Raise InputError where two splits have other classes."""
     for here, there, names in (
-        ("train", "test", sorted(set(train) - set(test))),
-        ("test", "train", sorted(set(test) - set(train))),
+        (first, second, sorted(set(its) - set(others))),
+        (second, first, sorted(set(others) - set(its))),
     ):
         if names:
             raise InputError(
                 where,
                 f"{counted(len(names), 'class folder')} of {here}/ {were(len(names))} not found "
                 f"in {there}/: {listed(names, 5)}",
-                accepted="the same class names in train/ and test/",
+                accepted=f"the same class names in {first}/ and {second}/",
             )
 
 
-def _notes(listing: Listing, strangers: int) -> tuple[str, ...]:
-    notes = []
-    if strangers:
-        notes.append(
-            f"{counted(strangers, 'file')} beside the images {were(strangers)} not read "
-            f"(images end in {', '.join(SUFFIXES)})"
-        )
+def notes_on_others(files: Iterable[str]) -> list[str]:
+    """Return a note that names the files that are no images, by their endings."""
+    others = [name for name in files if not name.lower().endswith(SUFFIXES)]
+    if not others:
+        return []
+    return [
+        f"{counted(len(others), 'file')} beside the images {were(len(others))} not read: "
+        f"{listed(others, 5)} (images end in {', '.join(SUFFIXES)})"
+    ]
+
+
+def _notes(listing: Listing, validation: str, test: str) -> tuple[str, ...]:
+    notes = notes_on_others(listing.files)
+    if validation == test:
+        notes.append(f"{validation}/ was taken for the test split: there is no test/")
+    elif validation:
+        notes.append(f"{validation}/ was taken for the validation split")
     if listing.beside:
         notes.append(f"beside train/ and test/, not read: {listed(listing.beside, 5)}")
     return tuple(notes)

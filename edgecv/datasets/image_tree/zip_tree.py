@@ -12,6 +12,7 @@ from edgecv.core.text import printable
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import (
     MAX_FILE_BYTES,
+    SPLITS,
     Listing,
     bounded,
     find_top,
@@ -58,7 +59,7 @@ class ZipTree:
                 if _is_below(name, top)
             },
             frozenset(name.removeprefix(top) for name in folders if _is_below(name, top)),
-            tuple(sorted(beside - {"", "train", "test", top.rstrip("/")})),
+            tuple(sorted(beside - {"", *SPLITS, top.rstrip("/")})),
         )
 
     def read(self, name: str) -> bytes:
@@ -146,7 +147,4 @@ class ZipTree:
 
 
 def _is_below(name: str, top: str) -> bool:
-    return name.startswith((f"{top}train/", f"{top}test/")) or name in (
-        f"{top}train",
-        f"{top}test",
-    )
+    return name.removeprefix(top).partition("/")[0] in SPLITS and name.startswith(top)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.records import LayerCost
 from edgecv.formats.contents import OPEN, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import bytes_of, count
+from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.trust import NO_TRUST
 
 QUANTIZERS = "QuantizeWrapper"
@@ -21,7 +23,7 @@ KERNEL_LAYERS = frozenset("Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D 
 BYTES_OF_FLOAT32 = 4
 
 
-def read(path: Path, suffix: str) -> Contents:
+def read(path: Path, suffix: str, input_spec: InputSpec = DEFAULT_INPUT) -> Contents:
     """Read a Keras file. Raises InputError if it is not one, or not safe to load.
 
     ``suffix``: that of such content, used if the file has another one.
@@ -30,7 +32,7 @@ def read(path: Path, suffix: str) -> Contents:
     from edgecv.formats.lookup import importer_of
 
     if any(path.suffix.lower() in cls.suffixes for cls in IMPORTERS.classes.values()):
-        return _contents(importer_of(path).load(path, NO_TRUST), path)
+        return _contents(importer_of(path).load(path, NO_TRUST), path, input_spec)
     with tempfile.TemporaryDirectory(prefix="edgecv-inspect-") as folder:
         renamed = Path(folder) / f"model{suffix}"
         renamed.symlink_to(path.absolute())
@@ -40,13 +42,14 @@ def read(path: Path, suffix: str) -> Contents:
             raise InputError(
                 str(path), error.found, accepted=error.accepted, remedy=error.remedy
             ) from None
-        return _contents(model, path)
+        return _contents(model, path, input_spec)
 
 
-def _contents(model: KerasModel, path: Path) -> Contents:
+def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
     from edgecv.models.channels.costs import cost_of_model
 
-    notes, peak = [], None
+    peak = None
+    model, notes = _of_one_size(file, path, input_spec)
     layers = dict(_layers(model, "", set()))
     try:
         cost = cost_of_model(model)
@@ -64,7 +67,7 @@ def _contents(model: KerasModel, path: Path) -> Contents:
     return Contents(
         format="keras",
         facts={"name": model.name, "made by": f"Keras {_version(path)}"},
-        inputs=_ends(model.input_names, model.inputs),
+        inputs=_ends(file.input_names, file.inputs),
         outputs=_ends(model.output_names, model.outputs),
         operators=operators,
         parameters=int(model.count_params()),
@@ -73,6 +76,15 @@ def _contents(model: KerasModel, path: Path) -> Contents:
         peak_activation_bytes_int8=peak,
         notes=tuple(notes),
     )
+
+
+def _of_one_size(
+    model: KerasModel, path: Path, input_spec: InputSpec
+) -> tuple[KerasModel, list[str]]:
+    """Return a model with the asked size of its images, if it leaves that open."""
+    if input_spec.input_size is None or None not in tuple(model.inputs[0].shape)[1:]:
+        return model, []
+    return fitted(model, input_spec, path)
 
 
 def _layers(model: KerasModel, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -24,6 +24,7 @@ from edgecv.formats.keras.keras3.archive import (
     LARGEST_CONFIGURATION_BYTES,
     MOST_VALUES,
     KerasArchive,
+    damage_of,
     read_configuration,
 )
 from edgecv.formats.keras.keras3.build import LARGEST_TENSOR
@@ -83,7 +84,7 @@ def _configuration_of_hdf5(path: Path) -> Any:
             text = file.attrs.get("model_config")
             version = str(file.attrs.get("keras_version", ""))
     except DAMAGE as error:
-        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+        raise damage_of(path, error) from None
     if text is None:
         raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
     if version.startswith("3."):

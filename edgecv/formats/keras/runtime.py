@@ -15,7 +15,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.records import Images, Predictions, TensorFacts
-from edgecv.formats.image_axes import OPEN
+from edgecv.formats.keras.image_input import axes_of, tensor_facts
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
 
@@ -81,9 +81,11 @@ class KerasSession:
         self.model = model
         self._constant = tensorflow.constant
         taken, given = (
-            _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
+            _only(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
         self._ends = taken, given
+        height, width, _ = axes_of(model, input_spec, path)[0].image
+        self._size = height, width
         self._read(input_spec)
         self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
@@ -111,7 +113,8 @@ class KerasSession:
 
     def _read(self, input_spec: InputSpec) -> None:
         types = ("float32",)
-        self.facts, self._encode = facts_of(self._path, *self._ends, input_spec, types, types)
+        spec = input_spec.model_copy(update={"input_size": self._size})
+        self.facts, self._encode = facts_of(self._path, *self._ends, spec, types, types)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""
@@ -136,14 +139,10 @@ class KerasSession:
         return lambda: self._call(tensor)
 
 
-def _facts(path: Path, kind: str, tensors: list[Any]) -> TensorFacts:
+def _only(path: Path, kind: str, tensors: list[Any]) -> TensorFacts:
     if len(tensors) != 1:
         raise RuntimeFailure(
             str(path), f"it has {len(tensors)} {kind}s", accepted=f"exactly one {kind}"
         )
     (tensor,) = tensors
-    return TensorFacts(
-        name=str(tensor.name),
-        shape=tuple(OPEN if length is None else int(length) for length in tensor.shape),
-        type=str(tensor.dtype.name if hasattr(tensor.dtype, "name") else tensor.dtype),
-    )
+    return tensor_facts(tensor)

@@ -1,13 +1,16 @@
 """A foreign ONNX file with its sizes, types and paths checked, shapes inferred, and constants."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.records import TensorFacts
 from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count
+from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
@@ -58,7 +61,7 @@ class CheckedGraph:
     ``graph``: onnx-ir's; ``model``: the ModelProto; ``values``: the graph's tensors by name.
     """
 
-    def __init__(self, content: bytes, where: str) -> None:
+    def __init__(self, content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> None:
         import onnx
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -79,6 +82,7 @@ class CheckedGraph:
             each.name: self._value(each) for each in graph.input if each.name not in self.constants
         }
         self.outputs = {each.name: self._value(each) for each in graph.output}
+        self._set_size(input_spec)
         inferred = self._infer_shapes()
         infos = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
         self.values = {each.name: self._value(each) for each in infos}
@@ -173,16 +177,38 @@ class CheckedGraph:
         return self.model
 
     def _set_batch_of_one(self) -> None:
-        graph, batches = self.model.graph, set()
-        for each in graph.input:
+        batches: dict[str, int] = {}
+        for each in self.model.graph.input:
             sides = each.type.tensor_type.shape.dim
             if len(sides) > 1 and not (sides[0].HasField("dim_value") and sides[0].dim_value >= 0):
-                batches.add(sides[0].dim_param)
+                batches[sides[0].dim_param] = 1
                 sides[0].dim_value = 1
+        self._set_named(batches)
+
+    def _set_size(self, input_spec: InputSpec) -> None:
+        """Write the asked size of images into the only input, where that is open."""
+        if input_spec.input_size is None or len(self.inputs) != 1:
+            return
+        ((name, value),) = self.inputs.items()
+        answers = next(iter(self.outputs.values()), value).shape or ()
+        tensor = TensorFacts(name, value.shape or (), value.type)
+        axes = image_axes(Path(self._where), tensor, input_spec, answers)
+        taken = next(each for each in self.model.graph.input if each.name == name)
+        named: dict[str, int] = {}
+        sides = taken.type.tensor_type.shape.dim
+        for axis, side, length in zip(axes.order, sides, axes.shape(1), strict=True):
+            if axis != "N":
+                named[side.dim_param] = length
+                side.dim_value = length
+        self._set_named(named)
+
+    def _set_named(self, lengths: Mapping[str, int]) -> None:
+        """Write the lengths of open sides wherever the graph names them."""
+        graph = self.model.graph
         for each in (*graph.input, *graph.value_info, *graph.output):
             for side in each.type.tensor_type.shape.dim:
-                if side.dim_param and side.dim_param in batches:
-                    side.dim_value = 1
+                if side.dim_param and side.dim_param in lengths:
+                    side.dim_value = lengths[side.dim_param]
 
     def _check_external_data(self, content: bytes) -> None:
         folder = Path(self._where).absolute().parent

@@ -14,6 +14,7 @@ from edgecv.core.quantization import Extremes
 from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
 from edgecv.formats.onnx.graph_types import Graph, Value
+from edgecv.formats.onnx.qdq_form import KERNELS, PAIRS, SINGLES, write_as_qdq
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 
 PROFILED_RUNS = 50
@@ -49,7 +50,14 @@ def activations(
 
     ``size``: of a fixed batch, whose first image counts.
     """
-    ends = _ends(read_model(content).graph)
+    import onnx_ir
+
+    model = read_model(content)
+    if any(node.op_type in (*KERNELS, *PAIRS, *SINGLES) for node in model.graph):
+        # What they give is not a real number, and their biases lie in the kernel's operator.
+        write_as_qdq(model.graph, dynamic=False)
+        content = onnx_ir.to_proto(model).SerializeToString()
+    ends = _ends(model.graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
     session = make_session(1, content=with_outputs(content, fetched))
     rows = [dict(zip(fetched, session.run(fetched, feed), strict=True)) for feed in feeds]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import open_regular
 from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.tensors import first_line
@@ -47,7 +47,7 @@ def may_be_external(path: Path) -> bool:
 def in_one_file(path: Path, content: bytes) -> bytes:
     """Return an ONNX file's content with the weights that it keeps beside it.
 
-    Raises InputError where they lie outside of its folder, are missing, too large or cut short.
+    Raises UnsuitableFile where they lie outside of its folder, are missing, too large or cut short.
     """
     if SIGN not in content:
         return content
@@ -57,7 +57,7 @@ def in_one_file(path: Path, content: bytes) -> bytes:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
-        raise InputError(str(path), f"is not an ONNX file: {first_line(error)}") from None
+        raise UnsuitableFile(str(path), f"is not an ONNX file: {first_line(error)}") from None
     left, found = LARGEST_DATA_BYTES, False
     for tensor in external_tensors(content, model):
         data = _data_of(tensor, path, left)
@@ -84,9 +84,9 @@ def _data_of(tensor: Any, path: Path, most_bytes: int) -> bytes:
     location, folder = named.get("location", ""), path.absolute().parent
     name = f'its weights "{tensor.name[:LONGEST_NAME]}" are in "{location[:LONGEST_NAME]}"'
 
-    def refused(why: str) -> InputError:
+    def refused(why: str) -> UnsuitableFile:
         accepted = f"files in its folder, {LARGEST_DATA_BYTES / 1e6:,.0f} MB of weights in all"
-        return InputError(str(path), f"{name}, {why}", accepted=accepted, remedy=REMEDY)
+        return UnsuitableFile(str(path), f"{name}, {why}", accepted=accepted, remedy=REMEDY)
 
     if not is_inside(location, folder):
         raise refused("which is outside of its folder")

@@ -64,8 +64,6 @@ class OnnxProbe:
         )
 
     def _value(self, tensor: Value, values: Values) -> NDArray[np.float64]:
-        if tensor is image_input(self._graph):
-            return values.astype(np.float64)
         name = str(tensor.name)
         (found,) = self._run(with_outputs(self._content, [name]), [name], values)
         return np.asarray(found).astype(np.float64)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgecv.core.errors import EdgecvError
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import listed
 from edgecv.formats.contents import Contents, Operator, total_macs
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, bytes_of, count
@@ -46,10 +47,10 @@ WEIGHTS = {
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike")
 
 
-def read(content: bytes, where: str) -> Contents:
+def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> Contents:
     """Read an ONNX model. Raises InputError if it is damaged or points to other folders."""
     try:
-        return OnnxInspector(CheckedGraph(content, where)).contents()
+        return OnnxInspector(CheckedGraph(content, where, input_spec)).contents()
     except EdgecvError:
         raise
     except DamagedGraph as error:

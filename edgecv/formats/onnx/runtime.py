@@ -194,16 +194,14 @@ class OnnxRuntimeSession(FileSession):
         """Return encoded images under the name of the input."""
         return {self.facts.input.name: encoded}
 
-    def values(self, content: bytes, names: Sequence[str], encoded: NDArray[Any]) -> list[Any]:
-        """Return tensors of ``content``, a model with the inputs of this file, for images."""
-        session, taken = self.make_session(1, content=content), self.facts.input.name
-        rows = []
-        for start in range(0, len(encoded), self._batch):
-            part = encoded[start : start + self._batch]
-            missing = self._batch - len(part)
-            full = np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) if missing else part
-            rows.append([each[: len(part)] for each in session.run(list(names), {taken: full})])
-        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+    def values(self, content: bytes, names: Sequence[str], runs: NDArray[Any]) -> list[Any]:
+        """Return tensors of ``content``, a model with the inputs of this file, for ``runs``."""
+        if list(names) == [self.facts.input.name]:
+            return [np.concatenate([self.first_part(each) for each in runs])]
+        session = self.make_session(1, content=content)
+        rows = [session.run(list(names), self.named(each)) for each in runs]
+        parts = zip(*rows, strict=True)
+        return [np.concatenate([self.first_part(each) for each in part]) for part in parts]
 
     def make_session(
         self, threads: int, *, content: bytes | None = None, profile: Path | None = None

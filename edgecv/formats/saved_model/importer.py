@@ -98,16 +98,16 @@ def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
 
 
 def _image_shape(path: Path, serving: Any) -> Sequence[int]:
-    """Return height, width and channels of the function's input."""
+    """Return the shape of one image in the function's input; None for open sides."""
     ((name, tensor),) = serving.structured_input_signature[1].items()
     sides = tuple(tensor.shape) if tensor.shape.rank is not None else ()
-    is_image = len(sides) == 4 and sides[0] is None and None not in sides[1:]
-    if not is_image or sides[3] not in (1, 3) or tensor.dtype.name != "float32":
+    is_image = len(sides) in (3, 4) and sides[0] is None
+    if not is_image or tensor.dtype.name != "float32":
         raise InputError(
             str(path),
             f'its input "{name}" is {tensor.dtype.name} of shape {sides}',
-            accepted="float32 of shape (None, height, width, channels), with 1 or 3 channels",
-            remedy="export it with a fixed image size, channels last, and an open batch",
+            accepted="float32 of shape (None, height, width, channels)",
+            remedy="export it with an open batch and images of float32",
         )
     return sides[1:]
 

@@ -101,17 +101,17 @@ def extremes(
 
 
 def value_of(
-    interpreter: Any, run: Callable[[], object], number: int, images: NDArray[Any]
-) -> NDArray[np.float32]:
-    """Return the real values of a tensor for encoded images; the interpreter keeps all tensors."""
+    interpreter: Any, run: Callable[[], object], number: int, runs: NDArray[Any]
+) -> list[NDArray[np.float32]]:
+    """Return the real values of a tensor for each run; the interpreter keeps all tensors."""
     (taken,) = interpreter.get_input_details()
     tensor = next(each for each in interpreter.get_tensor_details() if each["index"] == number)
     rows = []
-    for index in range(len(images)):
-        interpreter.set_tensor(taken["index"], images[index : index + 1])
+    for values in runs:
+        interpreter.set_tensor(taken["index"], values)
         run()
         rows.append(_reals(tensor, interpreter.get_tensor(number)))
-    return np.concatenate(rows)
+    return rows
 
 
 def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:

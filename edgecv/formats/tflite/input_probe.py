@@ -14,17 +14,25 @@ class TFLiteProbe:
     """A TFLite file that is run up to its first operator with weights.
 
     ``number``: that of the tensor which the operator takes, None where no operator has weights.
+    ``first_part``: the part of a run's tensor that belongs to its first image.
     """
 
-    def __init__(self, interpreter: Any, run: Callable[[], object], number: int | None) -> None:
+    def __init__(
+        self,
+        interpreter: Any,
+        run: Callable[[], object],
+        number: int | None,
+        first_part: Callable[[Values], Values],
+    ) -> None:
         self._interpreter, self._invoke, self._number = interpreter, run, number
+        self._first_part = first_part
 
     def first_weights(self, values: Values) -> NDArray[np.float64] | None:
         """Return the input of the first operator with weights: (N, ...) -> (N, H, W, C)."""
         if self._number is None:
             return None
         found = value_of(self._interpreter, self._invoke, self._number, values)
-        return found.astype(np.float64)
+        return np.concatenate([self._first_part(each) for each in found]).astype(np.float64)
 
     def first_normalization(self, values: Values) -> NormalizationInput | None:
         """Return None: TFLite's converter folds batch normalization into other weights."""

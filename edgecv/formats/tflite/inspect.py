@@ -1,13 +1,22 @@
-"""Inspection of a TFLite file by its tables: no interpreter, no TensorFlow."""
+"""Inspection of a TFLite file by its tables, without TensorFlow.
+
+The interpreter is used for one thing: the shapes of all tensors where the file leaves a size open.
+"""
 
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from edgecv.core.errors import EdgecvError
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, total_macs
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
+from edgecv.formats.image_axes import image_axes
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
+from edgecv.formats.tflite.resized import shapes_for
 from edgecv.formats.tflite.tables import (
     CONVERSIONS,
     UNPACKING,
@@ -41,10 +50,19 @@ CONTROL_FLOW = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHL
 Tensors = Sequence[TFLiteTensor | None]
 
 
-def read(content: bytes, where: str) -> Contents:
+def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> Contents:
     """Read the first subgraph of a TFLite file. Raises InputError if it is damaged."""
     try:
-        return TFLiteInspector(TFLiteTables(content, where)).contents()
+        tables = TFLiteTables(content, where)
+        inputs = tuple(map(_end, tables.inputs))
+        if input_spec.input_size is not None and len(inputs) == 1:
+            answers = tables.outputs[0].declared if tables.outputs else ()
+            axes = image_axes(Path(where), inputs[0], input_spec, answers)
+            if OPEN in inputs[0].shape[1:]:
+                tables = TFLiteTables(content, where, shapes_for(content, where, axes.shape(1)))
+        return replace(TFLiteInspector(tables).contents(), inputs=inputs)
+    except EdgecvError:
+        raise
     except struct.error:
         raise damaged(where, "it refers to places beyond its end") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -11,6 +11,8 @@ from edgecv.core.records import TensorFacts
 from edgecv.formats.tensors import first_line
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
+USUAL_KERNELS: Kernels = "xnnpack"
+"""Those that LiteRT takes by itself."""
 RESOLVERS: dict[Kernels, str] = {
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",

@@ -81,7 +81,7 @@ class LiteRT(FileRuntime):
         assert isinstance(session, LiteRTSession)
         interpreter = session.interpreter(threads=1, keep_all=True)
         number = self.weights(session.content, path).first_weights_input()
-        return TFLiteProbe(interpreter, session.invocation(interpreter), number)
+        return TFLiteProbe(interpreter, session.invocation(interpreter), number, session.first_part)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""

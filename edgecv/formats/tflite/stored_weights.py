@@ -1,28 +1,31 @@
 """Kernels, points and links of a TFLite file, read from its tables."""
 
 from collections import Counter
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgecv.core.quantization import KERNEL, Kernel, Link, Point, Steps, Stored
+from edgecv.core.quantization import KERNEL, Link, Point, Stored
+from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
+from edgecv.formats.tflite.layers import (
+    ARITHMETIC,
+    OUTPUTS_AXIS,
+    WEIGHTS,
+    LayerReader,
+    step_of,
+    steps_of,
+)
 from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
 
-OUTPUTS_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
-WEIGHTS = {"TRANSPOSE_CONV": (1, 3)}
-"""The numbers of the inputs that are weights and bias, if not 1 and 2."""
 PASSES_ON = (
     "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "MAX_POOL_2D", "AVERAGE_POOL_2D",
     "STRIDED_SLICE", "SLICE", "PAD", "GATHER", "SPLIT",
 )  # fmt: skip
 """By TFLite's specification their output is quantized as their input is."""
-PRODUCTS = {"MUL": Pixels.multiply, "ADD": Pixels.add}
-FROM_ZERO = (1, 3)
-"""Fused activations without negative values: RELU and RELU6."""
-GIVES_FROM_ZERO = ("RELU", "RELU6", "SOFTMAX", "LOGISTIC")
-INTEGERS = ("int8", "uint8", "int16", "int32")
+ACTIVATIONS = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH"}
+"""Activations that an operator applies itself, by their number in the schema."""
+GIVES_FROM_ZERO = ("RELU", "RELU6", "RELU_0_TO_1", "SOFTMAX", "LOGISTIC")
 
 
 class TFLiteWeights:
@@ -30,35 +33,54 @@ class TFLiteWeights:
 
     def __init__(self, content: bytes, where: str) -> None:
         self._tables = TFLiteTables(content, where)
+        self._reader = LayerReader(self._tables)
+        found = [
+            (number, self._reader.layer(each)) for number, each in enumerate(self._tables.operators)
+        ]
+        self._layers = {number: layer for number, layer in found if layer is not None}
+        self._inside = {each for layer in self._layers.values() for each in layer.inside}
 
     def stored(self, pixels: Pixels) -> Stored:
         """Return kernels, points and links; ``pixels``: their encoding in the file's input."""
-        kernels, points, links = [], [], []
-        entry: TFLiteTensor | None = None
-        for operator in self._tables.operators:
-            output = operator.outputs[0]
-            kernel = self._kernel(operator)
-            if kernel is not None:
-                kernels.append(kernel)
-                entry = operator.inputs[0] if entry is None else entry
+        operators = self._tables.operators
+        order = {number: place for place, number in enumerate(self._layers)}
+        graph = kernel_graph(
+            [_step(each, order.get(number)) for number, each in enumerate(operators)], len(order)
+        )
+        kernels = [
+            replace(layer.kernel, inputs=graph.sources[number], behind=graph.behind[order[number]])
+            for number, layer in self._layers.items()
+        ]
+        points, links = [], []
+        for number, operator in enumerate(operators):
             if operator.kind in PASSES_ON:
-                given, taken = _steps(operator.inputs[0]), _steps(output)
-                if given is not None and taken is not None:
-                    links.append(Link(output.first_name, operator.kind, False, given, taken))
-            elif operator.kind not in CONVERSIONS:
-                points.append(_point(operator, operator.kind if kernel is None else KERNEL))
+                links += _passed_on(operator)
+            elif number in self._layers:
+                end = self._layers[number].end
+                points.append(replace(_point(end, KERNEL), sources=(order[number],)))
+            elif operator.kind not in CONVERSIONS and number not in self._inside:
+                point = _point(operator, operator.kind)
+                points.append(replace(point, sources=graph.sources[number]))
+        entry = next((operators[number].inputs[0] for number in self._layers), None)
         if entry is not None:
             self._follow(entry, pixels)
-        found = pixels.found if entry is not None else None
-        kinds = [each.kind for each in self._tables.operators]
+        found, room = (None, None) if entry is None else (pixels.found, pixels.room)
+        kinds = [each.kind for each in operators]
         counts = Counter(kind for kind in kinds if kind not in CONVERSIONS)
-        return Stored(tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()))
+        return Stored(
+            tuple(kernels), tuple(points), tuple(links), found, tuple(counts.items()), room
+        )
 
     def point_numbers(self) -> list[int]:
         """Return the numbers of the points' tensors, in order."""
         skipped = (*PASSES_ON, *CONVERSIONS)
-        operators = self._tables.operators
-        return [each.outputs[0].number for each in operators if each.kind not in skipped]
+        found = []
+        for number, operator in enumerate(self._tables.operators):
+            if number in self._layers:
+                found.append(self._layers[number].end.outputs[0].number)
+            elif operator.kind not in skipped and number not in self._inside:
+                found.append(operator.outputs[0].number)
+        return found
 
     def first_weights_input(self) -> int | None:
         """Return the number of the tensor that the first operator with weights takes."""
@@ -70,53 +92,6 @@ class TFLiteWeights:
                 taken = operator.inputs[2 if operator.kind in WEIGHTS else 0]
                 return None if taken is None else taken.number
         return None
-
-    def _kernel(self, operator: TFLiteOperator) -> Kernel | None:
-        kind = operator.kind
-        if kind not in OUTPUTS_AXIS:
-            return None
-        place, bias_place = WEIGHTS.get(kind, (1, 2))
-        stored = self._tables.constant(operator.inputs[place])
-        codes = self._tables.values(stored)
-        if stored is None or codes is None:
-            return None
-        axis = OUTPUTS_AXIS[kind]
-        outputs = codes.shape[axis]
-        scales, zero_points = _quantization(stored)
-        is_integer = codes.dtype.kind in "iu"
-        steps = np.broadcast_to(scales if is_integer else np.zeros(1), (outputs,))
-        shape = [outputs if side == axis else 1 for side in range(codes.ndim)]
-        values = codes.astype(np.float64)
-        if is_integer:
-            centres = np.broadcast_to(zero_points, (outputs,)).reshape(shape)
-            values = (values - centres) * steps.reshape(shape)
-        bias, bias_steps = self._bias(operator, bias_place, steps)
-        return Kernel(
-            name=operator.outputs[0].first_name,
-            type=stored.type,
-            values=_canonical(values, axis, kind).astype(np.float32),
-            steps=steps.astype(np.float32),
-            bias=bias.astype(np.float32),
-            bias_steps=bias_steps.astype(np.float32),
-            zero_points=int(np.count_nonzero(zero_points)) if stored.type == "int8" else 0,
-            is_depthwise=kind == "DEPTHWISE_CONV_2D",
-        )
-
-    def _bias(
-        self, operator: TFLiteOperator, place: int, steps: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the bias and its steps: those of the input times those of the weights."""
-        nothing = np.zeros(len(steps))
-        given = operator.inputs[place] if len(operator.inputs) > place else None
-        codes = self._tables.values(given)
-        if codes is None or codes.size != len(steps):
-            return nothing, nothing
-        codes = codes.ravel()
-        taken = _steps(operator.inputs[0 if place == 2 else 2])
-        if codes.dtype.kind == "f" or taken is None:
-            return codes.astype(np.float64), nothing
-        bias_steps = steps * taken.scale
-        return codes * bias_steps, bias_steps
 
     def _follow(self, entry: TFLiteTensor, pixels: Pixels) -> None:
         """Follow the pixels from the file's input to the first kernel."""
@@ -130,55 +105,50 @@ class TFLiteWeights:
             given = [each for each in maker.inputs if each is not None]
             constants = [each for each in given if self._tables.values(each) is not None]
             computed = [each for each in given if each not in constants]
-            if len(computed) != 1 or maker.kind not in (*PRODUCTS, *CONVERSIONS, "PAD"):
+            is_left = bool(computed) and computed[0] is maker.inputs[0]
+            is_known = maker.kind in (*ARITHMETIC[: 4 if is_left else 2], *CONVERSIONS, "PAD")
+            if len(computed) != 1 or not is_known:
                 pixels.lose()
                 return
-            if maker.kind in PRODUCTS:
+            if maker.kind in ARITHMETIC:
                 way.append((maker.kind, constants[0]))
             entry = computed[0]
-        steps = _steps(start)
+        steps = steps_of(start)
         if steps is not None:
             pixels.add(np.array(-steps.zero_point))
             pixels.multiply(np.array(steps.scale))
         for kind, tensor in reversed(way):
-            PRODUCTS[kind](pixels, self._reals(tensor))
+            values = self._reader.reals(tensor)
+            # One number alone is stored without an error.
+            step = step_of(tensor) if values.size > 1 else 0.0
+            if kind == "DIV" and not np.all(values):
+                pixels.lose()
+            elif kind in ("MUL", "DIV"):
+                pixels.multiply(values if kind == "MUL" else 1 / values, step)
+            else:
+                pixels.add(values if kind == "ADD" else -values, step)
 
-    def _reals(self, tensor: TFLiteTensor) -> NDArray[np.float64]:
-        found = self._tables.values(tensor)
-        values = np.zeros(1) if found is None else found.astype(np.float64)
-        steps = _steps(tensor)
-        return values if steps is None else (values - steps.zero_point) * steps.scale
+
+def _step(operator: TFLiteOperator, kernel: int | None) -> Step:
+    activation = ACTIVATIONS.get(operator.option("FusedActivationFunction"))
+    return Step(
+        (operator.kind,) if activation is None else (operator.kind, activation),
+        tuple(each.number for each in operator.inputs if each is not None),
+        tuple(each.number for each in operator.outputs),
+        kernel,
+    )
+
+
+def _passed_on(operator: TFLiteOperator) -> list[Link]:
+    output = operator.outputs[0]
+    given, taken = steps_of(operator.inputs[0]), steps_of(output)
+    if given is None or taken is None:
+        return []
+    return [Link(output.first_name, operator.kind, False, given, taken)]
 
 
 def _point(operator: TFLiteOperator, kind: str) -> Point:
     output = operator.outputs[0]
-    is_clipped = operator.option("FusedActivationFunction") in FROM_ZERO
-    from_zero = is_clipped or operator.kind in GIVES_FROM_ZERO
-    return Point(output.first_name, kind, from_zero, _steps(output))
-
-
-def _steps(tensor: TFLiteTensor | None) -> Steps | None:
-    """Return the quantization steps of a tensor; None if it has not exactly one scale."""
-    if tensor is None or tensor.type not in INTEGERS or len(tensor.scales) != 1:
-        return None
-    _, zero_points = _quantization(tensor)
-    limits = np.iinfo(tensor.type)
-    return Steps(tensor.scales[0], int(zero_points[0]), int(limits.min), int(limits.max))
-
-
-def _quantization(tensor: TFLiteTensor) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the scales of a tensor and as many zero points, 0 if the file omits them."""
-    scales, zero_points = tensor.scales, tensor.zero_points
-    if len(zero_points) != len(scales):
-        zero_points = (0,) * len(scales)
-    return np.array(scales, np.float64), np.array(zero_points, np.int64)
-
-
-def _canonical(values: NDArray[Any], axis: int, kind: str) -> NDArray[Any]:
-    """Return weights as (outputs, inputs, places)."""
-    outputs = values.shape[axis]
-    if kind == "DEPTHWISE_CONV_2D":
-        return np.moveaxis(values, axis, 0).reshape(outputs, 1, -1)
-    if values.ndim == 2:
-        return values[:, :, np.newaxis]
-    return np.moveaxis(values, -1, 1).reshape(outputs, values.shape[-1], -1)
+    activation = ACTIVATIONS.get(operator.option("FusedActivationFunction"))
+    from_zero = activation in GIVES_FROM_ZERO or operator.kind in GIVES_FROM_ZERO
+    return Point(output.first_name, kind, from_zero, steps_of(output))

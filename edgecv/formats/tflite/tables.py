@@ -4,7 +4,7 @@ The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -119,14 +119,20 @@ def damaged(where: str, how: str) -> InputError:
 
 
 class TFLiteTables:
-    """One file: the tensors and operators of its first subgraph. Raises InputError on damage."""
+    """One file: the tensors and operators of its first subgraph. Raises InputError on damage.
 
-    def __init__(self, content: bytes, where: str) -> None:
+    ``shapes``: by the number of a tensor, for another size of the input than the file declares.
+    """
+
+    def __init__(
+        self, content: bytes, where: str, shapes: Mapping[int, tuple[int, ...]] | None = None
+    ) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.model = schema.Model.GetRootAs(content, 0)
         self._content = content
         self._where = where
+        self._shapes = shapes or {}
         if not self.model.SubgraphsLength():
             raise damaged(where, "it has no subgraph")
         self.graph = self.model.Subgraphs(0)
@@ -223,7 +229,7 @@ class TFLiteTables:
             number=number,
             name=name,
             type=self._types.get(found.Type(), f"type {found.Type()}").lower(),
-            declared=tuple(OPEN if side < 0 else side for side in sides),
+            declared=self._shapes.get(number, tuple(OPEN if side < 0 else side for side in sides)),
             scales=tuple(scales),
             zero_points=tuple(zero_points),
             buffer=found.Buffer(),

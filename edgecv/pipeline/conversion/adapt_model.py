@@ -8,9 +8,11 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import float_encoders, rescaling_of
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Shape
+from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.trust import Trust
 from edgecv.models.input_probe import KerasProbe
@@ -28,6 +30,8 @@ class ModelFacts(Options):
     """True if the graph itself rescales its pixels."""
     is_own: bool
     """True if the file needs no adaptation."""
+    gives_logits: bool
+    """True if a softmax was added to it."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -39,19 +43,21 @@ class AdaptedModel:
     facts: ModelFacts
 
 
-def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel:
+def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
-    loaded, notes = importer.load_with_notes(path, trust)
+    original, notes = importer.load_with_notes(path, trust)
+    loaded, changes = fitted(original, input_spec, path)
     shape = input_shape_of(loaded, path)
     own = _rescaling(loaded, shape)
-    model, more = _adapted(loaded, asked, str(path), own)
+    model, more, gives_logits = _adapted(loaded, input_spec.preprocess, str(path), own)
     facts = ModelFacts(
         shape=shape,
         outputs=count_outputs(model, path),
         rescales=own is not None,
-        is_own=model is loaded and importer.keeps_its_format(path),
-        notes=(*trust.notes(), *notes, *more),
+        is_own=model is original and importer.keeps_its_format(path),
+        gives_logits=gives_logits,
+        notes=(*trust.notes(), *notes, *changes, *more),
     )
     return AdaptedModel(model, facts)
 
@@ -65,7 +71,7 @@ def _rescaling(model: Any, shape: Shape) -> str | None:
 
 def _adapted(
     model: Any, asked: Preprocessing | None, where: str, own: str | None
-) -> tuple[Any, tuple[str, ...]]:
+) -> tuple[Any, tuple[str, ...], bool]:
     notes: list[str] = []
     if asked is None:
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
@@ -79,4 +85,4 @@ def _adapted(
         model, how = with_preprocessing(model, asked, where)
         notes.append(f"preprocessing: {how}")
     adapted, note = with_softmax(model, where)
-    return adapted, (*notes, note)
+    return adapted, (*notes, note), adapted is not model

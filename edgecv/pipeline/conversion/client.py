@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
@@ -111,19 +111,22 @@ class Converter(ProcessClient[PooledProcess]):
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
 
-    def adopt(self, source: ModelFile, asked: Preprocessing | None) -> Path:
-        """Open a user's model and adapt it: see ``adapt_model.adapt``.
+    def adopt(self, source: ModelFile) -> Path:
+        """Open a user's model and adapt it to its ``input_spec``: see ``adapt_model.adapt``.
 
         Returns a folder with the facts and the adapted model, which exists until ``close``. Raises
         InputError also if the file crashes the child, hangs it or uses up its memory.
         """
         folder = Path(tempfile.mkdtemp(prefix="adopted-", dir=self._folder.name))
-        arguments = {"asked": _plain_table(asked), "path": str(folder)}
+        arguments = {"path": str(folder)}
         where = str(source.path)
         try:
             return self._request("adopt", source, arguments, where, lambda _: folder)
         except StartFailure:
             raise
+        except UnsuitableFile as error:
+            accepted, remedy = error.accepted, error.remedy
+            raise InputError(where, error.found, accepted=accepted, remedy=remedy) from None
         except RuntimeFailure as failure:
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
@@ -150,7 +153,14 @@ class Converter(ProcessClient[PooledProcess]):
             return PlainOnnx(target if any(was) else path, *was)
 
         arguments = {"path": str(target), "in_float32": in_float32}
-        return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
+        try:
+            return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
+        except StartFailure:
+            raise
+        except RuntimeFailure as failure:
+            raise InputError(
+                str(path), failure.found, accepted=failure.accepted, remedy=failure.remedy
+            ) from None
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.
@@ -181,6 +191,7 @@ class Converter(ProcessClient[PooledProcess]):
         arguments = {
             "model": os.path.abspath(source.path),
             "trust": source.trust.model_dump(mode="json"),
+            "input_spec": source.input_spec.model_dump(mode="json"),
             **arguments,
         }
         request = Request(action, arguments, read, [where], [source.path], SILENCE_S, LONGEST_S)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import TYPED_ERRORS
+from edgecv.system.temporary import session_folder
 
 PROGRAM = ChildProgram(
     "edgecv.pipeline.conversion.server",
@@ -37,7 +38,7 @@ class PooledProcess(ChildProcess):
     def __init__(self, *, needs_tensorflow: bool = True) -> None:
         self.is_clean = True
         self.was_kept = False
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-conversion-")
+        self._folder = tempfile.TemporaryDirectory(prefix="conversion-", dir=session_folder())
         settings = {"idle_s": IDLE_S, "needs_tensorflow": needs_tensorflow}
         super().__init__(PROGRAM, settings, log=Path(self._folder.name) / "stderr.txt")
 

@@ -16,11 +16,12 @@ import numpy as np
 from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
-from edgecv.core.input_spec import InputSpec
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
+from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
 from edgecv.pipeline.conversion.adapt_model import adapt
@@ -69,7 +70,9 @@ class ConversionServer:
 
     def __init__(self, server: ActionServer) -> None:
         self._server = server
-        self._models: dict[tuple[str, int, int, str], Any] = {}
+        self._models: dict[tuple[str, int, int, str, str], Any] = {}
+        self._input_spec = DEFAULT_INPUT
+        """The input of the model of the request, where its file leaves it open."""
 
     def load_tensorflow(self) -> None:
         """Import TensorFlow if the settings ask for it. Raises StepError."""
@@ -79,10 +82,16 @@ class ConversionServer:
             load_tensorflow()
 
     def run(
-        self, action: Callable[..., Response], model: str, trust: Any, **arguments: Any
+        self,
+        action: Callable[..., Response],
+        model: str,
+        trust: Any,
+        input_spec: Any,
+        **arguments: Any,
     ) -> Response:
-        """Run an action on a model, with the limits and the trust of its file."""
+        """Run an action on a model, with the limits, the trust and the input of its file."""
         path = Path(model)
+        self._input_spec = InputSpec.model_validate(input_spec)
         try:
             self._server.memory = _limit(path)
             allowed = Trust.model_validate(trust)
@@ -98,11 +107,18 @@ class ConversionServer:
     def _opened(self, path: Path, trust: Trust) -> Any:
         self._server.stage("opening it")
         facts = path.stat()
-        key = (str(path), facts.st_mtime_ns, facts.st_size, trust.model_dump_json())
+        asked = self._input_spec
+        read = trust.model_dump_json(), asked.model_dump_json(exclude={"preprocess"})
+        key = (str(path), facts.st_mtime_ns, facts.st_size, *read)
         if key not in self._models:
             while len(self._models) >= MOST_MODELS:
                 del self._models[next(iter(self._models))]
-            self._models[key] = importer_of(path).load(path, trust)
+            importer = importer_of(path)
+            model = importer.load(path, trust)
+            # A graph without TensorFlow was fitted to its images before.
+            self._models[key] = (
+                fitted(model, asked, path)[0] if importer.needs_tensorflow else model
+            )
         return self._models[key]
 
     def export(
@@ -179,13 +195,12 @@ class ConversionServer:
             write_bytes(Path(path), plain)
         return {"was_external": whole is not content, "had_halves": plain is not whole}, []
 
-    def adopt(self, source: Path, trust: Trust, asked: Any, path: str) -> Response:
+    def adopt(self, source: Path, trust: Trust, path: str) -> Response:
         """Write a user's model, adapted, and its facts."""
         from edgecv.models.tf import model_bytes
 
         self._server.stage("opening it")
-        choice = None if asked is None else Preprocessing.model_validate(asked)
-        adapted = adapt(source, choice, trust)
+        adapted = adapt(source, self._input_spec, trust)
         folder = Path(path)
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)

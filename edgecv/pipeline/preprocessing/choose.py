@@ -16,7 +16,7 @@ IMAGES_FOR_STATISTICS = 64
 NEAR = 0.5
 """Largest divergence of a batch normalization's input for the right pixels."""
 CLEARLY_FARTHER = 5.0
-"""How many times larger the divergence of the second choice must be for the first to be certain."""
+"""Ratio from which the divergence of the second choice makes the first one certain."""
 NEAR_CHANCE = 0.05
 """A model this close to guessing was not shown to work with any of the pixels."""
 
@@ -38,12 +38,14 @@ def choose_preprocessing(
     every choice is tried on labelled images; without labels, the model's first batch normalization
     shows it. Raises InputError where another choice is clearly better, or where none can be known.
     """
-    if asked is not None:
+    if asked not in (None, Preprocessing()):
         return Choice(None, _doubts_on(asked, model, data, task))
     images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
     evidence = model.evidence(images)
     if evidence.rescaling:
         return Choice()
+    if asked is not None:
+        return Choice(None, _doubts_on(asked, model, data, task))
     if data.has_labels:
         return _by_labels(model, data, task, evidence)
     return _by_statistics(model.where, evidence, data.image_shape[2])
@@ -78,6 +80,10 @@ def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvi
             f"was trained on other pixels than 0..255: {figures}",
             remedy=_remedy(_likely(trial, better, fits)),
         )
+    certain = [name for name in fits if len(fits) == 1 and name in trial.scores]
+    if certain and certain != [DEFAULT] and not trial.is_better(DEFAULT, certain[0]):
+        found = f"{_divergences_text(evidence)}; {figures}"
+        raise InputError(model.where, found, remedy=_remedy(certain))
     guessing = task.guessing(data)
     if guessing is None or trial.mean(trial.best) > guessing + NEAR_CHANCE:
         if trial.is_open(current):
@@ -98,7 +104,7 @@ def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[st
     """
     far = [name for name in better if trial.is_far_worse(name, better[0])]
     near = [name for name in better if name not in far]
-    alone = [name for name in fits if len(fits) == 1 and trial.mean(name) > trial.mean(DEFAULT)]
+    alone = [name for name in fits if len(fits) == 1 and name in better]
     return alone or [name for name in near if name in fits] or near
 
 

@@ -14,6 +14,7 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
@@ -66,6 +67,7 @@ class CompressOptions(
     DataOptions,
     TechniqueOptions,
     TrustOptions,
+    InputOptions,
     ModelOptions,
 ):
     """Options of ``edgecv compress`` and ``edgecv.compress``. None means not given."""
@@ -115,8 +117,9 @@ class CompressOptions(
                 self.name or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}"),
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
+                self.kernels or USUAL_KERNELS,
             ),
-            data=resolve(data, skip_bad_images=self.skip_bad_images),
+            data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=TASKS.parse({"task": "classification"}, "task"),
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
@@ -175,13 +178,18 @@ class CompressOptions(
                 self.name or recipe.name,
                 recipe.settings.seed if self.seed is None else self.seed,
                 recipe.settings.threads if self.threads is None else self.threads,
+                self.kernels or recipe.settings.kernels,
             ),
             "gates": self.changed(recipe.gates),
         }
         if self.data is not None:
-            changes["data"] = resolve(self.data, skip_bad_images=self.skip_bad_images)
+            changes["data"] = resolve(
+                self.data, skip_bad_images=self.skip_bad_images, resize=self.resize
+            )
         elif self.skip_bad_images:
             raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
+        elif self.resize is not None:
+            raise InputError("--resize", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
         else:
@@ -265,10 +273,11 @@ def _check_calibration(recipe: Recipe, where: str) -> None:
     check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
 
 
-def _settings(name: str, seed: int, threads: int) -> RunSettings:
+def _settings(name: str, seed: int, threads: int, kernels: str) -> RunSettings:
     check_name(name, "--name")
     checked = parse_options(RunSettings, {"name": name, "seed": seed}, "--seed")
-    return parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
+    whole = parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
+    return parse_options(RunSettings, {**whole.model_dump(), "kernels": kernels}, "--kernels")
 
 
 def _clean(name: str) -> str:

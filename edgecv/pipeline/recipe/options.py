@@ -1,6 +1,6 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
@@ -14,6 +14,9 @@ class ImageOptions(CommandOptions):
 
     skip_bad_images: bool = False
     """Leave out images that cannot be read."""
+    resize: Literal["stretch", "crop", "pad"] | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black. Choose what the model was trained with."""
 
 
 class DataOptions(ImageOptions):
@@ -79,14 +82,16 @@ class RecipeOptions(CommandOptions):
     section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
-    """A TOML recipe. Options of data, name, limits, seed and threads change it; what it defines
-    itself (model, precision, formats, techniques, training) is refused beside it."""
+    """A TOML recipe. Options of data, name, limits, seed, threads and kernels change it; what it
+    defines itself (model, precision, formats, techniques, training) is refused beside it."""
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
     """Images that find the ranges of int8 and int16x8."""
     threads: Annotated[int | None, Flag(default="1")] = None
     """Threads of a runtime while it is timed."""
+    kernels: Annotated[Name | None, Flag(default="xnnpack")] = None
+    """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
 
 
 class InputOptions(CommandOptions):
@@ -108,7 +113,7 @@ class InputOptions(CommandOptions):
         return input_spec_of(self.preprocess, self.layout, self.input_size)
 
 
-class ModelOptions(InputOptions):
+class ModelOptions(CommandOptions):
     """The user's model, and the files to write."""
 
     section: ClassVar[str] = "Model and files"

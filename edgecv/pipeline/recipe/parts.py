@@ -1,12 +1,13 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from edgecv.core.input_spec import InputSpec, Layout, Side, SizeOfImages
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
 
 
@@ -18,6 +19,25 @@ class RunSettings(Options):
     """Seed of the splits, the initial weights and the order of the images."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of a runtime while its latency is measured."""
+    kernels: Kernels = USUAL_KERNELS
+    """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
+    without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
+
+    @property
+    def measured_with(self) -> dict[str, Any]:
+        """The seed, and the kernels if they are not the usual ones, for a report."""
+        kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
+        return {"seed": self.seed, **kernels}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for the report, unless the kernels are those that LiteRT takes by itself."""
+        if self.kernels == USUAL_KERNELS:
+            return ()
+        return (
+            f"answers and times of .tflite files are those of LiteRT's {self.kernels} kernels,"
+            f" not of {USUAL_KERNELS}",
+        )
 
 
 class BaselineOptions(Options):

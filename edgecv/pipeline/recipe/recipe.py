@@ -14,6 +14,7 @@ from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECH
 from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
@@ -56,8 +57,11 @@ class Recipe(Options):
             del baseline["trust"]
         if not self.baseline.custom_objects:
             del baseline["custom_objects"]
+        settings = self.settings.model_dump()
+        if self.settings.kernels == USUAL_KERNELS:
+            del settings["kernels"]
         return {
-            **self.settings.model_dump(),
+            **settings,
             "data": DATASETS.table(self.data),
             "task": TASKS.table(self.task),
             "baseline": baseline,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.input_evidence import InputEvidence
-from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Event, Images, OnEvent, Outputs, ignore_event
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
@@ -14,7 +14,7 @@ from edgecv.pipeline.conversion.adapt_model import ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
 from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
-STAGE_VERSION = 4
+STAGE_VERSION = 6
 FACTS = "facts.json"
 
 
@@ -29,8 +29,6 @@ class AdaptedFile:
     key: str
     facts: ModelFacts
     converter: Converter
-    asked: Preprocessing | None = None
-    """The preprocessing that is part of the adapted model; None where none was given."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -55,20 +53,17 @@ class AdaptedFile:
         return ModelFile.at(path, self.file.trust)
 
 
-def adapt_file(
-    file: ModelFile, preprocess: str | Preprocessing | None, store: Store, converter: Converter
-) -> AdaptedFile:
+def adapt_file(file: ModelFile, store: Store, converter: Converter) -> AdaptedFile:
     """Open and adapt a user's model in a child, or take the stored one of an earlier run.
 
     Raises InputError if the file is no model, is unsafe, cannot be adapted, or crashes the child.
     """
-    asked = named(preprocess, "--preprocess") if isinstance(preprocess, str) else preprocess
-    options = None if asked is None else asked.model_dump(mode="json")
+    options = file.input_spec.model_dump(mode="json")
     key = content_key("model", STAGE_VERSION, file.sha256, options, file.trust.model_dump())
-    folder = store.find("models", key) or converter.adopt(file, asked)
+    folder = store.find("models", key) or converter.adopt(file)
     facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     path = file.path if facts.is_own else next(folder.glob("model.*"))
-    return AdaptedFile(file, path, key, facts, converter, asked)
+    return AdaptedFile(file, path, key, facts, converter)
 
 
 def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelReader:

@@ -17,7 +17,7 @@ from edgecv.pipeline.user_models.adapted_file import (
     adapt_file,
     reader_of,
 )
-from edgecv.pipeline.user_models.user_model import UserModel
+from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,20 @@ class KerasModel(UserModel):
         """Open and adapt the file in a child, load the data at the size of its input, and find the
         preprocessing where none was given.
         """
-        path, asked = Path(str(recipe.baseline.model)), recipe.baseline.preprocess
+        path = Path(str(recipe.baseline.model))
         context.emit("baseline", f"opening the model {path}")
-        file = ModelFile.at(path, recipe.baseline.trusted)
-        adapted = adapt_file(file, asked, context.store, context.converter)
+        file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
+        adapted = adapt_file(file, context.store, context.converter)
         data = load_data(recipe.data, adapted.facts.shape, context)
+        if adapted.facts.gives_logits:
+            refuse_unnamed_numbers(recipe, data, str(path))
         data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
         reader = reader_of(adapted, context.on_event)
-        choice = choose_preprocessing(reader, data, recipe.task, adapted.asked)
+        choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
         if choice.name is not None:
-            adapted = adapt_file(file, choice.name, context.store, context.converter)
             baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
+            file = replace(file, input_spec=baseline.input_spec)
+            adapted = adapt_file(file, context.store, context.converter)
             recipe = recipe.replace(baseline=baseline)
         facts = adapted.facts.model_copy(update={"notes": (*choice.notes, *adapted.notes)})
         adapted = replace(adapted, facts=facts)

@@ -23,7 +23,7 @@ from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.user_models.user_model import UserModel
+from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
@@ -103,6 +103,8 @@ class OnnxModel(UserModel):
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
+        if logits:
+            refuse_unnamed_numbers(recipe, data, str(path))
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
@@ -112,8 +114,8 @@ class OnnxModel(UserModel):
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        said = (*facts.notes, *outputs_as, *plain_notes)
-        notes = (*(f"the model: {note}" for note in said), *choice.notes, COSTS)
+        found_out = (*facts.notes, *outputs_as, *plain_notes)
+        notes = (*(f"the model: {note}" for note in found_out), *choice.notes, COSTS)
         for note in notes:
             context.emit("note", note)
         return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)

@@ -15,6 +15,22 @@ from edgecv.pipeline.model_costs import costs_of
 from edgecv.pipeline.recipe.recipe import Recipe
 
 
+def refuse_unnamed_numbers(recipe: Recipe, data: Dataset, where: str) -> None:
+    """Raise InputError where nothing says that a model's numbers, no probabilities, are classes.
+
+    Numbers of boxes or of a regression look like logits, and a softmax would be added to them.
+    """
+    if data.has_labels or recipe.baseline.labels is not None:
+        return
+    raise InputError(
+        where,
+        "gives numbers that are no probabilities, and the images have no labels: nothing says that"
+        " they stand for classes",
+        accepted="a model that ends in a softmax, images with labels, or --labels",
+        remedy="--labels FILE names each number as a class; a softmax is then added",
+    )
+
+
 @dataclass(frozen=True)
 class UserModel(ABC):
     """The model of a run, opened and fitted to the data.

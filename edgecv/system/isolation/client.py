@@ -13,6 +13,8 @@ from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.request import Exchange, IdleExit, ProcessDied, Request
 from edgecv.system.isolation.shared_images import ImageFiles
+from edgecv.system.system_limits import SystemLimit
+from edgecv.system.temporary import session_folder
 
 T = TypeVar("T")
 Child = TypeVar("Child", bound=ChildProcess)
@@ -27,7 +29,7 @@ class ProcessClient(Closing, Generic[Child]):
     def __init__(self, subject: str) -> None:
         self._subject = subject
         self._child: Child | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecv-client-")
+        self._folder = tempfile.TemporaryDirectory(prefix="client-", dir=session_folder())
         self._images = ImageFiles(Path(self._folder.name))
 
     def __enter__(self) -> Self:
@@ -73,7 +75,7 @@ class ProcessClient(Closing, Generic[Child]):
         try:
             found = Exchange(child, self._subject, request).run()
         except EdgecvError as error:
-            if isinstance(error, RuntimeFailure) or not child.ready:
+            if isinstance(error, RuntimeFailure | SystemLimit) or not child.ready:
                 self._discard()
             raise
         except BaseException:  # KeyboardInterrupt too: a child in mid-request is useless

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -351,7 +351,20 @@ def read_stored(frame: Frame) -> Stored:
             raise MalformedFrame("steps that no tensor has")
     if found.pixels is not None and found.pixels.shape[1] != len(found.pixels) + 1:
         raise MalformedFrame(f"pixels become something of shape {found.pixels.shape}")
+    rooms = found.pixels_room
+    if rooms is not None and (found.pixels is None or rooms.shape != found.pixels.shape):
+        raise MalformedFrame(f"errors of pixels of shape {rooms.shape}")
+    if any(each >= len(found.kernels) for each in _numbers(found)):
+        raise MalformedFrame("the number of no kernel")
     return found
+
+
+def _numbers(stored: Stored) -> Iterator[int]:
+    """Give the numbers of kernels that a file's records name; one below 0 counts as none."""
+    named = [each.inputs for each in stored.kernels] + [each.sources for each in stored.points]
+    for numbers in named:
+        for number in numbers:
+            yield number if number >= 0 else len(stored.kernels)
 
 
 def _is_possible(steps: Steps) -> bool:

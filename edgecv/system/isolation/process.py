@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from edgecv.core.closing import Closing
 from edgecv.core.errors import EdgecvError
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
+from edgecv.system.temporary import folder_of_child
 
 # The child finds this package where the parent found it, and nothing in the working directory:
 # -P keeps a user's own numpy.py out.
@@ -69,7 +71,7 @@ class ChildProcess(Closing):
         self.program = program
         self.ready = False
         self.seen: set[str] = set()
-        self._limits = limits
+        self.limits = limits
         self._log = log or Path(os.devnull)
         settings = {
             **settings,
@@ -78,18 +80,25 @@ class ChildProcess(Closing):
             "dies_with_parent": threading.current_thread() is threading.main_thread(),
         }
         arguments = [json.dumps(settings), PACKAGES, program.module]
-        with self._log.open("ab") as stderr:
-            self._log_start = stderr.tell() if log else 0
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", PROGRAM, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                bufsize=0,
-                env=environment,
-                # Its own session: Ctrl-C reaches the parent alone, and a kill reaches all of it.
-                start_new_session=True,
-            )
+        # What libraries leave behind there goes with the child.
+        self._temporary = folder_of_child()
+        environment = {**(environment or os.environ), "TMPDIR": str(self._temporary)}
+        try:
+            with self._log.open("ab") as stderr:
+                self._log_start = stderr.tell() if log else 0
+                self.process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", PROGRAM, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    bufsize=0,
+                    env=environment,
+                    # Its own session: Ctrl-C reaches the parent alone, a kill reaches all of it.
+                    start_new_session=True,
+                )
+        except BaseException:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            raise
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._requests = self.process.stdin
@@ -125,11 +134,17 @@ class ChildProcess(Closing):
         except subprocess.TimeoutExpired:
             return "closed its pipe", 0
         if -code == signal.SIGXCPU:
-            return f"took more than {self._limits.cpu_s} s of computing", -code
+            limit = "it may" if self.limits.cpu_s is None else f"{self.limits.cpu_s} s"
+            return f"took more than {limit} of computing", -code
         if code >= 0:
             return f"ended with status {code}", 0
         names = {each.value: each.name for each in signal.Signals}
         return f"died of {names.get(-code, f'signal {-code}')}", -code
+
+    @property
+    def signal_of_death(self) -> int:
+        """The signal that it died of; 0 where it lives or has ended by itself."""
+        return max(0, -(self.process.poll() or 0))
 
     def kill(self) -> None:
         """Kill the process, if it is not dead already, and release its pipes."""
@@ -138,6 +153,7 @@ class ChildProcess(Closing):
             self.process.wait()
         self._requests.close()
         self._responses.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def printed(self, most_bytes: int) -> bytes:
         """Return the last ``most_bytes`` of its output since the last request."""

@@ -15,6 +15,7 @@ from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.text import one_line
 from edgecv.system.isolation.process import ChildProcess
 from edgecv.system.isolation.protocol import OUT_OF_MEMORY, Frame, MalformedFrame
+from edgecv.system.system_limits import OwnLimits, SystemLimit, limit_reached
 
 T = TypeVar("T")
 
@@ -132,8 +133,11 @@ class Exchange(Generic[T]):
             raise self._start_failure(f"could not start: sent {header.get('kind')!r}")
         self._child.ready = True
 
-    def _start_failure(self, found: str) -> StartFailure:
-        return StartFailure(self._subject, _plain(found, LONGEST_CAUSE))
+    def _start_failure(self, found: str) -> EdgecvError:
+        # Libraries that find no memory end the start in many ways.
+        number = self._child.signal_of_death or signal.SIGABRT
+        limit = self._by_system(found, number, self._subject)
+        return limit or StartFailure(self._subject, _plain(found, LONGEST_CAUSE))
 
     def _note_stage(self, header: Mapping[str, Any]) -> None:
         doing, index = header.get("doing"), header.get("index")
@@ -148,7 +152,10 @@ class Exchange(Generic[T]):
             self._renamed(_plain(header.get(key)))
             for key in ("where", "found", "accepted", "remedy")
         )
-        if header.get("error") == OUT_OF_MEMORY:
+        is_out_of_memory = header.get("error") == OUT_OF_MEMORY
+        if limit := self._by_system(found, signal.SIGABRT if is_out_of_memory else 0):
+            return limit
+        if is_out_of_memory:
             return ProcessDied(self._where(), found, remedy=self._program.remedy)
         if not self._program.errors or "error" not in header:
             return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
@@ -163,10 +170,18 @@ class Exchange(Generic[T]):
             text = text.replace(os.path.abspath(file), str(file))
         return text
 
-    def _death(self) -> RuntimeFailure:
+    def _by_system(self, found: str, number: int, where: str | None = None) -> SystemLimit | None:
+        """Return the error for what a limit of the system, not the file, has caused."""
+        limits = self._child.limits
+        own = OwnLimits(limits.memory_bytes, limits.cpu_s)
+        return limit_reached(where or self._where(), _plain(found, LONGEST_CAUSE), number, own)
+
+    def _death(self) -> EdgecvError:
         cause, number = self._child.cause_of_death()
         line = self._child.last_line()
         found = f"{self._subject} {cause} while {self._doing}{f': {line}' if line else ''}"
+        if limit := self._by_system(found, number):
+            return limit
         if self._child.process.returncode == 0:
             return self._failure(found, IdleExit)
         # SIGKILL and SIGALRM come from outside: a second attempt would end the same way.

@@ -35,6 +35,7 @@ from edgecv.system.isolation.protocol import (
     unpack,
     write_all,
 )
+from edgecv.system.system_limits import keep_a_second_of_processor_time
 
 LONGEST_START_S = 900.0
 """Alarm of the start: longer than any parent waits for it."""
@@ -60,6 +61,7 @@ class ActionServer:
         self._alarm_s = 0.0
         self._sent_at = 0.0
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        keep_a_second_of_processor_time()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
         signal.setitimer(signal.ITIMER_REAL, LONGEST_START_S)
         threading.Thread(target=end_with_parent, args=(self._requests,), daemon=True).start()

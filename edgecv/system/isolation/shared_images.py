@@ -1,5 +1,7 @@
 """Images for a child process: written to disk once, so that the child can map them."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ class ImageFiles:
             path = self._folder / f"images-{len(self._written)}.npy"
             try:
                 np.save(path, images, allow_pickle=False)
+                if path.stat().st_size < images.nbytes:  # numpy may lose the end without a word.
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
             except OSError as error:  # errno is None where NumPy could write a part of it.
                 raise refusal(path, error) from None
             self._written[key] = images, path

@@ -52,7 +52,7 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
         return None
     nodes = nodes_of(model)
     made = [node for node in nodes if node.layer is rescale]
-    if len(made) != 1:
+    if len(made) != 1 or not _is_of_input(nodes, made[0].keras_inputs[0]):
         return None
     takers = _takers(nodes, made[0].outputs)
     layers = {id(layer): layer for layer in takers}
@@ -65,6 +65,15 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
     _, rest = _zero_and_rest(rescale, found)
     is_far = abs(rest) > HALF_STEP * abs(rescale.scale)
     return None if is_far and any(_is_padded(layer) for layer in found) else found
+
+
+def _is_of_input(nodes: list[Any], tensor: Tensor) -> bool:
+    """Return True if nothing has been computed with the pixels."""
+    _, keras = load_tensorflow()
+    maker = next(node for node in nodes if node.outputs is tensor)
+    if isinstance(maker.layer, keras.layers.InputLayer):
+        return True
+    return is_augmentation(maker.layer) and _is_of_input(nodes, maker.keras_inputs[0])
 
 
 def _inner(layer: KerasLayer) -> Any:

@@ -9,6 +9,8 @@ from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_finding
 from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, doctor
+from edgecv.analysis.validate_request import single_file
+from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.records import Images
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.pipeline.context import open_analysis
@@ -16,9 +18,9 @@ from edgecv.pipeline.recipe.parts import RunSettings
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:
-    paths = [files / "float32.tflite", files / "float32.onnx"]
+    given = [single_file(files / f"float32.{kind}", DEFAULT_INPUT) for kind in ("tflite", "onnx")]
     with open_analysis(RunSettings(name="doctor")) as context:
-        found = compare_kernels(paths, pixels[:20], context)
+        found = compare_kernels(given, pixels[:20], context)
     assert [each.kernels for each in found.cells] == [
         name for kind in ("tflite", "onnx") for name in runtime_of_format(kind).kernel_variants
     ]
@@ -50,7 +52,9 @@ def test_kernels_that_answer_otherwise_are_a_finding() -> None:
         ((1.0, 0.96, None), (0.96, 1.0, None), (None, None, None)),
         ((0.0, 0.2, None), (0.2, 0.0, None), (None, None, None)),
     )
-    assert [(each.name, each.where, each.observed) for each in parity_findings(found)] == [
+    findings = list(parity_findings(found, "digits"))
+    assert "edgecv validate a --data digits --kernels builtin" in findings[0].remedy
+    assert [(each.name, each.where, each.observed) for each in findings] == [
         (
             "kernels-disagree",
             "a under builtin",
@@ -68,7 +72,7 @@ def test_kernels_that_die_of_a_file_are_one_cell() -> None:
         pytest.skip(f"needs {path}, which is not part of the project")
     images = np.random.default_rng(0).integers(0, 256, (3, 49, 10, 1), dtype=np.uint8)
     with open_analysis(RunSettings(name="doctor")) as context:
-        found = compare_kernels([path], images, context)
+        found = compare_kernels([single_file(path, DEFAULT_INPUT)], images, context)
     usual, _, reference = found.cells
     assert (usual.images, usual.failure) == (3, "")
     assert reference.failure.startswith("litert died of SIGABRT while")

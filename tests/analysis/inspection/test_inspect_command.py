@@ -136,7 +136,7 @@ import itertools, sys
 sys.path.insert(0, sys.argv[2])
 from edgecv.analysis.inspection import child
 from edgecv.formats.tflite import inspect as tflite
-tflite.read = lambda content, where: sum(itertools.repeat(0))
+tflite.read = lambda *given: sum(itertools.repeat(0))
 child.main()
 """
 
@@ -186,7 +186,7 @@ def test_a_file_that_eats_memory_is_ended(exported, monkeypatch: pytest.MonkeyPa
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from edgecv.analysis.inspection import child\n"
         "from edgecv.formats.tflite import inspect as tflite\n"
-        "tflite.read = lambda content, where: bytearray(2**31)\n"
+        "tflite.read = lambda *given: bytearray(2**31)\n"
         "child.main()"
     )
     monkeypatch.setattr(PROGRAM, greedy)

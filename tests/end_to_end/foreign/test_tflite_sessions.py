@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.analysis.inspection.read_file import inspect
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import input_spec_of
 from edgecv.formats.tflite.runtime import LiteRT
@@ -109,6 +110,41 @@ def test_an_open_size_is_given_by_a_flag(tmp_path: Path) -> None:
     expected = model((IMAGES / 255).astype(np.float32)).numpy()
     np.testing.assert_allclose(session.predict(IMAGES), expected, atol=1e-4)
     session.single_call(IMAGES[:1])()
+    known = inspect(path, input_spec_of(input_size="8x8"))
+    assert known.contents.macs == 6 * 6 * 4 * 27 + 4 * 3
+    assert known.contents.inputs[0].shape == (-1, -1, -1, 3)
+    assert known.image is not None
+    assert inspect(path).image is None
+
+
+@pytest.mark.parametrize(
+    ("batch", "shape"), [(1, (8, 8)), (4, (8, 8)), (4, (8, 8, 3)), (4, (3, 8, 8))]
+)
+def test_grey_images_and_fixed_batches(batch: int, shape: tuple[int, ...], tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = keras.Input(shape, batch_size=batch)
+    hidden = layers.Dense(6, activation="relu")(layers.Flatten()(image))
+    model = keras.Model(image, layers.Dense(3)(hidden))
+    path = convert(model, tmp_path / "a.tflite", UNIT, "float32")
+    spec, runtime = input_spec_of("0..1"), LiteRT()
+    channels = 1 if len(shape) == 2 else 3
+    images = IMAGES[:7, ..., :channels]
+    numbers = (images / 255).astype(np.float32)
+    moved = numbers.transpose(0, 3, 1, 2) if shape[0] == 3 else numbers
+    expected = model(moved.reshape(7, *shape)).numpy()
+    session = runtime.open(path, 2, spec)
+    assert session.facts.image == (8, 8, channels)
+    assert session.facts.batch == batch
+    np.testing.assert_allclose(session.predict(images), expected, atol=1e-4)
+    session.single_call(images[:1])()
+    assert runtime.executed(path, images[:1], spec)
+    *_, last = runtime.activations(path, images, spec)
+    np.testing.assert_allclose(last.values, expected, atol=1e-4)
+    extremes = runtime.watcher(path, 1, spec)(images)
+    np.testing.assert_allclose(extremes.high[:, -1], expected.max(axis=1), atol=1e-4)
+    assert runtime.stored(path, spec).kernels
+    assert not runtime.input_evidence(path, images[:4], spec).rescaling
 
 
 def test_channels_in_front_and_an_answer_of_four_axes(tmp_path: Path) -> None:

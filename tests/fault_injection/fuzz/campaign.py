@@ -89,7 +89,7 @@ class _Child:
     def __init__(self, kind: str, folder: Path) -> None:
         self._kind = kind
         self._log = folder / "said.txt"
-        self._environment = {"EDGECV_CACHE_DIR": str(folder / "cache")}
+        self._environment = {"EDGECV_CACHE_DIR": str(folder / "cache"), "TMPDIR": str(folder)}
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecv.system.isolation import ModelClient, check_hdf5
 
+from . import attacks
 from .mutations import Mutation, of_bytes, of_json, of_members, of_text
 
 REPOSITORY = Path(__file__).parents[3]
@@ -29,9 +30,11 @@ class Kind:
     seeds: Callable[[], list[bytes]]
     mutate: Mutation
     read: Callable[[Path], object]
+    prepare: Callable[[], object] = lambda: None
+    """Called in the child before the first mutant: its time is not that of a mutant."""
 
 
-def _tiny_model() -> Any:
+def _tiny_model(classes: int = 3) -> Any:
     from edgecv.models.tf import load_tensorflow, set_seed
 
     _, keras = load_tensorflow()
@@ -45,7 +48,7 @@ def _tiny_model() -> Any:
             layers.BatchNormalization(),
             layers.MaxPooling2D(2),
             layers.Flatten(),
-            layers.Dense(3),
+            layers.Dense(classes),
             layers.Softmax(),
         ]
     )
@@ -75,7 +78,7 @@ def _keras_seeds() -> list[bytes]:
         return [of_keras2, path.read_bytes()]
 
 
-def _exported(file_format: str) -> list[bytes]:
+def _exported(file_format: str, classes: int = 3) -> list[bytes]:
     from edgecv.core.registry import EXPORTERS
 
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +86,7 @@ def _exported(file_format: str) -> list[bytes]:
         for precision in ("float32", "int8"):
             path = Path(folder) / f"{precision}.{file_format}"
             exporter = EXPORTERS.get(file_format, "fuzz")(precision=precision)
-            exporter.export(_tiny_model(), IMAGES, path)
+            exporter.export(_tiny_model(classes), IMAGES, path)
             contents.append(path.read_bytes())
         return contents
 
@@ -231,4 +234,14 @@ KINDS = {
     "zip": Kind(".zip", _zips, of_members({}), _load_data),
     "npz": Kind(".npz", _npzs, of_members({}), _load_data),
     "json": Kind(".json", _jsons, of_json, _read_json),
+    "report": Kind(
+        ".json", attacks.reports, attacks.of_report, attacks.read_edited_report, attacks.locks
+    ),
+    "lock": Kind(
+        ".lock", attacks.locks, attacks.of_lock, attacks.read_edited_lock, attacks.measured
+    ),
+    "names": Kind(".json", attacks.plans, attacks.of_name, attacks.read_plan, attacks.locks),
+    "places": Kind(".json", attacks.plans, attacks.of_place, attacks.read_plan, attacks.locks),
+    "scans": Kind(".jpg", attacks.pictures, attacks.of_scans, attacks.read_picture),
+    "configuration": Kind(".json", attacks.configurations, of_json, attacks.read_configuration),
 }

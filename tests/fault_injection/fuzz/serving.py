@@ -22,6 +22,7 @@ def serve(kind: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Libraries print: not among the answers.
     read = KINDS[kind].read
+    KINDS[kind].prepare()
     answers.write("ready\n")
     answers.flush()
     is_limited = False

@@ -84,7 +84,8 @@ def moved_zero_point(content: bytes, layer: int, what: str = "both") -> bytes:
     readers = editor.takers[rounding.output[0]]
     nodes = {"rounded": [rounding], "read": readers, "both": [rounding, *readers]}[what]
     for node in nodes:
-        editor.set(node, 2, editor.values(node, 2) + np.uint8(1))
+        values = editor.values(node, 2)
+        editor.set(node, 2, values + values.dtype.type(1))
     return editor.content()
 
 

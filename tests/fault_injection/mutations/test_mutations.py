@@ -200,4 +200,31 @@ def test_normalization_that_is_folded_elsewhere_is_no_fault(good: Good, tmp_path
     path.write_bytes(model.SerializeToString())
     report, _ = judge([path], good.folder / "float32.onnx", good.source)
     assert not failed(report, path)
+    (gate,) = (each for each in report.gates if each.name == "weights")
+    assert gate.outcome == "passed"
+
+
+def test_factors_that_were_moved_into_the_next_layer_are_no_fault(
+    good: Good, tmp_path: Path
+) -> None:
+    """Some tools make the ranges of channels equal: factors pass a ReLU."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.ModelProto.FromString(good.bytes("float32.onnx"))
+    first, second = [node for node in model.graph.node if node.op_type == "Conv"][:2]
+    constants = {each.name: each for each in model.graph.initializer}
+    channels = constants[first.input[1]].dims[0]
+    factors = np.random.default_rng(0).uniform(0.2, 5, channels).astype(np.float32)
+    for name, sides in (
+        (first.input[1], factors[:, None, None, None]),
+        (first.input[2], factors),
+        (second.input[1], 1 / factors[:, None, None]),
+    ):
+        values = numpy_helper.to_array(constants[name]) * sides
+        constants[name].CopyFrom(numpy_helper.from_array(values, name))
+    path = tmp_path / "equalized.onnx"
+    path.write_bytes(model.SerializeToString())
+    report, _ = judge([path], good.folder / "float32.onnx", good.source)
+    assert not failed(report, path)
     assert any("batch normalization is folded into other weights" in each for each in report.notes)

@@ -9,6 +9,7 @@ import pytest
 from edited_archive import edited_archive
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import input_spec_of
 from edgecv.core.preprocessing import named
 from edgecv.core.records import Images
 from edgecv.formats.keras.importer import load, load_with_parity
@@ -157,7 +158,7 @@ def test_what_is_kept_of_it_is_loaded_again_everywhere(
     path = tmp_path / "own.keras"
     save_keras2(module, path)
     trust, store = given(module, "Gain", "halved"), Store(tmp_path / "exported")
-    adapted = adapt_file(ModelFile.at(path, trust), "0..255", store, converter)
+    adapted = adapt_file(ModelFile.at(path, trust, input_spec_of("0..255")), store, converter)
     assert any("of the user's own code" in note for note in adapted.notes)
     kept = adapted.keep(store)
     assert kept.path.suffix == ".keras"
@@ -165,7 +166,7 @@ def test_what_is_kept_of_it_is_loaded_again_everywhere(
     np.testing.assert_array_equal(kept.load().predict(images.astype(np.float32)), expected)
     with ModelClient("keras", 1, options=trust.model_dump()) as worker:
         np.testing.assert_allclose(worker.predict(kept.path, images), expected, atol=1e-6)
-    again = adapt_file(ModelFile.at(path, trust), "0..255", store, converter)
+    again = adapt_file(ModelFile.at(path, trust, input_spec_of("0..255")), store, converter)
     np.testing.assert_array_equal(again.model.predict(images.astype(np.float32)), expected)
 
 
@@ -236,7 +237,7 @@ def test_code_in_a_file_of_keras_3_that_is_trusted(
     with pytest.raises(InputError, match=r"scale \(Lambda\) holds Python code.*--trust-model"):
         load(path)
     trust, store = Trust(everything=True), Store(tmp_path / "exported")
-    adapted = adapt_file(ModelFile.at(path, trust), None, store, converter)
+    adapted = adapt_file(ModelFile.at(path, trust), store, converter)
     assert "any code" in adapted.notes[0]
     pixels = np.full((1, *SHAPE), 7, np.float32)
     np.testing.assert_allclose(

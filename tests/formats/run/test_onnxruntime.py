@@ -147,12 +147,51 @@ def test_what_is_not_an_onnx_file_is_refused(content: bytes, tmp_path: Path) -> 
     check_refused(OnnxRuntime(), tmp_path / "bad.onnx", content, message)
 
 
-def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+def test_weights_beside_the_file_are_a_part_of_it(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx")
+    expected = OnnxRuntime().open(path, threads=1).predict(images[:2])
     onnx.save(
-        onnx.load(path), path, save_as_external_data=True, location="secret.bin", size_threshold=0
+        onnx.load(path), path, save_as_external_data=True, location="more.bin", size_threshold=0
     )
-    with pytest.raises(RuntimeFailure, match=r"weights .* are in another file"):
+    found = OnnxRuntime().open(path, threads=1).predict(images[:2])
+    np.testing.assert_array_equal(found, expected)
+    (tmp_path / "more.bin").unlink()
+    with pytest.raises(RuntimeFailure, match=r'weights .* are in "more.bin", which cannot be read'):
+        OnnxRuntime().open(path, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("location", "../secret.bin", "outside of its folder"),
+        ("location", "/etc/passwd", "outside of its folder"),
+        ("location", "link.bin", "outside of its folder"),
+        ("location", "", "outside of its folder"),
+        ("offset", "-1", "at a place that is no number"),
+        ("offset", "9" * 40, "at a place that is no number"),
+        ("length", "1" + "0" * 12, "which ends after"),
+    ],
+)
+def test_weights_elsewhere_are_never_read(
+    key: str, value: str, message: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    path = write(folder / "a.onnx")
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location="more.bin", size_threshold=0
+    )
+    (tmp_path / "secret.bin").write_bytes((folder / "more.bin").read_bytes())
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        kept = [each for each in tensor.external_data if each.key != key]
+        entries = [(each.key, each.value) for each in kept] + [(key, value)]
+        del tensor.external_data[:]
+        for name, text in entries:
+            tensor.external_data.add(key=name, value=text)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(RuntimeFailure, match=message):
         OnnxRuntime().open(path, threads=1)
 
 

@@ -123,6 +123,14 @@ def test_batch_normalization_decides_between_several_that_are_better() -> None:
         choose_preprocessing(model(accuracies, evidence), ordered_data(), default_task(), None)
 
 
+def test_statistics_decide_where_accuracy_does_not() -> None:
+    evidence = InputEvidence("", (("0..255", 900.0), ("0..1", 0.02), ("-1..1", 0.8)))
+    with pytest.raises(InputError, match=r"divergence.*give --preprocess 0\.\.1$"):
+        choose_preprocessing(
+            model(dict.fromkeys(NAMED, 0.8), evidence), ordered_data(40), default_task(), None
+        )
+
+
 @pytest.mark.parametrize(
     ("divergences", "expected"),
     [

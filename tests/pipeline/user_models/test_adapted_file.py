@@ -10,6 +10,7 @@ from PIL import Image
 
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import input_spec_of
 from edgecv.core.records import Event, Report
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.tf import load_tensorflow
@@ -96,8 +97,9 @@ def test_a_choice_that_was_asked_for_is_kept_and_a_better_one_is_said(
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
     store = Store(tmp_path / "exported")
     for asked, notes in (("-1..1", 1), ("0..1", 0)):
-        adapted = adapt_file(ModelFile.at(path), asked, store, converter)
-        choice = choose_preprocessing(reader_of(adapted), data, recipe.task, adapted.asked)
+        file = ModelFile.at(path, input_spec=input_spec_of(asked))
+        reader = reader_of(adapt_file(file, store, converter))
+        choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
         assert choice.name is None
         assert len(choice.notes) == notes
     assert not (tmp_path / "exported").exists()

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.tables import json_value
+from edgecv.system.system_limits import as_limit
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000
 MOST_VALUES = 5_000_000
@@ -56,6 +57,11 @@ class KerasArchive:
             archive.write(self.weights, WEIGHTS)
 
 
+def damage_of(path: Path, error: Exception) -> EdgecvError:
+    """Return the error for a file that cannot be read: its own damage, or a limit of the system."""
+    return as_limit(error) or InputError(str(path), f"is a damaged Keras file: {error}")
+
+
 def keras_version(path: Path) -> str | None:
     """Return the version of Keras that wrote an archive; None if it is not an archive."""
     if not zipfile.is_zipfile(path):
@@ -74,7 +80,7 @@ def read_archive(path: Path, folder: Path) -> KerasArchive:
             weights = folder / "weights.h5"
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
-        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+        raise damage_of(path, error) from None
     return KerasArchive(configuration, weights, tuple(sorted(policies)))
 
 
@@ -86,7 +92,7 @@ def read_keras2_archive(path: Path, folder: Path) -> KerasArchive:
         with zipfile.ZipFile(path) as archive:
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
-        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+        raise damage_of(path, error) from None
     # The options of compile are not used here, and are not checked.
     configuration.pop("compile_config", None)
     return KerasArchive(configuration, weights, ())
@@ -98,7 +104,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             return _table(archive, CONFIGURATION)
     except DAMAGE as error:
-        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+        raise damage_of(path, error) from None
 
 
 def _only(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:

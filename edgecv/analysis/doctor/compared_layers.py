@@ -1,0 +1,67 @@
+"""Layers of a file that are compared with those of its reference, found by their weights."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.analysis.doctor.records import Finding
+from edgecv.analysis.reference_check.kernel_pairs import paired
+from edgecv.analysis.reference_check.weights import judge_weights
+from edgecv.core.quantization import Stored
+from edgecv.core.text import listed
+
+
+@dataclass(frozen=True)
+class ComparedLayers:
+    """Pairs of layers, and the reason for which they may not be compared."""
+
+    pairs: tuple[tuple[str, str, str], ...]
+    """For each layer its output in the file, its output in the reference, and its Keras name."""
+    left: tuple[str, ...]
+    """The layers of the file that have no counterpart."""
+    is_other_model: bool
+    """True if most weights are others: errors of layers would not be those of the file."""
+    outside: float
+    """The share of weights that differ by more than rounding."""
+
+
+def compared_layers(own: Stored, reference: Stored, names: Sequence[str]) -> ComparedLayers:
+    """Pair the layers of two files. ``names``: the layers' names in the reference's order."""
+    pairing = paired(own, reference, names)
+    found = judge_weights(pairing.pairs, ())
+    is_named = len(names) == len(reference.kernels)
+    pairs = tuple(
+        (
+            own.kernels[pair.number].output,
+            reference.kernels[pair.place].output,
+            pair.name if is_named else "",
+        )
+        for pair in pairing.pairs
+    )
+    is_other = found.is_other_training and len(pairs) > 1
+    return ComparedLayers(pairs, pairing.left, is_other, found.outside)
+
+
+def other_weights(path: Path, compared: ComparedLayers) -> Finding:
+    """Return the finding for a file of a model that was trained further, or of another one."""
+    return Finding(
+        "other-weights",
+        "warning",
+        str(path),
+        f"{compared.outside:.0%} of its weights are not those of the baseline: it is of a model"
+        " that was trained further, or of another one, and its layers were not compared",
+        "give the float model that it was exported from as --baseline (compressed.keras in the"
+        " folder of its run)",
+    )
+
+
+def left_layers(compared: ComparedLayers) -> Iterator[Finding]:
+    """Find layers that have no counterpart."""
+    if compared.left:
+        yield Finding(
+            "not-compared",
+            "note",
+            listed(compared.left),
+            f"{len(compared.left)} of its {len(compared.left) + len(compared.pairs)} layers have no"
+            " counterpart in the baseline that could be read: they were not compared",
+        )

@@ -1,0 +1,139 @@
+"""Files of a run: a file in a run folder is compared with the model that it was exported from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.analysis.doctor.records import Finding
+from edgecv.analysis.options import DoctorOptions
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DatasetSource
+from edgecv.core.records import Comparison, Report
+from edgecv.core.registry import DATASETS
+from edgecv.datasets.resolve import resolve
+from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import check_seal, describe
+
+REPORT = "report.json"
+RETRAINED = "compressed"
+"""The stem of the float model that the files of a run were exported from, if it was retrained."""
+
+
+@dataclass(frozen=True)
+class ExaminedFile:
+    """The options for one file, the images, and what its run folder has added to them."""
+
+    options: DoctorOptions
+    source: DatasetSource | None
+    twin: Path | None = None
+    """The float32 file of the same run and the same weights."""
+    findings: tuple[Finding, ...] = ()
+
+
+def examined_file(options: DoctorOptions) -> ExaminedFile:
+    """Return the file to examine, with the model and the images of its run."""
+    source = None if options.data is None else resolve(options.data)
+    path = options.path
+    if path.is_dir():
+        if not (path / REPORT).is_file():
+            raise InputError(
+                str(path),
+                "is no run folder",
+                accepted=f"a run folder, or a file in {device_suffixes()}",
+            )
+        check_seal(path)
+        report = read_report(path)
+        chosen, found = _chosen(path, report)
+        options = options.model_copy(update={"path": path / chosen.artifact.path})
+        return _of_run(options, report, source or _source_of(path, report), found)
+    if not (path.parent / REPORT).is_file() or not path.is_file():
+        return ExaminedFile(options, source)
+    report = read_report(path.parent)
+    sha256 = describe(path, format=runtime_of_file(path).format, precision="").sha256
+    if all(each.artifact.sha256 != sha256 for each in report.comparisons):
+        return ExaminedFile(options, source)
+    if source is None and options.baseline is None:
+        return ExaminedFile(options, source)  # Without images, structure alone is read.
+    return _of_run(options, report, source or _source_of(path.parent, report), ())
+
+
+def _source_of(folder: Path, report: Report) -> DatasetSource:
+    return DATASETS.parse(report.recipe.get("data"), f"{folder / REPORT}, data")
+
+
+def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ...]]:
+    """Return the file of a run to examine: the first that failed a limit, else the first."""
+    files = [each for each in report.comparisons if Path(each.artifact.path).name]
+    files = [each for each in files if not each.is_twin] or files
+    if not files:
+        raise InputError(str(folder), "holds no file that was measured")
+    failed = {gate.artifact for gate in report.gates if gate.outcome == "failed"}
+    chosen = next((each for each in files if each.artifact.path in failed), files[0])
+    path = folder / chosen.artifact.path
+    if Path(chosen.artifact.path).name != chosen.artifact.path or not path.is_file():
+        raise InputError(str(folder / REPORT), f'"{chosen.artifact.path}" is not in the folder')
+    names = [each.artifact.path for each in files if each is not chosen]
+    if not names:
+        return chosen, ()
+    others = Finding(
+        "one-of-several",
+        "note",
+        chosen.artifact.path,
+        f"this file of the run was examined; it also has {', '.join(names)}",
+        f"edgecv doctor {folder / names[0]}",
+    )
+    return chosen, (others,)
+
+
+def _of_run(
+    options: DoctorOptions,
+    report: Report,
+    source: DatasetSource,
+    findings: tuple[Finding, ...],
+) -> ExaminedFile:
+    """Return a file of a run with its reference: the retrained model, where there is one."""
+    folder = options.path.parent
+    baseline, retrained = _models(folder, report)
+    given = options.baseline
+    is_original = baseline is not None and given is not None and _is_same(given, baseline)
+    reference = given
+    if given is None or (is_original and retrained is not None):
+        reference = retrained or baseline
+    found = [*findings, *_reference_notes(reference, given, retrained)]
+    twin = None
+    suffix = options.path.suffix.lower()
+    if reference is not None and reference != retrained:
+        floats = folder / f"float32{suffix}"
+        twin = floats if floats.is_file() and floats != options.path else None
+    changed = options.model_copy(update={"baseline": reference, "data": options.data or source})
+    return ExaminedFile(changed, source, twin, tuple(found))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
+
+
+def _models(folder: Path, report: Report) -> tuple[Path | None, Path | None]:
+    """Return the original model of a run and the retrained one, where they are there."""
+    name = "" if report.baseline is None else report.baseline.path
+    original = folder / name
+    if not name or Path(name).name != name or not original.exists():
+        return None, None
+    retrained = folder / f"{RETRAINED}{original.suffix}"
+    is_there = bool(report.recipe.get("technique")) and retrained.exists()
+    return original, retrained if is_there else None
+
+
+def _reference_notes(
+    reference: Path | None, given: Path | None, retrained: Path | None
+) -> Iterator[Finding]:
+    if reference is None or reference == given:
+        return
+    why = (
+        "the model after training, which the file was exported from: what training changed is no"
+        " error of the file"
+        if reference == retrained
+        else "the original model of its run"
+    )
+    yield Finding("reference", "note", str(reference), f"layers are compared with {why}")

@@ -1,0 +1,132 @@
+"""Samples for files of any inputs: images of the data, or random values."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+
+from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.preprocessing import Preprocessing, affine_of
+from edgecv.core.records import (
+    DataFacts,
+    FileEnds,
+    Images,
+    Predictions,
+    SplitFacts,
+    TensorFacts,
+)
+from edgecv.core.sample import sample_rows
+from edgecv.formats.declared_inputs import random_reals
+from edgecv.formats.image_axes import image_axes
+from edgecv.formats.image_input import preprocessing_of
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.load_data import load_data
+
+SAMPLES = 32
+IMAGE_AXES = 4
+CHANNELS_FIRST, CHANNELS_LAST = (0, 1, 4, 2, 3), (0, 1, 3, 4, 2)
+"""Axes of samples (N, 1, H, W, C) in the other order of channels."""
+
+Samples = list[Predictions]
+"""One array an input: float32 (N, shape of the input)."""
+
+
+def samples_of(
+    request: ValidationRequest, ends: FileEnds, context: AnalysisContext
+) -> tuple[Samples, DataFacts]:
+    """Return one array an input of the baseline, and what the samples are."""
+    if request.source is not None:
+        return _image_samples(request, ends, context)
+    generator = np.random.default_rng(request.settings.seed)
+    quantized = _quantized_inputs(request, ends, context)
+    samples = [
+        random_reals(each, SAMPLES, generator, request.baseline_input).astype(np.float32)
+        for each in quantized
+    ]
+    digest = hashlib.sha256(b"".join(each.tobytes() for each in samples)).hexdigest()
+    return samples, DataFacts(
+        "random values", (), {"test": SplitFacts(SAMPLES, digest)}, has_labels=False
+    )
+
+
+def _quantized_inputs(
+    request: ValidationRequest, ends: FileEnds, context: AnalysisContext
+) -> list[TensorFacts]:
+    """Return the baseline's inputs with the range of a file's, where only that is quantized."""
+    found = list(ends.inputs)
+    for file in request.files:
+        worker = context.measurements.evaluator(runtime_of_file(file.path).name)
+        try:
+            own = worker.ends(file.path, file.input_spec).inputs
+        except RuntimeFailure:
+            continue  # It is a failure of its own when it is run.
+        if len(own) != len(found):
+            continue
+        for place, tensor in enumerate(own):
+            if found[place].scale is None and tensor.scale is not None:
+                found[place] = replace(tensor, shape=found[place].shape)
+    return found
+
+
+def _image_samples(
+    request: ValidationRequest, ends: FileEnds, context: AnalysisContext
+) -> tuple[Samples, DataFacts]:
+    """Return images of the data as the baseline's only input takes them."""
+    assert request.source is not None
+    assert request.baseline is not None
+    if len(ends.inputs) != 1:
+        raise InputError(
+            "--data",
+            f"holds images, and {request.baseline} takes {len(ends.inputs)} inputs",
+            remedy="leave --data out: random values of the declared inputs are taken",
+        )
+    (tensor,) = _quantized_inputs(request, ends, context)
+    axes = image_axes(request.baseline, tensor, request.baseline_input)
+    choice, _ = preprocessing_of(request.baseline, tensor, request.baseline_input, axes.image[2])
+    data = load_data(request.source, axes.image, context)
+    images = data.test.images[sample_rows(len(data.test), SAMPLES)]
+    missing = [letter for letter in "NHWC" if letter not in axes.order]
+    places = ["NHWC".index(letter) + 1 for letter in (*axes.order, *missing)]
+    samples = _reals(images, choice)[:, None].transpose(0, *places)
+    samples = samples.reshape(len(images), *axes.shape(1))
+    facts = DataFacts(
+        data.name, (), {"test": SplitFacts(len(images), data.test.sha256)}, data.notes, False
+    )
+    return [samples], facts
+
+
+def _reals(images: Images, choice: Preprocessing) -> Predictions:
+    """Return images, uint8 (N, H, W, C), as the numbers that a network takes: float32."""
+    scale, offset, order = affine_of(choice, images.shape[3], "--preprocess")
+    reals: Predictions = (images[..., order] * scale + offset).astype(np.float32)
+    return reals
+
+
+def in_order_of(ends: FileEnds, samples: Samples, reference: FileEnds) -> Samples:
+    """Return the samples in a file's order of axes. Raises ValueError where they do not fit."""
+    if len(ends.inputs) != len(samples):
+        raise ValueError(
+            f"takes {len(ends.inputs)} inputs, the baseline takes {len(reference.inputs)}"
+        )
+    return [_turned(tensor, each) for tensor, each in zip(ends.inputs, samples, strict=True)]
+
+
+def _turned(tensor: TensorFacts, values: Predictions) -> Predictions:
+    if values.shape[1:] == tensor.shape:
+        return values
+    if values.ndim == IMAGE_AXES + 1:
+        for axes in (CHANNELS_FIRST, CHANNELS_LAST):
+            if tuple(values.shape[axis] for axis in axes[1:]) == tensor.shape:
+                return values.transpose(axes)
+    raise ValueError(
+        f'its input "{tensor.name}" has the shape {list(tensor.shape)}, the baseline\'s'
+        f" {list(values.shape[1:])}"
+    )
+
+
+def samples_text(facts: DataFacts) -> str:
+    """Return the number of samples and what they are."""
+    count = facts.splits["test"].images
+    return f"{count} samples of {facts.name}"

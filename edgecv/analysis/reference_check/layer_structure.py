@@ -1,0 +1,125 @@
+"""Structure around the kernels: what each of them takes, and the activation behind it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair
+from edgecv.analysis.reference_check.layer_matching import nearest
+from edgecv.core.quantization import KERNEL, Point, Stored
+from edgecv.core.text import listed
+
+NONLINEAR = {
+    "LOGISTIC": "sigmoid", "TANH": "tanh", "HARD_SWISH": "hard swish", "ELU": "elu",
+    "LEAKY_RELU": "leaky ReLU", "PRELU": "PReLU", "GELU": "gelu",
+    "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard swish", "HardSigmoid": "hard sigmoid",
+    "Elu": "elu", "LeakyRelu": "leaky ReLU", "PRelu": "PReLU", "Gelu": "gelu", "Erf": "gelu",
+    "Softplus": "softplus", "Swish": "swish", "Selu": "selu",
+}  # fmt: skip
+"""Activations that a quantizer leaves as operators; a ReLU may become the end of a range."""
+MOST_TRIED = 200
+"""Exchanges of two layers that are tried to explain another order."""
+FEW_STEPS = 16
+"""A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
+
+
+@dataclass(frozen=True)
+class PairedPoint:
+    """A tensor that is computed in both files: ``place`` is that in the twin."""
+
+    name: str
+    place: int
+    own: Point
+    true: Point
+
+
+def paired_points(
+    own: Stored, twin: Stored, pairs: Sequence[KernelPair]
+) -> tuple[PairedPoint, ...]:
+    """Return the tensors of both files that are computed by one operator of the same kernels."""
+    known = {pair.number: pair.place for pair in pairs}
+    names = {pair.number: pair.name for pair in pairs}
+    mine = _by_source(own.points, known)
+    yours = _by_source(twin.points, {place: place for place in known.values()})
+    found = []
+    for key, numbers in mine.items():
+        places = yours.get(key, [])
+        if len(numbers) != len(places):
+            continue
+        for number, place in zip(numbers, places, strict=True):
+            point, true = own.points[number], twin.points[place]
+            name = names[point.sources[0]] if point.type == KERNEL else point.name
+            found.append(PairedPoint(name, place, point, true))
+    return tuple(found)
+
+
+def _by_source(
+    points: Sequence[Point], known: Mapping[int, int]
+) -> dict[tuple[str, frozenset[int]], list[int]]:
+    """Return the numbers of points by their type and by the kernels that they come from."""
+    found: dict[tuple[str, frozenset[int]], list[int]] = {}
+    for number, point in enumerate(points):
+        if all(each in known for each in point.sources):
+            key = point.type, frozenset(known[each] for each in point.sources)
+            found.setdefault(key, []).append(number)
+    return found
+
+
+def structural_causes(
+    own: Stored, twin: Stored, pairs: Sequence[KernelPair], points: Sequence[PairedPoint]
+) -> tuple[str, ...]:
+    """Return what is wrong between kernels whose weights are the twin's."""
+    return (*_other_order(own, twin, pairs), *_missing_activations(own, twin, pairs, points))
+
+
+def _other_order(own: Stored, twin: Stored, pairs: Sequence[KernelPair]) -> Iterator[str]:
+    partner = {pair.number: pair.place for pair in pairs}
+    mine = nearest(own.kernels, partner)
+    yours = nearest(twin.kernels, dict.fromkeys(partner.values()))
+
+    def wrong(partner: Mapping[int, int]) -> list[int]:
+        return [
+            number
+            for number, place in partner.items()
+            if {partner[each] for each in mine[number]} != yours[place]
+        ]
+
+    names = {pair.number: pair.name for pair in pairs}
+    places = {pair.place: pair.name for pair in pairs}
+    found = wrong(partner)
+    if not found:
+        return
+    near = {*found, *(each for number in found for each in mine[number])}
+    for tried, (a, b) in enumerate(combinations(sorted(near), 2)):
+        if tried == MOST_TRIED:
+            break
+        if not wrong({**partner, a: partner[b], b: partner[a]}):
+            yield f"the layers {names[a]} and {names[b]} are swapped"
+            return
+    for number in found:
+        taken = listed([names[each] for each in sorted(mine[number])]) or "the input"
+        meant = listed([places[each] for each in sorted(yours[partner[number]])]) or "the input"
+        yield f"{names[number]} takes what {taken} gives, in the twin what {meant} gives"
+
+
+def _missing_activations(
+    own: Stored, twin: Stored, pairs: Sequence[KernelPair], points: Sequence[PairedPoint]
+) -> Iterator[str]:
+    for each in points:
+        if not each.true.starts_at_zero or each.own.starts_at_zero:
+            continue
+        steps = each.own.steps
+        if steps is None or steps.zero_point - steps.low > FEW_STEPS:
+            yield f"the ReLU behind {each.name} is missing: it gives values below 0"
+    for pair in pairs:
+        mine, yours = (
+            set(stored.kernels[number].behind)
+            for stored, number in ((own, pair.number), (twin, pair.place))
+        )
+        # Where it is written by other operators, there are some that the twin does not have.
+        missing = sorted({NONLINEAR[kind] for kind in yours - mine if kind in NONLINEAR})
+        if missing and not {kind for kind in mine - yours if kind not in IGNORED}:
+            yield f"the {listed(missing)} behind {pair.name} is missing"
+
+
+IGNORED = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity")

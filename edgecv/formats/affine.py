@@ -1,0 +1,59 @@
+"""Products and sums behind a kernel, folded into it: batch normalization in any form."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RealConstant:
+    """A constant as reals: one, or one for each output of a kernel; and the step of its codes."""
+
+    values: Reals
+    step: float = 0.0
+
+    def __neg__(self) -> "RealConstant":
+        return RealConstant(-self.values, self.step)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Weights (outputs, inputs, places) and biases (outputs,) of a kernel, with their steps."""
+
+    weights: Reals
+    steps: Reals
+    bias: Reals
+    bias_steps: Reals
+
+    def times(self, factor: RealConstant) -> "Affine":
+        """Return it behind a product with one number, or with one number for each output."""
+        wide = np.broadcast_to(factor.values.ravel(), self.bias.shape).astype(np.float64)
+        largest = np.abs(self.weights).max(axis=(1, 2), initial=0.0)
+        return Affine(
+            self.weights * wide[:, np.newaxis, np.newaxis],
+            self.steps * np.abs(wide) + factor.step * largest,
+            self.bias * wide,
+            self.bias_steps * np.abs(wide) + factor.step * np.abs(self.bias),
+        )
+
+    def plus(self, term: RealConstant) -> "Affine":
+        """Return it behind a sum with one number, or with one number for each output."""
+        wide = np.broadcast_to(term.values.ravel(), self.bias.shape)
+        return replace(self, bias=self.bias + wide, bias_steps=self.bias_steps + term.step)
+
+
+def per_output(values: NDArray[Any], outputs: int, from_end: int) -> bool:
+    """Return True if a constant is one number, or one an output: ``from_end`` is that axis.
+
+    >>> per_output(np.ones((16, 1, 1)), 16, -3), per_output(np.ones(16), 16, -3)
+    (True, False)
+    """
+    if values.size == 1:
+        return True
+    if values.size != outputs or values.ndim < -from_end:
+        return False
+    return bool(values.shape[from_end] == outputs)

@@ -1,0 +1,104 @@
+"""Doctor on files of a run: they are compared with the model that they were exported from."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.analysis.doctor.records import Diagnosis, Finding
+from edgecv.analysis.doctor.text import to_text
+from edgecv.analysis.options import DoctorOptions, ValidateOptions, doctor, validate
+from edgecv.core.errors import InputError
+from edgecv.core.records import Baseline, Images
+from edgecv.core.registry import EXPORTERS
+from edgecv.reports.json_file import write_report
+from edgecv.system.storage import seal
+
+
+@pytest.fixture(scope="module")
+def run(
+    network: Any, pixels: Images, files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a run folder of a model that was trained further before it was exported."""
+    from edgecv.models.tf import load_tensorflow
+
+    _, keras = load_tensorflow()
+    folder = tmp_path_factory.mktemp("runs") / "trained-further"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    trained = keras.models.clone_model(network)
+    trained.set_weights(
+        [each + random.normal(0, 0.1, each.shape) for each in network.get_weights()]
+    )
+    trained.save(folder / "compressed.keras")
+    shutil.copy(files / "baseline.keras", folder)
+    exporter = EXPORTERS.get("tflite", "test")(precision="int8")
+    exporter.export(trained, pixels, folder / "int8.tflite")
+    options = ValidateOptions(
+        paths=(folder / "int8.tflite",), data=str(files / "data.npz"), threads=1
+    )
+    report = validate(options)
+    (comparison,) = report.comparisons
+    artifact = replace(comparison.artifact, path="int8.tflite", precision="int8")
+    write_report(
+        replace(
+            report,
+            recipe={**report.recipe, "technique": [{"technique": "prune"}]},
+            baseline=Baseline("baseline.keras", 1, "accuracy", 0.5),
+            comparisons=(replace(comparison, artifact=artifact),),
+        ),
+        folder / "report.json",
+    )
+    seal(folder)
+    return folder
+
+
+def errors(found: Diagnosis) -> set[str]:
+    return {each.name for each in found.findings if each.severity == "error"}
+
+
+def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None:
+    found = doctor(DoctorOptions(path=run))
+    assert found.path == str(run / "int8.tflite")
+    (reference,) = (each for each in found.findings if each.name == "reference")
+    assert reference.where == str(run / "compressed.keras")
+    assert len(found.layers) == 4
+    assert min(each.sqnr_db for each in found.layers) > 15
+    assert not errors(found)
+
+
+def test_training_is_not_blamed_on_quantization(run: Path) -> None:
+    """The original of the run is given by hand, as the page once said."""
+    found = doctor(DoctorOptions(path=run / "int8.tflite", baseline=run / "baseline.keras"))
+    assert not errors(found)
+    assert min(each.sqnr_db for each in found.layers) > 15
+
+
+def test_other_weights_are_said_where_there_is_no_run(
+    run: Path, files: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(run / "int8.tflite", tmp_path))
+    options = DoctorOptions(
+        path=path, baseline=files / "baseline.keras", data=str(files / "data.npz")
+    )
+    found = doctor(options)
+    (other,) = (each for each in found.findings if each.name == "other-weights")
+    assert other.severity == "warning"
+    assert "--baseline (compressed.keras in the folder of its run)" in other.remedy
+    assert not found.layers
+    assert not errors(found)
+    assert "nothing is wrong" not in to_text(found)
+
+
+def test_warnings_are_counted() -> None:
+    warning = Finding("a", "warning", "here", "this")
+    assert to_text(Diagnosis("x", (warning, warning))).endswith("  2 warnings")
+    assert to_text(Diagnosis("x", ())).endswith("nothing is wrong that edgecv doctor knows of")
+
+
+def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no run folder"):
+        doctor(DoctorOptions(path=tmp_path))

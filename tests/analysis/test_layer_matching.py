@@ -1,0 +1,141 @@
+"""Layers find each other by weights and structure, whatever a converter calls or moves."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.analysis.reference_check.kernel_pairs import paired
+from edgecv.analysis.reference_check.layer_structure import paired_points, structural_causes
+from edgecv.analysis.reference_check.weights import judge_weights
+from edgecv.core.quantization import KERNEL, Kernel, Point, Stored
+
+pytestmark = pytest.mark.quick
+
+
+def kernel(seed: int, shape: tuple[int, ...], inputs: Sequence[int] = (), **given: Any) -> Kernel:
+    random = np.random.default_rng(seed)
+    nothing = np.zeros(shape[0], np.float32)
+    return Kernel(
+        name=f"model/layer_{seed}/Conv2D",
+        type="float32",
+        values=random.normal(size=shape).astype(np.float32),
+        steps=nothing,
+        bias=random.normal(size=shape[0]).astype(np.float32),
+        bias_steps=nothing,
+        inputs=tuple(inputs),
+        **given,
+    )
+
+
+def stored(*kernels: Kernel, is_bent: bool = True) -> Stored:
+    points = [Point(each.name, KERNEL, is_bent, sources=(n,)) for n, each in enumerate(kernels)]
+    return Stored(kernels, tuple(points), (), None)
+
+
+TWIN = stored(
+    kernel(0, (8, 3, 9)),
+    kernel(1, (8, 8, 9), [0]),
+    kernel(2, (8, 8, 9), [1]),
+    kernel(3, (8, 8, 9), [1, 2]),
+    kernel(4, (5, 32, 1), [3]),
+)
+
+
+def causes(own: Stored, twin: Stored = TWIN) -> tuple[str, ...]:
+    pairs = paired(own, twin, ()).pairs
+    found = judge_weights(pairs, ())
+    return (*found.causes, *structural_causes(own, twin, pairs, paired_points(own, twin, pairs)))
+
+
+def changed(number: int, **given: Any) -> Stored:
+    kernels = list(TWIN.kernels)
+    kernels[number] = replace(kernels[number], **given)
+    return replace(TWIN, kernels=tuple(kernels))
+
+
+def test_names_decide_nothing() -> None:
+    names = [each.name for each in reversed(TWIN.kernels)]
+    kernels = [replace(each, name=name) for each, name in zip(TWIN.kernels, names, strict=True)]
+    assert causes(replace(TWIN, kernels=tuple(kernels))) == ()
+
+
+def test_another_order_of_branches_is_no_fault() -> None:
+    twin = stored(
+        kernel(0, (8, 3, 9)),
+        kernel(1, (8, 8, 9), [0]),
+        kernel(2, (8, 8, 9), [0]),
+        kernel(3, (5, 8, 1), [1, 2]),
+    )
+    first, one, other, last = twin.kernels
+    assert causes(stored(first, other, one, last), twin) == ()
+
+
+def test_two_layers_in_each_others_place_are_named() -> None:
+    first, one, other, *rest = TWIN.kernels
+    own = stored(first, replace(other, inputs=(0,)), replace(one, inputs=(1,)), *rest)
+    assert causes(own) == ("the layers layer_2 and layer_1 are swapped",)
+
+
+def test_a_branch_that_is_lost_is_named() -> None:
+    assert causes(changed(3, inputs=(2,))) == (
+        "layer_3 takes what layer_2 gives, in the twin what layer_1, layer_2 gives",
+    )
+
+
+def test_weights_and_biases_of_another_layer_are_named() -> None:
+    other = TWIN.kernels[1]
+    assert causes(changed(2, values=other.values)) == (
+        "the weights of layer_2 are those of layer_1",
+    )
+    assert causes(changed(2, bias=other.bias)) == ("the biases of layer_2 are those of layer_1",)
+
+
+def test_channels_in_another_order_are_named() -> None:
+    order = np.random.default_rng(0).permutation(8)
+    own = TWIN.kernels[2]
+    (cause,) = causes(changed(2, values=own.values[order], bias=own.bias[order]))
+    assert cause.endswith("of layer_2 are swapped")
+    (cause,) = causes(changed(2, values=own.values[:, order]))
+    assert cause.startswith("layer_2 takes channels")
+
+
+def test_a_missing_activation_is_named() -> None:
+    bare = replace(TWIN.points[1], starts_at_zero=False)
+    own = replace(TWIN, points=(TWIN.points[0], bare, *TWIN.points[2:]))
+    assert causes(own) == ("the ReLU behind layer_1 is missing: it gives values below 0",)
+    twin = changed(1, behind=("LOGISTIC", "MUL"))
+    assert causes(changed(1, behind=("MUL",)), twin) == ("the sigmoid behind layer_1 is missing",)
+    assert causes(changed(1, behind=("MUL", "ADD", "EXP")), twin) == ()
+
+
+def test_a_dense_layer_may_be_a_convolution_over_the_whole_image() -> None:
+    values = TWIN.kernels[4].values.reshape(5, 4, 8).transpose(0, 2, 1)
+    assert causes(changed(4, values=values)) == ()
+
+
+def test_a_flattened_image_may_have_its_channels_in_front() -> None:
+    """Only where the axes are moved in one of the files: else it is a fault."""
+    values = TWIN.kernels[4].values.reshape(5, 4, 8).transpose(0, 2, 1).reshape(5, 32, 1)
+    (cause,) = causes(changed(4, values=values))
+    assert cause.startswith("layer_4 takes channels")
+    moved = changed(3, behind=("Transpose",))
+    last = replace(moved.kernels[4], values=values)
+    assert causes(replace(moved, kernels=(*moved.kernels[:4], last))) == ()
+
+
+def test_layers_without_a_counterpart_are_left_out() -> None:
+    own = stored(*TWIN.kernels[:4], kernel(9, (5, 7, 1), [3]))
+    pairing = paired(own, TWIN, ())
+    assert pairing.left == ("layer_9",)
+    assert len(pairing.pairs) == 4
+    assert causes(own) == ()
+
+
+def test_a_damaged_layer_is_found_by_the_layers_around_it() -> None:
+    random = np.random.default_rng(77)
+    noise = random.normal(size=(8, 8, 9)).astype(np.float32)
+    (cause,) = causes(changed(2, values=noise))
+    assert cause == "100% of the weights of layer_2 are others"

@@ -1,0 +1,225 @@
+"""A report.json that somebody has edited: another report, or damaged in one sentence."""
+
+import io
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from edgecv.cli.console import narrow_table, report_table
+from edgecv.core.errors import InputError
+from edgecv.core.paired_results import (
+    ConfusionChange,
+    Flips,
+    GroupDifference,
+    NoWorse,
+    PairedAccuracy,
+    PairedStatistics,
+)
+from edgecv.core.records import (
+    Artifact,
+    Baseline,
+    Comparison,
+    DataFacts,
+    Gate,
+    Latency,
+    Layer,
+    Report,
+    SplitFacts,
+    TensorFacts,
+)
+from edgecv.pipeline.recipe_table import to_markdown as to_row
+from edgecv.reports.html import report_html
+from edgecv.reports.json_file import read_report, to_table
+from edgecv.reports.markdown import to_markdown
+from tests.fault_injection.fuzz.attacks import check_text, of_report
+
+pytestmark = pytest.mark.quick
+
+TENSOR = TensorFacts("image", (1, 8, 8, 1), "uint8", 0.1, 3)
+STATISTICS = PairedStatistics(
+    Flips(1, 0.1, losses=(3,)),
+    PairedAccuracy(10, 8, 0, 1, 1, 1.0, -10.0, (-30.0, 9.0), NoWorse(0.5, "cannot tell", 900)),
+    (GroupDifference(0, 5, 0, 1, -20.0, 1.0, 1.0, False),),
+    None,
+    (ConfusionChange(0, 1, 0, 1),),
+)
+ARTIFACT = Artifact(
+    "int8.tflite", "tflite", "int8", 100, 90, "0" * 64, ("a note",),
+    (Layer("conv", (3, 3, 1, 4), "int8", 36, 0.0, 30, (0.1, 0.2)),),
+)  # fmt: skip
+COMPARISON = Comparison(
+    ARTIFACT, "litert", False, "accuracy", 0.8, 0.9, -10.0, 0.9, 0.1, 3.9, 2.5, (2.4, 2.6),
+    Latency(45.6, 50.1, 1, 1000), TENSOR, TENSOR, 0.01, STATISTICS,
+)  # fmt: skip
+TWIN = replace(
+    COMPARISON, artifact=replace(ARTIFACT, path="float32.tflite"), is_twin=True, statistics=None
+)
+REPORT = Report(
+    name="run",
+    recipe={
+        "name": "run",
+        "seed": 0,
+        "data": {"source": "npz", "path": "data.npz"},
+        "task": {"task": "classification"},
+        "baseline": {"model": "m.keras"},
+        "technique": [{"technique": "qat"}],
+    },
+    environment={"machine": "abc", "cores": 2},
+    outcome="failed",
+    data=DataFacts("arrays", ("a", "b"), {"test": SplitFacts(10, "0" * 64)}),
+    baseline=Baseline("baseline.keras", 1000, "accuracy", 0.9),
+    comparisons=(TWIN, COMPARISON),
+    gates=(Gate("max_drop_points", "int8.tflite", 0.2, 10.0, "failed"),),
+)
+
+
+def shown(path: Path) -> Report:
+    """Read a report and show it in every way."""
+    report = read_report(path)
+    for text in (to_markdown(report), report_html(report), to_row([report])):
+        check_text(text)
+    for table in (report_table(report), narrow_table(report)):
+        console = Console(file=io.StringIO(), width=80)
+        console.print(table, highlight=False, markup=False)
+        check_text(console.file.getvalue())  # type: ignore[attr-defined]
+    return report
+
+
+def edited(path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+    table = json.loads(json.dumps(to_table(REPORT)))
+    edit(table)
+    path.write_text(json.dumps(table))
+    return path
+
+
+def test_a_report_is_the_same_after_reading(tmp_path: Path) -> None:
+    report = shown(edited(tmp_path / "report.json", lambda table: None))
+    assert json.dumps(to_table(report)) == json.dumps(to_table(REPORT))
+
+
+EDITS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("recipe.seed", lambda each: each["recipe"].update(seed=[1, 2])),
+    ("recipe.seed", lambda each: each["recipe"].update(seed="0")),
+    ("recipe.technique", lambda each: each["recipe"].update(technique=[{}])),
+    ("recipe.baseline", lambda each: each["recipe"].update(baseline=[])),
+    ("data.splits", lambda each: each["data"].update(splits={})),
+    (
+        "data.splits",
+        lambda each: each["data"]["splits"].update(more={"images": 1, "sha256": "0" * 64}),
+    ),
+    ("stands there twice", lambda each: each["comparisons"].append(each["comparisons"][0])),
+    ("sha256", lambda each: each["comparisons"][0]["artifact"].update(sha256="x" * 64)),
+    ("speedup", lambda each: each["comparisons"][1].update(speedup=0.0)),
+    ("agreement", lambda each: each["comparisons"][1].update(mean_probability_difference=None)),
+    ("its classes", lambda each: each["data"].update(classes=["a"])),
+    ("bytes", lambda each: each["comparisons"][0]["artifact"].update(bytes="7")),
+    ("environment", lambda each: each["environment"].update(machine=[])),
+    ("too large", lambda each: each["baseline"].update(parameters=10**400)),
+    ("half a character", lambda each: each.update(name="\ud800")),
+    ("letters", lambda each: each.update(name="x" * 20_000)),
+    ("schema_version", lambda each: each.update(schema_version=2)),
+    ("outcome", lambda each: each.update(outcome="great")),
+]
+
+
+@pytest.mark.parametrize(("words", "edit"), EDITS)
+def test_an_edited_report_is_damaged(
+    words: str, edit: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="is damaged") as caught:
+        read_report(edited(tmp_path / "report.json", edit))
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "nests too deeply"),
+        (b'{"a": ' * 60 + b"1" + b"}" * 60, "nests too deeply"),
+        (b"[" + b"[]," * 1_000_001 + b"1]", "more than 1,000,000 values"),
+        (b" " * 20_000_001, "larger than 20 MB"),
+        (b'{"schema_version": NaN}', "NaN is not a number"),
+        (b"", "is damaged"),
+        (b"[]", "holds no table"),
+        (b"\xff\xfe", "is damaged"),
+    ],
+    ids=["deep", "sixty", "many", "large", "nan", "empty", "list", "no text"],
+)
+def test_what_is_no_report_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_report(path)
+
+
+def test_a_name_of_a_gate_is_no_template(tmp_path: Path) -> None:
+    """It was: ``{output.__class__}`` ended in an AttributeError."""
+    gate = {**to_table(REPORT)["gates"][0], "name": "{output.__class__.x}"}
+    report = shown(edited(tmp_path / "report.json", lambda each: each["gates"].append(gate)))
+    assert report.gates[-1].name == "{output.__class__.x}"
+
+
+def test_300_comparisons_are_shown(tmp_path: Path) -> None:
+    def many(table: dict[str, Any]) -> None:
+        one = table["comparisons"][1]
+        table["comparisons"] = [
+            {**one, "artifact": {**one["artifact"], "path": f"{number}.tflite"}}
+            for number in range(300)
+        ]
+
+    assert len(shown(edited(tmp_path / "report.json", many)).comparisons) == 300
+
+
+def test_mutants_are_reports_or_refused(tmp_path: Path) -> None:
+    seed = json.dumps(to_table(REPORT)).encode()
+    path, read, refused = tmp_path / "report.json", 0, []
+    for number in range(150):
+        path.write_bytes(of_report(seed, [seed], random.Random(f"90210-{number}")))
+        try:
+            shown(path)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            read += 1
+    assert all(message.isprintable() for message in refused)
+    assert min(read, len(refused)) > 8
+
+
+def test_a_report_names_no_file_outside_of_its_run(tmp_path: Path) -> None:
+    """A path of 300 letters was an OSError."""
+    from edgecv.analysis.options import ValidateOptions
+    from edgecv.system.storage import seal
+
+    for path in ("x" * 300, "..", "", "a/b.tflite"):
+        run = tmp_path / f"run-{len(path)}"
+        run.mkdir()
+        edited(
+            run / "report.json",
+            lambda table, path=path: table["comparisons"][0]["artifact"].update(path=path),
+        )
+        (run / "m.keras").write_bytes(b"x")
+        seal(run)
+        with pytest.raises(InputError, match="is not a plain file name"):
+            ValidateOptions(paths=(run,), data="digits", baseline=run / "m.keras").request()
+
+
+def test_verify_ends_with_2_for_an_edited_report(tmp_path: Path) -> None:
+    from edgecv.system.storage import seal
+
+    edited(tmp_path / "report.json", lambda each: each["recipe"].update(seed=[1]))
+    seal(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecv", "verify", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "is damaged" in done.stderr
