@@ -144,7 +144,7 @@ def test_grey_images_and_fixed_batches(batch: int, shape: tuple[int, ...], tmp_p
     extremes = runtime.watcher(path, 1, spec)(images)
     np.testing.assert_allclose(extremes.high[:, -1], expected.max(axis=1), atol=1e-4)
     assert runtime.stored(path, spec).kernels
-    assert not runtime.input_evidence(path, images[:4], spec).rescaling
+    assert not runtime.input_evidence(session, path, images[:4], spec).rescaling
 
 
 def test_channels_in_front_and_an_answer_of_four_axes(tmp_path: Path) -> None:

@@ -165,4 +165,4 @@ def test_files_of_each_order_answer_as_numpy_does(
     extremes = runtime.watcher(path, 1, spec)(images)
     assert extremes.low.shape[0] == len(images)
     assert runtime.stored(path, spec).kernels
-    assert not runtime.input_evidence(path, images[:4], spec).rescaling
+    assert not runtime.input_evidence(session, path, images[:4], spec).rescaling
