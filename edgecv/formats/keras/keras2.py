@@ -55,7 +55,7 @@ def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) 
 
 def load_hdf5(path: Path, trust: Trust) -> KerasModel:
     """Return the model of an HDF5 file that Keras 2 wrote."""
-    configuration = _configuration_of_hdf5(path)
+    configuration = read_hdf5_configuration(path)
     check(path, configuration, trust)
     stored = _check_weights(path, path)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
@@ -73,25 +73,28 @@ def _check_weights(path: Path, weights: Path) -> int:
         raise InputError(str(path), reason, remedy="save it again with model.save") from None
 
 
-def _configuration_of_hdf5(path: Path) -> Any:
+def hdf5_version(path: Path) -> str:
+    """Return the version of Keras that wrote an HDF5 file; empty if it does not say."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get("keras_version", ""))
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+
+
+def read_hdf5_configuration(path: Path) -> Any:
+    """Return the configuration of an HDF5 file. Raises InputError if it has none."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
-            version = str(file.attrs.get("keras_version", ""))
     except DAMAGE as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
     if text is None:
         raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
-    if version.startswith("3."):
-        # Some names have another meaning there: hard_sigmoid, for one.
-        raise InputError(
-            str(path),
-            f"is an HDF5 file of Keras {version}",
-            accepted=".keras of Keras 3, .keras and .h5 of Keras 2",
-            remedy="load it in Keras 3 and save it with model.save('model.keras')",
-        )
     if not isinstance(text, str | bytes) or len(text) > LARGEST_CONFIGURATION_BYTES:
         raise InputError(str(path), "is a damaged Keras file: its configuration is no text")
     try:
@@ -208,7 +211,7 @@ def _check_states(path: Path, model: Any) -> None:
 def has_wrappers(path: Path) -> bool:
     """Return True if a checked file holds wrappers of pruning or clustering."""
     is_archive = zipfile.is_zipfile(path)
-    configuration = read_configuration(path) if is_archive else _configuration_of_hdf5(path)
+    configuration = read_configuration(path) if is_archive else read_hdf5_configuration(path)
     return bool(classes_in(configuration) & WRAPPERS)
 
 

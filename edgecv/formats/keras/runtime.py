@@ -60,7 +60,7 @@ class KerasSession:
         path: Path = Path("the Keras model"),
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:
-        from edgecv.models.tf import load_tensorflow
+        from edgecv.models.tf import compile_inference, load_tensorflow
 
         tensorflow, _ = load_tensorflow()
         self._path = path
@@ -73,9 +73,7 @@ class KerasSession:
         self._classes = classes_of(path, given, given.shape)
         # The batch is open, so that a last, smaller batch does not compile the model again.
         signature = tensorflow.TensorSpec([None, *self.facts.image], tensorflow.float32)
-        self._call = tensorflow.function(
-            lambda images: model(images, training=False), input_signature=[signature]
-        )
+        self._call = compile_inference(model, input_signature=[signature])
 
     def predict(self, images: Images) -> Predictions:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""

@@ -14,6 +14,7 @@ from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
 from edgecv.formats.file_exporter import FileExporter
+from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.models.tf import compile_function, load_tensorflow
@@ -51,7 +52,7 @@ class TFLite(FileExporter):
         calibration = self.calibration_for(shape, calibration, where)
         content = self._convert(model, shape, calibration, where)
         notes = (
-            *prove(content, self.precision, where, self.io),
+            *prove(content, self.precision, where, self.io, partly=holds_graph(model)),
             *one_scale_note(model, self.precision),
         )
         return self.finish(model, content, kernels_in(content, where), notes, path)
@@ -75,6 +76,11 @@ class TFLite(FileExporter):
                     [function], owner
                 )
                 self._set_precision(converter, calibration)
+                if holds_graph(model) and self.precision == "int8":
+                    # Its operations are whatever its author took: some have no integer kernel.
+                    converter.target_spec.supported_ops.append(
+                        tensorflow.lite.OpsSet.TFLITE_BUILTINS
+                    )
                 # One scale per channel would turn a shared weight into different numbers.
                 converter._experimental_disable_per_channel = has_shared_weights(model)
                 content: bytes = converter.convert()

@@ -12,6 +12,7 @@ from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.records import Images, Shape
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
+from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.trust import Trust
 from edgecv.models.input_statistics import misfit
 from edgecv.models.preprocessing import found_in, with_preprocessing
@@ -32,6 +33,8 @@ class ModelFacts(Options):
     is_own: bool
     """True if the file needs no adaptation."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
+    untrainable: str = ""
+    """Reason why no technique can train it; empty for a model with layers."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
         rescales=found_in(loaded) is not None,
         is_own=model is loaded and importer.keeps_its_format(path),
         notes=(*trust.notes(), *notes, *more),
+        untrainable=notes[0] if notes and holds_graph(loaded) else "",
     )
     return AdaptedModel(model, facts)
 

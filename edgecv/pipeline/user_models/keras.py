@@ -91,7 +91,14 @@ class KerasModel(UserModel):
 
     @property
     def untrained(self) -> Any:
-        """The model itself."""
+        """The model itself. Raises InputError if it has no layers of tf-keras."""
+        if self.adapted.facts.untrainable:
+            self.refuse_techniques(
+                self.recipe,
+                f"has no layers of tf-keras to train: {self.adapted.facts.untrainable}",
+                accepted="conversion and every --quantize: these need no training",
+                remedy="leave the techniques out, or replace those layers and train it again",
+            )
         return self.keras_model
 
     @cached_property
