@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class InputOptions(CommandOptions):
     """The input of files that edgecv did not write."""
+
+    section: ClassVar[str] = "Input of the files"
 
     preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
         None

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
-from typer.core import TyperCommand
 
 from edgecv.cli.commands import COMMANDS
+from edgecv.cli.help_text import SectionedCommand
 from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
 METAVARS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
@@ -30,7 +30,7 @@ def options_of(command: str) -> type[CommandOptions]:
     return options
 
 
-def build(command: str) -> TyperCommand:
+def build(command: str) -> SectionedCommand:
     """Return the Typer command for a class of options."""
     options, module, listed = options_of(command), _module(command), COMMANDS[command]
 
@@ -50,9 +50,13 @@ def build(command: str) -> TyperCommand:
     call.__annotations__ = {each.name: each.annotation for each in parameters}
     app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
     example = f"Example: {listed.example}"
-    app.command(command, help=listed.help, epilog=example, context_settings=CONTEXT)(call)
+    add = app.command(
+        command, cls=SectionedCommand, help=listed.help, epilog=example, context_settings=CONTEXT
+    )
+    add(call)
     made = typer.main.get_command(app)
-    assert isinstance(made, TyperCommand)
+    assert isinstance(made, SectionedCommand)
+    made.options = options
     return made
 
 

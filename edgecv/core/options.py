@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -79,6 +79,9 @@ Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_
 
 class CommandOptions(Options):
     """Options of a command and of its function in Python."""
+
+    section: ClassVar[str] = ""
+    """The title of these options in the command's help."""
 
     @field_validator("*", mode="before")
     @classmethod

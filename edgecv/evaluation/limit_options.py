@@ -1,6 +1,6 @@
 """Limits as options: flags of the command line and parameters in Python, made from `Limits`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
@@ -23,6 +23,8 @@ def option_names() -> dict[str, str]:
 
 class LimitOptionsBase(CommandOptions):
     """The limits as options. None means that the option was not given."""
+
+    section: ClassVar[str] = "Limits"
 
     def changed(self, gates: Limits, *, in_python: bool = False) -> Limits:
         """Return the limits with the given options applied. Raises InputError that names the flag.

@@ -53,11 +53,26 @@ def test_code_that_ends_the_program_is_no_success(
 
 
 def test_values_are_named_in_plain_words(tmp_path: Path) -> None:
-    shown = edgecv("compress", "--help", folder=tmp_path).stdout.partition("Options:")[2]
+    shown = edgecv("compress", "--help", folder=tmp_path).stdout
     assert "--quantize TEXT" in shown
     assert "--cluster INTEGER" in shown
     assert "<str>" not in shown
     assert "<list" not in shown
+
+
+def test_help_has_a_section_for_each_kind_of_option(tmp_path: Path) -> None:
+    shown = edgecv("compress", "--help", folder=tmp_path).stdout
+    titles = [line for line in shown.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles[:2] == ["Arguments:", "Model and files:"]
+    assert {"Techniques:", "Images:", "Training:", "Limits:", "Runs:"} <= set(titles)
+    assert titles[-1] == "Other options:"
+    assert "  MODEL  " in shown
+    limits = shown.partition("Limits:")[2].partition("Runs:")[0]
+    assert "--max-drop" in limits
+    assert "[default: int8]" in shown
+    few = edgecv("bench", "--help", folder=tmp_path).stdout
+    assert "Options:" in few
+    assert "Other options:" not in few
 
 
 def test_compress_with_json_and_a_gate(output: Path) -> None:

@@ -1,6 +1,6 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data
@@ -8,6 +8,8 @@ from edgecv.core.plugins import Data
 
 class ImageOptions(CommandOptions):
     """Images that are read from files."""
+
+    section: ClassVar[str] = "Images"
 
     skip_bad_images: bool = False
     """Leave out images that cannot be read."""
@@ -32,6 +34,8 @@ class MeasuredDataOptions(ImageOptions):
 class TrainingOptions(CommandOptions):
     """The training of a baseline."""
 
+    section: ClassVar[str] = "Training"
+
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
     schedule: Annotated[Name | None, Flag(default="default")] = None
@@ -45,6 +49,8 @@ class TrainingOptions(CommandOptions):
 class TrustOptions(CommandOptions):
     """Trust in a Keras model that has more than standard layers."""
 
+    section: ClassVar[str] = "Trust"
+
     trust_model: bool = False
     """Load the Keras model whatever is in it: its author can run any code as you."""
     custom_objects: Several = ()
@@ -54,12 +60,16 @@ class TrustOptions(CommandOptions):
 class StoreOptions(CommandOptions):
     """The folder of results."""
 
+    section: ClassVar[str] = "Runs"
+
     output: Text = "exported"
     """The folder of all runs and baselines."""
 
 
 class RecipeOptions(CommandOptions):
     """A recipe, and changes to it."""
+
+    section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
     """A TOML recipe. Options of data, name, limits, seed and threads change it; what it defines
@@ -74,6 +84,8 @@ class RecipeOptions(CommandOptions):
 
 class ModelOptions(CommandOptions):
     """The user's model, and the files to write."""
+
+    section: ClassVar[str] = "Model and files"
 
     model: Annotated[Text | None, Flag("MODEL", is_argument=True)] = None
     """A .keras (Keras 3 or 2), .h5, .onnx or SavedModel folder; without it a baseline is

@@ -1,12 +1,18 @@
 """Techniques as options: a flag for each technique whose class has one."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from edgecv.core.options import CommandOptions
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.technique_flag import TechniqueFlag
+
+
+class TechniqueOptionsBase(CommandOptions):
+    """The techniques to apply."""
+
+    section: ClassVar[str] = "Techniques"
 
 
 def technique_flags() -> dict[str, TechniqueFlag]:
@@ -25,9 +31,9 @@ def _fields() -> dict[str, Any]:
 
 if TYPE_CHECKING:
 
-    class TechniqueOptions(CommandOptions):
+    class TechniqueOptions(TechniqueOptionsBase):
         """The techniques to apply: a field for each that has a flag."""
 
         def __init__(self, **given: Any) -> None: ...
 else:
-    TechniqueOptions = create_model("TechniqueOptions", __base__=CommandOptions, **_fields())
+    TechniqueOptions = create_model("TechniqueOptions", __base__=TechniqueOptionsBase, **_fields())
