@@ -23,7 +23,7 @@ from edgecv.formats.keras.keras2 import (
 from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
 from edgecv.formats.keras.keras3.load import load_hdf5_with_parity
 from edgecv.formats.keras.keras3.load import load_with_parity as load_keras3
-from edgecv.formats.keras.keras3.parity import RebuildParity
+from edgecv.formats.keras.keras3.parity import RebuildParity, policy_notes
 from edgecv.formats.trust import NO_TRUST, Trust
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
@@ -47,9 +47,10 @@ class KerasFile(Importer):
     def load_with_notes(
         self, path: Path, trust: Trust = NO_TRUST
     ) -> tuple[KerasModel, tuple[str, ...]]:
-        """Return the model and, for a Keras 3 file, notes on its difference from the original."""
-        model, parity = load_with_parity(path, trust)
-        return model, () if parity is None else parity.sentences()
+        """Return the model, and notes on its difference from the original."""
+        model, parity, policies = _loaded(path, trust)
+        notes = () if parity is None else parity.sentences()
+        return model, (*notes, *policy_notes(policies))
 
     def keeps_its_format(self, path: Path) -> bool:
         """Return True if the file can be kept as it is; a Keras 3 model is rebuilt instead."""
@@ -72,17 +73,24 @@ def load_with_parity(
 
     Raises InputError if it is not a Keras model, or not safe.
     """
+    model, parity, _ = _loaded(path, trust)
+    return model, parity
+
+
+def _loaded(path: Path, trust: Trust) -> tuple[KerasModel, RebuildParity | None, tuple[str, ...]]:
+    """Return a model, its parity, and the precisions that became float32 in a Keras 2 file."""
     magic = _magic(path)
     if magic.startswith(HDF5):
         # Some names have another meaning in Keras 3: hard_sigmoid, for one.
         if hdf5_version(path).startswith("3."):
-            return load_hdf5_with_parity(path, read_hdf5_configuration(path), trust)
-        return load_hdf5(path, trust), None
+            return *load_hdf5_with_parity(path, read_hdf5_configuration(path), trust), ()
+        model, policies = load_hdf5(path, trust)
+        return model, None, policies
     if not magic.startswith(ZIP):
         raise InputError(str(path), "is not a Keras file", accepted=".keras and .h5")
     version = _version(path)
     if version.startswith("3."):
-        return load_keras3(path, trust)
+        return *load_keras3(path, trust), ()
     if not version.startswith("2."):
         raise InputError(
             str(path),
@@ -91,7 +99,8 @@ def load_with_parity(
         )
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
         folder = Path(name)
-        return load_archive(path, read_keras2_archive(path, folder), folder, trust), None
+        archive = read_keras2_archive(path, folder)
+        return load_archive(path, archive, folder, trust), None, archive.policies
 
 
 def _magic(path: Path) -> bytes:

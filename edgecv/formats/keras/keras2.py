@@ -6,6 +6,7 @@ it would read a file that starts as HDF5 and ends as a zip as either, depending 
 
 import json
 import math
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -22,17 +23,16 @@ from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
     LARGEST_CONFIGURATION_BYTES,
     KerasArchive,
+    in_float32,
     read_configuration,
 )
-from edgecv.formats.keras.keras3.build import LARGEST_TENSOR
 from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
+from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
-ALLOWANCE_BYTES = 2**20
-"""The allowance for variables that no file stores: states of random layers, counters."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,25 @@ def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) 
     return _load(path, Checked(copy, archive.configuration, stored), trust)
 
 
-def load_hdf5(path: Path, trust: Trust) -> KerasModel:
-    """Return the model of an HDF5 file that Keras 2 wrote."""
+def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
+    """Return the model of an HDF5 file that Keras 2 wrote, and precisions that became float32."""
+    import h5py
+
     configuration = read_hdf5_configuration(path)
     check(path, configuration, trust)
     stored = _check_weights(path, path)
+    policies: set[str] = set()
+    configuration = in_float32(configuration, policies)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
-        link = Path(name) / "checked.h5"
-        link.symlink_to(path.absolute())
-        return _load(path, Checked(link, configuration, stored), trust)
+        checked = Path(name) / "checked.h5"
+        if policies:
+            shutil.copyfile(path, checked)
+            with h5py.File(checked, "r+") as file:
+                file.attrs["model_config"] = json.dumps(configuration).encode()
+        else:
+            checked.symlink_to(path.absolute())
+        model = _load(path, Checked(checked, configuration, stored), trust)
+    return model, tuple(sorted(policies))
 
 
 def _check_weights(path: Path, weights: Path) -> int:
@@ -108,7 +118,10 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
     try:
-        with _scopes(classes), _weights_budget(path, checked, trust):
+        with (
+            _scopes(classes),
+            weights_budget(path, checked.stored_bytes, is_trusted=trust.everything),
+        ):
             model = keras.models.load_model(
                 checked.path,
                 custom_objects=objects,
@@ -155,31 +168,6 @@ def _scopes(classes: set[str]) -> Iterator[None]:
             from tensorflow_model_optimization.clustering.keras import cluster_scope
 
             stack.enter_context(cluster_scope())
-        yield
-
-
-@contextmanager
-def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None]:
-    """Raise InputError, before memory is allocated, if layers need more weights than are stored."""
-    if trust.everything:
-        yield
-        return
-    tensorflow, _ = load_tensorflow()
-    left = [checked.stored_bytes + ALLOWANCE_BYTES]
-
-    def create(make: Any, **options: Any) -> Any:
-        shape = tensorflow.TensorShape(options.get("shape"))
-        left[0] -= 4 * (shape.num_elements() or 0)
-        if left[0] < 0:
-            raise InputError(
-                str(path),
-                f"asks for weights of shape {shape} ({short_name(options.get('name'))}), more than"
-                " are stored in the file",
-                remedy="the file is damaged or hostile: do not open it",
-            )
-        return make(**options)
-
-    with tensorflow.variable_creator_scope(create):
         yield
 
 

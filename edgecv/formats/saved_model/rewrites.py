@@ -1,9 +1,9 @@
 """Operations of a graph written by others that TFLite and ONNX both have, and have in integers.
 
-``gelu`` is left as it is: the converters know it as a whole.
+A gelu as TensorFlow writes it is left as it is: TFLite has it as one operator.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,35 +29,50 @@ DENOMINATOR = (
 """erf(x) = x N(x * x) / D(x * x), the highest power first, as Eigen computes it in float32:
 right to 4e-7, for x between -4 and 4; beyond, erf is 1 or -1 to that precision."""
 LARGEST = 4.0
+FLOAT32 = 1
+"""The type in TensorFlow's tables."""
 
 
 def rewrite(graph: Any) -> None:
     """Rewrite negations, erf and erfc of float32 tensors in place, where they are no gelu."""
-    takers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            takers.setdefault(name.split(":")[0].lstrip("^"), []).append(node)
+    neighbours = _Neighbours(graph)
+    gelus = [each for node in graph.node if node.op == "Mul" for each in neighbours.gelu(node)]
     for node in list(graph.node):
-        if node.op not in ("Neg", "Erf", "Erfc") or node.attr["T"].type != 1:
+        is_float = node.op in ("Neg", "Erf", "Erfc") and node.attr["T"].type == FLOAT32
+        if not is_float or node.name in gelus:
             continue
         writer = _Writer(graph, node)
-        if node.op == "Neg" and not any(_leads_to_erfc(each, takers) for each in takers[node.name]):
+        if node.op == "Neg":
             node.op = "Mul"
             node.input.append(writer.constant(-1.0))
-        elif node.op != "Neg" and not _is_in_gelu(node, takers):
+        else:
             writer.write_erf(complement=node.op == "Erfc")
 
 
-def _leads_to_erfc(node: Any, takers: Mapping[str, Sequence[Any]]) -> bool:
-    return node.op == "Mul" and any(each.op == "Erfc" for each in takers.get(node.name, ()))
+class _Neighbours:
+    """The nodes that give the inputs of a node."""
 
+    def __init__(self, graph: Any) -> None:
+        self._nodes = {node.name: node for node in graph.node}
 
-def _is_in_gelu(node: Any, takers: Mapping[str, Sequence[Any]]) -> bool:
-    """Return True if erfc is multiplied, or if one plus erf is: no other function does that."""
-    after = takers.get(node.name, ())
-    if node.op == "Erf":
-        after = [more for each in after if each.op == "AddV2" for more in takers.get(each.name, ())]
-    return any(each.op == "Mul" for each in after)
+    def before(self, node: Any, kind: str) -> list[Any]:
+        """Return the operations of a kind whose output a node takes."""
+        names = (name.split(":")[0] for name in node.input)
+        return [self._nodes[name] for name in names if self._nodes[name].op == kind]
+
+    def gelu(self, product: Any) -> Iterator[str]:
+        """Yield the names of the nodes that stay as they are in a gelu.
+
+        It is x / 2 * erfc(-x * sqrt(1 / 2)), or x / 2 * (erf(x * sqrt(1 / 2)) + 1) in old models.
+        """
+        if not any(self.before(each, "Const") for each in self.before(product, "Mul")):
+            return
+        for more in self.before(product, "AddV2"):
+            yield from (each.name for each in self.before(more, "Erf") if self.before(each, "Mul"))
+        for erfc in self.before(product, "Erfc"):
+            for scaled in self.before(erfc, "Mul"):
+                for negative in self.before(scaled, "Neg"):
+                    yield from (erfc.name, negative.name)
 
 
 class _Writer:

@@ -16,10 +16,8 @@ from edgecv.formats.keras.keras3.names import Names, valid_name
 from edgecv.formats.keras.keras3.operations import Ref
 from edgecv.formats.keras.keras3.plan import LayerPlan, ModelPlan
 from edgecv.formats.keras.keras3.weights import KerasWeights
+from edgecv.formats.keras.sizes import LARGEST_TENSOR
 from edgecv.models.tf import load_tensorflow
-
-LARGEST_TENSOR = 2**28
-"""The most values of one image in one tensor: 1 GiB of float32."""
 
 
 class Unbuildable(Exception):

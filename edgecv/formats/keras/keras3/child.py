@@ -3,6 +3,7 @@
 It sees only files that were checked before.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.trust import import_object
 from edgecv.system.isolation.limits import AddressSpace
 from edgecv.system.isolation.server import Action, ActionServer, Response
@@ -113,9 +115,14 @@ class OriginalServer:
 
     def _opened(self, path: str, everything: bool, custom_objects: Sequence[str]) -> Any:
         if path not in self._models:
-            allowed = MEMORY_BYTES + MEMORY_A_FILE_BYTE * Path(path).stat().st_size
+            size = Path(path).stat().st_size
+            allowed = MEMORY_BYTES + MEMORY_A_FILE_BYTE * size
             self._server.memory = AddressSpace(allowed, THREADS_A_CORE * (os.cpu_count() or 1))
-            self._models[path] = _load(self._keras, Path(path), everything, custom_objects)
+            # Weights stored in half precision become float32.
+            with weights_budget(Path(path), 2 * size, is_trusted=everything):
+                model = _load(self._keras, Path(path), everything, custom_objects)
+            _check_tensors(self._keras, model, path)
+            self._models[path] = model
         return self._models[path]
 
 
@@ -132,6 +139,15 @@ def _load(keras: Any, path: Path, everything: bool, custom_objects: Sequence[str
     return keras.saving.load_model(
         path, custom_objects=objects, compile=False, safe_mode=not everything
     )
+
+
+def _check_tensors(keras: Any, model: Any, path: str) -> None:
+    """Raise InputError if a tensor of the graph would exceed the memory when an image is run."""
+    for place, operation in _operations(model, ""):
+        for node in operation._inbound_nodes:
+            for tensor in keras.tree.flatten(node.output_tensors):
+                if math.prod(side or 1 for side in tensor.shape[1:]) > LARGEST_TENSOR:
+                    raise InputError(path, f"{place} gives a tensor of shape {tensor.shape}")
 
 
 def _export(keras: Any, model: Any, target: str) -> None:

@@ -69,9 +69,12 @@ class RebuildParity:
             )
         else:
             difference = f"rebuilt from Keras 3: {difference}, {self.layers} layers agree"
-        if not self.policies:
-            return (difference,)
-        return difference, f"{', '.join(self.policies)} of the original became float32"
+        return difference, *policy_notes(self.policies)
+
+
+def policy_notes(policies: Sequence[str]) -> tuple[str, ...]:
+    """Return the note on precisions that became float32; empty if there are none."""
+    return (f"{', '.join(policies)} of the original became float32",) if policies else ()
 
 
 def keras3_parity(

@@ -17,6 +17,7 @@ from edgecv.formats.keras.allowlist import join
 
 Array = NDArray[np.float32]
 VALUES = "vars"
+BYTES_OF_FLOAT32 = 4
 DEEPEST = 64
 MOST_OBJECTS = 200_000
 
@@ -67,7 +68,7 @@ class KerasWeights(Closing):
         for name in self._numbered(group):
             self._asked.add(name)
             dataset = self.datasets[name]
-            if dataset.dtype.kind == "f" and dataset.dtype.itemsize != 4:
+            if dataset.dtype.kind == "f" and dataset.dtype.itemsize > BYTES_OF_FLOAT32:
                 raise UnusableWeights(f"{name} is {dataset.dtype}, not float32")
             found.append(np.asarray(dataset[()], np.float32))
         return found
