@@ -72,7 +72,10 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     applied = TechniqueRunner(model, context).apply()
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    files, unwritten = exports.export_all(planned_exports(recipe), model.source, applied.file)
+    planned = planned_exports(recipe)
+    # What techniques trained has weights of its own: ranges of before do not fit them.
+    quantized = None if recipe.techniques else model.quantized
+    files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)
     checked = check_promises(recipe, files)
     measurements, unmeasured = context.measurements.measure(files, data.test.images)
     notes = (

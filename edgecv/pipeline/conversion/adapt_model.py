@@ -17,7 +17,14 @@ from edgecv.formats.trust import Trust
 from edgecv.models.input_statistics import misfit
 from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.softmax import with_softmax
+from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
 
+QUANTIZED = "quantized.h5"
+"""The file of a model with quantizers, beside the file of the same model without them."""
+TRAINED_RANGES = (
+    "the model was trained with quantizers: it is compared with itself without them, and its int8"
+    " files take the ranges found in that training"
+)
 FAR = 3.0
 """Divergence of a batch normalization's input from which the pixels are other ones."""
 
@@ -35,6 +42,8 @@ class ModelFacts(Options):
     notes: Annotated[tuple[str, ...], Field(strict=False)]
     untrainable: str = ""
     """Reason why no technique can train it; empty for a model with layers."""
+    has_quantizers: bool = False
+    """True if it was trained with quantizers: its int8 files take the trained ranges."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,16 @@ class AdaptedModel:
 
     model: Any
     facts: ModelFacts
+    quantized: Any = None
+    """The same model with the quantizers that it was trained with; None if it had none."""
 
 
 def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel:
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
     loaded, notes = importer.load_with_notes(path, trust)
+    if has_quantizers(loaded):
+        return _with_trained_ranges(loaded, path, asked, trust)
     shape = input_shape_of(loaded, path)
     model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
     facts = ModelFacts(
@@ -60,6 +73,25 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
         untrainable=notes[0] if notes and holds_graph(loaded) else "",
     )
     return AdaptedModel(model, facts)
+
+
+def _with_trained_ranges(
+    loaded: Any, path: Path, asked: Preprocessing | None, trust: Trust
+) -> AdaptedModel:
+    """Adapt a model with quantizers: as it is, and without them, which is the reference."""
+    plain = without_quantizers(loaded)
+    model, notes = _adapted(plain, asked, str(path), has_layers=True)
+    with quantizers_known():
+        quantized, _ = _adapted(loaded, asked, str(path), has_layers=True)
+    facts = ModelFacts(
+        shape=input_shape_of(plain, path),
+        outputs=count_outputs(model, path),
+        rescales=found_in(plain) is not None,
+        is_own=False,
+        notes=(*trust.notes(), TRAINED_RANGES, *notes),
+        has_quantizers=True,
+    )
+    return AdaptedModel(model, facts, quantized)
 
 
 def as_if(model: Any, choice: Preprocessing, path: Path) -> Any:

@@ -19,7 +19,7 @@ from edgecv.core.records import Images, ModelCost
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import adapt, as_if, misfits
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt, as_if, misfits
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -154,6 +154,8 @@ class ConversionServer:
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)
             write_bytes(folder / f"model{suffix}", content)
+        if adapted.quantized is not None:
+            write_bytes(folder / QUANTIZED, model_bytes(adapted.quantized)[1])
         write_bytes(folder / "facts.json", adapted.facts.model_dump_json().encode())
         return {}, []
 

@@ -11,7 +11,7 @@ from edgecv.core.records import Dataset, Images, Predictions
 from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
-from edgecv.pipeline.conversion.adapt_model import ModelFacts
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
 from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
 from edgecv.system.storage import Store, content_key, copy_file
 
@@ -51,11 +51,17 @@ class AdaptedFile:
             return self.file
 
         def make(folder: Path) -> None:
-            for path in (self.path, self.path.with_name(FACTS)):
+            for path in self.path.parent.iterdir():
                 copy_file(path, folder / path.name)
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return ModelFile.at(path, self.file.trust)
+
+    def keep_quantized(self, store: Store) -> ModelFile | None:
+        """Return the stored model with the quantizers of its training; None if it had none."""
+        if not self.facts.has_quantizers:
+            return None
+        return ModelFile.at(self.keep(store).path.with_name(QUANTIZED), self.file.trust)
 
 
 def adapt_file(

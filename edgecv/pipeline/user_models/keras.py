@@ -90,6 +90,11 @@ class KerasModel(UserModel):
         return self.adapted.keep(self.context.store)
 
     @property
+    def quantized(self) -> ModelFile | None:
+        """The model with the quantizers that it was trained with; None if it had none."""
+        return self.adapted.keep_quantized(self.context.store)
+
+    @property
     def untrained(self) -> Any:
         """The model itself. Raises InputError if it has no layers of tf-keras."""
         if self.adapted.facts.untrainable:
