@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.keras.allowlist import MODELS, VALUES, Problem, check_names, refuse
@@ -126,9 +126,17 @@ def _converted(
     _check_weights(original.path, archive.weights)
     archive.write(copy)
     exported = folder / "exported"
-    original.export(copy, exported)
-    model = network_in(exported, original.path)
-    parity = keras3_parity(original, copy, model, {}, archive.policies)
+    try:
+        original.export(copy, exported)
+        model = network_in(exported, original.path)
+        parity = keras3_parity(original, copy, model, {}, archive.policies)
+    except (InputError, StepError) as error:
+        found = (
+            f"cannot be rebuilt in tf-keras ({reason}), nor be converted as it is: {error.found}"
+        )
+        raise InputError(
+            str(original.path), found, accepted=error.accepted, remedy=error.remedy
+        ) from error
     return model, replace(parity, unbuildable=reason)
 
 
