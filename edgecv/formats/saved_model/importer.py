@@ -15,7 +15,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
-from edgecv.formats.saved_model.rewrites import rewrite
+from edgecv.formats.saved_model.rewrites import Convolution, rewrite
 from edgecv.formats.trust import MEANS, NO_TRUST, Trust
 from edgecv.models.tf import load_tensorflow
 
@@ -78,10 +78,10 @@ def network_in(folder: Path, path: Path) -> KerasModel:
         raise InputError(str(path), f"TensorFlow cannot read it: {short_name(error)}") from error
     serving = _serving(path, loaded.signatures)
     shape = _image_shape(path, serving)
-    graph, ends = _frozen(path, serving)
+    graph, ends, convolutions = _frozen(path, serving)
     values = _variables(graph, [each.numpy() for each in serving.variables])
     check_graph(graph, str(path))
-    rewrite(graph)
+    rewrite(graph, convolutions)
     return frozen_graph_model(graph, ends, values, shape, "saved_model")
 
 
@@ -121,15 +121,21 @@ def _image_shape(path: Path, serving: Any) -> Sequence[int]:
     return sides[1:]
 
 
-def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str]]:
-    """Return the function as a graph without variables or calls, and its two ends."""
+def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str], Mapping[str, Convolution]]:
+    """Return the function as a graph without variables or calls, its two ends, its convolutions."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     try:
         frozen = convert_variables_to_constants_v2(serving)
     except Exception as error:  # TensorFlow's errors have no other common base class
         raise InputError(str(path), f"cannot be frozen: {short_name(error)}") from error
-    return frozen.graph.as_graph_def(), (frozen.inputs[0].name, frozen.outputs[0].name)
+    convolutions = {
+        each.name: Convolution(each.inputs[0].shape[-1], tuple(each.inputs[1].shape))
+        for each in frozen.graph.get_operations()
+        if each.type == "Conv2D" and each.get_attr("data_format") == b"NHWC"
+    }
+    ends = frozen.inputs[0].name, frozen.outputs[0].name
+    return frozen.graph.as_graph_def(), ends, convolutions
 
 
 def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 A gelu as TensorFlow writes it is left as it is: TFLite has it as one operator.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,12 +29,28 @@ DENOMINATOR = (
 """erf(x) = x N(x * x) / D(x * x), the highest power first, as Eigen computes it in float32:
 right to 4e-7, for x between -4 and 4; beyond, erf is 1 or -1 to that precision."""
 LARGEST = 4.0
-FLOAT32 = 1
-"""The type in TensorFlow's tables."""
+FLOAT32, INT32 = 1, 3
+"""Types in TensorFlow's tables."""
 
 
-def rewrite(graph: Any) -> None:
-    """Rewrite negations, erf and erfc of float32 tensors in place, where they are no gelu."""
+class Convolution(NamedTuple):
+    """The channels that enter a convolution, and the shape of its kernel: (h, w, in, out)."""
+
+    channels: int
+    kernel: tuple[int, ...]
+
+
+def rewrite(graph: Any, convolutions: Mapping[str, Convolution]) -> None:
+    """Rewrite float32 operations in place: grouped convolutions, and negations, erf and erfc.
+
+    ``convolutions``: all those of the graph, by name.
+    """
+    for node in [each for each in graph.node if each.name in convolutions]:
+        channels, kernel = convolutions[node.name]
+        if kernel[2] == 1 < channels:
+            _Writer(graph, node).write_depthwise((*kernel[:2], channels, kernel[3] // channels))
+        elif kernel[2] != channels:
+            _Writer(graph, node).write_groups(channels // kernel[2])
     neighbours = _Neighbours(graph)
     gelus = [each for node in graph.node if node.op == "Mul" for each in neighbours.gelu(node)]
     for node in list(graph.node):
@@ -81,12 +97,15 @@ class _Writer:
     def __init__(self, graph: Any, node: Any) -> None:
         self._graph, self._node, self._count = graph, node, 0
 
-    def constant(self, value: float) -> str:
-        """Add a constant and return its name."""
+    def constant(self, value: Any) -> str:
+        """Add a constant, float32 or a numpy array, and return its name."""
         tensorflow, _ = load_tensorflow()
         made = self._new("Const")
-        made.attr["dtype"].type = self._node.attr["T"].type
-        made.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(np.float32(value)))
+        tensor = tensorflow.make_tensor_proto(
+            np.float32(value) if isinstance(value, float) else value
+        )
+        made.attr["dtype"].type = tensor.dtype
+        made.attr["value"].tensor.CopyFrom(tensor)
         return str(made.name)
 
     def apply(self, kind: str, *inputs: str) -> str:
@@ -95,6 +114,41 @@ class _Writer:
         made.input.extend(inputs)
         made.attr["T"].type = self._node.attr["T"].type
         return str(made.name)
+
+    def write_depthwise(self, shape: tuple[int, ...]) -> None:
+        """Turn a convolution with a group a channel into a depthwise one."""
+        reshaped = self._new("Reshape")
+        reshaped.input.extend([self._node.input[1], self.constant(np.array(shape, np.int32))])
+        reshaped.attr["T"].type, reshaped.attr["Tshape"].type = self._node.attr["T"].type, INT32
+        self._node.op = "DepthwiseConv2dNative"
+        self._node.input[1] = reshaped.name
+        del self._node.attr["use_cudnn_on_gpu"]
+
+    def write_groups(self, groups: int) -> None:
+        """Turn a grouped convolution, for which the CPU has no kernel, into one a group."""
+        axis = self.constant(np.int32(3))
+        halves = []
+        for name in self._node.input[:2]:
+            split = self._new("Split")
+            split.input.extend([axis, name])
+            split.attr["T"].type = self._node.attr["T"].type
+            split.attr["num_split"].i = groups
+            halves.append(
+                [f"{split.name}:{number}" if number else split.name for number in range(groups)]
+            )
+        parts = []
+        for pair in zip(*halves, strict=True):
+            part = self._new("Conv2D")
+            for key, value in self._node.attr.items():
+                part.attr[key].CopyFrom(value)
+            part.input.extend(pair)
+            parts.append(part.name)
+        kind = self._node.attr["T"].type
+        self._node.attr.clear()
+        self._node.op = "ConcatV2"
+        self._node.attr["T"].type, self._node.attr["Tidx"].type = kind, INT32
+        self._node.attr["N"].i = groups
+        self._node.input[:] = [*parts, axis]
 
     def write_erf(self, *, complement: bool) -> None:
         """Turn the node into the last operation of erf, or of 1 - erf."""

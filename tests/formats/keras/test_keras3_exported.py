@@ -142,3 +142,19 @@ def test_more_than_a_model_of_images_is_named(keras3: Any, save: Callable[[Any],
     given = keras3.ops.exp(entering)
     with pytest.raises(InputError, match=r"exp \(Exp\) has no counterpart.*has 2 outputs"):
         load(save(keras3.Model(entering, [given, given + 1])))
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_a_grouped_convolution_is_computed(
+    groups: int, keras3: Any, save: Callable[[Any], Path], images: Images
+) -> None:
+    layers = keras3.layers
+    entering = keras3.Input(SHAPE)
+    given = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(entering))
+    given = keras3.ops.exp(layers.Conv2D(8, 3, groups=groups, padding="same")(given))
+    original = keras3.Model(entering, layers.Dense(3)(layers.Flatten()(given)))
+    model, parity = load_with_parity(save(original))
+    assert parity is not None
+    assert parity.unbuildable
+    assert parity.largest_difference < 1e-4
+    assert model(images.astype(np.float32)).shape == (24, 3)

@@ -6,6 +6,7 @@ It sees only files that were checked before.
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,24 @@ def _export(keras: Any, model: Any, target: str) -> None:
     image = tensorflow.TensorSpec((None, *entering.shape[1:]), tensorflow.float32, name="image")
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serving_default", serve, input_signature=[image])
+    with _without_xla(tensorflow):
+        archive.add_endpoint("serving_default", serve, input_signature=[image])
     archive.write_out(target, verbose=False)
+
+
+@contextmanager
+def _without_xla(tensorflow: Any) -> Iterator[None]:
+    """Trace functions that Keras compiles by XLA, for grouped convolutions, as plain operations."""
+    function = tensorflow.function
+
+    def plain(*arguments: Any, jit_compile: Any = None, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+    tensorflow.function = plain
+    try:
+        yield
+    finally:
+        tensorflow.function = function
 
 
 def _structure(model: Any) -> Any:
