@@ -1,5 +1,6 @@
 """The entry point of ``edgecv`` and ``python -m edgecv``: set-up before any command is imported."""
 
+import io
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # Takes the lowest free descriptor, which is this one.
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Else a letter of the help may end it.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush(code: int) -> int:

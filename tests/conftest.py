@@ -44,10 +44,10 @@ def quick_measuring() -> Iterator[None]:
     """
     from edgecv.pipeline import measure as measuring
 
-    before = measuring.SECONDS_A_FILE, measuring.CORES
-    measuring.SECONDS_A_FILE, measuring.CORES = 0.05, 1
+    before = measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES
+    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = 0.05, 1, 2
     yield
-    measuring.SECONDS_A_FILE, measuring.CORES = before
+    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = before
 
 
 @pytest.fixture(scope="session", autouse=True)

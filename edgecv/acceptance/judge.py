@@ -7,7 +7,13 @@ from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.records import Comparison, Gate, Outcome, Report
-from edgecv.evaluation.gates import NO_LABELS, ROUNDING, cannot_tell, most_gate
+from edgecv.evaluation.gates import (
+    NO_LABELS,
+    ROUNDING,
+    cannot_tell,
+    most_gate,
+    without_interval,
+)
 from edgecv.evaluation.statistics.binary_scores import no_worse
 
 DATA = "accepted_data"
@@ -162,7 +168,9 @@ def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> li
     limit = before * (1 - slowdown / 100)
     now, interval = comparison.speedup, comparison.speedup_interval
     if now is None or interval is None:
-        return [Gate(SPEEDUP, change.path, limit, None, "inconclusive", "no twin")]
+        return [
+            Gate(SPEEDUP, change.path, limit, None, "inconclusive", without_interval(comparison))
+        ]
     low, high = interval
     outcome: Outcome = "passed" if now >= limit else "failed" if high < limit else "inconclusive"
     reason = f"accepted {before:g}, its 95% interval now is {low:.2f} to {high:.2f}"

@@ -1,15 +1,12 @@
 """A judgement as JUnit XML: one test case a gate, for the test pages of CI servers."""
 
-import re
 import xml.etree.ElementTree as ElementTree
 
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import changes_sentence, sentence
 from edgecv.core.records import Gate
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.task_of import task_of
-
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 forbids even when escaped; a runtime's output may contain them."""
 
 
 def to_junit(judgement: Judgement) -> bytes:
@@ -24,13 +21,13 @@ def to_junit(judgement: Judgement) -> bytes:
     }
     root = ElementTree.Element("testsuites", counts)
     suite = ElementTree.SubElement(
-        root, "testsuite", {"name": _text(f"edgecv gate {judgement.name}"), **counts}
+        root, "testsuite", {"name": printable_lines(f"edgecv gate {judgement.name}"), **counts}
     )
     for gate in judgement.gates:
         _case(suite, gate, judgement)
     notes = [changes_sentence(judgement)]
     notes += [f"Not compared: {each}" for each in judgement.not_compared]
-    ElementTree.SubElement(suite, "system-out").text = _text("\n".join(notes))
+    ElementTree.SubElement(suite, "system-out").text = printable_lines("\n".join(notes))
     ElementTree.indent(root)
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
@@ -41,22 +38,13 @@ def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
         suite,
         "testcase",
         {
-            "classname": _text(f"{judgement.name}.{gate.artifact}"),
-            "name": _text(f"{gate.artifact}: {gate.name}"),
+            "classname": printable_lines(f"{judgement.name}.{gate.artifact}"),
+            "name": printable_lines(f"{gate.artifact}: {gate.name}"),
         },
     )
-    message = _text(sentence(gate, task_of(judgement.report)))
+    message = printable_lines(sentence(gate, task_of(judgement.report)))
     if gate.outcome == "failed":
         failure = ElementTree.SubElement(case, "failure", {"message": message})
-        failure.text = _text(f"{message}\n{changes_sentence(judgement)}")
+        failure.text = printable_lines(f"{message}\n{changes_sentence(judgement)}")
     elif gate.outcome == "inconclusive":
         ElementTree.SubElement(case, "skipped", {"message": message})
-
-
-def _text(text: str) -> str:
-    """Replace the characters that XML forbids by question marks.
-
-    >>> _text("died of \\x1b[31msignal\\x00 11")
-    'died of ?[31msignal? 11'
-    """
-    return NOT_IN_XML.sub("?", text)

@@ -79,7 +79,7 @@ class AcceptedArtifact(Options):
     flips: Count
     """Images with another answer than the baseline's."""
     answers_sha256: Sha256
-    right: str | None = Field(default=None, max_length=20_000_000)
+    right: str | None = Field(default=None, max_length=1_000_000)
     """One bit a test image, set where it is right; left out where there are no labels."""
 
 

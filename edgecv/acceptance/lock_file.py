@@ -1,6 +1,5 @@
 """``edgecv.lock`` on disk: TOML, so that a team reads its diff and edits its limits."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,11 @@ from edgecv.acceptance.lock import SCHEMA_VERSION, AcceptedLimits, Lock
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.options import parse_options
+from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.evaluation.limits import Limits
 from edgecv.system.storage import write_bytes
 
 WRITER = "edgecv gate RUN --update"
-LARGEST_LOCK_BYTES = 20_000_000
-MOST_DOTS_A_LINE = 100
-"""A key of a million parts keeps the parser busy for hours; no line of a lock is like that."""
 HEADER = f"""\
 # The run that was accepted last, written by: {WRITER}
 # Yours to edit are [limits], against this run, and [gates], against the baseline as in a recipe;
@@ -52,10 +49,7 @@ def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
     """Read a TOML file that ``writer`` wrote. Raises InputError; ``remedy``: for none."""
     where, accepted = str(path), f"a file that {writer} wrote"
     try:
-        text = read_regular(path, LARGEST_LOCK_BYTES, accepted=accepted).decode("utf-8-sig")
-        if any(line.count(".") > MOST_DOTS_A_LINE for line in text.splitlines()):
-            raise InputError(where, "is damaged: a key of too many parts", accepted=accepted)
-        return tomllib.loads(text)
+        return toml_table(read_regular(path, MOST_TOML_BYTES, accepted=accepted))
     except FileNotFoundError:
         raise InputError(
             where,
@@ -64,7 +58,7 @@ def read_toml(path: Path, writer: str, remedy: str) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise InputError(where, f"cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         found = f"is damaged, not TOML: {error}"[:300]
         raise InputError(
             where, found, accepted=accepted, remedy="restore it from version control, or delete it"
@@ -88,5 +82,18 @@ def lock_table(lock: Lock) -> dict[str, Any]:
 
 
 def write_lock(lock: Lock, path: Path) -> None:
-    """Write a lock, whole or not at all."""
-    write_bytes(path, lock_text(lock).encode())
+    """Write a lock, whole or not at all. Raises InputError for more than can be read back."""
+    write_toml(path, lock_text(lock))
+
+
+def write_toml(path: Path, text: str) -> None:
+    """Write a TOML file. Raises InputError where it would be larger than ``read_toml`` reads."""
+    content = text.encode()
+    if len(content) > MOST_TOML_BYTES:
+        raise InputError(
+            str(path),
+            f"would be {len(content) / 1e6:,.1f} MB",
+            accepted=f"up to {MOST_TOML_BYTES // 10**6} MB",
+            remedy="accept fewer files at once, or measure fewer test images",
+        )
+    write_bytes(path, content)

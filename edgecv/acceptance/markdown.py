@@ -9,6 +9,7 @@ from edgecv.acceptance.text import (
     headings,
     sentence,
 )
+from edgecv.core.text import one_line
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown_table import markdown_table
 
@@ -40,7 +41,7 @@ def _plain(text: str) -> str:
     >>> _plain("<b>@all</b> `x`\\n-> n")
     '&lt;b>&#64;all&lt;/b> &#96;x&#96; -> n'
     """
-    safe = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    safe = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     for letter in "@`[]*|":
         safe = safe.replace(letter, f"&#{ord(letter)};")
     return safe

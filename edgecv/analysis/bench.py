@@ -2,40 +2,51 @@
 
 Each file has its own child process, so that formats can be mixed and a file that crashes affects no
 other. All children are pinned to the same cores and take turns, in blocks of some milliseconds.
+What a process has by chance, such as its place in memory, lasts as long as it: so the processes are
+replaced several times, and the intervals are over them.
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
+from edgecv.analysis.validate_request import described_input
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
-from edgecv.core.records import Images, Latency, OnEvent, ignore_event
-from edgecv.evaluation.latency import Blocks, block_times, is_distinguishable, speedup, summarize
+from edgecv.core.records import Blocks, Latency, OnEvent, ignore_event
+from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
 from edgecv.pipeline.recipe.parts import RunSettings
-from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
+from edgecv.system.cpu import least_busy, usable
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.timing import runs_a_block
 
-FEWEST_BLOCKS = 10
+FEWEST_PROCESSES = 3
+"""Processes of each file, even where they take longer than the budget."""
+ENOUGH_PROCESSES = 5
+"""Processes below which a sentence says that the interval is wide."""
+FEWEST_BLOCKS = 4
+"""Blocks of a file in each process."""
 MOST_SILENCE_S = 30.0
 """Longest silence of a child, where the budget is not longer."""
-SHARE_OF_TIMING = 0.85
-"""Share of the remaining budget for timing, once the files are open; the rest is for statistics."""
-LEAST_SHARE = 0.2
-"""Share of the whole budget that timing gets even if opening took all of it."""
-OTHERS_SHARE, STOLEN_SHARE, SPREAD = 0.05, 0.02, 0.25
-"""Shares from which other processes, stolen time or the spread of blocks are a warning."""
+LONGEST_WARM_UP_S, SHORTEST_WARM_UP_S = 1.0, 0.1
+WARM_UP_SHARE = 0.03
+"""Longest warm-up of one file in one process, as a share of the budget."""
+TIMING_SHARE = 0.5
+"""Timing of a process, as a share of the time that opening has taken."""
+LEAST_TIMING_S = 0.03
+"""Timing of one file in one process, even where that takes longer than the budget."""
+LOOK_S = 0.1
+"""Time of looking for the least busy cores before each round."""
 
 Verdict = Literal["first", "faster", "slower", "not distinguishable"]
 
@@ -47,8 +58,8 @@ class Timing:
     path: str
     latency: Latency
     ratio: float
-    interval: tuple[float, float]
-    """95% interval of the ratio."""
+    interval: tuple[float, float] | None
+    """95% interval of the ratio, over processes; None where there was only one."""
     verdict: Verdict
 
 
@@ -59,25 +70,125 @@ class BenchResult(Displayed):
     threads: int
     batch: int
     cores: tuple[int, ...]
-    """The cores that the timed processes were pinned to."""
+    """The cores that the timed processes were pinned to, over all processes."""
     seconds: float
     timings: tuple[Timing, ...]
     failures: dict[str, str]
     """Path -> reason of the files that could not be timed."""
     warnings: tuple[str, ...]
     """A sentence for each disturbance of the timing."""
+    processes: int = 1
+    """Fresh processes of each file."""
     schema_version: int = field(default=1)
 
 
 @dataclass
 class _File:
-    """A file that is open in its child, and its blocks so far."""
+    """A file that is open in its child."""
 
     path: Path
     worker: ModelClient
     median_s: float
     runs: int = 1
-    blocks: list[NDArray[np.int64]] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
+
+
+@dataclass
+class _Bench:
+    """Files that are timed in rounds, each with fresh processes."""
+
+    paths: Sequence[Path]
+    settings: BenchOptions
+    context: AnalysisContext
+    failures: dict[str, str] = field(default_factory=dict)
+    blocks: dict[Path, list[Blocks]] = field(default_factory=dict)
+    """Blocks of each process of a file."""
+    disturbances: Disturbances = field(default_factory=Disturbances)
+
+    def run(self) -> None:
+        """Time the files in rounds until the budget is used."""
+        began, number, budget_s = time.monotonic(), 0, self.settings.budget
+        while self._alive():
+            spent = time.monotonic() - began
+            if number >= FEWEST_PROCESSES and spent * (number + 1) / number > budget_s:
+                return
+            needed = max(1, FEWEST_PROCESSES - number)
+            self._round(number, (budget_s - spent) / needed)
+            number += 1
+
+    def _alive(self) -> list[Path]:
+        return [path for path in self.paths if str(path) not in self.failures]
+
+    def _round(self, number: int, most_s: float) -> None:
+        """Open the files in fresh processes and time them, for half as long as opening has taken.
+
+        More processes say more than longer ones. Every other round opens them in reverse order.
+        """
+        began, cores = time.monotonic(), least_busy(self.settings.threads, LOOK_S)
+        paths = self._alive()[:: 1 if number % 2 == 0 else -1]
+        self.context.emit("latency", f"timing {len(paths)} files in turn", number + 1)
+        with self._fresh(paths) as workers:
+            files = self._warmed_up(workers, cores)
+            opening_s = time.monotonic() - began
+            budget_s = min(TIMING_SHARE * opening_s, most_s - opening_s)
+            pids = [file.worker.pid for file in files if file.worker.pid is not None]
+            with self.disturbances.watched(cores, pids):
+                self._time(files, max(budget_s, LEAST_TIMING_S * len(files)))
+        for file in files:
+            if str(file.path) not in self.failures:
+                self.blocks.setdefault(file.path, []).append(np.array(file.blocks))
+
+    @contextmanager
+    def _fresh(self, paths: Sequence[Path]) -> Iterator[dict[Path, ModelClient]]:
+        silence_s = max(MOST_SILENCE_S, self.settings.budget)
+        with ExitStack() as stack:
+            yield {
+                path: stack.enter_context(
+                    ModelClient(
+                        runtime_of_file(path).name,
+                        self.settings.threads,
+                        time_limit_s=silence_s,
+                        log=self.context.log,
+                    )
+                )
+                for path in paths
+            }
+
+    def _warmed_up(self, workers: dict[Path, ModelClient], cores: Sequence[int]) -> list[_File]:
+        files = []
+        longest_s = WARM_UP_SHARE * self.settings.budget
+        for path, worker in workers.items():
+            try:
+                median_s = worker.warm_up_random(
+                    path,
+                    batch=self.settings.batch,
+                    input_spec=described_input(path, self.settings.input_spec),
+                    cores=cores,
+                    longest_s=min(max(longest_s, SHORTEST_WARM_UP_S), LONGEST_WARM_UP_S),
+                )
+                files.append(_File(path, worker, median_s))
+            except RuntimeFailure as failure:
+                self.failures[str(path)] = failure.reason
+                worker.close()
+        return files
+
+    def _time(self, files: Sequence[_File], budget_s: float) -> None:
+        """Time the files in turn until the budget is used, at least ``FEWEST_BLOCKS`` each."""
+        for file in files:
+            share_s = budget_s / len(files)
+            file.runs = runs_a_block(file.median_s, share_s, FEWEST_BLOCKS, FEWEST_BLOCKS)
+        began, turn = time.monotonic(), 0
+        while turn < FEWEST_BLOCKS or time.monotonic() - began < budget_s:
+            # Forwards and backwards in turn, so that no file always follows the same other file.
+            alive = [file for file in files if str(file.path) not in self.failures]
+            if not alive:
+                return
+            for file in alive if turn % 2 == 0 else alive[::-1]:
+                try:
+                    file.blocks.append(file.worker.time_block(file.path, file.runs))
+                except RuntimeFailure as failure:
+                    self.failures[str(file.path)] = failure.reason
+            turn += 1
 
 
 def bench_files(
@@ -86,7 +197,7 @@ def bench_files(
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> BenchResult:
-    """Time files in turn on random pixels, and compare each with the first that can be timed.
+    """Time files in turn on random values of their inputs, and compare each with the first.
 
     A file that cannot be timed is a failure with its reason, and the others are timed. Raises
     InputError for wrong paths, RuntimeFailure where no file can be timed.
@@ -101,45 +212,31 @@ def time_files(
 ) -> BenchResult:
     """Time files that were checked, with a context that the caller has opened."""
     began = time.monotonic()
-    cores = least_busy(settings.threads)
-    failures: dict[str, str] = {}
-    with ExitStack() as stack:
-        silence_s = max(MOST_SILENCE_S, settings.budget)
-        workers = {
-            path: stack.enter_context(
-                ModelClient(
-                    runtime_of_file(path).name,
-                    settings.threads,
-                    time_limit_s=silence_s,
-                    log=context.log,
-                )
-            )
-            for path in paths
-        }
-        files = _warmed_up(workers, settings, cores, failures, context)
-        watch, started = Watch(usable()), time.monotonic()
-        used = _processor_seconds(files)
-        left_s = SHARE_OF_TIMING * (settings.budget - (started - began))
-        left_s = max(left_s, LEAST_SHARE * settings.budget)
-        _time(files, left_s, failures, context)
-        warnings = _neighbours(watch, cores, _processor_seconds(files) - used, started)
-    timed = [file for file in files if str(file.path) not in failures]
+    bench = _Bench(paths, settings, context)
+    bench.run()
+    timed = {str(path): bench.blocks[path] for path in paths if str(path) not in bench.failures}
     if not timed:
-        reasons = "; ".join(f"{path}: {reason}" for path, reason in failures.items())
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in bench.failures.items())
         raise RuntimeFailure("bench", f"no file could be timed: {reasons}")
+    processes = min(map(len, timed.values()))
     return BenchResult(
         threads=settings.threads,
         batch=settings.batch,
-        cores=tuple(cores),
+        cores=bench.disturbances.cores,
         seconds=time.monotonic() - began,
-        timings=compared({str(file.path): np.array(file.blocks) for file in timed}, settings),
-        failures=failures,
-        warnings=(*warnings, *_spreads(timed)),
+        timings=compared(timed, settings),
+        failures=bench.failures,
+        warnings=(
+            *bench.disturbances.warnings(),
+            *spread_warnings(timed),
+            *(_few_processes(processes, settings) if len(timed) > 1 else ()),
+        ),
+        processes=processes,
     )
 
 
-def compared(blocks: dict[str, Blocks], settings: BenchOptions) -> tuple[Timing, ...]:
-    """Compare each file's blocks, int64 (blocks, runs), with those of the first."""
+def compared(blocks: dict[str, list[Blocks]], settings: BenchOptions) -> tuple[Timing, ...]:
+    """Compare the blocks of each file's processes with those of the first."""
     first = next(iter(blocks))
     timings = []
     for path, own in blocks.items():
@@ -152,6 +249,15 @@ def compared(blocks: dict[str, Blocks], settings: BenchOptions) -> tuple[Timing,
             verdict = "not distinguishable"
         timings.append(Timing(path, summarize(own, settings.threads), ratio, interval, verdict))
     return tuple(timings)
+
+
+def _few_processes(processes: int, settings: BenchOptions) -> list[str]:
+    if processes >= ENOUGH_PROCESSES:
+        return []
+    return [
+        f"{processes} processes of each file fit into {settings.budget:g} s: the intervals are"
+        f" wide; a longer --budget narrows them"
+    ]
 
 
 def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
@@ -174,83 +280,3 @@ def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
             f"{settings.threads}",
             accepted=f"1 to {len(usable())}, the cores there are",
         )
-
-
-def _warmed_up(
-    workers: dict[Path, ModelClient],
-    settings: BenchOptions,
-    cores: Sequence[int],
-    failures: dict[str, str],
-    context: AnalysisContext,
-) -> list[_File]:
-    files = []
-    generator = np.random.default_rng(0)
-    for number, (path, worker) in enumerate(workers.items(), start=1):
-        context.emit("warm-up", f"opening and warming up {path}", number, len(workers))
-        try:
-            shape = worker.open(path).input.shape[1:]
-            pixels: Images = generator.integers(0, 256, (settings.batch, *shape), np.uint8)
-            files.append(_File(path, worker, worker.warm_up(path, pixels, cores)))
-        except RuntimeFailure as failure:
-            failures[str(path)] = failure.reason
-            worker.close()
-    return files
-
-
-def _time(
-    files: Sequence[_File], budget_s: float, failures: dict[str, str], context: AnalysisContext
-) -> None:
-    """Time the files in turn until the budget is used, at least ``FEWEST_BLOCKS`` each."""
-    for file in files:
-        file.runs = runs_a_block(file.median_s, budget_s / len(files), FEWEST_BLOCKS, FEWEST_BLOCKS)
-    context.emit("latency", f"timing {len(files)} files in turn")
-    began, turn = time.monotonic(), 0
-    while turn < FEWEST_BLOCKS or time.monotonic() - began < budget_s:
-        # Forwards and backwards in turn, so that no file always follows the same other file.
-        alive = [file for file in files if str(file.path) not in failures]
-        if not alive:
-            return
-        for file in alive if turn % 2 == 0 else alive[::-1]:
-            try:
-                file.blocks.append(file.worker.time_block(file.path, file.runs))
-            except RuntimeFailure as failure:
-                failures[str(file.path)] = failure.reason
-        turn += 1
-
-
-def _processor_seconds(files: Sequence[_File]) -> float:
-    return sum(processor_seconds(file.worker.pid) for file in files if file.worker.pid is not None)
-
-
-def _neighbours(watch: Watch, cores: Sequence[int], own_s: float, started: float) -> list[str]:
-    """Return warnings about other processes on the timed cores and on neighbouring ones."""
-    seconds = max(time.monotonic() - started, 1e-9)
-    loads = watch.load()
-    found = []
-    here = [loads[core] for core in cores if core in loads]
-    where = f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, cores))}"
-    if here:
-        own = own_s / seconds / len(here)
-        others = sum(each.busy - each.stolen for each in here) / len(here) - own
-        if others > OTHERS_SHARE:
-            found.append(f"other processes had {others:.0%} of {where}, where files were timed")
-        stolen = sum(each.stolen for each in here) / len(here)
-        if stolen > STOLEN_SHARE:
-            found.append(f"other guests of this machine's host took {stolen:.0%} of {where}")
-    beside = [core for core, load in loads.items() if core not in cores and load.busy > 0.5]
-    if beside:
-        names = ", ".join(map(str, beside))
-        found.append(f"core {names} was busy meanwhile: caches and clock are shared with it")
-    return found
-
-
-def _spreads(files: Sequence[_File]) -> list[str]:
-    """Return a warning if the blocks of a file vary much, for the file that varies most."""
-    spreads = []
-    for file in files:
-        low, middle, high = np.percentile(block_times(np.array(file.blocks)), [10, 50, 90])
-        spreads.append((float((high - low) / middle), str(file.path)))
-    worst, path = max(spreads)
-    if worst <= SPREAD:
-        return []
-    return [f"blocks of one file differ by up to {worst:.0%} (10th to 90th percentile; {path})"]

@@ -37,18 +37,20 @@ def how(bench: BenchResult) -> str:
     threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     cores = ", ".join(map(str, bench.cores))
     images = "one image" if bench.batch == 1 else f"{bench.batch} images"
-    return f"{threads} on core {cores}, {images} a run, in turn, {bench.seconds:.1f} s in all"
+    times = f"{bench.processes} process{'es' if bench.processes > 1 else ''} of each file in turn"
+    return f"{threads} on core {cores}, {images} a run, {times}, {bench.seconds:.1f} s in all"
 
 
 def _row(timing: Timing) -> tuple[str, ...]:
-    low, high = timing.interval
     latency = timing.latency
     is_first = timing.verdict == "first"
+    interval = timing.interval
+    over = "in one process" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
     return (
         timing.path,
         f"{latency.median_us:,.1f}",
         f"{latency.p95_us:,.1f}",
         f"{latency.runs:,}",
-        "1 (first)" if is_first else f"{timing.ratio:.3f} ({low:.3f} to {high:.3f})",
+        "1 (first)" if is_first else f"{timing.ratio:.3f} ({over})",
         "" if is_first else timing.verdict,
     )

@@ -7,15 +7,9 @@ from pathlib import Path
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.plugins import Task
-from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import (
-    PRECISION_NOT_KNOWN,
-    Comparison,
     Dataset,
-    Images,
     Measurement,
-    Predictions,
     Shape,
 )
 from edgecv.datasets.class_order import in_order_of
@@ -23,7 +17,6 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
-from edgecv.pipeline.preprocessing_hints import accuracies_text, is_near_chance, with_each_choice
 from edgecv.pipeline.recipe.recipe import check_limits
 
 
@@ -107,34 +100,3 @@ def measure_groups(
         measurements += found
         failures |= failed
     return measurements, failures
-
-
-def preprocessing_notes(
-    groups: Sequence[SizeGroup],
-    comparisons: Sequence[Comparison],
-    task: Task,
-    context: AnalysisContext,
-) -> tuple[str, ...]:
-    """Return a note with the accuracy of each preprocessing for each file near chance."""
-    places = {file.artifact.path: (file, group.data) for group in groups for file in group.files}
-    notes = []
-    for each in comparisons:
-        file, data = places[each.artifact.path]
-        is_foreign = each.artifact.precision == PRECISION_NOT_KNOWN
-        if not is_foreign or each.value is None or not is_near_chance(each.value, data, task):
-            continue
-        context.emit("evaluate", f"other pixels through {file.path}, which is near chance")
-
-        def predict(
-            images: Images,
-            choice: Preprocessing,
-            file: MeasuredFile = file,
-            runtime: str = each.runtime,
-        ) -> Predictions:
-            input_spec = file.input_spec.model_copy(update={"preprocess": choice})
-            return context.measurements.predict(runtime, file.path, images, input_spec)
-
-        accuracies = accuracies_text(with_each_choice(predict, data, task), data)
-        notes.append(f"{each.artifact.path} is hardly better than guessing; {accuracies}")
-        context.emit("note", notes[-1])
-    return tuple(notes)

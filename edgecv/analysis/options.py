@@ -10,26 +10,18 @@ from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
 from edgecv.core.plugins import Data
 from edgecv.core.records import Event, Report
 from edgecv.evaluation.limit_options import LimitOptions
-from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
+from edgecv.pipeline.recipe.options import InputOptions, MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:
     from edgecv.analysis.doctor.records import Diagnosis
     from edgecv.analysis.validate_request import ValidationRequest
 
 
-class InputOptions(CommandOptions):
-    """The input of files that edgecv did not write."""
+class LabelOptions(CommandOptions):
+    """The classes of files that edgecv did not write."""
 
-    section: ClassVar[str] = "Input of the files"
+    section: ClassVar[str] = "Input of the model"
 
-    preprocess: Annotated[Name | None, Flag(default="by an integer input's range, else 0..255")] = (
-        None
-    )
-    """The pixels that files of other makers expect: 0..255, 0..1, -1..1, imagenet, caffe."""
-    layout: Annotated[Name | None, Flag(default="by shape")] = None
-    """The order of an image's axes, nchw or nhwc, where a shape may be either."""
-    input_size: Name | None = None
-    """HEIGHTxWIDTH for files that leave their size open."""
     labels: Annotated[OnePath | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""
 
@@ -46,7 +38,7 @@ class MeasureOptions(CommandOptions):
 
 
 class ValidateOptions(
-    LimitOptions, TrustOptions, InputOptions, MeasuredDataOptions, MeasureOptions
+    LimitOptions, TrustOptions, LabelOptions, InputOptions, MeasuredDataOptions, MeasureOptions
 ):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
@@ -72,7 +64,7 @@ def validate(
         return validation.validate(request, context)[0]
 
 
-class BenchOptions(CommandOptions):
+class BenchOptions(InputOptions):
     """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
     threads: int = Field(default=1, ge=1)
@@ -83,7 +75,7 @@ class BenchOptions(CommandOptions):
     """Seconds for all files together, opening and warm-up included."""
 
 
-class DoctorOptions(CommandOptions):
+class DoctorOptions(InputOptions):
     """Options of ``edgecv doctor`` and ``edgecv.doctor``."""
 
     path: Annotated[OnePath, Flag("FILE", is_argument=True)]

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgecv.analysis.measure_files import group_by_size, measure_groups, preprocessing_notes
+from edgecv.analysis.measure_files import group_by_size, measure_groups
+from edgecv.analysis.preprocessing import settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
@@ -55,6 +56,7 @@ def validate(
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
+    request, groups, notes = settled(request, groups, data, task, context)
     reference = _reference(request, data, task, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -64,7 +66,6 @@ def validate(
     margin = request.limits.margin_points
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
     outputs = {each.artifact.path: each.outputs for each in usable}
-    notes = preprocessing_notes(groups, comparisons, task, context)
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)

@@ -7,11 +7,12 @@ from pathlib import Path
 from edgecv.analysis.options import ValidateOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec, input_spec_of
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact, Report
 from edgecv.core.registry import DATASETS
+from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
@@ -21,6 +22,8 @@ from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
+
+LONGEST_FILE_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class ValidationRequest:
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
     baseline_input: InputSpec = DEFAULT_INPUT
+    baseline_is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
     parameters: int = 0
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
@@ -51,7 +56,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     """Return the request for files and runs: see ``ValidateOptions.request``."""
     paths, data, baseline = options.paths, options.data, options.baseline
     labels = None if options.labels is None else read_labels(options.labels)
-    input_spec = input_spec_of(options.preprocess, options.layout, options.input_size)
+    input_spec = options.input_spec
     if not paths:
         raise InputError(
             "PATH", "none given", accepted="a run folder, .tflite, .onnx, .keras files"
@@ -82,7 +87,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             parameters = report.baseline.parameters
         if source is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
-            seed = int(report.recipe.get("seed", 0))
+            seed = report.recipe.get("seed", 0)
             test_sha256 = report.data.splits["test"].sha256
         if labels is None:
             labels = _labels_of(report)
@@ -97,7 +102,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         files += (
             _files_of_run(path, report)
             if report and path.is_dir()
-            else [_single_file(path, input_spec)]
+            else [single_file(path, input_spec)]
         )
     _check_unique([file.path for file in files])
     check_custom_objects(options.custom_objects)
@@ -106,7 +111,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         source=source,
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT if baseline is None else _input_spec_of(baseline, input_spec),
+        baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
+        baseline_is_of_run=baseline is not None and _is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -161,12 +167,18 @@ def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
 
 
 def _file_name(name: str, folder: Path) -> str:
-    if Path(name).name != name:
-        raise InputError(str(folder / "report.json"), f'"{name}" is not a plain file name')
+    if (
+        Path(name).name != name
+        or name in ("", "..")
+        or len(name.encode()) > LONGEST_FILE_NAME_BYTES
+    ):
+        where = str(folder / "report.json")
+        raise InputError(where, f'is damaged: "{short_name(name)}" is not a plain file name')
     return name
 
 
-def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
+    """Return a file that stands alone: one that a run beside it has written describes its input."""
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
     if (path.parent / "report.json").is_file():
@@ -174,12 +186,19 @@ def _single_file(path: Path, asked: InputSpec) -> MeasuredFile:
             if each.artifact.sha256 == artifact.sha256:
                 artifact = each.artifact
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else _input_spec_of(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
-    """Return how a file is read: the baseline of a run by its recipe, others as requested."""
+def _is_baseline_of_run(path: Path) -> bool:
+    if not (path.parent / "report.json").is_file():
+        return False
+    report = read_report(path.parent)
+    return report.baseline is not None and report.baseline.path == path.name
+
+
+def described_input(path: Path, asked: InputSpec) -> InputSpec:
+    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
     if not (path.parent / "report.json").is_file():
         return asked
     report = read_report(path.parent)
@@ -187,5 +206,6 @@ def _input_spec_of(path: Path, asked: InputSpec) -> InputSpec:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    kept = {"model": str(path), "preprocess": report.recipe["baseline"].get("preprocess")}
+    table = report.recipe.get("baseline", {})
+    kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

@@ -1,7 +1,5 @@
 """HTML of each record for notebooks, registered when ``edgecv.api`` is imported."""
 
-from html import escape
-
 from edgecv.acceptance import text as gate_text
 from edgecv.acceptance.records import Judgement
 from edgecv.analysis import bench_text
@@ -14,6 +12,7 @@ from edgecv.core.display import to_html
 from edgecv.core.records import Report
 from edgecv.formats.contents import Inspection
 from edgecv.reports.html import (
+    escaped,
     html_block,
     html_list,
     html_table,
@@ -61,4 +60,4 @@ def _inspection(inspection: Inspection) -> str:
 
 
 def _as_written(text: str) -> str:
-    return f"<pre>{escape(text)}</pre>"
+    return f"<pre>{escaped(text)}</pre>"

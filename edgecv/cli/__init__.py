@@ -12,6 +12,7 @@ from edgecv import __version__
 from edgecv.cli.commands import COMMANDS as COMMANDS
 from edgecv.cli.group import LazyGroup
 from edgecv.cli.synonyms import option_meant
+from edgecv.core.text import printable_lines
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -74,7 +75,7 @@ def _is_of_typer(exit_: SystemExit) -> bool:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"edgecv: {message}", file=sys.stderr)
+    print(f"edgecv: {printable_lines(message)}", file=sys.stderr)
     return code
 
 
@@ -82,7 +83,7 @@ def _usage(error: Any) -> int:
     """Print a usage error in one line; print the help for a call without a command."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(message, file=sys.stderr)
+        print(printable_lines(message), file=sys.stderr)
         return 2
     unknown = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and unknown and context is not None:

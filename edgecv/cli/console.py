@@ -25,6 +25,7 @@ from edgecv.acceptance.records import Judgement
 from edgecv.cli.progress import EventProgress, score_text
 from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.records import Report, score_name
+from edgecv.core.text import printable, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.reports.markdown import headings, row
@@ -50,7 +51,9 @@ class Screen:
         sys.stderr.flush()
         self._originals = os.dup(1), os.dup(2)
         self._output = self._stack.enter_context(os.fdopen(os.dup(1), "wb", buffering=0))
-        self._error = self._stack.enter_context(os.fdopen(os.dup(2), "w"))
+        self._error = self._stack.enter_context(
+            os.fdopen(os.dup(2), "w", errors="backslashreplace")  # A name is no reason to fail.
+        )
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
@@ -93,10 +96,13 @@ class Screen:
             self.log.unlink(missing_ok=True)
 
     def answer(self, text: str) -> None:
-        """Write the answer to standard output.
+        """Write plain text to standard output: nothing in it reaches a terminal as a command.
 
         Raises StepError where it cannot be written; a closed pipe is no error.
         """
+        self._write(printable_lines(text))
+
+    def _write(self, text: str) -> None:
         self._progress.end_bar()
         data = (text if text.endswith("\n") else f"{text}\n").encode()
         try:
@@ -114,11 +120,12 @@ class Screen:
             return os.get_terminal_size(self._output.fileno()).columns
         return of_a_file
 
-    def _rich(self, *parts: Any, **options: Any) -> str:
-        """Return parts as rich renders them for standard output, a terminal or not."""
+    def _rich(self, part: Any, **options: Any) -> str:
+        """Return plain text, or a table of it, as rich renders it for standard output."""
+        part = printable_lines(part) if isinstance(part, str) else part
         terminal = self._output.isatty()
         console = Console(file=io.StringIO(), force_terminal=terminal, width=self.columns())
-        console.print(*parts, highlight=False, markup=False, **options)
+        console.print(part, highlight=False, markup=False, **options)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text
 
@@ -142,8 +149,8 @@ class Screen:
             text += self._rich(costs_sentence(report.costs))
         text += self._rich(verdict_line(report), style=COLOURS[report.outcome])
         if folder is not None:
-            text += f"Written to {folder}: report.md says more\n"
-        self.answer(text)
+            text += f"Written to {printable(str(folder))}: report.md says more\n"
+        self._write(text)
 
     def judgement(self, judgement: Judgement, *, as_json: bool) -> None:
         """Show a run compared with the accepted one: table, verdict and advice, or JSON."""
@@ -159,18 +166,20 @@ class Screen:
         if as_json:
             self.answer(json.dumps(to_table(judgement), indent=2, allow_nan=False))
             return
-        table = Table(title=f"{judgement.name} against {judgement.lock} of {judgement.since}")
+        table = Table(
+            title=printable(f"{judgement.name} against {judgement.lock} of {judgement.since}")
+        )
         for place, heading in enumerate(headings(judgement)):
             table.add_column(heading, justify="left" if place < 3 else "right")
         for change in changed_first(judgement):
-            table.add_row(*cells(change, judgement))
+            table.add_row(*map(printable, cells(change, judgement)))
         text = self._rich(table)
         for reason in judgement.not_compared:
             text += self._rich(f"Not compared: {reason}")
         text += self._rich(verdict_line(judgement), style=COLOURS[judgement.outcome])
         for sentence in advice(judgement):
             text += self._rich(sentence)
-        self.answer(text)
+        self._write(text)
 
     def training(self, training: "Training", *, as_json: bool) -> None:
         """Show the result of a training, or its whole record as JSON."""
@@ -209,15 +218,15 @@ class Screen:
         """Print warnings on standard error, one on each line."""
         self._progress.end_bar()
         for sentence in sentences:
-            line = f"edgecv: {sentence}"
+            line = printable(f"edgecv: {sentence}")
             self.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def lines(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Show rows of text in columns on standard output."""
         grid = Table.grid(padding=(0, 2))
         for row_cells in rows:
-            grid.add_row(*row_cells)
-        self.answer(self._rich(grid))
+            grid.add_row(*map(printable_lines, row_cells))
+        self._write(self._rich(grid))
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
@@ -233,7 +242,7 @@ def report_table(report: Report) -> Table:
     for place, heading in enumerate(headings(task_of(report))):
         table.add_column(heading, justify="left" if place < 2 else "right")
     for cells, style in _rows(report):
-        table.add_row(*cells, style=style)
+        table.add_row(*map(printable, cells), style=style)
     return table
 
 
@@ -244,7 +253,7 @@ def narrow_table(report: Report) -> Table:
     for _ in range(len(rows) + 1):
         table.add_column(overflow="fold")
     for heading, *cells in zip(headings(task_of(report)), *rows, strict=True):
-        table.add_row(heading, *cells)
+        table.add_row(heading, *map(printable, cells))
     return table
 
 
@@ -261,7 +270,7 @@ def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
 
 
 def _title(report: Report) -> str:
-    return f"{report.name}: {report.data.name}, {_images(report)} test images"
+    return printable(f"{report.name}: {report.data.name}, {_images(report)} test images")
 
 
 def _images(report: Report) -> str:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from edgecv.core.closing import Closing
 from edgecv.core.records import Event, score_name
+from edgecv.core.text import printable, printable_lines
 
 EPOCH_LINES = 20
 """Approximate number of lines for a training with any number of epochs."""
@@ -50,7 +51,8 @@ class EventProgress(Closing):
         if event.stage == "epoch":
             self._epoch(event)
         elif event.total is None:
-            self._console.print(self._wording(event.message), highlight=False, markup=False)
+            message = printable_lines(self._wording(event.message))
+            self._console.print(message, highlight=False, markup=False)
         else:
             self._advance(event)
 
@@ -70,7 +72,8 @@ class EventProgress(Closing):
         if self._task is None or self._description != event.message:
             self.end_bar()
             self._description = event.message
-            self._task = self._progress.add_task(event.message, total=event.total, values="")
+            message = printable(event.message)
+            self._task = self._progress.add_task(message, total=event.total, values="")
         values = event.values
         text = f"loss {values['loss']:.3f}" if "loss" in values else ""
         self._progress.update(self._task, completed=event.step, total=event.total, values=text)

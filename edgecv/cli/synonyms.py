@@ -37,6 +37,7 @@ OPTIONS = {
     "--budget": "duration seconds time timeout runs iterations num-runs",
     "--baseline": "reference original golden",
     "--input-size": "shape input-shape image-size img-size imgsz resolution",
+    "--layout": "data-format channels-first channels-last channel-order nchw nhwc",
     "--against": "lock accepted",
     "--update": "accept approve",
     "--fix": "repair remedy",

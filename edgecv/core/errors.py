@@ -4,6 +4,7 @@
     ├── InputError           exit 2: a flag, a recipe, a file or a folder is wrong
     ├── StepError            exit 3: a step was asked for and could not be done
     └── RuntimeFailure       exit 3: a runtime died of a file, hung on it or refused it
+        └── UnsuitableFile   exit 2: a file that runs, and does not take or give what is needed
 
 A message says where, what was found, what is accepted and what to do, in one line.
 """
@@ -49,3 +50,9 @@ class StepError(EdgecvError):
 
 class RuntimeFailure(EdgecvError):
     """A runtime died of a file, hung on it or refused it; other files are not affected."""
+
+
+class UnsuitableFile(RuntimeFailure):
+    """A file that a runtime opens, and that does not take images or give what is needed of it."""
+
+    exit_code = 2

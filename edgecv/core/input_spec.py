@@ -10,6 +10,9 @@ from edgecv.core.preprocessing import Preprocessing, named
 
 LARGEST_SIDE = 4096
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+"""Pixels along one side of an image."""
+SizeOfImages = Annotated[tuple[Side, Side], Field(strict=False)]
+"""Height and width of images."""
 Layout = Literal["nchw", "nhwc"]
 LAYOUTS = get_args(Layout)
 
@@ -21,7 +24,7 @@ class InputSpec(Options):
     """Arithmetic on pixels of 0..255; None where the file's own input defines it."""
     layout: Layout | None = None
     """Position of the channels, before or after height and width; None where the shape shows it."""
-    input_size: Annotated[tuple[Side, Side], Field(strict=False)] | None = None
+    input_size: SizeOfImages | None = None
     """Height and width for a file whose input has no fixed size."""
 
 

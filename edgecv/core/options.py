@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from edgecv.core.errors import InputError
-from edgecv.core.text import nearest
+from edgecv.core.text import LONGEST_NAME, nearest, short_name
 
 
 class Options(BaseModel):
@@ -192,11 +192,14 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
     known = [name for name in cls.model_fields]
     if first["type"] == "extra_forbidden":
         return InputError(
-            where, f'unknown key "{key}"', accepted=", ".join(known), remedy=nearest(key, known)
+            where,
+            f'unknown key "{short_name(key)}"',
+            accepted=", ".join(known),
+            remedy=nearest(key[:LONGEST_NAME], known),
         )
     if first["type"] == "missing":
-        return InputError(where, f'"{key}" is missing', remedy=f"add {key} = ...")
+        return InputError(where, f'"{short_name(key)}" is missing', remedy=f"add {key} = ...")
     message = _accepted(first["msg"])
     if not key:
         return InputError(where, message)
-    return InputError(where, f'"{key}" is {first["input"]!r}', accepted=message)
+    return InputError(where, f'"{key}" is {short_name(repr(first["input"]))}', accepted=message)

@@ -25,6 +25,9 @@ Predictions = NDArray[np.float32]
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 
+Blocks = NDArray[np.int64]
+"""Timed runs of one process in interleaved blocks: int64 (blocks, runs a block), nanoseconds."""
+
 Outcome = Literal["passed", "failed", "inconclusive"]
 TWIN_STEM = "float32"
 """A file of this name is the float32 export of the baseline: the twin of its format."""
@@ -210,6 +213,21 @@ class SessionFacts:
     image: Shape
     """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
+    axes: str = "NHWC"
+    """The order of the input's axes: N images, H height, W width, C channels."""
+
+    @property
+    def batch(self) -> int:
+        """Images of one run; -1 where the file leaves it open."""
+        return self.input.shape[self.axes.index("N")] if "N" in self.axes else 1
+
+
+@dataclass(frozen=True)
+class FileEnds:
+    """Every input and output of an artifact, as it declares them."""
+
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -254,10 +272,8 @@ class Measurement:
     runtime: str
     outputs: Outputs
     facts: SessionFacts
-    blocks_ns: NDArray[np.int64] | None = None
-    """Timed runs in interleaved blocks: int64 (blocks, runs a block), nanoseconds.
-
-    None where it was not timed."""
+    blocks_ns: tuple[Blocks, ...] | None = None
+    """Timed runs of each process; None where it was not timed."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +308,7 @@ class Comparison:
     size_ratio: float | None
     speedup: float | None
     speedup_interval: tuple[float, float] | None
+    """95% interval over processes; None where only one process was timed."""
     latency: Latency | None
     """None where it was not timed."""
     input: TensorFacts

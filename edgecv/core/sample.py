@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.records import Targets
+
 
 def sample_rows(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:
     """Return up to ``most`` of ``count`` rows: int64 (min(count, most),), in random order.
@@ -17,3 +19,23 @@ def sample_rows(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:
     edges = np.arange(size + 1, dtype=np.int64) * count // max(1, size)
     random = np.random.default_rng(seed)
     return random.permutation(random.integers(edges[:-1], edges[1:]))
+
+
+def balanced_rows(labels: Targets, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return up to ``most`` rows of labelled images, as many of each class: int64 (N,).
+
+    Labels that are no classes, one number an image, have no shares: rows are drawn over all then.
+
+    >>> labels = np.array([0] * 90 + [1] * 10)
+    >>> np.bincount(labels[balanced_rows(labels, 20)]).tolist()
+    [10, 10]
+    """
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return sample_rows(len(labels), most, seed)
+    classes = np.unique(labels)
+    share = -(-most // max(1, len(classes)))
+    found = [sample_rows(0, 0)]
+    for each in classes:
+        rows = np.flatnonzero(labels == each)
+        found.append(rows[sample_rows(len(rows), share, seed)])
+    return np.random.default_rng(seed).permutation(np.concatenate(found))[:most]

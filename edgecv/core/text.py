@@ -30,6 +30,17 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
+def printable_lines(text: str) -> str:
+    """Replace what ``printable`` replaces, and keep the line breaks: for all that is shown.
+
+    >>> printable_lines("caf\\udce9\\n\\x1b[2J")
+    'caf?\\n?[2J'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def listed(names: Sequence[str], limit: int = MOST_NAMED) -> str:
     """Return names separated by commas, at most ``limit`` of them.
 

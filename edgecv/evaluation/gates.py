@@ -44,7 +44,8 @@ def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:
 def speed_gate(comparison: Comparison, limit: float) -> Gate:
     """Fail if the 95% interval of the speed-up over the twin lies below the limit."""
     if comparison.speedup is None or comparison.speedup_interval is None:
-        return Gate("speedup", comparison.artifact.path, limit, None, "inconclusive", "no twin")
+        reason = without_interval(comparison)
+        return Gate("speedup", comparison.artifact.path, limit, None, "inconclusive", reason)
     reaches = comparison.speedup_interval[1] >= limit
     return Gate(
         "speedup",
@@ -53,6 +54,11 @@ def speed_gate(comparison: Comparison, limit: float) -> Gate:
         comparison.speedup,
         "passed" if reaches else "failed",
     )
+
+
+def without_interval(comparison: Comparison) -> str:
+    """Return the reason why a speed-up has no interval, which a limit needs."""
+    return "no twin" if comparison.speedup is None else "timed in one process: no interval"
 
 
 def latency_gate(comparison: Comparison, limit: float) -> Gate:

@@ -1,4 +1,7 @@
-"""Latency and speed-up of runs in interleaved blocks: int64 (blocks, runs a block), in ns."""
+"""Latency and speed-up of runs in interleaved blocks, of several processes.
+
+``Blocks`` of one process: int64 (blocks, runs a block), in ns.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Latency
+from edgecv.core.records import Blocks, Latency
 
-Blocks = NDArray[np.int64]
-RESAMPLES = 1_000
 ZONE = 0.03
 """Ratios within 1/1.03 to 1.03 count as the same speed.
 
@@ -19,35 +20,51 @@ stay open, depending on their place in memory: longer measurement does not remov
 QUANTILE = 25
 """Percentile that represents a block. Other programs only make a run longer, so the lower quartile
 is less disturbed than the median; the minimum would depend on a single run."""
+CONFIDENCE = 0.95
+FEWEST_PROCESSES = 2
+"""Processes from which on there is an interval."""
+Interval = tuple[float, float]
 
 
-def summarize(blocks: Blocks, threads: int) -> Latency:
+def summarize(processes: Sequence[Blocks], threads: int) -> Latency:
     """Return the median and the 95th percentile over all runs.
 
-    >>> summarize(np.array([[1000, 3000], [2000, 2000]]), threads=1).median_us
+    >>> summarize([np.array([[1000, 3000], [2000, 2000]])], threads=1).median_us
     2.0
     """
+    runs = np.concatenate([blocks.ravel() for blocks in processes])
     return Latency(
-        median_us=float(np.median(blocks)) / 1_000,
-        p95_us=float(np.percentile(blocks, 95)) / 1_000,
+        median_us=float(np.median(runs)) / 1_000,
+        p95_us=float(np.percentile(runs, 95)) / 1_000,
         threads=threads,
-        runs=int(blocks.size),
+        runs=int(runs.size),
     )
 
 
-def speedup(twin: Blocks, candidate: Blocks) -> tuple[float, tuple[float, float]]:
+def speedup(twin: Sequence[Blocks], candidate: Sequence[Blocks]) -> tuple[float, Interval | None]:
     """Return how many times faster the candidate is, with a 95% interval.
 
+    The ratio of one process of each is ``paired_ratio``; the result is the geometric mean over the
+    processes. What a process has by chance, such as its place in memory, stays the same for as long
+    as it lives: the interval is Student's t interval over the processes' logarithms, and a single
+    process has none.
+    """
+    logs = np.log([paired_ratio(*each) for each in zip(twin, candidate, strict=True)])
+    middle = float(logs.mean())
+    if len(logs) < FEWEST_PROCESSES:
+        return math.exp(middle), None
+    half = _t_quantile(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    return math.exp(middle), (math.exp(middle - half), math.exp(middle + half))
+
+
+def paired_ratio(twin: Blocks, candidate: Blocks) -> float:
+    """Return how many times faster the candidate is in one process.
+
     Each block is compared with its neighbour of the other model, so that a machine that slows down
-    for a second affects both blocks of a pair; the result is the median over the pairs. The
-    interval is a percentile bootstrap over stretches of neighbouring pairs, as slow periods last
-    longer than a pair.
+    for a second affects both blocks of a pair; the result is the median over the pairs.
     """
     pairs = min(len(twin), len(candidate))
-    ratios = block_times(twin)[:pairs] / block_times(candidate)[:pairs]
-    medians = np.median(ratios[_stretches(pairs)], axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return float(np.median(ratios)), (float(low), float(high))
+    return float(np.median(block_times(twin)[:pairs] / block_times(candidate)[:pairs]))
 
 
 def block_times(blocks: Blocks) -> NDArray[np.float64]:
@@ -56,24 +73,21 @@ def block_times(blocks: Blocks) -> NDArray[np.float64]:
     return times
 
 
-def is_distinguishable(interval: Sequence[float]) -> bool:
+def is_distinguishable(interval: Sequence[float] | None) -> bool:
     """Return True if an interval of a ratio lies outside of the zone of equal speed.
 
     >>> is_distinguishable((1.28, 1.31)), is_distinguishable((0.70, 0.80))
     (True, True)
-    >>> is_distinguishable((0.98, 1.02)), is_distinguishable((1.02, 1.31))
-    (False, False)
+    >>> is_distinguishable((0.98, 1.02)), is_distinguishable((1.02, 1.31)), is_distinguishable(None)
+    (False, False, False)
     """
+    if interval is None:
+        return False
     low, high = interval
     return low > 1 + ZONE or high < 1 / (1 + ZONE)
 
 
-def _stretches(pairs: int) -> NDArray[np.int64]:
-    """Return resampled indices, (resamples, pairs): circular stretches of neighbours."""
-    length = max(1, math.isqrt(pairs))
-    starts = np.random.default_rng(0).integers(
-        0, pairs, size=(RESAMPLES, math.ceil(pairs / length), 1)
-    )
-    places = (starts + np.arange(length)) % pairs
-    chosen: NDArray[np.int64] = places.reshape(RESAMPLES, -1)[:, :pairs]
-    return chosen
+def _t_quantile(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

@@ -21,7 +21,13 @@ from edgecv.core.quantity import (
     SMALL_FRACTION,
 )
 from edgecv.core.records import Gate, Outcome
-from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate
+from edgecv.evaluation.gates import (
+    ROUNDING,
+    cannot_tell,
+    latency_gate,
+    most_gate,
+    without_interval,
+)
 from edgecv.evaluation.limit import Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import no_worse
@@ -75,7 +81,7 @@ def _class_drop(judged: Judged, limit: float) -> Gate:
 def _speedup(judged: Judged, limit: float) -> Gate:
     comparison = judged.comparison
     if comparison.speedup is None or comparison.speedup_interval is None:
-        return judged.not_known("min_speedup", limit, "no twin")
+        return judged.not_known("min_speedup", limit, without_interval(comparison))
     low, high = comparison.speedup_interval
     outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
     reason = f"its 95% interval is {low:.2f} to {high:.2f}" if outcome == "inconclusive" else ""

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
+from edgecv.core.input_evidence import InputEvidence, InputProbe, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
+from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
 from edgecv.core.records import Images, Predictions, SessionFacts
 from edgecv.formats.pixel_transform import Pixels
@@ -38,13 +40,31 @@ class FileRuntime(Runtime):
     def weights(self, content: bytes, path: Path) -> WeightsReader:
         """Return the reader of a file's graph."""
 
+    @abstractmethod
+    def probe(self, session: "FileSession", path: Path) -> InputProbe:
+        """Return an open file, run up to one of its first layers."""
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a file's graph, or of its input if that declares a range."""
+        session = self.open(path, 1, input_spec)
+        taken = session.facts.input
+        if np.dtype(taken.type).kind != "f":
+            return InputEvidence(f"its {taken.type} input declares its range")
+        encoders = {}
+        for name, choice in fitting(session.facts.image[2]).items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            encoders[name] = self.open(path, 1, asked).encode
+        return evidence_of(self.probe(session, path), encoders, images)
+
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return kernels, points and links of a file, also of one that the runtime refuses."""
         try:
             session = self.open(path, 1, input_spec)
         except RuntimeFailure:
             return self.weights(read_regular(path), path).stored(Pixels(None, (1, 1, 1)))
-        pixels = Pixels(session.encode, session.facts.image)
+        pixels = Pixels(session.encode, session.facts.image, session.facts.axes)
         return self.weights(session.content, path).stored(pixels)
 
 
@@ -55,6 +75,7 @@ class FileSession(Session, ABC):
     encode: Callable[[Images], NDArray[Any]]
     _classes: int
     _batch = 1
+    """Images of one run: those of a fixed batch, else one."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self._path = path
@@ -65,6 +86,29 @@ class FileSession(Session, ABC):
             self.content = read_regular(path)
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
+
+    def feed(self, images: Images) -> NDArray[Any]:
+        """Return the input of one run for up to a batch of images, uint8 (N, H, W, C).
+
+        A fixed batch is filled with copies of the first image.
+        """
+        missing = self._batch - len(images)
+        if missing > 0:
+            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
+        return self.encode(images)
+
+    def rows_of(self, answer: NDArray[Any]) -> NDArray[Any]:
+        """Return the answers of one run as rows, (batch, K). Raises RuntimeFailure for others."""
+        is_last = self.facts.axes.endswith("N")
+        rows = np.moveaxis(answer, -1, 0) if is_last and answer.ndim > 1 else answer
+        has_rows = self._batch == 1 or rows.shape[:1] == (self._batch,)
+        if not has_rows or answer.size != self._batch * self._classes:
+            raise RuntimeFailure(
+                str(self._path),
+                f"it answers {list(answer.shape)} for {self._batch} images",
+                accepted=f"{[self._batch, self._classes]}, as it declares",
+            )
+        return rows.reshape(self._batch, -1)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K).

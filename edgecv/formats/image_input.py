@@ -7,16 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_spec import InputSpec, Layout
+from edgecv.core.errors import UnsuitableFile
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
-from edgecv.core.records import Images, Shape, TensorFacts
+from edgecv.core.records import Images, TensorFacts
 
-OPEN = -1
-"""The length of an axis that a file leaves open."""
-CHANNELS = (1, 2, 3, 4)
-CHANNELS_IN_FRONT = (1, 3)
-"""Lengths of an axis before height and width that are taken for channels without ``--layout``."""
 PIXELS = 256
 NARROWEST_PIXELS = 64.0
 """The smallest range of an input that may take pixels of 0..255 without preprocessing."""
@@ -25,70 +20,13 @@ NEAR = 0.1
 RAW = Preprocessing()
 
 
-def image_of(path: Path, tensor: TensorFacts, input_spec: InputSpec) -> tuple[Layout, Shape]:
-    """Return the axis order of an input, and height, width and channels of its images.
-
-    Raises RuntimeFailure if they are ambiguous, or contradict ``input_spec``.
-    """
-    layout = _layout(path, tensor, input_spec.layout)
-    _, *sides = tensor.shape
-    channels = sides.pop(0 if layout == "nchw" else 2)
-    if OPEN in sides and input_spec.input_size is None:
-        raise RuntimeFailure(
-            str(path),
-            f"{_described(tensor)}: its height and width are open",
-            accepted="images of one size",
-            remedy="give --input-size HEIGHTxWIDTH",
-        )
-    for number, side in enumerate(sides):
-        asked = side if input_spec.input_size is None else input_spec.input_size[number]
-        if side not in (OPEN, asked):
-            raise RuntimeFailure(
-                str(path),
-                f"{_described(tensor)}, and --input-size says {input_spec.input_size}",
-                remedy="leave --input-size out: it is for files that leave their size open",
-            )
-        sides[number] = asked
-    return layout, (sides[0], sides[1], channels)
-
-
-def _layout(path: Path, tensor: TensorFacts, asked: Layout | None) -> Layout:
-    shape = tensor.shape
-    possible: list[Layout] = []
-    if len(shape) == 4 and all(length == OPEN or length > 0 for length in shape[1:]):
-        in_front = CHANNELS if asked == "nchw" else CHANNELS_IN_FRONT
-        possible += ["nhwc"] if shape[3] in CHANNELS else []
-        possible += ["nchw"] if shape[1] in in_front else []
-    if asked is not None and asked in possible:
-        return asked
-    if not possible or asked is not None:
-        given = f", and --layout says {asked}" if asked is not None and possible else ""
-        raise RuntimeFailure(
-            str(path),
-            f"{_described(tensor)}{given}",
-            accepted="images of one size: [batch, height, width, 1 to 4 channels], or channels"
-            " before height and width",
-        )
-    if len(possible) > 1:
-        raise RuntimeFailure(
-            str(path),
-            f"{_described(tensor)}, which may be either order of axes",
-            remedy="give --layout nchw or --layout nhwc",
-        )
-    return possible[0]
-
-
-def _described(tensor: TensorFacts) -> str:
-    return f'its input "{tensor.name}" has shape {list(tensor.shape)}'
-
-
 def preprocessing_of(
     path: Path, tensor: TensorFacts, input_spec: InputSpec, channels: int
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return the preprocessing of pixels, and a note if it was inferred from the input's range.
 
     Scale and zero point of an integer input give its range, which distinguishes 0..1, -1..1 and
-    0..255. Raises RuntimeFailure if the range is ambiguous and no preprocessing is given.
+    0..255. Raises UnsuitableFile if the range is ambiguous and no preprocessing is given.
     """
     if input_spec.preprocess is not None:
         return input_spec.preprocess, ()
@@ -96,24 +34,29 @@ def preprocessing_of(
         return RAW, ()
     low, high = range_of(tensor)
     range_text = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
-    # Symmetric by its type, whatever its values.
-    is_even = tensor.type == "int16" and not tensor.zero_point
-    found = [
-        name
-        for name, choice in fitting(channels).items()
-        if _is_near((low, high), _range_after(choice, channels), is_even=is_even)
-    ]
+    found = names_by_range(tensor, channels)
     if len(found) == 1:
         (name,) = found
         choice = fitting(channels)[name]
         return choice, () if choice == RAW else (f"{range_text}: pixels enter as {name}",)
     if not found and high - low >= NARROWEST_PIXELS:
         return RAW, (f"{range_text}: pixels of 0..255 enter as they are",)
-    raise RuntimeFailure(
+    raise UnsuitableFile(
         str(path),
         f"{range_text}, which does not say what it expects of pixels",
         remedy=f"give --preprocess with one of {', '.join(found or fitting(channels))}",
     )
+
+
+def names_by_range(tensor: TensorFacts, channels: int) -> list[str]:
+    """Return the preprocessings after which pixels have the range of a quantized tensor."""
+    # Symmetric by its type, whatever its values.
+    is_even = tensor.type == "int16" and not tensor.zero_point
+    return [
+        name
+        for name, choice in fitting(channels).items()
+        if _is_near(range_of(tensor), _range_after(choice, channels), is_even=is_even)
+    ]
 
 
 def range_of(tensor: TensorFacts) -> tuple[float, float]:
@@ -137,33 +80,45 @@ def _is_near(found: tuple[float, float], expected: tuple[float, float], *, is_ev
 
 
 def pixel_encoder(
-    tensor: TensorFacts, layout: Layout = "nhwc", asked: Preprocessing = RAW, channels: int = 3
+    tensor: TensorFacts, order: str = "NHWC", asked: Preprocessing = RAW, channels: int = 3
 ) -> Callable[[Images], NDArray[Any]]:
-    """Return the function that encodes uint8 images (N, H, W, C) in the input's type and layout.
+    """Return the function that encodes uint8 images (N, H, W, C) in the input's type and axes.
+
+    ``order``: that of ``ImageAxes``. An input without a batch takes one image.
 
     >>> encode = pixel_encoder(TensorFacts("image", (1, 1, 1, 1), "int8", 1.0, -128))
     >>> encode(np.array([0, 128, 255], np.uint8))
     array([-128,    0,  127], dtype=int8)
     """
     kind = np.dtype(tensor.type)
-    if asked == RAW and layout == "nhwc":
+    if asked == RAW and order == "NHWC":
         if kind.kind == "f":
             return lambda images: images.astype(kind, order="C")
         table = _table(tensor, 1.0, 0.0)
         if kind == np.uint8 and np.array_equal(table, np.arange(PIXELS)):
             return np.ascontiguousarray
         return table.take
-    scales, offsets, order = affine_of(asked, channels, "--preprocess")
+    scales, offsets, turned = affine_of(asked, channels, "--preprocess")
     tables = [_table(tensor, *each) for each in zip(scales, offsets, strict=True)]
-    axis = 1 if layout == "nchw" else 3
+    plane_axes = order.replace("C", "")
 
     def encode(images: Images) -> NDArray[Any]:
         planes = [
-            table.take(images[..., camera]) for table, camera in zip(tables, order, strict=True)
+            _turned(table.take(images[..., camera]), plane_axes)
+            for table, camera in zip(tables, turned, strict=True)
         ]
-        return np.stack(planes, axis=axis)
+        if "C" not in order:
+            return np.ascontiguousarray(planes[0])
+        return np.stack(planes, axis=order.index("C"))
 
     return encode
+
+
+def _turned(plane: NDArray[Any], order: str) -> NDArray[Any]:
+    """Return one channel of images, (N, H, W), with its axes in another order, or without N."""
+    own = "NHW" if "N" in order else "HW"
+    images: NDArray[Any] = plane if "N" in order else plane[0]
+    return images.transpose([own.index(letter) for letter in order])
 
 
 def _table(tensor: TensorFacts, scale: float, offset: float) -> NDArray[Any]:

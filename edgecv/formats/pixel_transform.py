@@ -16,10 +16,14 @@ class Pixels:
     """A pixel's bytes b after the operators so far: ``matrix[:, :-1] @ b + matrix[:, -1]``.
 
     ``encode``: the function that encodes images as the file's input; None if it cannot be opened.
+    ``order``: the order of the input's axes, as in ``SessionFacts``.
     """
 
-    def __init__(self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape) -> None:
+    def __init__(
+        self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape, order: str = "NHWC"
+    ) -> None:
         self.matrix: NDArray[np.float64] | None = None
+        self._order = order
         if encode is not None:
             self._probe(encode, shape)
 
@@ -28,7 +32,7 @@ class Pixels:
 
         def encoded(pixel: NDArray[Any]) -> NDArray[np.float64]:
             image = np.broadcast_to(pixel.astype(np.uint8), (1, *shape))
-            return _first_pixel(encode(np.ascontiguousarray(image)), channels)
+            return _first_pixel(encode(np.ascontiguousarray(image)), self._order)
 
         black = encoded(np.zeros(channels))
         full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
@@ -73,7 +77,6 @@ class Pixels:
         return None if self.matrix is None else self.matrix.astype(np.float32)
 
 
-def _first_pixel(encoded: NDArray[Any], channels: int) -> NDArray[np.float64]:
-    image = encoded[0].astype(np.float64)
-    is_last = image.shape[-1] == channels
-    return np.array(image[0, 0, :] if is_last else image[:, 0, 0])
+def _first_pixel(encoded: NDArray[Any], order: str) -> NDArray[np.float64]:
+    place = tuple(slice(None) if letter == "C" else 0 for letter in order)
+    return np.atleast_1d(np.asarray(encoded[place], np.float64))

@@ -1,7 +1,7 @@
 """Checks of the tensors that a runtime takes and gives, and predictions on several threads."""
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.core.text import printable
-from edgecv.formats.image_input import image_of, pixel_encoder, preprocessing_of
+from edgecv.formats.image_axes import ImageAxes, image_axes
+from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
 LARGEST_SLICE = 64
 
@@ -28,9 +29,9 @@ def facts_of(
 ) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
     """Return the facts of a file that takes an image, and the function that encodes its input.
 
-    Raises RuntimeFailure if its input is not an image, or a tensor is of an unknown type.
+    Raises UnsuitableFile if its input is not an image, or a tensor is of an unknown type.
     """
-    layout, image = image_of(path, taken, input_spec)
+    axes = image_axes(path, taken, input_spec, given.shape)
     for tensor, types in ((taken, input_types), (given, output_types)):
         _check_type(path, tensor, types)
     if np.dtype(given.type).kind != "f" and given.scale is None:
@@ -38,20 +39,37 @@ def facts_of(
     # uint8 needs no scale, as pixels are uint8; any other integer means nothing without one.
     if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
         _refuse_without_scale(path, taken)
-    asked, notes = preprocessing_of(path, taken, input_spec, image[2])
-    if layout == "nchw":
-        notes = ("it takes channels before height and width", *notes)
-    return SessionFacts(taken, given, image, notes), pixel_encoder(taken, layout, asked, image[2])
+    channels = axes.image[2]
+    asked, notes = preprocessing_of(path, taken, input_spec, channels)
+    facts = SessionFacts(taken, given, axes.image, (*_notes_on(axes), *notes), axes.order)
+    return facts, pixel_encoder(taken, axes.order, asked, channels)
 
 
-def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int]) -> int:
+def _notes_on(axes: ImageAxes) -> Iterator[str]:
+    """Yield sentences on axes that are not images, height, width and channels in this order."""
+    order = axes.order
+    if "C" not in order:
+        yield "it takes grey images without an axis for their channel"
+    elif order.index("C") < order.index("H"):
+        yield "it takes channels before height and width"
+    if "N" not in order:
+        yield "it takes one image, without an axis for a batch"
+    elif not order.startswith("N"):
+        yield "it takes the images of a batch along its last axis"
+
+
+def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int], axes: str = "NHWC") -> int:
     """Return the number of values that an output of ``shape`` holds for one image.
 
-    Raises RuntimeFailure if more than one axis behind the batch is longer than 1.
+    ``axes``: those of the input. Raises UnsuitableFile if more than one axis is longer than 1,
+    beside that of the batch.
     """
-    sides = [length for length in shape[1:] if length != 1]
-    if len(shape) < 2 or len(sides) > 1 or min(shape[1:]) < 1:
-        raise RuntimeFailure(
+    behind = shape[1:] if axes.startswith("N") else shape
+    if axes.endswith("N") and len(shape) > 1:
+        behind = shape[:-1]
+    sides = [length for length in behind if length != 1]
+    if not behind or len(sides) > 1 or min(behind) < 1:
+        raise UnsuitableFile(
             str(path),
             f'its output "{tensor.name}" has shape {list(shape)}',
             accepted="one row of numbers for an image: [batch, classes]",
@@ -61,7 +79,7 @@ def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int]) -> int:
 
 def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
     if tensor.type not in types:
-        raise RuntimeFailure(
+        raise UnsuitableFile(
             str(path), f'its tensor "{tensor.name}" is {tensor.type}', accepted=", ".join(types)
         )
     if tensor.scale is None:
@@ -79,7 +97,7 @@ def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
 
 
 def _refuse_without_scale(path: Path, tensor: TensorFacts) -> None:
-    raise RuntimeFailure(
+    raise UnsuitableFile(
         str(path),
         f'its tensor "{tensor.name}" is {tensor.type} and does not say its scale',
         accepted="float32, or an integer with a scale and a zero point",

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
 from edgecv.core.plugins import Task
 from edgecv.core.records import Dataset, Outputs, Split, score_name
 from edgecv.core.registry import ARCHITECTURES, DATASETS
+from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
@@ -24,6 +27,7 @@ from edgecv.system.storage import content_key, write_bytes, write_json
 
 MODEL = "model.keras"
 STAGE_VERSION = 1
+LARGEST_TRAINING_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,39 @@ class Training:
         return max(self.history, key=lambda each: (each[name], each["epoch"]))
 
 
+class StoredTraining(BaseModel):
+    """``training.json``, as ``train`` has written it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    architecture: dict[str, Any]
+    data: dict[str, Any]
+    seed: int
+    schedule: dict[str, Any]
+    parameters: int
+    history: tuple[dict[str, bool | int | float], ...] = Field(min_length=1, strict=False)
+
+    @field_validator("history")
+    @classmethod
+    def _has_scores(cls, found: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for epoch in found:
+            if not {"epoch", "loss", "seconds"} <= set(epoch) or set(epoch) != set(found[0]):
+                raise ValueError("other figures than those of an epoch")
+        if not any(f"validation_{key}" in found[0] for key in found[0]):
+            raise ValueError("no score")
+        return found
+
+
 def read_training(folder: Path) -> Training:
-    """Return the record of a training."""
-    record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
-    return Training(**{**record, "folder": folder, "history": tuple(record["history"])})
+    """Return the record of a training. Raises InputError where it is damaged."""
+    path = folder / "training.json"
+    try:
+        content = read_regular(path, LARGEST_TRAINING_BYTES)
+        json_value(content)
+        record = StoredTraining.model_validate_json(content)
+    except ValueError:
+        raise InputError(str(path), "is damaged", remedy=f"move {folder} away") from None
+    return Training(folder, **dict(record))
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

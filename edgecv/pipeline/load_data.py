@@ -3,6 +3,7 @@
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.records import SPLITS, DataFacts, Dataset, Shape, SplitFacts
+from edgecv.core.text import printable
 from edgecv.pipeline.context import AnalysisContext
 
 
@@ -29,4 +30,4 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
 def data_facts(data: Dataset) -> DataFacts:
     """Return the facts on the data for the report."""
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
-    return DataFacts(data.name, data.class_names, splits, data.notes, data.has_labels)
+    return DataFacts(printable(data.name), data.class_names, splits, data.notes, data.has_labels)

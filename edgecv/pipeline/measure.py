@@ -1,6 +1,7 @@
 """Measurements of artifacts, each runtime in a child process: predictions and timed runs."""
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.records import (
     Artifact,
+    Blocks,
     Event,
     Images,
     Measurement,
@@ -25,7 +27,6 @@ from edgecv.core.records import (
     ignore_event,
 )
 from edgecv.core.registry import RUNTIMES
-from edgecv.evaluation.latency import Blocks
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
@@ -35,7 +36,13 @@ from edgecv.system.storage import content_key, tree_sha256
 
 CORES = os.cpu_count() or 1
 SECONDS_A_FILE = 0.5
-"""Time spent on the latency of one file, after its warm-up."""
+"""Time spent on the latency of one file, after its warm-ups."""
+PROCESSES = 4
+"""Fresh processes in which the files of a format are timed: the interval of a speed-up is over
+them. Each takes about half a second more, to start and to warm up. A runtime that loads TensorFlow
+is too slow to start: its files are timed in one process, and no interval is claimed."""
+FEWEST_RUNS = 10
+"""Runs of a file in all processes, and its blocks, even where that takes longer."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ class MeasurementPool(Closing):
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in outputs]
-        blocks: dict[str, Blocks | None] = dict.fromkeys(outputs)
+        blocks: dict[str, tuple[Blocks, ...] | None] = dict.fromkeys(outputs)
         if timed:
             blocks = {**self._time(alive, images[:1], failures)}
         return [
@@ -169,27 +176,53 @@ class MeasurementPool(Closing):
         files: Sequence[MeasuredFile],
         image: Images,
         failures: dict[str, str],
-    ) -> dict[str, Blocks]:
+    ) -> dict[str, tuple[Blocks, ...]]:
         """Time the files of each format in turn; add files that fail to ``failures``."""
-        blocks: dict[str, Blocks] = {}
+        blocks: dict[str, tuple[Blocks, ...]] = {}
         for file_format in dict.fromkeys(file.artifact.format for file in files):
             group = [file for file in files if file.artifact.format == file_format]
-            worker = self.timer(runtime_of_format(file_format).name)
+            runtime = runtime_of_format(file_format)
+            worker = self.timer(runtime.name)
             self.on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
-            paths = [file.path for file in group]
             try:
-                timed = worker.time_interleaved(
-                    paths,
-                    image,
-                    budget_s=SECONDS_A_FILE * len(group),
-                    input_specs=[file.input_spec for file in group],
-                    cores=least_busy(self.threads),
-                )
+                count = 1 if runtime.needs_tensorflow else PROCESSES
+                timed = [
+                    _timed(worker, group, image, self.threads, number, count)
+                    for number in range(count)
+                ]
             except RuntimeFailure as failure:
                 failures |= {file.artifact.path: failure.reason for file in group}
                 continue
-            blocks |= {file.artifact.path: timed[file.path] for file in group}
+            for file in group:
+                blocks[file.artifact.path] = tuple(each[file.path] for each in timed)
         return blocks
+
+
+def _timed(
+    worker: ModelClient,
+    files: Sequence[MeasuredFile],
+    image: Images,
+    threads: int,
+    number: int,
+    count: int,
+) -> dict[Path, Blocks]:
+    """Time files of one format in turn, in process ``number`` of ``count``.
+
+    Each is fresh except for the first; every other one opens and times them in reverse order.
+    """
+    if number:
+        worker.renew()
+    some = files if number % 2 == 0 else files[::-1]
+    fewest = math.ceil(FEWEST_RUNS / count)
+    return worker.time_interleaved(
+        [file.path for file in some],
+        image,
+        budget_s=SECONDS_A_FILE * len(some) / count,
+        min_runs=fewest,
+        min_blocks=fewest,
+        input_specs=[file.input_spec for file in some],
+        cores=least_busy(threads),
+    )
 
 
 def _takes_trust(runtime: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from edgecv.core.records import Report
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown import headings, row
 from edgecv.reports.verdict import verdict_line
@@ -48,17 +49,17 @@ def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[st
     >>> html_table("a < b", ("file",), [("x.tflite",)])[:41]
     '<table><caption>a &lt; b</caption><thead>'
     """
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    head = "".join(f"<th>{escaped(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{_cells(cells)}</tr>" for cells in rows)
     return (
-        f"<table><caption>{escape(caption)}</caption>"
+        f"<table><caption>{escaped(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
 def _cells(cells: Sequence[str]) -> str:
     return "".join(
-        f'<td style="text-align:{"left" if place < SHORT else "right"}">{escape(cell)}</td>'
+        f'<td style="text-align:{"left" if place < SHORT else "right"}">{escaped(cell)}</td>'
         for place, cell in enumerate(cells)
     )
 
@@ -66,7 +67,7 @@ def _cells(cells: Sequence[str]) -> str:
 def html_verdict(outcome: str, text: str) -> str:
     """Return a verdict in the colour of its outcome, with its line breaks."""
     colour = COLOURS.get(outcome, "inherit")
-    lines = "<br>".join(escape(line) for line in text.splitlines())
+    lines = "<br>".join(escaped(line) for line in text.splitlines())
     return f'<p style="color:{colour}"><strong>{lines}</strong></p>'
 
 
@@ -74,5 +75,14 @@ def html_list(title: str, lines: Sequence[str]) -> str:
     """Return a collapsed list with a title; empty where there are no lines."""
     if not lines:
         return ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<details><summary>{escape(title)} ({len(lines)})</summary><ul>{items}</ul></details>"
+    items = "".join(f"<li>{escaped(line)}</li>" for line in lines)
+    return f"<details><summary>{escaped(title)} ({len(lines)})</summary><ul>{items}</ul></details>"
+
+
+def escaped(text: str) -> str:
+    """Return text as HTML shows it: no tag, and nothing that is not printable.
+
+    >>> escaped("<b>\\x1b[2J")
+    '&lt;b&gt;?[2J'
+    """
+    return escape(printable_lines(text))

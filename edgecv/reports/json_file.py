@@ -1,16 +1,17 @@
 """``report.json``: the report for other programs."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.records import Artifact, ModelCost, Report
+from edgecv.core.tables import json_value
+from edgecv.core.text import short_name
 from edgecv.system.storage import write_json
 
-LARGEST_REPORT_BYTES = 50_000_000
+LARGEST_REPORT_BYTES = 20_000_000
 
 
 def to_table(report: Report) -> dict[str, Any]:
@@ -35,8 +36,11 @@ def read_report(path: Path) -> Report:
 
     Raises InputError where there is none, or where it is not a report of this version.
     """
+    from edgecv.reports.stored_report import StoredReport
+
     file = path / "report.json" if path.is_dir() else path
-    return _read(file, Report, 'a report.json with "schema_version": 1')
+    report: Report = _read(file, StoredReport, 'a report.json with "schema_version": 1')
+    return report
 
 
 def write_artifact(artifact: Artifact, path: Path) -> None:
@@ -46,7 +50,8 @@ def write_artifact(artifact: Artifact, path: Path) -> None:
 
 def read_artifact(path: Path) -> Artifact:
     """Read the facts that ``write_artifact`` has written."""
-    return _read(path, Artifact, "the facts of an artifact")
+    found: Artifact = _read(path, Artifact, "the facts of an artifact")
+    return found
 
 
 def write_model_cost(cost: ModelCost, path: Path) -> None:
@@ -56,25 +61,28 @@ def write_model_cost(cost: ModelCost, path: Path) -> None:
 
 def read_model_cost(path: Path) -> ModelCost:
     """Read the costs that ``write_model_cost`` has written."""
-    return _read(path, ModelCost, "the costs of a model")
+    found: ModelCost = _read(path, ModelCost, "the costs of a model")
+    return found
 
 
-T = TypeVar("T")
-
-
-def _read(path: Path, cls: type[T], accepted: str) -> T:
+def _read(path: Path, kind: Any, accepted: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        value = json.loads(read_regular(path, LARGEST_REPORT_BYTES, accepted=accepted))
-        if cls is Report and value.get("schema_version") != 1:
-            raise ValueError(f'"schema_version" is {value.get("schema_version")!r}')
-        return TypeAdapter(cls).validate_python(value)
+        content = read_regular(path, LARGEST_REPORT_BYTES, accepted=accepted)
+        value = json_value(content)
+        if not isinstance(value, dict):
+            raise ValueError("holds no table")
+        if kind not in (Artifact, ModelCost) and value.get("schema_version") != 1:
+            raise ValueError(f'"schema_version" is {short_name(repr(value.get("schema_version")))}')
+        return TypeAdapter(kind).validate_json(content, strict=True)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise InputError(str(path), f'"{key}": {first["msg"]}', accepted=accepted) from None
-    except (ValueError, RecursionError, AttributeError) as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = short_name(".".join(map(str, first["loc"])))
+        message = first["msg"].removeprefix("Value error, ")
+        found = f'"{key}": {message}' if key else message
+        raise InputError(str(path), f"is damaged: {found}", accepted=accepted) from None
+    except ValueError as error:
         raise InputError(str(path), f"is damaged: {error}", accepted=accepted) from None

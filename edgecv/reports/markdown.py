@@ -2,6 +2,7 @@
 
 from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Report, TensorFacts
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
@@ -37,6 +38,8 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
         speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
         if not is_distinguishable(interval):
             speedup += ", not distinguishable"
+    elif comparison.speedup is not None:
+        speedup = f"{comparison.speedup:.2f}, in one process"
     difference, same = comparison.difference_points, comparison.agreement
     latency = comparison.latency
     return (
@@ -56,7 +59,7 @@ def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
 def to_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
     task = task_of(report)
-    return "\n".join(
+    text = "\n".join(
         [
             f"# {report.name}",
             "",
@@ -81,6 +84,7 @@ def to_markdown(report: Report) -> str:
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
+    return printable_lines(text)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -83,7 +83,10 @@ def gate_sentence(gate: Gate, task: Task) -> str:
     """Return the observed value and the limit of one gate as a sentence."""
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
-    observation = GATES.get(gate.name, gate.name).format(output=task.terms.output)
+    # A name that is not ours comes from a file: no template.
+    observation = (
+        GATES[gate.name].format(output=task.terms.output) if gate.name in GATES else gate.name
+    )
     if gate.observed is None:
         return f"{gate.artifact}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from edgecv.acceptance.answer_bits import packed, unpacked
 from edgecv.acceptance.lock import Lock
-from edgecv.acceptance.lock_file import HEADER, LARGEST_LOCK_BYTES, lock_text, read_lock, write_lock
+from edgecv.acceptance.lock_file import HEADER, lock_text, read_lock, write_lock
 from edgecv.acceptance.make_lock import commit_of
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.tables import MOST_TOML_BYTES
 
 pytestmark = pytest.mark.quick
 
@@ -124,7 +125,7 @@ def test_a_damaged_lock_is_refused(before: str, after: str, message: str, tmp_pa
     [
         (b"", "schema_version"),
         (b"\xff\xfe\x00", "is damaged"),
-        (b"#" * (LARGEST_LOCK_BYTES + 1), "larger than 20 MB"),
+        (b"#" * (MOST_TOML_BYTES + 1), "larger than 1 MB"),
         (TEXT.encode()[:-400], "is missing"),
     ],
     ids=["empty", "no text", "huge", "cut short"],

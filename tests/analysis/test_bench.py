@@ -55,12 +55,14 @@ def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -
     assert table["schema_version"] == 1
     assert [row[-1] for row in to_lines(found)[1:]] == ["", "not distinguishable", "slower"]
     assert to_text(found).splitlines()[0].split() == " ".join(HEADINGS).split()
-    assert how(found).startswith(f"1 thread on core {found.cores[0]}, one image a run, in turn")
+    assert how(found).startswith("1 thread on core ")
+    assert f"one image a run, {found.processes} processes of each file in turn" in how(found)
+    assert found.processes >= bench.FEWEST_PROCESSES
 
 
 def test_the_first_may_be_the_slower_one() -> None:
     blocks = np.full((20, 5), 30_000, np.int64)
-    timings = compared({"a": blocks, "b": blocks // 3}, ONE_SECOND)
+    timings = compared({"a": [blocks] * 2, "b": [blocks // 3] * 2}, ONE_SECOND)
     assert [(each.verdict, each.ratio) for each in timings] == [
         ("first", 1.0),
         ("faster", pytest.approx(1 / 3)),
@@ -109,11 +111,10 @@ def test_files_that_all_fail_while_they_are_timed_end_the_bench(tmp_path: Path) 
     failing = SimpleNamespace(
         path=path, median_s=0.001, runs=0, blocks=[], worker=SimpleNamespace(time_block=refuse)
     )
-    failures: dict[str, str] = {}
-    context = SimpleNamespace(emit=lambda stage, message: None)
+    timed = bench._Bench([path], ONE_SECOND, SimpleNamespace())  # type: ignore[arg-type]
     began = time.monotonic()
-    bench._time([failing], 60.0, failures, context)  # type: ignore[list-item, arg-type]
-    assert failures == {str(path): "it died"}
+    timed._time([failing], 60.0)  # type: ignore[list-item]
+    assert timed.failures == {str(path): "it died"}
     assert time.monotonic() - began < 30
 
 

@@ -38,7 +38,7 @@ def test_agreement_counts_images_and_not_probabilities() -> None:
 
 def test_median_and_p95_are_in_microseconds() -> None:
     blocks = np.arange(1, 101, dtype=np.int64).reshape(10, 10) * 1000
-    latency = summarize(blocks, threads=2)
+    latency = summarize([blocks[:4], blocks[4:]], threads=2)
     assert (latency.median_us, latency.threads, latency.runs) == (50.5, 2, 100)
     assert latency.p95_us == pytest.approx(95.05)
 
@@ -46,10 +46,12 @@ def test_median_and_p95_are_in_microseconds() -> None:
 def test_the_speedup_of_a_file_that_takes_a_third() -> None:
     noise = np.random.default_rng(1).normal(1, 0.05, (40, 20))
     twin = (30_000 * noise).astype(np.int64)
-    ratio, (low, high) = speedup(twin, twin // 3)
+    processes = np.split(twin, 4)
+    ratio, interval = speedup(processes, [each // 3 for each in processes])
+    assert interval is not None
     assert ratio == pytest.approx(3, rel=0.01)
-    assert low <= ratio <= high
-    assert high - low < 0.2
+    assert interval[0] <= ratio <= interval[1]
+    assert interval[1] - interval[0] < 0.2
 
 
 def test_a_slow_second_hits_both_sides_of_a_ratio() -> None:
@@ -57,12 +59,29 @@ def test_a_slow_second_hits_both_sides_of_a_ratio() -> None:
     candidate = np.full((40, 20), 10_000, np.int64)
     twin[:10] *= 5
     candidate[:10] *= 5
-    assert speedup(twin, candidate)[1] == (3.0, 3.0)
+    ratio, interval = speedup([twin, twin], [candidate, candidate])
+    assert ratio == pytest.approx(3.0)
+    assert interval == pytest.approx((3.0, 3.0))
 
 
 def test_a_file_is_as_fast_as_itself() -> None:
     blocks = np.random.default_rng(2).integers(9_000, 11_000, (40, 20))
-    assert speedup(blocks, blocks) == (1.0, (1.0, 1.0))
+    assert speedup([blocks] * 2, [blocks] * 2) == (1.0, (1.0, 1.0))
+
+
+def test_what_differs_between_processes_is_in_the_interval() -> None:
+    """Each process is even in itself: what one of them shows may be its place in memory."""
+    twin = [np.full((40, 20), 30_000, np.int64)] * 3
+    candidate = [np.full((40, 20), each, np.int64) for each in (9_800, 10_000, 10_200)]
+    ratio, interval = speedup(twin, candidate)
+    assert interval is not None
+    assert ratio == pytest.approx(3.0, rel=0.001)
+    assert interval == pytest.approx((2.855, 3.153), rel=0.002)
+
+
+def test_one_process_has_a_ratio_and_no_interval() -> None:
+    blocks = np.full((40, 20), 30_000, np.int64)
+    assert speedup([blocks], [blocks // 3]) == (pytest.approx(3.0), None)
 
 
 @pytest.mark.parametrize(

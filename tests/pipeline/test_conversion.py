@@ -304,7 +304,7 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
         PROGRAM + READY.replace("converting", "adapting") + "os.abort()",
     )
     ends = Ends(
-        shape=SHAPE, classes=10, channels_first=True, gives_logits=True,
+        shape=SHAPE, classes=10, axes="NCHW", batch=-1, gives_logits=True,
         preprocess=NAMED["imagenet"],
     )  # fmt: skip
     converter = Converter()

@@ -12,6 +12,7 @@ from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.text import changed_text, nothing_text
 from edgecv.acceptance.text import changes_sentence
 from edgecv.core.errors import InputError
+from edgecv.core.text import printable
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
@@ -76,7 +77,7 @@ def _entry(pair: MeasuredPair) -> str:
                 remedy='name it: assert_as_accepted(name="...")',
             )
     artifact, baseline, data = pair.names
-    return f"{artifact} beside {baseline} on {data}"
+    return printable(f"{artifact} beside {baseline} on {data}")
 
 
 def _as_in(pair: MeasuredPair, lock: Lock | None, entry: str) -> MeasuredRun:

@@ -1,5 +1,6 @@
 """The accepted comparisons of a test file: a small file beside it, with a lock for each."""
 
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import tomli_w
 
 from edgecv.acceptance.lock import Lock
-from edgecv.acceptance.lock_file import lock_of, lock_table, read_toml
+from edgecv.acceptance.lock_file import lock_of, lock_table, read_toml, write_toml
 from edgecv.core.errors import InputError
 from edgecv.datasets.cache import cache_folder
-from edgecv.system.storage import refusal, write_bytes
+from edgecv.system.storage import refusal
 from edgecv.system.storage.locks import hold
 
 UPDATE = "pytest --edgecv-update"
@@ -58,7 +59,7 @@ def change_entry(path: Path, name: str, change: Callable[[Lock | None], Lock | N
         if new is None:
             return
         tables = {key: lock_table(lock) for key, lock in sorted({**locks, name: new}.items())}
-        write_bytes(path, (HEADER + tomli_w.dumps(tables)).encode())
+        write_toml(path, HEADER + tomli_w.dumps(tables))
 
 
 def _guard(path: Path) -> Path:
@@ -68,4 +69,4 @@ def _guard(path: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refusal(folder, error) from error
-    return folder / f"{sha256(str(path.resolve()).encode()).hexdigest()[:32]}.lock"
+    return folder / f"{sha256(os.fsencode(path.resolve())).hexdigest()[:32]}.lock"

@@ -9,16 +9,16 @@ from pydantic import Field
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
-from edgecv.analysis.options import InputOptions, ValidateOptions
+from edgecv.analysis.options import LabelOptions, ValidateOptions
 from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.options import parse_options, with_parameters
 from edgecv.core.records import Report, Split
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.options import ImageOptions, TrustOptions
+from edgecv.pipeline.recipe.options import ImageOptions, InputOptions, TrustOptions
 
 
-class CompareOptions(TrustOptions, InputOptions, ImageOptions):
+class CompareOptions(TrustOptions, LabelOptions, InputOptions, ImageOptions):
     """Options of ``edgecv_compare``, as those of ``edgecv validate``."""
 
     threads: int | None = Field(default=None, ge=1, le=256)

@@ -13,6 +13,7 @@ from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.text import advice, cells, changes_sentence, headings, sentence
 from edgecv.core.paired_results import Flips
 from edgecv.core.records import Gate, Outputs
+from edgecv.core.text import printable_lines
 from edgecv.evaluation.limits import evidence_of
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.reports.verdict import gate_sentence
@@ -49,7 +50,8 @@ def laid_out(headline: str, rows: Rows) -> str:
       next  make it smaller
     """
     width = max(len(label) for label, _ in rows)
-    return "\n".join([headline, *(f"  {label:<{width}}  {text}" for label, text in rows)])
+    lines = [headline, *(f"  {label:<{width}}  {text}" for label, text in rows)]
+    return printable_lines("\n".join(lines))
 
 
 def answer_rows(pair: MeasuredPair) -> Rows:

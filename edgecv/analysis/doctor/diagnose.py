@@ -13,11 +13,12 @@ from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
-from edgecv.analysis.reference_check.twin import export_twin
+from edgecv.analysis.reference_check.twin import Twin, export_twin
+from edgecv.analysis.validate_request import described_input, single_file
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
-from edgecv.core.records import Images, Shape
+from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
 from edgecv.datasets.resolve import resolve
@@ -25,6 +26,7 @@ from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
@@ -45,25 +47,27 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
     _check(options)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
+    file = single_file(options.path, options.input_spec)
     findings = structural_findings(contents, options.path.name)
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
     with ModelClient(runtime.name, 1, log=context.log, options=variant) as worker:
         context.emit("doctor", f"running {options.path}")
-        shape = _image_shape(worker, options.path)
+        shape = worker.open(file.path, file.input_spec).image
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _execution_findings(options, worker, contents, pixels, context)
+        findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
         images = None
         if options.data is not None:
             images = load_data(resolve(options.data), shape, context).test.images
         if options.baseline is not None and images is not None:
             few = images[sample_rows(len(images), _most_images(contents))]
-            layers = _layers(options, options.baseline, worker, few, context)
+            spec = described_input(options.baseline, options.input_spec)
+            layers = _layers(file, Twin(options.baseline, spec), worker, few, context)
             findings += layer_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
-        paths = [options.path, *([options.beside] if options.beside else [])]
-        parity = compare_kernels(paths, images, context)
+        beside = [single_file(options.beside, options.input_spec)] if options.beside else []
+        parity = compare_kernels([file, *beside], images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
     return Diagnosis(str(options.path), worst_first(findings), layers, parity)
@@ -97,29 +101,25 @@ def _more_bits(file_format: str) -> str:
     return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
 
 
-def _image_shape(worker: ModelClient, path: Path) -> Shape:
-    height, width, channels = worker.open(path).input.shape[1:]
-    return height, width, channels
-
-
 def _execution_findings(
-    options: DoctorOptions,
+    file: MeasuredFile,
+    kernels: str,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(options.path, pixels)
-    if not runtime_of_file(options.path).has_delegate:
+    operators = worker.executed(file.path, pixels, file.input_spec)
+    if not runtime_of_file(file.path).has_delegate:
         yield from profile_findings(operators, contents)
         return
     slower = ""
-    if not any(each.is_delegated for each in operators) and options.kernels != "xnnpack":
-        own_s = worker.warm_up(options.path, pixels)
+    if not any(each.is_delegated for each in operators) and kernels != "xnnpack":
+        own_s = worker.warm_up(file.path, pixels, input_spec=file.input_spec)
         with ModelClient(worker.runtime, 1, log=context.log) as usual:
-            usual_s = usual.warm_up(options.path, pixels)
+            usual_s = usual.warm_up(file.path, pixels, input_spec=file.input_spec)
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
-    yield from delegate_findings(operators, contents, options.kernels, slower)
+    yield from delegate_findings(operators, contents, kernels, slower)
 
 
 def _most_images(contents: Contents) -> int:
@@ -132,34 +132,32 @@ def _most_images(contents: Contents) -> int:
 
 
 def _layers(
-    options: DoctorOptions,
-    baseline: Path,
+    file: MeasuredFile,
+    baseline: Twin,
     worker: ModelClient,
     images: Images,
     context: AnalysisContext,
 ) -> tuple[LayerError, ...]:
     """Compare the output of every layer with the baseline's."""
-    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
-    own = worker.activations(options.path, images)
-    file_format = runtime_of_file(options.path).format
+    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline.path}")
+    own = worker.activations(file.path, images, file.input_spec)
+    file_format = runtime_of_file(file.path).format
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
-        twin: Path = baseline
-        names: tuple[str, ...] = ()
-        if runtime_of_file(baseline).format != file_format:
-            twin, names = _twin(baseline, file_format, Path(folder))
+        twin = baseline
+        if runtime_of_file(baseline.path).format != file_format:
+            twin = _twin(baseline.path, file_format, Path(folder))
         # In another child: the file may have damaged the memory of its own.
-        with ModelClient(runtime_of_file(twin).name, 1) as other:
-            true = other.activations(twin, images)
-    return layer_errors(own, true, names, str(options.path))
+        with ModelClient(runtime_of_file(twin.path).name, 1) as other:
+            true = other.activations(twin.path, images, twin.input_spec)
+    return layer_errors(own, true, twin.names, str(file.path))
 
 
-def _twin(baseline: Path, file_format: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Export a Keras baseline in float32; return the file and the layer names of its kernels."""
+def _twin(baseline: Path, file_format: str, folder: Path) -> Twin:
+    """Export a Keras baseline in float32."""
     if runtime_of_file(baseline).runs_on_devices:
         raise InputError(
             str(baseline),
             f"cannot be compared with a .{file_format} file layer by layer",
             accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
         )
-    twin = export_twin(baseline, file_format, folder)
-    return twin.path, twin.names
+    return export_twin(baseline, file_format, folder)

@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgecv.analysis.bench import time_files
 from edgecv.analysis.doctor.records import Diagnosis, Finding, Fix
@@ -13,6 +14,7 @@ from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, RunContext
 from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.options import InputOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import compress
 from edgecv.system.storage import Store, write_bytes
@@ -51,7 +53,10 @@ def with_fix(
             if path.stem != "float32" or recipe.exports[0].precision == "float32"
         )
         both = ValidateOptions(
-            paths=(options.path, fixed), data=options.data, baseline=options.baseline
+            paths=(options.path, fixed),
+            data=options.data,
+            baseline=options.baseline,
+            **_input_options(options),
         )
         report, _ = validate(replace(both.request(), unproven=()), context)
         found = {each.artifact.path: each for each in report.comparisons}
@@ -59,7 +64,8 @@ def with_fix(
             reasons = "; ".join(each.reason for each in report.gates if each.reason)
             raise StepError("--fix", f"the files cannot be compared: {reasons}")
         before, after = found[str(options.path)], found[str(fixed)]
-        timing = time_files([options.path, fixed], TIMING, context).timings[1]
+        settings = TIMING.model_copy(update=_input_options(options))
+        timing = time_files([options.path, fixed], settings, context).timings[1]
     write_bytes(target, recipe.to_toml().encode())
     fix = Fix(
         recipe=str(target),
@@ -90,6 +96,10 @@ def _quantize(finding: Finding, options: DoctorOptions) -> str | None:
     return next((helps[precision] for precision in helps if precision in possible), None)
 
 
+def _input_options(options: DoctorOptions) -> dict[str, Any]:
+    return options.model_dump(include=set(InputOptions.model_fields))
+
+
 def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
     if options.baseline is None or runtime_of_file(options.baseline).runs_on_devices:
         raise InputError(
@@ -101,4 +111,5 @@ def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
         quantize=_quantize(finding, options),
         formats=(runtime_of_file(options.path).format,),
         name=NAME,
+        **_input_options(options),
     ).to_recipe()

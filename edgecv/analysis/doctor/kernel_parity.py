@@ -5,7 +5,6 @@ Each combination of file and kernels runs in its own child process: a crash is o
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 200
@@ -28,7 +28,7 @@ ANOTHER_ANSWER = 0.01
 
 
 def compare_kernels(
-    paths: Sequence[Path], images: Images, context: AnalysisContext
+    files: Sequence[MeasuredFile], images: Images, context: AnalysisContext
 ) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 
@@ -38,8 +38,8 @@ def compare_kernels(
     sample = images[sample_rows(len(images), MOST_IMAGES)]
     cells: list[KernelCell] = []
     answers: list[Predictions | None] = []
-    for path in paths:
-        runtime = runtime_of_file(path)
+    for file in files:
+        path, runtime = file.path, runtime_of_file(file.path)
         for name, options in runtime.kernel_variants.items():
             context.emit("parity", f"{path} under {name}")
             try:
@@ -50,7 +50,7 @@ def compare_kernels(
                     log=context.log,
                     options=options,
                 ) as worker:
-                    found = _predict(worker, path, sample)
+                    found = _predict(worker, file, sample)
             except RuntimeFailure as failure:
                 cells.append(KernelCell(str(path), name, 0, failure.reason))
                 answers.append(None)
@@ -108,14 +108,15 @@ def parity_findings(parity: KernelParity) -> Iterator[Finding]:
             )
 
 
-def _predict(worker: ModelClient, path: Path, images: Images) -> Predictions:
+def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Predictions:
     """Predict as many images as the time allows, at least ``FIRST_IMAGES``."""
-    worker.open(path)
+    path, input_spec = file.path, file.input_spec
+    worker.open(path, input_spec)
     began = time.monotonic()
-    first = worker.predict(path, images[:FIRST_IMAGES])
+    first = worker.predict(path, images[:FIRST_IMAGES], input_spec=input_spec)
     seconds = (time.monotonic() - began) / max(1, len(first))
     count = max(FIRST_IMAGES, min(len(images), int(SECONDS / max(seconds, 1e-9))))
-    return worker.predict(path, images[:count])
+    return worker.predict(path, images[:count], input_spec=input_spec)
 
 
 def _compared(

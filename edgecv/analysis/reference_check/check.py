@@ -59,7 +59,9 @@ class CheckContext:
             if not runtime_of_file(baseline).needs_tensorflow:
                 return f"there is no float32 .{file_format} file of the same model to compare with"
             self.run.emit("diagnose", f"exporting {baseline} in float32 to compare with")
-            twin = export_twin(baseline, file_format, self.folder, request.trust)
+            twin = export_twin(
+                baseline, file_format, self.folder, request.trust, request.baseline_input
+            )
         stored = self.worker(file_format).stored(twin.path, twin.input_spec)
         if not is_float(stored):
             return f"{twin.path} is no float32 file to compare with"

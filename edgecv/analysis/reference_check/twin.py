@@ -49,10 +49,17 @@ def is_float(stored: Stored) -> bool:
     return bool(stored.kernels) and all(each.type == "float32" for each in stored.kernels)
 
 
-def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = NO_TRUST) -> Twin:
+def export_twin(
+    baseline: Path,
+    file_format: str,
+    folder: Path,
+    trust: Trust = NO_TRUST,
+    input_spec: InputSpec = DEFAULT_INPUT,
+) -> Twin:
     """Export a Keras baseline in float32, in a child: this process does not load TensorFlow.
 
-    Raises RuntimeFailure with one line if that fails.
+    ``input_spec``: how the baseline is read, and so its twin. Raises RuntimeFailure with one line
+    if that fails.
     """
     path = folder / f"{TWIN_STEM}.{file_format}"
     exporter = EXPORTERS.get(file_format, "float32 twin")(precision="float32")
@@ -63,4 +70,4 @@ def export_twin(baseline: Path, file_format: str, folder: Path, trust: Trust = N
             raise RuntimeFailure(
                 str(baseline), error.found, accepted=error.accepted, remedy=error.remedy
             ) from error
-    return Twin(path, names=tuple(layer.name for layer in artifact.layers))
+    return Twin(path, input_spec, tuple(layer.name for layer in artifact.layers))

@@ -9,7 +9,7 @@ from edgecv.core.plugins.dataset import Data, DatasetSource, Progress
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.plugins.runtime import Runtime, Session, Watcher
+from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
 from edgecv.core.plugins.task import Head, Metric, Task, Terms
 from edgecv.core.plugins.technique import (
     OUTPUTS,
@@ -45,6 +45,7 @@ __all__ = [
     "Task",
     "Technique",
     "TechniqueContext",
+    "TensorSession",
     "Terms",
     "Watcher",
 ]

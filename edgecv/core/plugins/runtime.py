@@ -1,17 +1,21 @@
 """The contract of a runtime."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.quantization import Extremes, Stored
 from edgecv.core.records import (
     Activation,
     ExecutedOperator,
+    FileEnds,
     Images,
     Predictions,
     SessionFacts,
@@ -42,6 +46,19 @@ class Session(Protocol):
         """
 
 
+class TensorSession(Protocol):
+    """An artifact of any inputs and outputs, opened by a runtime: arrays in, arrays out."""
+
+    ends: FileEnds
+    """Inputs of known shape, for a batch of the size that was asked for, and outputs."""
+
+    def random_call(self) -> Callable[[], object]:
+        """Return a function that runs it on random values, which are set beforehand."""
+
+    def answer(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return each output as real numbers, for one flat array of real numbers an input."""
+
+
 class Runtime(Plugin):
     """Opens an artifact and runs it."""
 
@@ -66,17 +83,34 @@ class Runtime(Plugin):
     def open(self, path: Path, threads: int, input_spec: InputSpec) -> Session:
         """Open the file at ``path``. Raises RuntimeFailure where it is not usable."""
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def reread(self, session: Session, input_spec: InputSpec) -> Session | None:
+        """Return an open file with another reading of its images; None if it is opened again."""
+        return None
+
+    def open_tensors(
+        self, path: Path, threads: int, input_spec: InputSpec, batch: int = 1
+    ) -> TensorSession:
+        """Open a file of any inputs and outputs. Raises RuntimeFailure where it is not usable."""
+        raise RuntimeFailure(str(path), f"{self.name} runs files on images only")
+
+    def executed(self, path: Path, image: Images, input_spec: InputSpec) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say which operators it runs")
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(self, path: Path, images: Images, input_spec: InputSpec) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C), in order."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")
 
     def stored(self, path: Path, input_spec: InputSpec) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
+
+    def input_evidence(self, path: Path, images: Images, input_spec: InputSpec) -> InputEvidence:
+        """Return what a file's graph shows of the pixels it takes; ``images``: uint8 (N, H, W, C).
+
+        A runtime that cannot read its files finds no evidence.
+        """
+        return InputEvidence()
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec) -> Watcher:
         """Return a function that gives the extremes of each point of ``stored`` for each image."""

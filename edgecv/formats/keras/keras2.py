@@ -17,11 +17,14 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.tables import json_value
 from edgecv.core.text import short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
+    DEEPEST,
     LARGEST_CONFIGURATION_BYTES,
+    MOST_VALUES,
     KerasArchive,
     in_float32,
     read_configuration,
@@ -108,8 +111,9 @@ def read_hdf5_configuration(path: Path) -> Any:
     if not isinstance(text, str | bytes) or len(text) > LARGEST_CONFIGURATION_BYTES:
         raise InputError(str(path), "is a damaged Keras file: its configuration is no text")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = text if isinstance(text, bytes) else text.encode()
+        return json_value(content, most_values=MOST_VALUES, deepest=DEEPEST, is_finite=False)
+    except ValueError as error:
         raise InputError(str(path), f"is a damaged Keras file: {error}") from None
 
 
@@ -135,6 +139,9 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
         raise InputError(
             str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
         ) from error
+    # An empty configuration gives a table, or a model that was never built.
+    if not isinstance(model, keras.Model) or not model.layers:
+        raise InputError(str(path), "is a damaged Keras file: its configuration holds no layers")
     _check_tensors(path, model)
     _check_states(path, model)
     return _without_wrappers(model, classes)

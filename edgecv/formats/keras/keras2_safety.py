@@ -144,6 +144,9 @@ def _problems(configuration: Any, own: frozenset[str]) -> Iterator[Problem]:
             yield Problem(place, "?", "names a class that is no name")
             continue
         name = table.get("config") if kind == "function" else kind
+        if kind == "function" and not isinstance(name, str):
+            yield Problem(place, kind, "names a function that is no name")
+            continue
         if name in own:
             continue
         module, registered = table.get("module"), table.get("registered_name")
@@ -173,7 +176,7 @@ def _is_known(kind: str, name: Any, module: Any) -> bool:
 def _problems_of_operation(table: Mapping[str, Any], place: str) -> Iterator[Problem]:
     config = table.get("config")
     function = config.get("function") if isinstance(config, dict) else None
-    if function not in FUNCTIONS:
+    if not isinstance(function, str) or function not in FUNCTIONS:
         found = f"calls tf.{short_name(function)}, which is not among those that only compute"
         yield Problem(place, str(table["class_name"]), found)
 

@@ -1,6 +1,7 @@
 """The runtime of Keras models: TensorFlow, which measures the baseline."""
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,11 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Runtime
+from edgecv.core.plugins import Runtime, Session
 from edgecv.core.records import Images, Predictions, TensorFacts
-from edgecv.formats.image_input import OPEN
+from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust
 
@@ -46,6 +48,21 @@ class KerasRuntime(Runtime):
         trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
         return KerasSession(load(path, trust), path, input_spec)
 
+    def reread(self, session: Session, input_spec: InputSpec) -> Session | None:
+        """Return the same compiled model with another reading of its images."""
+        return session.reading(input_spec) if isinstance(session, KerasSession) else None
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a model's graph."""
+        from edgecv.formats.keras.importer import load
+        from edgecv.models.input_probe import KerasProbe
+
+        trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
+        probe = KerasProbe(load(path, trust))
+        return evidence_of(probe, float_encoders(images.shape[3]), images)
+
 
 class KerasSession:
     """A tf-keras model, from a file or as the caller holds it.
@@ -68,12 +85,23 @@ class KerasSession:
         taken, given = (
             _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
         )
-        types = ("float32",)
-        self.facts, self._encode = facts_of(path, taken, given, input_spec, types, types)
-        self._classes = classes_of(path, given, given.shape)
+        self._ends = taken, given
+        self._read(input_spec)
+        self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
-        signature = tensorflow.TensorSpec([None, *self.facts.image], tensorflow.float32)
+        one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
+        signature = tensorflow.TensorSpec([None, *one.shape[1:]], tensorflow.float32)
         self._call = compile_inference(model, input_signature=[signature])
+
+    def reading(self, input_spec: InputSpec) -> "KerasSession":
+        """Return a session of the same compiled model with another reading of its images."""
+        other = copy(self)
+        other._read(input_spec)
+        return other
+
+    def _read(self, input_spec: InputSpec) -> None:
+        types = ("float32",)
+        self.facts, self._encode = facts_of(self._path, *self._ends, input_spec, types, types)
 
     def predict(self, images: Images) -> Predictions:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""
@@ -88,7 +116,7 @@ class KerasSession:
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C)."""
         check_images(self._path, self.facts, images)
-        tensor = self._constant(images.astype(np.float32))
+        tensor = self._constant(self._encode(images))
         return lambda: self._call(tensor)
 
     def single_call(self, image: Images) -> Callable[[], object]:

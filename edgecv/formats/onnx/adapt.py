@@ -11,7 +11,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from edgecv.core.errors import StepError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
@@ -25,7 +25,7 @@ from edgecv.formats.onnx.graph import (
     only_consumer,
     read_model,
 )
-from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto
+from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 from edgecv.formats.tensors import first_line
 
 OPSET = 17
@@ -33,7 +33,6 @@ OPSET = 17
 IR_VERSION = 8
 ROW = 2
 """The number of axes of an output that is one row of numbers per image."""
-CHANNELS_FIRST = (0, 3, 1, 2)
 INTEGERS = (
     "QuantizeLinear",
     "DequantizeLinear",
@@ -74,7 +73,10 @@ class Ends(Options):
 
     shape: Annotated[Shape, Field(strict=False)]
     classes: int
-    channels_first: bool
+    axes: str
+    """The order of the input's axes: N images, H height, W width, C channels."""
+    batch: int
+    """Images of one run; -1 where the file leaves it open."""
     gives_logits: bool
     preprocess: Preprocessing
 
@@ -82,11 +84,18 @@ class Ends(Options):
 def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     """Return the bytes of the adapted model of a file, and its number of parameters.
 
-    Raises StepError if it cannot be adapted.
+    Raises StepError if it cannot be adapted, InputError if it takes no batch.
     """
     import onnx
 
     where = str(path)
+    if "N" not in ends.axes:
+        raise InputError(
+            where,
+            "takes one image, without an axis for a batch",
+            accepted="inputs of any number of images",
+            remedy="export the model again with an open batch as the first axis",
+        )
     model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
     _check(model.graph, where)
     is_row = len(model.graph.outputs[0].shape or ()) == ROW
@@ -95,7 +104,7 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     floats = [each for each in named.graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
     parameters = sum(int(np.prod(each.dims)) for each in floats)
     model = read_model(named)
-    _open_batch(model.graph)
+    _open_batch(model.graph, ends.batch)
     _take_pixels(model.graph, ends, where)
     _give_probabilities(model.graph, ends, is_row=is_row)
     result = canonical(model, where)
@@ -157,17 +166,17 @@ def _name_ends(graph: Graph, ends: Ends) -> None:
     """Set the known shapes of input and output, which an exporter may have left open."""
     import onnx_ir
 
-    height, width, channels = ends.shape
-    image = [channels, height, width] if ends.channels_first else [height, width, channels]
-    for value, shape in ((graph.inputs[0], image), (graph.outputs[0], [ends.classes])):
-        value.shape = onnx_ir.Shape([BATCH, *shape])
+    lengths = dict(zip("NHWC", (BATCH, *ends.shape), strict=True))
+    graph.inputs[0].shape = onnx_ir.Shape([lengths[axis] for axis in ends.axes])
+    answer = [BATCH, ends.classes] if ends.axes.startswith("N") else [ends.classes, BATCH]
+    graph.outputs[0].shape = onnx_ir.Shape(answer)
 
 
-def _open_batch(graph: Graph) -> None:
-    """Let each Reshape of one image take any number of images."""
+def _open_batch(graph: Graph, batch: int) -> None:
+    """Let each Reshape of one image, or of a fixed batch, take any number of images."""
     for node in graph:
         shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
-        if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] != 1:
+        if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] not in (1, batch):
             continue
         if attribute_of(node, "allowzero", 0) == 0:
             opened = np.array([0, *shape[1:]], np.int64)
@@ -194,8 +203,7 @@ def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
         if (value != nothing).any():
             values = add_constant(graph, name, value.astype(np.float32).reshape(1, 1, 1, -1))
             current = add_node(graph, operator, [current, values], first)
-    if ends.channels_first:
-        current = add_node(graph, "Transpose", [current], first, perm=CHANNELS_FIRST)
+    current = _turned_axes(graph, current, first, ends)
     if image.dtype != onnx_ir.DataType.FLOAT:
         current = add_node(graph, "Cast", [current], first, to=int(image.dtype))
     for use in uses:
@@ -203,10 +211,22 @@ def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
     image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
 
 
+def _turned_axes(graph: Graph, pixels: Value, first: Node, ends: Ends) -> Value:
+    """Return pixels (batch, H, W, C) with the axes of the model's own input."""
+    axes = "NHWC"
+    if "C" not in ends.axes:
+        last = add_constant(graph, "channel_axis", np.array([3], np.int64))
+        pixels, axes = add_node(graph, "Squeeze", [pixels, last], first), "NHW"
+    if axes == ends.axes:
+        return pixels
+    places = [axes.index(axis) for axis in ends.axes]
+    return add_node(graph, "Transpose", [pixels], first, perm=places)
+
+
 def _turn_first_kernel(graph: Graph, ends: Ends, order: list[int]) -> bool:
     """Reorder the input channels of the first convolution's kernel; return True if there is one."""
     first = only_consumer(graph.inputs[0], "Conv")
-    if first is None or not ends.channels_first:
+    if first is None or ends.axes != "NCHW":
         return False
     kernel = constant(first.inputs[1])
     if kernel is None or attribute_of(first, "group", 1) != 1:
@@ -223,6 +243,8 @@ def _give_probabilities(graph: Graph, ends: Ends, *, is_row: bool) -> None:
     answer = graph.outputs[0]
     if answer.dtype != onnx_ir.DataType.FLOAT:
         answer = add_node(graph, "Cast", [answer], to=int(onnx_ir.DataType.FLOAT))
+    if ends.axes.endswith("N"):
+        answer = add_node(graph, "Transpose", [answer], perm=[1, 0])
     if not is_row:
         answer = add_node(graph, "Flatten", [answer], axis=1)
     if ends.gives_logits:

@@ -16,6 +16,8 @@ from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Valu
 INPUT = "image"
 OUTPUT = "probabilities"
 BATCH = "batch"
+PRODUCER = "edgecv"
+"""The program that wrote a file."""
 
 
 def canonical(model: Model, where: str, metadata: dict[str, str] | None = None) -> ModelProto:
@@ -39,7 +41,7 @@ def canonical(model: Model, where: str, metadata: dict[str, str] | None = None) 
     domains = {node.domain for node in copies}
     result = onnx.helper.make_model(
         graph,
-        producer_name="edgecv",
+        producer_name=PRODUCER,
         ir_version=model.ir_version,
         opset_imports=[
             onnx.helper.make_opsetid(domain, version)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Activation, ExecutedOperator
+from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
 from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
@@ -43,19 +43,22 @@ def executed(make_session: Callable[..., Any], feed: Feed) -> list[ExecutedOpera
 
 
 def activations(
-    make_session: Callable[..., Any], content: bytes, feeds: Sequence[Feed]
+    make_session: Callable[..., Any], content: bytes, feeds: Sequence[Feed], size: int = 1
 ) -> list[Activation]:
-    """Return the output of each operator, behind its bias, activation and rounding."""
+    """Return the output of each operator, behind its bias, activation and rounding.
+
+    ``size``: of a fixed batch, whose first image counts.
+    """
     ends = _ends(read_model(content).graph)
     fetched = list(dict.fromkeys(end.name for end in ends.values()))
-    session = make_session(1, content=_with_outputs(content, fetched))
+    session = make_session(1, content=with_outputs(content, fetched))
     rows = [dict(zip(fetched, session.run(fetched, feed), strict=True)) for feed in feeds]
     return [
         Activation(
             name=value.name,
             type=value.producer().op_type,
             inputs=tuple(_inputs(value, ends)),
-            values=np.stack([_reals(row[end.name], end).ravel() for row in rows]),
+            values=np.stack([_reals(_first(row[end.name], size), end).ravel() for row in rows]),
         )
         for value, end in ends.items()
     ]
@@ -63,22 +66,20 @@ def activations(
 
 def watcher(
     make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
-) -> Callable[[str, NDArray[Any]], Extremes]:
+) -> Callable[[Callable[[Images], Feed], Images], Extremes]:
     """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
-    session = make_session(threads, content=_with_outputs(content, names))
+    session = make_session(threads, content=with_outputs(content, names))
 
-    def watch(taken: str, images: NDArray[Any]) -> Extremes:
+    def watch(feed: Callable[[Images], Feed], images: Images) -> Extremes:
         low = np.empty((len(images), len(names)), np.float32)
         high = np.empty_like(low)
         step = size or len(images)
         for start in range(0, len(images), step):
             part = images[start : start + step]
-            missing = step - len(part)
-            full = np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) if missing else part
             rows = slice(start, start + len(part))
-            for place, values in enumerate(session.run(names, {taken: full})):
-                if values.shape[:1] != (step,):
+            for place, values in enumerate(session.run(names, feed(part))):
+                if step > 1 and values.shape[:1] != (step,):
                     raise ValueError(f'its tensor "{names[place]}" is not one part an image')
                 flat = values.reshape(step, -1)[: len(part)]
                 low[rows, place], high[rows, place] = flat.min(axis=1), flat.max(axis=1)
@@ -87,7 +88,12 @@ def watcher(
     return watch
 
 
-def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
+def _first(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return the part of a tensor that belongs to the first image of a fixed batch."""
+    return values[:1] if size > 1 and values.shape[:1] == (size,) else values
+
+
+def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     """Return a model with more of its tensors as outputs."""
     import onnx
 

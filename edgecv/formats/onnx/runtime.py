@@ -1,36 +1,33 @@
 """The runtime of ONNX files: ONNX Runtime on the CPU."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.files import read_regular
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
 from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
-from edgecv.formats.image_input import OPEN
+from edgecv.formats.image_axes import OPEN
+from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import refuse_external_data
+from edgecv.formats.onnx.input_probe import OnnxProbe
 from edgecv.formats.onnx.quantized_ends import quantization_in
+from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
+from edgecv.formats.onnx.tensor_session import OnnxTensors
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
-NAMES = {"float": "float32", "double": "float64"}
-"""numpy's names of types that ONNX Runtime names otherwise."""
-Optimization = Literal["none", "basic", "extended", "all"]
-LEVELS: dict[Optimization, str] = {
-    "none": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-ERRORS_ONLY = 3
 
 
 class OnnxRuntime(FileRuntime):
@@ -56,30 +53,56 @@ class OnnxRuntime(FileRuntime):
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return OnnxRuntimeSession(path, threads, input_spec, self.optimization)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
-        """Return the operators after optimization, with the times of ONNX Runtime's profiler."""
-        session = self.open(path, 1)
-        check_images(path, session.facts, image)
-        return executed(session.make_session, {session.facts.input.name: session.encode(image[:1])})
+    def open_tensors(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT, batch: int = 1
+    ) -> OnnxTensors:
+        """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
+        content = read_regular(path)
+        refuse_external_data(path, content)
+        session = new_session(path, content, threads, self.optimization)
+        return OnnxTensors(path, session, input_spec, batch)
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
+        """Return the operators after optimization, with the times of ONNX Runtime's profiler."""
+        session = self.open(path, 1, input_spec)
+        check_images(path, session.facts, image)
+        return executed(session.make_session, session.named(session.feed(image[:1])))
+
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the output of each operator for some images, without graph optimization."""
-        session = OnnxRuntimeSession(path, 1, DEFAULT_INPUT, "none")
+        session = OnnxRuntimeSession(path, 1, input_spec, "none")
         check_images(path, session.facts, images)
-        name, encode = session.facts.input.name, session.encode
-        feeds = [{name: encode(images[i : i + 1])} for i in range(len(images))]
-        return activations(session.make_session, session.content, feeds)
+        parts = (images[i : i + 1] for i in range(len(images)))
+        feeds = [session.named(session.feed(each)) for each in parts]
+        return activations(session.make_session, session.content, feeds, session.images_of_a_run)
 
     def weights(self, content: bytes, path: Path) -> OnnxWeights:
         """Return the reader of a file's graph."""
         return OnnxWeights(content)
 
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return the evidence of a file's graph; what edgecv wrote takes pixels of 0..255."""
+        if self.open(path, 1, input_spec).producer == PRODUCER:
+            return InputEvidence("edgecv wrote it, for pixels of 0..255")
+        return super().input_evidence(path, images, input_spec)
+
+    def probe(self, session: FileSession, path: Path) -> OnnxProbe:
+        """Return the file, run up to one of its first layers."""
+        assert isinstance(session, OnnxRuntimeSession)
+        return OnnxProbe(session.content, session.values)
+
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
-        size = None if session.facts.input.shape[0] == OPEN else session.facts.input.shape[0]
+        size = None if session.facts.batch == OPEN else session.images_of_a_run
         watch = watcher(session.make_session, session.content, threads, size)
-        return lambda images: watch(session.facts.input.name, session.encode(images))
+        return lambda images: watch(lambda part: session.named(session.feed(part)), images)
 
 
 class OnnxRuntimeSession(FileSession):
@@ -103,17 +126,25 @@ class OnnxRuntimeSession(FileSession):
         self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
         self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, OUTPUT_TYPES)
-        batch = self.facts.input.shape[0]
-        self._batch = 1 if batch == OPEN else batch
-        given = self.facts.output
-        says_all = len(given.shape) > 1 and OPEN not in given.shape[1:]
+        self._batch = 1 if self.facts.batch == OPEN else self.facts.batch
+        given, axes = self.facts.output, self.facts.axes
+        says_all = len(given.shape) > 1 and axes.startswith("N") and OPEN not in given.shape[1:]
         shape = given.shape if says_all else self._shape_of_an_answer()
-        self._classes = classes_of(path, given, shape)
+        self._classes = classes_of(path, given, shape, axes)
+
+    @property
+    def images_of_a_run(self) -> int:
+        """Images of one run: those of a fixed batch, else one."""
+        return self._batch
+
+    @property
+    def producer(self) -> str:
+        """The name of the program that wrote the file, as the file says."""
+        return str(self._session.get_modelmeta().producer_name)
 
     def _shape_of_an_answer(self) -> tuple[int, ...]:
         black = np.zeros((self._batch, *self.facts.image), np.uint8)
-        taken, given = self.facts.input.name, self.facts.output.name
-        (answer,) = self._session.run([given], {taken: self.encode(black)})
+        (answer,) = self._session.run([self.facts.output.name], self.named(self.encode(black)))
         return tuple(answer.shape)
 
     def single_call(self, image: Images) -> Callable[[], object]:
@@ -122,7 +153,7 @@ class OnnxRuntimeSession(FileSession):
         A file with a fixed batch runs a whole batch, which is its cost of one prediction.
         """
         check_images(self._path, self.facts, image)
-        return self._bound(self._padded(image[:1]))
+        return self._bound(self.feed(image[:1]))
 
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
@@ -130,7 +161,7 @@ class OnnxRuntimeSession(FileSession):
         Raises RuntimeFailure if the file's batch is fixed at another number.
         """
         check_images(self._path, self.facts, images)
-        if self.facts.input.shape[0] not in (OPEN, len(images)):
+        if self.facts.batch not in (OPEN, len(images)):
             raise RuntimeFailure(
                 str(self._path),
                 f"its batch is fixed at {self._batch}, and {len(images)} images were given",
@@ -149,53 +180,38 @@ class OnnxRuntimeSession(FileSession):
         return lambda: session.run_with_iobinding(binding)
 
     def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
-        taken, given = self.facts.input.name, [self.facts.output.name]
+        given = [self.facts.output.name]
 
         def run(part: slice) -> None:
             for start in range(part.start, part.stop, self._batch):
                 stop = min(start + self._batch, part.stop)
-                answer = self._session.run(given, {taken: self._padded(images[start:stop])})[0]
-                if answer.shape[:1] != (self._batch,) or answer[0].size != self._classes:
-                    raise RuntimeFailure(
-                        str(self._path),
-                        f"it answers {list(answer.shape)} for {self._batch} images",
-                        accepted=f"{[self._batch, self._classes]}, as it declares",
-                    )
-                values[start:stop] = answer.reshape(self._batch, -1)[: stop - start]
+                (answer,) = self._session.run(given, self.named(self.feed(images[start:stop])))
+                values[start:stop] = self.rows_of(answer)[: stop - start]
 
         return [run] * self._threads
 
-    def _padded(self, images: Images) -> NDArray[Any]:
-        missing = self._batch - len(images)
-        if missing:
-            images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
-        return self.encode(images)
+    def named(self, encoded: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return encoded images under the name of the input."""
+        return {self.facts.input.name: encoded}
+
+    def values(self, content: bytes, names: Sequence[str], encoded: NDArray[Any]) -> list[Any]:
+        """Return tensors of ``content``, a model with the inputs of this file, for images."""
+        session, taken = self.make_session(1, content=content), self.facts.input.name
+        rows = []
+        for start in range(0, len(encoded), self._batch):
+            part = encoded[start : start + self._batch]
+            missing = self._batch - len(part)
+            full = np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) if missing else part
+            rows.append([each[: len(part)] for each in session.run(list(names), {taken: full})])
+        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def make_session(
         self, threads: int, *, content: bytes | None = None, profile: Path | None = None
     ) -> Any:
         """Return a session of this file, or of ``content``; ``profile``: its path."""
-        import onnxruntime
-
-        # Worker threads spin between runs, which is the default: without it, two threads ran 60%
-        # slower, and other sessions of the process were no faster.
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
-        levels = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = getattr(levels, LEVELS[self._optimization])
-        if profile is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(profile)
-        try:
-            return onnxruntime.InferenceSession(
-                content or self.content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # noqa: BLE001  its errors have no base class of their own
-            raise RuntimeFailure(
-                str(self._path), f"ONNX Runtime refused it: {first_line(error)}"
-            ) from None
+        return new_session(
+            self._path, content or self.content, threads, self._optimization, profile
+        )
 
     def _end(self, kind: str) -> TensorFacts:
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
@@ -207,21 +223,13 @@ class OnnxRuntimeSession(FileSession):
                 accepted=f"exactly one {kind}",
             )
         (tensor,) = tensors
-        element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
-        element = NAMES.get(element, element)
-        scale, zero_point = None, None
-        if element in ("uint8", "int8"):
+        facts, scale, zero_point = tensor_of(tensor), None, None
+        if facts.type in ("uint8", "int8"):
             metadata = dict(self._session.get_modelmeta().custom_metadata_map)
             scale, zero_point = _declared(self._path, kind, metadata)
             if scale is None:
                 scale, zero_point = quantization_in(self.content, kind)
-        return TensorFacts(
-            name=tensor.name,
-            shape=tuple(length if isinstance(length, int) else OPEN for length in tensor.shape),
-            type=element,
-            scale=scale,
-            zero_point=zero_point,
-        )
+        return replace(facts, scale=scale, zero_point=zero_point)
 
 
 def _declared(

@@ -32,12 +32,14 @@ def executed(interpreter: Any) -> list[ExecutedOperator]:
 def activations(
     interpreter: Any,
     run: Callable[[], object],
-    encode: Callable[[Images], NDArray[Any]],
+    feed: Callable[[Images], NDArray[Any]],
     images: Images,
+    size: int = 1,
 ) -> list[Activation]:
     """Return the real values of each operator's output; the interpreter keeps all tensors.
 
-    ``run`` runs it on one image, without any state of the image before.
+    ``run`` runs it on one image, without any state of the image before. ``size``: of a fixed batch,
+    whose first image counts.
     """
     operators = [each for each in interpreter._get_ops_details() if each["op_name"] != DELEGATE]
     tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
@@ -45,10 +47,13 @@ def activations(
     made = {int(each["outputs"][0]): each for each in operators if len(each["outputs"])}
     rows: dict[int, list[NDArray[np.float32]]] = {number: [] for number in made}
     for index in range(len(images)):
-        interpreter.set_tensor(taken["index"], encode(images[index : index + 1]))
+        interpreter.set_tensor(taken["index"], feed(images[index : index + 1]))
         run()
         for number in made:
-            rows[number].append(_reals(tensors[number], interpreter.get_tensor(number)))
+            values = interpreter.get_tensor(number)
+            if size > 1 and values.shape[:1] == (size,):
+                values = values[:1]
+            rows[number].append(_reals(tensors[number], values))
     names = _names(interpreter)
     return [
         Activation(
@@ -65,7 +70,8 @@ def extremes(
     interpreter: Any,
     run: Callable[[], object],
     numbers: Sequence[int],
-    images: NDArray[Any],
+    feed: Callable[[Images], NDArray[Any]],
+    images: Images,
     at_once: int | None = None,
 ) -> Extremes:
     """Return the smallest and largest value of some tensors for each image, ``at_once`` in one run.
@@ -78,19 +84,34 @@ def extremes(
     step = at_once or len(images)
     for start in range(0, len(images), step):
         some = images[start : start + step]
-        if tuple(interpreter.get_tensor(taken["index"]).shape) != some.shape:
-            interpreter.resize_tensor_input(taken["index"], some.shape)
+        fed, count = feed(some), step if at_once else len(some)
+        if tuple(interpreter.get_tensor(taken["index"]).shape) != fed.shape:
+            interpreter.resize_tensor_input(taken["index"], fed.shape)
             interpreter.allocate_tensors()
-        interpreter.set_tensor(taken["index"], some)
+        interpreter.set_tensor(taken["index"], fed)
         run()
         for place, number in enumerate(numbers):
             values = interpreter.get_tensor(number)
-            if values.shape[:1] != (len(some),):
+            if count > 1 and values.shape[:1] != (count,):
                 raise ValueError(f"its tensor {number} is not one part an image")
-            flat = values.reshape(len(some), -1)
+            flat = values.reshape(count, -1)[: len(some)]
             low[start : start + step, place] = flat.min(axis=1)
             high[start : start + step, place] = flat.max(axis=1)
     return Extremes(low, high)
+
+
+def value_of(
+    interpreter: Any, run: Callable[[], object], number: int, images: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return the real values of a tensor for encoded images; the interpreter keeps all tensors."""
+    (taken,) = interpreter.get_input_details()
+    tensor = next(each for each in interpreter.get_tensor_details() if each["index"] == number)
+    rows = []
+    for index in range(len(images)):
+        interpreter.set_tensor(taken["index"], images[index : index + 1])
+        run()
+        rows.append(_reals(tensor, interpreter.get_tensor(number)))
+    return np.concatenate(rows)
 
 
 def _covered(delegate: Any, operators: Sequence[Any]) -> set[int]:

@@ -1,32 +1,28 @@
 """The runtime of TFLite files: LiteRT, formerly TensorFlow Lite."""
 
-import warnings
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
+from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.file_runtime import FileRuntime, FileSession
-from edgecv.formats.image_input import OPEN, image_of
+from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
 from edgecv.formats.tflite.execution import activations, executed, extremes
+from edgecv.formats.tflite.input_probe import TFLiteProbe
+from edgecv.formats.tflite.interpreter import Kernels, facts_of_tensor, new_interpreter, refusal
 from edgecv.formats.tflite.state import keeps_state, without_state
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
+from edgecv.formats.tflite.tensor_session import LiteRTTensors
 
 TYPES = ("float32", "float16", "uint8", "int8", "int16")
-Kernels = Literal["xnnpack", "builtin", "reference"]
-RESOLVERS: dict[Kernels, str] = {
-    "xnnpack": "AUTO",
-    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
-    "reference": "BUILTIN_REF",
-}
 
 
 class LiteRT(FileRuntime):
@@ -54,21 +50,38 @@ class LiteRT(FileRuntime):
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         return LiteRTSession(path, threads, input_spec, self.kernels)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
-        """Return the file's operators and which of them XNNPACK runs; LiteRT gives no times."""
-        return executed(self.open(path, 1).interpreter(threads=1))
+    def open_tensors(
+        self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT, batch: int = 1
+    ) -> LiteRTTensors:
+        """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
+        return LiteRTTensors(path, threads, input_spec, batch, self.kernels)
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
+        """Return the file's operators and which of them XNNPACK runs; LiteRT gives no times."""
+        return executed(self.open(path, 1, input_spec).interpreter(threads=1))
+
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the output of each operator for some images, in the file's order."""
-        session = self.open(path, 1)
+        session = self.open(path, 1, input_spec)
         check_images(path, session.facts, images)
         interpreter = session.interpreter(threads=1, keep_all=True)
         run = session.invocation(interpreter)
-        return activations(interpreter, run, session.encode, images)
+        return activations(interpreter, run, session.feed, images, session.images_of_a_run)
 
     def weights(self, content: bytes, path: Path) -> TFLiteWeights:
         """Return the reader of a file's graph."""
         return TFLiteWeights(content, str(path))
+
+    def probe(self, session: FileSession, path: Path) -> TFLiteProbe:
+        """Return the file, run up to one of its first layers."""
+        assert isinstance(session, LiteRTSession)
+        interpreter = session.interpreter(threads=1, keep_all=True)
+        number = self.weights(session.content, path).first_weights_input()
+        return TFLiteProbe(interpreter, session.invocation(interpreter), number)
 
     def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
@@ -76,8 +89,8 @@ class LiteRT(FileRuntime):
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = self.weights(session.content, path).point_numbers()
         run = session.invocation(interpreter)
-        at_once = 1 if session.has_state else None
-        return lambda images: extremes(interpreter, run, numbers, session.encode(images), at_once)
+        at_once = session.images_of_a_run if session.has_fixed_batch else None
+        return lambda images: extremes(interpreter, run, numbers, session.feed, images, at_once)
 
 
 class LiteRTSession(FileSession):
@@ -103,16 +116,28 @@ class LiteRTSession(FileSession):
         taken, given = self._only_input_and_output()
         self._input: int = taken["index"]
         self._output: int = given["index"]
-        ends = _facts(taken), _facts(given)
+        ends = facts_of_tensor(taken), facts_of_tensor(given)
         self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, TYPES)
-        self._classes = classes_of(path, ends[1], ends[1].shape)
-        if ends[0].shape[0] != 1 or ends[1].shape[0] != 1:
-            raise RuntimeFailure(
+        self._classes = classes_of(path, ends[1], ends[1].shape, self.facts.axes)
+        self._batch = self.facts.batch
+        if math.prod(ends[1].shape) != self._batch * self._classes:
+            raise UnsuitableFile(
                 str(path),
-                f"its batch is fixed at {ends[0].shape[0]} images and {ends[1].shape[0]} answers",
-                accepted="a batch of 1",
+                f"its batch is fixed at {self._batch} images, and its output has shape"
+                f" {list(ends[1].shape)}",
+                accepted="an answer for each image",
                 remedy="convert the model again with a batch of 1",
             )
+
+    @property
+    def images_of_a_run(self) -> int:
+        """Images of one run: those of a fixed batch, else one."""
+        return self._batch
+
+    @property
+    def has_fixed_batch(self) -> bool:
+        """True if a run takes a certain number of images only: its batch, or one for a state."""
+        return self.has_state or self._batch > 1 or not self.facts.axes.startswith("N")
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
@@ -121,7 +146,7 @@ class LiteRTSession(FileSession):
         """
         check_images(self._path, self.facts, image)
         interpreter = self.interpreter(threads=self._threads)
-        interpreter.set_tensor(self._input, self.encode(image[:1]))
+        interpreter.set_tensor(self._input, self.feed(image[:1]))
         return self.invocation(interpreter)
 
     def batch_call(self, images: Images) -> Callable[[], object]:
@@ -133,11 +158,15 @@ class LiteRTSession(FileSession):
         if self.has_state and len(images) > 1:
             found = f"it is recurrent and cannot take {len(images)} images at once"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
+        if "N" not in self.facts.axes and len(images) > 1:
+            found = f"it has no axis for a batch and cannot take {len(images)} images at once"
+            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         interpreter = self.interpreter(threads=self._threads)
+        encoded = self.encode(images)
         try:
-            interpreter.resize_tensor_input(self._input, [len(images), *self.facts.input.shape[1:]])
+            interpreter.resize_tensor_input(self._input, encoded.shape)
             interpreter.allocate_tensors()
-            interpreter.set_tensor(self._input, self.encode(images))
+            interpreter.set_tensor(self._input, encoded)
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             found = f"it cannot take {len(images)} images at once: {first_line(error)}"
@@ -163,36 +192,20 @@ class LiteRTSession(FileSession):
     ) -> Callable[[slice], None]:
         set_tensor, get_tensor = interpreter.set_tensor, interpreter.get_tensor
         invoke = self.invocation(interpreter)
-        shape = self.facts.output.shape
 
         def run(part: slice) -> None:
-            for index in range(part.start, part.stop):
-                set_tensor(self._input, self.encode(images[index : index + 1]))
+            for start in range(part.start, part.stop, self._batch):
+                stop = min(start + self._batch, part.stop)
+                set_tensor(self._input, self.feed(images[start:stop]))
                 invoke()
-                answer = get_tensor(self._output)
-                if answer.shape != shape:
-                    raise RuntimeFailure(
-                        str(self._path),
-                        f"it answers {list(answer.shape)}",
-                        accepted=f"{list(shape)}, as it declares",
-                    )
-                values[index] = answer.ravel()
+                values[start:stop] = self.rows_of(get_tensor(self._output))[: stop - start]
 
         return run
 
     def interpreter(self, threads: int, *, keep_all: bool = False) -> Any:
         """Return an interpreter, ready to run; with ``keep_all``, all its tensors can be read."""
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory.
-                interpreter = Interpreter(
-                    model_content=self.content,
-                    num_threads=threads,
-                    experimental_op_resolver_type=OpResolverType[RESOLVERS[self._kernels]],
-                    experimental_preserve_all_tensors=keep_all,
-                )
+            interpreter = new_interpreter(self.content, threads, self._kernels, keep_all=keep_all)
             self._give_size(interpreter)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
@@ -205,11 +218,9 @@ class LiteRTSession(FileSession):
             signature = tuple(int(length) for length in details["shape_signature"])
             if OPEN not in signature[1:]:
                 continue
-            tensor = replace(_facts(details), shape=signature)
-            layout, (height, width, channels) = image_of(self._path, tensor, self._reading)
-            is_first = layout == "nchw"
-            shape = [channels, height, width] if is_first else [height, width, channels]
-            interpreter.resize_tensor_input(details["index"], [1, *shape])
+            tensor = replace(facts_of_tensor(details), shape=signature)
+            axes = image_axes(self._path, tensor, self._reading)
+            interpreter.resize_tensor_input(details["index"], axes.shape(max(1, axes.batch)))
 
     def _only_input_and_output(self) -> tuple[dict[str, Any], dict[str, Any]]:
         (interpreter,) = self._interpreters
@@ -226,21 +237,9 @@ class LiteRTSession(FileSession):
         return inputs[0], outputs[0]
 
     def _refusal(self, error: Exception) -> RuntimeFailure:
-        return RuntimeFailure(str(self._path), f"LiteRT refused it: {first_line(error)}")
+        return refusal(self._path, error)
 
 
 def _ends_text(ends: list[dict[str, Any]], kind: str) -> str:
     names = ", ".join(str(each["name"]) for each in ends)
     return f"{len(ends)} {kind}{'s' if len(ends) != 1 else ''}" + (f" ({names})" if names else "")
-
-
-def _facts(details: dict[str, Any]) -> TensorFacts:
-    scale, zero_point = details["quantization"]
-    quantized = float(scale) != 0.0  # LiteRT gives 0 for a tensor that is not quantized
-    return TensorFacts(
-        name=str(details["name"]),
-        shape=tuple(int(length) for length in details["shape"]),
-        type=np.dtype(details["dtype"]).name,
-        scale=float(scale) if quantized else None,
-        zero_point=int(zero_point) if quantized else None,
-    )

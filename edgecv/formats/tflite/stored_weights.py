@@ -60,6 +60,17 @@ class TFLiteWeights:
         operators = self._tables.operators
         return [each.outputs[0].number for each in operators if each.kind not in skipped]
 
+    def first_weights_input(self) -> int | None:
+        """Return the number of the tensor that the first operator with weights takes."""
+        for operator in self._tables.operators:
+            place, _ = WEIGHTS.get(operator.kind, (1, 2))
+            if operator.kind not in OUTPUTS_AXIS or len(operator.inputs) <= place:
+                continue
+            if self._tables.constant(operator.inputs[place]) is not None:
+                taken = operator.inputs[2 if operator.kind in WEIGHTS else 0]
+                return None if taken is None else taken.number
+        return None
+
     def _kernel(self, operator: TFLiteOperator) -> Kernel | None:
         kind = operator.kind
         if kind not in OUTPUTS_AXIS:

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders, rescaling_of
 from edgecv.core.options import Options
-from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Images, Shape
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.trust import Trust
-from edgecv.models.input_statistics import misfit
+from edgecv.models.input_probe import KerasProbe
 from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.softmax import with_softmax
 from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
@@ -25,8 +25,6 @@ TRAINED_RANGES = (
     "the model was trained with quantizers: it is compared with itself without them, and its int8"
     " files take the ranges found in that training"
 )
-FAR = 3.0
-"""Divergence of a batch normalization's input from which the pixels are other ones."""
 
 
 class ModelFacts(Options):
@@ -60,70 +58,44 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
     loaded, notes = importer.load_with_notes(path, trust)
-    if has_quantizers(loaded):
-        return _with_trained_ranges(loaded, path, asked, trust)
-    shape = input_shape_of(loaded, path)
-    model, more = _adapted(loaded, asked, str(path), has_layers=importer.has_layers)
+    plain = without_quantizers(loaded) if has_quantizers(loaded) else loaded
+    shape, outputs = input_shape_of(plain, path), count_outputs(plain, path)
+    own = _rescaling(plain, shape)
+    model, more = _adapted(plain, asked, str(path), own)
+    quantized = None
+    if plain is not loaded:
+        with quantizers_known():
+            quantized, _ = _adapted(loaded, asked, str(path), own)
+        notes = (*notes, TRAINED_RANGES)
     facts = ModelFacts(
         shape=shape,
-        outputs=count_outputs(model, path),
-        rescales=found_in(loaded) is not None,
+        outputs=outputs,
+        rescales=own is not None,
         is_own=model is loaded and importer.keeps_its_format(path),
         notes=(*trust.notes(), *notes, *more),
         untrainable=notes[0] if notes and holds_graph(loaded) else "",
-    )
-    return AdaptedModel(model, facts)
-
-
-def _with_trained_ranges(
-    loaded: Any, path: Path, asked: Preprocessing | None, trust: Trust
-) -> AdaptedModel:
-    """Adapt a model with quantizers: as it is, and without them, which is the reference."""
-    plain = without_quantizers(loaded)
-    model, notes = _adapted(plain, asked, str(path), has_layers=True)
-    with quantizers_known():
-        quantized, _ = _adapted(loaded, asked, str(path), has_layers=True)
-    facts = ModelFacts(
-        shape=input_shape_of(plain, path),
-        outputs=count_outputs(model, path),
-        rescales=found_in(plain) is not None,
-        is_own=False,
-        notes=(*trust.notes(), TRAINED_RANGES, *notes),
-        has_quantizers=True,
+        has_quantizers=quantized is not None,
     )
     return AdaptedModel(model, facts, quantized)
 
 
-def as_if(model: Any, choice: Preprocessing, path: Path) -> Any:
-    """Return a loaded model with this preprocessing in front and a softmax at its end."""
-    bare, _ = with_softmax(model, str(path))
-    return with_preprocessing(bare, choice, "--preprocess")[0]
+def input_evidence(model: Any, images: Images) -> InputEvidence:
+    """Return what a loaded model's graph shows of its pixels."""
+    return evidence_of(KerasProbe(model), float_encoders(images.shape[3]), images)
 
 
-def misfits(model: Any, images: Images) -> dict[str, float]:
-    """Return the divergence of images from those of the training, for each preprocessing.
-
-    Empty if the model has no such statistics, if the images fit as they are, or if the graph itself
-    rescales its pixels.
-    """
-    now = misfit(model, images)
-    if now is None or now < FAR or found_in(model) is not None:
-        return {}
-    found = {
-        name: misfit(with_preprocessing(model, choice, "--preprocess")[0], images)
-        for name, choice in fitting(images.shape[3]).items()
-    }
-    return {name: far for name, far in found.items() if far is not None and not np.isnan(far)}
+def _rescaling(model: Any, shape: Shape) -> str | None:
+    """Return a description of the model's own rescaling of pixels; None if it has none."""
+    encode = float_encoders(shape[2])["0..255"]
+    rescaling = rescaling_of(KerasProbe(model), encode, shape)
+    return (found_in(model) or f"the model, {rescaling}") if rescaling else None
 
 
 def _adapted(
-    model: Any, asked: Preprocessing | None, where: str, *, has_layers: bool
+    model: Any, asked: Preprocessing | None, where: str, own: str | None
 ) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
-    own = found_in(model)
     if asked is None:
-        if not has_layers:
-            own = "the model, and nobody can see whether it rescales them (--preprocess)"
         notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
     else:
         if own is not None and asked != Preprocessing():

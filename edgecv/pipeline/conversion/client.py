@@ -2,12 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Artifact, Images, ModelCost, Predictions
@@ -19,7 +20,7 @@ from edgecv.formats.trust import NO_TRUST
 from edgecv.pipeline.conversion.process_pool import PooledProcess, keep, take
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.isolation.client import ProcessClient
-from edgecv.system.isolation.codec import decode
+from edgecv.system.isolation.codec import decode, decode_printable
 from edgecv.system.isolation.hdf5_check import REMEDY
 from edgecv.system.isolation.model_client import read_predictions
 from edgecv.system.isolation.process import ChildProcess
@@ -66,19 +67,33 @@ class Converter(ProcessClient[PooledProcess]):
         }
         return self._request("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
-    def predict(
-        self, source: ModelFile, images: Images, choice: Preprocessing | None = None
-    ) -> tuple[Predictions, int]:
-        """Return a model's predictions, float32 (N, K), and its number of parameters.
-
-        ``choice``: a preprocessing to put in front; logits then get a softmax.
-        """
+    def predict(self, source: ModelFile, images: Images) -> tuple[Predictions, int]:
+        """Return a model's predictions, float32 (N, K), and its number of parameters."""
 
         def read(frame: Frame) -> tuple[Predictions, int]:
             return read_predictions(frame, len(images)), _parameters(frame)
 
-        arguments = {"images": str(self._images.path_of(images)), "choice": _plain_table(choice)}
+        arguments = {"images": str(self._images.path_of(images))}
         return self._request("predict", source, arguments, str(source.path), read)
+
+    def predict_each(
+        self, source: ModelFile, images: Images, choices: Mapping[str, Preprocessing]
+    ) -> dict[str, Predictions]:
+        """Return a model's predictions with each preprocessing, by name: float32 (N, K)."""
+
+        def read(frame: Frame) -> dict[str, Predictions]:
+            if len(frame.arrays) != len(choices):
+                raise MalformedFrame(f"predictions for {len(frame.arrays)} preprocessings")
+            return {
+                name: read_predictions(Frame(frame.header, [each]), len(images))
+                for name, each in zip(choices, frame.arrays, strict=True)
+            }
+
+        arguments = {
+            "images": str(self._images.path_of(images)),
+            "choices": {name: _plain_table(each) for name, each in choices.items()},
+        }
+        return self._request("predict_each", source, arguments, str(source.path), read)
 
     def count(self, source: ModelFile) -> ModelCost:
         """Return the cost of a model by its graph. Raises InputError if it cannot be counted."""
@@ -102,17 +117,14 @@ class Converter(ProcessClient[PooledProcess]):
         except RuntimeFailure as failure:
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
-    def misfits(self, source: ModelFile, images: Images) -> dict[str, float]:
-        """Return the divergence of images from the training: see ``adapt_model.misfits``."""
+    def input_evidence(self, source: ModelFile, images: Images) -> InputEvidence:
+        """Return what a model's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
 
-        def read(frame: Frame) -> dict[str, float]:
-            match frame.header.get("names"), frame.arrays:
-                case list(names), [values] if values.shape == (len(names),):
-                    return {str(name): float(far) for name, far in zip(names, values, strict=True)}
-            raise MalformedFrame("no divergences")
+        def read(frame: Frame) -> InputEvidence:
+            return decode_printable(InputEvidence, frame)
 
         arguments = {"images": str(self._images.path_of(images))}
-        return self._request("misfits", source, arguments, str(source.path), read)
+        return self._request("input_evidence", source, arguments, str(source.path), read)
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.

@@ -6,7 +6,7 @@ A converter is native code that trusts the model: some layers crash it, some mak
 import os
 import resource
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.input_spec import InputSpec
+from edgecv.core.plugins import Session
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, ModelCost
+from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt, as_if, misfits
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt, input_evidence
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -50,7 +53,8 @@ def main() -> None:
         "count": conversions.count,
         "adapt": conversions.adapt,
         "adopt": conversions.adopt,
-        "misfits": conversions.misfits,
+        "predict_each": conversions.predict_each,
+        "input_evidence": conversions.input_evidence,
     }
     server.serve(
         {name: partial(conversions.run, action) for name, action in actions.items()},
@@ -110,21 +114,35 @@ class ConversionServer:
         write_artifact(artifact, Path(facts))
         return {}, []
 
-    def predict(self, source: Path, trust: Trust, images: str, choice: Any) -> Response:
+    def predict(self, source: Path, trust: Trust, images: str) -> Response:
         """Return the predictions of a model and its number of parameters."""
         from edgecv.formats.keras.runtime import KerasSession
 
         model = self._opened(source, trust)
-        if choice is not None:
-            model = as_if(model, Preprocessing.model_validate(choice), source)
         self._server.stage("running it")
-        pixels = _mapped(images)
-        session = KerasSession(model)
+        found = self._predictions(KerasSession(model), _mapped(images))
+        return {"parameters": int(model.count_params())}, [found]
+
+    def predict_each(
+        self, source: Path, trust: Trust, images: str, choices: Mapping[str, Any]
+    ) -> Response:
+        """Return the predictions of a model with each preprocessing, and their names."""
+        from edgecv.formats.keras.runtime import KerasSession
+
+        session = KerasSession(self._opened(source, trust))
+        self._server.stage("running it")
+        pixels, found = _mapped(images), []
+        for choice in choices.values():
+            asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
+            found.append(self._predictions(session.reading(asked), pixels))
+        return {"names": list(choices)}, found
+
+    def _predictions(self, session: Session, pixels: Images) -> Predictions:
         parts = [session.predict(pixels[:0])]
         for start in range(0, len(pixels), PREDICT_AT_ONCE):
             parts.append(session.predict(pixels[start : start + PREDICT_AT_ONCE]))
             self._server.heartbeat()
-        return {"parameters": int(model.count_params())}, [np.concatenate(parts)]
+        return np.concatenate(parts)
 
     def count(self, source: Path, trust: Trust) -> Response:
         """Return the cost of a model by its graph."""
@@ -159,12 +177,11 @@ class ConversionServer:
         write_bytes(folder / "facts.json", adapted.facts.model_dump_json().encode())
         return {}, []
 
-    def misfits(self, source: Path, trust: Trust, images: str) -> Response:
-        """Return the divergence of images from those of the training."""
+    def input_evidence(self, source: Path, trust: Trust, images: str) -> Response:
+        """Return what a model's graph shows of its pixels."""
         model = self._opened(source, trust)
         self._server.stage("running it")
-        found = misfits(model, _mapped(images))
-        return {"names": list(found)}, [np.array(list(found.values()), np.float32)]
+        return encode(InputEvidence, input_evidence(model, _mapped(images)))
 
 
 def _mapped(path: str) -> Images:

@@ -22,6 +22,7 @@ from edgecv.pipeline.recipe.flag_values import (
 )
 from edgecv.pipeline.recipe.options import (
     DataOptions,
+    InputOptions,
     ModelOptions,
     RecipeOptions,
     StoreOptions,
@@ -33,6 +34,7 @@ from edgecv.pipeline.recipe.recipe import (
     Recipe,
     RunSettings,
     check_data,
+    check_encodable,
     check_name,
     check_order,
     check_precisions,
@@ -69,8 +71,11 @@ class CompressOptions(
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
         if self.recipe is None:
-            return self._new_recipe()
-        return self._changed_recipe(load_recipe(Path(self.recipe)))
+            recipe = self._new_recipe()
+        else:
+            recipe = self._changed_recipe(load_recipe(Path(self.recipe)))
+        check_encodable(recipe)
+        return recipe
 
     def _new_recipe(self) -> Recipe:
         recipe = self._recipe_of_flags()
@@ -171,9 +176,12 @@ class CompressOptions(
         return changed
 
     def _baseline(self) -> BaselineOptions:
+        spec = self.input_spec
         options = {
             "model": self.model,
             "preprocess": self.preprocess,
+            "layout": spec.layout,
+            "input_size": spec.input_size,
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
         }
@@ -185,7 +193,7 @@ class CompressOptions(
         return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
 
     def _refuse_without_model(self) -> None:
-        for field in ("preprocess", "labels", "trust_model", "custom_objects"):
+        for field in (*InputOptions.model_fields, "labels", "trust_model", "custom_objects"):
             if getattr(self, field):
                 flag = _flag(field)
                 raise InputError(

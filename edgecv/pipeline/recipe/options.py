@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar
 
+from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data
 
@@ -82,7 +83,26 @@ class RecipeOptions(CommandOptions):
     """Threads of a runtime while it is timed."""
 
 
-class ModelOptions(CommandOptions):
+class InputOptions(CommandOptions):
+    """The input of models and files that edgecv did not write."""
+
+    section: ClassVar[str] = "Input of the model"
+
+    preprocess: Annotated[Name | None, Flag(default="as the file says, else 0..255")] = None
+    """The pixels that models and files of other makers expect: 0..255, 0..1, -1..1, imagenet,
+    caffe."""
+    layout: Annotated[Name | None, Flag(default="by shape")] = None
+    """The order of an image's axes, nchw or nhwc, where a shape may be either."""
+    input_size: Annotated[Name | None, Flag(default="that of the file")] = None
+    """HEIGHTxWIDTH for models and files that leave their size open."""
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """The input that the flags describe. Raises InputError that names the flag."""
+        return input_spec_of(self.preprocess, self.layout, self.input_size)
+
+
+class ModelOptions(InputOptions):
     """The user's model, and the files to write."""
 
     section: ClassVar[str] = "Model and files"
@@ -97,7 +117,5 @@ class ModelOptions(CommandOptions):
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
-    preprocess: Annotated[Name | None, Flag(default="as in its graph")] = None
-    """The pixels that MODEL expects: 0..255, 0..1, -1..1, imagenet, caffe."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""

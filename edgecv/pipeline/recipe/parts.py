@@ -1,16 +1,13 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecv.core.input_spec import InputSpec
+from edgecv.core.input_spec import InputSpec, Layout, Side, SizeOfImages
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.formats.trust import Trust, check_custom_objects
-
-Side = Annotated[int, Field(ge=1, le=4096)]
-"""Pixels along one side of an image."""
 
 
 class RunSettings(Options):
@@ -30,6 +27,10 @@ class BaselineOptions(Options):
     """A Keras model file; without it the architecture is trained once and stored."""
     preprocess: str | Preprocessing | None = None
     """Preprocessing of pixels of 0..255 for the model: a name, or scale, offset and channels."""
+    layout: Layout | None = None
+    """The order of an image's axes in the model, where a shape may be either."""
+    input_size: SizeOfImages | None = None
+    """Height and width of the images, for a model that leaves its size open."""
     labels: tuple[str, ...] | None = Field(default=None, min_length=2, strict=False)
     """The name of each output of the model, in order; by default the classes of the data."""
     trust: bool = False
@@ -53,6 +54,8 @@ class BaselineOptions(Options):
             named(self.preprocess, "preprocess")
         if self.preprocess is not None and self.model is None:
             raise ValueError("preprocess is for a model; an architecture rescales by itself")
+        if (self.layout or self.input_size) and self.model is None:
+            raise ValueError("layout and input_size are for a model; input_shape: an architecture")
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
         if (self.trust or self.custom_objects) and self.model is None:
@@ -64,7 +67,11 @@ class BaselineOptions(Options):
     def input_spec(self) -> InputSpec:
         """Input of the model file, as a runtime reads it."""
         asked = self.preprocess
-        return InputSpec(preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked)
+        return InputSpec(
+            preprocess=named(asked, "preprocess") if isinstance(asked, str) else asked,
+            layout=self.layout,
+            input_size=self.input_size,
+        )
 
     @property
     def trusted(self) -> Trust:

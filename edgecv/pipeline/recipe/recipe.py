@@ -1,7 +1,6 @@
 """A run, said in full: read from TOML, or made from flags; strict in both."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +11,7 @@ from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
 from edgecv.core.records import Dataset
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, Schedule
@@ -19,7 +19,6 @@ from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.system.storage import RESERVED_NAMES
 
-LARGEST_RECIPE_BYTES = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 BASELINE_KEYS = tuple(BaselineOptions.model_fields)
 
@@ -82,14 +81,14 @@ def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
     try:
         with open_regular(path, accepted="a file of TOML") as file:
-            content = file.read(LARGEST_RECIPE_BYTES + 1)
-        if len(content) > LARGEST_RECIPE_BYTES:
+            content = file.read(MOST_TOML_BYTES + 1)
+        if len(content) > MOST_TOML_BYTES:
             raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")
-        table = tomllib.loads(content.decode("utf-8-sig"))
+        table = toml_table(content)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # A ValueError: a number of 5,000 digits.
-        raise InputError(str(path), f"is not TOML: {error}") from None
+    except ValueError as error:
+        raise InputError(str(path), f"is not TOML: {error}"[:300]) from None
     return parse_recipe(table, str(path))
 
 
@@ -150,6 +149,26 @@ def parse_schedule(training: Any, where: str) -> Schedule:
             remedy=nearest(str(name), SCHEDULES),
         )
     return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
+
+
+def check_encodable(recipe: Recipe) -> None:
+    """Raise InputError for a path that no ``recipe.toml`` can name: before anything is done."""
+    for key in ("data", "baseline"):
+        for text in recipe.table()[key].values():
+            if isinstance(text, str) and not _is_utf8(text):
+                raise InputError(
+                    key,
+                    f"{text} is no name in UTF-8, as a recipe is written",
+                    remedy="rename it, or use a locale of UTF-8",
+                )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_name(name: str, where: str) -> None:

@@ -1,25 +1,20 @@
 """A user's Keras model, opened and adapted by a child: pixels in, probabilities out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.errors import InputError
-from edgecv.core.plugins import Task
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing, named
-from edgecv.core.records import Dataset, Images, Predictions
-from edgecv.core.sample import sample_rows
+from edgecv.core.records import Images, Outputs
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
-from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
-from edgecv.system.storage import Store, content_key, copy_file
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
+from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
-STAGE_VERSION = 3
-IMAGES_FOR_STATISTICS = 64
-NEAR, CLEARLY_FARTHER = 0.5, 5.0
-"""Largest divergence of a batch normalization's input for the right pixels, and how many times
-larger that of the second choice must be for the first to be certain."""
+STAGE_VERSION = 4
 FACTS = "facts.json"
 
 
@@ -34,6 +29,8 @@ class AdaptedFile:
     key: str
     facts: ModelFacts
     converter: Converter
+    asked: Preprocessing | None = None
+    """The preprocessing that is part of the adapted model; None where none was given."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -77,51 +74,20 @@ def adapt_file(
     folder = store.find("models", key) or converter.adopt(file, asked)
     facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     path = file.path if facts.is_own else next(folder.glob("model.*"))
-    return AdaptedFile(file, path, key, facts, converter)
+    return AdaptedFile(file, path, key, facts, converter, asked)
 
 
-def preprocessing_warning(
-    adapted: AdaptedFile, data: Dataset, task: Task, value: float
-) -> str | None:
-    """Return a warning with the accuracy of each preprocessing for a model near chance.
+def reader_of(adapted: AdaptedFile) -> ModelReader:
+    """Return a user's own file as the search for its preprocessing reads it."""
+    converter, file = adapted.converter, adapted.file
 
-    None if it is better than that. Raises InputError if another preprocessing is clearly right: no
-    export of this model could be correct.
-    """
-    if not is_near_chance(value, data, task):
-        return None
-    if adapted.facts.rescales:
-        return None
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        found = converter.predict_each(file, images, choices)
+        return {name: Outputs.one(values) for name, values in found.items()}
 
-    def predict(images: Images, choice: Preprocessing) -> Predictions:
-        return adapted.converter.predict(adapted.file, images, choice)[0]
+    def evidence(images: Images) -> InputEvidence:
+        if is_sealed(file.path):
+            return InputEvidence(OF_A_RUN)
+        return converter.input_evidence(file, images)
 
-    found = with_each_choice(predict, data, task)
-    guessing = task.guessing(data) or 0.0
-    seen = f"is right on {value:.1%} of the images, and guessing is on {guessing:.1%}"
-    return advice(found, value, data, str(adapted.file.path), seen)
-
-
-def preprocessing_by_statistics(adapted: AdaptedFile, data: Dataset) -> tuple[str, str] | None:
-    """Return the preprocessing that fits the statistics of batch normalization, and the reason.
-
-    None if the pixels fit as they are, or the model has no such statistics. Raises InputError if
-    they do not fit and more than one choice does.
-    """
-    images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
-    found = adapted.converter.misfits(adapted.file, images)
-    if not found:
-        return None
-    best, *others = sorted(found, key=lambda name: found[name])
-    if found[best] > NEAR:
-        return None
-    figures = ", ".join(f"{name} {far:.2g}" for name, far in found.items())
-    divergences = (
-        "these pixels are not those that the model was trained on: divergence of what its first "
-        f"batch normalization sees from what it saw in training, by --preprocess: {figures}"
-    )
-    if found[others[0]] < CLEARLY_FARTHER * found[best]:
-        raise InputError(
-            str(adapted.file.path), divergences, remedy="give --preprocess; 0..255: as they are"
-        )
-    return best, f"{divergences}; {best} was taken, as none was given"
+    return ModelReader(str(file.path), predict, evidence)

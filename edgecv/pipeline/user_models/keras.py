@@ -10,12 +10,12 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.preprocessing import choose_preprocessing
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.adapted_file import (
     AdaptedFile,
     adapt_file,
-    preprocessing_by_statistics,
-    preprocessing_warning,
+    reader_of,
 )
 from edgecv.pipeline.user_models.user_model import UserModel
 
@@ -41,29 +41,24 @@ class KerasModel(UserModel):
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
-        """Open and adapt the file in a child, and load the data at the size of its input.
-
-        Without labels no accuracy would reveal a wrong preprocessing: it is then chosen by the
-        statistics in the model's batch normalization.
+        """Open and adapt the file in a child, load the data at the size of its input, and find the
+        preprocessing where none was given.
         """
         path, asked = Path(str(recipe.baseline.model)), recipe.baseline.preprocess
         context.emit("baseline", f"opening the model {path}")
         file = ModelFile.at(path, recipe.baseline.trusted)
         adapted = adapt_file(file, asked, context.store, context.converter)
         data = load_data(recipe.data, adapted.facts.shape, context)
-        found = None
-        if asked is None and not data.has_labels:
-            found = preprocessing_by_statistics(adapted, data)
-        if found is not None:
-            preprocess, reason = found
-            adapted = adapt_file(file, preprocess, context.store, context.converter)
-            facts = adapted.facts.model_copy(update={"notes": (reason, *adapted.notes)})
-            adapted = replace(adapted, facts=facts)
-            baseline = recipe.baseline.model_copy(update={"preprocess": preprocess})
+        data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
+        choice = choose_preprocessing(reader_of(adapted), data, recipe.task, adapted.asked)
+        if choice.name is not None:
+            adapted = adapt_file(file, choice.name, context.store, context.converter)
+            baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
             recipe = recipe.replace(baseline=baseline)
+        facts = adapted.facts.model_copy(update={"notes": (*choice.notes, *adapted.notes)})
+        adapted = replace(adapted, facts=facts)
         for note in adapted.notes:
             context.emit("note", note)
-        data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
         return cls(recipe, data, context, adapted)
 
     @property
@@ -72,17 +67,12 @@ class KerasModel(UserModel):
         return self.adapted.notes
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return a warning if another class order or preprocessing would be right more often."""
+        """Return a warning if another class order would be right more often."""
         if not self.data.has_labels:
             return ()
-        task = self.recipe.task
         where = str(self.adapted.file.path)
-        value = task.metric(reference.outputs, self.data.test.labels)
-        found = [
-            task.doubts(reference.outputs, self.data, where),
-            preprocessing_warning(self.adapted, self.data, task, value),
-        ]
-        return tuple(each for each in found if each is not None)
+        found = self.recipe.task.doubts(reference.outputs, self.data, where)
+        return () if found is None else (found,)
 
     @cached_property
     def original(self) -> ModelFile:

@@ -1,6 +1,7 @@
 """An ONNX file: a child runs it for the baseline; its exports start from an adapted copy."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -8,22 +9,23 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Dataset, Images, Outputs, Predictions
+from edgecv.core.records import Costs, Images, Outputs
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
-from edgecv.pipeline.preprocessing_hints import advice, is_near_chance, with_each_choice
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
 ADAPTED = "adapted.onnx"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
 
 
@@ -74,9 +76,16 @@ class OnnxModel(UserModel):
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(path, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
-            outputs = worker.predict(path, loaded.test.images, input_spec=input_spec)
-            numbers, names = outputs.shape[1], recipe.baseline.labels
-            data = recipe.task.fit_data(loaded, numbers, names, str(path))
+            numbers = worker.predict(path, loaded.test.images[:1], input_spec=input_spec).shape[1]
+            data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
+            choice = choose_preprocessing(
+                _reader(path, input_spec, worker), data, recipe.task, input_spec.preprocess
+            )
+            if choice.name is not None:
+                baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
+                recipe = recipe.replace(baseline=baseline)
+                input_spec = recipe.baseline.input_spec
+            outputs = worker.predict(path, data.test.images, input_spec=input_spec)
             output = facts.output
             try:
                 answers, logits = recipe.task.normalized(
@@ -85,16 +94,20 @@ class OnnxModel(UserModel):
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
-            warnings = _preprocessing_warnings(recipe, worker, data, answers)
         ends = Ends(
             shape=facts.image,
             classes=len(data.class_names),
-            channels_first=tuple(facts.input.shape[1:]) != facts.image,
+            axes=facts.axes,
+            batch=facts.batch,
             gives_logits=bool(logits),
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        notes = (*(f"the model: {note}" for note in (*facts.notes, *outputs_as)), *warnings, COSTS)
+        notes = (
+            *(f"the model: {note}" for note in (*facts.notes, *outputs_as)),
+            *choice.notes,
+            COSTS,
+        )
         for note in notes:
             context.emit("note", note)
         return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
@@ -148,24 +161,19 @@ class OnnxModel(UserModel):
         return None, ()
 
 
-def _preprocessing_warnings(
-    recipe: Recipe, worker: ModelClient, data: Dataset, outputs: Outputs
-) -> tuple[str, ...]:
-    """Return a warning with the accuracy of each preprocessing for a model near chance.
+def _reader(path: Path, input_spec: InputSpec, worker: ModelClient) -> ModelReader:
+    """Return the file as the search for its preprocessing reads it."""
 
-    Raises InputError if another preprocessing is clearly right.
-    """
-    path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
-    if not data.has_labels:
-        return ()
-    value = recipe.task.metric(outputs, data.test.labels)
-    if not is_near_chance(value, data, recipe.task):
-        return ()
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        specs = {
+            name: input_spec.model_copy(update={"preprocess": choice})
+            for name, choice in choices.items()
+        }
+        return {
+            name: Outputs.one(worker.predict(path, images, input_spec=spec))
+            for name, spec in specs.items()
+        }
 
-    def predict(images: Images, choice: Preprocessing) -> Predictions:
-        asked = input_spec.model_copy(update={"preprocess": choice})
-        return worker.predict(path, images, input_spec=asked)
-
-    found = with_each_choice(predict, data, recipe.task)
-    seen = f"is right on {value:.1%} of the images, which is no better than guessing"
-    return (advice(found, value, data, str(path), seen),)
+    return ModelReader(
+        str(path), predict, lambda images: worker.input_evidence(path, images, input_spec)
+    )

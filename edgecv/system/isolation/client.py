@@ -43,6 +43,11 @@ class ProcessClient(Closing, Generic[Child]):
     def start(self) -> None:
         """Start the child without waiting for it, unless there is one."""
 
+    def renew(self) -> None:
+        """Replace the child by a fresh process, which is started without waiting for it."""
+        self._discard()
+        self.start()
+
     def close(self) -> None:
         """End or release the child, and remove the temporary files."""
         self._discard()

@@ -9,21 +9,35 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
-from edgecv.core.records import Activation, ExecutedOperator, Images, Predictions, SessionFacts
+from edgecv.core.records import (
+    Activation,
+    ExecutedOperator,
+    FileEnds,
+    Images,
+    Outputs,
+    Predictions,
+    SessionFacts,
+)
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
-from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.protocol import TYPED_ERRORS, Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
 
 MODELS = ChildProgram(
     "edgecv.system.isolation.model_server",
     stages=("opening it", "running it", "warming it up", "timing it"),
+    errors={
+        **dict.fromkeys(TYPED_ERRORS, RuntimeFailure),
+        **dict.fromkeys(("InputError", "UnsuitableFile"), UnsuitableFile),
+    },
 )
 LARGEST_FILE_WRITTEN_BYTES = 2**26
 """Largest size of the log; a runtime writes no other file."""
@@ -147,17 +161,69 @@ class ModelClient(ProcessClient[ChildProcess]):
             longer_s=2 * budget_s,
         )
 
-    def warm_up(self, path: Path, images: Images, cores: Sequence[int] = ()) -> float:
+    def warm_up(
+        self,
+        path: Path,
+        images: Images,
+        cores: Sequence[int] = (),
+        input_spec: InputSpec = DEFAULT_INPUT,
+    ) -> float:
         """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
 
-        def read(frame: Frame) -> float:
-            median_s = frame.header.get("median_s")
-            if not isinstance(median_s, float) or not 0 < median_s < math.inf:
-                raise MalformedFrame(f"a run of {median_s!r} seconds")
-            return median_s
+        arguments = {**self._images_of(path, images, input_spec), "cores": list(cores)}
+        return self._request("warm_up", [path], arguments, _read_median)
 
-        arguments = {**self._images_of(path, images), "cores": list(cores)}
-        return self._request("warm_up", [path], arguments, read)
+    def warm_up_random(
+        self,
+        path: Path,
+        *,
+        batch: int = 1,
+        input_spec: InputSpec = DEFAULT_INPUT,
+        cores: Sequence[int] = (),
+        longest_s: float = 1.0,
+    ) -> float:
+        """Run random values of a file's inputs until the time is steady: seconds of a run."""
+        arguments = {
+            **_one(path, input_spec),
+            "batch": batch,
+            "cores": list(cores),
+            "longest_s": longest_s,
+        }
+        return self._request("warm_up_random", [path], arguments, _read_median)
+
+    def ends(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> FileEnds:
+        """Return all inputs and outputs of a file, of any kind."""
+        return self._request("ends", [path], _one(path, input_spec), _reader(FileEnds))
+
+    def answers(
+        self,
+        path: Path,
+        samples: Sequence[NDArray[Any]],
+        ends: FileEnds,
+        input_spec: InputSpec = DEFAULT_INPUT,
+    ) -> Outputs:
+        """Run a file on samples, one array an input: float32 (N, shape of the input).
+
+        ``ends`` are those of the file. Returns its outputs as real numbers.
+        """
+        count = len(samples[0])
+        names = [each.name for each in ends.outputs]
+
+        def read(frame: Frame) -> Outputs:
+            shapes = frame.header.get("shapes")
+            if not isinstance(shapes, list) or not len(shapes) == len(frame.arrays) == len(names):
+                raise MalformedFrame(f"{len(frame.arrays)} outputs, not {len(names)}")
+            found = {}
+            for name, shape, values in zip(names, shapes, frame.arrays, strict=True):
+                sides = [each for each in shape if type(each) is int] if shape else []
+                if values.dtype != np.float32 or values.shape != (count, math.prod(sides)):
+                    raise MalformedFrame(f"an output of {values.dtype} {values.shape}")
+                found[name] = values.reshape(count, *(sides[1:] if sides[:1] == [1] else sides))
+            return Outputs(found)
+
+        flat = [np.asarray(each, np.float32).reshape(count, -1) for each in samples]
+        arguments = _one(path, input_spec)
+        return self._request("answers", [path], arguments, read, arrays=flat)
 
     def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
         """Time runs of the batch that was warmed up last: nanoseconds, int64 (runs,)."""
@@ -170,19 +236,30 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         return self._request("block", [path], {"path": os.path.abspath(path), "runs": runs}, read)
 
-    def executed(self, path: Path, image: Images) -> list[ExecutedOperator]:
+    def executed(
+        self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[ExecutedOperator]:
         """Return the operators as executed for one image, uint8 (1, H, W, C)."""
-        arguments = self._images_of(path, image)
+        arguments = self._images_of(path, image, input_spec)
         return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
 
-    def activations(self, path: Path, images: Images) -> list[Activation]:
+    def activations(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C)."""
-        arguments = self._images_of(path, images)
+        arguments = self._images_of(path, images, input_spec)
         return self._request("activations", [path], arguments, _reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
         return self._request("stored", [path], _one(path, input_spec), read_stored)
+
+    def input_evidence(
+        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    ) -> InputEvidence:
+        """Return what a file's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
+        arguments = {**_one(path, input_spec), "images": self._on_disk(images)[0]}
+        return self._request("input_evidence", [path], arguments, _reader(InputEvidence))
 
     def extremes(
         self,
@@ -219,8 +296,8 @@ class ModelClient(ProcessClient[ChildProcess]):
             return os.path.abspath(images), count
         return str(self._images.path_of(images)), len(images)
 
-    def _images_of(self, path: Path, images: Images) -> dict[str, Any]:
-        return {"path": os.path.abspath(path), "images": self._on_disk(images)[0]}
+    def _images_of(self, path: Path, images: Images, input_spec: InputSpec) -> dict[str, Any]:
+        return {**_one(path, input_spec), "images": self._on_disk(images)[0]}
 
     def _request(
         self,
@@ -231,10 +308,20 @@ class ModelClient(ProcessClient[ChildProcess]):
         *,
         longer_s: float = 0.0,
         on_progress: Callable[[int], None] = lambda done: None,
+        arrays: Sequence[NDArray[Any]] = (),
     ) -> T:
         silence_s = self._time_limit_s + longer_s
         names = [str(path) for path in paths]
-        request = Request(action, arguments, read, names, paths, silence_s, on_progress=on_progress)
+        request = Request(
+            action,
+            arguments,
+            read,
+            names,
+            paths,
+            silence_s,
+            on_progress=on_progress,
+            arrays=arrays,
+        )
         return self._ask(request, self._started)
 
     def _started(self) -> ChildProcess:
@@ -270,6 +357,13 @@ def read_stored(frame: Frame) -> Stored:
 def _is_possible(steps: Steps) -> bool:
     codes = (steps.zero_point, steps.low, steps.high)
     return math.isfinite(steps.scale) and all(abs(code) <= LARGEST_CODE for code in codes)
+
+
+def _read_median(frame: Frame) -> float:
+    median_s = frame.header.get("median_s")
+    if not isinstance(median_s, float) or not 0 < median_s < math.inf:
+        raise MalformedFrame(f"a run of {median_s!r} seconds")
+    return median_s
 
 
 def _reader(kind: Callable[..., T]) -> Callable[[Frame], T]:

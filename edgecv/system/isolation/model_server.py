@@ -5,14 +5,17 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Runtime, Session
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.input_spec import InputSpec
+from edgecv.core.plugins import Runtime, Session, TensorSession
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import Activation, ExecutedOperator, Images, SessionFacts
+from edgecv.core.records import Activation, ExecutedOperator, FileEnds, Images, SessionFacts
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.amx import leave_tiles_off
 from edgecv.system.isolation.codec import encode
@@ -48,11 +51,15 @@ def main() -> None:
             "predict": models.predict,
             "time": models.time,
             "warm_up": models.warm_up,
+            "warm_up_random": models.warm_up_random,
+            "ends": models.ends,
+            "answers": models.answers,
             "block": models.time_block,
             "executed": models.executed,
             "activations": models.activations,
             "stored": models.stored,
             "extremes": models.extremes,
+            "input_evidence": models.input_evidence,
         }
     )
 
@@ -111,10 +118,10 @@ class ModelServer:
         self._server.stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
-    def warm_up(self, path: str, images: str, cores: list[int]) -> Response:
+    def warm_up(self, path: str, input_spec: str, images: str, cores: list[int]) -> Response:
         """Run a batch until the time of a run is steady."""
         _pin(cores)
-        session = self._session(path, DEFAULT_INPUT.model_dump_json(), 0)
+        session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
         self._server.stage("warming it up")
         call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
@@ -123,28 +130,78 @@ class ModelServer:
         self._server.stage("timing it")
         return {"median_s": median_s}, []
 
+    def warm_up_random(
+        self, path: str, input_spec: str, batch: int, cores: list[int], longest_s: float
+    ) -> Response:
+        """Run random values of the declared inputs until the time of a run is steady."""
+        _pin(cores)
+        self._server.stage("opening it")
+        session = self._tensors(path, input_spec, batch)
+        self._server.stage("warming it up")
+        call = session.random_call()
+        median_s = warm_up(call, longest_s)
+        self._warm = path, call
+        self._server.stage("timing it")
+        return {"median_s": median_s}, []
+
+    def ends(self, path: str, input_spec: str) -> Response:
+        """Return all inputs and outputs of a file."""
+        self._server.stage("opening it")
+        return encode(FileEnds, self._tensors(path, input_spec, 1).ends)
+
+    def answers(self, path: str, input_spec: str, arrays: list[NDArray[Any]]) -> Response:
+        """Run samples, one array of real numbers an input, and return each output as reals."""
+        self._server.stage("opening it")
+        session = self._tensors(path, input_spec, 1)
+        self._server.stage("running it")
+        parts: list[list[NDArray[Any]]] = []
+        for sample in zip(*arrays, strict=True):
+            parts.append(session.answer(sample))
+            self._server.heartbeat()
+        for tensor, values in zip(session.ends.outputs, zip(*parts, strict=True), strict=True):
+            if len({each.shape for each in values}) > 1:
+                found = f'its output "{tensor.name}" has another shape for another input'
+                raise RuntimeFailure(path, found, accepted="outputs of one shape")
+        outputs = [np.stack(each) for each in zip(*parts, strict=True)]
+        flat = [each.reshape(len(each), -1).astype(np.float32) for each in outputs]
+        return {"shapes": [list(each.shape[1:]) for each in outputs]}, flat
+
+    def _tensors(self, path: str, input_spec: str, batch: int) -> TensorSession:
+        asked = InputSpec.model_validate_json(input_spec)
+        return self._runtime.open_tensors(Path(path), self._threads, asked, batch)
+
     def time_block(self, path: str, runs: int) -> Response:
         """Time some runs of the file that was warmed up last."""
         if self._warm is None or self._warm[0] != path:
             raise ValueError("it was not warmed up")
         return {}, [timed_block(self._warm[1], runs)]
 
-    def executed(self, path: str, images: str) -> Response:
+    def executed(self, path: str, input_spec: str, images: str) -> Response:
         """Return the operators that run for one image."""
         self._server.stage("running it")
-        found = self._runtime.executed(Path(path), self._mapped(images)[:1])
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.executed(Path(path), self._mapped(images)[:1], asked)
         return encode(list[ExecutedOperator], found)
 
-    def activations(self, path: str, images: str) -> Response:
+    def activations(self, path: str, input_spec: str, images: str) -> Response:
         """Return the outputs of each operator."""
         self._server.stage("running it")
-        return encode(list[Activation], self._runtime.activations(Path(path), self._mapped(images)))
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.activations(Path(path), self._mapped(images), asked)
+        return encode(list[Activation], found)
 
     def stored(self, path: str, input_spec: str) -> Response:
         """Return the weights and the quantization of a file."""
         self._server.stage("opening it")
         asked = InputSpec.model_validate_json(input_spec)
         return encode(Stored, self._runtime.stored(Path(path), asked))
+
+    def input_evidence(self, path: str, input_spec: str, images: str) -> Response:
+        """Return what a file's graph shows of its pixels."""
+        self._server.stage("running it")
+        asked = InputSpec.model_validate_json(input_spec)
+        found = self._runtime.input_evidence(Path(path), self._mapped(images), asked)
+        return encode(InputEvidence, found)
 
     def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:
         """Return the extremes of each point of a file for each image."""
@@ -173,7 +230,9 @@ class ModelServer:
         key = _version(path), input_spec
         if key not in self._sessions:
             asked = InputSpec.model_validate_json(input_spec)
-            self._sessions[key] = self._runtime.open(Path(path), self._threads, asked)
+            same = [session for (file, _), session in self._sessions.items() if file == key[0]]
+            again = self._runtime.reread(same[0], asked) if same else None
+            self._sessions[key] = again or self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 
     def _mapped(self, path: str) -> Images:

@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure, StepError
+from edgecv.core.errors import (
+    EdgecvError,
+    InputError,
+    RuntimeFailure,
+    StepError,
+    UnsuitableFile,
+)
 
 MAGIC = b"edgecv01"
 PREFIX = struct.Struct(">8sI")
@@ -25,7 +31,8 @@ LARGEST_ARRAYS_BYTES = 2**30
 MOST_ARRAYS = 2**14
 TYPES = ("float32", "int64", "uint8")
 TYPED_ERRORS: dict[str, type[EdgecvError]] = {
-    cls.__name__: cls for cls in (EdgecvError, InputError, StepError, RuntimeFailure)
+    cls.__name__: cls
+    for cls in (EdgecvError, InputError, StepError, RuntimeFailure, UnsuitableFile)
 }
 """Errors of a child that the parent raises again, by class name."""
 OUT_OF_MEMORY = "OutOfMemory"

@@ -150,7 +150,7 @@ class Exchange(Generic[T]):
         )
         if header.get("error") == OUT_OF_MEMORY:
             return ProcessDied(self._where(), found, remedy=self._program.remedy)
-        if not self._program.errors:
+        if not self._program.errors or "error" not in header:
             return RuntimeFailure(self._where(), found, accepted=accepted, remedy=remedy)
         cls = self._program.errors.get(str(header.get("error")))
         if cls is None:

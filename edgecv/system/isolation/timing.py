@@ -20,15 +20,15 @@ STEADY = 0.02
 """Medians of two warm-up blocks that differ by less than this fraction count as steady."""
 
 
-def warm_up(call: Call) -> float:
+def warm_up(call: Call, longest_s: float = LONGEST_WARM_UP_S) -> float:
     """Run until two blocks in a row take the same time, and return the median run, in seconds.
 
-    The warm-up ends after one second where the runs are long or their time is never steady.
+    The warm-up ends after ``longest_s`` where the runs are long or their time is never steady.
     """
     began = time.perf_counter()
     call()  # The very first run allocates and packs weights: its time is not representative.
     first = _seconds(_run_block(call, 1))
-    runs = RUNS_A_BLOCK if first < LONGEST_WARM_UP_S / RUNS_A_BLOCK else 1
+    runs = RUNS_A_BLOCK if first < longest_s / RUNS_A_BLOCK else 1
     runs = max(runs, min(MOST_RUNS_A_BLOCK, math.ceil(BLOCK_S / first)))
     done, before = 2, math.inf
     while True:
@@ -36,7 +36,7 @@ def warm_up(call: Call) -> float:
         done += runs
         spent = time.perf_counter() - began
         steady = abs(median - before) <= STEADY * median
-        if spent >= LONGEST_WARM_UP_S or (steady and done >= WARM_UP_RUNS and spent >= WARM_UP_S):
+        if spent >= longest_s or (steady and done >= WARM_UP_RUNS and spent >= WARM_UP_S):
             return median
         before = median
 

@@ -10,7 +10,7 @@ from edgecv.system.storage.atomic_files import (
     write_json,
 )
 from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
-from edgecv.system.storage.manifest import check_seal, seal
+from edgecv.system.storage.manifest import check_seal, is_sealed, seal
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "copy_file",
     "describe",
     "file_sha256",
+    "is_sealed",
     "on_disk",
     "refusal",
     "seal",

@@ -1,17 +1,38 @@
 """The manifest of a finished folder: the hashes and sizes of its files."""
 
-import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgecv.core.errors import InputError
-from edgecv.core.files import file_sha256, open_regular, read_regular
+from edgecv.core.files import file_sha256, read_regular
+from edgecv.core.tables import json_value
 from edgecv.system.storage.atomic_files import flush, json_bytes, write_json
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST_BYTES = 10_000_000
+ACCEPTED = "a run or baseline that edgecv wrote"
+
+
+class ListedFile(BaseModel):
+    """One file of a manifest."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """The files of a finished folder: path relative to it, with slashes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    schema_version: Literal[1]
+    files: dict[str, ListedFile]
 
 
 def seal(folder: Path) -> None:
@@ -41,7 +62,7 @@ def check_seal(folder: Path) -> int:
     if extra := sorted(set(present) - set(listed)):
         raise InputError(str(folder / extra[0]), "is not in the manifest", remedy="move it away")
     for name, facts in listed.items():
-        if present[name]["sha256"] != facts["sha256"]:
+        if present[name]["sha256"] != facts.sha256:
             raise InputError(
                 str(folder / name),
                 "is not the file that the run wrote: its SHA-256 differs from manifest.json",
@@ -49,6 +70,14 @@ def check_seal(folder: Path) -> int:
     if written != json_bytes(found):
         raise InputError(str(folder / MANIFEST), "is damaged: it is not what the run wrote")
     return len(present)
+
+
+def is_sealed(path: Path) -> bool:
+    """Return True if the manifest beside a file lists it with the bytes that it has."""
+    if not path.is_file() or not (path.parent / MANIFEST).is_file():
+        return False
+    listed = _listed(path.parent).get(path.name)
+    return listed is not None and listed.sha256 == file_sha256(path)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -84,19 +113,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _listed(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+def _listed(folder: Path) -> Mapping[str, ListedFile]:
     path = folder / MANIFEST
     try:
-        with open_regular(path) as file:
-            files = json.loads(file.read(LARGEST_MANIFEST_BYTES))["files"]
+        content = read_regular(path, LARGEST_MANIFEST_BYTES, accepted=ACCEPTED)
+        json_value(content)
+        return Manifest.model_validate_json(content).files
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            str(folder), "holds no manifest.json", accepted="a run or baseline that edgecv wrote"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        files = None
-    if not isinstance(files, dict) or not all(
-        isinstance(facts, dict) and "sha256" in facts for facts in files.values()
-    ):
-        raise InputError(str(path), "is damaged")
-    return files
+        raise InputError(str(folder), "holds no manifest.json", accepted=ACCEPTED) from None
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except ValueError:  # ValidationError is one.
+        raise InputError(str(path), "is damaged", accepted=ACCEPTED) from None

@@ -102,7 +102,7 @@ def test_a_shape_that_may_be_either_needs_a_flag(layout: str, tmp_path: Path) ->
     ("options", "input_spec", "message"),
     [
         ({"size": ("h", "w")}, {}, "height and width are open.*give --input-size"),
-        ({}, {"input_size": "9x9"}, "and --input-size says .9, 9.*leave --input-size out"),
+        ({}, {"input_size": "9x9"}, "and --input-size says 9x9.*leave --input-size out"),
         ({"layout": "nhwc"}, {"layout": "nchw"}, "and --layout says nchw"),
         ({"taken": "int8"}, {}, '"input" is int8 and does not say its scale'),
         (

@@ -76,7 +76,7 @@ def test_an_integer_that_does_not_say_its_scale_is_refused() -> None:
             facts_of(PATH, *ends, DEFAULT_INPUT, ["uint8", "int8"], ["float32", "int8"])
 
 
-@pytest.mark.parametrize("shape", [(1, 5, 8, 8), (-1, 8, -1, 3), (1, 8, 8), (1, 8, 8, 0)])
+@pytest.mark.parametrize("shape", [(1, 5, 8, 8), (-1, 8, -1, 3), (1, 64), (1, 8, 8, 0)])
 def test_what_is_not_an_image_of_one_size_is_refused(shape: tuple[int, ...]) -> None:
     taken, given = TensorFacts("i", shape, "uint8"), TensorFacts("o", (1, 3), "float32")
     with pytest.raises(RuntimeFailure, match="accepted: images of one size") as caught:

@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.tables import json_value
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000
+MOST_VALUES = 5_000_000
+DEEPEST = 256
+"""Tables within tables: models in models, each some levels deep."""
 LARGEST_WEIGHTS_BYTES = 2**31
 LARGEST_RATIO = 100
 """Weights do not compress: a member this much larger than it is stored is a bomb."""
@@ -112,14 +116,10 @@ def _table(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
         raise ValueError(f"{name} is larger than {LARGEST_CONFIGURATION_BYTES // 10**6} MB")
     with archive.open(member) as file:
         data = file.read(LARGEST_CONFIGURATION_BYTES)
-    table = json.loads(data, parse_constant=_no_number)
+    table = json_value(data, most_values=MOST_VALUES, deepest=DEEPEST)
     if not isinstance(table, dict):
         raise ValueError(f"{name} holds no table")
     return table
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
 
 
 def _copy_weights(path: Path, archive: zipfile.ZipFile, target: Path) -> None:

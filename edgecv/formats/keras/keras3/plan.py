@@ -70,7 +70,7 @@ class PlanReader:
         """Read a model of a configuration; an empty plan where it cannot be one."""
         kind = table_of_model.get("class_name") if isinstance(table_of_model, dict) else None
         try:
-            if kind not in MODELS:
+            if not isinstance(kind, str) or kind not in MODELS:
                 raise NoCounterpart("is no Sequential or functional model")
             if depth > DEEPEST_MODEL:
                 raise NoCounterpart("is nested too deeply")

@@ -1,0 +1,57 @@
+"""Sessions of ONNX Runtime on the CPU, and its names of types."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.records import TensorFacts
+from edgecv.formats.image_axes import OPEN
+from edgecv.formats.tensors import first_line
+
+NAMES = {"float": "float32", "double": "float64"}
+"""numpy's names of types that ONNX Runtime names otherwise."""
+Optimization = Literal["none", "basic", "extended", "all"]
+LEVELS: dict[Optimization, str] = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+ERRORS_ONLY = 3
+
+
+def new_session(
+    path: Path,
+    content: bytes,
+    threads: int,
+    optimization: Optimization,
+    profile: Path | None = None,
+) -> Any:
+    """Return a session of a file's content; ``profile``: the path of its profile, if it has one.
+
+    Raises RuntimeFailure where ONNX Runtime does not accept it.
+    """
+    import onnxruntime
+
+    # Worker threads spin between runs, which is the default: without it, two threads ran 60%
+    # slower, and other sessions of the process were no faster.
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = getattr(levels, LEVELS[optimization])
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001  its errors have no base class of their own
+        raise RuntimeFailure(str(path), f"ONNX Runtime refused it: {first_line(error)}") from None
+
+
+def tensor_of(tensor: Any) -> TensorFacts:
+    """Return the facts of an input or output of a session, with -1 for open axes."""
+    element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
+    shape = tuple(length if isinstance(length, int) else OPEN for length in tensor.shape)
+    return TensorFacts(tensor.name, shape, NAMES.get(element, element))

@@ -1,0 +1,55 @@
+"""An ONNX file of any inputs and outputs, run on arrays."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgecv.core.errors import RuntimeFailure
+from edgecv.core.input_spec import InputSpec
+from edgecv.core.records import FileEnds
+from edgecv.formats.declared_inputs import FileTensors, with_known_shape
+from edgecv.formats.image_axes import OPEN
+from edgecv.formats.onnx.session import tensor_of
+from edgecv.formats.tensors import first_line
+
+
+class OnnxTensors(FileTensors):
+    """One ONNX file in a session of ONNX Runtime, for a batch of arrays."""
+
+    def __init__(self, path: Path, session: Any, input_spec: InputSpec, batch: int) -> None:
+        super().__init__(path, input_spec, batch)
+        self._session = session
+        inputs = []
+        for tensor in map(tensor_of, session.get_inputs()):
+            if batch > 1 and tensor.shape[:1] not in ((OPEN,), (batch,)):
+                raise RuntimeFailure(
+                    str(path),
+                    f"its batch is fixed at {tensor.shape[0] if tensor.shape else 1},"
+                    f" and {batch} images were given",
+                    accepted=f"a batch of {tensor.shape[0] if tensor.shape else 1}",
+                )
+            inputs.append(with_known_shape(path, tensor, input_spec, batch))
+        self.ends = FileEnds(tuple(inputs), tuple(map(tensor_of, session.get_outputs())))
+
+    def call(self, values: Sequence[NDArray[Any]]) -> Callable[[], object]:
+        """Return a function that runs it on one array an input, set beforehand."""
+        import onnxruntime
+
+        session, binding = self._session, self._session.io_binding()
+        for tensor, array in zip(self.ends.inputs, values, strict=True):
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+            binding.bind_ortvalue_input(tensor.name, value)
+        for tensor in self.ends.outputs:
+            binding.bind_output(tensor.name, "cpu")
+        return lambda: session.run_with_iobinding(binding)
+
+    def run(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the outputs for one array an input."""
+        names = [each.name for each in self.ends.inputs]
+        try:
+            return list(self._session.run(None, dict(zip(names, values, strict=True))))
+        except Exception as error:  # noqa: BLE001  its errors have no base class of their own
+            found = f"ONNX Runtime refused it: {first_line(error)}"
+            raise RuntimeFailure(str(self._path), found) from None

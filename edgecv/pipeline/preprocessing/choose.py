@@ -1,0 +1,150 @@
+"""The choice of a preprocessing: asked for, in the graph, by labels, or by batch normalization."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgecv.core.errors import InputError
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.plugins import Task
+from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.records import Dataset
+from edgecv.core.sample import sample_rows
+from edgecv.pipeline.preprocessing.model_reader import ModelReader
+from edgecv.pipeline.preprocessing.trial import DEFAULT, MARGIN, Trial, choices_with, run_trial
+
+IMAGES_FOR_STATISTICS = 64
+NEAR = 0.5
+"""Largest divergence of a batch normalization's input for the right pixels."""
+CLEARLY_FARTHER = 5.0
+"""How many times larger the divergence of the second choice must be for the first to be certain."""
+NEAR_CHANCE = 0.05
+"""A model this close to guessing was not shown to work with any of the pixels."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The preprocessing of a model. ``name``: one that was found; None to read it as before."""
+
+    name: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def choose_preprocessing(
+    model: ModelReader, data: Dataset, task: Task, asked: Preprocessing | None
+) -> Choice:
+    """Return the preprocessing of a model, with notes for the report.
+
+    What the user asked for is kept. A graph that rescales pixels takes them as they are. Otherwise
+    every choice is tried on labelled images; without labels, the model's first batch normalization
+    shows it. Raises InputError where another choice is clearly better, or where none can be known.
+    """
+    if asked is not None:
+        return Choice(None, _doubts_on(asked, model, data, task))
+    images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
+    evidence = model.evidence(images)
+    if evidence.rescaling:
+        return Choice()
+    if data.has_labels:
+        return _by_labels(model, data, task, evidence)
+    return _by_statistics(model.where, evidence, data.image_shape[2])
+
+
+def _doubts_on(
+    asked: Preprocessing, model: ModelReader, data: Dataset, task: Task
+) -> tuple[str, ...]:
+    """Return a warning if another preprocessing is clearly better than the one asked for."""
+    if not data.has_labels:
+        return ()
+    choices, current = choices_with(asked, data.image_shape[2])
+    trial = run_trial(model, choices, current, data, task)
+    better = trial.clearly_better(current)
+    if not better:
+        return ()
+    return (
+        f"--preprocess {current} was asked for, and {better[0]} is right more often:"
+        f" {_scores_text(trial, task)}",
+    )
+
+
+def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvidence) -> Choice:
+    choices, current = choices_with(None, data.image_shape[2])
+    trial = run_trial(model, choices, current, data, task)
+    figures = _scores_text(trial, task)
+    fits = _near(evidence.divergences)
+    better = trial.clearly_better(current)
+    if better:
+        raise InputError(
+            model.where,
+            f"was trained on other pixels than 0..255: {figures}",
+            remedy=_remedy(_likely(trial, better, fits)),
+        )
+    guessing = task.guessing(data)
+    if guessing is None or trial.mean(trial.best) > guessing + NEAR_CHANCE:
+        if trial.is_open(current):
+            text = f"{trial.best} may be the right --preprocess: {figures}, which proves neither"
+            return Choice(None, (text,))
+        return Choice()
+    if fits and DEFAULT not in fits:
+        raise InputError(
+            model.where, f"{_divergences_text(evidence)}; {figures}", remedy=_remedy(fits)
+        )
+    return Choice(None, (f"with no --preprocess is the model better than guessing: {figures}",))
+
+
+def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[str]:
+    """Return the choices that may be right, of those that are better than the default.
+
+    A batch normalization knows what the network was trained on; accuracy only what it is good at.
+    """
+    known = [n for n in fits if trial.mean(n) >= trial.mean(DEFAULT) + MARGIN]
+    gain = trial.mean(better[0]) - trial.mean(DEFAULT)
+    return known or [n for n in better if trial.mean(n) - trial.mean(DEFAULT) >= gain / 2]
+
+
+def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice:
+    fits = _near(evidence.divergences)
+    if fits[:1] == [DEFAULT]:
+        return Choice()
+    if len(fits) == 1:
+        text = f"{_divergences_text(evidence)}; {fits[0]} was taken, as none was given"
+        return Choice(fits[0], (text,))
+    if fits:
+        raise InputError(where, _divergences_text(evidence), remedy=_remedy(fits))
+    found = "has no batch normalization that shows its pixels"
+    if evidence.divergences:
+        found = f"was trained on none of them: {_divergences_text(evidence)}"
+    raise InputError(
+        where,
+        f"rescales no pixels, and {found}; without labels nothing else shows its preprocessing",
+        accepted=f"--preprocess {', '.join(fitting(channels))}",
+        remedy="give the one that it was trained with; 0..255 leaves pixels as they are",
+    )
+
+
+def _near(divergences: tuple[tuple[str, float], ...]) -> list[str]:
+    """Return the choices that a batch normalization allows, the nearest first."""
+    ordered = sorted(divergences, key=lambda each: each[1])
+    if not ordered or ordered[0][1] > NEAR:
+        return []
+    return [name for name, far in ordered if far < CLEARLY_FARTHER * max(ordered[0][1], 1e-9)]
+
+
+def _remedy(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"give --preprocess {names[0]}"
+    several = f"{', '.join(names[:-1])} or {names[-1]}"
+    return f"give the one that it was trained with: --preprocess {several}"
+
+
+def _scores_text(trial: Trial, task: Task) -> str:
+    figures = ", ".join(f"{name} {task.score_text(trial.mean(name))}" for name in trial.scores)
+    return f"on {trial.images} images --preprocess gives {figures}"
+
+
+def _divergences_text(evidence: InputEvidence) -> str:
+    figures: Mapping[str, float] = dict(evidence.divergences)
+    shown = ", ".join(f"{name} {far:.2g}" for name, far in figures.items())
+    return (
+        "divergence of what its first batch normalization sees from what it saw in training, by"
+        f" --preprocess: {shown}"
+    )

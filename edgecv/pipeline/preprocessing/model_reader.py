@@ -1,0 +1,23 @@
+"""A model whose preprocessing is to be found, whatever its format."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.records import Images, Outputs
+
+OF_A_RUN = "it is of a run of edgecv, whose files take pixels of 0..255"
+"""The evidence of a file that the manifest beside it lists."""
+
+
+@dataclass(frozen=True)
+class ModelReader:
+    """A model that can be run with any preprocessing."""
+
+    where: str
+    """The name of the model in messages."""
+    predict: Callable[[Images, Mapping[str, Preprocessing]], Mapping[str, Outputs]]
+    """Returns the outputs for images with each preprocessing, by its name."""
+    evidence: Callable[[Images], InputEvidence]
+    """Returns what the model's graph shows of its pixels."""

@@ -1,0 +1,143 @@
+"""Scores of a model with each preprocessing on the same images, and a paired test of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.plugins import Task
+from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.records import Dataset, Images, Outputs, Targets
+from edgecv.core.sample import balanced_rows
+from edgecv.evaluation.statistics.binary_scores import mcnemar
+from edgecv.pipeline.preprocessing.model_reader import ModelReader
+
+IMAGES = (500, 2000)
+"""Images of a trial, and of the second one where the first leaves the best choice open."""
+MARGIN = 0.02
+"""The least gain of a choice that is clearly better: 2 points of accuracy."""
+LEVEL = 0.01
+"""Probability that equal choices differ so clearly by chance, over all of them and both trials."""
+AS_GIVEN = "as given"
+"""The name of a preprocessing that has none: its numbers stand in the recipe."""
+DEFAULT = "0..255"
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The score of each image with each preprocessing, by its name: float64 (N,)."""
+
+    scores: Mapping[str, Scores]
+    is_binary: bool
+
+    @property
+    def images(self) -> int:
+        """The number of images."""
+        return len(next(iter(self.scores.values())))
+
+    def mean(self, name: str) -> float:
+        """Return the mean score with a preprocessing."""
+        return float(self.scores[name].mean())
+
+    @property
+    def best(self) -> str:
+        """The name of the preprocessing with the highest mean score."""
+        return max(self.scores, key=self.mean)
+
+    def clearly_better(self, than: str) -> list[str]:
+        """Return the names of the choices that are clearly better than one, the best first."""
+        found = [name for name in self.scores if self.is_better(name, than)]
+        return sorted(found, key=self.mean, reverse=True)
+
+    def is_open(self, current: str) -> bool:
+        """Return True if another choice seems better than the one used now, but not clearly."""
+        best = self.best
+        seems = self.mean(best) >= self.mean(current) + MARGIN
+        return seems and not self.is_better(best, current)
+
+    def is_better(self, name: str, than: str) -> bool:
+        """Return True if a choice is clearly better than another on the same images."""
+        one, other = self.scores[name], self.scores[than]
+        if not len(one) or self.mean(name) < self.mean(than) + MARGIN:
+            return False
+        tests = len(IMAGES) * max(1, len(self.scores) - 1)
+        return self._p_value(one, other) < LEVEL / tests
+
+    def _p_value(self, one: Scores, other: Scores) -> float:
+        from scipy.stats import wilcoxon
+
+        wins, losses = int(np.sum(one > other)), int(np.sum(one < other))
+        if self.is_binary:
+            return float(mcnemar(np.array(wins), np.array(losses)))
+        return float(wilcoxon(one, other).pvalue) if wins + losses else 1.0
+
+
+def run_trial(
+    model: ModelReader,
+    choices: Mapping[str, Preprocessing],
+    current: str,
+    data: Dataset,
+    task: Task,
+) -> Trial:
+    """Score a model on labelled images with each preprocessing; ``current``: the one used now.
+
+    Where another seems better, but not clearly, more images are run.
+    """
+
+    def score(most: int) -> Trial:
+        images, labels = labelled_sample(data, most)
+        outputs = model.predict(images, choices)
+        scores = {name: task.score_per_image(each, labels) for name, each in outputs.items()}
+        return Trial(scores, task.has_binary_scores)
+
+    first = score(IMAGES[0])
+    if first.is_open(current) and first.images == IMAGES[0]:
+        return score(IMAGES[1])
+    return first
+
+
+def run_agreement_trial(
+    model: ModelReader,
+    choices: Mapping[str, Preprocessing],
+    images: Images,
+    reference: Outputs,
+    task: Task,
+) -> Trial:
+    """Score a file by the answers of its baseline to the same images."""
+    outputs = model.predict(images, choices)
+    same = {name: task.same_answer(each, reference) for name, each in outputs.items()}
+    return Trial({name: each.astype(np.float64) for name, each in same.items()}, True)
+
+
+def choices_with(
+    asked: Preprocessing | None, channels: int
+) -> tuple[dict[str, Preprocessing], str]:
+    """Return all choices by name, and the name of the one that is used now."""
+    choices = fitting(channels)
+    if asked is None:
+        return choices, DEFAULT
+    known = next((name for name, each in choices.items() if each == asked), None)
+    return (choices, known) if known else ({**choices, AS_GIVEN: asked}, AS_GIVEN)
+
+
+def labelled_sample(data: Dataset, most: int) -> tuple[Images, Targets]:
+    """Return images of all classes with their labels: not test images, where there are enough."""
+    splits = [data.calibration, data.validation, data.train]
+    if sum(map(len, splits)) < most:
+        splits.append(data.test)
+    labels: Targets = np.concatenate([each.labels for each in splits])
+    rows = balanced_rows(labels, most)
+    return _rows_of([each.images for each in splits], rows), labels[rows]
+
+
+def _rows_of(parts: Sequence[Images], rows: NDArray[np.int64]) -> Images:
+    """Return rows of joined arrays, without joining them: a data set may fill the memory."""
+    starts = np.cumsum([0, *map(len, parts)])
+    found: Images = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)
+    for part, start in zip(parts, starts[:-1], strict=True):
+        is_here = (rows >= start) & (rows < start + len(part))
+        found[is_here] = part[rows[is_here] - start]
+    return found

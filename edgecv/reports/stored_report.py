@@ -1,0 +1,136 @@
+"""A ``report.json`` that somebody else may have edited, read by a strict model.
+
+Behind it there are types: what reads a report indexes its classes and splits, divides by its
+ratios and takes the tables of its recipe for tables.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edgecv.core.records import SPLITS, Comparison, Report
+from edgecv.evaluation.task_of import task_of
+
+MOST_COMPARISONS = 1000
+LONGEST_TEXT = 10_000
+SHA256 = 64
+
+
+class StoredTable(BaseModel):
+    """A table of a recipe in a report: its own keys are typed, those of plug-ins are kept."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+
+class StoredBaselineOptions(StoredTable):
+    """The keys of ``[baseline]`` that a validation reads."""
+
+    labels: tuple[str, ...] | None = Field(default=None, strict=False)
+    preprocess: str | dict[str, Any] | None = None
+
+
+class StoredTechnique(StoredTable):
+    """One technique of a recipe."""
+
+    technique: str
+
+
+class StoredRecipe(StoredTable):
+    """The recipe of a report."""
+
+    name: str = ""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int = Field(default=1, ge=1)
+    data: dict[str, Any] = {}
+    task: dict[str, Any] = {}
+    baseline: StoredBaselineOptions = StoredBaselineOptions()
+    technique: tuple[StoredTechnique, ...] = Field(default=(), strict=False)
+    export: tuple[dict[str, Any], ...] = Field(default=(), strict=False)
+    gates: dict[str, Any] = {}
+
+
+def checked(report: Report) -> Report:
+    """Return a report whose parts fit together. Raises ValueError with the part that does not."""
+    _check_recipe(report)
+    for key, value in report.environment.items():
+        if not isinstance(value, str | int | float | None):
+            raise ValueError(f"environment.{key} is no plain value")
+    if not set(report.data.splits) <= set(SPLITS) or "test" not in report.data.splits:
+        raise ValueError("data.splits holds other splits than those of a run")
+    for name, split in report.data.splits.items():
+        _check(split.images >= 0, f"data.splits.{name}.images")
+        _check_sha256(split.sha256, f"data.splits.{name}.sha256")
+    if len(report.comparisons) > MOST_COMPARISONS:
+        raise ValueError(f"comparisons holds more than {MOST_COMPARISONS:,}")
+    seen: set[str] = set()
+    for number, comparison in enumerate(report.comparisons):
+        place, path = f"comparisons.{number}", comparison.artifact.path
+        _check(path not in seen, f"{place}.artifact.path, which stands there twice,")
+        seen.add(path)
+        _check_comparison(comparison, report, place)
+    for text in _texts(report):
+        if len(text) > LONGEST_TEXT:
+            raise ValueError(f"holds a text of {len(text):,} letters")
+    return report
+
+
+StoredReport = Annotated[Report, AfterValidator(checked)]
+
+
+def _check_recipe(report: Report) -> None:
+    try:
+        StoredRecipe.model_validate(dict(report.recipe))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, ("recipe", *first["loc"])))
+        raise ValueError(f"{place}: {first['msg']}") from None
+
+
+def _check_comparison(comparison: Comparison, report: Report, place: str) -> None:
+    artifact, classes = comparison.artifact, len(report.data.classes)
+    _check_sha256(artifact.sha256, f"{place}.artifact.sha256")
+    _check(min(artifact.bytes, artifact.gzip_bytes) >= 0, f"{place}.artifact.bytes")
+    for name in ("size_ratio", "speedup"):
+        ratio = getattr(comparison, name)
+        _check(ratio is None or ratio > 0, f"{place}.{name}")
+    answers = ("agreement", "max_probability_difference", "mean_probability_difference")
+    known = [getattr(comparison, name) is not None for name in answers]
+    _check(all(known) or not any(known[:2]), f"{place}.agreement")
+    statistics = comparison.statistics
+    if statistics is not None:
+        labels = [each.label for each in statistics.classes]
+        for cell in statistics.confusion:
+            labels += [cell.label, cell.answer]
+        _check(all(0 <= label < classes for label in labels), f"{place}.statistics, its classes,")
+    if comparison.further_metrics:
+        metrics = {metric.name for metric in task_of(report).metrics}
+        _check(
+            all(each.name in metrics for each in comparison.further_metrics),
+            f"{place}.further_metrics",
+        )
+
+
+def _check_sha256(text: str, place: str) -> None:
+    _check(len(text) == SHA256 and set(text) <= set("0123456789abcdef"), place)
+
+
+def _check(fits: bool, place: str) -> None:
+    if not fits:
+        raise ValueError(f"{place} does not fit the rest")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of a record, and of its tables."""
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, str):
+            yield current
+        elif isinstance(current, list | tuple):
+            waiting += current
+        elif isinstance(current, dict):
+            waiting += [*current, *current.values()]
+        elif is_dataclass(current) and not isinstance(current, type):
+            waiting += (getattr(current, each.name) for each in fields(current))
