@@ -37,6 +37,9 @@ from edgecv.models.tf import load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
 
+HALF = 2
+"""Growth of weights that are stored in half precision, and become float32."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -50,7 +53,7 @@ class Checked:
 def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
-    stored = _check_weights(path, archive.weights)
+    stored = _check_weights(path, archive.weights) * (HALF if archive.policies else 1)
     copy = folder / "checked.keras"
     archive.write(copy)
     return _load(path, Checked(copy, archive.configuration, stored), trust)
@@ -68,6 +71,7 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
         checked = Path(name) / "checked.h5"
         if policies:
+            stored *= HALF
             shutil.copyfile(path, checked)
             with h5py.File(checked, "r+") as file:
                 file.attrs["model_config"] = json.dumps(configuration).encode()
