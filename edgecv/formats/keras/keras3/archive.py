@@ -150,8 +150,10 @@ def in_float32(value: Any, policies: set[str]) -> Any:
     kind, config = value.get("class_name"), value.get("config")
     if kind in ("DTypePolicy", "Policy") and isinstance(config, dict):
         return {**value, "config": _policy(config, "name", policies)}
-    copy = {key: in_float32(each, policies) for key, each in value.items()}
-    return _policy(copy, "dtype", policies)
+    # The type of a tensor follows from the policy of the layer that gives it.
+    found = set() if kind == "__keras_tensor__" else policies
+    copy = {key: in_float32(each, found) for key, each in value.items()}
+    return _policy(copy, "dtype", found)
 
 
 def _plain(value: Any) -> Any:

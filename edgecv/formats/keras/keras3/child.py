@@ -115,6 +115,7 @@ class OriginalServer:
         return {}, []
 
     def _opened(self, path: str, everything: bool, custom_objects: Sequence[str]) -> Any:
+        self._server.doing = "reading it"
         if path not in self._models:
             size = Path(path).stat().st_size
             allowed = MEMORY_BYTES + MEMORY_A_FILE_BYTE * size
@@ -169,7 +170,7 @@ def _export(keras: Any, model: Any, target: str) -> None:
     archive.track(model)
     with _without_xla(tensorflow):
         archive.add_endpoint("serving_default", serve, input_signature=[image])
-    archive.write_out(target, verbose=False)
+        archive.write_out(target, verbose=False)
 
 
 @contextmanager
