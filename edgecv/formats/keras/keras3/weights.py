@@ -140,7 +140,7 @@ def _objects(file: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_bfloat16(dataset: Any) -> bool:
     """Return True for the upper halves of float32, which HDF5 has no type for."""
-    return dataset.dtype == np.dtype("V2") and dataset.attrs.get("dtype") == "bfloat16"
+    return bool(dataset.dtype == "V2" and dataset.attrs.get("dtype") == "bfloat16")
 
 
 def _check_dataset(name: str, dataset: Any) -> None:
