@@ -96,7 +96,9 @@ def _adapted(
 ) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     if asked is None:
-        notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
+        unseen = "nobody can see whether it rescales them (--preprocess)"
+        plain = unseen if holds_graph(model) else "it does not rescale them"
+        notes.append(f"pixels of 0..255 enter {own or f'the model: {plain}'}")
     else:
         if own is not None and asked != Preprocessing():
             raise InputError(
