@@ -40,9 +40,9 @@ def test_a_file_has_the_accuracy_of_its_maker(name: str, accuracy: float) -> Non
     assert accuracy_of(name) == pytest.approx(accuracy, abs=0.001)
 
 
-def compress(name: str, folder: Path, **options: Any) -> Any:
+def compress(case: str, folder: Path, **options: Any) -> Any:
     return edgecv.compress(
-        CASES / name, data=CASES / "digits32.npz", preprocess="0..255", output=folder, **options
+        CASES / case, data=CASES / "digits32.npz", preprocess="0..255", output=folder, **options
     )
 
 
