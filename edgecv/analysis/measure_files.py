@@ -75,6 +75,7 @@ def _shape_text(shape: Shape) -> str:
 
 
 def _load(request: ValidationRequest, size: Shape, context: AnalysisContext) -> Dataset:
+    assert request.source is not None
     data = load_data(request.source, size, context)
     if request.labels is not None:
         data = in_order_of(data, len(request.labels), request.labels)

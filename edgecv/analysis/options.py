@@ -61,7 +61,7 @@ def validate(
 
     request = options.request()
     with open_analysis(request.settings, on_event, log, request.trust) as context:
-        return validation.validate(request, context)[0]
+        return validation.validate_any(request, context)
 
 
 class BenchOptions(InputOptions):

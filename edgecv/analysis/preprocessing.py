@@ -1,14 +1,12 @@
 """The preprocessing of the files and the baseline of an analysis, found as a run finds it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgecv.analysis.measure_files import SizeGroup
-from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
-from edgecv.core.input_spec import InputSpec
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing
 from edgecv.core.records import PRECISION_NOT_KNOWN, Dataset, Images, Outputs
@@ -17,7 +15,7 @@ from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
 from edgecv.system.storage import is_sealed
 
@@ -26,46 +24,43 @@ IMAGES = 200
 """Images for the agreement of a file with its baseline."""
 
 
+@dataclass(frozen=True)
+class ReadModels:
+    """Files of one image size, and the baseline that they are compared with, as each is read."""
+
+    files: tuple[MeasuredFile, ...]
+    baseline: Path | None = None
+    baseline_input: InputSpec = DEFAULT_INPUT
+    is_of_run: bool = False
+    """True if the report of a run says how the baseline is read."""
+
+
 def settled(
-    request: ValidationRequest,
-    groups: Sequence[SizeGroup],
-    data: Dataset,
-    task: Task,
-    context: AnalysisContext,
-) -> tuple[ValidationRequest, list[SizeGroup], tuple[str, ...]]:
-    """Return a request and its groups with the preprocessing of each model, and notes.
+    models: ReadModels, data: Dataset, task: Task, context: AnalysisContext
+) -> tuple[ReadModels, tuple[str, ...]]:
+    """Return models with the preprocessing of each, and notes.
 
     The baseline decides for the files that are measured against it. Raises InputError where
     another preprocessing is clearly better, or none can be known.
     """
     notes: list[str] = []
-    if request.baseline is not None and not request.baseline_is_of_run:
-        asked = request.baseline_input.preprocess
-        spec, said = settled_input(request.baseline, request.baseline_input, data, task, context)
+    if models.baseline is not None and not models.is_of_run:
+        asked = models.baseline_input.preprocess
+        spec, said = settled_input(models.baseline, models.baseline_input, data, task, context)
         notes += said
-        found = None if spec.preprocess == asked or asked is not None else spec.preprocess
-        request = replace(request, baseline_input=spec)
-        groups = [replace(each, files=_read_as(each.files, found)) for each in groups]
-    specs: dict[Path, InputSpec] = {}
-    for group in groups:
-        for file in group.files:
-            if file.artifact.precision != PRECISION_NOT_KNOWN:
-                continue
-            try:
-                spec, said = _settled_file(file, request, group.data, task, context)
-            except RuntimeFailure:
-                continue  # It cannot be run: that becomes the reason of its gate.
-            specs[file.path] = spec
-            notes += said
+        files = models.files if asked is not None else _read_as(models.files, spec.preprocess)
+        models = replace(models, files=files, baseline_input=spec)
+    files_read: list[MeasuredFile] = []
+    for file in models.files:
+        try:
+            spec, said = _settled_file(file, models, data, task, context)
+        except RuntimeFailure:  # It cannot be run: that becomes the reason of its gate.
+            spec, said = file.input_spec, ()
+        files_read.append(replace(file, input_spec=spec))
+        notes += said
     for note in notes:
         context.emit("note", note)
-    changed = [replace(each, files=_with_specs(each.files, specs)) for each in groups]
-    request = replace(
-        request,
-        files=_with_specs(request.files, specs),
-        unproven=_with_specs(request.unproven, specs),
-    )
-    return request, changed, tuple(notes)
+    return replace(models, files=tuple(files_read)), tuple(notes)
 
 
 def settled_input(
@@ -88,25 +83,27 @@ def settled_input(
 
 def _settled_file(
     file: MeasuredFile,
-    request: ValidationRequest,
+    models: ReadModels,
     data: Dataset,
     task: Task,
     context: AnalysisContext,
 ) -> tuple[InputSpec, tuple[str, ...]]:
     path, spec = file.path, file.input_spec
+    if file.artifact.precision != PRECISION_NOT_KNOWN:
+        return spec, ()  # The report of its run describes it.
     if spec.preprocess not in (None, RAW) and _takes_bytes(path, spec, context):
         note = f"{path}: its integer input stands for 0 to 255, so that --preprocess is part of it"
         return spec.model_copy(update={"preprocess": RAW}), (note,)
-    if request.baseline is None:
+    if models.baseline is None:
         return settled_input(path, spec, data, task, context)
     if spec.preprocess in (None, RAW):
         return spec, ()
-    return _by_agreement(file, request, data, task, context)
+    return _by_agreement(file, models, data, task, context)
 
 
 def _by_agreement(
     file: MeasuredFile,
-    request: ValidationRequest,
+    models: ReadModels,
     data: Dataset,
     task: Task,
     context: AnalysisContext,
@@ -115,11 +112,11 @@ def _by_agreement(
 
     Its own first layers have the preprocessing in them, as those of edgecv's exports have.
     """
-    assert request.baseline is not None
+    assert models.baseline is not None
     assert file.input_spec.preprocess is not None
     images = data.test.images[sample_rows(len(data.test), IMAGES)]
-    baseline, name = request.baseline, runtime_of_file(request.baseline).name
-    values = context.measurements.predict(name, baseline, images, request.baseline_input)
+    baseline, name = models.baseline, runtime_of_file(models.baseline).name
+    values = context.measurements.predict(name, baseline, images, models.baseline_input)
     choices = {"asked": file.input_spec.preprocess, "raw": RAW}
     reader = _reader(file.path, file.input_spec, context)
     trial = run_agreement_trial(reader, choices, images, Outputs.one(values), task)
@@ -146,10 +143,14 @@ def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReade
     pool, name = context.measurements, runtime_of_file(path).name
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        context.emit("evaluate", f"{len(images):,} images through {path} with each preprocessing")
         found = {}
         for key, choice in choices.items():
             asked = spec.model_copy(update={"preprocess": choice})
-            found[key] = Outputs.one(pool.predict(name, path, images, asked))
+            try:
+                found[key] = Outputs.one(pool.predict(name, path, images, asked))
+            except RuntimeFailure:
+                found[key] = no_outputs(images)
         return found
 
     def evidence(images: Images) -> InputEvidence:
@@ -172,9 +173,3 @@ def _read_as(
         else file
         for file in files
     )
-
-
-def _with_specs(
-    files: Sequence[MeasuredFile], specs: Mapping[Path, InputSpec]
-) -> tuple[MeasuredFile, ...]:
-    return tuple(replace(file, input_spec=specs.get(file.path, file.input_spec)) for file in files)

@@ -6,10 +6,17 @@ TensorFlow is not imported in this process; a child imports it to measure a Kera
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from edgecv.analysis.measure_files import group_by_size, measure_groups
-from edgecv.analysis.preprocessing import settled
+from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
+from edgecv.analysis.number_comparison import (
+    any_ends,
+    compare_numbers,
+    number_report,
+    with_differences,
+)
+from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
@@ -26,11 +33,14 @@ from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.run_report import judge
 from edgecv.system.environment import environment
+from edgecv.system.storage import describe
 
 
 @dataclass(frozen=True)
@@ -52,14 +62,19 @@ def validate(
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
     only when no file can be opened.
     """
-    check_limits(request.source, request.limits, "--data")
+    source = request.source
+    assert source is not None
+    check_limits(source, request.limits, "--data")
     groups, failures = group_by_size(request, context)
     data = groups[0].data
     task = default_task()
-    request, groups, notes = settled(request, groups, data, task, context)
-    reference = _reference(request, data, task, context)
+    request, groups, notes = _settled(request, groups, task, context)
+    raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
+    if not (data.has_labels or request.labels or _tell_answers(raw, measurements, task)):
+        return _by_numbers(request, data, raw, measurements, failures)
+    reference = None if raw is None else _normalized(request, raw, data, task)
     if not data.class_names:
         data = _numbered(data, task, reference, measurements)
     usable, unusable = _usable(measurements, data, task, context)
@@ -78,7 +93,7 @@ def validate(
     ]
     report = Report(
         name="validate",
-        recipe={"data": DATASETS.table(request.source), "seed": request.settings.seed},
+        recipe={"data": DATASETS.table(source), "seed": request.settings.seed},
         environment=environment(),
         outcome=verdict(gates),
         data=data_facts(data),
@@ -90,10 +105,106 @@ def validate(
     return report, ValidationArrays(data, task, reference, outputs)
 
 
-def _reference(
-    request: ValidationRequest, data: Dataset, task: Task, context: AnalysisContext
-) -> Outputs | None:
-    """Return the baseline's outputs for the test images."""
+def _settled(
+    request: ValidationRequest, groups: Sequence[SizeGroup], task: Task, context: AnalysisContext
+) -> tuple[ValidationRequest, list[SizeGroup], tuple[str, ...]]:
+    """Return a request and its groups with the preprocessing of each model, and notes."""
+    baseline, is_of_run = request.baseline, request.baseline_is_of_run
+    spec, found = request.baseline_input, []
+    notes: list[str] = []
+    for group in groups:
+        models = ReadModels(group.files, baseline, request.baseline_input, is_of_run)
+        models, said = settled(models, group.data, task, context)
+        spec, notes = models.baseline_input, [*notes, *said]
+        found.append(replace(group, files=models.files))
+    specs = {file.path: file for group in found for file in group.files}
+    files = tuple(specs.get(file.path, file) for file in request.files)
+    unproven = tuple(specs.get(file.path, file) for file in request.unproven)
+    request = replace(request, files=files, unproven=unproven, baseline_input=spec)
+    return request, found, tuple(notes)
+
+
+def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report:
+    """Return the report of files: of their answers, or of their numbers where they have none."""
+    whole = {file.path: _whole(file, context) for file in request.files}
+    request = replace(
+        request,
+        files=tuple(whole[file.path] for file in request.files),
+        unproven=tuple(whole[file.path] for file in request.unproven),
+    )
+    if request.source is None or any_ends(request.files, context):
+        return compare_numbers(request, context)
+    return validate(request, context)[0]
+
+
+def _whole(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:
+    """Return an ONNX file with the weights that it keeps beside it: its size and hash are theirs.
+
+    Raises InputError where these cannot be taken.
+    """
+    if not may_be_external(file.path):
+        return file
+    plain = context.converter.plain_onnx(file.path, in_float32=False)
+    if not plain.was_external:
+        return file
+    now = describe(plain.path, format=file.artifact.format, precision=file.artifact.precision)
+    note = "its size and hash are those of one file with the weights that lie beside it"
+    return replace(
+        file,
+        artifact=replace(now, path=file.artifact.path, notes=(*file.artifact.notes, note)),
+        path=plain.path,
+    )
+
+
+def _tell_answers(
+    raw: tuple[Outputs, float | None] | None, measurements: Sequence[Measurement], task: Task
+) -> bool:
+    """Return True if a file, or the baseline, gives answers as the task takes them."""
+    found = [] if raw is None else [raw]
+    found += [(each.outputs, each.facts.output.scale) for each in measurements]
+    for outputs, scale in found:
+        with suppress(ValueError):
+            _, converted = task.normalized(outputs, dict.fromkeys(outputs.arrays, scale))
+            if not converted:
+                return True
+    return False
+
+
+def _by_numbers(
+    request: ValidationRequest,
+    data: Dataset,
+    raw: tuple[Outputs, float | None] | None,
+    measurements: Sequence[Measurement],
+    failures: dict[str, str],
+) -> tuple[Report, ValidationArrays]:
+    """Compare numbers that nothing calls classes: no softmax is taken of them."""
+    if raw is None:
+        files = ", ".join(each.artifact.path for each in measurements)
+        raise InputError(
+            files or "PATH",
+            "gives numbers that are no probabilities, and the images have no labels: nothing says"
+            " that they stand for classes",
+            remedy="--labels FILE names each as a class; --baseline FILE compares the numbers",
+        )
+    task, kept = default_task(), []
+    for comparison, each in zip(
+        compare_all(measurements, None, None, task, request.settings.threads),
+        measurements,
+        strict=True,
+    ):
+        try:
+            kept.append(with_differences(comparison, each.outputs, raw[0]))
+        except ValueError as error:
+            failures[each.artifact.path] = str(error)
+    report = number_report(request, kept, failures, data_facts(data), task)
+    outputs = {each.artifact.path: each.outputs for each in measurements}
+    return report, ValidationArrays(data, task, raw[0], outputs)
+
+
+def _raw_reference(
+    request: ValidationRequest, data: Dataset, context: AnalysisContext
+) -> tuple[Outputs, float | None] | None:
+    """Return the baseline's outputs for the test images as they are, and their scale."""
     if request.baseline is None:
         return None
     count, pool = len(data.test), context.measurements
@@ -101,7 +212,14 @@ def _reference(
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
     values = pool.predict(runtime, request.baseline, data.test.images, input_spec)
     output = pool.open(runtime, request.baseline, input_spec).output
-    outputs, wanted = Outputs.one(values, output.name), task.count_outputs(data)
+    return Outputs.one(values, output.name), output.scale
+
+
+def _normalized(
+    request: ValidationRequest, raw: tuple[Outputs, float | None], data: Dataset, task: Task
+) -> Outputs:
+    """Return the baseline's outputs as the task takes them."""
+    (outputs, scale), wanted = raw, task.count_outputs(data)
     if wanted and _numbers(outputs) != wanted:
         raise InputError(
             str(request.baseline),
@@ -110,7 +228,7 @@ def _reference(
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
-        return task.normalized(outputs, {output.name: output.scale})[0]
+        return task.normalized(outputs, dict.fromkeys(outputs.arrays, scale))[0]
     except ValueError as error:
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"

@@ -31,7 +31,8 @@ class ValidationRequest:
     """The files to measure, on which data, against which baseline."""
 
     files: tuple[MeasuredFile, ...]
-    source: DatasetSource
+    source: DatasetSource | None
+    """None for random values of the declared inputs, which need a baseline."""
     settings: RunSettings
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
@@ -93,7 +94,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             labels = _labels_of(report)
     if baseline is not None:
         runtime_of_file(baseline)
-    if source is None:
+    if source is None and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )
@@ -112,7 +113,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         settings=RunSettings(name="validate", seed=seed, threads=options.threads),
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
-        baseline_is_of_run=baseline is not None and _is_baseline_of_run(baseline),
+        baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
         test_sha256=test_sha256,
@@ -190,7 +191,8 @@ def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _is_baseline_of_run(path: Path) -> bool:
+def is_baseline_of_run(path: Path) -> bool:
+    """Return True if the report of a run says how this file, its baseline, is read."""
     if not (path.parent / "report.json").is_file():
         return False
     report = read_report(path.parent)

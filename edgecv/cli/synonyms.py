@@ -18,6 +18,7 @@ OPTIONS = {
     "--calibration-images": "calibrate calibration num-calibration calib samples "
     "representative-dataset calibration-size calibration-samples",
     "--format": "formats target output-format export to tflite onnx backend",
+    "--one-scale": "per-tensor per-channel per-layer shared-weights clustered",
     "--io": "input-type output-type inference-input-type io-type inference-type",
     "--preprocess": "normalize normalization mean std scale rescale preprocessing",
     "--labels": "class-names classes label-file names",

@@ -286,6 +286,23 @@ class MetricValue:
 
 
 @dataclass(frozen=True)
+class OutputDifference:
+    """The numbers of one output beside the baseline's, over all samples."""
+
+    name: str
+    """The baseline's name of the output."""
+    shape: tuple[int, ...]
+    """Shape for one sample."""
+    mean: float
+    """Mean absolute difference of a number."""
+    largest: float
+    of_range: float | None
+    """The largest difference as a fraction of the baseline's range; None where that is 0."""
+    cosine: float | None
+    """Mean cosine similarity of a sample; None where a sample is all zeros."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A candidate (or twin) beside the baseline and its float twin, on the test split.
 
@@ -319,6 +336,8 @@ class Comparison:
     flips_picture: str | None = None
     """Picture of the images whose answer changed, relative to the run directory."""
     further_metrics: tuple[MetricValue, ...] = ()
+    output_differences: tuple[OutputDifference, ...] = ()
+    """Each output number by number, where nothing says what the numbers mean."""
 
 
 @dataclass(frozen=True)

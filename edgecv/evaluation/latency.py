@@ -23,6 +23,14 @@ is less disturbed than the median; the minimum would depend on a single run."""
 CONFIDENCE = 0.95
 FEWEST_PROCESSES = 2
 """Processes from which on there is an interval."""
+LEAST_SPREAD = 0.005
+"""Standard deviation of the ratio's logarithm between processes, where fewer of them agree better.
+
+Most processes of a quiet machine differ by 0.1%, and one in ten by several percent: four that agree
+have met none of these."""
+NORMAL_QUANTILE = 1.96
+MEDIAN_ERROR = math.sqrt(math.pi / 2)
+"""Standard error of a median over that of a mean, for normal values."""
 Interval = tuple[float, float]
 
 
@@ -44,16 +52,20 @@ def summarize(processes: Sequence[Blocks], threads: int) -> Latency:
 def speedup(twin: Sequence[Blocks], candidate: Sequence[Blocks]) -> tuple[float, Interval | None]:
     """Return how many times faster the candidate is, with a 95% interval.
 
-    The ratio of one process of each is ``paired_ratio``; the result is the geometric mean over the
-    processes. What a process has by chance, such as its place in memory, stays the same for as long
-    as it lives: the interval is Student's t interval over the processes' logarithms, and a single
-    process has none.
+    The ratio of one process of each is ``paired_ratio``; the result is the median over the
+    processes: one that met a busy neighbour all its life does not move it. What a process has by
+    chance, such as its place in memory, lasts as long as it: so the interval is over processes, as
+    wide as Student's t makes it for their logarithms, and a single process has none. Few processes
+    may agree by chance, so it is never narrower than that of a known spread, ``LEAST_SPREAD``.
     """
+    if twin is candidate:
+        return 1.0, (1.0, 1.0)
     logs = np.log([paired_ratio(*each) for each in zip(twin, candidate, strict=True)])
-    middle = float(logs.mean())
+    middle = float(np.median(logs))
     if len(logs) < FEWEST_PROCESSES:
         return math.exp(middle), None
-    half = _t_quantile(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    seen = _t_quantile(len(logs) - 1) * float(logs.std(ddof=1))
+    half = MEDIAN_ERROR * max(seen, NORMAL_QUANTILE * LEAST_SPREAD) / math.sqrt(len(logs))
     return math.exp(middle), (math.exp(middle - half), math.exp(middle + half))
 
 

@@ -23,12 +23,13 @@ def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
         layers = {layer.name: layer for layer in other.layers}
         for layer in one.layers:
             found = layers.get(layer.name)
-            if found is None or not _same(layer, found):
+            difference = "it is in one of them" if found is None else _difference(layer, found)
+            if difference:
                 raise StepError(
                     f"{one.path} and {other.path}",
-                    f"have other scales in {layer.name}: {_text(layer)} and "
-                    f"{'none' if found is None else _text(found)}",
-                    remedy="this is a bug of edgecv: please report it",
+                    f"have other scales in {layer.name}: {difference}",
+                    accepted="one network in both formats",
+                    remedy=f"choose one format: --format {one.format} or --format {other.format}",
                 )
         notes.append(
             f"{one.path} and {other.path} have the same scales and zero points in all of "
@@ -37,16 +38,19 @@ def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _same(one: Layer, other: Layer) -> bool:
+def _difference(one: Layer, other: Layer) -> str:
+    """Return the first value that differs; empty if none does."""
+    if len(one.scales) != len(other.scales):
+        return f"{len(one.scales)} and {len(other.scales)} of its weights"
+    for number, (first, second) in enumerate(zip(one.scales, other.scales, strict=True)):
+        if not _is_same(first, second):
+            return f"{first:.6g} and {second:.6g} of its weights in output {number}"
+    if not _is_same(one.output_scale or 0.0, other.output_scale or 0.0):
+        return f"{one.output_scale} and {other.output_scale} of its output"
     if one.output_zero_point != other.output_zero_point:
-        return False
-    first, second = ((*layer.scales, layer.output_scale or 0.0) for layer in (one, other))
-    return len(first) == len(second) and np.allclose(first, second, rtol=RELATIVE, atol=0)
+        return f"zero at {one.output_zero_point} and {other.output_zero_point} of its output"
+    return ""
 
 
-def _text(layer: Layer) -> str:
-    scale = layer.scales[0] if layer.scales else None
-    return (
-        f"{len(layer.scales)} of weights (first {scale}), output {layer.output_scale} "
-        f"from {layer.output_zero_point}"
-    )
+def _is_same(one: float, other: float) -> bool:
+    return bool(np.isclose(one, other, rtol=RELATIVE, atol=0))

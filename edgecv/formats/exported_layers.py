@@ -1,50 +1,40 @@
 """The layers of an exported file: weights, scales, sparsity."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Layer
-from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.formats.kernel_layout import layer_kernels, names_of
+from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.models.kernels import kernels_of
 
 
-@dataclass(frozen=True)
-class StoredKernel:
-    """The weights of one layer as a file stores them, and the quantization of its output."""
-
-    weights: NDArray[Any]
-    scales: tuple[float, ...] = ()
-    output_scale: float | None = None
-    output_zero_point: int | None = None
-
-
-def read_layers(model: KerasModel | None, kernels: list[StoredKernel]) -> tuple[Layer, ...]:
+def read_layers(
+    model: KerasModel | None, kernels: Sequence[StoredKernel], file_format: str
+) -> tuple[Layer, ...]:
     """Return the facts of a file's weights, under the names of the model's layers.
 
-    ``kernels``: in the order of the file. A converter may reorder branches, so a kernel takes the
-    name of the next layer of its size; one that fits no layer is named by its position.
+    ``kernels``: in the order of the file; one that fits no layer is named by its position.
     ``model``: None for a file that was not made from a Keras model.
     """
     found = {} if model is None else kernels_of(model, depthwise=True)
     others = {} if model is None else kernels_of(model)
     shapes = {name: tuple(int(side) for side in each.shape) for name, each in found.items()}
+    names = names_of(kernels, [] if model is None else layer_kernels(model, file_format))
     layers = []
-    for number, stored in enumerate(kernels, start=1):
+    for number, (name, stored) in enumerate(zip(names, kernels, strict=True), start=1):
         kernel = stored.weights
-        fitting = [name for name, shape in shapes.items() if np.prod(shape) == kernel.size]
-        name = fitting[0] if fitting else f"kernel {number}"
         layers.append(
             Layer(
-                name=name,
-                shape=shapes.pop(name, kernel.shape),
+                name=name or f"kernel {number}",
+                shape=kernel.shape if name is None else shapes[name],
                 type=str(kernel.dtype),
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),
-                is_depthwise=bool(fitting) and name not in others,
+                is_depthwise=name is not None and name not in others,
                 scales=stored.scales,
                 output_scale=stored.output_scale,
                 output_zero_point=stored.output_zero_point,
@@ -53,13 +43,10 @@ def read_layers(model: KerasModel | None, kernels: list[StoredKernel]) -> tuple[
     return tuple(layers)
 
 
-def has_shared_weights(model: KerasModel) -> bool:
-    """Return True if a kernel is clustered."""
-    return any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())
-
-
-def one_scale_note(model: KerasModel, precision: str) -> tuple[str, ...]:
-    """Return the note on an integer file of a clustered model; empty for any other file."""
-    if precision not in ("int8", "int16x8", "dynamic") or not has_shared_weights(model):
+def one_scale_note(names: Sequence[str], precision: str) -> tuple[str, ...]:
+    """Return the note on an integer file with one scale for some kernels; empty for others."""
+    if precision not in ("int8", "int16x8", "dynamic") or not names:
         return ()
-    return ("weights are clustered: one scale per kernel, so that equal weights stay equal",)
+    return (
+        f"one scale for the whole kernel, so that equal weights stay equal: {', '.join(names)}",
+    )

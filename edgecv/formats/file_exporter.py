@@ -1,17 +1,23 @@
 """Base class of the exporters: checks of the options, calibration images, the written file."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.core.registry import EXPORTERS
-from edgecv.formats.export_checks import check_calibration
-from edgecv.formats.exported_layers import StoredKernel, read_layers
+from edgecv.core.text import listed
+from edgecv.formats.export_checks import SHOWN, check_calibration
+from edgecv.formats.exported_layers import read_layers
+from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.trained_scales import prove_trained_scales
 from edgecv.formats.weights_check import prove_weights
+from edgecv.models.kernels import kernels_of
 from edgecv.system.storage import describe, write_bytes
 
 
@@ -47,6 +53,25 @@ class FileExporter(Exporter):
             return calibration
         return check_calibration(calibration[: self.calibration_images], shape, where)
 
+    def one_scale_names(self, model: KerasModel | None, where: str) -> tuple[str, ...]:
+        """Return the layers whose kernel is to have one scale. ``model``: None for an ONNX graph.
+
+        Raises StepError if a pattern matches no layer.
+        """
+        if not self.one_scale:
+            return ()
+        names = [] if model is None else list(kernels_of(model))
+        for pattern in self.one_scale:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise StepError(
+                    where,
+                    f'one_scale: "{pattern}" matches no layer',
+                    accepted=listed(names, SHOWN) if names else "a Keras model",
+                )
+        return tuple(
+            name for name in names if any(fnmatchcase(name, pattern) for pattern in self.one_scale)
+        )
+
     def finish(
         self,
         model: KerasModel | None,
@@ -61,8 +86,10 @@ class FileExporter(Exporter):
         """
         if model is not None:
             prove_weights(model, kernels, self.format, path.name)
+        layers = read_layers(model, kernels, self.format)
+        if model is not None:
+            prove_trained_scales(model, layers, path.name)
         write_bytes(path, content)
-        layers = read_layers(model, kernels)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers
         )

@@ -45,13 +45,15 @@ class FileRuntime(Runtime):
         """Return an open file, run up to one of its first layers."""
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a file's graph, or of its input if that declares a range."""
-        session = self.open(path, 1, input_spec)
+        assert isinstance(session, FileSession)
         taken = session.facts.input
         if np.dtype(taken.type).kind != "f":
             return InputEvidence(f"its {taken.type} input declares its range")
+        if not session.facts.axes.startswith("N"):
+            return InputEvidence()  # Its batch is not in front: images cannot be told apart inside.
         encoders = {}
         for name, choice in fitting(session.facts.image[2]).items():
             asked = input_spec.model_copy(update={"preprocess": choice})

@@ -5,8 +5,6 @@ from typing import Any
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.tf import load_tensorflow
 
-DISTINCT_BY_TRAINING = 0.9
-
 
 def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
     """Return the kernel variable of each convolution and dense layer, in the model's order.
@@ -37,18 +35,6 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
         elif isinstance(layer, layers.Conv2D | layers.Conv2DTranspose | layers.Dense):
             found[layer.name] = layer.kernel
     return found
-
-
-def is_clustered(kernel: Any) -> bool:
-    """Return True if nonzero weights of a kernel share values.
-
-    Trained weights are all distinct but for chance: 15 of 36,864 were not in the CIFAR CNN.
-    """
-    import numpy as np
-
-    values = np.asarray(kernel)
-    values = values[values != 0]
-    return bool(len(np.unique(values)) < DISTINCT_BY_TRAINING * values.size)
 
 
 def _leaves(model: KerasModel) -> list[Any]:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,7 @@ from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 SECONDS_BETWEEN_LINES = 8.0
 
 
@@ -37,6 +38,8 @@ class AppliedTechniques:
     """The same layers without quantizers: their shapes are the same."""
     notes: tuple[str, ...]
     """Sentences for the report."""
+    shared_kernels: frozenset[str] = frozenset()
+    """Layers in whose kernels weights are equal on purpose."""
 
 
 @dataclass(frozen=True)
@@ -52,36 +55,45 @@ class TechniqueRunner:
         Techniques that an earlier run has applied in the same order are not trained again.
         """
         notes: list[str] = []
+        shared: frozenset[str] = frozenset()
         made = plain = self.model.source
         for technique in self.model.recipe.techniques:
-            made = self._apply(technique, made)
+            made = self._apply(technique, made, shared)
             plain = plain if QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-        return AppliedTechniques(made, plain, tuple(notes))
+            shared |= frozenset(facts["shared_kernels"])
+        return AppliedTechniques(made, plain, tuple(notes), shared)
 
-    def _apply(self, technique: Technique, before: ModelFile) -> ModelFile:
-        store, key = self.context.store, self._key(technique, before)
+    def _apply(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> ModelFile:
+        store, key = self.context.store, self._key(technique, before, shared)
         if store.find("techniques", key) is not None:
             self.context.emit("technique", f"{technique.name} is stored already")
         else:
             self.context.emit("technique", f"{technique.name}: {technique.help_text()}")
             store.stage(
-                "techniques", key, lambda folder: self._write(technique, before, key, folder)
+                "techniques",
+                key,
+                lambda folder: self._write(technique, before, shared, folder),
             )
         store.forget(key)  # Again, in case a run was killed in between.
         (path,) = store.place("techniques", key).glob("model.*")
         return ModelFile.at(path, before.trust)
 
-    def _write(self, technique: Technique, before: ModelFile, key: str, folder: Path) -> None:
+    def _write(
+        self, technique: Technique, before: ModelFile, shared: frozenset[str], folder: Path
+    ) -> None:
         from edgecv.models.tf import model_bytes, set_seed
 
-        task = self.model.recipe.task
+        task, key = self.model.recipe.task, self._key(technique, before, shared)
         is_first = before is self.model.source
         model = self.model.keras_model if is_first else before.load()
         set_seed(self.context.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
-            stage = TechniqueStage(self.model, self.context, technique, key, Path(trial_folder))
+            shared |= self._named_by_exports(model)
+            stage = TechniqueStage(
+                self.model, self.context, technique, key, Path(trial_folder), shared
+            )
             result = technique.apply(task.separated(model), stage.technique_context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
@@ -92,17 +104,30 @@ class TechniqueRunner:
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
+                "shared_kernels": sorted(technique.shared_kernels(result)),
                 "history": [epoch.table(task.terms.score) for epoch in stage.history],
             },
         )
 
-    def _key(self, technique: Technique, before: ModelFile) -> str:
+    def _named_by_exports(self, model: Any) -> frozenset[str]:
+        """Return the layers whose kernels an export is asked to give one scale."""
+        from edgecv.models.kernels import kernels_of
+
+        patterns = [each for exporter in self.model.recipe.exports for each in exporter.one_scale]
+        names = kernels_of(model) if patterns else ()
+        return frozenset(
+            name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)
+        )
+
+    def _key(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> str:
         recipe, data = self.model.recipe, self.model.data
         return content_key(
             "technique",
             STAGE_VERSION,
             TECHNIQUES.identity(technique),
             before.sha256,
+            sorted(shared),
+            [exporter.one_scale for exporter in recipe.exports],
             self.model.source.sha256,
             data.calibration.sha256,
             type(recipe.data).mirrors,
@@ -124,6 +149,8 @@ class TechniqueStage:
     technique: Technique
     key: str
     folder: Path
+    shared_kernels: frozenset[str] = frozenset()
+    """Layers in whose kernels weights are equal on purpose, before this technique."""
     notes: list[str] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
     _trainings: int = 0
@@ -141,6 +168,7 @@ class TechniqueStage:
             progress=self.progress,
             trial=self.trial_exports.measure,
             remember=self.stored_value,
+            shared_kernels=self.shared_kernels,
         )
 
     @cached_property
@@ -160,7 +188,9 @@ class TechniqueStage:
         is_first = self.technique is self.model.recipe.techniques[0]
         if self._trainings == 1 and (is_first or QUANTIZERS in self.technique.makes):
             self.run.emit("technique", "trying out that the model can be exported")
-            self.trial_exports.check_exportable(model)
+            shared = self.shared_kernels | self.technique.shared_kernels(model)
+            exported = self.technique.as_exported(model)
+            self.trial_exports.check_exportable(exported, shared)
             set_seed(self.run.seed)
 
     def fit(

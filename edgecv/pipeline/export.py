@@ -1,6 +1,6 @@
 """The exported files of a run: planned, exported once, stored, and checked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from edgecv.reports.json_file import read_artifact
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, copy_file
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 DEFAULT_CALIBRATION_IMAGES = 200
 NARROW = 8
 """Calibration pixels are refused if their range times this is below that of the test images."""
@@ -33,10 +33,11 @@ class PlannedExport:
     is_twin: bool
 
 
-def planned_exports(recipe: Recipe) -> list[PlannedExport]:
+def planned_exports(recipe: Recipe, shared_kernels: Collection[str] = ()) -> list[PlannedExport]:
     """Return the files of a run, twins before their candidates.
 
-    Without techniques a float32 candidate is its twin, and is written once.
+    Without techniques a float32 candidate is its twin, and is written once. ``shared_kernels``:
+    layers whose kernel has one scale in a candidate.
     """
     planned: dict[str, PlannedExport] = {}
     for exporter in recipe.exports:
@@ -45,7 +46,8 @@ def planned_exports(recipe: Recipe) -> list[PlannedExport]:
         name = f"{exporter.precision}.{exporter.format}"
         if name == twin and recipe.techniques:
             name = f"compressed-{name}"
-        planned.setdefault(name, PlannedExport(name, exporter, False))
+        candidate = exporter.with_one_scale(shared_kernels)
+        planned.setdefault(name, PlannedExport(name, candidate, False))
     return list(planned.values())
 
 

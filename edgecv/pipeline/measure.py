@@ -28,6 +28,7 @@ from edgecv.core.records import (
 )
 from edgecv.core.registry import RUNTIMES
 from edgecv.formats.lookup import runtime_of_format
+from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.system.cpu import least_busy
@@ -116,8 +117,11 @@ class MeasurementPool(Closing):
     def _key(
         self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
     ) -> str:
-        """Return a key of everything that the predictions depend on; "" without a cache."""
-        if not self.prediction_cache.keeps:
+        """Return a key of everything that the predictions depend on; "" without a cache.
+
+        A file that may keep weights in others has none: they may change, and it does not.
+        """
+        if not self.prediction_cache.keeps or may_be_external(path):
             return ""
         trust = self.trust.model_dump(mode="json") if _takes_trust(runtime) else None
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), trust]

@@ -72,7 +72,7 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     applied = TechniqueRunner(model, context).apply()
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    planned = planned_exports(recipe)
+    planned = planned_exports(recipe, applied.shared_kernels)
     # What techniques trained has weights of its own: ranges of before do not fit them.
     quantized = None if recipe.techniques else model.quantized
     files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)

@@ -1,6 +1,6 @@
 """Trial exports: a model is exported, timed against its float32 twin, and deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ import numpy as np
 from edgecv.core.plugins import Exporter
 from edgecv.core.records import Artifact, Images, TrialExport
 from edgecv.core.registry import EXPORTERS, RUNTIMES
+from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.model_file import ModelFile
+from edgecv.models.quantizers import wrappers_of
 from edgecv.pipeline.context import RunContext
 from edgecv.system.storage import write_bytes
 
@@ -49,17 +51,21 @@ class TrialExports:
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in files)
         return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
 
-    def check_exportable(self, model: Any) -> None:
+    def check_exportable(self, model: Any, shared_kernels: Collection[str] = ()) -> None:
         """Export ``model`` in every way that the recipe asks for, and delete the files.
 
-        Raises StepError if a format does not support a layer, RuntimeFailure if a converter crashes
-        on one: before the training, not after it.
+        ``shared_kernels``: layers whose kernel has one scale. Raises StepError if a format does not
+        support a layer, or two formats differ in a scale that was trained, RuntimeFailure if a
+        converter crashes on a layer: before the training, not after it.
         """
         source = self._saved(model)
+        artifacts = []
         for exporter in self.exports:
             path = self.folder / f"trial-{exporter.precision}.{exporter.format}"
-            self._export(source, exporter, path)
+            artifacts.append(self._export(source, exporter.with_one_scale(shared_kernels), path))
             path.unlink()
+        if any(True for _ in wrappers_of(model)):
+            check_same_scales(artifacts)
 
     def _saved(self, model: Any) -> ModelFile:
         """Write a model for the converter, in place of the last one."""

@@ -17,12 +17,15 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The key of further metrics is left out where there are none, as in earlier reports.
+    The keys of further metrics and of differences number by number are left out where there are
+    none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
         if not comparison["further_metrics"]:
             del comparison["further_metrics"]
+        if not comparison["output_differences"]:
+            del comparison["output_differences"]
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -4,6 +4,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Report, TensorFacts
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.latency import is_distinguishable
+from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
@@ -113,6 +114,10 @@ def _outputs(report: Report, task: Task) -> list[str]:
         f"{each.agreement:.2%} of the images"
         for each in report.comparisons
         if each.agreement is not None
+    ] + [
+        f"{each.artifact.path}: {difference_text(found)}"
+        for each in report.comparisons
+        for found in each.output_differences
     ]
 
 

@@ -6,6 +6,7 @@ from edgecv.core.plugins import SHARED_VALUES, ZEROS, Task
 from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.task_of import task_of
 
 GATES = {
@@ -23,6 +24,7 @@ GATES = {
     "labels": "names in its labels",
 }
 OF_EVERY_RUN = (
+    OUTPUTS,
     "conversion_difference", "runs", "weights", "quantization", "ranges", "precision", "labels"
 )  # fmt: skip
 """Texts of the gates that are not limits."""
@@ -81,6 +83,8 @@ def _made_by(name: str) -> frozenset[str]:
 
 def gate_sentence(gate: Gate, task: Task) -> str:
     """Return the observed value and the limit of one gate as a sentence."""
+    if gate.name == OUTPUTS:
+        return f"{gate.artifact}: {gate.reason}"
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
     # A name that is not ours comes from a file: no template.

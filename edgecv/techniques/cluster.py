@@ -74,6 +74,10 @@ class Cluster(Technique):
         context.fit(clustered, self.training, SharedValues(list(kernels.values())), self.distil)
         return clustered
 
+    def shared_kernels(self, model: KerasModel) -> frozenset[str]:
+        """Return the layers that are not excluded."""
+        return frozenset(chosen(model, self.exclude, self.layers, "cluster"))
+
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError if a layer of a file has more distinct weights than asked for."""
         for layer in layers:

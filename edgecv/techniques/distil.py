@@ -33,5 +33,6 @@ class Distil(Distillation, Technique):
         """Return a copy of the model, trained on."""
         student = clone(model)
         distillation = Distillation(temperature=self.temperature, mix=self.mix)
-        context.fit(student, self.training, kept(student, context.note), distillation)
+        constraint = kept(student, context.shared_kernels, context.note)
+        context.fit(student, self.training, constraint, distillation)
         return student

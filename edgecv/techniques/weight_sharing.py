@@ -1,12 +1,12 @@
 """Constraint of a training that keeps zeros and shared weights of earlier techniques."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow
 
 PRUNED = 0.1
@@ -59,14 +59,18 @@ class SharedValues:
         return 0
 
 
-def kept(model: KerasModel, note: Callable[[str], None]) -> SharedValues | None:
-    """Return the constraint that keeps zeros and shared weights; None if there are none."""
+def kept(
+    model: KerasModel, shared_kernels: Collection[str], note: Callable[[str], None]
+) -> SharedValues | None:
+    """Return the constraint that keeps zeros and shared weights; None if there are none.
+
+    ``shared_kernels``: the layers whose equal weights stay equal.
+    """
     shared, zeros = [], []
-    for kernel in kernels_of(model).values():
-        values = kernel.numpy()
-        if is_clustered(values):
+    for name, kernel in kernels_of(model).items():
+        if name in shared_kernels:
             shared.append(kernel)
-        elif np.mean(values == 0) >= PRUNED:
+        elif np.mean(kernel.numpy() == 0) >= PRUNED:
             zeros.append(kernel)
     if not shared and not zeros:
         return None

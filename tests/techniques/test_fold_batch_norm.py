@@ -9,7 +9,9 @@ from edgecv.core.errors import InputError
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
 from edgecv.techniques.cluster import Cluster
-from edgecv.techniques.qat import quantize, set_ranges, take_pixels
+from edgecv.techniques.quantizers.first_kernels import take_pixels
+from edgecv.techniques.quantizers.placement import quantize
+from edgecv.techniques.quantizers.ranges import set_ranges
 from edgecv.techniques.rewrites.fold_batch_norm import fold, fuse_relus, normalizations_in
 
 SHAPE = (8, 8, 4)

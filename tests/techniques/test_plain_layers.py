@@ -13,7 +13,10 @@ from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
-from edgecv.techniques.qat import Qat, plain, quantize, set_ranges, take_pixels
+from edgecv.techniques.qat import Qat, plain
+from edgecv.techniques.quantizers.first_kernels import take_pixels
+from edgecv.techniques.quantizers.placement import quantize
+from edgecv.techniques.quantizers.ranges import set_ranges
 from edgecv.techniques.rewrites.plain_layers import (
     flatten,
     merge_rescalings,

@@ -18,7 +18,7 @@ from edgecv.core.records import Artifact, Dataset, Event, Layer, Split
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import Classification
-from edgecv.models.kernels import is_clustered, kernels_of
+from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
 from edgecv.models.training.loop import fit
 from edgecv.models.training.schedule import Schedule
@@ -123,14 +123,16 @@ def test_every_combination_keeps_its_promises_in_the_exported_files(
     name: str, model: Any, context: TechniqueContext, tmp_path: Path
 ) -> None:
     before = weights_sha256(model)
-    result = model
+    result, shared = model, frozenset[str]()
     for technique in CHAINS[name]:
-        result = technique.apply(result, context)
+        result = technique.apply(result, replace(context, shared_kernels=shared))
+        shared |= technique.shared_kernels(result)
     assert weights_sha256(model) == before, "the caller's model was changed"
     artifacts = []
     for file_format, cls in EXPORTERS.classes.items():
         path = tmp_path / f"a.{file_format}"
-        artifact = cls(precision="int8").export(result, DATA.calibration.images, path)
+        exporter = cls(precision="int8").with_one_scale(shared)
+        artifact = exporter.export(result, DATA.calibration.images, path)
         names = [layer.name for layer in artifact.layers]
         assert names == ["conv_1", "conv_one_by_one", "dense_1", "logits"]
         for technique in CHAINS[name]:
@@ -148,8 +150,13 @@ def test_other_scales_in_two_files_of_one_model_are_an_error() -> None:
 
     same = artifact("a", scales=(0.1000001, 0.2))
     assert check_same_scales([same, artifact("b")])
-    for changes in ({"scales": (0.1, 0.21)}, {"output_zero_point": 4}, {"output_scale": 0.51}):
-        with pytest.raises(StepError, match="have other scales in conv_1"):
+    for changes, shown in (
+        ({"scales": (0.1, 0.21)}, "0.2 and 0.21 of its weights in output 1"),
+        ({"scales": (0.1,)}, "2 and 1 of its weights"),
+        ({"output_zero_point": 4}, "zero at 3 and 4 of its output"),
+        ({"output_scale": 0.51}, "0.5 and 0.51 of its output"),
+    ):
+        with pytest.raises(StepError, match=f"have other scales in conv_1: {shown}"):
             check_same_scales([same, artifact("b", **changes)])
 
 
@@ -333,7 +340,3 @@ def test_a_depthwise_kernel_is_left_whole_and_not_held_to_a_promise() -> None:
     depthwise = (Layer("depthwise", (3, 3, 8, 1), "int8", 72, 0.0, 70, is_depthwise=True),)
     Prune(sparsity=0.5).check(depthwise, "int8.tflite")
     Cluster(clusters=16).check(depthwise, "int8.tflite")
-
-
-def test_an_ordinary_kernel_is_not_taken_for_a_clustered_one(model: Any) -> None:
-    assert not any(is_clustered(kernel.numpy()) for kernel in kernels_of(model).values())

@@ -13,8 +13,9 @@ from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
+from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.analysis.validate_request import described_input, single_file
+from edgecv.analysis.validate_request import described_input, is_baseline_of_run, single_file
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
@@ -22,6 +23,7 @@ from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
 from edgecv.datasets.resolve import resolve
+from edgecv.evaluation.task_of import default_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -56,18 +58,19 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> Diagnosis:
         shape = worker.open(file.path, file.input_spec).image
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
-        images = None
+        images, files = None, _files(options)
         if options.data is not None:
-            images = load_data(resolve(options.data), shape, context).test.images
+            data = load_data(resolve(options.data), shape, context)
+            models, _ = settled(_models(options, files), data, default_task(), context)
+            images, files = data.test.images, models.files
         if options.baseline is not None and images is not None:
             few = images[sample_rows(len(images), _most_images(contents))]
-            spec = described_input(options.baseline, options.input_spec)
-            layers = _layers(file, Twin(options.baseline, spec), worker, few, context)
+            twin = Twin(options.baseline, models.baseline_input)
+            layers = _layers(files[0], twin, worker, few, context)
             findings += layer_findings(layers, _more_bits(contents.format))
     parity = None
     if images is not None:
-        beside = [single_file(options.beside, options.input_spec)] if options.beside else []
-        parity = compare_kernels([file, *beside], images, context)
+        parity = compare_kernels(files, images, context)
         findings += parity_findings(parity)
     findings.append(processor_finding(contents))
     return Diagnosis(str(options.path), worst_first(findings), layers, parity)
@@ -94,6 +97,19 @@ def _check(options: DoctorOptions) -> None:
         parse_options(runtime, {"kernels": options.kernels}, "--kernels")
     elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
+
+
+def _files(options: DoctorOptions) -> tuple[MeasuredFile, ...]:
+    """Return the file, and the one beside it."""
+    paths = [options.path, *([options.beside] if options.beside else [])]
+    return tuple(single_file(path, options.input_spec) for path in paths)
+
+
+def _models(options: DoctorOptions, files: tuple[MeasuredFile, ...]) -> ReadModels:
+    if options.baseline is None:
+        return ReadModels(files)
+    spec = described_input(options.baseline, options.input_spec)
+    return ReadModels(files, options.baseline, spec, is_baseline_of_run(options.baseline))
 
 
 def _more_bits(file_format: str) -> str:
@@ -145,19 +161,19 @@ def _layers(
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:
         twin = baseline
         if runtime_of_file(baseline.path).format != file_format:
-            twin = _twin(baseline.path, file_format, Path(folder))
+            twin = _twin(baseline, file_format, Path(folder))
         # In another child: the file may have damaged the memory of its own.
         with ModelClient(runtime_of_file(twin.path).name, 1) as other:
             true = other.activations(twin.path, images, twin.input_spec)
     return layer_errors(own, true, twin.names, str(file.path))
 
 
-def _twin(baseline: Path, file_format: str, folder: Path) -> Twin:
-    """Export a Keras baseline in float32."""
-    if runtime_of_file(baseline).runs_on_devices:
+def _twin(baseline: Twin, file_format: str, folder: Path) -> Twin:
+    """Export a Keras baseline in float32; it is read as the baseline is."""
+    if runtime_of_file(baseline.path).runs_on_devices:
         raise InputError(
-            str(baseline),
+            str(baseline.path),
             f"cannot be compared with a .{file_format} file layer by layer",
             accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
         )
-    return export_twin(baseline, file_format, folder)
+    return export_twin(baseline.path, file_format, folder, input_spec=baseline.input_spec)

@@ -1,6 +1,8 @@
 """The contract of an exporter."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
+from glob import escape
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,6 +11,8 @@ from pydantic import Field, model_validator
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.records import Artifact, Images
+
+WITH_INTEGER_KERNELS = ("int8", "int16x8", "dynamic")
 
 
 class Exporter(Plugin):
@@ -22,6 +26,15 @@ class Exporter(Plugin):
     precision: str
     calibration_images: int | None = Field(default=None, ge=1)
     """Number of calibration images; when not given, all that the data set allows, up to 200."""
+    one_scale: tuple[str, ...] = Field(default=(), strict=False)
+    """Layers, by name pattern, whose int8 kernel has one scale instead of one a channel: equal
+    weights stay equal. Those that cluster makes in the same run have it by themselves."""
+
+    @model_validator(mode="after")
+    def _one_scale_is_used(self) -> Self:
+        if self.one_scale and self.precision not in WITH_INTEGER_KERNELS:
+            raise ValueError(f"{self.precision} has no integer kernels: leave one_scale out")
+        return self
 
     @model_validator(mode="after")
     def _calibration_is_used(self) -> Self:
@@ -42,6 +55,13 @@ class Exporter(Plugin):
 
         ``calibration``: uint8 (N, H, W, C), 0..255.
         """
+
+    def with_one_scale(self, layers: Iterable[str]) -> Self:
+        """Return an exporter that gives the kernels of these layers one scale too."""
+        if self.precision not in WITH_INTEGER_KERNELS:
+            return self
+        names = (*self.one_scale, *(escape(name) for name in sorted(layers)))
+        return self.model_copy(update={"one_scale": tuple(dict.fromkeys(names))})
 
     def twin(self) -> Self:
         """Return the float32 exporter of the same format."""

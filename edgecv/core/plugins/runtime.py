@@ -105,8 +105,10 @@ class Runtime(Plugin):
         """Return the weights of a file as reals, and the quantization of its tensors."""
         raise RuntimeFailure(str(path), f"{self.name} does not say what its files store")
 
-    def input_evidence(self, path: Path, images: Images, input_spec: InputSpec) -> InputEvidence:
-        """Return what a file's graph shows of the pixels it takes; ``images``: uint8 (N, H, W, C).
+    def input_evidence(
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec
+    ) -> InputEvidence:
+        """Return what an open file shows of the pixels it takes; ``images``: uint8 (N, H, W, C).
 
         A runtime that cannot read its files finds no evidence.
         """

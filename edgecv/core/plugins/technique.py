@@ -64,6 +64,8 @@ class TechniqueContext:
     """Exports a model for a runtime at a precision, and returns its bytes and latency."""
     remember: Callable[[str, Callable[[], Any]], Any]
     """``remember(name, make)``: JSON values that are computed once, also after a kill."""
+    shared_kernels: frozenset[str] = frozenset()
+    """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
 
 
 WIDTHS = "widths"
@@ -113,6 +115,20 @@ class Technique(Plugin):
 
         Raises InputError where the options do not fit the model's layers: before any training.
         """
+
+    def shared_kernels(self, model: KerasModel) -> frozenset[str]:
+        """Return the layers in whose kernels it makes weights equal: files give them one scale.
+
+        ``model``: one that ``apply`` returns or trains.
+        """
+        return frozenset()
+
+    def as_exported(self, model: KerasModel) -> KerasModel:
+        """Return a model that is about to be trained as ``apply`` will return it afterwards.
+
+        It is exported as a trial, before the training.
+        """
+        return model
 
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError where an exported file lacks the properties that this technique gives."""

@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders
+from edgecv.core.input_evidence import InputEvidence, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
+from edgecv.core.preprocessing import fitting
 from edgecv.core.records import Images, Predictions, TensorFacts
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
@@ -53,15 +54,11 @@ class KerasRuntime(Runtime):
         return session.reading(input_spec) if isinstance(session, KerasSession) else None
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a model's graph."""
-        from edgecv.formats.keras.importer import load
-        from edgecv.models.input_probe import KerasProbe
-
-        trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
-        probe = KerasProbe(load(path, trust))
-        return evidence_of(probe, float_encoders(images.shape[3]), images)
+        assert isinstance(session, KerasSession)
+        return session.evidence(images, input_spec)
 
 
 class KerasSession:
@@ -81,6 +78,7 @@ class KerasSession:
 
         tensorflow, _ = load_tensorflow()
         self._path = path
+        self.model = model
         self._constant = tensorflow.constant
         taken, given = (
             _facts(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
@@ -98,6 +96,16 @@ class KerasSession:
         other = copy(self)
         other._read(input_spec)
         return other
+
+    def evidence(self, images: Images, input_spec: InputSpec = DEFAULT_INPUT) -> InputEvidence:
+        """Return what the graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
+        from edgecv.models.input_probe import KerasProbe
+
+        encoders = {}
+        for name, choice in fitting(images.shape[3]).items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            encoders[name] = self.reading(asked)._encode
+        return evidence_of(KerasProbe(self.model), encoders, images)
 
     def _read(self, input_spec: InputSpec) -> None:
         types = ("float32",)

@@ -154,8 +154,8 @@ def _check(graph: Graph, where: str) -> None:
     if any(each.dtype.name in NOT_FLOAT32 for each in graph.initializers.values()):
         raise StepError(
             where,
-            "holds weights of 16 or 64 bits",
-            accepted="float32 weights",
+            "holds weights of 64 bits",
+            accepted="weights of 32 or 16 bits",
             remedy="export the model again as float32",
         )
     if graph.outputs[0].producer() is None:

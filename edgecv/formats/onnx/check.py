@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.exported_layers import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.graph import (
     FLOAT_KERNELS,
@@ -25,6 +24,7 @@ from edgecv.formats.onnx.graph import (
     stored_constant,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
+from edgecv.formats.stored_kernel import StoredKernel
 from edgecv.formats.tensors import first_line
 
 ERRORS_ONLY = 3

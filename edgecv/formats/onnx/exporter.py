@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_model
-from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
+from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.adapt import OnnxNetwork
@@ -14,6 +14,7 @@ from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.graph_types import ModelProto
+from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
 
 
@@ -44,21 +45,22 @@ class Onnx(FileExporter):
         shape = model.shape if is_foreign else check_model(model, where)
         calibration = self.calibration_for(shape, calibration, where)
         converted = model.model() if is_foreign else convert(model, shape, where)
-        shared = not is_foreign and has_shared_weights(model)
-        notes = one_scale_note(model, self.precision) if shared else ()
+        names = self.one_scale_names(None if is_foreign else model, where)
+        kernels = KernelScales() if is_foreign else KernelScales(model, names)
+        notes = one_scale_note(names, self.precision)
         if self.precision == "float32":
             prove_float(converted, where)
         else:
-            converted, chosen = self._quantize(converted, calibration, where, shared=shared)
+            converted, chosen = self._quantize(converted, calibration, where, kernels)
             notes = (*chosen, *notes)
-        content, kernels = serialized(converted), kernels_in(converted)
-        return self.finish(None if is_foreign else model, content, kernels, tuple(notes), path)
+        content, stored = serialized(converted), kernels_in(converted)
+        return self.finish(None if is_foreign else model, content, stored, tuple(notes), path)
 
     def _quantize(
-        self, converted: ModelProto, calibration: Images, where: str, *, shared: bool
+        self, converted: ModelProto, calibration: Images, where: str, scales: KernelScales
     ) -> tuple[ModelProto, tuple[str, ...]]:
         io = self.io or "uint8"
-        quantizer = Quantizer(converted, calibration, where, shared=shared, io=io)
+        quantizer = Quantizer(converted, calibration, where, scales, io)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
         kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
         contents = {kind: serialized(model) for kind, model in candidates.items()}

@@ -1,13 +1,21 @@
-"""Weights that an ONNX file keeps in other files: found, and never opened."""
+"""Weights that an ONNX file keeps in other files: taken where they lie in its folder."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.tensors import first_line
+
+SIGN = b"location"
+"""The key under which a tensor names its file: a file without it has no weights elsewhere."""
+LARGEST_DATA_BYTES = 2**30
+"""Most bytes of all tensors that are stored in other files."""
+LONGEST_NAME = 300
+REMEDY = "save it with onnx.save(..., save_as_external_data=False)"
 
 
 def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
@@ -16,7 +24,7 @@ def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
     Such a tensor names its file under the key "location". A file without that string is not
     searched, which saves 0.1 s.
     """
-    waiting = [model] if b"location" in content else []
+    waiting = [model] if SIGN in content else []
     while waiting:
         message = waiting.pop()
         if message.DESCRIPTOR.name == "TensorProto":
@@ -28,24 +36,36 @@ def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
                 waiting.extend(value if descriptor.is_repeated else [value])
 
 
-def refuse_external_data(path: Path, content: bytes) -> None:
-    """Raise RuntimeFailure if a tensor of the file is stored in another file."""
-    if b"location" not in content:
-        return
+def may_be_external(path: Path) -> bool:
+    """Return True if an ONNX file may keep weights in other files; it is read, and not parsed."""
+    if path.suffix.lower() != ".onnx" or not path.is_file():
+        return False
+    with open_regular(path) as file:
+        return SIGN in file.read()
+
+
+def in_one_file(path: Path, content: bytes) -> bytes:
+    """Return an ONNX file's content with the weights that it keeps beside it.
+
+    Raises InputError where they lie outside of its folder, are missing, too large or cut short.
+    """
+    if SIGN not in content:
+        return content
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError as error:
-        raise RuntimeFailure(str(path), f"is not an ONNX file: {first_line(error)}") from None
+        raise InputError(str(path), f"is not an ONNX file: {first_line(error)}") from None
+    left, found = LARGEST_DATA_BYTES, False
     for tensor in external_tensors(content, model):
-        raise RuntimeFailure(
-            str(path),
-            f'its weights "{tensor.name}" are in another file',
-            accepted="one file that holds everything",
-            remedy="save it with onnx.save(..., save_as_external_data=False)",
-        )
+        data = _data_of(tensor, path, left)
+        left, found = left - len(data), True
+        del tensor.external_data[:]
+        tensor.data_location = type(tensor).DEFAULT
+        tensor.raw_data = data
+    return bytes(model.SerializeToString(deterministic=True)) if found else content
 
 
 def is_inside(location: str, folder: Path) -> bool:
@@ -56,3 +76,37 @@ def is_inside(location: str, folder: Path) -> bool:
     with contextlib.suppress(OSError, RuntimeError):
         return (folder / path).resolve().is_relative_to(folder.resolve())
     return False
+
+
+def _data_of(tensor: Any, path: Path, most_bytes: int) -> bytes:
+    """Return the bytes of one tensor that is stored in another file."""
+    named = {each.key: each.value for each in tensor.external_data}
+    location, folder = named.get("location", ""), path.absolute().parent
+    name = f'its weights "{tensor.name[:LONGEST_NAME]}" are in "{location[:LONGEST_NAME]}"'
+
+    def refused(why: str) -> InputError:
+        accepted = f"files in its folder, {LARGEST_DATA_BYTES / 1e6:,.0f} MB of weights in all"
+        return InputError(str(path), f"{name}, {why}", accepted=accepted, remedy=REMEDY)
+
+    if not is_inside(location, folder):
+        raise refused("which is outside of its folder")
+    offset, length = (_number(named.get(key, "0")) for key in ("offset", "length"))
+    if offset is None or length is None:
+        raise refused("at a place that is no number")
+    try:
+        with open_regular((folder / location).resolve(), str(path)) as file:
+            file.seek(offset)
+            data = file.read(min(length or most_bytes + 1, most_bytes + 1))
+    except OSError as error:
+        raise refused(f"which cannot be read: {error.strerror or first_line(error)}") from None
+    if len(data) > most_bytes:
+        raise refused("and there are too many of them")
+    if len(data) < length:
+        raise refused(f"which ends after {offset + len(data):,} of {offset + length:,} bytes")
+    return data
+
+
+def _number(text: str) -> int | None:
+    """Return a number of bytes; None where it is none, or too large for any file."""
+    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(2**62))
+    return int(text) if is_number else None

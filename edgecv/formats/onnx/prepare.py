@@ -1,37 +1,29 @@
-"""Edits of a float32 graph before it is quantized: the rescaling, and ranges found in training."""
+"""Edits of a float32 graph before it is quantized: the rescaling of pixels."""
+
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.onnx.graph import (
-    CONVERSIONS,
-    FUSED,
-    INT8_SHIFT,
-    Quantization,
     add_constant,
     add_node,
     attribute_of,
     constant,
     input_of,
     only_consumer,
-    quantization_of,
-    replace_node,
 )
 from edgecv.formats.onnx.graph_types import Graph, Node, Value
 
 HALF_STEP = 0.5 + 1e-6
-MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
-"""Operators that change no value: the quantizer has one range before and behind them."""
 CHANNELS_FIRST = (0, 3, 1, 2)
 ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Factor and offset of each channel."""
-Range = tuple[np.float32, int]
-"""Scale and zero point of a uint8 tensor."""
 
 
-def fold_rescaling(graph: Graph) -> int:
+def fold_rescaling(graph: Graph, trained: Collection[str] = ()) -> int:
     """Fold the rescaling of pixels into the first convolution; return the pixel that is zero.
 
     Afterwards the graph takes pixels minus that number, so a camera's bytes are its quantized
@@ -39,12 +31,13 @@ def fold_rescaling(graph: Graph) -> int:
     offset goes into the bias. This is exact except at padded borders, where a zero behind the
     rescaling may not be a whole pixel: the error there is at most half a step of a pixel, which a
     quantized rescaling has everywhere. If it would be larger, or no convolution follows, the
-    rescaling stays and 0 is returned.
+    rescaling stays and 0 is returned. ``trained``: tensors that have a trained range: a rescaling
+    with one stays too.
     """
     image = graph.inputs[0]
     chain, next_node = _rescaling(image)
     affine = _affine(chain, image.shape[3])
-    if affine is None:
+    if affine is None or any(node.outputs[0].name in trained for node in chain):
         return 0
     convolution = _foldable(next_node)
     if convolution is not None and _is_channels_first(chain):
@@ -151,41 +144,3 @@ def _keep_moves(graph: Graph, chain: list[Node], source: Value) -> None:
 def _is_padded(convolution: Node) -> bool:
     padding = attribute_of(convolution, "auto_pad", "NOTSET")
     return any(attribute_of(convolution, "pads", ())) or padding not in ("NOTSET", "VALID")
-
-
-def take_trained_ranges(graph: Graph) -> dict[str, Range]:
-    """Remove the conversions of quantization-aware training, and return their ranges.
-
-    Training leaves conversions at some tensors only. The quantizer inserts them at every tensor,
-    and uses these ranges for the trained ones. Returns tensor -> scale and zero point.
-    """
-    ranges: dict[str, Range] = {}
-    for node in list(graph):
-        found = quantization_of(node) if node.op_type in CONVERSIONS else None
-        if found is None or not found.is_one or node.inputs[0].const_value is not None:
-            continue
-        value = node.inputs[0]
-        if node.op_type == "QuantizeLinear":
-            maker = value.producer()
-            ranges[value.name] = _trained_range(found, maker)
-            # tf2onnx writes global pooling as pooling and Squeeze; the range is trained behind it.
-            while maker is not None and maker.op_type in MOVES:
-                moved = maker.inputs[0]
-                maker = moved.producer()
-                ranges.setdefault(moved.name, _trained_range(found, maker))
-        name, is_output = node.outputs[0].name, node.outputs[0].is_graph_output()
-        replace_node(graph, node, value)
-        if is_output:
-            value.name = name
-    return ranges
-
-
-def _trained_range(found: Quantization, maker: Node | None) -> Range:
-    step = float(found.scales.item())
-    shift = INT8_SHIFT if found.zero_points.dtype == np.int8 else 0
-    zero = int(found.zero_points.item()) + shift
-    if maker is not None and maker.op_type in FUSED:
-        # The quantizer removes the activation and relies on a range that starts at zero: a
-        # trained range that starts below would let negative values through.
-        return np.float32(step * (255 - zero) / 255), 0
-    return np.float32(step), zero

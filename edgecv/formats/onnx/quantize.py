@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.gemm import fold_gemm_factors
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
@@ -23,13 +24,12 @@ from edgecv.formats.onnx.graph import (
     replace_node,
 )
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
-from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
+from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.prepare import fold_rescaling
+from edgecv.formats.onnx.trained_ranges import optimise, take_trained_ranges
 from edgecv.formats.tensors import first_line
 
 ACTIVATIONS = ("uint8", "int8")
-LARGEST_INT8 = 127
-ROUNDED = 1e-2
-"""The tolerance of weights that were rounded: they are multiples of their scale in float32."""
 PROBABILITY_STEP = np.float32(1 / 256)
 
 
@@ -37,22 +37,27 @@ class Quantizer:
     """Quantizes one model, with activations of either 8-bit type.
 
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
-    ``shared``: True if weights are clustered. ``io``: the input type, "uint8" for bytes, "int8" for
-    the byte minus 128, or "float32".
+    ``kernels``: the scales that some kernels must have. ``io``: the input type, "uint8" for bytes,
+    "int8" for the byte minus 128, or "float32".
     """
 
     def __init__(
-        self, model: ModelProto, images: Images, where: str, *, shared: bool, io: str = "uint8"
+        self,
+        model: ModelProto,
+        images: Images,
+        where: str,
+        kernels: KernelScales,
+        io: str = "uint8",
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
         self._where = where
         self._io = io
-        # One scale per channel would turn a shared weight into different numbers.
-        self._per_channel = not shared
+        self._kernels = kernels
         self._model = read_model(model)
-        self._trained_ranges = take_trained_ranges(self._model.graph)
-        self._zero = fold_rescaling(self._model.graph)
+        self._trained = take_trained_ranges(self._model.graph)
+        self._zero = fold_rescaling(self._model.graph, self._trained.ranges)
+        fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
         self._images = images
 
@@ -72,16 +77,22 @@ class Quantizer:
                     Path(folder) / name for name in ("source.onnx", "prepared.onnx", "done.onnx")
                 )
                 onnx_ir.save(self._model, source)  # A model in memory would be emptied.
+                is_trained = bool(self._trained.ranges)
+                if is_trained:
+                    optimise(source)
                 # Symbolic shapes are for transformers: without them the bytes are the same.
-                quant_pre_process(source, prepared, skip_symbolic_shape=True)
+                quant_pre_process(
+                    source, prepared, skip_symbolic_shape=True, skip_optimization=is_trained
+                )
                 quantize_static(
                     prepared,
                     quantized,
                     CalibrationPixels(self._images, self._zero),
                     quant_format=QuantFormat.QDQ,
-                    per_channel=self._per_channel,
+                    per_channel=True,
                     activation_type=kind,
                     weight_type=QuantType.QInt8,
+                    nodes_to_exclude=self._trained.kept_in(read_model(prepared.read_bytes()).graph),
                     extra_options={
                         "TensorQuantOverrides": self._overrides(prepared, activations, kind),
                         # Without it, a transposed input is quantized behind the transposition.
@@ -89,6 +100,8 @@ class Quantizer:
                     },
                 )
                 model = read_model(quantized.read_bytes())
+        except StepError:
+            raise
         except Exception as error:  # its errors have no other common base class
             raise StepError(
                 self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
@@ -105,51 +118,27 @@ class Quantizer:
         shift = INT8_SHIFT if activations == "int8" else 0
         graph = read_model(prepared.read_bytes()).graph
         present = {value.name for node in graph for value in node.outputs}
-        ranges = {name: each for name, each in self._trained_ranges.items() if name in present}
+        trained = self._trained.ranges.items()
+        ranges = {name: each for name, each in trained if name in present}
         ranges[INPUT] = np.float32(1), self._zero
         if graph[-1].op_type == "Softmax":
             # As in a TFLite file, codes of probabilities do not depend on the calibration images.
             ranges[OUTPUT] = PROBABILITY_STEP, 0
-        weights = self._one_scale(graph) if self._trained_ranges else {}
-        if not self._per_channel:
-            weights |= _scale_a_channel(graph)
-        return weights | {
-            name: [
-                {
-                    "scale": np.array(scale, np.float32),
-                    "zero_point": np.array(zero_point - shift, activations),
-                    "quant_type": kind,
-                }
-            ]
-            for name, (scale, zero_point) in ranges.items()
-        }
-
-    def _one_scale(self, graph: Graph) -> dict[str, Any]:
-        """Return the one scale of each dense kernel that was rounded with one scale in training.
-
-        By default the quantizer uses one per column, which would round the weights again.
-        """
-        from onnxruntime.quantization import QuantType
-
-        found = {}
-        for node in graph:
-            if node.op_type not in ("Gemm", "MatMul"):
-                continue
-            weights = constant(node.inputs[1])
-            if weights is None:
-                continue
-            scale = np.abs(weights).max() / LARGEST_INT8
-            codes = weights / scale
-            if np.abs(codes - np.round(codes)).max() < ROUNDED:
-                zero_point = np.array(0, np.int8)
-                found[node.inputs[1].name] = [
+        kernels = self._kernels.overrides(graph, self._where)
+        return (
+            _one_scale_grouped(graph)
+            | kernels
+            | {
+                name: [
                     {
                         "scale": np.array(scale, np.float32),
-                        "zero_point": zero_point,
-                        "quant_type": QuantType.QInt8,
+                        "zero_point": np.array(zero_point - shift, activations),
+                        "quant_type": kind,
                     }
                 ]
-        return found
+                for name, (scale, zero_point) in ranges.items()
+            }
+        )
 
     def _take_bytes(self, graph: Graph, activations: str) -> None:
         """Make the input an integer tensor, whose codes are the bytes of pixels."""
@@ -208,19 +197,20 @@ class Quantizer:
         }
 
 
-def _scale_a_channel(graph: Graph) -> dict[str, Any]:
-    """Return one scale per channel for depthwise kernels, which share no weights."""
+def _one_scale_grouped(graph: Graph) -> dict[str, Any]:
+    """Return one scale for each kernel of a grouped ConvTranspose.
+
+    Its axis of outputs holds those of one group: scales along it do not fit the bias, which has one
+    number for each output of all groups.
+    """
     from onnxruntime.quantization import QuantType
 
-    kernels = [
-        (node.inputs[1].name, constant(node.inputs[1]))
-        for node in graph
-        if node.op_type == "Conv" and attribute_of(node, "group", 1) > 1
-    ]
     return {
-        name: [{"quant_type": QuantType.QInt8, "axis": 0}]
-        for name, kernel in kernels
-        if kernel is not None and kernel.shape[1] == 1
+        node.inputs[1].name: [{"quant_type": QuantType.QInt8}]
+        for node in graph
+        if node.op_type == "ConvTranspose"
+        and attribute_of(node, "group", 1) > 1
+        and constant(node.inputs[1]) is not None
     }
 
 

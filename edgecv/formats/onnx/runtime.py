@@ -12,13 +12,13 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.plugins import Watcher
+from edgecv.core.plugins import Session, Watcher
 from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
-from edgecv.formats.onnx.external_data import refuse_external_data
+from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.onnx.input_probe import OnnxProbe
 from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
@@ -57,8 +57,7 @@ class OnnxRuntime(FileRuntime):
         self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT, batch: int = 1
     ) -> OnnxTensors:
         """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
-        content = read_regular(path)
-        refuse_external_data(path, content)
+        content = in_one_file(path, read_regular(path))
         session = new_session(path, content, threads, self.optimization)
         return OnnxTensors(path, session, input_spec, batch)
 
@@ -85,12 +84,13 @@ class OnnxRuntime(FileRuntime):
         return OnnxWeights(content)
 
     def input_evidence(
-        self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, session: Session, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return the evidence of a file's graph; what edgecv wrote takes pixels of 0..255."""
-        if self.open(path, 1, input_spec).producer == PRODUCER:
+        assert isinstance(session, OnnxRuntimeSession)
+        if session.producer == PRODUCER:
             return InputEvidence("edgecv wrote it, for pixels of 0..255")
-        return super().input_evidence(path, images, input_spec)
+        return super().input_evidence(session, path, images, input_spec)
 
     def probe(self, session: FileSession, path: Path) -> OnnxProbe:
         """Return the file, run up to one of its first layers."""
@@ -122,7 +122,7 @@ class OnnxRuntimeSession(FileSession):
     ) -> None:
         super().__init__(path, threads)
         self._optimization = optimization
-        refuse_external_data(path, self.content)
+        self.content = in_one_file(path, self.content)
         self._session = self.make_session(threads=1)
         ends = self._end("input"), self._end("output")
         self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, OUTPUT_TYPES)

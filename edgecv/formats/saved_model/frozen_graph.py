@@ -14,6 +14,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
+from edgecv.formats.saved_model.graph_probe import GraphProbe
 from edgecv.models.tf import compile_function, load_tensorflow
 
 CLASS, PACKAGE = "FrozenGraph", "edgecv"
@@ -114,16 +115,27 @@ def frozen_graph_layer() -> Any:
         def call(self, images: Any) -> Any:
             return self._run(images)
 
+        def probe(self) -> GraphProbe:
+            """Return the graph, run up to one of its first operations."""
+            return GraphProbe(self._graph, self._ends[0], self._values_of)
+
+        def _values_of(self, images: Any, names: Sequence[str]) -> list[Any]:
+            run = compile_function(lambda taken: self._elements(taken, names), autograph=False)
+            return [each.numpy() for each in run(images)]
+
         def _imported(self, images: Any) -> Any:
+            (result,) = self._elements(images, [self._ends[1]])
+            return result
+
+        def _elements(self, images: Any, wanted: Sequence[str]) -> Any:
             tensorflow, _ = load_tensorflow()
-            entering, leaving = self._ends
+            entering = self._ends[0]
             names = (f"{name}:0" for name in self._shapes)
             values = (tensorflow.convert_to_tensor(value) for value in self._values)
             given = {entering: images, **dict(zip(names, values, strict=True))}
-            (result,) = tensorflow.graph_util.import_graph_def(
-                self._graph, input_map=given, return_elements=[leaving], name=""
+            return tensorflow.graph_util.import_graph_def(
+                self._graph, input_map=given, return_elements=list(wanted), name=""
             )
-            return result
 
         def get_config(self) -> dict[str, Any]:
             entering, leaving = self._ends

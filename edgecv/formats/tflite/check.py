@@ -9,7 +9,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import listed
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.exported_layers import StoredKernel
+from edgecv.formats.stored_kernel import StoredKernel
 from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 KERNEL_INPUT = 1
@@ -47,7 +47,7 @@ def prove(
         notes = _check_integers(tables, precision, ends, where, partly=partly)
     else:
         _check_not_quantized(tables, precision, where)
-    kernels = _kernels(tables)
+    kernels = constant_kernels(tables)
     wanted = KERNEL_TYPE[precision]
     others = [(operator, kernel) for operator, kernel in kernels if kernel.type != wanted]
     if precision == "dynamic":
@@ -159,7 +159,7 @@ def kernels_in(content: bytes, where: str) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
     tables = TFLiteTables(content, where)
     found = []
-    for operator, kernel in _kernels(tables):
+    for operator, kernel in constant_kernels(tables):
         output = operator.outputs[0]
         quantized = output.type in ("int8", "uint8") and len(output.scales) == 1
         shift = INT8_SHIFT if output.type == "int8" else 0
@@ -174,7 +174,7 @@ def kernels_in(content: bytes, where: str) -> list[StoredKernel]:
     return found
 
 
-def _kernels(tables: TFLiteTables) -> Kernels:
+def constant_kernels(tables: TFLiteTables) -> Kernels:
     """Return the operators with constant weights, and the tensors that store these."""
     found = [
         (each, tables.constant(each.inputs[KERNEL_INPUT]))

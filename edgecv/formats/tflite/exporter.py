@@ -12,11 +12,13 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
-from edgecv.formats.exported_layers import has_shared_weights, one_scale_note
+from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
+from edgecv.formats.tflite.one_scale import with_one_scale
+from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
@@ -50,14 +52,18 @@ class TFLite(FileExporter):
         if self.precision == "int8":
             check_convertible_to_int8(model, where)
         calibration = self.calibration_for(shape, calibration, where)
-        content = self._convert(model, shape, calibration, where)
-        notes = (
-            *prove(content, self.precision, where, self.io, partly=holds_graph(model)),
-            *one_scale_note(model, self.precision),
-        )
+        names = self.one_scale_names(model, where)
+        is_whole = bool(names) and set(names) == set(kernels_of(model, depthwise=True))
+        content = self._convert(model, shape, calibration, where, one_scale=is_whole)
+        proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
+        if names and not is_whole:
+            content = with_one_scale(content, model, names, where)
+        notes = (*proven, *one_scale_note(names, self.precision))
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
-    def _convert(self, model: KerasModel, shape: Shape, calibration: Images, where: str) -> bytes:
+    def _convert(
+        self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool
+    ) -> bytes:
         tensorflow, _ = load_tensorflow()
 
         def serve(image: Any) -> dict[str, Any]:
@@ -81,8 +87,7 @@ class TFLite(FileExporter):
                     converter.target_spec.supported_ops.append(
                         tensorflow.lite.OpsSet.TFLITE_BUILTINS
                     )
-                # One scale per channel would turn a shared weight into different numbers.
-                converter._experimental_disable_per_channel = has_shared_weights(model)
+                converter._experimental_disable_per_channel = one_scale
                 content: bytes = converter.convert()
         except Exception as error:  # its errors have no other common base class
             raise StepError(

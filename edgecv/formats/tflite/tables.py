@@ -18,6 +18,8 @@ from edgecv.formats.dtypes import bytes_of, count, for_one_image
 
 DATA = 4
 """The field of a buffer's table that holds its bytes."""
+SCALES = 8
+"""The field of a quantization's table that holds its scales."""
 LONGEST_NAME = 300
 INT8_SHIFT = 128
 """The offset from int8 codes to uint8 codes."""
@@ -188,6 +190,13 @@ class TFLiteTables:
         assert stored.stored_bytes is not None
         content = self._content[stored.place : stored.place + stored.stored_bytes]
         return np.frombuffer(content, stored.type).reshape(stored.declared)
+
+    def write_scales(self, content: bytearray, tensor: TFLiteTensor, scales: NDArray[Any]) -> None:
+        """Overwrite the scales of a tensor in a copy of the file by as many others."""
+        table = self.graph.Tensors(tensor.number).Quantization()._tab
+        place = table.Vector(table.Offset(SCALES))
+        written = scales.astype("<f4").tobytes()
+        content[place : place + len(written)] = written
 
     def _listed(self, vector: Any) -> list[TFLiteTensor | None]:
         """Return the tensors of a vector of numbers; an omitted one is None."""

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from edgecv.core.errors import InputError
-from edgecv.core.input_evidence import InputEvidence, evidence_of, float_encoders, rescaling_of
+from edgecv.core.input_evidence import float_encoders, rescaling_of
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, Shape
+from edgecv.core.records import Shape
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.trust import Trust
@@ -77,11 +77,6 @@ def adapt(path: Path, asked: Preprocessing | None, trust: Trust) -> AdaptedModel
         has_quantizers=quantized is not None,
     )
     return AdaptedModel(model, facts, quantized)
-
-
-def input_evidence(model: Any, images: Images) -> InputEvidence:
-    """Return what a loaded model's graph shows of its pixels."""
-    return evidence_of(KerasProbe(model), float_encoders(images.shape[3]), images)
 
 
 def _rescaling(model: Any, shape: Shape) -> str | None:

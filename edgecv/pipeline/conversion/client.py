@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
@@ -35,6 +35,16 @@ LOG_BYTES = 2**16
 """The most that is kept of what native code prints during one request."""
 
 T = TypeVar("T")
+
+
+class PlainOnnx(NamedTuple):
+    """An ONNX file as one file of float32, and what the user's own was."""
+
+    path: Path
+    was_external: bool
+    """True if it kept weights in other files."""
+    had_halves: bool
+    """True if it holds 16-bit floats."""
 
 
 class Converter(ProcessClient[PooledProcess]):
@@ -125,6 +135,22 @@ class Converter(ProcessClient[PooledProcess]):
 
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("input_evidence", source, arguments, str(source.path), read)
+
+    def plain_onnx(self, path: Path, *, in_float32: bool = True) -> PlainOnnx:
+        """Return an ONNX file as one file, of float32 if asked for.
+
+        A file that is one already stays where it is; another exists until ``close``. Raises
+        InputError where the weights that it keeps in other files cannot be taken.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="plain-", dir=self._folder.name))
+        target = folder / path.name
+
+        def read(frame: Frame) -> PlainOnnx:
+            was = frame.header.get("was_external") is True, frame.header.get("had_halves") is True
+            return PlainOnnx(target if any(was) else path, *was)
+
+        arguments = {"path": str(target), "in_float32": in_float32}
+        return self._request("plain_onnx", ModelFile(path, ""), arguments, str(path), read)
 
     def adapt_onnx(self, source: ModelFile, ends: Ends, target: Path) -> int:
         """Write an adapted copy of a user's ONNX model; return its number of parameters.

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
+from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Session
@@ -22,7 +23,7 @@ from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt, input_evidence
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -52,6 +53,7 @@ def main() -> None:
         "predict": conversions.predict,
         "count": conversions.count,
         "adapt": conversions.adapt,
+        "plain_onnx": conversions.plain_onnx,
         "adopt": conversions.adopt,
         "predict_each": conversions.predict_each,
         "input_evidence": conversions.input_evidence,
@@ -134,7 +136,10 @@ class ConversionServer:
         pixels, found = _mapped(images), []
         for choice in choices.values():
             asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
-            found.append(self._predictions(session.reading(asked), pixels))
+            try:
+                found.append(self._predictions(session.reading(asked), pixels))
+            except RuntimeFailure:  # No numbers: such pixels are too large for it.
+                found.append(np.full((len(pixels), 1), np.nan, np.float32))
         return {"names": list(choices)}, found
 
     def _predictions(self, session: Session, pixels: Images) -> Predictions:
@@ -161,6 +166,19 @@ class ConversionServer:
         write_bytes(Path(path), content)
         return {"parameters": parameters}, []
 
+    def plain_onnx(self, source: Path, trust: Trust, path: str, *, in_float32: bool) -> Response:
+        """Write an ONNX file as one file, of float32 if asked for, unless it is one already."""
+        from edgecv.formats.onnx.external_data import in_one_file
+        from edgecv.formats.onnx.float16 import content_in_float32
+
+        self._server.stage("opening it")
+        content = read_regular(source)
+        whole = in_one_file(source, content)
+        plain = content_in_float32(whole, str(source)) if in_float32 else whole
+        if plain is not content:
+            write_bytes(Path(path), plain)
+        return {"was_external": whole is not content, "had_halves": plain is not whole}, []
+
     def adopt(self, source: Path, trust: Trust, asked: Any, path: str) -> Response:
         """Write a user's model, adapted, and its facts."""
         from edgecv.models.tf import model_bytes
@@ -179,9 +197,11 @@ class ConversionServer:
 
     def input_evidence(self, source: Path, trust: Trust, images: str) -> Response:
         """Return what a model's graph shows of its pixels."""
-        model = self._opened(source, trust)
+        from edgecv.formats.keras.runtime import KerasSession
+
+        session = KerasSession(self._opened(source, trust))
         self._server.stage("running it")
-        return encode(InputEvidence, input_evidence(model, _mapped(images)))
+        return encode(InputEvidence, session.evidence(_mapped(images)))
 
 
 def _mapped(path: str) -> Images:

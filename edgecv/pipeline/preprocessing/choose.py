@@ -10,7 +10,7 @@ from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.records import Dataset
 from edgecv.core.sample import sample_rows
 from edgecv.pipeline.preprocessing.model_reader import ModelReader
-from edgecv.pipeline.preprocessing.trial import DEFAULT, MARGIN, Trial, choices_with, run_trial
+from edgecv.pipeline.preprocessing.trial import DEFAULT, Trial, choices_with, run_trial
 
 IMAGES_FOR_STATISTICS = 64
 NEAR = 0.5
@@ -61,7 +61,7 @@ def _doubts_on(
     if not better:
         return ()
     return (
-        f"--preprocess {current} was asked for, and {better[0]} is right more often:"
+        f"--preprocess {current} was asked for, and {better[0]} scores better:"
         f" {_scores_text(trial, task)}",
     )
 
@@ -94,11 +94,12 @@ def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvi
 def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[str]:
     """Return the choices that may be right, of those that are better than the default.
 
-    A batch normalization knows what the network was trained on; accuracy only what it is good at.
+    Those that are far worse than the best are not, nor those that batch normalization excludes.
     """
-    known = [n for n in fits if trial.mean(n) >= trial.mean(DEFAULT) + MARGIN]
-    gain = trial.mean(better[0]) - trial.mean(DEFAULT)
-    return known or [n for n in better if trial.mean(n) - trial.mean(DEFAULT) >= gain / 2]
+    far = [name for name in better if trial.is_far_worse(name, better[0])]
+    near = [name for name in better if name not in far]
+    alone = [name for name in fits if len(fits) == 1 and trial.mean(name) > trial.mean(DEFAULT)]
+    return alone or [name for name in near if name in fits] or near
 
 
 def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice:
@@ -116,8 +117,8 @@ def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice
     raise InputError(
         where,
         f"rescales no pixels, and {found}; without labels nothing else shows its preprocessing",
-        accepted=f"--preprocess {', '.join(fitting(channels))}",
-        remedy="give the one that it was trained with; 0..255 leaves pixels as they are",
+        accepted=", ".join(fitting(channels)),
+        remedy="give the one that it was trained with by --preprocess; 0..255: as they are",
     )
 
 
@@ -130,21 +131,22 @@ def _near(divergences: tuple[tuple[str, float], ...]) -> list[str]:
 
 
 def _remedy(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return f"give --preprocess {names[0]}"
-    several = f"{', '.join(names[:-1])} or {names[-1]}"
-    return f"give the one that it was trained with: --preprocess {several}"
+    flags = [f"--preprocess {name}" for name in names]
+    if len(flags) == 1:
+        return f"give {flags[0]}"
+    several = f"{', '.join(flags[:-1])} or {flags[-1]}"
+    return f"give {several}: the one that it was trained with"
 
 
 def _scores_text(trial: Trial, task: Task) -> str:
-    figures = ", ".join(f"{name} {task.score_text(trial.mean(name))}" for name in trial.scores)
-    return f"on {trial.images} images --preprocess gives {figures}"
+    figures = ", ".join(f"{task.score_text(trial.mean(name))} as {name}" for name in trial.scores)
+    return f"its score on {trial.images} images is {figures}"
 
 
 def _divergences_text(evidence: InputEvidence) -> str:
     figures: Mapping[str, float] = dict(evidence.divergences)
     shown = ", ".join(f"{name} {far:.2g}" for name, far in figures.items())
     return (
-        "divergence of what its first batch normalization sees from what it saw in training, by"
-        f" --preprocess: {shown}"
+        "divergence of what its first batch normalization sees from what it saw in training:"
+        f" {shown}"
     )

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Images, Outputs
 
 OF_A_RUN = "it is of a run of edgecv, whose files take pixels of 0..255"
 """The evidence of a file that the manifest beside it lists."""
+
+
+def no_outputs(images: Images) -> Outputs:
+    """Return outputs of a model that gives no numbers for images: float32 (N, 1) of NaN."""
+    return Outputs.one(np.full((len(images), 1), np.nan, np.float32))
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,6 @@ class ModelReader:
     where: str
     """The name of the model in messages."""
     predict: Callable[[Images, Mapping[str, Preprocessing]], Mapping[str, Outputs]]
-    """Returns the outputs for images with each preprocessing, by its name."""
+    """Returns the outputs for images with each preprocessing, by its name: NaN where it fails."""
     evidence: Callable[[Images], InputEvidence]
     """Returns what the model's graph shows of its pixels."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.plugins import Task
-from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.preprocessing import NAMED, Preprocessing, fitting
 from edgecv.core.records import Dataset, Images, Outputs, Targets
 from edgecv.core.sample import balanced_rows
 from edgecv.evaluation.statistics.binary_scores import mcnemar
@@ -17,9 +17,11 @@ IMAGES = (500, 2000)
 """Images of a trial, and of the second one where the first leaves the best choice open."""
 MARGIN = 0.02
 """The least gain of a choice that is clearly better: 2 points of accuracy."""
+FAR = 2.0
 LEVEL = 0.01
 """Probability that equal choices differ so clearly by chance, over all of them and both trials."""
-AS_GIVEN = "as given"
+TESTS = len(IMAGES) * len(NAMED)
+AS_GIVEN = "given"
 """The name of a preprocessing that has none: its numbers stand in the recipe."""
 DEFAULT = "0..255"
 
@@ -63,8 +65,13 @@ class Trial:
         one, other = self.scores[name], self.scores[than]
         if not len(one) or self.mean(name) < self.mean(than) + MARGIN:
             return False
-        tests = len(IMAGES) * max(1, len(self.scores) - 1)
-        return self._p_value(one, other) < LEVEL / tests
+        return self._p_value(one, other) < LEVEL / TESTS
+
+    def is_far_worse(self, name: str, than: str) -> bool:
+        """Return True if a choice is clearly worse than another, with ``FAR`` times its errors."""
+        if not self.is_better(than, name):
+            return False
+        return not self.is_binary or 1 - self.mean(name) > FAR * (1 - self.mean(than))
 
     def _p_value(self, one: Scores, other: Scores) -> float:
         from scipy.stats import wilcoxon
@@ -84,19 +91,27 @@ def run_trial(
 ) -> Trial:
     """Score a model on labelled images with each preprocessing; ``current``: the one used now.
 
-    Where another seems better, but not clearly, more images are run.
+    Where others seem better, but not clearly, these are run on more images.
     """
 
-    def score(most: int) -> Trial:
+    def score(tried: Mapping[str, Preprocessing], most: int) -> Trial:
         images, labels = labelled_sample(data, most)
-        outputs = model.predict(images, choices)
-        scores = {name: task.score_per_image(each, labels) for name, each in outputs.items()}
+        outputs = model.predict(images, tried)
+        scores = {name: _scores(each, labels, task) for name, each in outputs.items()}
         return Trial(scores, task.has_binary_scores)
 
-    first = score(IMAGES[0])
-    if first.is_open(current) and first.images == IMAGES[0]:
-        return score(IMAGES[1])
-    return first
+    first = score(choices, IMAGES[0])
+    if not first.is_open(current) or first.images < IMAGES[0]:
+        return first
+    least = first.mean(current) + MARGIN
+    open_ones = [name for name in choices if name == current or first.mean(name) >= least]
+    return score({name: choices[name] for name in open_ones}, IMAGES[1])
+
+
+def _scores(outputs: Outputs, labels: Targets, task: Task) -> Scores:
+    """Return the score of each image; 0 where an output is no number: the pixels were too large."""
+    rows = [np.isfinite(each.reshape(len(each), -1)).all(1) for each in outputs.arrays.values()]
+    return np.where(np.all(rows, axis=0), task.score_per_image(outputs, labels), 0.0)
 
 
 def run_agreement_trial(

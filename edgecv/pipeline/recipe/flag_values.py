@@ -15,6 +15,16 @@ def with_calibration(exporter: Exporter, images: int) -> Exporter:
     return parse_options(type(exporter), options, "--calibration-images")
 
 
+def with_one_scale(exports: Sequence[Exporter], layers: Sequence[str]) -> tuple[Exporter, ...]:
+    """Return exporters that give the kernels of some layers, by name pattern, one scale."""
+    if not layers:
+        return tuple(exports)
+    return tuple(
+        parse_options(type(each), {**each.model_dump(), "one_scale": layers}, "--one-scale")
+        for each in exports
+    )
+
+
 def default_formats() -> tuple[str, ...]:
     """Return the formats that are written by default, in their order."""
     ranks = {name: cls.default_rank for name, cls in EXPORTERS.classes.items()}

@@ -19,6 +19,7 @@ from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
     with_calibration,
+    with_one_scale,
 )
 from edgecv.pipeline.recipe.options import (
     DataOptions,
@@ -47,6 +48,7 @@ OF_A_NEW_RECIPE = (
     "quantize",
     "formats",
     "io",
+    "one_scale",
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
@@ -97,6 +99,7 @@ class CompressOptions(
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         formats = self.formats or (formats_from(Path(self.model)) if self.model else ())
         exports = exports_of(quantize, formats, self.calibration_images, self.io)
+        exports = with_one_scale(exports, self.one_scale)
         techniques = self._techniques(exports)
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")

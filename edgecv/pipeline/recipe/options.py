@@ -88,7 +88,7 @@ class InputOptions(CommandOptions):
 
     section: ClassVar[str] = "Input of the model"
 
-    preprocess: Annotated[Name | None, Flag(default="as the file says, else 0..255")] = None
+    preprocess: Annotated[Name | None, Flag(default="found, else asked for")] = None
     """The pixels that models and files of other makers expect: 0..255, 0..1, -1..1, imagenet,
     caffe."""
     layout: Annotated[Name | None, Flag(default="by shape")] = None
@@ -117,5 +117,8 @@ class ModelOptions(InputOptions):
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="uint8")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
+    one_scale: Several = ()
+    """A layer, by name pattern, whose int8 kernel has one scale: weights that are equal in MODEL
+    stay equal. Repeatable; kernels that --cluster makes have it by themselves."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""

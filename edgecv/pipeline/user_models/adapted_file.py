@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing, named
-from edgecv.core.records import Images, Outputs
+from edgecv.core.records import Event, Images, OnEvent, Outputs, ignore_event
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
@@ -77,11 +77,13 @@ def adapt_file(
     return AdaptedFile(file, path, key, facts, converter, asked)
 
 
-def reader_of(adapted: AdaptedFile) -> ModelReader:
+def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelReader:
     """Return a user's own file as the search for its preprocessing reads it."""
     converter, file = adapted.converter, adapted.file
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        message = f"{len(images):,} images through {file.path} with each preprocessing"
+        on_event(Event("baseline", message))
         found = converter.predict_each(file, images, choices)
         return {name: Outputs.one(values) for name, values in found.items()}
 

@@ -50,7 +50,8 @@ class KerasModel(UserModel):
         adapted = adapt_file(file, asked, context.store, context.converter)
         data = load_data(recipe.data, adapted.facts.shape, context)
         data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
-        choice = choose_preprocessing(reader_of(adapted), data, recipe.task, adapted.asked)
+        reader = reader_of(adapted, context.on_event)
+        choice = choose_preprocessing(reader, data, recipe.task, adapted.asked)
         if choice.name is not None:
             adapted = adapt_file(file, choice.name, context.store, context.converter)
             baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})

@@ -8,17 +8,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Self
 
-from edgecv.core.errors import InputError
+import numpy as np
+
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Images, Outputs
+from edgecv.core.records import Costs, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.conversion.client import PlainOnnx
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
-from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
 from edgecv.system.isolation import ModelClient
@@ -73,19 +76,25 @@ class OnnxModel(UserModel):
         """
         path, input_spec = Path(str(recipe.baseline.model)), recipe.baseline.input_spec
         context.emit("baseline", f"opening the model {path}")
+        plain = context.converter.plain_onnx(path)
+        file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
-            facts = worker.open(path, input_spec)
+            facts = worker.open(file, input_spec)
             loaded = load_data(recipe.data, facts.image, context)
-            numbers = worker.predict(path, loaded.test.images[:1], input_spec=input_spec).shape[1]
+            numbers = worker.predict(file, loaded.test.images[:1], input_spec=input_spec).shape[1]
             data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
             choice = choose_preprocessing(
-                _reader(path, input_spec, worker), data, recipe.task, input_spec.preprocess
+                _reader(path, file, input_spec, worker, context),
+                data,
+                recipe.task,
+                input_spec.preprocess,
             )
             if choice.name is not None:
                 baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
                 recipe = recipe.replace(baseline=baseline)
                 input_spec = recipe.baseline.input_spec
-            outputs = worker.predict(path, data.test.images, input_spec=input_spec)
+            outputs = worker.predict(file, data.test.images, input_spec=input_spec)
+            plain_notes = _plain_notes(plain, worker, data.test.images, outputs, recipe)
             output = facts.output
             try:
                 answers, logits = recipe.task.normalized(
@@ -103,14 +112,11 @@ class OnnxModel(UserModel):
             preprocess=input_spec.preprocess or Preprocessing(),
         )
         outputs_as = logits or ("it gives probabilities",)
-        notes = (
-            *(f"the model: {note}" for note in (*facts.notes, *outputs_as)),
-            *choice.notes,
-            COSTS,
-        )
+        said = (*facts.notes, *outputs_as, *plain_notes)
+        notes = (*(f"the model: {note}" for note in said), *choice.notes, COSTS)
         for note in notes:
             context.emit("note", note)
-        return cls(recipe, data, context, ModelFile.at(path), ends, answers, notes)
+        return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -121,7 +127,7 @@ class OnnxModel(UserModel):
         """Return a warning if another class order would be right more often."""
         if not self.data.has_labels:
             return ()
-        where = str(self.file.path)
+        where = str(self.recipe.baseline.model)
         found = self.recipe.task.doubts(reference.outputs, self.data, where)
         return () if found is None else (found,)
 
@@ -161,19 +167,40 @@ class OnnxModel(UserModel):
         return None, ()
 
 
-def _reader(path: Path, input_spec: InputSpec, worker: ModelClient) -> ModelReader:
-    """Return the file as the search for its preprocessing reads it."""
+def _plain_notes(
+    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Predictions, recipe: Recipe
+) -> tuple[str, ...]:
+    """Return what was done to a file to have one of float32, and what that changes."""
+    notes = []
+    if plain.was_external:
+        notes.append("the weights that lie beside it are a part of the run's own copy of it")
+    if plain.had_halves:
+        path = Path(str(recipe.baseline.model))
+        own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
+        same = float(np.mean(own.argmax(axis=1) == outputs.argmax(axis=1)))
+        notes.append(
+            "it holds 16-bit floats; the baseline is the same model computed in float32, which has"
+            f" the same answer on {same:.2%} of the images"
+        )
+    return tuple(notes)
+
+
+def _reader(
+    path: Path, file: Path, input_spec: InputSpec, worker: ModelClient, context: RunContext
+) -> ModelReader:
+    """Return the file as the search for its preprocessing reads it: ``file`` is its plain form."""
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
-        specs = {
-            name: input_spec.model_copy(update={"preprocess": choice})
-            for name, choice in choices.items()
-        }
-        return {
-            name: Outputs.one(worker.predict(path, images, input_spec=spec))
-            for name, spec in specs.items()
-        }
+        context.emit("baseline", f"{len(images):,} images through {path} with each preprocessing")
+        found = {}
+        for name, choice in choices.items():
+            asked = input_spec.model_copy(update={"preprocess": choice})
+            try:
+                found[name] = Outputs.one(worker.predict(file, images, input_spec=asked))
+            except RuntimeFailure:
+                found[name] = no_outputs(images)
+        return found
 
     return ModelReader(
-        str(path), predict, lambda images: worker.input_evidence(path, images, input_spec)
+        str(path), predict, lambda images: worker.input_evidence(file, images, input_spec)
     )

@@ -198,9 +198,11 @@ class ModelServer:
 
     def input_evidence(self, path: str, input_spec: str, images: str) -> Response:
         """Return what a file's graph shows of its pixels."""
-        self._server.stage("running it")
+        session = self._session(path, input_spec, 0)
         asked = InputSpec.model_validate_json(input_spec)
-        found = self._runtime.input_evidence(Path(path), self._mapped(images), asked)
+        self._server.stage("running it")
+        pixels = self._mapped(images)
+        found = self._runtime.input_evidence(session, Path(path), pixels, asked)
         return encode(InputEvidence, found)
 
     def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
+from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
 KEPT_INSIDE = ("linear", "relu", "softmax")
 """Activations that stay part of their layer: the integer kernels have them."""
@@ -31,7 +32,7 @@ def flatten(model: KerasModel) -> KerasModel:
 
 def one_thing_a_layer(model: KerasModel) -> KerasModel:
     """Return a flat copy in which separable convolutions are two layers, and unusual activations
-    layers of their own."""
+    and operators layers of their own."""
     return rewritten(model, _split)
 
 
@@ -47,6 +48,27 @@ def without_normalizations(model: KerasModel) -> KerasModel:
         return (
             _as_depthwise(layer, name) if is_norm and _is_of_images(layer) else [_copy(layer, name)]
         )
+
+    return rewritten(model, replace)
+
+
+def with_biases(model: KerasModel) -> KerasModel:
+    """Return a copy in which each convolution and dense layer has a bias: 0 where it had none."""
+    _, keras = load_tensorflow()
+    kinds = (
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.Dense,
+    )
+
+    def replace(layer: KerasLayer, name: str) -> Chain:
+        if type(layer) not in kinds or layer.use_bias:
+            return [_copy(layer, name)]
+        biased = _copy(layer, name, use_bias=True, bias_initializer="zeros")
+        (kernel,) = layer.get_weights()
+        biased.initial_weights = [kernel, np.zeros(layer.get_output_shape_at(0)[-1], np.float32)]
+        return [biased]
 
     return rewritten(model, replace)
 
@@ -83,11 +105,16 @@ def nodes_of(model: KerasModel) -> list[Any]:
     return [node for depth in depths for node in model._nodes_by_depth[depth]]
 
 
-def rewritten(model: KerasModel, replace: Callable[[Any, str], Chain]) -> KerasModel:
+def rewritten(
+    model: KerasModel,
+    replace: Callable[[Any, str], Chain],
+    behind_input: Callable[[], Any] | None = None,
+) -> KerasModel:
     """Return a flat copy of a model with chains of new layers for each old layer.
 
     ``replace`` is called once a layer, with a name for its last new layer. A new layer may bring
-    its weights as ``initial_weights``; else the last one takes those of the old layer.
+    its weights as ``initial_weights``, or be built with them; else the last one takes those of the
+    old layer. ``behind_input`` makes a layer that every input goes through first.
     """
     _, keras = load_tensorflow()
     names = _names(model)
@@ -96,21 +123,24 @@ def rewritten(model: KerasModel, replace: Callable[[Any, str], Chain]) -> KerasM
 
     def chain_of(layer: KerasLayer) -> Chain:
         if id(layer) not in made:
-            made[id(layer)] = replace(layer, names[id(layer)])
-            fresh.append((layer, made[id(layer)]))
+            chain = made[id(layer)] = replace(layer, names[id(layer)])
+            last: Any = chain[-1]
+            if not getattr(last, "layer", last).built:
+                fresh.append((layer, chain))
         return made[id(layer)]
 
     inputs = [
         keras.Input(tensor.shape[1:], name=f"{tensor.name.split('/')[-1]}", dtype=tensor.dtype)
         for tensor in model.inputs
     ]
-    result = keras.Model(inputs, _replayed(model, inputs, chain_of), name=model.name)
+    given = [behind_input()(each) for each in inputs] if behind_input else inputs
+    result = keras.Model(inputs, _replayed(model, given, chain_of), name=model.name)
     for layer, chain in fresh:
-        given = [each for each in chain if hasattr(each, "initial_weights")]
-        for each in given:
+        own = [each for each in chain if hasattr(each, "initial_weights")]
+        for each in own:
             each.set_weights(each.initial_weights)
             del each.initial_weights
-        if not given and layer.weights:
+        if not own and layer.weights:
             chain[-1].set_weights(layer.get_weights())
     return result
 
@@ -132,7 +162,11 @@ def _replayed(
             given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
         else:
             first, *others = chain_of(node.layer)
-            given = first(*arguments, **options)
+            if getattr(first, "replaces_operator", False):  # Numbers are in the layer now.
+                taken = [each for each in nest.flatten((arguments, options)) if is_symbolic(each)]
+                given = first(taken if len(taken) > 1 else taken[0])
+            else:
+                given = first(*arguments, **options)
             for layer in others:
                 given = layer(given)
         for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
@@ -177,6 +211,11 @@ def _split(layer: KerasLayer, name: str) -> Chain:
         keras.layers.Conv2DTranspose,
         keras.layers.Dense,
     )
+    if (operator := as_layer(layer, name)) is not None:
+        operator.replaces_operator = True
+        return [operator]
+    if type(layer) is keras.layers.Normalization and (rescaling := _as_rescaling(layer, name)):
+        return [rescaling]
     if type(layer) not in kinds:
         return [_copy(layer, name)]
     rest: Chain = []
@@ -192,6 +231,22 @@ def _split(layer: KerasLayer, name: str) -> Chain:
     if rest:
         plain.initial_weights = layer.get_weights()
     return [plain, *rest]
+
+
+def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
+    """Return a normalization of pixels as factor and offset: of all channels, or of each."""
+    _, keras = load_tensorflow()
+    rank = len(layer.get_input_shape_at(0))
+    if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
+        return None
+    mean, variance = (np.asarray(each, np.float64).ravel() for each in (layer.mean, layer.variance))
+    scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    values = [each[0] if np.ptp(each) == 0 else each for each in (scale, -mean * scale)]
+    rescaling = keras.layers.Rescaling(
+        *(float(each) if np.ndim(each) == 0 else each.tolist() for each in values), name=name
+    )
+    rescaling.initial_weights = []
+    return rescaling
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:

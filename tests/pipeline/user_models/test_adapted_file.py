@@ -14,9 +14,10 @@ from edgecv.core.records import Event, Report
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.tf import load_tensorflow
 from edgecv.pipeline.conversion import Converter
+from edgecv.pipeline.preprocessing import choose_preprocessing
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
-from edgecv.pipeline.user_models.adapted_file import adapt_file, preprocessing_warning
+from edgecv.pipeline.user_models.adapted_file import adapt_file, reader_of
 from edgecv.reports.verdict import verdict_line
 from edgecv.system.storage import Store
 
@@ -76,7 +77,17 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
     assert again.notes == report.notes
 
 
-def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
+def test_wrong_pixels_end_the_run_and_the_right_ones_are_named(
+    output: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fractions.keras"
+    of_fractions(output, ends_in_softmax=True).save(path)
+    with pytest.raises(InputError, match=r"other pixels than 0\.\.255.* give --preprocess 0\.\.1,"):
+        compress(path, output, "wrong-pixels")
+    assert not (output / "wrong-pixels").exists()
+
+
+def test_a_choice_that_was_asked_for_is_kept_and_a_better_one_is_said(
     output: Path, tmp_path: Path, converter: Converter
 ) -> None:
     path = tmp_path / "fractions.keras"
@@ -84,10 +95,11 @@ def test_a_wrong_guess_is_noticed_and_what_each_choice_gives_is_said(
     recipe = CompressOptions(model=str(path), data="digits").to_recipe()
     data = recipe.data.load((32, 32, 3), 0, lambda done, total: None)
     store = Store(tmp_path / "exported")
-    adapted = adapt_file(ModelFile.at(path), "caffe", store, converter)
-    with pytest.raises(InputError, match=r"guessing is on 10\.0%.* give --preprocess 0\.\.1"):
-        preprocessing_warning(adapted, data, recipe.task, value=0.11)
-    assert preprocessing_warning(adapted, data, recipe.task, value=0.5) is None
+    for asked, notes in (("-1..1", 1), ("0..1", 0)):
+        adapted = adapt_file(ModelFile.at(path), asked, store, converter)
+        choice = choose_preprocessing(reader_of(adapted), data, recipe.task, adapted.asked)
+        assert choice.name is None
+        assert len(choice.notes) == notes
     assert not (tmp_path / "exported").exists()
 
 

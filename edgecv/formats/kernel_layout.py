@@ -1,0 +1,137 @@
+"""Order of a kernel's axes in each file format, and the pairing of stored kernels with layers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.keras_types import KerasModel
+from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.models.kernels import kernels_of
+
+FEWEST_STEPS = 16
+SMALLEST_ROW = 8
+"""The fewest weights of an output whose similarity is significant."""
+
+
+@dataclass(frozen=True)
+class LayerKernel:
+    """The kernel of one layer in the order of axes in which a format stores it."""
+
+    name: str
+    kind: str
+    """Class of the layer."""
+    weights: NDArray[np.float64]
+    outputs: int
+    """The axis of its outputs."""
+    channels: int
+    """The channels of its input."""
+
+
+def layer_kernels(model: KerasModel, file_format: str) -> list[LayerKernel]:
+    """Return the kernels of a model as a format stores them, in the model's order."""
+    kinds = {layer.name: type(layer).__name__ for layer in _layers(model)}
+    found = []
+    for name, variable in kernels_of(model, depthwise=True).items():
+        is_depthwise = name.endswith("/depthwise")
+        kind = "DepthwiseConv2D" if is_depthwise else kinds.get(name, "")
+        kernel = np.asarray(variable.numpy(), np.float64)
+        channels = kernel.shape[3 if kind == "Conv2DTranspose" else -2]
+        found.append(LayerKernel(name, kind, *stored_order(kernel, kind, file_format), channels))
+    return found
+
+
+def stored_order(
+    kernel: NDArray[np.float64], kind: str, file_format: str
+) -> tuple[NDArray[np.float64], int]:
+    """Return a Keras kernel in the order of axes of a format, and the axis of its outputs."""
+    is_tflite = file_format == "tflite"
+    if kind == "Dense":
+        return (kernel.T, 0) if is_tflite else (kernel, 1)
+    if kind == "DepthwiseConv2D":
+        height, width, channels, multiplier = kernel.shape
+        if is_tflite:
+            return kernel.reshape(1, height, width, channels * multiplier), 3
+        turned = kernel.transpose(2, 3, 0, 1)
+        return turned.reshape(channels * multiplier, 1, height, width), 0
+    if kind == "Conv2DTranspose":
+        return (kernel.transpose(2, 0, 1, 3), 0) if is_tflite else (kernel.transpose(3, 2, 0, 1), 1)
+    return kernel.transpose((3, 0, 1, 2) if is_tflite else (3, 2, 0, 1)), 0
+
+
+def names_of(kernels: Sequence[StoredKernel], layers: Sequence[LayerKernel]) -> list[str | None]:
+    """Return the layer of each stored kernel; None where no layer of its size is left.
+
+    ``kernels``: in the order of the file, which may differ from the model's where it branches. So
+    kernels of one size are paired with the layers that they resemble most.
+    """
+    names: list[str | None] = [None] * len(kernels)
+    for size in {each.weights.size for each in kernels}:
+        numbers = [number for number, each in enumerate(kernels) if each.weights.size == size]
+        fitting = [each for each in layers if each.weights.size == size]
+        if len(numbers) == len(fitting) == 1:
+            names[numbers[0]] = fitting[0].name
+            continue
+        # Of equal pairs, the one that comes first in both is taken.
+        pairs = sorted(
+            (-round(_likeness(kernels[number], layer), 6), number, place)
+            for number in numbers
+            for place, layer in enumerate(fitting)
+        )
+        taken: set[int] = set()
+        for _, number, place in pairs:
+            if names[number] is None and place not in taken:
+                names[number] = fitting[place].name
+                taken.add(place)
+    return names
+
+
+def _likeness(stored: StoredKernel, layer: LayerKernel) -> float:
+    """Return the similarity of a stored kernel and a layer's, also where outputs have few weights.
+
+    There is a factor for each output where a converter has folded a normalization into a kernel.
+    """
+    own, true = rows_of(stored.weights, layer)
+    if own.shape[1] >= SMALLEST_ROW:
+        return similarity(stored.weights, layer)
+    scales = np.array(stored.scales) if len(stored.scales) == len(own) else np.ones(1)
+    own = own * scales[:, np.newaxis]
+    norm = float(np.linalg.norm(own) * np.linalg.norm(true))
+    return abs(float((own * true).sum())) / norm if norm else 0.0
+
+
+def rows_of(
+    stored: NDArray[Any], layer: LayerKernel
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weights of each output, as stored and of a layer of that size: (outputs, rest)."""
+    kernel, outputs = layer.weights, layer.outputs
+    weights = stored.astype(np.float64)
+    if weights.ndim == 2 and weights.shape == kernel.shape[::-1] != kernel.shape:
+        weights = weights.T
+    own, true = (
+        np.moveaxis(each.reshape(kernel.shape), outputs, 0).reshape(kernel.shape[outputs], -1)
+        for each in (weights, kernel)
+    )
+    return own, true
+
+
+def similarity(stored: NDArray[Any], layer: LayerKernel) -> float:
+    """Return the cosine similarity of the weights of the median output: 1 for equal weights."""
+    own, true = rows_of(stored, layer)
+    norms = np.linalg.norm(own, axis=1) * np.linalg.norm(true, axis=1)
+    if stored.dtype.kind in "iu":
+        # With one scale for all outputs, small weights are rounded too coarsely to compare.
+        norms = norms * (np.abs(own).max(axis=1) >= FEWEST_STEPS)
+    alike = np.abs((own * true).sum(axis=1))[norms > 0] / norms[norms > 0]
+    is_telling = own.shape[1] >= SMALLEST_ROW and alike.size
+    return float(np.median(alike)) if is_telling else 1.0
+
+
+def _layers(model: KerasModel) -> Iterator[Any]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
+            yield getattr(layer, "layer", layer)

@@ -1,0 +1,123 @@
+"""The first kernels take up the rescaling of pixels, once their weights are trained."""
+
+from typing import Any
+
+import numpy as np
+
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.models.preprocessing import pixel_layers
+from edgecv.models.tf import load_tensorflow
+from edgecv.techniques.quantizers.kinds import KERNELS, is_augmentation
+from edgecv.techniques.rewrites.plain_layers import nodes_of
+
+HALF_STEP = 0.5 + 1e-6
+PASSED = ("Flatten", "Reshape", "Dropout")
+"""Layers through which pixels go on to a dense kernel, each weight of which is for one pixel."""
+
+
+def take_pixels(quantized: KerasModel) -> None:
+    """Rescale the kernels behind a rescaling, in place, to take pixels minus a whole number.
+
+    The function stays the same, except at borders if zero is not a whole pixel: it is at most half
+    a pixel off there. The ONNX exporter folds a rescaling into a convolution in this way. The
+    converter of TensorFlow does so only without padding, and finds the scales of the weights again.
+    This is done after the training, whose steps are meant for weights of the usual size.
+    """
+    _, keras = load_tensorflow()
+    for layer in quantized.layers:
+        if not isinstance(layer, keras.layers.Rescaling):
+            continue
+        kernels = kernels_behind(quantized, layer)
+        if kernels is None:
+            continue
+        zero, _ = _zero_and_rest(layer, kernels)
+        for wrapper in kernels:
+            _take_up(layer, wrapper, zero)
+        layer.scale, layer.offset = 1.0, -zero
+
+
+def taken_up(model: KerasModel) -> list[str]:
+    """Return the rescalings of pixels that the kernels behind them will take up."""
+    _, keras = load_tensorflow()
+    return [
+        layer.name
+        for layer in pixel_layers(model)
+        if isinstance(layer, keras.layers.Rescaling) and kernels_behind(model, layer) is not None
+    ]
+
+
+def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
+    """Return the layers that alone take rescaled pixels; None if they cannot take them up."""
+    if np.ndim(rescale.scale) or np.ndim(rescale.offset) or not rescale.scale:
+        return None
+    nodes = nodes_of(model)
+    made = [node for node in nodes if node.layer is rescale]
+    if len(made) != 1:
+        return None
+    takers = _takers(nodes, made[0].outputs)
+    layers = {id(layer): layer for layer in takers}
+    if any(len(layer.inbound_nodes) != takers.count(layer) for layer in layers.values()):
+        return None
+    found = list(layers.values())
+    inner = [_inner(layer) for layer in found]
+    if not inner or not all(type(each).__name__ in KERNELS and each.use_bias for each in inner):
+        return None
+    _, rest = _zero_and_rest(rescale, found)
+    is_far = abs(rest) > HALF_STEP * abs(rescale.scale)
+    return None if is_far and any(_is_padded(layer) for layer in found) else found
+
+
+def _inner(layer: KerasLayer) -> Any:
+    return getattr(layer, "layer", layer)
+
+
+def _is_padded(layer: KerasLayer) -> bool:
+    return getattr(_inner(layer), "padding", "valid") == "same"
+
+
+def _zero_and_rest(rescale: Any, kernels: list[Any]) -> tuple[float, float]:
+    """Return the pixel that becomes zero, a whole one, and what is left of the offset."""
+    if not any(_is_padded(layer) for layer in kernels):
+        return 0.0, float(rescale.offset)
+    zero = float(np.clip(np.round(-rescale.offset / rescale.scale), 0, 255))
+    return zero, float(rescale.offset + rescale.scale * zero)
+
+
+def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
+    """Return the layers that take a tensor, a layer for each use.
+
+    Those that act only in training are skipped.
+    """
+    found = []
+    for node in nodes:
+        for each in node.keras_inputs:
+            if each is not tensor:
+                continue
+            inner = _inner(node.layer)
+            is_transparent = is_augmentation(inner) or type(inner).__name__ in PASSED
+            found += _takers(nodes, node.outputs) if is_transparent else [node.layer]
+    return found
+
+
+def _take_up(rescale: Any, wrapper: Any, zero: float) -> None:
+    """Move the factor of a rescaling into the weights behind it, and its offset into the bias."""
+    layer = wrapper.layer
+    kind = type(layer).__name__
+    if wrapper._weight_vars:
+        ((kernel, _, limits),) = wrapper._weight_vars
+    else:
+        kernel, limits = layer.depthwise_kernel, {}
+    rest = rescale.offset + rescale.scale * zero
+    if rest:
+        layer.bias.assign_add(rest * _sums(kernel.numpy(), kind))
+    for variable in (kernel, *limits.values()):
+        variable.assign(variable * rescale.scale)
+
+
+def _sums(kernel: Any, kind: str) -> Any:
+    """Return the sum of the weights of each output."""
+    if kind == "Conv2DTranspose":
+        return kernel.sum(axis=(0, 1, 3))
+    if kind == "DepthwiseConv2D":
+        return kernel.sum(axis=(0, 1)).ravel()
+    return kernel.sum(axis=tuple(range(kernel.ndim - 1)))
