@@ -11,6 +11,8 @@ from edgecv.core.keras_types import KerasModel
 
 ADDRESS_SPACE_BYTES = 2 * 2**30
 """The address space that TensorFlow needs to start; with less, native code aborts."""
+NO_FUSED_KERNEL = "Fusion is not implemented"
+"""Part of TensorFlow's message where its graph optimizer made an operation without a kernel."""
 _THREADS: int | None = None
 
 
@@ -90,6 +92,36 @@ def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a Python function into a TensorFlow graph."""
     tensorflow, _ = load_tensorflow()
     return tensorflow.function(function, **options)
+
+
+def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
+    """Compile the inference of a model, which takes one tensor of images.
+
+    TensorFlow's optimizer fuses convolution, batch normalization and tanh into an operation for
+    which the CPU has no kernel. A model that it does this to runs without the fusions.
+    """
+    tensorflow, _ = load_tensorflow()
+    function = compile_function(lambda images: model(images, training=False), **options)
+    optimizer = tensorflow.config.optimizer
+    has_kernels = True
+
+    def infer(images: Any) -> Any:
+        nonlocal has_kernels
+        if has_kernels:
+            try:
+                return function(images)
+            except tensorflow.errors.UnimplementedError as error:
+                if NO_FUSED_KERNEL not in str(error):
+                    raise
+                has_kernels = False
+        before = optimizer.get_experimental_options().get("remapping", True)
+        optimizer.set_experimental_options({"remapping": False})
+        try:
+            return function(images)
+        finally:
+            optimizer.set_experimental_options({"remapping": before})
+
+    return infer
 
 
 def weights_sha256(model: KerasModel) -> str:

@@ -60,17 +60,26 @@ class RunExports:
     context: RunContext
 
     def export_all(
-        self, planned: Sequence[PlannedExport], baseline: ModelFile, compressed: ModelFile
+        self,
+        planned: Sequence[PlannedExport],
+        baseline: ModelFile,
+        compressed: ModelFile,
+        quantized: ModelFile | None = None,
     ) -> tuple[list[MeasuredFile], dict[str, str]]:
         """Export the float32 twins of the baseline, and the compressed model as the recipe asks.
 
+        ``quantized``: the model with trained ranges, which int8 files are made from if there is
+        one.
         Returns the files, and name -> reason for those whose converter crashed, hung or ran out of
         memory: they do not end the others. What an exporter refuses ends the run.
         """
         files, failures = [], {}
         for each in planned:
             try:
-                files.append(self.export(each, baseline if each.is_twin else compressed))
+                source = baseline if each.is_twin else compressed
+                if quantized is not None and each.exporter.precision == "int8":
+                    source = quantized
+                files.append(self.export(each, source))
             except RuntimeFailure as failure:
                 failures[each.name] = failure.reason
         return files, failures

@@ -91,9 +91,10 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
         context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    files, unwritten = exports.export_all(
-        planned_exports(recipe, applied.shared_kernels), model.source, applied.file
-    )
+    planned = planned_exports(recipe, applied.shared_kernels)
+    # What techniques trained has weights of its own: ranges of before do not fit them.
+    quantized = None if recipe.techniques else model.quantized
+    files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)
     checked = check_promises(recipe, files)
     measurements, unmeasured = context.measurements.measure(files, data.test.images)
     notes = (

@@ -34,17 +34,25 @@ LAYERS = frozenset(
     RandomCrop
     """.split()
 )
-ARITHMETIC = frozenset(
+LAYERS_OF_KERAS_3 = frozenset(
     """
-    Add Subtract Multiply Divide TrueDivide Negative Maximum Minimum Concatenate Mean Max Reshape
-    Tanh Square
+    Attention AdditiveAttention MultiHeadAttention GroupQueryAttention GroupedQueryAttention
+    EinsumDense Embedding ReversibleEmbedding
+    LSTM LSTMCell GRU GRUCell SimpleRNN SimpleRNNCell StackedRNNCells RNN
+    Bidirectional TimeDistributed ConvLSTM1D ConvLSTM2D Masking
+    RMSNormalization SpectralNormalization
+    AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveMaxPooling1D AdaptiveMaxPooling2D
+    Conv3D Conv3DTranspose ZeroPadding3D Cropping3D UpSampling3D MaxPooling3D AveragePooling3D
+    GlobalMaxPooling3D GlobalAveragePooling3D SpatialDropout3D
+    AugMix AutoContrast CutMix Equalization MixUp Pipeline RandAugment RandomColorDegeneration
+    RandomColorJitter RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale
+    RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation RandomSharpness
+    RandomShear Solarization
     """.split()
 )
-ACTIVATIONS = frozenset(
-    """
-    Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid LeakyRelu HardSigmoid HardSilu Elu Selu
-    Gelu Celu TanhShrink HardTanh Softmax LogSoftmax
-    """.split()
+"""Layers that tf-keras lacks or has another way: they compute, open no file and call no code."""
+TENSOR_OPERATIONS = frozenset(
+    "Cast SaturateCast Slice SliceUpdate Scatter ScatterUpdate StopGradient Unstack".split()
 )
 INITIALIZERS = frozenset(
     """
@@ -56,15 +64,16 @@ INITIALIZERS = frozenset(
 REGULARIZERS = frozenset({"L1", "L2", "L1L2"})
 CONSTRAINTS = frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"})
 CODE = ("Lambda", "__lambda__")
-VALUES = frozenset({"__keras_tensor__", "__numpy__", "__tensor__"})
+VALUES = frozenset({"__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__ellipsis__"})
 ALLOWED: Mapping[str, frozenset[str]] = {
     "keras": MODELS | {"DTypePolicy", "SeedGenerator"},
     "keras.models": MODELS,
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
-    "keras.layers": LAYERS,
-    "keras.src.ops.numpy": ARITHMETIC,
-    "keras.src.ops.nn": ACTIVATIONS,
+    "keras.layers": LAYERS | LAYERS_OF_KERAS_3,
+    "keras.src.applications.convnext": frozenset({"LayerScale", "StochasticDepth"}),
+    "keras.src.ops.core": TENSOR_OPERATIONS,
+    "keras.src.ops.linalg": frozenset({"Norm"}),
     "keras.initializers": INITIALIZERS,
     "keras.src.initializers": INITIALIZERS,
     "keras.regularizers": REGULARIZERS,
@@ -74,6 +83,13 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "keras.dtype_policies": frozenset({"DTypePolicy"}),
     "builtins": frozenset({"function"}),
 }
+
+
+COMPUTING = frozenset(
+    f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "image", "einops")
+)
+"""Modules of Keras whose classes are all operations on tensors. The others have some that take a
+function, and are in ``ALLOWED`` by name."""
 
 
 class Problem(NamedTuple):
@@ -104,8 +120,8 @@ def refuse(path: Path, problems: Sequence[Problem]) -> None:
         return
     raise InputError(
         str(path),
-        f"cannot be rebuilt in tf-keras: {'; '.join(shown_problems(problems))}",
-        accepted="standard vision layers of Keras 3 that tf-keras has too",
+        f"cannot be converted: {'; '.join(shown_problems(problems))}",
+        accepted="layers and operations of Keras 3 that only compute",
         remedy=", or ".join(_ways_out(problems)),
     )
 
@@ -113,7 +129,7 @@ def refuse(path: Path, problems: Sequence[Problem]) -> None:
 def _ways_out(problems: Sequence[Problem]) -> list[str]:
     ways = ["replace these in Keras 3 and save the model again"]
     if any(each.reason.endswith(ITS_OWN) for each in problems):
-        ways.append("give a layer of your own, made for tf-keras, as --custom-objects module:name")
+        ways.append("give a layer of your own as --custom-objects module:name")
     if any(each.reason == ITS_CODE for each in problems):
         ways.append(WAY_OUT)
     return ways
@@ -140,7 +156,9 @@ def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
         return Problem(place, "?", "names a class that is no name")
     if name in VALUES and module is None and registered is None:
         return None
-    if isinstance(module, str) and name in ALLOWED.get(module, ()):
+    if isinstance(module, str) and (
+        name in ALLOWED.get(module, ()) or (module in COMPUTING and name.isidentifier())
+    ):
         return _problem_of_registration(table, place)
     if name == "__lambda__" or (name == "Lambda" and module == "keras.layers"):
         return Problem(place, name, ITS_CODE)
@@ -149,11 +167,7 @@ def _problem(table: Mapping[str, Any], place: str) -> Problem | None:
         and re.fullmatch(r"keras(\.\w+)*", module)
         and registered in (None, name)
     ):
-        return Problem(
-            place, name, f"of {short_name(module)} has no counterpart to rebuild it with"
-        )
-    if isinstance(module, str) and module.startswith("keras.src.ops."):
-        return Problem(place, name, "is an operation with no counterpart among the layers")
+        return Problem(place, name, f"of {short_name(module)} is not known to compute alone")
     origin = short_name(registered or module or "an unknown module")
     return Problem(place, name, f"is not of Keras but of {origin}, and {ITS_OWN}")
 

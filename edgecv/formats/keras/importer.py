@@ -2,7 +2,7 @@
 
 A Keras file can run code while it is loaded, even with ``safe_mode``. So the format is detected by
 the first bytes, and every class that the configuration names must be on an allowlist. A Keras 3
-model is rebuilt in tf-keras, by the modules of ``keras3``.
+model is rebuilt in tf-keras or exported as it is, by the modules of ``keras3``.
 """
 
 import tempfile
@@ -13,17 +13,24 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
-from edgecv.formats.keras.keras2 import has_wrappers, load_archive, load_hdf5
+from edgecv.formats.keras.keras2 import (
+    has_wrappers,
+    hdf5_version,
+    load_archive,
+    load_hdf5,
+    read_hdf5_configuration,
+)
 from edgecv.formats.keras.keras3.archive import DAMAGE, keras_version, read_keras2_archive
+from edgecv.formats.keras.keras3.load import load_hdf5_with_parity
 from edgecv.formats.keras.keras3.load import load_with_parity as load_keras3
-from edgecv.formats.keras.keras3.parity import RebuildParity
+from edgecv.formats.keras.keras3.parity import RebuildParity, policy_notes
 from edgecv.formats.trust import NO_TRUST, Trust
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 
 class KerasFile(Importer):
-    """Model files of Keras: .keras of Keras 2 and 3, .h5 of Keras 2 and tf-keras."""
+    """Model files of Keras: .keras and .h5 of Keras 2, Keras 3 and tf-keras."""
 
     name: ClassVar[str] = "keras"
     suffixes: ClassVar[tuple[str, ...]] = (".keras", ".h5", ".hdf5")
@@ -40,16 +47,18 @@ class KerasFile(Importer):
     def load_with_notes(
         self, path: Path, trust: Trust = NO_TRUST
     ) -> tuple[KerasModel, tuple[str, ...]]:
-        """Return the model and, for a Keras 3 file, notes on its difference from the original."""
-        model, parity = load_with_parity(path, trust)
-        return model, () if parity is None else parity.sentences()
+        """Return the model, and notes on its difference from the original."""
+        model, parity, policies = _loaded(path, trust)
+        notes = () if parity is None else parity.sentences()
+        return model, (*notes, *policy_notes(policies))
 
     def keeps_its_format(self, path: Path) -> bool:
         """Return True if the file can be kept as it is; a Keras 3 model is rebuilt instead."""
         is_zip = _magic(path).startswith(ZIP)
         if path.suffix != (".keras" if is_zip else ".h5"):
             return False
-        return not (is_zip and _version(path).startswith("3.")) and not has_wrappers(path)
+        version = _version(path) if is_zip else hdf5_version(path)
+        return not version.startswith("3.") and not has_wrappers(path)
 
 
 def load(path: Path, trust: Trust = NO_TRUST) -> KerasModel:
@@ -64,14 +73,24 @@ def load_with_parity(
 
     Raises InputError if it is not a Keras model, or not safe.
     """
+    model, parity, _ = _loaded(path, trust)
+    return model, parity
+
+
+def _loaded(path: Path, trust: Trust) -> tuple[KerasModel, RebuildParity | None, tuple[str, ...]]:
+    """Return a model, its parity, and the precisions that became float32 in a Keras 2 file."""
     magic = _magic(path)
     if magic.startswith(HDF5):
-        return load_hdf5(path, trust), None
+        # Some names have another meaning in Keras 3: hard_sigmoid, for one.
+        if hdf5_version(path).startswith("3."):
+            return *load_hdf5_with_parity(path, read_hdf5_configuration(path), trust), ()
+        model, policies = load_hdf5(path, trust)
+        return model, None, policies
     if not magic.startswith(ZIP):
         raise InputError(str(path), "is not a Keras file", accepted=".keras and .h5")
     version = _version(path)
     if version.startswith("3."):
-        return load_keras3(path, trust)
+        return *load_keras3(path, trust), ()
     if not version.startswith("2."):
         raise InputError(
             str(path),
@@ -80,7 +99,8 @@ def load_with_parity(
         )
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
         folder = Path(name)
-        return load_archive(path, read_keras2_archive(path, folder), folder, trust), None
+        archive = read_keras2_archive(path, folder)
+        return load_archive(path, archive, folder, trust), None, archive.policies
 
 
 def _magic(path: Path) -> bytes:

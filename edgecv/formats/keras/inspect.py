@@ -136,7 +136,7 @@ def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
     kernel = next((getattr(inner, name) for name in KERNELS if hasattr(inner, name)), None)
     if kernel is None:
-        return None if type(inner).__name__ == "Dot" else 0
+        return None if type(inner).__name__ in ("Dot", "FrozenGraph") else 0
     if type(inner).__name__ not in KERNEL_LAYERS:
         return None
     is_transposed = type(inner).__name__ == "Conv2DTranspose"

@@ -4,7 +4,9 @@ tf-keras gets a copy or a link with a name of our own, so that it reads the form
 it would read a file that starts as HDF5 and ends as a zip as either, depending on its name.
 """
 
+import json
 import math
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -25,17 +27,19 @@ from edgecv.formats.keras.keras3.archive import (
     MOST_VALUES,
     KerasArchive,
     damage_of,
+    in_float32,
     read_configuration,
 )
-from edgecv.formats.keras.keras3.build import LARGEST_TENSOR
 from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
+from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
-ALLOWANCE_BYTES = 2**20
-"""The allowance for variables that no file stores: states of random layers, counters."""
+
+HALF = 2
+"""Growth of weights that are stored in half precision, and become float32."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +54,32 @@ class Checked:
 def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
-    stored = _check_weights(path, archive.weights)
+    stored = _check_weights(path, archive.weights) * (HALF if archive.policies else 1)
     copy = folder / "checked.keras"
     archive.write(copy)
     return _load(path, Checked(copy, archive.configuration, stored), trust)
 
 
-def load_hdf5(path: Path, trust: Trust) -> KerasModel:
-    """Return the model of an HDF5 file that Keras 2 wrote."""
-    configuration = _configuration_of_hdf5(path)
+def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
+    """Return the model of an HDF5 file that Keras 2 wrote, and precisions that became float32."""
+    import h5py
+
+    configuration = read_hdf5_configuration(path)
     check(path, configuration, trust)
     stored = _check_weights(path, path)
+    policies: set[str] = set()
+    configuration = in_float32(configuration, policies)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
-        link = Path(name) / "checked.h5"
-        link.symlink_to(path.absolute())
-        return _load(path, Checked(link, configuration, stored), trust)
+        checked = Path(name) / "checked.h5"
+        if policies:
+            stored *= HALF
+            shutil.copyfile(path, checked)
+            with h5py.File(checked, "r+") as file:
+                file.attrs["model_config"] = json.dumps(configuration).encode()
+        else:
+            checked.symlink_to(path.absolute())
+        model = _load(path, Checked(checked, configuration, stored), trust)
+    return model, tuple(sorted(policies))
 
 
 def _check_weights(path: Path, weights: Path) -> int:
@@ -76,25 +91,28 @@ def _check_weights(path: Path, weights: Path) -> int:
         raise InputError(str(path), reason, remedy="save it again with model.save") from None
 
 
-def _configuration_of_hdf5(path: Path) -> Any:
+def hdf5_version(path: Path) -> str:
+    """Return the version of Keras that wrote an HDF5 file; empty if it does not say."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get("keras_version", ""))
+    except DAMAGE as error:
+        raise InputError(str(path), f"is a damaged Keras file: {error}") from None
+
+
+def read_hdf5_configuration(path: Path) -> Any:
+    """Return the configuration of an HDF5 file. Raises InputError if it has none."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
-            version = str(file.attrs.get("keras_version", ""))
     except DAMAGE as error:
         raise damage_of(path, error) from None
     if text is None:
         raise InputError(str(path), "holds weights but no model", remedy="save the whole model")
-    if version.startswith("3."):
-        # Some names have another meaning there: hard_sigmoid, for one.
-        raise InputError(
-            str(path),
-            f"is an HDF5 file of Keras {version}",
-            accepted=".keras of Keras 3, .keras and .h5 of Keras 2",
-            remedy="load it in Keras 3 and save it with model.save('model.keras')",
-        )
     if not isinstance(text, str | bytes) or len(text) > LARGEST_CONFIGURATION_BYTES:
         raise InputError(str(path), "is a damaged Keras file: its configuration is no text")
     try:
@@ -109,7 +127,10 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
     try:
-        with _scopes(classes), _weights_budget(path, checked, trust):
+        with (
+            _scopes(classes),
+            weights_budget(path, checked.stored_bytes, is_trusted=trust.everything),
+        ):
             model = keras.models.load_model(
                 checked.path,
                 custom_objects=objects,
@@ -162,31 +183,6 @@ def _scopes(classes: set[str]) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _weights_budget(path: Path, checked: Checked, trust: Trust) -> Iterator[None]:
-    """Raise InputError, before memory is allocated, if layers need more weights than are stored."""
-    if trust.everything:
-        yield
-        return
-    tensorflow, _ = load_tensorflow()
-    left = [checked.stored_bytes + ALLOWANCE_BYTES]
-
-    def create(make: Any, **options: Any) -> Any:
-        shape = tensorflow.TensorShape(options.get("shape"))
-        left[0] -= 4 * (shape.num_elements() or 0)
-        if left[0] < 0:
-            raise InputError(
-                str(path),
-                f"asks for weights of shape {shape} ({short_name(options.get('name'))}), more than"
-                " are stored in the file",
-                remedy="the file is damaged or hostile: do not open it",
-            )
-        return make(**options)
-
-    with tensorflow.variable_creator_scope(create):
-        yield
-
-
 def _check_tensors(path: Path, model: KerasModel) -> None:
     """Raise InputError if a tensor of the graph would exceed the memory when an image is run."""
     for layer in model._flatten_layers(include_self=False):
@@ -215,7 +211,7 @@ def _check_states(path: Path, model: Any) -> None:
 def has_wrappers(path: Path) -> bool:
     """Return True if a checked file holds wrappers of pruning or clustering."""
     is_archive = zipfile.is_zipfile(path)
-    configuration = read_configuration(path) if is_archive else _configuration_of_hdf5(path)
+    configuration = read_configuration(path) if is_archive else read_hdf5_configuration(path)
     return bool(classes_in(configuration) & WRAPPERS)
 
 

@@ -74,7 +74,7 @@ class KerasSession:
         path: Path = Path("the Keras model"),
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:
-        from edgecv.models.tf import load_tensorflow
+        from edgecv.models.tf import compile_inference, load_tensorflow
 
         tensorflow, _ = load_tensorflow()
         self._path = path
@@ -91,9 +91,7 @@ class KerasSession:
         # The batch is open, so that a last, smaller batch does not compile the model again.
         one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
         signature = tensorflow.TensorSpec([None, *one.shape[1:]], tensorflow.float32)
-        self._call = tensorflow.function(
-            lambda images: model(images, training=False), input_signature=[signature]
-        )
+        self._call = compile_inference(model, input_signature=[signature])
 
     def reading(self, input_spec: InputSpec) -> "KerasSession":
         """Return a session of the same compiled model with another reading of its images."""

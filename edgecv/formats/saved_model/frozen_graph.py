@@ -25,16 +25,19 @@ OPERATIONS = frozenset(
     Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D BiasAdd MatMul BatchMatMul BatchMatMulV2
     BatchMatMulV3 Einsum
     FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LRN L2Loss
-    Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Sigmoid Tanh Softmax LogSoftmax Erf
+    Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Sigmoid Tanh Softmax LogSoftmax Erf Erfc Erfinv
     AvgPool MaxPool MaxPoolV2 Mean Max Min Sum Prod All Any
     Add AddV2 AddN Sub Mul Div RealDiv FloorDiv FloorMod Mod DivNoNan MulNoNan
     Neg Abs Sign Square SquaredDifference Sqrt Rsqrt Reciprocal Exp Expm1 Log Log1p Pow
-    Maximum Minimum ClipByValue Floor Ceil Round Rint Sin Cos
+    Maximum Minimum ClipByValue Floor Ceil Round Rint Sin Cos Tan
+    Asin Acos Atan Atan2 Sinh Cosh Asinh Acosh Atanh Lgamma Xlogy Xdivy IsNan IsInf IsFinite
     Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot Select
     SelectV2 Where ArgMax ArgMin TopKV2 Cast
     Shape ShapeN Size Rank Reshape Squeeze ExpandDims Transpose Concat ConcatV2 Split SplitV Pack
     Unpack Slice StridedSlice Gather GatherV2 GatherNd Tile BroadcastTo BroadcastArgs Fill Range
-    ZerosLike OnesLike Pad PadV2 MirrorPad ReverseV2 OneHot Cumsum
+    ZerosLike OnesLike Pad PadV2 MirrorPad ReverseV2 Roll OneHot Cumsum Cumprod EnsureShape
+    ScatterNd TensorScatterUpdate TensorScatterAdd MatrixBandPart MatrixDiagV3 LinSpace
+    UnsortedSegmentSum SegmentSum AvgPool3D MaxPool3D Conv3DBackpropInputV2 ExtractImagePatches
     ResizeBilinear ResizeNearestNeighbor ResizeBicubic ResizeArea CropAndResize AdjustContrastv2
     RGBToHSV HSVToRGB SpaceToDepth DepthToSpace SpaceToBatchND BatchToSpaceND
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
@@ -66,7 +69,7 @@ def check_graph(graph: Any, where: str) -> None:
         raise InputError(
             where,
             f"its graph holds {names}",
-            accepted="operations that compute, and that TFLite and ONNX have too",
+            accepted="operations that only compute on tensors",
             remedy="export the model without them, or give it as .keras or .h5",
         )
     for node in (node for node in graph.node if "value" in node.attr):
@@ -145,6 +148,11 @@ def frozen_graph_layer() -> Any:
             }
 
     return FrozenGraph
+
+
+def holds_graph(model: KerasModel) -> bool:
+    """Return True for a model that computes by a graph: it has no layers to train."""
+    return any(isinstance(layer, frozen_graph_layer()) for layer in model.layers)
 
 
 def frozen_graph_model(

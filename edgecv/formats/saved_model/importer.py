@@ -15,6 +15,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
+from edgecv.formats.saved_model.rewrites import Convolution, rewrite
 from edgecv.formats.trust import MEANS, NO_TRUST, Trust
 from edgecv.models.tf import load_tensorflow
 
@@ -50,19 +51,7 @@ class SavedModelFolder(Importer):
         Raises InputError if the file is not trusted, or not a model of images.
         """
         self.check_trust(path, trust)
-        tensorflow, _ = load_tensorflow()
-        try:
-            loaded = tensorflow.saved_model.load(str(path))
-        except Exception as error:  # TensorFlow's errors have no other common base class
-            raise InputError(
-                str(path), f"TensorFlow cannot read it: {short_name(error)}"
-            ) from error
-        serving = _serving(path, loaded.signatures)
-        shape = _image_shape(path, serving)
-        graph, ends = _frozen(path, serving)
-        values = _variables(graph, [each.numpy() for each in serving.variables])
-        check_graph(graph, str(path))
-        return frozen_graph_model(graph, ends, values, shape, "saved_model")
+        return network_in(path, path)
 
     def load_with_notes(
         self, path: Path, trust: Trust = NO_TRUST
@@ -74,6 +63,26 @@ class SavedModelFolder(Importer):
     def keeps_its_format(self, path: Path) -> bool:
         """Return False: it is kept as a Keras file of one layer."""
         return False
+
+
+def network_in(folder: Path, path: Path) -> KerasModel:
+    """Return a tf-keras model of one layer, the serving function of a SavedModel in a folder.
+
+    ``path``: its name in errors. Raises InputError if it is not a model of images, or holds
+    operations that do not only compute.
+    """
+    tensorflow, _ = load_tensorflow()
+    try:
+        loaded = tensorflow.saved_model.load(str(folder))
+    except Exception as error:  # TensorFlow's errors have no other common base class
+        raise InputError(str(path), f"TensorFlow cannot read it: {short_name(error)}") from error
+    serving = _serving(path, loaded.signatures)
+    shape = _image_shape(path, serving)
+    graph, ends, convolutions = _frozen(path, serving)
+    values = _variables(graph, [each.numpy() for each in serving.variables])
+    check_graph(graph, str(path))
+    rewrite(graph, convolutions)
+    return frozen_graph_model(graph, ends, values, shape, "saved_model")
 
 
 def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
@@ -112,15 +121,21 @@ def _image_shape(path: Path, serving: Any) -> Sequence[int]:
     return sides[1:]
 
 
-def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str]]:
-    """Return the function as a graph without variables or calls, and its two ends."""
+def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str], Mapping[str, Convolution]]:
+    """Return the function as a graph without variables or calls, its two ends, its convolutions."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     try:
         frozen = convert_variables_to_constants_v2(serving)
     except Exception as error:  # TensorFlow's errors have no other common base class
         raise InputError(str(path), f"cannot be frozen: {short_name(error)}") from error
-    return frozen.graph.as_graph_def(), (frozen.inputs[0].name, frozen.outputs[0].name)
+    convolutions = {
+        each.name: Convolution(each.inputs[0].shape[-1], tuple(each.inputs[1].shape))
+        for each in frozen.graph.get_operations()
+        if each.type == "Conv2D" and each.get_attr("data_format") == b"NHWC"
+    }
+    ends = frozen.inputs[0].name, frozen.outputs[0].name
+    return frozen.graph.as_graph_def(), ends, convolutions
 
 
 def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:

@@ -31,16 +31,20 @@ Kernels = list[tuple[TFLiteOperator, TFLiteTensor]]
 """Operators that multiply by weights, and the tensors that store these."""
 
 
-def prove(content: bytes, precision: str, where: str, io: str | None = None) -> tuple[str, ...]:
+def prove(
+    content: bytes, precision: str, where: str, io: str | None = None, *, partly: bool = False
+) -> tuple[str, ...]:
     """Return notes on the file's types. Raises StepError if they are not those of ``precision``.
 
-    ``io``: the type of the input; None for the usual one.
+    ``io``: the type of the input; None for the usual one. ``partly``: operators that have no
+    integer kernel may be left in float32, and are named.
     """
     tables = TFLiteTables(content, where)
+    notes: tuple[str, ...] = ()
     if precision in ENDS:
         usual, output = ENDS[precision]
         ends = io or usual, "float32" if io == "float32" else output
-        _check_integers(tables, precision, ends, where)
+        notes = _check_integers(tables, precision, ends, where, partly=partly)
     else:
         _check_not_quantized(tables, precision, where)
     kernels = constant_kernels(tables)
@@ -61,12 +65,12 @@ def prove(content: bytes, precision: str, where: str, io: str | None = None) -> 
         return (
             "a PC has no fast kernels for int16 activations: its latency says nothing of a device",
         )
-    return ()
+    return notes
 
 
 def _check_integers(
-    tables: TFLiteTables, precision: str, wanted: tuple[str, str], where: str
-) -> None:
+    tables: TFLiteTables, precision: str, wanted: tuple[str, str], where: str, *, partly: bool
+) -> tuple[str, ...]:
     floats = [
         operator
         for operator in tables.operators
@@ -74,7 +78,7 @@ def _check_integers(
         or any(each.type in FLOATS for each in operator.outputs)
         if not ("float32" in wanted and _stands_at_an_end(operator, tables))
     ]
-    if floats:
+    if floats and not partly:
         raise StepError(
             where,
             f"{precision} was asked for; {len(floats)} operators came back with floats:"
@@ -88,6 +92,13 @@ def _check_integers(
             f"{precision} was asked for; input and output came back {' and '.join(ends)}",
             accepted=" and ".join(wanted),
         )
+    left = [str(each) for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
+    if not left:
+        return ()
+    return (
+        f"left in float32: {len(left)} of {len(tables.operators)} operators, which have no integer"
+        f" kernel: {listed(left, SHOWN)}",
+    )
 
 
 def _stands_at_an_end(operator: TFLiteOperator, tables: TFLiteTables) -> bool:

@@ -14,6 +14,7 @@ from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
+from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
@@ -52,9 +53,9 @@ class TFLite(FileExporter):
             check_convertible_to_int8(model, where)
         calibration = self.calibration_for(shape, calibration, where)
         names = self.one_scale_names(model, where)
-        is_whole = set(names) == set(kernels_of(model, depthwise=True))
+        is_whole = bool(names) and set(names) == set(kernels_of(model, depthwise=True))
         content = self._convert(model, shape, calibration, where, one_scale=is_whole)
-        proven = prove(content, self.precision, where, self.io)
+        proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
         if names and not is_whole:
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *one_scale_note(names, self.precision))
@@ -81,6 +82,11 @@ class TFLite(FileExporter):
                     [function], owner
                 )
                 self._set_precision(converter, calibration)
+                if holds_graph(model) and self.precision == "int8":
+                    # Its operations are whatever its author took: some have no integer kernel.
+                    converter.target_spec.supported_ops.append(
+                        tensorflow.lite.OpsSet.TFLITE_BUILTINS
+                    )
                 converter._experimental_disable_per_channel = one_scale
                 content: bytes = converter.convert()
         except Exception as error:  # its errors have no other common base class

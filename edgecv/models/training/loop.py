@@ -20,7 +20,7 @@ from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.records import Dataset, Event, Images, Outputs, Split
 from edgecv.core.text import counted
-from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.tf import compile_function, compile_inference, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import (
     Epoch,
@@ -193,7 +193,7 @@ class _Trainer:
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(self.count))
         self.optimizer = keras.optimizers.Adam(1e-3)
         self.optimizer.build(model.trainable_variables)
-        self._predict = compile_function(lambda images: model(images, training=False))
+        self._predict = compile_inference(model)
         images = tensorflow.constant(split.images)
         targets = tensorflow.constant(task.targets(split.labels))
 

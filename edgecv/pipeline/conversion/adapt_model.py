@@ -14,10 +14,19 @@ from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Shape
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
+from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.trust import Trust
 from edgecv.models.input_probe import KerasProbe
 from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.softmax import with_softmax
+from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
+
+QUANTIZED = "quantized.h5"
+"""The file of a model with quantizers, beside the file of the same model without them."""
+TRAINED_RANGES = (
+    "the model was trained with quantizers: it is compared with itself without them, and its int8"
+    " files take the ranges found in that training"
+)
 
 
 class ModelFacts(Options):
@@ -33,6 +42,10 @@ class ModelFacts(Options):
     gives_logits: bool
     """True if a softmax was added to it."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
+    untrainable: str = ""
+    """Reason why no technique can train it; empty for a model with layers."""
+    has_quantizers: bool = False
+    """True if it was trained with quantizers: its int8 files take the trained ranges."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +54,36 @@ class AdaptedModel:
 
     model: Any
     facts: ModelFacts
+    quantized: Any = None
+    """The same model with the quantizers that it was trained with; None if it had none."""
 
 
 def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
     importer = importer_of(path)
     original, notes = importer.load_with_notes(path, trust)
-    loaded, changes = fitted(original, input_spec, path)
-    shape = input_shape_of(loaded, path)
+    plain = without_quantizers(original) if has_quantizers(original) else original
+    loaded, changes = fitted(plain, input_spec, path)
+    shape, outputs = input_shape_of(loaded, path), count_outputs(loaded, path)
     own = _rescaling(loaded, shape)
-    model, more, gives_logits = _adapted(loaded, input_spec.preprocess, str(path), own)
+    asked = input_spec.preprocess
+    model, more, gives_logits = _adapted(loaded, asked, str(path), own)
+    quantized = None
+    if plain is not original:
+        with quantizers_known():
+            quantized, _, _ = _adapted(fitted(original, input_spec, path)[0], asked, str(path), own)
+        notes = (*notes, TRAINED_RANGES)
     facts = ModelFacts(
         shape=shape,
-        outputs=count_outputs(model, path),
+        outputs=outputs,
         rescales=own is not None,
         is_own=model is original and importer.keeps_its_format(path),
         gives_logits=gives_logits,
         notes=(*trust.notes(), *notes, *changes, *more),
+        untrainable=notes[0] if notes and holds_graph(loaded) else "",
+        has_quantizers=quantized is not None,
     )
-    return AdaptedModel(model, facts)
+    return AdaptedModel(model, facts, quantized)
 
 
 def _rescaling(model: Any, shape: Shape) -> str | None:
@@ -74,7 +98,9 @@ def _adapted(
 ) -> tuple[Any, tuple[str, ...], bool]:
     notes: list[str] = []
     if asked is None:
-        notes.append(f"pixels of 0..255 enter {own or 'the model, which does not rescale them'}")
+        unseen = "nobody can see whether it rescales them (--preprocess)"
+        plain = unseen if holds_graph(model) else "it does not rescale them"
+        notes.append(f"pixels of 0..255 enter {own or f'the model: {plain}'}")
     else:
         if own is not None and asked != Preprocessing():
             raise InputError(

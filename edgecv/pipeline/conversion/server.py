@@ -24,7 +24,7 @@ from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion.adapt_model import adapt
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode
 from edgecv.system.isolation.heartbeat import LISTENER
@@ -205,6 +205,8 @@ class ConversionServer:
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)
             write_bytes(folder / f"model{suffix}", content)
+        if adapted.quantized is not None:
+            write_bytes(folder / QUANTIZED, model_bytes(adapted.quantized)[1])
         write_bytes(folder / "facts.json", adapted.facts.model_dump_json().encode())
         return {}, []
 

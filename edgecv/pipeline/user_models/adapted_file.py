@@ -10,7 +10,7 @@ from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.records import Event, Images, OnEvent, Outputs, ignore_event
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
-from edgecv.pipeline.conversion.adapt_model import ModelFacts
+from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
 from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
@@ -46,11 +46,17 @@ class AdaptedFile:
             return self.file
 
         def make(folder: Path) -> None:
-            for path in (self.path, self.path.with_name(FACTS)):
+            for path in self.path.parent.iterdir():
                 copy_file(path, folder / path.name)
 
         (path,) = store.stage("models", self.key, make).glob("model.*")
         return ModelFile.at(path, self.file.trust)
+
+    def keep_quantized(self, store: Store) -> ModelFile | None:
+        """Return the stored model with the quantizers of its training; None if it had none."""
+        if not self.facts.has_quantizers:
+            return None
+        return ModelFile.at(self.keep(store).path.with_name(QUANTIZED), self.file.trust)
 
 
 def adapt_file(file: ModelFile, store: Store, converter: Converter) -> AdaptedFile:

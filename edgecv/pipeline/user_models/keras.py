@@ -84,8 +84,20 @@ class KerasModel(UserModel):
         return self.adapted.keep(self.context.store)
 
     @property
+    def quantized(self) -> ModelFile | None:
+        """The model with the quantizers that it was trained with; None if it had none."""
+        return self.adapted.keep_quantized(self.context.store)
+
+    @property
     def untrained(self) -> Any:
-        """The model itself."""
+        """The model itself. Raises InputError if it has no layers of tf-keras."""
+        if self.adapted.facts.untrainable:
+            self.refuse_techniques(
+                self.recipe,
+                f"has no layers of tf-keras to train: {self.adapted.facts.untrainable}",
+                accepted="conversion and every --quantize: these need no training",
+                remedy="leave the techniques out, or replace those layers and train it again",
+            )
         return self.keras_model
 
     @cached_property

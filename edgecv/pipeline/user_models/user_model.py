@@ -95,6 +95,11 @@ class UserModel(ABC):
         """The file that techniques and exports start from."""
         return self.original
 
+    @property
+    def quantized(self) -> ModelFile | None:
+        """The file that int8 exports start from if the model was trained with quantizers."""
+        return None
+
     @cached_property
     def reference(self) -> BaselinePredictions:
         """The baseline's predictions for the test split, which everything is compared with."""

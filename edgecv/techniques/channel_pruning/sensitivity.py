@@ -10,7 +10,7 @@ from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import zeroed
 from edgecv.models.channels.trace import ChannelGraph
-from edgecv.models.tf import compile_function
+from edgecv.models.tf import compile_inference
 from edgecv.techniques.layer_selection import clone
 
 FEWEST_IMAGES, MOST_IMAGES = 32, 256
@@ -43,7 +43,7 @@ def damages(
     images = context.calibration.images[: max(FEWEST_IMAGES, min(MOST_IMAGES, wanted))]
     pixels = images.astype(np.float32)
     trial = clone(model)
-    predict = compile_function(lambda batch: trial(batch, training=False))
+    predict = compile_inference(trial)
     whole = predict(pixels).numpy()
     found: dict[str, tuple[float, ...]] = {}
     done = 0

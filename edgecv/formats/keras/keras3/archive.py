@@ -38,12 +38,12 @@ DAMAGE = (
     RuntimeError,
 )
 """Errors of zipfile and json on a file that is no archive, is locked, or nests too deeply."""
-TRAINING_POLICIES = ("mixed_float16", "mixed_bfloat16")
+POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
 class KerasArchive:
-    """The parts of a Keras 3 archive. ``policies``: those that were replaced by float32."""
+    """The parts of an archive. ``policies``: those that were replaced by float32."""
 
     configuration: dict[str, Any]
     weights: Path
@@ -76,7 +76,7 @@ def read_archive(path: Path, folder: Path) -> KerasArchive:
     try:
         with zipfile.ZipFile(path) as archive:
             policies: set[str] = set()
-            configuration = _plain(_table(archive, CONFIGURATION), policies)
+            configuration = in_float32(_plain(_table(archive, CONFIGURATION)), policies)
             weights = folder / "weights.h5"
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
@@ -85,8 +85,9 @@ def read_archive(path: Path, folder: Path) -> KerasArchive:
 
 
 def read_keras2_archive(path: Path, folder: Path) -> KerasArchive:
-    """Read an archive of tf-keras as it stands; its weights become a file in ``folder``."""
-    configuration = read_configuration(path)
+    """Read an archive of tf-keras; its weights become a file in ``folder``."""
+    policies: set[str] = set()
+    configuration = in_float32(read_configuration(path), policies)
     weights = folder / "weights.h5"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -95,7 +96,7 @@ def read_keras2_archive(path: Path, folder: Path) -> KerasArchive:
         raise damage_of(path, error) from None
     # The options of compile are not used here, and are not checked.
     configuration.pop("compile_config", None)
-    return KerasArchive(configuration, weights, ())
+    return KerasArchive(configuration, weights, tuple(sorted(policies)))
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
@@ -142,27 +143,38 @@ def _copy_weights(path: Path, archive: zipfile.ZipFile, target: Path) -> None:
         shutil.copyfileobj(source, copy, 2**20)
 
 
-def _plain(value: Any, policies: set[str]) -> Any:
-    """Copy a configuration without what compiles and builds; training policies become float32.
+def in_float32(value: Any, policies: set[str]) -> Any:
+    """Copy a configuration with float32 in place of half precision, whose names are collected.
 
-    A model trained in mixed precision has float32 weights, and is run in float32 at the edge.
+    A model trained in mixed precision has float32 weights; the weights of any other are exact in
+    float32 too. All are run in float32 at the edge.
     """
     if isinstance(value, list):
-        return [_plain(each, policies) for each in value]
+        return [in_float32(each, policies) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind, config = value.get("class_name"), value.get("config")
+    if kind in ("DTypePolicy", "Policy") and isinstance(config, dict):
+        return {**value, "config": _policy(config, "name", policies)}
+    # The type of a tensor follows from the policy of the layer that gives it.
+    found = set() if kind == "__keras_tensor__" else policies
+    copy = {key: in_float32(each, found) for key, each in value.items()}
+    return _policy(copy, "dtype", found)
+
+
+def _plain(value: Any) -> Any:
+    """Copy a configuration without what compiles and builds."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     if not isinstance(value, dict):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError("the configuration holds a number out of range")
         return value
-    if value.get("class_name") == "DTypePolicy" and isinstance(value.get("config"), dict):
-        return {**value, "config": _policy(value["config"], policies)}
     copy = {
-        key: _plain(each, policies)
+        key: _plain(each)
         for key, each in value.items()
         if key not in ("compile_config", "build_config") or "class_name" not in value
     }
-    if copy.get("dtype") in TRAINING_POLICIES:
-        policies.add(copy["dtype"])
-        copy["dtype"] = "float32"
     return _as_of_today(copy)
 
 
@@ -178,8 +190,8 @@ def _as_of_today(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-def _policy(config: dict[str, Any], policies: set[str]) -> dict[str, Any]:
-    if config.get("name") not in TRAINING_POLICIES:
+def _policy(config: dict[str, Any], key: str, policies: set[str]) -> dict[str, Any]:
+    if config.get(key) not in POLICIES:
         return config
-    policies.add(config["name"])
-    return {**config, "name": "float32"}
+    policies.add(config[key])
+    return {**config, key: "float32"}

@@ -16,10 +16,8 @@ from edgecv.formats.keras.keras3.names import Names, valid_name
 from edgecv.formats.keras.keras3.operations import Ref
 from edgecv.formats.keras.keras3.plan import LayerPlan, ModelPlan
 from edgecv.formats.keras.keras3.weights import KerasWeights
+from edgecv.formats.keras.sizes import LARGEST_TENSOR
 from edgecv.models.tf import load_tensorflow
-
-LARGEST_TENSOR = 2**28
-"""The most values of one image in one tensor: 1 GiB of float32."""
 
 
 class Unbuildable(Exception):
@@ -28,6 +26,10 @@ class Unbuildable(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.reason)
         self.problem = problem
+
+
+class Untranslatable(Unbuildable):
+    """A layer that Keras 3 may well run, and tf-keras cannot."""
 
 
 @dataclass
@@ -164,7 +166,7 @@ class Builder:
         arrays = self._weights.arrays(group)
         expected, stored = [tuple(each.shape) for each in own], [each.shape for each in arrays]
         if expected != stored:
-            raise _unbuildable(layer, f"has weights of shapes {stored}, and needs {expected}")
+            raise _untranslatable(layer, f"has weights of shapes {stored}, and needs {expected}")
         for variable, array in zip(own, arrays, strict=True):
             variable.assign(array)
         inner = {id(each) for each in made._flatten_layers(recursive=False, include_self=False)}
@@ -173,7 +175,11 @@ class Builder:
                 inner.discard(id(value))
                 self._give_inner_weights(layer, value, f"{group}/{name.lstrip('_')}")
         if inner:
-            raise _unbuildable(layer, "holds layers in a list: hold each as an attribute")
+            raise _untranslatable(layer, "holds layers in a list: hold each as an attribute")
+
+
+def _untranslatable(layer: LayerPlan, reason: str) -> Untranslatable:
+    return Untranslatable(Problem(layer.path, layer.kind, reason))
 
 
 def _unbuildable(layer: LayerPlan, reason: str) -> Unbuildable:
@@ -213,7 +219,7 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
         return make(*arguments)
     except Exception as error:  # noqa: BLE001  whatever tf-keras makes of options and shapes
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise _unbuildable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
+        raise _untranslatable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
 
 
 def _check_size(layer: LayerPlan, tensor: Tensor) -> None:

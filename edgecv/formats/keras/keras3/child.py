@@ -1,24 +1,33 @@
-"""The child process that runs a model in Keras 3 and records the output of every layer.
+"""The child process with Keras 3: runs a model and records its layers, exports it, saves it.
 
-It sees only an archive that was checked before.
+It sees only files that were checked before.
 """
 
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.trust import import_object
-from edgecv.system.isolation.server import ActionServer, Response
+from edgecv.system.isolation.limits import AddressSpace
+from edgecv.system.isolation.server import Action, ActionServer, Response
 
 LARGEST_RECORD_BYTES = 2**28
 MOST_RECORDS = 960
 LARGEST_RANK = 4
 BATCH = 4
 """Images of a batch: an eager run keeps the outputs of all layers in memory."""
+MEMORY_BYTES = 8 * 2**30
+"""Address space that a request may add, beside 32 times the size of its model file."""
+MEMORY_A_FILE_BYTE = 32
+THREADS_A_CORE = 4
 
 Array = NDArray[np.float32]
 
@@ -55,16 +64,22 @@ class Recorder:
 def main() -> None:
     """Serve requests from standard input until it ends."""
     server = ActionServer("Keras 3")
-    original = OriginalServer()
-    server.serve({"run": original.run}, prepare=original.import_keras)
+    original = OriginalServer(server)
+    actions: dict[str, Action] = {
+        "run": original.run,
+        "export": original.export,
+        "save": original.save,
+    }
+    server.serve(actions, prepare=original.import_keras)
 
 
 class OriginalServer:
-    """The action of ``OriginalModel``: one model, loaded at the first request."""
+    """The actions of ``OriginalModel``. A model stays open for all requests that name it."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: ActionServer) -> None:
+        self._server = server
         self._keras: Any = None
-        self._model: Any = None
+        self._models: dict[str, Any] = {}
 
     def import_keras(self) -> None:
         """Import Keras 3."""
@@ -77,9 +92,8 @@ class OriginalServer:
     ) -> Response:
         """Return the model's outputs for images, one array per input. Raises StepError."""
         try:
-            if self._model is None:
-                self._model = _load(self._keras, Path(path), everything, custom_objects)
-            names, found, count = _run(self._keras, self._model, arrays)
+            model = self._opened(path, everything, custom_objects)
+            names, found, count = _run(self._keras, model, arrays)
         except EdgecvError:
             raise
         except Exception as error:
@@ -87,6 +101,31 @@ class OriginalServer:
             found_wrong = f"cannot run it: {type(error).__name__}: {lines[0][:300]}"
             raise StepError(path, found_wrong) from error
         return {"layers": names, "outputs": count}, found
+
+    def export(
+        self, path: str, everything: bool, custom_objects: list[str], target: str
+    ) -> Response:
+        """Write the inference of a model as a SavedModel: float32 images -> its output."""
+        _export(self._keras, self._opened(path, everything, custom_objects), target)
+        return {}, []
+
+    def save(self, path: str, everything: bool, custom_objects: list[str], target: str) -> Response:
+        """Write a model as a Keras 3 archive."""
+        self._opened(path, everything, custom_objects).save(target)
+        return {}, []
+
+    def _opened(self, path: str, everything: bool, custom_objects: Sequence[str]) -> Any:
+        self._server.doing = "reading it"
+        if path not in self._models:
+            size = Path(path).stat().st_size
+            allowed = MEMORY_BYTES + MEMORY_A_FILE_BYTE * size
+            self._server.memory = AddressSpace(allowed, THREADS_A_CORE * (os.cpu_count() or 1))
+            # Weights stored in half precision become float32.
+            with weights_budget(Path(path), 2 * size, is_trusted=everything):
+                model = _load(self._keras, Path(path), everything, custom_objects)
+            _check_tensors(self._keras, model, path)
+            self._models[path] = model
+        return self._models[path]
 
 
 def _load(keras: Any, path: Path, everything: bool, custom_objects: Sequence[str]) -> Any:
@@ -104,13 +143,63 @@ def _load(keras: Any, path: Path, everything: bool, custom_objects: Sequence[str
     )
 
 
+def _check_tensors(keras: Any, model: Any, path: str) -> None:
+    """Raise InputError if a tensor of the graph would exceed the memory when an image is run."""
+    for place, operation in _operations(model, ""):
+        for node in operation._inbound_nodes:
+            for tensor in keras.tree.flatten(node.output_tensors):
+                if math.prod(side or 1 for side in tensor.shape[1:]) > LARGEST_TENSOR:
+                    raise InputError(path, f"{place} gives a tensor of shape {tensor.shape}")
+
+
+def _export(keras: Any, model: Any, target: str) -> None:
+    """Write a SavedModel whose graph has no loops where a recurrent layer can do without."""
+    import tensorflow
+
+    for layer in model._flatten_layers():
+        if hasattr(layer, "unroll"):
+            layer.unroll = True
+    structure, entering = _structure(model), model.inputs[0]
+
+    def serve(image: Any) -> Any:
+        given = keras.tree.pack_sequence_as(structure, [keras.ops.cast(image, entering.dtype)])
+        return model(given, training=False)
+
+    image = tensorflow.TensorSpec((None, *entering.shape[1:]), tensorflow.float32, name="image")
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    with _without_xla(tensorflow):
+        archive.add_endpoint("serving_default", serve, input_signature=[image])
+        archive.write_out(target, verbose=False)
+
+
+@contextmanager
+def _without_xla(tensorflow: Any) -> Iterator[None]:
+    """Trace functions that Keras compiles by XLA, for grouped convolutions, as plain operations."""
+    function = tensorflow.function
+
+    def plain(*arguments: Any, jit_compile: Any = None, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+    tensorflow.function = plain
+    try:
+        yield
+    finally:
+        tensorflow.function = function
+
+
+def _structure(model: Any) -> Any:
+    """Return the structure in which a model takes its inputs."""
+    # A Sequential model that was loaded has an input, but only in the model that it wraps.
+    return (getattr(model, "_functional", None) or model).input
+
+
 def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[Array], int]:
     recorder = Recorder()
     watched = list(_operations(model, ""))
     for path, operation in watched:
         operation.__dict__["call"] = recorder.watch(path, operation.call)
-    # A Sequential model that was loaded has an input, but only in the model that it wraps.
-    structure = (getattr(model, "_functional", None) or model).input
+    structure = _structure(model)
     types = [tensor.dtype for tensor in model.inputs]
 
     def call(batch: list[Array]) -> list[Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
-from edgecv.core.errors import RuntimeFailure, StepError
+from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
@@ -18,6 +18,7 @@ from edgecv.system.isolation.request import Exchange, Request
 
 PROGRAM = ChildProgram("edgecv.formats.keras.keras3.child", stages=("running it",), start_s=120.0)
 ANSWER_S = 300.0
+REMEDY = "check that this version of Keras loads the file"
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
@@ -53,6 +54,23 @@ class OriginalModel(Closing):
         """End the child process."""
         self._child.kill()
 
+    def save(self, source: Path, target: Path) -> None:
+        """Write a checked HDF5 file as a Keras 3 archive. Raises InputError."""
+        self._write("save", source, target, "cannot be read by Keras 3")
+
+    def export(self, archive: Path, folder: Path) -> None:
+        """Write the inference of a checked archive as a SavedModel. Raises InputError."""
+        self._write("export", archive, folder, "cannot be exported by Keras 3")
+
+    def _write(self, action: str, source: Path, target: Path, failed: str) -> None:
+        arguments = {"path": str(source), "target": str(target), **self._trust.model_dump()}
+        request = Request(action, arguments, lambda _: None, [str(self.path)], [], ANSWER_S)
+        try:
+            Exchange(self._child, "Keras 3", request).run()
+        except RuntimeFailure as failure:
+            found = failure.found.removeprefix("Keras 3 ")
+            raise InputError(str(self.path), f"{failed}: {found}", remedy=REMEDY) from None
+
     def ask(self, archive: Path, images: Sequence[Array]) -> None:
         """Start a run of a checked archive on images, one array per input. Raises StepError."""
         arguments = {"path": str(archive), **self._trust.model_dump()}
@@ -74,8 +92,8 @@ class OriginalModel(Closing):
             found = f"Keras 3 {found}"
         raise StepError(
             str(self.path),
-            f"the rebuilt model cannot be compared with the original: {found}",
-            remedy="check that this version of Keras loads the file",
+            f"the converted model cannot be compared with the original: {found}",
+            remedy=REMEDY,
         ) from None
 
 

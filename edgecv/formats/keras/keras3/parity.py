@@ -34,13 +34,17 @@ OPEN_SIDE = 96
 Array = NDArray[np.float32]
 
 
+class NotEqual(InputError):
+    """A rebuilt model differs from its original."""
+
+
 @dataclass(frozen=True)
 class RebuildParity:
-    """The difference of a rebuilt model from its original, on images of the range that it expects.
+    """The difference of a converted model from its original, on images of the range it expects.
 
     ``largest_difference``: of the outputs. ``largest_layer_difference``: of a layer's output,
-    relative to its largest value. ``policies``: mixed precisions of the original; both
-    models were run in float32 instead.
+    relative to its largest value. ``policies``: precisions of the original; both models were run in
+    float32 instead. ``unbuildable``: why the model was converted as it is, and not rebuilt.
     """
 
     images: int
@@ -48,6 +52,7 @@ class RebuildParity:
     layers: int = 0
     largest_layer_difference: float = 0.0
     policies: tuple[str, ...] = ()
+    unbuildable: str = ""
 
     def sentences(self) -> tuple[str, ...]:
         """Return sentences for the report.
@@ -56,12 +61,20 @@ class RebuildParity:
         'rebuilt from Keras 3: outputs differ by up to 1.2e-07 on 16 random images, 19 layers agree'
         """
         difference = (
-            f"rebuilt from Keras 3: outputs differ by up to {self.largest_difference:.2g} "
-            f"on {self.images} random images, {self.layers} layers agree"
+            f"outputs differ by up to {self.largest_difference:.2g} on {self.images} random images"
         )
-        if not self.policies:
-            return (difference,)
-        return difference, f"{', '.join(self.policies)} of the original became float32"
+        if self.unbuildable:
+            difference = (
+                f"converted as it is, by the export of Keras 3 ({self.unbuildable}): {difference}"
+            )
+        else:
+            difference = f"rebuilt from Keras 3: {difference}, {self.layers} layers agree"
+        return difference, *policy_notes(self.policies)
+
+
+def policy_notes(policies: Sequence[str]) -> tuple[str, ...]:
+    """Return the note on precisions that became float32; empty if there are none."""
+    return (f"{', '.join(policies)} of the original became float32",) if policies else ()
 
 
 def keras3_parity(
@@ -191,12 +204,12 @@ def _differences(
     ]
 
 
-def _not_equal(path: Path, difference: float, places: list[tuple[str, float]]) -> InputError:
+def _not_equal(path: Path, difference: float, places: list[tuple[str, float]]) -> NotEqual:
     first = next((each for each in places if each[1] > LARGEST_LAYER_DIFFERENCE), None)
     where = f"; the first layer that differs is {short_name(first[0])}" if first else ""
-    return InputError(
+    return NotEqual(
         str(path),
         f"the model rebuilt in tf-keras differs from the original by {difference:.2g}{where}",
         accepted=f"differences up to {LARGEST_DIFFERENCE}",
-        remedy="replace that layer in Keras 3 by one that both have" if first else "report this",
+        remedy="report this: it is a bug",
     )

@@ -126,17 +126,17 @@ class PlanReader:
             if is_operation:
                 call, steps = _operation(kind, config, found)
                 return LayerPlan(**common, calls=(call,), steps=steps)
+            steps = self._steps(kind, config)
             return LayerPlan(
                 **common,
                 calls=_calls(found),
-                steps=self._steps(kind, config),
+                steps=steps,
                 trainable=config.get("trainable") is not False,
             )
         except NoCounterpart as error:
             self.problems.append(Problem(place, kind, str(error)))
         except KeyError:
-            # Its class is not allowed, which is reported already.
-            pass
+            self.problems.append(Problem(place, kind, "has no counterpart in tf-keras"))
         return LayerPlan(name, place, kind, where)
 
     def _steps(self, kind: str, config: Mapping[str, Any]) -> Steps:

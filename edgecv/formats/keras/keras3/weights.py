@@ -17,6 +17,7 @@ from edgecv.formats.keras.allowlist import join
 
 Array = NDArray[np.float32]
 VALUES = "vars"
+BYTES_OF_FLOAT32 = 4
 DEEPEST = 64
 MOST_OBJECTS = 200_000
 
@@ -67,8 +68,12 @@ class KerasWeights(Closing):
         for name in self._numbered(group):
             self._asked.add(name)
             dataset = self.datasets[name]
-            if dataset.dtype.kind == "f" and dataset.dtype.itemsize != 4:
+            if dataset.dtype.kind == "f" and dataset.dtype.itemsize > BYTES_OF_FLOAT32:
                 raise UnusableWeights(f"{name} is {dataset.dtype}, not float32")
+            if _is_bfloat16(dataset):
+                upper = dataset[()].view(np.uint16).astype(np.uint32)
+                found.append((upper << 16).view(np.float32).reshape(dataset.shape))
+                continue
             found.append(np.asarray(dataset[()], np.float32))
         return found
 
@@ -133,10 +138,16 @@ def _objects(file: Any) -> Iterator[tuple[str, Any]]:
                 raise UnusableWeights(f"{short_name(name)} is neither a group nor an array")
 
 
+def _is_bfloat16(dataset: Any) -> bool:
+    """Return True for the upper halves of float32, which HDF5 has no type for."""
+    return bool(dataset.dtype == "V2" and dataset.attrs.get("dtype") == "bfloat16")
+
+
 def _check_dataset(name: str, dataset: Any) -> None:
     if dataset.is_virtual or dataset.external:
         raise UnusableWeights(f"{short_name(name)} lies in another file")
-    if dataset.shape is None or dataset.dtype.kind not in "fiub" or dataset.dtype.subdtype:
+    is_number = dataset.dtype.kind in "fiub" or _is_bfloat16(dataset)
+    if dataset.shape is None or not is_number or dataset.dtype.subdtype:
         raise UnusableWeights(f"{short_name(name)} holds {dataset.dtype}, not numbers")
     if dataset.id.get_storage_size() != dataset.nbytes:
         raise UnusableWeights(f"{short_name(name)} is not stored as plain numbers")
