@@ -95,8 +95,8 @@ def merge_rescalings(model: KerasModel) -> KerasModel:
 
 
 def _number(value: Any) -> Any:
-    """Return a scalar as a float: a configuration takes no arrays of one."""
-    return value if np.ndim(value) else float(value)
+    """Return a float, or a list of them: a configuration takes no arrays."""
+    return value.tolist() if np.ndim(value) else float(value)
 
 
 def nodes_of(model: KerasModel) -> list[Any]:
