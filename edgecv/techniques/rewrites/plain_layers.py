@@ -14,7 +14,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
-KEPT_INSIDE = ("linear", "relu", "softmax")
+KEPT_INSIDE = ("linear", "relu")
 """Activations that stay part of their layer: the integer kernels have them."""
 Chain = list[Any]
 """New layers, called one after the other, that replace one old layer; weights are set later."""
