@@ -139,3 +139,54 @@ def test_what_has_no_integers_is_named_before_any_training(kind: str) -> None:
     )
     with pytest.raises(InputError, match=rf"odd is a {kind}.*leave qat out"):
         Qat().check_model(model)
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_dense_layers_of_more_axes_have_the_trained_ranges_in_both_formats(
+    activation: str | None, tmp_path: Any
+) -> None:
+    _, keras = load_tensorflow()
+    layers, random = keras.layers, np.random.default_rng(4)
+    model = keras.Sequential(
+        [
+            layers.Input(SHAPE),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.Dense(5, activation=activation, name="first"),
+            layers.Conv2D(6, 3, activation="softmax", name="gate"),
+            layers.Dense(7, activation=activation, name="second"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+            layers.Softmax(),
+        ]
+    )
+    model.set_weights([random.normal(0, 0.5, each.shape) for each in model.get_weights()])
+    pixels = images(30)
+    flat, _ = plain(model)
+    quantized, _ = quantize(flat)
+    set_ranges(quantized, flat, pixels)
+    take_pixels(quantized)
+    assert np.abs(predict(quantized, pixels) - predict(model, pixels)).max() < 0.1
+    exporters = (TFLite(precision="int8"), Onnx(precision="int8"))
+    # Each proves that the file has the trained scales.
+    artifacts = [
+        each.export(quantized, pixels, tmp_path / f"int8.{each.format}") for each in exporters
+    ]
+    assert check_same_scales(artifacts)
+
+
+def test_a_normalization_a_channel_behind_a_rescaling_is_merged() -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input(SHAPE),
+            layers.Rescaling(1 / 255),
+            layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 0.5]),
+            layers.Conv2D(4, 3),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+    pixels = images(3)
+    np.testing.assert_allclose(
+        predict(plain(model)[0], pixels), predict(model, pixels), rtol=1e-4, atol=1e-5
+    )

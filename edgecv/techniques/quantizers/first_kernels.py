@@ -42,11 +42,16 @@ def take_pixels(quantized: KerasModel) -> None:
 def taken_up(model: KerasModel) -> list[str]:
     """Return the rescalings of pixels that the kernels behind them will take up."""
     _, keras = load_tensorflow()
-    return [
-        layer.name
-        for layer in pixel_layers(model)
-        if isinstance(layer, keras.layers.Rescaling) and kernels_behind(model, layer) is not None
-    ]
+    found = [each for each in pixel_layers(model) if isinstance(each, keras.layers.Rescaling)]
+    taken = [layer for layer in found if kernels_behind(model, layer) is not None]
+    nodes = nodes_of(model)
+
+    def is_passed(layer: KerasLayer) -> bool:
+        """Return True for one that changes nothing, in front of those that are taken up."""
+        takers = _takers(nodes, layer.get_output_at(0))
+        return _is_idle(layer) and bool(takers) and all(each in taken for each in takers)
+
+    return [layer.name for layer in found if layer in taken or is_passed(layer)]
 
 
 def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
@@ -78,7 +83,15 @@ def _is_of_input(nodes: list[Any], tensor: Tensor) -> bool:
     maker = next(node for node in nodes if node.outputs is tensor)
     if isinstance(maker.layer, keras.layers.InputLayer):
         return True
-    return is_augmentation(maker.layer) and _is_of_input(nodes, maker.keras_inputs[0])
+    is_passed = is_augmentation(maker.layer) or _is_idle(maker.layer)
+    return is_passed and _is_of_input(nodes, maker.keras_inputs[0])
+
+
+def _is_idle(layer: KerasLayer) -> bool:
+    """Return True for a rescaling by 1, which another was merged into."""
+    _, keras = load_tensorflow()
+    is_rescaling = isinstance(layer, keras.layers.Rescaling)
+    return is_rescaling and bool(np.all(np.equal(layer.scale, 1)) and not np.any(layer.offset))
 
 
 def _inner(layer: KerasLayer) -> Any:
