@@ -98,7 +98,8 @@ def test_a_run_from_a_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     for words in ("--trust-model", "no layers to train", "a softmax was added", "in front"):
         assert words in said
     again = validate(ValidateOptions(paths=(tmp_path / "exported" / "folder",)))
-    assert again.outcome == "passed", "what came of it needs no trust any more"
+    short = {each.name for each in again.gates if each.outcome != "passed"}
+    assert short == {"proof"}, "what came of it needs no trust any more; the network is untrained"
 
 
 def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_path: Path) -> None:
