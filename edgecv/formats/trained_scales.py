@@ -58,8 +58,8 @@ def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) ->
     if found.size != trained.size:
         return f"{found.size} of its weights, and {trained.size} were trained"
     # The scale of a channel of zeros means nothing.
-    axes = tuple(range(kernel.weights.ndim - 1)) if trained.size > 1 else None
-    is_used = np.atleast_1d(np.abs(kernel.weights).max(axis=axes) > 0)
+    axis = 0 if trained.size > 1 else None
+    is_used = np.atleast_1d(np.abs(kernel.by_output()).max(axis=axis) > 0)
     for factor in sorted(factors, reverse=True):
         is_other = is_used & ~np.isclose(found, trained * factor, rtol=RELATIVE, atol=0)
         if not is_other.any():
