@@ -55,6 +55,8 @@ def _pixel_factors(model: KerasModel) -> set[float]:
 def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) -> str:
     """Return the first scale of a kernel that differs; empty if none does."""
     found, trained = np.array(layer.scales), kernel.scales
+    if trained.size == 1 and len(set(layer.scales)) == 1:
+        found = found[:1]  # One scale may be written once for each channel.
     if found.size != trained.size:
         return f"{found.size} of its weights, and {trained.size} were trained"
     # The scale of a channel of zeros means nothing.
