@@ -13,6 +13,8 @@ from edgecv.core.keras_types import KerasLayer, KerasModel
 LARGEST_CODE = 127
 CODES = 255
 """Steps between the smallest and the largest integer of an activation."""
+PIXELS = (0.0, 255.0)
+"""The range of the pixels that enter a model."""
 Limits = tuple[Any, Any]
 """The variables of a range: its smallest and its largest value."""
 
@@ -136,8 +138,9 @@ def _normalization_behind(wrapper: Any) -> NDArray[np.float64] | None:
         return None
     norm = getattr(taker, "layer", taker)
     variance = np.asarray(norm.moving_variance.numpy(), np.float64)
-    gamma = np.asarray(norm.gamma.numpy(), np.float64) if norm.scale else np.ones(len(variance))
-    return gamma / np.sqrt(variance + norm.epsilon)
+    gamma = np.asarray(norm.gamma.numpy(), np.float64) if norm.scale else 1.0
+    factor: NDArray[np.float64] = gamma / np.sqrt(variance + norm.epsilon)
+    return factor
 
 
 def _output_axes(kind: str) -> tuple[int, ...]:
