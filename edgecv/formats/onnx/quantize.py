@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
-from edgecv.formats.onnx.gemm import fold_gemm_factors
+from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
     add_constant,
@@ -55,6 +55,8 @@ class Quantizer:
         self._io = io
         self._kernels = kernels
         self._model = read_model(model)
+        if any(node.op_type == "QuantizeLinear" for node in self._model.graph):
+            move_reshapes_back(self._model.graph)
         self._trained = take_trained_ranges(self._model.graph)
         self._zero = fold_rescaling(self._model.graph, self._trained.ranges)
         fold_gemm_factors(self._model.graph)

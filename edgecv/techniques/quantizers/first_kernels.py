@@ -11,8 +11,11 @@ from edgecv.techniques.quantizers.kinds import KERNELS, is_augmentation
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
 HALF_STEP = 0.5 + 1e-6
-PASSED = ("Flatten", "Reshape", "Dropout")
-"""Layers through which pixels go on to a dense kernel, each weight of which is for one pixel."""
+PASSED = ("Reshape", "Dropout")
+"""Layers through which pixels go on to a kernel."""
+CONVOLUTIONS = KERNELS - {"Dense"}
+"""Kernels that can take up a rescaling: the converter of TensorFlow finds the scale of a dense one
+again that takes pixels without a quantizer between."""
 
 
 def take_pixels(quantized: KerasModel) -> None:
@@ -60,7 +63,7 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
         return None
     found = list(layers.values())
     inner = [_inner(layer) for layer in found]
-    if not inner or not all(type(each).__name__ in KERNELS for each in inner):
+    if not inner or not all(type(each).__name__ in CONVOLUTIONS for each in inner):
         return None
     _, rest = _zero_and_rest(rescale, found)
     if rest and not all(each.use_bias for each in inner):

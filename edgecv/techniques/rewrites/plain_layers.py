@@ -14,7 +14,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
-KEPT_INSIDE = ("linear", "relu", "softmax")
+KEPT_INSIDE = ("linear", "relu")
 """Activations that stay part of their layer: the integer kernels have them."""
 Chain = list[Any]
 """New layers, called one after the other, that replace one old layer; weights are set later."""
@@ -95,8 +95,8 @@ def merge_rescalings(model: KerasModel) -> KerasModel:
 
 
 def _number(value: Any) -> Any:
-    """Return a scalar as a float: a configuration takes no arrays of one."""
-    return value if np.ndim(value) else float(value)
+    """Return a float, or a list of them: a configuration takes no arrays."""
+    return value.tolist() if np.ndim(value) else float(value)
 
 
 def nodes_of(model: KerasModel) -> list[Any]:

@@ -1,53 +1,92 @@
 """Handed models that ended in "other scales" after all the training: both formats are written."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from paths import SHARED
 
-from edgecv.pipeline.recipe.recipe import parse_recipe
-from edgecv.pipeline.run import run
-from edgecv.system.storage import Store
+from edgecv.core.plugins import TechniqueContext
+from edgecv.core.records import Dataset, Split
+from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.formats.keras.importer import load
+from edgecv.formats.onnx.exporter import Onnx
+from edgecv.formats.tflite.exporter import TFLite
+from edgecv.models.tf import load_tensorflow
+from edgecv.models.training.loop import fit
+from edgecv.models.training.schedule import Schedule
+from edgecv.system.isolation import ModelClient
+from edgecv.techniques.qat import Qat
 
 CASES = SHARED / "cases"
 AT_LEAST = {
     "dense_on_images_bn.h5": 0.90,
     "transpose_upsampling.keras": 0.92,
-    "concat_branches.keras": 0.90,
+    "concat_branches.keras": 0.92,
+    "conv_bn_tanh.keras": 0.92,
 }
-"""Accuracies after one epoch; the right values after a whole training are two points above."""
+"""Accuracies after one epoch with a small learning rate: those of the models are 95% to 97%."""
+BY_DEFAULT = ("dense_on_images_bn.h5", "transpose_upsampling.keras")
+QUICK = Schedule(
+    epochs=1, minimum_steps=0, batch=64, learning_rate=0.0002, shift=0, mirror=False, patience=None
+)
+
+
+def digits() -> Dataset:
+    with np.load(CASES / "digits32.npz") as found:
+        images, labels = found["x_train"], found["y_train"]
+        test = Split(found["x_test"], found["y_test"], "test")
+    places = {"train": (0, 256), "calibration": (256, 356), "validation": (356, 406)}
+    splits = [Split(images[a:b], labels[a:b], name) for name, (a, b) in places.items()]
+    return Dataset("digits", tuple("0123456789"), *splits, test)
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the handed cases are not here")
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=() if name.endswith(".h5") else pytest.mark.slow)
-        for name in AT_LEAST
-    ],
+    [pytest.param(name, marks=() if name in BY_DEFAULT else pytest.mark.slow) for name in AT_LEAST],
 )
 def test_quantization_aware_training_ends_in_the_files_of_both_formats(
     name: str, tmp_path: Path
 ) -> None:
-    recipe = parse_recipe(
-        {
-            "name": "qat",
-            "data": {"source": "npz", "path": str(CASES / "digits32.npz")},
-            "baseline": {"model": str(CASES / name)},
-            "technique": [
-                {"technique": "qat", "training": {"epochs": 1, "minimum_steps": 0, "shift": 0}}
-            ],
-            "export": [
-                {"format": "tflite", "precision": "int8"},
-                {"format": "onnx", "precision": "int8"},
-            ],
-        },
-        "test",
+    _, keras = load_tensorflow()
+    data, model = digits(), load(CASES / name)
+    if name.endswith(".h5"):  # The only one that gives logits.
+        model = keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
+
+    def train(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
+        fit(
+            tuned,
+            data,
+            Classification(),
+            schedule,
+            seed=3,
+            checkpoint=tmp_path / "epoch.npz",
+            on_event=lambda event: None,
+            constraint=constraint,
+        )
+
+    context = TechniqueContext(
+        fit=train,
+        seed=3,
+        task=Classification(),
+        calibration=data.calibration,
+        note=lambda note: None,
+        progress=lambda message, done, total: None,
+        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
+        remember=lambda name, make: make(),
     )
-    report = run(recipe, Store(tmp_path))
-    candidates = [each for each in report.comparisons if not each.is_twin]
-    assert {each.artifact.path for each in candidates} == {"int8.tflite", "int8.onnx"}
-    for each in candidates:
-        assert each.value is not None
-        assert each.value >= AT_LEAST[name]
-    assert any("have the same scales and zero points" in note for note in report.notes)
+    trained = Qat(training=QUICK).apply(Classification().separated(model), context)
+    artifacts = []
+    for exporter, runtime in (
+        (TFLite(precision="int8"), "litert"),
+        (Onnx(precision="int8"), "onnxruntime"),
+    ):
+        path = tmp_path / f"int8.{exporter.format}"
+        artifacts.append(exporter.export(trained, data.calibration.images, path))
+        with ModelClient(runtime, 1) as worker:
+            answers = worker.predict(path, data.test.images).argmax(axis=1)
+        assert (answers == data.test.labels).mean() >= AT_LEAST[name]
+    assert check_same_scales(artifacts)
