@@ -80,6 +80,8 @@ class BenchResult(Displayed):
     """A sentence for each disturbance of the timing."""
     processes: int = 1
     """Fresh processes of each file."""
+    exit_code: int = 0
+    """2 if files could not be timed because they do not fit, 3 for any other reason."""
     schema_version: int = field(default=1)
 
 
@@ -238,6 +240,7 @@ def time_files(
             *(_few_processes(processes, settings) if len(timed) > 1 else ()),
         ),
         processes=processes,
+        exit_code=max((each.exit_code for each in bench.causes), default=0),
     )
 
 

@@ -41,7 +41,7 @@ class ValidationRequest:
     baseline_input: InputSpec = DEFAULT_INPUT
     baseline_is_of_run: bool = False
     """True if the report of a run says how the baseline is read."""
-    parameters: int = 0
+    parameters: int | None = None
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
     """The name of each output, if it differs from the classes of the data."""
@@ -89,7 +89,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         if data is None
         else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
     )
-    seed, parameters, test_sha256 = 0, 0, None
+    seed, test_sha256, parameters = 0, None, None
     kernels = options.kernels or USUAL_KERNELS
     if report is not None:
         if baseline is None and report.baseline is not None:

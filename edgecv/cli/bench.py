@@ -26,4 +26,4 @@ def run(options: BenchCommand, screen: "Screen") -> int:
     screen.answer(to_json(found) if options.as_json else to_text(found))
     screen.warn(f"{path}: {reason}" for path, reason in found.failures.items())
     screen.warn(f"noise: {each}" for each in found.warnings)
-    return 3 if found.failures else 0
+    return found.exit_code

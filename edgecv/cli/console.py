@@ -219,7 +219,7 @@ class Screen:
         to_text: Callable[[Any], str],
         to_json: Callable[[list[Any]], str] | None,
     ) -> int:
-        """Show the result for each path, errors on standard error; return 2 if there is any."""
+        """Show the result for each path, errors on standard error; return the exit code."""
         results = []
         for path, each in found:
             results.append((path, each))
@@ -229,7 +229,9 @@ class Screen:
                 self.answer(to_text(each))
         if to_json is not None:
             self.answer(to_json(results))
-        return 2 if any(isinstance(each, EdgecvError) for _, each in results) else 0
+        return max(
+            (each.exit_code for _, each in results if isinstance(each, EdgecvError)), default=0
+        )
 
     def warn(self, sentences: Iterable[str]) -> None:
         """Print warnings on standard error, one on each line."""

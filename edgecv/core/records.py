@@ -394,7 +394,8 @@ class Baseline:
     """The original model. ``path`` is relative to the run directory."""
 
     path: str
-    parameters: int
+    parameters: int | None
+    """None where it was not loaded as a model."""
     metric: str
     value: float | None
     """None where the images have no labels."""

@@ -1,6 +1,6 @@
 """The contents of a model file as plain records: inputs, outputs, operators, costs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,7 +40,8 @@ class Operator:
     type: str
     output_shape: tuple[int, ...] | None
     """The shape for one image, with -1 for open sides; None if it is unknown."""
-    parameters: int
+    parameters: int | None
+    """Stored weights, without those that an earlier operator uses too; None if unknown."""
     macs: int | None
     activation_type: str
     weight_type: str
@@ -62,9 +63,10 @@ class Contents:
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
     operators: tuple[Operator, ...]
-    parameters: int
-    macs: int
-    """The sum over the operators whose count is known."""
+    parameters: int | None
+    """None if that of an operator is unknown."""
+    macs: int | None
+    """None if that of an operator is unknown."""
     peak_activation_bytes: int | None
     """The most bytes that live at one time if operators run in order; None if unknown.
 
@@ -75,6 +77,8 @@ class Contents:
     peak_activation_bytes_int8: int | None = None
     """The same with one byte per element, for Keras models, whose elements take four."""
     notes: tuple[str, ...] = ()
+    known_macs: int = 0
+    """The sum over the operators whose count is known."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,16 @@ class Inspection(Displayed):
     """The images that it takes; None if it takes others, or leaves their size open."""
 
 
-def total_macs(operators: tuple[Operator, ...]) -> int:
-    """Return the sum of the known multiply-accumulates."""
-    return sum(each.macs or 0 for each in operators)
+def total(costs: Iterable[int | None]) -> int | None:
+    """Return a sum; None if a part of it is unknown.
+
+    >>> total([2, 3]), total([2, None])
+    (5, None)
+    """
+    known = list(costs)
+    return None if None in known else known_total(known)
+
+
+def known_total(costs: Iterable[int | None]) -> int:
+    """Return the sum of the known costs."""
+    return sum(each or 0 for each in costs)

@@ -115,7 +115,7 @@ class FileTensors(TensorSession, ABC):
     def random_call(self) -> Callable[[], object]:
         """Return a function that runs it on random values, which are set beforehand.
 
-        Raises RuntimeFailure where a batch does not give as many answers as it has samples.
+        Raises UnsuitableFile where a batch does not give as many answers as it has samples.
         """
         generator = np.random.default_rng(0)
         values = [
@@ -124,7 +124,7 @@ class FileTensors(TensorSession, ABC):
         ]
         found = {len(each) if each.ndim else 1 for each in self.run(values)}
         if self._batch > 1 and self._batch not in found:
-            raise RuntimeFailure(
+            raise UnsuitableFile(
                 str(self._path),
                 f"it gives {min(found)} answers for {self._batch} images at once",
                 accepted="a batch of 1",

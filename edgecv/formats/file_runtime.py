@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence, InputProbe, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
@@ -110,12 +110,12 @@ class FileSession(Session, ABC):
         return values if values.shape[:1] == (1,) else values[np.newaxis]
 
     def rows_of(self, answer: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers of one run as rows, (batch, K). Raises RuntimeFailure for others."""
+        """Return the answers of one run as rows, (batch, K). Raises UnsuitableFile for others."""
         is_last = self.facts.axes.endswith("N")
         rows = np.moveaxis(answer, -1, 0) if is_last and answer.ndim > 1 else answer
         has_rows = self._batch == 1 or rows.shape[:1] == (self._batch,)
         if not has_rows or answer.size != self._batch * self._classes:
-            raise RuntimeFailure(
+            raise UnsuitableFile(
                 str(self._path),
                 f"it answers {list(answer.shape)} for {self._batch} images",
                 accepted=f"{[self._batch, self._classes]}, as it declares",

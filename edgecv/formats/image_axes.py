@@ -54,6 +54,11 @@ def image_axes(
     return ImageAxes(order, (*sides, lengths.get("C", 1)), lengths.get("N", 1))
 
 
+def _open_sides(sides: tuple[int, int]) -> str:
+    names = [name for name, side in zip(("height", "width"), sides, strict=True) if side == OPEN]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
 def is_open(tensor: TensorFacts) -> bool:
     """Return True if a side of an input's images may be open: not its batch, and not channels."""
     return OPEN in tensor.shape[1:]
@@ -66,7 +71,7 @@ def _sides(
         if OPEN in sides:
             raise UnsuitableFile(
                 str(path),
-                f"{_described(tensor)}: its height and width are open",
+                f"{_described(tensor)}: its {_open_sides(sides)} open",
                 accepted="images of one size",
                 remedy="give --input-size HEIGHTxWIDTH",
             )

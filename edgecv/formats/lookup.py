@@ -15,9 +15,17 @@ def importer_of(path: Path) -> Importer:
         if cls.reads(path):
             return cls()
     known = [suffix for cls in IMPORTERS.classes.values() for suffix in cls.suffixes]
-    raise InputError(
-        str(path), "is no model by its content", accepted=f"{', '.join(known)}, SavedModel folders"
-    )
+    accepted = f"{', '.join(known)}, SavedModel folders"
+    for runtime in RUNTIMES.classes.values():
+        if runtime.runs_on_devices and path.suffix.lower() in set(runtime.suffixes) - set(known):
+            raise InputError(
+                str(path),
+                f"is a finished {runtime.format_title} file, which is not converted again",
+                accepted=accepted,
+                remedy="give the model that it was made from; edgecv validate measures this file,"
+                " bench times it, doctor says why it is slow or wrong, inspect shows its contents",
+            )
+    raise InputError(str(path), "is no model by its content", accepted=accepted)
 
 
 def needs_tensorflow(path: Path) -> bool:

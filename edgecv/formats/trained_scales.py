@@ -55,16 +55,21 @@ def _pixel_factors(model: KerasModel) -> set[float]:
 def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) -> str:
     """Return the first scale of a kernel that differs; empty if none does."""
     found, trained = np.array(layer.scales), kernel.scales
+    if trained.size == 1 and len(set(layer.scales)) == 1:
+        found = found[:1]  # One scale may be written once for each channel.
     if found.size != trained.size:
         return f"{found.size} of its weights, and {trained.size} were trained"
     # The scale of a channel of zeros means nothing.
-    axes = tuple(range(kernel.weights.ndim - 1)) if trained.size > 1 else None
-    is_used = np.atleast_1d(np.abs(kernel.weights).max(axis=axes) > 0)
-    for factor in sorted(factors, reverse=True):
-        is_other = is_used & ~np.isclose(found, trained * factor, rtol=RELATIVE, atol=0)
-        if not is_other.any():
-            return ""
-    place = int(np.argmax(is_used & ~np.isclose(found, trained, rtol=RELATIVE, atol=0)))
+    axis = 0 if trained.size > 1 else None
+    is_used = np.atleast_1d(np.abs(kernel.by_output()).max(axis=axis) > 0)
+    others = [
+        is_used & ~np.isclose(found, trained * factor, rtol=RELATIVE, atol=0)
+        for factor in sorted(factors, reverse=True)
+    ]
+    fewest = min(others, key=np.count_nonzero)
+    if not fewest.any():
+        return ""
+    place = int(np.argmax(fewest))
     return f"{found[place]:.6g} of its weights in output {place}, trained {trained[place]:.6g}"
 
 

@@ -1,5 +1,6 @@
 """Quantizers in a model that is trained with rounding: its ranges and its rounded kernels."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from edgecv.core.keras_types import KerasLayer, KerasModel
 LARGEST_CODE = 127
 CODES = 255
 """Steps between the smallest and the largest integer of an activation."""
+PIXELS = (0.0, 255.0)
+"""The range of the pixels that enter a model."""
 Limits = tuple[Any, Any]
 """The variables of a range: its smallest and its largest value."""
 
@@ -26,7 +29,14 @@ class TrainedKernel:
     weights: NDArray[np.float64]
     """In Keras' order of axes; multiples of the scales."""
     scales: NDArray[np.float64]
-    """One, or one an output: the last axis of the kernel."""
+    """One, or one an output."""
+
+    def by_output(self) -> NDArray[np.float64]:
+        """Return the weights as (weights of an output, outputs)."""
+        outputs = math.prod(self.weights.shape[axis] for axis in _output_axes(self.kind))
+        axes = [axis % self.weights.ndim for axis in _output_axes(self.kind)]
+        moved = np.moveaxis(self.weights, axes, range(-len(axes), 0))
+        return moved.reshape(-1, outputs)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,11 @@ def weight_ranges(wrapper: KerasLayer) -> Iterator[tuple[Any, Limits]]:
 
 
 def trained_kernels(model: KerasModel) -> list[TrainedKernel]:
-    """Return the kernels that were rounded in training; none for a model without quantizers."""
+    """Return the kernels that were rounded in training; none for a model without quantizers.
+
+    A batch normalization behind a kernel is in its weights and its scales: every converter folds it
+    there, output by output, and the integers stay those that were trained.
+    """
     found = []
     for wrapper in wrappers_of(model):
         for kernel, (_, largest) in weight_ranges(wrapper):
@@ -69,6 +83,12 @@ def trained_kernels(model: KerasModel) -> list[TrainedKernel]:
             codes = kernel.numpy() / np.where(scales > 0, scales, 1)
             rounded = np.clip(np.round(codes), -LARGEST_CODE, LARGEST_CODE) * scales
             name, kind = wrapper.layer.name, type(wrapper.layer).__name__
+            factor = _normalization_behind(wrapper)
+            if factor is not None:
+                axes = _output_axes(kind)
+                behind = -axes[0] - len(axes)
+                sides = [kernel.shape[axis] for axis in axes] + [1] * behind
+                rounded, scales = rounded * factor.reshape(sides), scales * np.abs(factor)
             found.append(TrainedKernel(name, kind, rounded, scales))
     return found
 
@@ -87,7 +107,42 @@ def trained_outputs(model: KerasModel) -> dict[str, TrainedOutput]:
 
 def _with_range(wrapper: Any) -> Any:
     """Return the layer that has the range of a layer's output."""
-    if range_of(wrapper) is not None or not getattr(wrapper, "_weight_vars", None):
-        return wrapper
-    takers = {id(node.outbound_layer): node.outbound_layer for node in wrapper.outbound_nodes}
-    return next(iter(takers.values())) if len(takers) == 1 else wrapper
+    layer = wrapper
+    while range_of(layer) is None:
+        if not getattr(layer, "_weight_vars", None) and not _is_normalization(layer):
+            return layer
+        taker = _only_taker(layer)
+        if taker is None:
+            return layer
+        layer = taker
+    return layer
+
+
+def _only_taker(layer: KerasLayer) -> Any:
+    """Return the layer that alone takes the output of another; None if there are more."""
+    takers = {id(node.outbound_layer): node.outbound_layer for node in layer.outbound_nodes}
+    return next(iter(takers.values())) if len(takers) == 1 else None
+
+
+def _is_normalization(layer: KerasLayer) -> bool:
+    return type(getattr(layer, "layer", layer)).__name__ == "BatchNormalization"
+
+
+def _normalization_behind(wrapper: Any) -> NDArray[np.float64] | None:
+    """Return the factor of the batch normalization that is folded into a kernel; None without it.
+
+    It is not where the output of the kernel was rounded before it.
+    """
+    taker = _only_taker(wrapper)
+    if range_of(wrapper) is not None or taker is None or not _is_normalization(taker):
+        return None
+    norm = getattr(taker, "layer", taker)
+    variance = np.asarray(norm.moving_variance.numpy(), np.float64)
+    gamma = np.asarray(norm.gamma.numpy(), np.float64) if norm.scale else 1.0
+    factor: NDArray[np.float64] = gamma / np.sqrt(variance + norm.epsilon)
+    return factor
+
+
+def _output_axes(kind: str) -> tuple[int, ...]:
+    """Return the axes of a kernel that number its outputs."""
+    return {"DepthwiseConv2D": (-2, -1), "Conv2DTranspose": (-2,)}.get(kind, (-1,))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Comparison, OnEvent, Report, ignore_event
+from edgecv.core.records import Baseline, Comparison, OnEvent, Report, ignore_event
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext, open_run
@@ -79,6 +79,10 @@ def to_json(reports: Sequence[Report]) -> str:
     return json.dumps([to_table(report) for report in reports], indent=2, allow_nan=False)
 
 
+def _parameters(baseline: Baseline) -> str:
+    return "" if baseline.parameters is None else f"{baseline.parameters:,} parameters and "
+
+
 def to_markdown(reports: Sequence[Report]) -> str:
     """Return one table: the baseline of each data set, then a line for each file."""
     lines: list[str] = []
@@ -88,7 +92,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
             value = task_of(report).headline.text(report.baseline.value)
             line = (
                 f"{report.data.name}, {split.images:,} test images: the baseline has "
-                f"{report.baseline.parameters:,} parameters and {value}."
+                f"{_parameters(report.baseline)}{value}."
             )
             if line not in lines:
                 lines.append(line)

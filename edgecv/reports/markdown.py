@@ -1,7 +1,7 @@
 """``report.md``: the report for people."""
 
 from edgecv.core.plugins import Task
-from edgecv.core.records import Comparison, Report, TensorFacts
+from edgecv.core.records import Baseline, Comparison, Report, TensorFacts
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text
@@ -215,12 +215,16 @@ def _data(report: Report, task: Task) -> list[str]:
     return [f"{report.data.name}{known}", *splits, *report.data.notes]
 
 
+def _parameters(baseline: Baseline) -> str:
+    return "" if baseline.parameters is None else f", {baseline.parameters:,} parameters"
+
+
 def _baseline(report: Report, task: Task) -> list[str]:
     if report.baseline is None:
         return []
     baseline = report.baseline
     return [
-        f"{baseline.path}, {baseline.parameters:,} parameters",
+        f"{baseline.path}{_parameters(baseline)}",
         f"{baseline.metric} {task.headline.text(baseline.value)}",
     ]
 

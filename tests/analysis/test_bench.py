@@ -76,6 +76,7 @@ def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
     reason = found.failures[str(paths[1])]
     assert reason == "its batch is fixed at 1, and 4 images were given; accepted: a batch of 1"
     assert "4 images a run" in how(found)
+    assert found.exit_code == 2, "a file that does not fit is wrong input"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,7 @@ def test_a_hostile_file_is_a_line_and_the_good_one_is_timed(
         assert "Traceback" not in reason
     if names is not None:
         assert len(found.failures) == len(names)
+        assert found.exit_code == 3
 
 
 def test_cores_that_are_least_busy_are_some_of_those_there_are() -> None:

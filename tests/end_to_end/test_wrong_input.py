@@ -37,8 +37,7 @@ schema more | unexpected extra argument | more
 
 compress a.keras b.keras | unexpected extra argument | b.keras
 compress --quantise int8 | No such option | --quantize
-compress D --lr 0.1 | --lr: No such option | learning_rate under [baseline.training] of a recipe
-compress D --batch-size 8 | --batch-size: No such option | batch under [baseline.training]
+compress D --batch-size 8 | --batch-size: No such option | did you mean "--batch"
 compress D --bits 8 | --bits: No such option | did you mean "--quantize"
 compress D --sparsity 0.5 | --sparsity: No such option | did you mean "--prune"
 compress D --calibrate 9 | --calibrate: No such option | did you mean "--calibration-images"

@@ -85,7 +85,10 @@ def flags(folder: Path, **options: Any) -> CompressOptions:
 
 def test_a_run_from_a_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     store = Store(tmp_path / "exported")
-    plan = flags(folders["keras3"], trust_model=True, preprocess="imagenet", name="folder")
+    no_limits = {"max_drop": "none", "max_class_drop": "none"}  # Its weights are random.
+    plan = flags(
+        folders["keras3"], trust_model=True, preprocess="imagenet", name="folder", **no_limits
+    )
     report = run(plan.to_recipe(), store)
     assert {each.artifact.path for each in report.comparisons} == {
         f"{precision}.{kind}" for precision in ("float32", "int8") for kind in ("tflite", "onnx")
@@ -98,7 +101,8 @@ def test_a_run_from_a_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     for words in ("--trust-model", "no layers to train", "a softmax was added", "in front"):
         assert words in said
     again = validate(ValidateOptions(paths=(tmp_path / "exported" / "folder",)))
-    assert again.outcome == "passed", "what came of it needs no trust any more"
+    short = {each.name for each in again.gates if each.outcome != "passed"}
+    assert short == {"proof"}, "what came of it needs no trust any more; the network is untrained"
 
 
 def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_path: Path) -> None:

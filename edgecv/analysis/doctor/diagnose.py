@@ -116,6 +116,10 @@ def not_run(contents: Contents) -> str:
     image = contents.inputs[0]
     if image.has_shape and len(image.shape) != IMAGE_SIDES:
         return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
+    answer = contents.outputs[0]
+    if answer.has_shape and sum(length != 1 for length in answer.shape[1:]) > 1:
+        found = f"it gives {list(answer.shape)} and no row of numbers an image"
+        return f"{found}, and is not run: its structure was read"
     return ""
 
 

@@ -11,7 +11,13 @@ from edgecv.system.isolation.server import ActionServer, Response
 
 def main() -> None:
     """Serve requests from standard input until it ends."""
-    actions = {"keras": read_keras, "h5": read_h5, "tflite": read_tflite, "onnx": read_onnx}
+    actions = {
+        "keras": read_keras,
+        "h5": read_h5,
+        "saved_model": read_saved_model,
+        "tflite": read_tflite,
+        "onnx": read_onnx,
+    }
     ActionServer("inspection").serve(actions)
 
 
@@ -31,6 +37,13 @@ def read_h5(path: str, input_spec: str) -> Response:
     return encode(
         Contents, keras.read(Path(path), ".h5", InputSpec.model_validate_json(input_spec))
     )
+
+
+def read_saved_model(path: str, input_spec: str) -> Response:
+    """Read a SavedModel folder; ``input_spec`` changes nothing of what its tables say."""
+    from edgecv.formats.saved_model import inspect as saved_model
+
+    return encode(Contents, saved_model.read(Path(path)))
 
 
 def read_tflite(path: str, input_spec: str) -> Response:

@@ -26,7 +26,7 @@ PROGRAM = ChildProgram(
     stages=("reading it",),
     remedy="the file is damaged or hostile: do not open it",
 )
-ACCEPTED = "model files: .keras, .h5, .tflite, .onnx"
+ACCEPTED = "model files: .keras, .h5, .tflite, .onnx, or a SavedModel folder"
 ONNX_FIRST_BYTES = b"\x08\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca"
 """First bytes of the fields of an ONNX model; writers begin with the first, its version."""
 GZIP = 31
@@ -71,9 +71,11 @@ def inspect(path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Inspection:
 
 
 def format_of(path: Path) -> str:
-    """Return "keras", "h5", "tflite" or "onnx" by the first bytes of a file."""
+    """Return "keras", "h5", "tflite" or "onnx" by the first bytes of a file, or "saved_model"."""
     where = str(path)
     try:
+        if (path / "saved_model.pb").is_file():
+            return "saved_model"
         if path.is_dir():
             raise InputError(where, "is a folder", accepted=ACCEPTED, remedy=_models_in(path))
         with open_regular(path, accepted=ACCEPTED) as file:
@@ -98,15 +100,13 @@ def format_of(path: Path) -> str:
 
 
 def _models_in(folder: Path) -> str:
-    if (folder / "saved_model.pb").is_file():
-        return "load this SavedModel in tf_keras and save it as a .keras file"
     suffixes = (".keras", ".h5", ".tflite", ".onnx")
     names = sorted(each.name for each in folder.iterdir() if each.suffix in suffixes)
     return f"give the files in it: {', '.join(names[:8])}" if names else "give a file"
 
 
 def _contents(path: Path, kind: str, input_spec: InputSpec) -> Contents:
-    is_keras = kind in ("keras", "h5")
+    is_keras = kind in ("keras", "h5", "saved_model")
     size = path.stat().st_size
     seconds = SECONDS_OF_KERAS if is_keras else SECONDS + size // BYTES_A_SECOND
     limits = ProcessLimits(
@@ -134,10 +134,12 @@ def _contents(path: Path, kind: str, input_spec: InputSpec) -> Contents:
 
 
 def _sizes(path: Path) -> tuple[int, int]:
-    """Return the size of a file in bytes, and its size after gzip -9."""
+    """Return the size of a file, or of all in a folder, in bytes, and after gzip -9."""
     packer, size, packed = zlib.compressobj(9, zlib.DEFLATED, GZIP), 0, 0
-    with open_regular(path) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            size += len(chunk)
-            packed += len(packer.compress(chunk))
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    for each in files:
+        with open_regular(each) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                size += len(chunk)
+                packed += len(packer.compress(chunk))
     return size, packed + len(packer.flush())

@@ -9,6 +9,8 @@ from edgecv.core.text import listed, printable
 from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Operator
 from edgecv.formats.lookup import runtime_of_format
 
+SAVED_MODEL = "saved_model"
+"""A format that is read and converted, but not run by a runtime of its own."""
 WIDE = 200
 """Columns without a terminal: nothing needs to be folded."""
 LONGEST_NAME = 40
@@ -32,7 +34,7 @@ WHERE_THERE_IS_ROOM = ("activations", "weights", "bytes")
 def to_text(inspection: Inspection, width: int = WIDE) -> str:
     """Return an inspection as text, in lines of ``width`` columns."""
     contents = inspection.contents
-    title = runtime_of_format(contents.format).format_title
+    title = _title(contents.format)
     facts = [f"{key} {value}" for key, value in contents.facts.items()]
     lines = [f"{inspection.path}: {', '.join([title, *facts])}"]
     lines += [f"  input   {_end_text(end)}" for end in contents.inputs]
@@ -49,6 +51,17 @@ def to_text(inspection: Inspection, width: int = WIDE) -> str:
     return "\n".join(
         [*map(printable, lines), "", body, *(f"  {printable(each)}" for each in ending), ""]
     )
+
+
+def _title(file_format: str) -> str:
+    if file_format == SAVED_MODEL:
+        return "SavedModel"
+    return runtime_of_format(file_format).format_title
+
+
+def _runs_on_devices(file_format: str) -> bool:
+    """Return False for formats that other files are made from: they compute in float."""
+    return file_format != SAVED_MODEL and runtime_of_format(file_format).runs_on_devices
 
 
 def _image_lines(inspection: Inspection) -> list[str]:
@@ -93,7 +106,7 @@ def _table(contents: Contents, width: int) -> str:
     from rich.table import Table
 
     left_out = list(WHERE_THERE_IS_ROOM) if width < ROOM else []
-    if not runtime_of_format(contents.format).runs_on_devices:
+    if not _runs_on_devices(contents.format):
         left_out.append("arithmetic")  # Formats that are not for devices compute in float.
     shown = [place for place, heading in enumerate(HEADINGS) if heading not in left_out]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -124,8 +137,8 @@ def _cells(operator: Operator) -> tuple[str, ...]:
         _short(operator.name),
         _short(operator.type),
         "?" if shape is None else "x".join(str(side) if side >= 0 else "N" for side in shape),
-        f"{operator.parameters:,}" if operator.parameters else "",
-        "?" if operator.macs is None else f"{operator.macs:,}" if operator.macs else "",
+        _cost(operator.parameters),
+        _cost(operator.macs),
         operator.activation_type,
         f"{operator.weight_type}, {scales:,} scales" if scales > 1 else operator.weight_type,
         f"{operator.weight_bytes:,}" if operator.weight_bytes else "",
@@ -133,13 +146,21 @@ def _cells(operator: Operator) -> tuple[str, ...]:
     )
 
 
+def _cost(cost: int | None) -> str:
+    return "?" if cost is None else f"{cost:,}" if cost else ""
+
+
 def _costs(contents: Contents) -> str:
     stored = sum(each.weight_bytes for each in contents.operators)
     unknown = [each.type for each in contents.operators if each.macs is None]
-    macs = f"{contents.macs:,} multiply-accumulates (MACs)"
+    macs = f"{contents.known_macs:,} multiply-accumulates (MACs)"
     if unknown:
-        macs = f"at least {macs}: not known for {_counted(unknown)}"
-    return f"{contents.parameters:,} parameters in {stored:,} bytes; {macs}"
+        least = f"at least {macs}" if contents.known_macs else "multiply-accumulates (MACs)"
+        macs = f"{least}: not known for {_counted(unknown)}"
+    parameters = "parameters: not known"
+    if contents.parameters is not None:
+        parameters = f"{contents.parameters:,} parameters"
+    return f"{parameters}{f' in {stored:,} bytes' if stored else ''}; {macs}"
 
 
 def _peak(contents: Contents) -> str:
@@ -152,7 +173,7 @@ def _peak(contents: Contents) -> str:
 
 
 def _arithmetic(contents: Contents) -> list[str]:
-    if not runtime_of_format(contents.format).runs_on_devices:
+    if not _runs_on_devices(contents.format):
         return []
     kinds_shown: tuple[tuple[Arithmetic, str], ...] = (
         ("quantized", "quantized"),

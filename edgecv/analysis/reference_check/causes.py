@@ -23,6 +23,8 @@ OTHER_FACTOR = 0.05
 EXPLAINED = 0.02
 """Share of the weights that a cause may leave unexplained."""
 SMALLEST_GAIN = 1e-3
+SAME_GAIN = 0.02
+"""Factors that differ by less than this part of them are one."""
 SMALLEST = 1e-30
 """Added to divisors: a kernel may be all zeros."""
 MOST_NAMED = 4
@@ -138,8 +140,14 @@ def _other_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     is_same = bool(np.all(np.abs(gains - 1) <= SMALLEST_GAIN))
     if is_same or not _fits(pair.own, pair.true * wide, room):
         return None
+    if np.ptp(gains) <= SAME_GAIN * abs(float(np.median(gains))):
+        return _other_rescaling(float(np.median(gains)))
     each = _listed([f"{gain:.3g}" for gain in gains])
     return f"its rescaling multiplies the colours by {each} times what the twin does"
+
+
+def _other_rescaling(gain: float) -> str:
+    return f"its rescaling multiplies pixels by {gain:.3g} times what the twin does"
 
 
 def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
@@ -190,9 +198,9 @@ def _gains(pair: KernelPair, classes: Sequence[str]) -> str | None:
     if not _fits(pair.own, pair.true * wide, pair.room * np.maximum(1, np.abs(wide))):
         return None
     typical = float(np.median(gains[wrong]))
-    is_one = bool(np.ptp(gains[wrong]) <= 0.02 * abs(typical))
+    is_one = bool(np.ptp(gains[wrong]) <= SAME_GAIN * abs(typical))
     if pair.takes_pixels and is_one and len(wrong) == outputs:
-        return f"its rescaling multiplies pixels by {typical:.3g} times what the twin does"
+        return _other_rescaling(typical)
     if len(wrong) > 1 and len(wrong) == outputs and is_one:
         return f"the scale of all weights of {pair.name} is {typical:.2f} times {RIGHT}"
     if len(wrong) == 1:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import RuntimeFailure
@@ -59,6 +60,27 @@ class TensorSession(Protocol):
         """Return each output as real numbers, for one flat array of real numbers an input."""
 
 
+class ImageTensors(TensorSession):
+    """A file that its runtime runs on images only: it can be timed on random ones."""
+
+    def __init__(self, runtime: str, path: Path, session: Session, batch: int) -> None:
+        self._runtime, self._path = runtime, path
+        self._session, self._batch = session, batch
+        self.ends = FileEnds((session.facts.input,), (session.facts.output,))
+
+    def random_call(self) -> Callable[[], object]:
+        """Return a function that runs random images, which are set beforehand."""
+        shape = (self._batch, *self._session.facts.image)
+        images: Images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        if self._batch == 1:
+            return self._session.single_call(images)
+        return self._session.batch_call(images)
+
+    def answer(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Raise RuntimeFailure: it takes images, not arrays."""
+        raise RuntimeFailure(str(self._path), f"{self._runtime} runs files on images only")
+
+
 class Runtime(Plugin):
     """Opens an artifact and runs it."""
 
@@ -90,8 +112,11 @@ class Runtime(Plugin):
     def open_tensors(
         self, path: Path, threads: int, input_spec: InputSpec, batch: int = 1
     ) -> TensorSession:
-        """Open a file of any inputs and outputs. Raises RuntimeFailure where it is not usable."""
-        raise RuntimeFailure(str(path), f"{self.name} runs files on images only")
+        """Open a file of any inputs and outputs. Raises RuntimeFailure where it is not usable.
+
+        A runtime of files on images alone can still time them.
+        """
+        return ImageTensors(self.name, path, self.open(path, threads, input_spec), batch)
 
     def executed(self, path: Path, image: Images, input_spec: InputSpec) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""

@@ -12,14 +12,27 @@ from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.records import LayerCost
-from edgecv.formats.contents import OPEN, Contents, End, Operator, total_macs
+from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted
+from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import NO_TRUST
 
 QUANTIZERS = "QuantizeWrapper"
 KERNELS = ("kernel", "depthwise_kernel")
 KERNEL_LAYERS = frozenset("Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D Dense".split())
+NOT_COUNTED = ("Dot", "FrozenGraph")
+WITHOUT_PRODUCTS = (
+    "Embedding",
+    "PReLU",
+    "BatchNormalization",
+    "LayerNormalization",
+    "Normalization",
+)
+"""Layers whose weights are multiplied with single elements, or looked up."""
+CALLS = ("TFOpLambda", "SlicingOpLambda")
+PRODUCTS = ("matmul", "einsum", "tensordot", "conv", "__matmul__")
+"""Parts of the names of the functions of TensorFlow that multiply matrices."""
 BYTES_OF_FLOAT32 = 4
 
 
@@ -70,8 +83,9 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
         inputs=_ends(file.input_names, file.inputs),
         outputs=_ends(model.output_names, model.outputs),
         operators=operators,
-        parameters=int(model.count_params()),
-        macs=total_macs(operators),
+        parameters=parameters_of(model),
+        macs=total(each.macs for each in operators),
+        known_macs=known_total(each.macs for each in operators),
         peak_activation_bytes=None if peak is None else peak * BYTES_OF_FLOAT32,
         peak_activation_bytes_int8=peak,
         notes=tuple(notes),
@@ -136,7 +150,7 @@ def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
     kernel = next((getattr(inner, name) for name in KERNELS if hasattr(inner, name)), None)
     if kernel is None:
-        return None if type(inner).__name__ in ("Dot", "FrozenGraph") else 0
+        return None if _multiplies(inner) else 0
     if type(inner).__name__ not in KERNEL_LAYERS:
         return None
     is_transposed = type(inner).__name__ == "Conv2DTranspose"
@@ -144,6 +158,15 @@ def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     first = getattr(inner, "data_format", None) == "channels_first"
     places = count(tuple(OPEN if s is None else s for s in (shape[1:] if first else shape[:-1])))
     return None if places is None else places * math.prod(kernel.shape)
+
+
+def _multiplies(layer: KerasLayer) -> bool:
+    """Return True for a layer that may multiply matrices in a way that is not counted."""
+    kind = type(layer).__name__
+    if kind in NOT_COUNTED or (kind in CALLS and any(each in layer.name for each in PRODUCTS)):
+        return True
+    has_matrix = any(len(each.shape) > 1 for each in layer.weights)
+    return has_matrix and kind not in WITHOUT_PRODUCTS
 
 
 def _ends(names: Sequence[str], tensors: Sequence[Any]) -> tuple[End, ...]:

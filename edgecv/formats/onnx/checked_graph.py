@@ -14,6 +14,7 @@ from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
+from edgecv.formats.onnx.shape_values import inferred_shapes
 
 SMALL = 1024
 """The most elements of a constant whose values may determine a shape; others are left out."""
@@ -33,7 +34,7 @@ class TensorShape:
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor whose values are known before the first image. ``name``: of what is stored."""
+    """A tensor whose values are known before the first image."""
 
     name: str
     type: str
@@ -41,6 +42,13 @@ class Constant:
     stored_bytes: int
     scales: int = 0
     """The number of scales of its DequantizeLinear."""
+    made_of: tuple["Constant", ...] | None = None
+    """The stored weights that it is computed from; None if it is stored itself."""
+
+    @property
+    def stored(self) -> tuple["Constant", ...]:
+        """The weights in the file that it stands for."""
+        return (self,) if self.made_of is None else self.made_of
 
     @property
     def elements(self) -> int:
@@ -83,10 +91,10 @@ class CheckedGraph:
         }
         self.outputs = {each.name: self._value(each) for each in graph.output}
         self._set_size(input_spec)
-        inferred = self._infer_shapes()
-        infos = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
+        inferred = self._infer_shapes().graph
+        infos = (*inferred.value_info, *inferred.input, *inferred.output)
         self.values = {each.name: self._value(each) for each in infos}
-        self.graph = read_model(inferred).graph
+        self.graph = read_model(self.model).graph
         for name, value in self.graph.initializers.items():
             if name not in self.constants:
                 self.constants[name] = self._lifted(value.const_value, name)
@@ -160,21 +168,16 @@ class CheckedGraph:
         return NAMES.get(name, name)
 
     def _infer_shapes(self) -> Any:
-        """Return the model with types and shapes of all tensors, and without large constants."""
-        from onnx import shape_inference
-
+        """Return a copy with types and shapes of all tensors, and without large constants."""
         self._set_batch_of_one()
         for tensor in self._stored():
             if (count(tuple(tensor.dims)) or 0) > SMALL or tensor.external_data:
                 tensor.ClearField("raw_data")
                 tensor.ClearField("external_data")
                 tensor.ClearField("data_location")
-        try:
-            return shape_inference.infer_shapes(self.model, data_prop=True)
-        except Exception as error:  # noqa: BLE001  of onnx's own kinds; what is declared remains
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            self.notes.append(f"shapes could not be inferred: {first[:LONGEST_NAME]}")
-        return self.model
+        inferred, errors = inferred_shapes(self.model)
+        self.notes += [f"shapes could not be inferred: {each[:LONGEST_NAME]}" for each in errors]
+        return inferred
 
     def _set_batch_of_one(self) -> None:
         batches: dict[str, int] = {}

@@ -1,6 +1,5 @@
 """Inspection of an ONNX file by its graph and onnx's shape inference: no runtime, no other file."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import listed
-from edgecv.formats.contents import Contents, Operator, total_macs
+from edgecv.formats.contents import Contents, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, bytes_of, count
 from edgecv.formats.onnx.checked_graph import (
     LONGEST_NAME,
@@ -17,21 +16,13 @@ from edgecv.formats.onnx.checked_graph import (
     TensorShape,
     damaged,
 )
-from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, attribute_of, input_of
+from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, input_of
 from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import IntegerOperators
+from edgecv.formats.onnx.operator_costs import KNOWN_DOMAINS, has_subgraphs, macs_of
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
 
-CONVOLUTIONS = frozenset("Conv FusedConv NhwcFusedConv ConvInteger QLinearConv".split())
-NOT_COUNTED = frozenset(
-    """
-    LSTM GRU RNN Einsum DeformConv Attention MultiHeadAttention QAttention MatMulNBits
-    Scan Loop If SequenceMap
-    """.split()
-)
-"""Operators that multiply or contain others, and whose multiply-accumulates are not counted."""
-KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft", "ai.onnx.ml")
 WEIGHTS = {
     "QLinearConv": (3, 8),
     "QLinearMatMul": (3,),
@@ -44,6 +35,8 @@ WEIGHTS = {
     **dict.fromkeys("QuantizeLinear DequantizeLinear".split(), ()),
 }
 """The numbers of the inputs that can be weights; others are scales or settings."""
+PACKED = ("MatMulNBits", "MatMulBnb4")
+"""Operators whose kernel has several weights in a byte, and scales as inputs of their own."""
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike")
 
 
@@ -67,8 +60,8 @@ class OnnxInspector:
         self._nodes = self._without_constants()
         self._integers = IntegerOperators(self._nodes, file.constants, file.values)
         self._folded = self._integers.folded()
-        self._kernels: set[str] = set()
-        self._stored: set[str] = set()
+        self._functions = {(each.domain, each.name) for each in file.model.functions}
+        self._counted: set[str] = set()
 
     def contents(self) -> Contents:
         """Return the contents of the file."""
@@ -81,8 +74,9 @@ class OnnxInspector:
             inputs=tuple(input_end(file, name) for name in file.inputs),
             outputs=tuple(output_end(file, name) for name in file.outputs),
             operators=operators,
-            parameters=sum(each.parameters for each in operators),
-            macs=total_macs(operators),
+            parameters=total(each.parameters for each in operators),
+            macs=total(each.macs for each in operators),
+            known_macs=known_total(each.macs for each in operators),
             peak_activation_bytes=self._peak(),
             notes=tuple(self._notes(shown)),
         )
@@ -92,10 +86,11 @@ class OnnxInspector:
         constants, nodes = self._file.constants, []
         for node in self._file.graph:
             taken = [each.name for each in node.inputs if each is not None]
-            depends = _subgraphs(node) or node.op_type in RANDOM or not node.outputs
+            depends = has_subgraphs(node) or node.op_type in RANDOM or not node.outputs
             if node.op_type == "Constant" and node.outputs:
                 name = node.outputs[0].name
-                constants.setdefault(name, Constant(name, "", None, 0))
+                known = self._file.values.get(name, TensorShape("", None))
+                constants.setdefault(name, Constant(name, known.type, known.shape, 0))
             elif taken and not depends and all(name in constants for name in taken):
                 for value in node.outputs:
                     found = [constants[name] for name in taken]
@@ -105,30 +100,39 @@ class OnnxInspector:
         return nodes
 
     def _computed(self, node: Node, value: Value, taken: Sequence[Constant]) -> Constant:
-        """Return a constant that is computed from stored ones, as the largest of them."""
-        largest = taken[0]
-        if node.op_type == "DequantizeLinear":
-            largest = replace(largest, scales=taken[1].elements)
-        else:
-            largest = max(taken, key=lambda each: each.elements)
-        shape = self._file.values.get(value.name, TensorShape("", None)).shape
-        return replace(largest, shape=shape) if shape else largest
+        """Return a constant that is computed from others, with the type that is stored."""
+        known = self._file.values.get(value.name, TensorShape("", None))
+        is_unpacked = node.op_type == "DequantizeLinear"
+        reals = [taken[0]] if is_unpacked else [each for each in taken if _is_real(each)]
+        largest = max(reals, key=lambda each: each.elements, default=None)
+        if largest is None or (known.type and known.type not in FLOATS | SMALL_INTEGERS):
+            return Constant(value.name, known.type, known.shape, 0, made_of=())
+        stored = {part.name: part for each in reals for part in each.stored}
+        return Constant(
+            value.name,
+            largest.type,
+            known.shape,
+            0,
+            taken[1].elements if is_unpacked else largest.scales,
+            tuple(stored.values()),
+        )
 
     def _operator(self, node: Node) -> Operator:
         weights = self._weights(node)
         largest = max(weights, key=lambda each: each.elements, default=None)
+        new = self._new(weights)
         made = node.outputs[0].name if node.outputs else ""
         value = self._file.values.get(made, TensorShape("", None))
         return Operator(
             name=(node.name or made)[:LONGEST_NAME],
             type=_kind(node),
             output_shape=value.shape,
-            parameters=self._counted(node, weights),
-            macs=self._macs(node),
+            parameters=self._parameters(node, new),
+            macs=macs_of(node, self._file),
             activation_type=self._integers.type_of(self._folded.get(made, made)),
             weight_type=largest.type if largest else "",
             weight_scales=largest.scales if largest else 0,
-            weight_bytes=self._new_bytes(weights),
+            weight_bytes=sum(each.stored_bytes for each in new),
             arithmetic=self._integers.arithmetic(node),
         )
 
@@ -141,8 +145,7 @@ class OnnxInspector:
         found = [constants[name] for name in names if name in constants]
         if node.op_type in KERNEL_INPUT:
             return [self._with_scales(node, each) for each in found]
-        reals = FLOATS | SMALL_INTEGERS
-        return [each for each in found if (each.type in reals or each.scales) and each.shape]
+        return [each for each in found if _is_real(each) and each.shape != ()]
 
     def _with_scales(self, node: Node, constant: Constant) -> Constant:
         """Return a kernel with the number of its scales if the operator has them as an input."""
@@ -151,41 +154,19 @@ class OnnxInspector:
         scale = self._file.constants.get(node.inputs[KERNEL_INPUT[node.op_type] + 1].name)
         return replace(constant, scales=scale.elements if scale else 0)
 
-    def _counted(self, node: Node, weights: Sequence[Constant]) -> int:
-        """Return the number of an operator's weights; 0 if its kernel was counted before."""
-        kernel = self._integers.kernel(node)
-        if kernel is not None:
-            if kernel.name in self._kernels:
-                return 0
-            self._kernels.add(kernel.name)
-        return sum(each.elements for each in weights)
+    def _new(self, weights: Sequence[Constant]) -> list[Constant]:
+        """Return the stored constants of an operator that none before it uses."""
+        found = {part.name: part for each in weights for part in each.stored}
+        new = [part for name, part in found.items() if name not in self._counted]
+        self._counted |= found.keys()
+        return new
 
-    def _new_bytes(self, weights: Sequence[Constant]) -> int:
-        sizes = {each.name: each.stored_bytes for each in weights}
-        new = {name: size for name, size in sizes.items() if name not in self._stored}
-        self._stored |= new.keys()
-        return sum(new.values())
-
-    def _macs(self, node: Node) -> int | None:
-        kind = node.op_type
-        if kind in NOT_COUNTED or node.domain not in KNOWN_DOMAINS or _subgraphs(node):
+    def _parameters(self, node: Node, new: Sequence[Constant]) -> int | None:
+        """Return the number of weights; None where they are packed, or in a graph of its own."""
+        is_function = (node.domain, node.op_type) in self._functions
+        if node.op_type in PACKED or is_function or has_subgraphs(node):
             return None
-        if kind not in KERNEL_INPUT:
-            return 0
-        shape_of = self._file.shape_of
-        entering, kernel = shape_of(node.inputs[0]), shape_of(node.inputs[KERNEL_INPUT[kind]])
-        made = count(shape_of(node.outputs[0]))
-        if kind in CONVOLUTIONS or kind == "ConvTranspose":
-            # A transposed convolution applies its kernel at each position of the input.
-            places = made if kind in CONVOLUTIONS else count(entering)
-            known = count(kernel) is not None and places is not None
-            return (places or 0) * math.prod((kernel or ())[1:]) if known else None
-        if made is None or not entering:
-            return None
-        inner = (
-            entering[-2] if attribute_of(node, "transA", 0) and len(entering) > 1 else entering[-1]
-        )
-        return made * inner if inner >= 0 else None
+        return sum(each.elements for each in new)
 
     def _peak(self) -> int | None:
         ends = (self._file.graph.inputs, self._file.graph.outputs)
@@ -215,7 +196,7 @@ class OnnxInspector:
         model, notes = self._file.model, list(self._file.notes)
         if names := [each.name[:LONGEST_NAME] for each in model.functions]:
             notes.append(f"functions of its own, which are not followed: {listed(names)}")
-        if flow := sorted({node.op_type for node in shown if _subgraphs(node)}):
+        if flow := sorted({node.op_type for node in shown if has_subgraphs(node)}):
             notes.append(f"graphs within operators are not followed: {listed(flow)}")
         foreign = {_kind(node) for node in shown if node.domain not in KNOWN_DOMAINS}
         if foreign:
@@ -238,5 +219,5 @@ def _kind(node: Node) -> str:
     return (f"{node.domain}.{node.op_type}" if is_foreign else node.op_type)[:LONGEST_NAME]
 
 
-def _subgraphs(node: Node) -> bool:
-    return any(each.type.name in ("GRAPH", "GRAPHS") for each in node.attributes.values())
+def _is_real(constant: Constant) -> bool:
+    return constant.type in FLOATS | SMALL_INTEGERS or bool(constant.scales)

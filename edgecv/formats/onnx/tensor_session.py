@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import FileEnds
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
@@ -24,7 +24,7 @@ class OnnxTensors(FileTensors):
         inputs = []
         for tensor in map(tensor_of, session.get_inputs()):
             if batch > 1 and tensor.shape[:1] not in ((OPEN,), (batch,)):
-                raise RuntimeFailure(
+                raise UnsuitableFile(
                     str(path),
                     f"its batch is fixed at {tensor.shape[0] if tensor.shape else 1},"
                     f" and {batch} images were given",

@@ -7,7 +7,7 @@ operations that compute, so a file with such a layer is as harmless as one of st
 import base64
 import binascii
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,8 @@ OPERATIONS = frozenset(
 )
 """Operations on tensors alone: none opens a file, calls Python or keeps a state."""
 LARGEST_CONSTANT = 2**26
+REALS = (1, 2, 14, 19)
+"""float32, float64, bfloat16 and float16 in TensorFlow's tables."""
 
 
 def graph_of(text: str, where: str) -> Any:
@@ -76,6 +78,16 @@ def check_graph(graph: Any, where: str) -> None:
         sides = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
         if math.prod(sides) > LARGEST_CONSTANT:
             raise InputError(where, f"its graph holds a constant of shape {sides}")
+
+
+def constant_weights(nodes: Iterable[Any]) -> int:
+    """Return the number of real values, other than single ones, in the constants of a graph."""
+    shapes = [
+        [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
+        for node in nodes
+        if node.op == "Const" and node.attr["dtype"].type in REALS
+    ]
+    return sum(math.prod(shape) for shape in shapes if shape)
 
 
 @cache
@@ -115,6 +127,10 @@ def frozen_graph_layer() -> Any:
         def call(self, images: Any) -> Any:
             return self._run(images)
 
+        def constants(self) -> int:
+            """Return the number of weights that are constants of the graph."""
+            return constant_weights(self._graph.node)
+
         def probe(self) -> GraphProbe:
             """Return the graph, run up to one of its first operations."""
             return GraphProbe(self._graph, self._ends[0], self._values_of)
@@ -148,6 +164,12 @@ def frozen_graph_layer() -> Any:
             }
 
     return FrozenGraph
+
+
+def parameters_of(model: KerasModel) -> int:
+    """Return the number of weights of a model, with those in the constants of its graphs."""
+    graphs = [each for each in model.layers if isinstance(each, frozen_graph_layer())]
+    return sum((int(each.constants()) for each in graphs), int(model.count_params()))
 
 
 def holds_graph(model: KerasModel) -> bool:

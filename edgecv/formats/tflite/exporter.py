@@ -18,7 +18,9 @@ from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
+from edgecv.formats.tflite.pixel_range import needs_range_of_pixels
 from edgecv.models.kernels import kernels_of
+from edgecv.models.quantizers import PIXELS
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
@@ -66,7 +68,12 @@ class TFLite(FileExporter):
     ) -> bytes:
         tensorflow, _ = load_tensorflow()
 
+        is_open = needs_range_of_pixels(model)
+
         def serve(image: Any) -> dict[str, Any]:
+            if is_open:
+                # The converter finds the scales of a kernel again where its input has no range.
+                image = tensorflow.quantization.fake_quant_with_min_max_args(image, *PIXELS)
             return {"probabilities": model(image, training=False)}
 
         image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import listed
-from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, total_macs
+from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
@@ -74,7 +74,6 @@ class TFLiteInspector:
 
     def __init__(self, tables: TFLiteTables) -> None:
         self._tables = tables
-        self._kernels: set[int] = set()
         self._buffers: set[int] = set()
 
     def contents(self) -> Contents:
@@ -90,8 +89,9 @@ class TFLiteInspector:
             inputs=tuple(map(_end, tables.inputs)),
             outputs=tuple(map(_end, tables.outputs)),
             operators=operators,
-            parameters=sum(each.parameters for each in operators),
-            macs=total_macs(operators),
+            parameters=total(each.parameters for each in operators),
+            macs=total(each.macs for each in operators),
+            known_macs=known_total(each.macs for each in operators),
             peak_activation_bytes=peak_bytes(
                 steps,
                 self._live([*tables.inputs, *variables]),
@@ -114,40 +114,38 @@ class TFLiteInspector:
         ]
         weights = _trained(kind, constants)
         largest = max(weights, key=lambda each: count(each.shape) or 0, default=None)
+        new = self._new(weights)
         return Operator(
             name=made.first_name if made else "",
             type=kind,
             output_shape=made.shape if made else None,
-            parameters=self._counted(kind, weights, largest),
+            parameters=self._parameters(kind, new),
             macs=self._macs(operator),
             activation_type=made.type if made else "",
             weight_type=largest.type if largest else "",
             weight_scales=len(largest.scales) if largest else 0,
-            weight_bytes=self._new_bytes(weights),
+            weight_bytes=sum(each.stored_bytes or 0 for each in new),
             arithmetic=_arithmetic(
                 kind, self._computed((*operator.inputs, *operator.outputs)), largest
             ),
         )
 
-    def _counted(
-        self, kind: str, weights: Sequence[TFLiteTensor], largest: TFLiteTensor | None
-    ) -> int:
-        """Return the number of an operator's weights; 0 if its kernel was counted before."""
-        if kind in KERNEL_OPERATORS and largest is not None:
-            if largest.number in self._kernels:
-                return 0
-            self._kernels.add(largest.number)
-        return sum(count(each.shape) or 0 for each in weights)
+    def _new(self, weights: Sequence[TFLiteTensor]) -> list[TFLiteTensor]:
+        """Return the stored weights of an operator that none before it uses."""
+        found = {each.buffer: each for each in weights}
+        new = [each for buffer, each in found.items() if buffer not in self._buffers]
+        self._buffers |= found.keys()
+        return new
 
-    def _new_bytes(self, weights: Sequence[TFLiteTensor]) -> int:
-        sizes = {each.buffer: each.stored_bytes or 0 for each in weights}
-        new = {buffer: size for buffer, size in sizes.items() if buffer not in self._buffers}
-        self._buffers |= new.keys()
-        return sum(new.values())
+    def _parameters(self, kind: str, new: Sequence[TFLiteTensor]) -> int | None:
+        """Return the number of weights; None where they may be in another graph or file."""
+        if kind in CONTROL_FLOW or self._tables.model.ExternalBuffersLength():
+            return None
+        return sum(count(each.shape) or 0 for each in new)
 
     def _macs(self, operator: TFLiteOperator) -> int | None:
         kind, takes = operator.kind, operator.inputs
-        if kind.split("(")[0] in NOT_COUNTED:
+        if kind.split("(")[0] in NOT_COUNTED or kind.startswith("OPERATOR "):
             return None
         if kind not in KERNEL_OPERATORS:
             return 0

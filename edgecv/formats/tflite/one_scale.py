@@ -17,6 +17,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.formats.kernel_layout import LayerKernel, layer_kernels, names_of, rows_of
 from edgecv.formats.tflite.check import constant_kernels, kernels_in
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.models.quantizers import trained_kernels
 
 LARGEST_CODE = 127
 LARGEST_SPREAD = 0.02
@@ -34,11 +35,15 @@ def with_one_scale(content: bytes, model: KerasModel, names: Sequence[str], wher
     edited = bytearray(content)
     layers = {layer.name: layer for layer in layer_kernels(model, "tflite")}
     found = names_of(kernels_in(content, where), list(layers.values()))
+    trained = {kernel.name: kernel.scales for kernel in trained_kernels(model)}
     _check_unshared(tables, where)
     for name, (operator, tensor) in zip(found, constant_kernels(tables), strict=True):
         if name in names and len(tensor.scales) > 1:
             assert name is not None
-            _rewrite(edited, tables, layers[name], (operator, tensor), where)
+            step = np.abs(layers[name].weights).max() / LARGEST_CODE
+            if name in trained and trained[name].size == 1:
+                step = trained[name].item()
+            _rewrite(edited, tables, layers[name], (operator, tensor), step, where)
     return bytes(edited)
 
 
@@ -47,16 +52,17 @@ def _rewrite(
     tables: TFLiteTables,
     layer: LayerKernel,
     place: tuple[TFLiteOperator, TFLiteTensor],
+    step: float,
     where: str,
 ) -> None:
-    """Round one kernel and its bias again."""
+    """Round one kernel and its bias again. ``step``: the scale of the layer's own kernel."""
     operator, tensor = place
     codes, steps = tables.values(tensor), np.array(tensor.scales)
     assert codes is not None
     own, true = rows_of(codes, layer)
     own = own * steps[:, np.newaxis]
-    scale = _factor(own, true, layer.name, where) * np.abs(true).max() / LARGEST_CODE
-    rounded = np.round(layer.weights / (np.abs(layer.weights).max() / LARGEST_CODE))
+    scale = _factor(own, true, layer.name, where) * step
+    rounded = np.clip(np.round(layer.weights / step), -LARGEST_CODE, LARGEST_CODE)
     _write(edited, tensor, rounded.reshape(codes.shape).astype(codes.dtype))
     tables.write_scales(edited, tensor, np.full(len(steps), scale))
     bias_input = BIAS_INPUT.get(operator.kind, 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import FileEnds
@@ -42,7 +42,7 @@ class LiteRTTensors(FileTensors):
             if batch == 1:
                 raise refusal(path, error) from None
             found = f"it cannot take {batch} images at once: {first_line(error)}"
-            raise RuntimeFailure(str(path), found, accepted="a batch of 1") from None
+            raise UnsuitableFile(str(path), found, accepted="a batch of 1") from None
         given = self._interpreter.get_output_details()
         self._outputs = [int(each["index"]) for each in given]
         self.ends = FileEnds(tuple(inputs), tuple(map(facts_of_tensor, given)))

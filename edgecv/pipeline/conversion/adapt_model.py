@@ -20,6 +20,7 @@ from edgecv.models.input_probe import KerasProbe
 from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.softmax import with_softmax
 from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
+from edgecv.techniques.quantizers.first_kernels import take_pixels
 
 QUANTIZED = "quantized.h5"
 """The file of a model with quantizers, beside the file of the same model without them."""
@@ -72,6 +73,7 @@ def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
     if plain is not original:
         with quantizers_known():
             quantized, _, _ = _adapted(fitted(original, input_spec, path)[0], asked, str(path), own)
+            take_pixels(quantized)
         notes = (*notes, TRAINED_RANGES)
     facts = ModelFacts(
         shape=shape,

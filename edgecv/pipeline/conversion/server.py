@@ -23,6 +23,7 @@ from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
+from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import Trust
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.reports.json_file import write_artifact
@@ -139,7 +140,7 @@ class ConversionServer:
         model = self._opened(source, trust)
         self._server.stage("running it")
         found = self._predictions(KerasSession(model), _mapped(images))
-        return {"parameters": int(model.count_params())}, [found]
+        return {"parameters": parameters_of(model)}, [found]
 
     def predict_each(
         self, source: Path, trust: Trust, images: str, choices: Mapping[str, Any]

@@ -68,11 +68,11 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
         return None
     found = list(layers.values())
     inner = [_inner(layer) for layer in found]
-    if not inner or not all(
-        type(each).__name__ in CONVOLUTIONS and each.use_bias for each in inner
-    ):
+    if not inner or not all(type(each).__name__ in CONVOLUTIONS for each in inner):
         return None
     _, rest = _zero_and_rest(rescale, found)
+    if rest and not all(each.use_bias for each in inner):
+        return None
     is_far = abs(rest) > HALF_STEP * abs(rescale.scale)
     return None if is_far and any(_is_padded(layer) for layer in found) else found
 

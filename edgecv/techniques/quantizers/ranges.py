@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.records import Images
-from edgecv.models.quantizers import range_of, weight_ranges, wrappers_of
+from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.quantizers.kinds import (
     MOVES,
@@ -21,7 +21,6 @@ from edgecv.techniques.quantizers.kinds import (
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
 Range = tuple[float, float]
-PIXELS: Range = (0.0, 255.0)
 KNOWN: dict[str, Range] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Activations whose integer kernels have one range in every TFLite file."""
 INPUT = "input"

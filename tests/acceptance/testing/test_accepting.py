@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecv.acceptance.testing import accepted_file
+from edgecv.acceptance import lock_file
 from edgecv.acceptance.testing.accepted_file import read_accepted
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.fixture import EdgecvCompare
@@ -241,7 +241,7 @@ def test_what_could_not_be_written_is_not_said_to_be_accepted(
     def refuse(path: Path, content: bytes) -> None:
         raise StepError(str(path), "cannot be written: Permission denied")
 
-    monkeypatch.setattr(accepted_file, "write_bytes", refuse)
+    monkeypatch.setattr(lock_file, "write_bytes", refuse)
     told: list[str] = []
     with pytest.raises(StepError, match="Permission denied"):
         compared(comparing, update=True, told=told).assert_as_accepted()

@@ -289,3 +289,20 @@ def test_a_file_slower_than_its_float_reference_gets_the_cause(files: Path) -> N
     assert "XNNPACK has no kernels for int16 activations" in slow.observed
     assert "--format tflite --quantize int8" in slow.remedy
     assert "1 error and 1 warning" in to_text(found)
+
+
+def test_an_output_that_is_no_row_is_not_run_and_its_structure_is_read(tmp_path: Path) -> None:
+    import onnx
+
+    make, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [make("Relu", ["image"], ["boxes"])],
+        "boxes",
+        [tensor("image", 1, [1, 3, 8, 8])],
+        [tensor("boxes", 1, [1, 3, 8, 8])],
+    )
+    path = tmp_path / "boxes.onnx"
+    onnx.save(onnx.helper.make_model(graph), path)
+    found = doctor(DoctorOptions(path=path))
+    (note,) = (each for each in found.findings if each.name == "not-run")
+    assert "it gives [1, 3, 8, 8] and no row of numbers an image" in note.observed

@@ -217,3 +217,38 @@ def test_a_table_fits_the_terminal_and_keeps_its_numbers(exported, width: int) -
     assert [word for row in rows for word in row.split() if word in counts] == counts
     assert "activations" in table
     assert head.startswith(found.path)
+
+
+def test_a_folder_of_a_saved_model_is_read_and_not_loaded(tmp_path: Path) -> None:
+    from edgecv.models.tf import load_tensorflow
+
+    tensorflow, _ = load_tensorflow()
+    module = tensorflow.Module()
+    module.kernel = tensorflow.Variable(np.ones((3, 3, 3, 4), np.float32))
+    scales = tensorflow.constant(np.linspace(0, 1, 4, dtype=np.float32))
+
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec((None, 8, 8, 3), name="image")])
+    def serve(image):
+        made = tensorflow.nn.conv2d(image, module.kernel, 1, "VALID") * scales
+        return {"classes": tensorflow.reduce_mean(made, (1, 2))}
+
+    folder = tmp_path / "exported"
+    tensorflow.saved_model.save(module, str(folder), {"serving_default": serve})
+    done = edgecv("exported", "--json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (file,) = json.loads(done.stdout)["files"]
+    (taken,), (given,) = file["inputs"], file["outputs"]
+    assert (taken["name"], taken["shape"], taken["type"]) == ("image", [-1, 8, 8, 3], "float32")
+    assert (given["name"], given["shape"]) == ("classes", [-1, 4])
+    assert (file["format"], file["parameters"]) == ("saved_model", 108 + 4)
+    kinds = {each["type"]: each["macs"] for each in file["operators"]}
+    assert kinds == {"Conv2D": None, "Mul": 0, "Mean": 0}
+    assert (file["macs"], file["image"]["shape"]) == (None, [8, 8, 3])
+    assert file["bytes"] == sum(e.stat().st_size for e in folder.rglob("*") if e.is_file())
+    shown = edgecv("exported", folder=tmp_path)
+    assert "exported: SavedModel, made by TensorFlow" in shown.stdout
+    assert "112 parameters" in shown.stdout
+    (folder / "saved_model.pb").write_bytes(b"\xff" * 50)
+    broken = edgecv("exported", folder=tmp_path)
+    assert broken.returncode == 2
+    assert "damaged SavedModel" in broken.stderr

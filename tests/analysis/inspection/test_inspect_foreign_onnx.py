@@ -62,7 +62,8 @@ def test_sides_that_stay_open_leave_costs_unknown() -> None:
     )
     (conv,) = contents.operators
     assert shape_text(contents.inputs[0]) == "N x 3 x height x N"
-    assert (conv.macs, conv.parameters, contents.macs) == (None, 216, 0)
+    assert (conv.macs, conv.parameters) == (None, 216)
+    assert (contents.macs, contents.known_macs) == (None, 0)
     assert conv.output_shape == (1, 8, -1, -1)
     assert contents.peak_activation_bytes is None
 
@@ -82,6 +83,108 @@ def test_gemm_and_matmul_turned_or_not() -> None:
     )
     assert [each.macs for each in contents.operators] == [200, 50, 35]
     assert contents.parameters == 200 + 10 + 50
+
+
+def test_a_flatten_of_computed_shapes_leaves_no_cost_unknown() -> None:
+    """As tf2onnx writes it: the batch out of Shape, and -1 for the rest."""
+    contents = read(
+        onnx_model(
+            [
+                node("Conv", "x w", "c"),
+                node("Shape", "c", "s"),
+                node("Gather", "s order", "turned"),
+                node("Cast", "turned", "small", to=6),
+                node("Slice", "small zero one zero", "batch"),
+                node("Concat", "batch rest", "joined", axis=0),
+                node("Cast", "joined", "wanted", to=7),
+                node("Reshape", "c wanted", "flat"),
+                node("MatMul", "flat m", "y"),
+            ],
+            {"x": ["batch", 3, 8, 8]},
+            {"y": ["batch", 10]},
+            {
+                "w": normal(4, 3, 3, 3), "m": normal(144, 10), "order": np.array([0, 2, 3, 1]),
+                "zero": np.array([0]), "one": np.array([1]), "rest": np.array([144], np.int32),
+            },
+        )
+    )  # fmt: skip
+    by_type = {each.type: each for each in contents.operators}
+    assert by_type["Reshape"].output_shape == (1, 144)
+    assert by_type["MatMul"].macs == 144 * 10
+    assert contents.macs == contents.known_macs == 36 * 4 * 27 + 1440
+    assert contents.peak_activation_bytes is not None
+
+
+def test_a_product_with_a_kernel_of_known_sides_is_counted() -> None:
+    contents = read(
+        onnx_model(
+            [node("Reshape", "x s", "r"), node("MatMul", "r m", "y")],
+            {"x": [1, 20], "s": [2]},
+            {"y": [1, 5]},
+            {"m": normal(20, 5)},
+            types={"s": "INT64"},
+        )
+    )
+    assert contents.operators[-1].macs == 100
+
+
+def test_constants_that_several_operators_share_are_counted_once() -> None:
+    contents = read(
+        onnx_model(
+            [
+                node("Gemm", "x w b", "g"),
+                node("PRelu", "g slope", "p"),
+                node("Gemm", "p w b", "h"),
+                node("PRelu", "h slope", "q"),
+                node("Transpose", "w", "turned"),
+                node("MatMul", "q turned", "y"),
+            ],
+            {"x": [1, 10]},
+            {"y": [1, 10]},
+            {"w": normal(10, 10), "b": normal(10), "slope": normal(10)},
+        )
+    )
+    assert [each.parameters for each in contents.operators] == [110, 10, 0, 0, 0]
+    assert (contents.parameters, contents.macs) == (120, 300)
+    assert sum(each.weight_bytes for each in contents.operators) == 480
+
+
+def test_computed_constants_have_the_type_that_is_stored_and_no_other() -> None:
+    contents = read(
+        onnx_model(
+            [
+                node("Cast", "half", "kernel", to=1),
+                node("MatMul", "x kernel", "p"),
+                node("Cast", "places", "grid", to=1),
+                node("Add", "p grid", "a"),
+                node("Equal", "left right", "mask"),
+                node("Where", "mask a a", "y"),
+            ],
+            {"x": [1, 10]},
+            {"y": [1, 10]},
+            {
+                "half": normal(10, 10).astype(np.float16), "places": np.arange(10),
+                "left": normal(10), "right": normal(10),
+            },
+        )
+    )  # fmt: skip
+    product, addition, choice = contents.operators
+    assert (product.weight_type, product.parameters, product.weight_bytes) == ("float16", 100, 200)
+    assert (addition.parameters, addition.weight_bytes) == (0, 0), "nothing real is stored"
+    assert addition.weight_type == "float32"
+    assert (choice.weight_type, choice.parameters) == ("", 0), "truth values are no weights"
+
+
+def test_operators_of_onnx_runtime_that_are_not_known_have_no_costs() -> None:
+    contents = read(
+        onnx_model(
+            [node("QMoE", "x w", "y", domain="com.microsoft")],
+            {"x": [1, 10]},
+            {"y": [1, 10]},
+            {"w": normal(10, 10)},
+        )
+    )
+    assert (contents.macs, contents.known_macs) == (None, 0)
 
 
 def quantized_convolution() -> Any:
@@ -211,6 +314,8 @@ def test_graphs_within_operators_and_functions_are_said() -> None:
     assert "graphs within operators are not followed: If" in notes
     assert "functions of its own, which are not followed: Twice" in notes
     assert [each.macs for each in contents.operators] == [None, None]
+    assert [each.parameters for each in contents.operators] == [None, None]
+    assert (contents.macs, contents.parameters) == (None, None)
     assert [each.type for each in contents.operators] == ["If", "own.Twice"]
 
 

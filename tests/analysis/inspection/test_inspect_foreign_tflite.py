@@ -50,7 +50,7 @@ def test_an_open_height_leaves_costs_unknown(read) -> None:
     contents = read(edit)
     unknown = [each for each in contents.operators if each.macs is None]
     assert len(unknown) == 3
-    assert contents.macs == 221_184 + 96
+    assert (contents.macs, contents.known_macs) == (None, 221_184 + 96)
     assert contents.peak_activation_bytes is None
 
 
@@ -82,6 +82,29 @@ def test_more_subgraphs_and_control_flow_are_said(read) -> None:
     assert "it has 2 subgraphs; only the first is shown" in contents.notes
     assert "other subgraphs are run, and not followed: WHILE" in contents.notes
     assert contents.operators[-1].macs is None
+    assert contents.operators[-1].parameters is None, "they may be in the other subgraph"
+    assert (contents.parameters, contents.macs) == (None, None)
+
+
+def test_constants_that_several_operators_share_are_counted_once(read) -> None:
+    before = read(lambda model, schema: None)
+
+    def edit(model: Any, schema: Any) -> None:
+        biases = [
+            model.subgraphs[0].tensors[each.inputs[2]]
+            for each in model.subgraphs[0].operators
+            if kind_of(model, each) == schema.BuiltinOperator.CONV_2D
+        ]
+        longest = max(biases, key=lambda each: each.shape[0])
+        for each in biases:
+            each.buffer = longest.buffer
+
+    after = read(edit)
+    convolutions = [e for e in after.operators if e.type == "CONV_2D"]
+    spared = sum(e.output_shape[-1] for e in convolutions[1:])
+    assert spared > 0
+    assert after.parameters == before.parameters - spared
+    assert [e.macs for e in after.operators] == [e.macs for e in before.operators]
 
 
 def test_sparse_and_four_bit_weights(read) -> None:

@@ -64,6 +64,16 @@ def test_layers_that_costs_do_not_follow_are_counted_by_their_kernel(read) -> No
     assert contents.macs == 2 * 6 * 6 * 2 * 81
 
 
+def test_layers_that_multiply_in_ways_of_their_own_have_no_count(read) -> None:
+    image = layers().Input((6, 8), name="image")
+    value = layers().PReLU(name="slope")(image)
+    value = layers().Dot(axes=(2, 2), name="dot")([value, value])
+    contents = read(model(image, layers().Dense(2, name="dense")(value)))
+    macs = {each.name: each.macs for each in contents.operators}
+    assert macs == {"slope": 0, "dot": None, "dense": 6 * 6 * 2}
+    assert (contents.macs, contents.known_macs) == (None, 72)
+
+
 def test_quantizers_are_named_and_what_they_wrap_is_counted(read) -> None:
     import tiny_models
     from tensorflow_model_optimization.quantization.keras import (

@@ -9,7 +9,7 @@ from paths import SHARED
 
 import edgecv
 from edgecv.core.errors import InputError
-from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.input_spec import InputSpec
 from edgecv.formats.keras.importer import KerasFile
 from edgecv.formats.keras.runtime import KerasSession
 from edgecv.formats.trust import NO_TRUST
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not CASES.exists(), reason="needs the handed cas
 
 def accuracy_of(name: str) -> float:
     data = np.load(CASES / "digits32.npz")
-    adapted = adapt(CASES / name, Preprocessing(), NO_TRUST)
+    adapted = adapt(CASES / name, InputSpec(), NO_TRUST)
     found = KerasSession(adapted.model).predict(data["x_test"]).argmax(axis=1)
     return float(np.mean(found == data["y_test"].ravel()))
 
@@ -58,7 +58,7 @@ def test_trained_ranges_go_into_int8_files(tmp_path: Path) -> None:
 def test_a_technique_is_refused_for_a_graph_without_layers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="prune cannot be applied") as caught:
         compress("vit.keras", tmp_path, prune="0.5", name="pruned")
-    assert "every --quantize" in caught.value.accepted
+    assert "every quantize=" in caught.value.accepted
     assert not list(tmp_path.glob("*/report.json"))
 
 
@@ -75,7 +75,7 @@ def test_a_technique_is_refused_for_a_graph_without_layers(tmp_path: Path) -> No
 )
 def test_a_model_of_another_task_is_refused_by_name(name: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        adapt(CASES / name, None, NO_TRUST)
+        adapt(CASES / name, InputSpec(), NO_TRUST)
 
 
 def test_half_precision_is_said() -> None:

@@ -41,7 +41,12 @@ def test_it_becomes_a_twin_and_an_int8_file(
     channels = options.get("channels", 3)
     data = onnx_networks.labelled_by(model, tmp_path / "data.npz", preprocess, channels)
     report = edgecv.compress(
-        model, data=data, preprocess=preprocess, output=tmp_path / "out", name="run"
+        model,
+        data=data,
+        preprocess=preprocess,
+        max_drop="none",  # Random weights: int8 changes many answers.
+        output=tmp_path / "out",
+        name="run",
     )
     run = tmp_path / "out" / "run"
     assert report.outcome == "passed"

@@ -175,7 +175,7 @@ def test_without_a_twin_a_file_is_judged_by_its_own_rules_alone(good: Good, tmp_
     path = tmp_path / "alone.tflite"
     path.write_bytes(good.bytes("int8.tflite"))
     report = validate(ValidateOptions(paths=(path,), data=good.source))
-    assert {gate.name for gate in report.gates} == {"quantization"}
+    assert {gate.name for gate in report.gates} == {"proof", "quantization"}
     assert not report.notes
 
 

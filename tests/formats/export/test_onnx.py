@@ -19,7 +19,8 @@ from edgecv.formats.onnx.check import prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.onnx.graph import read_model
-from edgecv.formats.onnx.prepare import fold_rescaling, take_trained_ranges
+from edgecv.formats.onnx.prepare import fold_rescaling
+from edgecv.formats.onnx.trained_ranges import take_trained_ranges
 from edgecv.models.tf import load_tensorflow
 
 
@@ -179,7 +180,7 @@ def test_ranges_that_training_found_are_taken_out() -> None:
     }
     graph = onnx.helper.make_graph(
         [
-            make("Relu", ["image"], ["relu"]),
+            make("Relu", ["image"], ["relu"], name="rectifier"),
             make("QuantizeLinear", ["relu", "scale", "open_zero"], ["q1"]),
             make("DequantizeLinear", ["q1", "scale", "open_zero"], ["d1"]),
             make("Neg", ["d1"], ["negative"]),
@@ -192,10 +193,11 @@ def test_ranges_that_training_found_are_taken_out() -> None:
         [onnx.numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()],
     )
     edited = read_model(onnx.helper.make_model(graph)).graph
-    ranges = take_trained_ranges(edited)
-    # After a Relu, the range ends at zero: the quantizer takes the Relu out and relies on it.
-    assert ranges["relu"] == (pytest.approx(0.5 * 155 / 255), 0)
-    assert ranges["negative"] == (np.float32(0.5), 100)
+    trained = take_trained_ranges(edited)
+    # The range is wider than what the Relu lets through, so the quantizer must not take it out.
+    assert trained.ranges["relu"] == (np.float32(0.5), 100)
+    assert trained.kept_in(edited) == ["rectifier"]
+    assert trained.ranges["negative"] == (np.float32(0.5), 100)
     assert [node.op_type for node in edited] == ["Relu", "Neg"]
     assert edited[1].outputs[0].name == "probabilities"
     assert edited.outputs[0] is edited[1].outputs[0]

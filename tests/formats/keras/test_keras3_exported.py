@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import InputSpec
 from edgecv.formats.keras.importer import load, load_with_parity
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite
@@ -46,7 +47,7 @@ def test_attention_goes_into_both_formats(
     transformer: Any, save: Callable[[Any], Path], images: Images, tmp_path: Path
 ) -> None:
     path = save(transformer)
-    adapted = adapt(path, None, NO_TRUST)
+    adapted = adapt(path, InputSpec(), NO_TRUST)
     assert "attention (MultiHeadAttention) has no counterpart" in adapted.facts.untrainable
     assert not adapted.facts.is_own
     expected = answers(transformer, images)

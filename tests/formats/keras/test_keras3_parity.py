@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.input_spec import InputSpec
 from edgecv.formats.keras.importer import KerasFile, load, load_with_parity
 from edgecv.formats.keras.keras3 import load as _keras3
 from edgecv.formats.keras.keras3 import original as _keras3_original
@@ -21,8 +22,11 @@ from edgecv.formats.keras.keras3.parity import (
     keras3_parity,
     run_rebuilt,
 )
+from edgecv.formats.tflite.exporter import TFLite
+from edgecv.formats.trust import NO_TRUST
 from edgecv.models.tf import load_tensorflow
-from edgecv.system.isolation import process
+from edgecv.pipeline.conversion.adapt_model import adapt
+from edgecv.system.isolation import ModelClient, process
 
 SHAPE = (12, 12, 3)
 
@@ -68,6 +72,74 @@ def test_a_wrong_weight_is_noticed_and_its_layer_named(
     assert parity is not None
     assert "the first layer that differs is inner/wrong" in parity.sentences()[0]
     assert parity.largest_difference < 1e-5, "it is converted as it is"
+
+
+@pytest.fixture
+def untrained(keras3: Any, randomize: Callable[[Any], None], tmp_path: Path) -> tuple[Any, Path]:
+    """Return a classifier whose answers are nearly the same for all images, and its file."""
+    layers = keras3.layers
+    entering = keras3.Input(SHAPE)
+    given = layers.Conv2D(4, 3, name="kernel")(layers.Rescaling(1 / 255)(entering))
+    given = layers.Dense(3, name="classes")(layers.GlobalAveragePooling2D()(given))
+    model = keras3.Model(entering, layers.Softmax()(given))
+    randomize(model)
+    kernel, bias = model.get_layer("classes").get_weights()
+    model.get_layer("classes").set_weights([kernel * 1e-3, bias])
+    path = tmp_path / "untrained.keras"
+    model.save(path)
+    return model, path
+
+
+def swap_channels(layer: Any) -> None:
+    """Make the weights of a layer wrong: the colours of the first kernel."""
+    weights = layer.get_weights()
+    number = next(n for n, each in enumerate(weights) if each.ndim == 4)
+    weights[number] = weights[number][:, :, ::-1]
+    layer.set_weights(weights)
+
+
+def wrongly_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuild = _keras3.rebuild
+
+    def wrong(*arguments: Any) -> Any:
+        rebuilt = rebuild(*arguments)
+        swap_channels(rebuilt.model.get_layer("kernel"))
+        return rebuilt
+
+    monkeypatch.setattr(_keras3, "rebuild", wrong)
+
+
+def test_a_wrong_rebuild_reaches_no_file(
+    untrained: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files and their baseline are made from the export, and no technique trains the rebuild."""
+    wrongly_rebuilt(monkeypatch)
+    original, path = untrained
+    adapted = adapt(path, InputSpec(), NO_TRUST)
+    assert "the first layer that differs is kernel" in adapted.facts.untrainable
+    images = np.random.default_rng(3).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    expected = np.asarray(original(images.astype(np.float32)))
+    target = tmp_path / "float32.tflite"
+    TFLite(precision="float32").export(adapted.model, images[:0], target)
+    with ModelClient("litert", 1) as worker:
+        found = worker.predict(target, images)
+    assert np.abs(found - expected).max() < 0.01 * np.ptp(expected, axis=0).max()
+
+
+def test_a_wrong_export_is_refused_though_all_outputs_are_nearly_the_same(
+    untrained: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrongly_rebuilt(monkeypatch)
+    network_in = _keras3.network_in
+
+    def wrong(*arguments: Any) -> Any:
+        network = network_in(*arguments)
+        swap_channels(network.layers[-1])
+        return network
+
+    monkeypatch.setattr(_keras3, "network_in", wrong)
+    with pytest.raises(InputError, match=r"nor be converted as it is.* differs from the original"):
+        load(untrained[1])
 
 
 @pytest.mark.slow
@@ -133,11 +205,12 @@ def test_outputs_agree_on_the_range_that_suits_a_model(
             return OriginalOutputs([found.outputs[0] * (1 + self.left.pop(0))], {})
 
     original: Any = Fake()
+    ends = {"flatten": model.layers[-1]}
     if accepted:
-        assert keras3_parity(original, Path(), model, {}).largest_difference == 0
+        assert keras3_parity(original, Path(), model, ends).largest_difference == 0
     else:
         with pytest.raises(InputError, match="differs from the original by 1"):
-            keras3_parity(original, Path(), model, {})
+            keras3_parity(original, Path(), model, ends)
 
 
 def test_differences_are_measured_for_their_size() -> None:

@@ -60,7 +60,8 @@ def test_the_order_of_axes(
     ("shape", "flags", "message"),
     [
         ((-1, -1, -1, 3), {}, "height and width are open; .*give --input-size HEIGHTxWIDTH"),
-        ((-1, -1, 28), {}, "height and width are open"),
+        ((-1, -1, 28), {}, "its height is open"),
+        ((1, 1, 64, -1), {}, "its width is open"),
         ((-1, 32, 32, 3), {"input_size": "64x64"}, "says 64x64; leave --input-size out"),
         ((-1, 3, 32, 3), {}, "give --layout nchw or --layout nhwc"),
         ((-1, 3, 32, 32), {"layout": "nhwc"}, "and --layout says nhwc"),

@@ -1,5 +1,6 @@
 """Every technique on every architecture: what it promises is in the files of both formats."""
 
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -135,12 +136,13 @@ def cases() -> list[Any]:
     ]
 
 
-def exported(model: Any, folder: Path) -> list[Artifact]:
+def exported(model: Any, folder: Path, shared: frozenset[str]) -> list[Artifact]:
     """Export to int8 in every format, and check that each kernel is found under its name."""
     artifacts = []
     for file_format, cls in EXPORTERS.classes.items():
         path = folder / f"a.{file_format}"
-        artifact = cls(precision="int8").export(model, DATA.calibration.images, path)
+        exporter = cls(precision="int8").with_one_scale(shared)
+        artifact = exporter.export(model, DATA.calibration.images, path)
         assert {layer.name for layer in artifact.layers} == set(kernels_of(model, depthwise=True))
         artifacts.append(artifact)
     return artifacts
@@ -151,11 +153,13 @@ def test_promises_are_kept_in_both_formats(
     name: str, chain: str, trained: Any, tmp_path: Path
 ) -> None:
     baseline, notes = trained(name), list[str]()
-    result = baseline
+    result, shared = baseline, frozenset[str]()
     for technique in CHAINS[chain]:
         technique.check_model(result)
-        result = technique.apply(result, tuning_with(tmp_path, baseline, notes))
-    artifacts = exported(result, tmp_path)
+        context = replace(tuning_with(tmp_path, baseline, notes), shared_kernels=shared)
+        result = technique.apply(result, context)
+        shared |= technique.shared_kernels(result)
+    artifacts = exported(result, tmp_path, shared)
     for technique in CHAINS[chain]:
         for artifact in artifacts:
             technique.check(artifact.layers, artifact.path)

@@ -24,6 +24,9 @@ LARGEST_DIFFERENCE = 1e-4
 """The tolerance of outputs, relative to the largest of them where that is more than 1."""
 LARGEST_LAYER_DIFFERENCE = 1e-3
 """The tolerance of a layer, relative to its largest value: rounding of many layers adds up."""
+LARGEST_SHARE, ROUNDING = 1e-2, 2e-6
+"""The tolerance of a model without layers to compare: of the difference of its outputs from image
+to image, and of their size."""
 MOST_IMAGES, LEAST_IMAGES = 16, 4
 VALUES_OF_IMAGES = 2**20
 """The most values of all images together: large images are fewer."""
@@ -87,6 +90,7 @@ def keras3_parity(
     """Compare a rebuilt model with its original. Raises InputError if they differ.
 
     ``archive`` is what was checked; ``ends`` maps layers of the original to those of the model.
+    Without any, as in a graph, outputs must differ by far less than from one image to another.
     """
     results = []
     for images in _image_sets(model):
@@ -98,6 +102,8 @@ def keras3_parity(
         worst = max((each for _, each in places), default=0.0)
         if worst > LARGEST_LAYER_DIFFERENCE:
             raise _not_equal(original.path, difference, places)
+        if not ends and not _follows(expected.outputs, found.outputs):
+            raise _not_equal(original.path, difference, [])
         parity = RebuildParity(len(images[0]), difference, len(places), worst, policies)
         results.append((not is_near, difference, parity))
     # A model without rescaling expects one of two ranges. On the other, large logits can magnify
@@ -181,6 +187,20 @@ def _largest(expected: Sequence[Array], found: Sequence[Array]) -> tuple[float, 
     return largest, is_near
 
 
+def _follows(expected: Sequence[Array], found: Sequence[Array]) -> bool:
+    """Return True if outputs differ by far less than the expected ones do between images.
+
+    Those of an untrained classifier, which are all nearly the same, would hide a wrong layer.
+    """
+    for one, other in zip(expected, found, strict=True):
+        difference = _difference(one, other)
+        size = np.nan_to_num(np.abs(one)).max(initial=0)
+        spread = np.nan_to_num(np.ptp(one, axis=0)).max(initial=0)
+        if difference > LARGEST_SHARE * float(spread) + ROUNDING * float(size):
+            return False
+    return True
+
+
 def _difference(one: Array, other: Array) -> float:
     """Return the largest difference of two arrays; NaN and infinity equal themselves."""
     if one.shape != other.shape:
@@ -209,7 +229,7 @@ def _not_equal(path: Path, difference: float, places: list[tuple[str, float]]) -
     where = f"; the first layer that differs is {short_name(first[0])}" if first else ""
     return NotEqual(
         str(path),
-        f"the model rebuilt in tf-keras differs from the original by {difference:.2g}{where}",
+        f"the converted model differs from the original by {difference:.2g}{where}",
         accepted=f"differences up to {LARGEST_DIFFERENCE}",
         remedy="report this: it is a bug",
     )

@@ -1,0 +1,175 @@
+"""Inspection of a SavedModel by its tables alone: nothing of it is loaded or run.
+
+Its operations are those of the serving function and of the functions that it calls. Their costs
+depend on shapes that only loading it would tell.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
+from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
+from edgecv.formats.dtypes import FLOATS, count
+from edgecv.formats.saved_model.frozen_graph import OPERATIONS, constant_weights
+
+SERVING = "serving_default"
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+NOT_SHOWN = ("Const", "Identity", "NoOp", "Placeholder", "VarHandleOp", "ReadVariableOp", *CALLS)
+PRODUCTS = frozenset(
+    """
+    Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 MatMul BatchMatMul
+    BatchMatMulV2 BatchMatMulV3 Einsum
+    """.split()
+)
+LONGEST_NAME = 300
+MOST_NODES = 100_000
+DEEPEST = 50
+
+
+def read(folder: Path) -> Contents:
+    """Read a SavedModel folder. Raises InputError if it is damaged or has no serving function."""
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    try:
+        model = saved_model_pb2.SavedModel.FromString(read_regular(path))
+    except DecodeError:
+        raise _damaged(folder, "its saved_model.pb is cut short, or none") from None
+    graphs = [each for each in model.meta_graphs if SERVING in each.signature_def]
+    if not graphs:
+        names = sorted({name for each in model.meta_graphs for name in each.signature_def})
+        raise InputError(
+            str(folder),
+            f"has the signatures {', '.join(names)}" if names else "has no serving signature",
+            accepted=f"one called {SERVING}",
+        )
+    return _Inspector(graphs[0], folder).contents()
+
+
+class _Inspector:
+    """The serving function of one graph."""
+
+    def __init__(self, graph: Any, folder: Path) -> None:
+        self._graph, self._folder = graph, folder
+        library = graph.graph_def.library.function
+        self._functions = {each.signature.name: each.node_def for each in library}
+
+    def contents(self) -> Contents:
+        """Return the contents of the folder."""
+        serving = self._graph.signature_def[SERVING]
+        top = self._reached([each.name for each in serving.outputs.values()])
+        nodes = list(self._followed(top, 0))
+        operators = tuple(_operator(node) for node in nodes if node.op not in NOT_SHOWN)
+        variables = [node for node in top if node.op == "VarHandleOp"]
+        return Contents(
+            format="saved_model",
+            facts={"made by": f"TensorFlow {self._graph.meta_info_def.tensorflow_version}"},
+            inputs=_ends(serving.inputs),
+            outputs=_ends(serving.outputs),
+            operators=operators,
+            parameters=_weights(variables, nodes),
+            macs=total(each.macs for each in operators),
+            known_macs=known_total(each.macs for each in operators),
+            peak_activation_bytes=None,
+            notes=(
+                "it was not loaded, so its costs are not known: compress writes files of it,"
+                " whose costs inspect shows",
+            ),
+        )
+
+    def _reached(self, tensors: Sequence[str]) -> list[Any]:
+        """Return the nodes of the graph that tensors depend on, in its order."""
+        nodes = {node.name: node for node in self._graph.graph_def.node}
+        waiting, seen = [_node_name(each) for each in tensors], set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen and name in nodes:
+                waiting += map(_node_name, nodes[name].input)
+            seen.add(name)
+        return [node for name, node in nodes.items() if name in seen]
+
+    def _followed(self, nodes: Sequence[Any], depth: int) -> Iterator[Any]:
+        """Yield nodes, and those of the functions that they call."""
+        if depth > DEEPEST:
+            raise _damaged(self._folder, f"its functions call others more than {DEEPEST} deep")
+        left = MOST_NODES
+        for node in nodes:
+            yield node
+            called = node.attr["f"].func.name if node.op in CALLS else ""
+            for each in self._followed(self._functions.get(called, ()), depth + 1):
+                left -= 1
+                if left < 0:
+                    raise _damaged(self._folder, f"it has more than {MOST_NODES:,} operations")
+                yield each
+
+
+def _operator(node: Any) -> Operator:
+    shapes = node.attr["_output_shapes"].list.shape
+    kind = node.attr["T"].type or node.attr["dtype"].type
+    is_known = node.op in OPERATIONS and node.op not in PRODUCTS
+    return Operator(
+        name=node.name[:LONGEST_NAME],
+        type=node.op[:LONGEST_NAME],
+        output_shape=_sides(shapes[0]) if shapes else None,
+        parameters=0 if is_known else None,
+        macs=0 if is_known else None,
+        activation_type=_type(kind) if kind else "",
+        weight_type="",
+        weight_scales=0,
+        weight_bytes=0,
+        arithmetic="float",
+    )
+
+
+def _weights(variables: Sequence[Any], nodes: Sequence[Any]) -> int | None:
+    """Return the number of weights in the variables and in the constants that are used."""
+    counts = [
+        count(_sides(each.attr["shape"].shape))
+        for each in variables
+        if _type(each.attr["dtype"].type) in FLOATS
+    ]
+    return total([*counts, constant_weights(nodes)])
+
+
+def _ends(tensors: Mapping[str, Any]) -> tuple[End, ...]:
+    ends = []
+    for name, each in sorted(tensors.items()):
+        sides = _sides(each.tensor_shape) or ()
+        ends.append(
+            End(
+                name[:LONGEST_NAME],
+                sides,
+                _type(each.dtype),
+                open_sides=("",) * sides.count(OPEN),
+                has_shape=not each.tensor_shape.unknown_rank,
+            )
+        )
+    return tuple(ends)
+
+
+def _sides(shape: Any) -> tuple[int, ...] | None:
+    if shape.unknown_rank:
+        return None
+    return tuple(dim.size if dim.size >= 0 else OPEN for dim in shape.dim)
+
+
+def _type(number: int) -> str:
+    from tensorflow.core.framework import types_pb2
+
+    if number not in types_pb2.DataType.values():
+        return f"type {number}"
+    name = str(types_pb2.DataType.Name(number)).removeprefix("DT_").lower()
+    return {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)
+
+
+def _node_name(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _damaged(folder: Path, how: str) -> InputError:
+    return InputError(
+        str(folder), f"is a damaged SavedModel: {how}", remedy="export or download it again"
+    )
