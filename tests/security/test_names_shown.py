@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from fault_injection.fuzz.attacks import check_text, printed
+from small_report import REPORT
 
 from edgecv.acceptance.junit import to_junit
 from edgecv.acceptance.markdown import to_markdown
@@ -16,8 +18,6 @@ from edgecv.core.records import Event, Gate
 from edgecv.core.text import printable_lines
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.system.storage import seal
-from tests.fault_injection.fuzz.attacks import check_text, printed
-from tests.reports.test_stored_report import REPORT
 
 HOSTILE = "a\x1b[2J\x9b31m\u202e\x07caf\udce9"
 

@@ -201,7 +201,7 @@ def test_all_problems_are_said_at_once(keras3: Any, save: Any) -> None:
     given = layers.Conv1D(2, 3, data_format="channels_first", name="second")(entering)
     given = layers.LSTM(3, name="third")(given)
     said = obstacle(save(keras3.Model(entering, keras3.ops.exp(given))))
-    for part in ("second (Conv1D)", "third (LSTM)", "exp (Exp)"):
+    for part in ("second (Conv1D)", "third (LSTM)", " (Exp)"):
         assert part in said
     given = layers.Lambda(lambda x: x, name="first")(entering)
     given = layers.Lambda(lambda x: x, name="last")(given)
