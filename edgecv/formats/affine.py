@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.quantization import Kernel
+
 Reals = NDArray[np.float64]
 
 
@@ -28,6 +30,22 @@ class Affine:
     steps: Reals
     bias: Reals
     bias_steps: Reals
+
+    @classmethod
+    def of(cls, kernel: Kernel) -> "Affine":
+        """Return the weights and biases of a kernel, in float64."""
+        stored = kernel.values, kernel.steps, kernel.bias, kernel.bias_steps
+        return cls(*(np.asarray(each, np.float64) for each in stored))
+
+    def put_into(self, kernel: Kernel) -> Kernel:
+        """Return a kernel with these weights and biases, in float32."""
+        return replace(
+            kernel,
+            values=self.weights.astype(np.float32),
+            steps=self.steps.astype(np.float32),
+            bias=self.bias.astype(np.float32),
+            bias_steps=self.bias_steps.astype(np.float32),
+        )
 
     def times(self, factor: RealConstant) -> "Affine":
         """Return it behind a product with one number, or with one number for each output."""

@@ -47,12 +47,7 @@ def layer_of(node: Node) -> OnnxLayer | None:
     kernel = _kernel(node)
     if kernel is None:
         return None
-    found = Affine(
-        *(
-            np.asarray(each, np.float64)
-            for each in (kernel.values, kernel.steps, kernel.bias, kernel.bias_steps)
-        )
-    )
+    found = Affine.of(kernel)
     last, inside = node, []
     axis = _outputs_axis(node)
     while not _is_bent(last) and (behind := operator_behind(last.outputs[0], axis)) is not None:
@@ -67,16 +62,9 @@ def layer_of(node: Node) -> OnnxLayer | None:
     # An activation and a rounding belong to the operator before them.
     folded_in = [each for each in inside if each.op_type not in (*FUSED, *CONVERSIONS)]
     output = (folded_in[-1] if folded_in else node).outputs[0].name
-    if not inside:
-        return OnnxLayer(replace(kernel, output=output), last, ())
-    values, steps, bias, bias_steps = (
-        each.astype(np.float32)
-        for each in (found.weights, found.steps, found.bias, found.bias_steps)
-    )
-    whole = replace(
-        kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps, output=output
-    )
-    return OnnxLayer(whole, last, tuple(inside))
+    if inside:
+        kernel = found.put_into(kernel)
+    return OnnxLayer(replace(kernel, output=output), last, tuple(inside))
 
 
 def _kernel(node: Node) -> Kernel | None:

@@ -52,12 +52,7 @@ class LayerReader:
         kernel = self._kernel(operator)
         if kernel is None:
             return None
-        found = Affine(
-            *(
-                np.asarray(each, np.float64)
-                for each in (kernel.values, kernel.steps, kernel.bias, kernel.bias_steps)
-            )
-        )
+        found = Affine.of(kernel)
         end, inside = operator, []
         while (number := self._only_taker(end)) is not None:
             taker = self._tables.operators[number]
@@ -66,13 +61,9 @@ class LayerReader:
                 break  # A damaged graph may go round.
             found, end = folded or found, taker
             inside.append(number)
-        values, steps, bias, bias_steps = (
-            each.astype(np.float32)
-            for each in (found.weights, found.steps, found.bias, found.bias_steps)
-        )
         output = end.outputs[0].first_name
         if inside:
-            kernel = replace(kernel, values=values, steps=steps, bias=bias, bias_steps=bias_steps)
+            kernel = found.put_into(kernel)
         return TFLiteLayer(replace(kernel, output=output), end, tuple(inside))
 
     def reals(self, tensor: TFLiteTensor) -> NDArray[np.float64]:
