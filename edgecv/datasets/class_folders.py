@@ -9,11 +9,11 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
 from edgecv.core.text import printable
-from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.cache import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES, Resize, check_shape
-from edgecv.datasets.image_tree.folder_tree import FolderTree, has_splits, is_ignored, locate
+from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, is_ignored, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
-from edgecv.datasets.images import decode_files
+from edgecv.datasets.images import Decoding, decode_files, decoded_once
 from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, calibrating_of
 
 
@@ -54,15 +54,8 @@ class ClassFolders(DatasetSource):
         if not path.is_dir():
             raise InputError(where, "there is no such folder", accepted="a folder of class folders")
         tree = FolderTree(path, where, whole=True)
-        resize = self.resize or "stretch"
-        decoded = cached(
-            lambda: _decode(tree, shape, where, self.skip_bad_images, progress, resize),
-            self.name,
-            tree.fingerprint(),
-            *shape,
-            self.skip_bad_images,
-            resize,
-        )
+        how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
+        decoded = decoded_once(self.name, tree, how, _decode)
         whole = decoded.with_test_images(seed)
         return whole.split(path.resolve().name, where, self.validation, seed)
 
@@ -82,30 +75,14 @@ def holds_classes(path: Path) -> bool:
     return folders > 1
 
 
-def _pictures(tree: FolderTree) -> list[str]:
+def _pictures(tree: Tree) -> list[str]:
     files = tree.listing().files
     return [name for name in files if "/" in name and name.lower().endswith(SUFFIXES)]
 
 
-def _decode(
-    tree: FolderTree,
-    shape: Shape,
-    where: str,
-    skip_bad_images: bool,
-    progress: Progress,
-    resize: Resize,
-) -> Decoded:
+def _decode(tree: Tree, how: Decoding) -> Decoded:
     files, names = tree.listing().files, _pictures(tree)
-    images, good, notes = decode_files(
-        tree,
-        names,
-        [files[name] for name in names],
-        shape,
-        where,
-        skip_bad_images,
-        progress,
-        resize,
-    )
+    images, good, notes = decode_files(tree, names, [files[name] for name in names], how)
     classes, labels = np.unique([name.partition("/")[0] for name in names], return_inverse=True)
     found, kept = images[good], labels[good].astype(np.int64)
     return Decoded(

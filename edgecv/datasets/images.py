@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -70,15 +71,8 @@ class ImageTree(DatasetSource):
         tree = _tree(path, where)
         if tree is None:
             raise InputError(where, "there is no such file or folder", accepted=LAYOUT)
-        resize = self.resize or "stretch"
-        decoded = cached(
-            lambda: _decode_tree(tree, shape, where, self.skip_bad_images, progress, resize),
-            self.name,
-            tree.fingerprint(),
-            *shape,
-            self.skip_bad_images,
-            resize,
-        )
+        how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
+        decoded = decoded_once(self.name, tree, how, _decode_tree)
         return decoded.split(path.resolve().name, where, self.validation, seed)
 
 
@@ -90,6 +84,29 @@ def _tree(path: Path, where: str) -> Tree | None:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """The way in which the images of a data set are decoded."""
+
+    shape: Shape
+    where: str
+    """The place that errors name."""
+    skip_bad_images: bool
+    resize: Resize
+    progress: Progress
+
+
+def decoded_once(
+    source: str, tree: Tree, how: Decoding, decode: Callable[[Tree, Decoding], Decoded]
+) -> Decoded:
+    """Return what ``decode`` makes of a tree, or of an earlier run of the same from the cache.
+
+    ``source``: the name of the kind of data set.
+    """
+    key = source, tree.fingerprint(), *how.shape, how.skip_bad_images, how.resize
+    return cached(lambda: decode(tree, how), *key)
+
+
+@dataclass(frozen=True)
 class _Outcome:
     """The result of decoding some images. ``bad`` holds rows and reasons."""
 
@@ -97,22 +114,13 @@ class _Outcome:
     bad: list[tuple[int, str]]
 
 
-def _decode_tree(
-    tree: Tree,
-    shape: Shape,
-    where: str,
-    skip_bad_images: bool,
-    progress: Progress,
-    resize: Resize,
-) -> Decoded:
+def _decode_tree(tree: Tree, how: Decoding) -> Decoded:
     listing = tree.listing()
-    layout = read_layout(listing, where)
+    layout = read_layout(listing, how.where)
     pictures = (*layout.train, *layout.validation, *layout.test)
     names = [name for name, _ in pictures]
     sizes = [listing.files[name] for name in names]
-    images, good, notes = decode_files(
-        tree, names, sizes, shape, where, skip_bad_images, progress, resize
-    )
+    images, good, notes = decode_files(tree, names, sizes, how)
     labels = np.array([label for _, label in pictures], np.int64)
     is_train = np.arange(len(pictures)) < len(layout.train) + len(layout.validation)
     is_chosen = is_train & (np.arange(len(pictures)) >= len(layout.train))
@@ -129,23 +137,19 @@ def decode_files(
     tree: Tree,
     names: list[str],
     sizes: list[int],
-    shape: Shape,
-    where: str,
-    skip_bad_images: bool,
-    progress: Progress,
-    resize: Resize = "stretch",
+    how: Decoding,
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
     """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """
     bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, shape, progress, resize)
-    notes = [*notes_of(outcome.changes, shape)]
+    images, outcome = _decode_all(tree, names, bytes_each, how)
+    notes = [*notes_of(outcome.changes, how.shape)]
     good = np.ones(len(names), bool)
     if outcome.bad:
         good[[row for row, _ in outcome.bad]] = False
-        notes.append(_judge_bad(outcome.bad, names, where, skip_bad_images))
+        notes.append(_judge_bad(outcome.bad, names, how.where, how.skip_bad_images))
     return images, good, tuple(notes)
 
 
@@ -153,18 +157,16 @@ def _decode_all(
     tree: Tree,
     names: list[str],
     bytes_each: int,
-    shape: Shape,
-    progress: Progress,
-    resize: Resize,
+    how: Decoding,
 ) -> tuple[Images, _Outcome]:
     """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
-    images = np.zeros((len(names), *shape), np.uint8)
+    images = np.zeros((len(names), *how.shape), np.uint8)
 
     def work(rows: range) -> _Outcome:
         outcome = _Outcome(Counter(), [])
         for row in rows:
             try:
-                images[row], changes = decode(tree.read(names[row]), shape, resize)
+                images[row], changes = decode(tree.read(names[row]), how.shape, how.resize)
                 outcome.changes.update(changes)
             except BadImage as error:
                 outcome.bad.append((row, str(error)))
@@ -173,7 +175,7 @@ def _decode_all(
     with warnings.catch_warnings():
         # Pillow's own limit is above ours; it would warn on stderr before we refuse
         warnings.filterwarnings("error", message="Image size")
-        outcomes = in_batches(len(names), work, progress, bytes_each)
+        outcomes = in_batches(len(names), work, how.progress, bytes_each)
     return images, _Outcome(
         sum((outcome.changes for outcome in outcomes), Counter[str]()),
         [bad for outcome in outcomes for bad in outcome.bad],

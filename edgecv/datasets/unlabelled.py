@@ -9,11 +9,11 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import UNKNOWN_LABEL, Dataset, Shape
 from edgecv.core.text import listed, were
-from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.cache import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES, Resize, check_shape
-from edgecv.datasets.image_tree.folder_tree import FolderTree, has_splits, locate
+from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
-from edgecv.datasets.images import decode_files
+from edgecv.datasets.images import Decoding, decode_files, decoded_once
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
 ENDINGS = ", ".join(SUFFIXES)
@@ -57,15 +57,8 @@ class UnlabelledImages(DatasetSource):
         if not path.is_dir():
             raise InputError(where, "there is no such folder", accepted="a folder of images")
         tree = FolderTree(path, where, whole=True)
-        resize = self.resize or "stretch"
-        decoded = cached(
-            lambda: _decode(tree, shape, where, self.skip_bad_images, progress, resize),
-            self.name,
-            tree.fingerprint(),
-            *shape,
-            self.skip_bad_images,
-            resize,
-        )
+        how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
+        decoded = decoded_once(self.name, tree, how, _decode)
         return without_labels(
             path.resolve().name,
             decoded.test_images,
@@ -80,28 +73,12 @@ def _holds_a_picture(path: Path) -> bool:
     return any(each.suffix.lower() in SUFFIXES for each in path.rglob("*"))
 
 
-def _decode(
-    tree: FolderTree,
-    shape: Shape,
-    where: str,
-    skip_bad_images: bool,
-    progress: Progress,
-    resize: Resize,
-) -> Decoded:
+def _decode(tree: Tree, how: Decoding) -> Decoded:
     files = tree.listing().files
     names = [name for name in files if name.lower().endswith(SUFFIXES)]
     if not names:
-        raise InputError(where, "holds no image", accepted=f"images that end in {ENDINGS}")
-    images, good, notes = decode_files(
-        tree,
-        names,
-        [files[name] for name in names],
-        shape,
-        where,
-        skip_bad_images,
-        progress,
-        resize,
-    )
+        raise InputError(how.where, "holds no image", accepted=f"images that end in {ENDINGS}")
+    images, good, notes = decode_files(tree, names, [files[name] for name in names], how)
     if folders := sorted({name.partition("/")[0] for name in names if "/" in name}):
         notes = (
             f"{listed(folders, 5)} {were(len(folders))} not taken for classes: for accuracy, put "
