@@ -228,20 +228,24 @@ def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
+def _run_of_baseline(path: Path) -> Report | None:
+    """Return the report of the run that a file is the baseline of; None if it is of none."""
+    if not (path.parent / "report.json").is_file():
+        return None
+    report = read_report(path.parent)
+    is_it = report.baseline is not None and report.baseline.path == path.name
+    return report if is_it else None
+
+
 def is_baseline_of_run(path: Path) -> bool:
     """Return True if the report of a run says how this file, its baseline, is read."""
-    if not (path.parent / "report.json").is_file():
-        return False
-    report = read_report(path.parent)
-    return report.baseline is not None and report.baseline.path == path.name
+    return _run_of_baseline(path) is not None
 
 
 def described_input(path: Path, asked: InputSpec) -> InputSpec:
     """Return the input of a file: the baseline of a run by its recipe, others as requested."""
-    if not (path.parent / "report.json").is_file():
-        return asked
-    report = read_report(path.parent)
-    if report.baseline is None or report.baseline.path != path.name:
+    report = _run_of_baseline(path)
+    if report is None:
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.

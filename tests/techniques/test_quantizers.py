@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from bars import bars
 from known_networks import CLASSES, NETWORKS, SIDE, network
+from tuning import tuning_on
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import TechniqueContext
 from edgecv.core.records import Artifact, Dataset
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import Classification
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.onnx.graph import quantization_of, read_model
 from edgecv.formats.tflite.exporter import TFLite
@@ -20,7 +19,6 @@ from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.formats.trained_scales import prove_trained_scales
 from edgecv.models.quantizers import range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import load_tensorflow
-from edgecv.models.training.loop import fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.system.isolation import ModelClient
 from edgecv.techniques.qat import Qat, plain
@@ -36,31 +34,7 @@ BY_DEFAULT = ("inception", "mobilenet_v3", "unet")
 
 def trained(model: Any, folder: Path) -> Any:
     """Return a model after one epoch of quantization-aware training."""
-
-    def train(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        checkpoint = folder / "epoch.npz"
-        fit(
-            tuned,
-            DATA,
-            Classification(),
-            schedule,
-            seed=3,
-            checkpoint=checkpoint,
-            on_event=lambda event: None,
-            constraint=constraint,
-        )
-
-    context = TechniqueContext(
-        fit=train,
-        seed=3,
-        task=Classification(),
-        calibration=DATA.calibration,
-        note=lambda note: None,
-        progress=lambda message, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
-    )
-    return Qat(training=QUICK).apply(model, context)
+    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder))
 
 
 def files(model: Any, folder: Path) -> list[Artifact]:

@@ -1,13 +1,12 @@
 """Handed models that ended in "other scales" after all the training: both formats are written."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from paths import SHARED
+from tuning import tuning_on
 
-from edgecv.core.plugins import TechniqueContext
 from edgecv.core.records import Dataset, Split
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import Classification
@@ -15,7 +14,6 @@ from edgecv.formats.keras.importer import load
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.models.tf import load_tensorflow
-from edgecv.models.training.loop import fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.system.isolation import ModelClient
 from edgecv.techniques.qat import Qat
@@ -55,30 +53,9 @@ def test_quantization_aware_training_ends_in_the_files_of_both_formats(
     data, model = digits(), load(CASES / name)
     if name.endswith(".h5"):  # The only one that gives logits.
         model = keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
-
-    def train(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        fit(
-            tuned,
-            data,
-            Classification(),
-            schedule,
-            seed=3,
-            checkpoint=tmp_path / "epoch.npz",
-            on_event=lambda event: None,
-            constraint=constraint,
-        )
-
-    context = TechniqueContext(
-        fit=train,
-        seed=3,
-        task=Classification(),
-        calibration=data.calibration,
-        note=lambda note: None,
-        progress=lambda message, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
+    trained = Qat(training=QUICK).apply(
+        Classification().separated(model), tuning_on(data, tmp_path)
     )
-    trained = Qat(training=QUICK).apply(Classification().separated(model), context)
     artifacts = []
     for exporter, runtime in (
         (TFLite(precision="int8"), "litert"),
