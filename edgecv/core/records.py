@@ -17,7 +17,7 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
 Targets = NDArray[Any]
-"""Labels of any task, a row an image: (N, ...)."""
+"""Labels of any task, a row an image: (N, ...); of several kinds as in ``core.targets``."""
 UNKNOWN_LABEL = -1
 """Label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]
@@ -92,6 +92,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     has_labels: bool = True
     """True if the labels of the images are known; metrics need them."""
+    target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the numbers or keypoints of an image, by the kind of targets."""
 
     @property
     def test_labels(self) -> Targets | None:

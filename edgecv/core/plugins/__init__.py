@@ -10,7 +10,7 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
-from edgecv.core.plugins.task import Head, Metric, Proof, Task, Terms
+from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.plugins.technique import (
     OUTPUTS,
     QUANTIZERS,
@@ -38,6 +38,7 @@ __all__ = [
     "Head",
     "Importer",
     "Metric",
+    "Move",
     "Plugin",
     "Progress",
     "Proof",

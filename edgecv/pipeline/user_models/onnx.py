@@ -80,7 +80,7 @@ class OnnxModel(UserModel):
         file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
-            loaded = load_data(recipe.data, facts.image, context)
+            loaded = recipe.task.of_task(load_data(recipe.data, facts.image, context))
             numbers = worker.predict(file, loaded.test.images[:1], input_spec=input_spec).shape[1]
             data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
             choice = choose_preprocessing(
