@@ -1,6 +1,6 @@
 """Frozen records of results, shared by all layers: numpy and the standard library only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,6 +62,20 @@ class Outputs:
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
+
+    def first(self, count: int) -> "Outputs":
+        """Return the outputs for the first ``count`` images."""
+        return Outputs({name: each[:count] for name, each in self.arrays.items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence["Outputs"]) -> "Outputs":
+        """Return the outputs for the images of all parts, in order."""
+        return cls(
+            {
+                name: np.concatenate([each.arrays[name] for each in parts])
+                for name in parts[0].arrays
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -211,12 +225,19 @@ class SessionFacts:
     """
 
     input: TensorFacts
-    output: TensorFacts
+    outputs: tuple[TensorFacts, ...]
+    answers: tuple[tuple[int, ...], ...]
+    """Shape of each output for one image: (K,) where it is one row of numbers."""
     image: Shape
     """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
     axes: str = "NHWC"
     """The order of the input's axes: N images, H height, W width, C channels."""
+
+    @property
+    def output(self) -> TensorFacts:
+        """The first output, which is the only one of most files."""
+        return self.outputs[0]
 
     @property
     def batch(self) -> int:
