@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-from edgecv.core.records import Outputs, SessionFacts
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Outputs
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.system.storage import write_bytes
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.records import Outputs
+from edgecv.core.data import Outputs
 
 NAMES = "names"
 

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
-from edgecv.core.records import Images, Outputs, TensorFacts
 from edgecv.core.text import counted
 from edgecv.formats.keras.image_input import axes_of, tensor_facts
 from edgecv.formats.tensors import check_images, facts_of, finite_outputs, with_answers

@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import ModelCost
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Artifact, Images, ModelCost, Outputs
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import needs_tensorflow
 from edgecv.formats.model_file import ModelFile

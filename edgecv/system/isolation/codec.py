@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Outputs
+from edgecv.core.data import Outputs
 from edgecv.core.text import printable
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
