@@ -219,11 +219,11 @@ def _normalized(
 ) -> Outputs:
     """Return the baseline's outputs as the task takes them."""
     (outputs, scale), wanted = raw, task.count_outputs(data)
-    if wanted and _numbers(outputs) != wanted:
+    if wanted and _numbers(outputs) not in wanted:
         raise InputError(
             str(request.baseline),
             f"gives {_numbers(outputs)} {task.terms.outputs}",
-            accepted=f"{wanted}, as {data.name} has",
+            accepted=f"{wanted[0]}, as {data.name} has",
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
@@ -276,8 +276,8 @@ def _usable(
     wanted = task.count_outputs(data)
     for each in measurements:
         path, found, output = each.artifact.path, _numbers(each.outputs), each.facts.output
-        if wanted is not None and found != wanted:
-            failures[path] = f"gives {found} {task.terms.outputs}, the data has {wanted}"
+        if wanted and found not in wanted:
+            failures[path] = f"gives {found} {task.terms.outputs}, the data has {wanted[0]}"
             continue
         try:
             outputs, changes = task.normalized(each.outputs, {output.name: output.scale})

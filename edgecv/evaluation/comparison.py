@@ -1,5 +1,6 @@
 """Comparison of each artifact with the baseline and with the float twin of its format."""
 
+import math
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -101,14 +102,12 @@ def metric_of(outputs: Outputs | None, targets: Targets | None, task: Task) -> f
 def _further_metrics(
     outputs: Outputs, baseline: Outputs | None, targets: Targets | None, task: Task
 ) -> tuple[MetricValue, ...]:
-    """Return the metrics after the headline."""
+    """Return the metrics after the headline that have something to count."""
     if targets is None:
         return ()
+    values = ((metric, metric.of(outputs, targets)) for metric in task.metrics[1:])
     return tuple(
-        MetricValue(
-            metric.name,
-            metric.of(outputs, targets),
-            None if baseline is None else metric.of(baseline, targets),
-        )
-        for metric in task.metrics[1:]
+        MetricValue(metric.name, value, None if baseline is None else metric.of(baseline, targets))
+        for metric, value in values
+        if not math.isnan(value)
     )

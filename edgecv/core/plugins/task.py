@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ class Metric:
 
     name: str
     of: Callable[[Outputs, Targets], float]
+    """Returns NaN where there is nothing to count; the headline always counts."""
     is_fraction: bool = True
     """True if values are shown as percentages, and differences in percentage points."""
     higher_is_better: bool = True
@@ -167,9 +168,9 @@ class Task(Plugin):
 
     # Outputs of any runtime, in numpy.
 
-    def count_outputs(self, data: Dataset) -> int | None:
-        """Return the number of outputs for an image of the data; None where any number fits."""
-        return None
+    def count_outputs(self, data: Dataset) -> tuple[int, ...]:
+        """Return the numbers of outputs that fit the data, the usual first; none where all do."""
+        return ()
 
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
@@ -190,6 +191,10 @@ class Task(Plugin):
         ValueError, with what was found, where they are no outputs of this task.
         """
         return outputs, ()
+
+    def activation(self, outputs: Outputs) -> Literal["Softmax", "Sigmoid"] | None:
+        """Return the function that ``normalized`` takes of outputs that are logits, else None."""
+        return None
 
     def check_baseline(self, outputs: Outputs, where: str) -> None:
         """Raise InputError where the baseline's outputs cannot serve as a reference."""

@@ -7,6 +7,7 @@ from edgecv.core.paired_results import GroupDifference
 from edgecv.evaluation.statistics.binary_scores import mcnemar
 
 SIGNIFICANCE = 0.05
+Counts = NDArray[np.int64]
 
 
 def group_differences(
@@ -14,9 +15,23 @@ def group_differences(
 ) -> tuple[GroupDifference, ...]:
     """Compare two models group by group, the worst first: bool (N,), bool (N,), int (N,)."""
     present, place = np.unique(groups, return_inverse=True)
-    images = np.bincount(place)
     wins = np.bincount(place[right & ~baseline_right], minlength=len(present))
     losses = np.bincount(place[~right & baseline_right], minlength=len(present))
+    return _compared(present, np.bincount(place), wins, losses)
+
+
+def label_differences(
+    right: NDArray[np.bool_], baseline_right: NDArray[np.bool_]
+) -> tuple[GroupDifference, ...]:
+    """Compare two models label by label on all images, the worst first: bool (N, K), (N, K)."""
+    images, labels = right.shape
+    wins, losses = (right & ~baseline_right).sum(axis=0), (~right & baseline_right).sum(axis=0)
+    return _compared(np.arange(labels), np.full(labels, images), wins, losses)
+
+
+def _compared(
+    present: Counts, images: Counts, wins: Counts, losses: Counts
+) -> tuple[GroupDifference, ...]:
     points = (wins - losses) / images * 100
     p_values = mcnemar(wins, losses)
     corrected = holm(p_values)

@@ -1,11 +1,13 @@
 """Classification: the task of models that give class probabilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
@@ -16,9 +18,14 @@ from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
+from edgecv.evaluation.tasks.classification.figures import balanced_accuracy, macro_f1, top_five
 from edgecv.evaluation.tasks.classification.output_order import check_order
 from edgecv.evaluation.tasks.classification.per_class import confusion_changes
-from edgecv.evaluation.tasks.classification.probabilities import as_probabilities
+from edgecv.evaluation.tasks.classification.probabilities import (
+    are_logits,
+    as_probabilities,
+    of_classes,
+)
 from edgecv.evaluation.tasks.classification.proof import proof_of
 from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow
@@ -26,6 +33,7 @@ from edgecv.models.tf import load_tensorflow
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
 SMALLEST = 1e-12
+TWO = 2
 
 
 class Classification(Task):
@@ -44,18 +52,60 @@ class Classification(Task):
     )
     method: ClassVar[str] = text.METHOD
 
+    class_weights: (
+        Literal["balanced"]
+        | Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False)]
+        | None
+    ) = None
+    """Weight of the images of each class in training, in the order of the classes; "balanced": as
+    many times more as the class has fewer images."""
+    label_smoothing: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """Part of the probability that training spreads over all classes."""
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with a class an image. Raises InputError where the weights do not fit."""
+        weights, classes = self.class_weights, len(data.class_names)
+        if isinstance(weights, tuple) and data.has_labels and len(weights) != classes:
+            raise InputError(
+                "class_weights",
+                f"holds {len(weights)} numbers, and {data.name} has {classes} classes",
+                accepted='one each, in the order of the classes, or "balanced"',
+            )
+        return super().of_task(data)
+
     def head(self, data: Dataset) -> Head:
         """Return a dense layer and a softmax, one output for each class of the data."""
         return ClassHead(len(data.class_names))
 
     def targets(self, labels: Targets) -> Targets:
-        """Return the numbers of the classes: int64 (N,) -> int32 (N,)."""
-        return labels.astype(np.int32)
+        """Return the numbers of the classes: int64 (N,) -> int32 (N,).
+
+        With weights they are float32 (N, 2): the class and the weight of each image.
+        """
+        if self.class_weights is None:
+            return labels.astype(np.int32)
+        if self.class_weights == "balanced":
+            counts = np.bincount(labels)
+            weights = len(labels) / np.maximum(counts, 1) / np.count_nonzero(counts)
+        else:
+            weights = np.array(self.class_weights)
+        return np.stack([labels, weights[labels]], axis=1).astype(np.float32)
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
         tensorflow, _ = load_tensorflow()
-        return tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=raw)
+        logits, classes = _logits(raw), self._classes(targets)
+        loss = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+        if self.label_smoothing is not None:
+            spread = -tensorflow.reduce_mean(tensorflow.nn.log_softmax(logits), axis=-1)
+            loss = (1 - self.label_smoothing) * loss + self.label_smoothing * spread
+        return loss if self.class_weights is None else loss * targets[:, 1]
+
+    def _classes(self, targets: Any) -> Any:
+        tensorflow, _ = load_tensorflow()
+        if self.class_weights is None:
+            return targets
+        return tensorflow.cast(targets[:, 0], tensorflow.int32)
 
     def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
         """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
@@ -64,22 +114,22 @@ class Classification(Task):
         """
         tensorflow, _ = load_tensorflow()
         log_softmax = tensorflow.nn.log_softmax
-        wanted, given = log_softmax(teacher / temperature), log_softmax(raw / temperature)
+        wanted, given = (log_softmax(_logits(each) / temperature) for each in (teacher, raw))
         divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
         return temperature**2 * divergence
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return 1 where the likeliest class is the label, else 0: (N,), (N, K) -> (N,)."""
         tensorflow, _ = load_tensorflow()
-        right = tensorflow.argmax(raw, 1, tensorflow.int32) == targets
+        right = tensorflow.argmax(_logits(raw), 1, tensorflow.int32) == self._classes(targets)
         return tensorflow.cast(right, tensorflow.float32)
 
     def separated(self, model: Any) -> Any:
-        """Return the same function with its softmax as a layer of its own."""
+        """Return the same function with its softmax or sigmoid as a layer of its own."""
         return separate_softmax(model)
 
     def raw_model(self, model: Any) -> Any:
-        """Return the model that ends before the softmax."""
+        """Return the model that ends before the softmax or sigmoid."""
         return logits_model(model)
 
     def divergence(self, whole: Predictions, cut: Predictions) -> float:
@@ -89,12 +139,14 @@ class Classification(Task):
         >>> Classification().divergence(same, same)
         0.0
         """
+        whole, cut = of_classes(whole), of_classes(cut)
         ratio = np.log(np.maximum(whole, SMALLEST)) - np.log(np.maximum(cut, SMALLEST))
         return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
 
-    def count_outputs(self, data: Dataset) -> int | None:
-        """Return the number of classes of the data."""
-        return len(data.class_names)
+    def count_outputs(self, data: Dataset) -> tuple[int, ...]:
+        """Return the number of classes of the data, and 1 for two classes."""
+        classes = len(data.class_names)
+        return (classes, 1) if classes == TWO else (classes,) if classes else ()
 
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
@@ -103,16 +155,21 @@ class Classification(Task):
 
         Raises InputError where the numbers of classes and outputs differ.
         """
-        ordered = in_order_of(data, outputs, names)
-        if len(ordered.class_names) != outputs:
+        wanted = TWO if outputs == 1 else outputs
+        ordered = in_order_of(data, wanted, names)
+        if len(ordered.class_names) != wanted:
             raise InputError(
                 where,
                 f"gives {outputs} numbers for an image, and {data.name} has "
                 f"{len(data.class_names)} classes",
-                accepted="one output a class",
+                accepted="one output a class, or one output for two classes",
                 remedy="--labels FILE names each output; the data may then have fewer classes",
             )
-        return ordered
+        if outputs != 1:
+            return ordered
+        first, second = ordered.class_names
+        note = f"the one output is the probability of {second}; the other class is {first}"
+        return replace(ordered, notes=(*ordered.notes, note))
 
     def normalized(
         self, outputs: Outputs, scales: Mapping[str, float | None]
@@ -128,7 +185,7 @@ class Classification(Task):
     def check_baseline(self, outputs: Outputs, where: str) -> None:
         """Raise InputError unless the baseline gives probabilities."""
         super().check_baseline(outputs, where)
-        probabilities = outputs.only
+        probabilities = of_classes(outputs.only)
         sums = probabilities.sum(axis=1)
         if probabilities.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
             raise InputError(
@@ -137,10 +194,24 @@ class Classification(Task):
                 remedy="end the model with a Softmax layer",
             )
 
+    def activation(self, outputs: Outputs) -> Literal["Softmax", "Sigmoid"] | None:
+        """Return the softmax of logits, the sigmoid of one."""
+        if not are_logits(outputs.only):
+            return None
+        return "Sigmoid" if outputs.only.shape[1] == 1 else "Softmax"
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Accuracy: the fraction of images whose likeliest class is the label."""
-        return (Metric("accuracy", self._accuracy),)
+        """Accuracy: the fraction of images whose likeliest class is the label; and by class."""
+        further = {
+            "balanced accuracy": balanced_accuracy,
+            "F1": macro_f1,
+            "top-5 accuracy": top_five,
+        }
+        return (
+            Metric("accuracy", self._accuracy),
+            *(Metric(name, partial(_figure, figure)) for name, figure in further.items()),
+        )
 
     def _accuracy(self, outputs: Outputs, targets: Targets) -> float:
         return float(np.mean(self.score_per_image(outputs, targets)))
@@ -161,8 +232,13 @@ class Classification(Task):
 
     def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the largest probability of each of some images."""
-        largest: NDArray[np.float64] = outputs.only[places].max(axis=1)
+        largest: NDArray[np.float64] = of_classes(outputs.only)[places].max(axis=1)
         return largest
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean and the largest absolute difference of the probabilities."""
+        pair = (Outputs.one(of_classes(each.only)) for each in (outputs, reference))
+        return super().differences(*pair)
 
     def guessing(self, data: Dataset) -> float | None:
         """Return the accuracy of random guessing on classes of equal size."""
@@ -174,7 +250,7 @@ class Classification(Task):
 
     def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
         """Return a warning if another order of the outputs would be more accurate."""
-        return check_order(outputs.only, data.test.labels, data.class_names, where)
+        return check_order(of_classes(outputs.only), data.test.labels, data.class_names, where)
 
     def further_statistics(
         self,
@@ -189,10 +265,12 @@ class Classification(Task):
             statistics,
             classes=group_differences(answers == targets, before == targets, targets),
             calibration=Calibration(
-                baseline=calibration_error(baseline.only, targets),
-                candidate=calibration_error(outputs.only, targets),
+                baseline=calibration_error(of_classes(baseline.only), targets),
+                candidate=calibration_error(of_classes(outputs.only), targets),
             ),
-            confusion=confusion_changes(answers, before, targets, outputs.only.shape[1]),
+            confusion=confusion_changes(
+                answers, before, targets, of_classes(outputs.only).shape[1]
+            ),
         )
 
     def lost_groups(
@@ -223,7 +301,7 @@ class Classification(Task):
     ) -> tuple[str, ...]:
         """Return the likeliest class and its probability, before and after."""
         names = data.class_names
-        before, after = baseline.only[place], outputs.only[place]
+        before, after = (of_classes(each.only)[place] for each in (baseline, outputs))
         return (
             f"{names[before.argmax()]} {before.max():.0%} ->",
             f"{names[after.argmax()]} {after.max():.0%}",
@@ -236,8 +314,19 @@ class Classification(Task):
 
 def likeliest(outputs: Outputs) -> NDArray[np.int64]:
     """Return the likeliest class of each image: int64 (N,)."""
-    answers: NDArray[np.int64] = outputs.only.argmax(axis=1)
+    answers: NDArray[np.int64] = of_classes(outputs.only).argmax(axis=1)
     return answers
+
+
+def _figure(figure: Callable[..., float], outputs: Outputs, targets: Targets) -> float:
+    return figure(of_classes(outputs.only), targets)
+
+
+def _logits(raw: Any) -> Any:
+    """Return a logit a class: that of one output is of the second of two, beside 0."""
+    tensorflow, _ = load_tensorflow()
+    is_one = raw.shape[-1] == 1
+    return tensorflow.concat([tensorflow.zeros_like(raw), raw], axis=-1) if is_one else raw
 
 
 class ClassHead:

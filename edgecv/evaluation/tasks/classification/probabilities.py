@@ -9,6 +9,26 @@ ROUNDING = 0.01
 MOST_CODES = 256
 NEAR_A_CODE = 0.05
 LOGITS = "it gives logits: a softmax is taken of them"
+ONE_LOGIT = "it gives one logit: its sigmoid is the probability of the second class"
+ONE_PROBABILITY = "its one output is the probability of the second class"
+
+
+def are_logits(outputs: Predictions) -> bool:
+    """Return True if values lie outside of 0..1."""
+    return bool(outputs.min() < -ROUNDING or outputs.max() > 1 + ROUNDING)
+
+
+def of_classes(outputs: Predictions) -> Predictions:
+    """Return a column a class: float32 (N, K). One output is the second of two classes.
+
+    >>> of_classes(np.array([[0.25], [1.0]], np.float32))
+    array([[0.75, 0.25],
+           [0.  , 1.  ]], dtype=float32)
+    """
+    if outputs.shape[1] != 1:
+        return outputs
+    second = sigmoid(outputs) if are_logits(outputs) else np.clip(outputs, 0, 1)
+    return np.concatenate([1 - second, second], axis=1)
 
 
 def as_probabilities(
@@ -22,8 +42,10 @@ def as_probabilities(
     >>> as_probabilities(np.array([[2.0, 2.0]], np.float32))[0]
     array([[0.5, 0.5]], dtype=float32)
     """
-    low, high = float(outputs.min()), float(outputs.max())
-    if low < -ROUNDING or high > 1 + ROUNDING:
+    if outputs.shape[1] == 1:
+        note = ONE_LOGIT if are_logits(outputs) else ONE_PROBABILITY
+        return of_classes(outputs), (note,)
+    if are_logits(outputs):
         return softmax(outputs), (LOGITS,)
     sums = outputs.sum(axis=1, dtype=np.float64)
     step = step_of(outputs) if scale is None else scale
@@ -61,3 +83,10 @@ def softmax(logits: Predictions) -> Predictions:
     exact = logits.astype(np.float64)
     powers = np.exp(exact - exact.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def sigmoid(logits: Predictions) -> Predictions:
+    """Return the probability of each logit: float32 (N, K)."""
+    from scipy.special import expit
+
+    return np.asarray(expit(logits), np.float32)
