@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from edgecv.core.plugins import Constraint
 
 
-class AllOf:
-    """A Constraint that applies others, one after the other."""
+class AllOf(Constraint):
+    """Applies constraints, one after the other."""
 
     def __init__(self, constraints: Sequence[Constraint]) -> None:
         self._constraints = constraints

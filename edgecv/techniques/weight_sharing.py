@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import Constraint
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow
 
@@ -13,8 +14,8 @@ PRUNED = 0.1
 """Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
 
 
-class SharedValues:
-    """A Constraint that keeps equal weights equal, and zeros zero.
+class SharedValues(Constraint):
+    """Keeps equal weights equal, and zeros zero.
 
     In the kernels ``only_zeros``, only the zeros are kept.
     """
@@ -38,9 +39,6 @@ class SharedValues:
                 )
             )
 
-    def before_step(self, step: int, steps: int) -> None:
-        """Change nothing: which weights are equal is decided once."""
-
     def project(self) -> None:
         """Give the weights of a group their mean; a gradient of the group is then its members'."""
         for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
@@ -50,13 +48,6 @@ class SharedValues:
             kernel.assign(self._tensorflow.reshape(values, kernel.shape))
         for kernel, mask in self._masks:
             kernel.assign(kernel * mask)
-
-    def restore(self) -> None:
-        """Go on: the groups were read from the weights that training started with."""
-
-    def settled(self, steps: int) -> int:
-        """Return 0: the weights are shared from the start."""
-        return 0
 
 
 def kept(

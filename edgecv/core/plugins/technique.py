@@ -1,6 +1,6 @@
 """The contract of a technique, and the context that it works in."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -22,20 +22,22 @@ if TYPE_CHECKING:
     from edgecv.models.training.schedule import Schedule
 
 
-class Constraint(Protocol):
+class Constraint(ABC):
     """A property of a model's weights that training preserves."""
 
-    def before_step(self, step: int, steps: int) -> None:
+    def before_step(self, step: int, steps: int) -> None:  # noqa: B027  most need not
         """Prepare for training step ``step`` of ``steps``, counted from 0."""
 
+    @abstractmethod
     def project(self) -> None:
         """Project the weights onto the constraint; compiled into the training step."""
 
-    def restore(self) -> None:
+    def restore(self) -> None:  # noqa: B027  most need not
         """Continue from the weights that the model now has, which obey the constraint."""
 
     def settled(self, steps: int) -> int:
         """Return the step from which on the constraint holds in full."""
+        return 0
 
 
 class Fit(Protocol):

@@ -18,7 +18,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.tables import json_value
-from edgecv.core.text import short_name
+from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
@@ -140,9 +140,8 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     except InputError:
         raise
     except Exception as error:  # errors of Keras have no other common base class
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
+            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line(error)}"
         ) from error
     # An empty configuration gives a table, or a model that was never built.
     if not isinstance(model, keras.Model) or not model.layers:

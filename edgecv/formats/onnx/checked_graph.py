@@ -14,11 +14,11 @@ from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
+from edgecv.formats.onnx.session import NUMPY_NAMES
 from edgecv.formats.onnx.shape_values import inferred_shapes
 
 SMALL = 1024
 """The most elements of a constant whose values may determine a shape; others are left out."""
-NAMES = {"float": "float32", "double": "float64"}
 LONGEST_NAME = 300
 
 
@@ -165,7 +165,7 @@ class CheckedGraph:
         if number not in self.types.values():
             return f"type {number}"
         name = str(self.types.Name(number)).lower()
-        return NAMES.get(name, name)
+        return NUMPY_NAMES.get(name, name)
 
     def _infer_shapes(self) -> Any:
         """Return a copy with types and shapes of all tensors, and without large constants."""

@@ -5,12 +5,11 @@ import numpy as np
 from edgecv.core.data import Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.text import listed
+from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.graph import add_constant, add_node, quiet_logs, read_model, replace_node
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
-from edgecv.formats.tensors import first_line
 from edgecv.models.tf import load_tensorflow
 
 OPSET = 17

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
-from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that multiply by a kernel: their second input."""
 RECURRENT = ("LSTM", "GRU", "RNN")
 """ONNX Runtime's quantizer leaves their weights in float32."""
-"""Operators that multiply by a kernel: their second input."""
 FLOAT_KERNELS = tuple(
     "Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul".split()
 )

@@ -150,15 +150,15 @@ def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:
         if node.op != "Const" or node.attr["dtype"].type != tensorflow.float32.as_datatype_enum:
             continue
         value = tensorflow.make_ndarray(node.attr["value"].tensor)
-        place = next((n for n, each in enumerate(waiting) if _equal(each, value)), None)
-        if place is None:
+        same = [
+            number
+            for number, each in enumerate(waiting)
+            if each.dtype == value.dtype and np.array_equal(each, value)
+        ]
+        if not same:
             continue
-        values[node.name] = waiting.pop(place)
+        values[node.name] = waiting.pop(same[0])
         node.op = "Placeholder"
         node.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
         del node.attr["value"]
     return values
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return bool(one.dtype == other.dtype and one.shape == other.shape and (one == other).all())

@@ -12,11 +12,11 @@ from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.text import first_line
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.saved_model.frozen_graph import holds_graph
-from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.pixel_range import needs_range_of_pixels

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
+from edgecv.core.plugins import Constraint
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.quantizers.kinds import (
@@ -103,8 +104,8 @@ def plan_ranges(model: KerasModel) -> RangePlan:
     return plan
 
 
-class SharedRanges:
-    """A Constraint that keeps the ranges of a plan equal, and the known ones as they are."""
+class SharedRanges(Constraint):
+    """Keeps the ranges of a plan equal, and the known ones as they are."""
 
     def __init__(self, quantized: KerasModel, plan: RangePlan) -> None:
         limits = {wrapper.layer.name: range_of(wrapper) for wrapper in wrappers_of(quantized)}
@@ -120,9 +121,6 @@ class SharedRanges:
             elif len(found) > 1:
                 self._shared.append(found)
 
-    def before_step(self, step: int, steps: int) -> None:
-        """Change nothing: which ranges are shared is decided once."""
-
     def project(self) -> None:
         """Give the layers of a group the range that holds all of theirs."""
         for group in self._shared:
@@ -134,13 +132,6 @@ class SharedRanges:
         for (least, most), (low, high) in self._known:
             least.assign(low)
             most.assign(high)
-
-    def restore(self) -> None:
-        """Go on: nothing is remembered."""
-
-    def settled(self, steps: int) -> int:
-        """Return 0: the ranges are shared from the start."""
-        return 0
 
 
 def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> SharedRanges:

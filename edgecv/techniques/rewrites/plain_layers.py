@@ -44,10 +44,11 @@ def without_normalizations(model: KerasModel) -> KerasModel:
     _, keras = load_tensorflow()
 
     def replace(layer: KerasLayer, name: str) -> Chain:
-        is_norm = type(layer) is keras.layers.BatchNormalization
-        return (
-            _as_depthwise(layer, name) if is_norm and _is_of_images(layer) else [_copy(layer, name)]
-        )
+        if type(layer) is keras.layers.BatchNormalization:
+            axes = len(layer.get_input_shape_at(0))
+            if axes == 4 and [axis % axes for axis in layer.axis] == [3]:
+                return _as_depthwise(layer, name)
+        return [_copy(layer, name)]
 
     return rewritten(model, replace)
 
@@ -268,11 +269,6 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
         layer.get_weights()[1:],
     )
     return [depthwise, pointwise]
-
-
-def _is_of_images(layer: KerasLayer) -> bool:
-    shape = layer.get_input_shape_at(0)
-    return len(shape) == 4 and [axis % 4 for axis in layer.axis] == [3]
 
 
 def _as_depthwise(layer: KerasLayer, name: str) -> Chain:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.core.text import short_name
+from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.allowlist import Problem
 from edgecv.formats.keras.keras3.activations import ActivationStep
 from edgecv.formats.keras.keras3.names import Names, valid_name
@@ -218,8 +218,7 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
     try:
         return make(*arguments)
     except Exception as error:  # noqa: BLE001  whatever tf-keras makes of options and shapes
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise _untranslatable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
+        raise _untranslatable(layer, f"is not possible in tf-keras: {first_line(error)}") from None
 
 
 def _check_size(layer: LayerPlan, tensor: Tensor) -> None:

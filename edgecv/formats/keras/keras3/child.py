@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.text import first_line
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.trust import import_object
 from edgecv.system.isolation.limits import AddressSpace
@@ -97,8 +98,7 @@ class OriginalServer:
         except EdgecvError:
             raise
         except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            found_wrong = f"cannot run it: {type(error).__name__}: {lines[0][:300]}"
+            found_wrong = f"cannot run it: {type(error).__name__}: {first_line(error)}"
             raise StepError(path, found_wrong) from error
         return {"layers": names, "outputs": count}, found
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.text import short_name
+from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.keras3.child import Recorder, in_batches
 from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
 from edgecv.models.tf import load_tensorflow
@@ -120,8 +120,7 @@ def _run(
     try:
         return run_rebuilt(model, ends, images)
     except Exception as error:  # TensorFlow may lack a kernel, or memory
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        found = f"the model rebuilt in tf-keras cannot be run: {lines[0][:200]}"
+        found = f"the model rebuilt in tf-keras cannot be run: {first_line(error)}"
         raise StepError(str(path), found) from error
 
 

@@ -4,6 +4,7 @@ HDF5 can point anywhere: at other files, at other places of this one, at data th
 sizes that nothing is stored for. All of that is refused before a value is read.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,9 @@ class KerasWeights(Closing):
 
         Seeds of random layers, optimizers and metrics lie beside ``layers``, not right in them.
         """
-        return [short_name(name) for name in self.datasets if self._is_left_over(name)]
-
-    def _is_left_over(self, name: str) -> bool:
-        folders = name.split("/")[:-2]
-        of_a_layer = len(folders) % 2 == 0 and {*folders[::2]} == {"layers"}
-        return of_a_layer and name not in self._asked
+        layers = re.compile(r"(layers/[^/]+/)+[^/]+/[^/]+")
+        unread = (name for name in self.datasets if name not in self._asked)
+        return [short_name(name) for name in unread if layers.fullmatch(name)]
 
     def _numbered(self, group: str) -> list[str]:
         prefix = f"{group}/{VALUES}/"
