@@ -16,7 +16,9 @@ class GateCommand(JsonOptions, GateOptions):
 
 def run(options: GateCommand, screen: "Screen") -> int:
     """Measure a run, compare it with the accepted one and show the result."""
+    from edgecv.cli.show import show_judgement
+
     flags = {name: flag_of(name, field).name for name, field in GateOptions.model_fields.items()}
     judgement = gate(options, flags, on_event=screen.on_event, log=screen.log)
-    screen.judgement(judgement, as_json=options.as_json)
+    show_judgement(judgement, screen, as_json=options.as_json)
     return judgement.exit_code

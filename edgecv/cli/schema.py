@@ -14,9 +14,7 @@ class SchemaCommand(CommandOptions):
 
 def run(options: SchemaCommand, screen: "Screen") -> int:
     """Print the schema."""
-    import json
-
     from edgecv.pipeline.recipe.schema import recipe_schema
 
-    screen.answer(json.dumps(recipe_schema(), indent=2))
+    screen.table(recipe_schema())
     return 0

@@ -15,9 +15,10 @@ class TrainCommand(JsonOptions, TrainOptions):
 
 def run(options: TrainCommand, screen: "Screen") -> int:
     """Train a baseline and keep it."""
+    from edgecv.cli.show import show_training
     from edgecv.pipeline import run as pipeline
     from edgecv.system.storage import Store
 
     training = pipeline.train(options.to_recipe(), Store.at(options.output), screen.on_event)
-    screen.training(training, as_json=options.as_json)
+    show_training(training, screen, as_json=options.as_json)
     return 0

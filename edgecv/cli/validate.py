@@ -15,8 +15,9 @@ class ValidateCommand(JsonOptions, ValidateOptions):
 
 def run(options: ValidateCommand, screen: "Screen") -> int:
     """Measure files and show the report."""
+    from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
 
     report = validate(options, on_event=screen.on_event, log=screen.log)
-    screen.report(report, None, as_json=options.as_json)
+    show_report(report, None, screen, as_json=options.as_json)
     return exit_code(report.gates)

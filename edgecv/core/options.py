@@ -104,12 +104,14 @@ def help_of(field: FieldInfo) -> str:
     return " ".join((field.description or "").split())
 
 
-def with_parameters(options: type[Options]) -> Callable[[C], C]:
+def with_parameters(
+    options: type[Options], wording: Callable[[str], str] = str
+) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
     function's own parameters; the docstring lists them under ``Args:``. ``parse_options`` rejects
-    unknown names.
+    unknown names. ``wording`` translates each help, which is written for the command line.
     """
 
     def decorate(function: C) -> C:
@@ -121,7 +123,7 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
         function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
-        lines = [f"    {name}: {help_of(each)}" for name, each in fields.items()]
+        lines = [f"    {name}: {wording(help_of(each))}" for name, each in fields.items()]
         own_help = inspect.getdoc(function) or ""
         heading = [] if "\nArgs:\n" in own_help else ["", "Args:"]
         function.__doc__ = "\n".join([own_help, *heading, *lines])
