@@ -30,7 +30,7 @@ from edgecv.formats.keras.keras3.archive import (
     in_float32,
     read_configuration,
 )
-from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
+from edgecv.formats.keras.keras3.weights import checked_bytes
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
@@ -54,7 +54,7 @@ class Checked:
 def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
-    stored = _check_weights(path, archive.weights) * (HALF if archive.policies else 1)
+    stored = checked_bytes(path, archive.weights) * (HALF if archive.policies else 1)
     copy = folder / "checked.keras"
     archive.write(copy)
     return _load(path, Checked(copy, archive.configuration, stored), trust)
@@ -66,7 +66,7 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
 
     configuration = read_hdf5_configuration(path)
     check(path, configuration, trust)
-    stored = _check_weights(path, path)
+    stored = checked_bytes(path, path)
     policies: set[str] = set()
     configuration = in_float32(configuration, policies)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
@@ -80,15 +80,6 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
             checked.symlink_to(path.absolute())
         model = _load(path, Checked(checked, configuration, stored), trust)
     return model, tuple(sorted(policies))
-
-
-def _check_weights(path: Path, weights: Path) -> int:
-    try:
-        with KerasWeights(weights) as found:
-            return sum(int(each.nbytes) for each in found.datasets.values())
-    except UnusableWeights as error:
-        reason = f"has weights that cannot be read: {error}"
-        raise InputError(str(path), reason, remedy="save it again with model.save") from None
 
 
 def hdf5_version(path: Path) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.formats.contents import OPEN
+from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
@@ -56,11 +57,7 @@ class Constant:
         return count(self.shape) or 0
 
 
-def damaged(where: str, how: str) -> InputError:
-    """Return the error for a damaged file."""
-    return InputError(
-        where, f"is a damaged ONNX file: {how}", remedy="convert or download it again"
-    )
+damaged = partial(damaged_file, "ONNX")
 
 
 class CheckedGraph:

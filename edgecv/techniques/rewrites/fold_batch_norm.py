@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import load_tensorflow
-from edgecv.techniques.rewrites.plain_layers import nodes_of
+from edgecv.techniques.rewrites.plain_layers import nodes_of, normalization_of
 
 Weights = list[NDArray[Any]]
 CHANNELS_OF = {
@@ -120,13 +120,8 @@ def _is_relu(layer: KerasLayer, keras: Any) -> bool:
 
 def _folded(pair: FoldablePair) -> Weights:
     """Return the weights of a layer with a normalization folded into it."""
-    layer, norm = pair.layer, pair.taken_up
-    mean, variance = (
-        weight.numpy().astype(np.float64) for weight in (norm.moving_mean, norm.moving_variance)
-    )
-    factor = 1 / np.sqrt(variance + norm.epsilon)
-    if norm.scale:
-        factor = factor * norm.gamma.numpy()
+    layer = pair.layer
+    factor, mean, beta = normalization_of(pair.taken_up)
     weights: Weights = layer.get_weights()
     bias = weights.pop() if layer.use_bias else np.zeros(len(factor))
     which, axis = CHANNELS_OF[type(layer).__name__]
@@ -135,8 +130,7 @@ def _folded(pair: FoldablePair) -> Weights:
         weights[which] = kernel * factor.reshape(kernel.shape[-2:])
     else:
         weights[which] = kernel * np.expand_dims(factor, list(range(1, -axis)))
-    shift = norm.beta.numpy() if norm.center else 0.0
-    weights.append((bias - mean) * factor + shift)
+    weights.append((bias - mean) * factor + beta)
     return [weight.astype(np.float32) for weight in weights]
 
 

@@ -100,6 +100,15 @@ def _number(value: Any) -> Any:
     return value.tolist() if np.ndim(value) else float(value)
 
 
+def normalization_of(layer: KerasLayer) -> tuple[Any, Any, Any]:
+    """Return what a batch normalization does in inference: factor * (x - mean) + beta, float64."""
+    factor = 1 / np.sqrt(layer.moving_variance.numpy().astype(np.float64) + layer.epsilon)
+    if layer.scale:
+        factor = factor * layer.gamma.numpy()
+    beta = layer.beta.numpy() if layer.center else 0.0
+    return factor, layer.moving_mean.numpy().astype(np.float64), beta
+
+
 def nodes_of(model: KerasModel) -> list[Any]:
     """Return the calls of a flat model in the order of its graph."""
     depths = sorted(model._nodes_by_depth, reverse=True)
@@ -273,13 +282,8 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
 
 def _as_depthwise(layer: KerasLayer, name: str) -> Chain:
     _, keras = load_tensorflow()
-    mean, variance = (
-        weight.numpy().astype(np.float64) for weight in (layer.moving_mean, layer.moving_variance)
-    )
-    factor = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.scale:
-        factor = factor * layer.gamma.numpy()
-    shift = -mean * factor + (layer.beta.numpy() if layer.center else 0.0)
+    factor, mean, beta = normalization_of(layer)
+    shift = -mean * factor + beta
     depthwise = keras.layers.DepthwiseConv2D(1, name=name)
     depthwise.initial_weights = [
         factor.reshape(1, 1, -1, 1).astype(np.float32),
