@@ -13,8 +13,15 @@ from pydantic import Field
 from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.plugins import (
+    OUTPUTS,
+    SHARED_VALUES,
+    WIDTHS,
+    ZEROS,
+    Technique,
+    TechniqueContext,
+    TechniqueFlag,
+)
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen, is_excluded, target_of

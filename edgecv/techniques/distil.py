@@ -6,8 +6,15 @@ Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.plugins import (
+    OUTPUTS,
+    SHARED_VALUES,
+    WIDTHS,
+    ZEROS,
+    Technique,
+    TechniqueContext,
+    TechniqueFlag,
+)
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import clone

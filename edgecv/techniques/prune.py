@@ -23,8 +23,8 @@ from edgecv.core.plugins import (
     Exporter,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
-from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule

@@ -5,6 +5,7 @@ inference", 2018, by tensorflow-model-optimization. Zeros and shared weights are
 constraint after every step, in kernels of every size.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
@@ -14,14 +15,14 @@ from edgecv.core.plugins import (
     SHARED_VALUES,
     WIDTHS,
     ZEROS,
+    Constraint,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
-from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.constraints import AllOf
 from edgecv.techniques.quantizers.first_kernels import take_pixels
 from edgecv.techniques.quantizers.placement import quantize
 from edgecv.techniques.quantizers.ranges import set_ranges
@@ -112,3 +113,29 @@ def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     if any(True for _ in normalizations_in(folded)):
         folded = without_normalizations(folded)
     return fuse_relus(with_biases(folded)), names
+
+
+class AllOf(Constraint):
+    """Applies constraints, one after the other."""
+
+    def __init__(self, constraints: Sequence[Constraint]) -> None:
+        self._constraints = constraints
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Prepare each for a training step."""
+        for each in self._constraints:
+            each.before_step(step, steps)
+
+    def project(self) -> None:
+        """Project the weights onto each."""
+        for each in self._constraints:
+            each.project()
+
+    def restore(self) -> None:
+        """Continue each from the model's weights."""
+        for each in self._constraints:
+            each.restore()
+
+    def settled(self, steps: int) -> int:
+        """Return the step from which on all hold in full."""
+        return max(each.settled(steps) for each in self._constraints)

@@ -18,10 +18,9 @@ from edgecv.core.costs import Costs
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext
+from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.report import Comparison, Gate
-from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals

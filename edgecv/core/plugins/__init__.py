@@ -21,6 +21,7 @@ from edgecv.core.plugins.technique import (
     Fit,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Task",
     "Technique",
     "TechniqueContext",
+    "TechniqueFlag",
     "TensorSession",
     "Terms",
     "Watcher",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import field_validator
@@ -15,7 +15,6 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.report import Comparison, Gate
-from edgecv.core.technique_flag import TechniqueFlag
 
 if TYPE_CHECKING:
     from edgecv.models.training.distillation import Distillation
@@ -83,6 +82,22 @@ SHARED_VALUES = "shared values"
 """Weights of a kernel that are equal."""
 QUANTIZERS = "quantizers"
 """Layers inside quantizers: the model is trained with the rounding of integers."""
+
+
+@dataclass(frozen=True)
+class TechniqueFlag:
+    """A flag with the name of its technique, set as the technique's class attribute ``flag``."""
+
+    help: str
+    place: int
+    """Techniques of one command line are applied in this order."""
+    kind: Any = bool
+    """The type of the value; bool for a flag without a value."""
+    parse: Callable[[Any, Sequence[Any]], dict[str, Any]] = lambda value, exports: {}
+    """Return the technique's options for a value and the requested exporters. Raises InputError
+    that shows how the value is written."""
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Additional options where another technique, the key, is on the command line too."""
 
 
 class Technique(Plugin):

@@ -8,6 +8,7 @@ import numpy as np
 from edgecv.core.errors import StepError
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.graph import (
     FLOAT_KERNELS,
@@ -22,7 +23,6 @@ from edgecv.formats.onnx.graph import (
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
 from edgecv.formats.onnx.session import write_optimized
-from edgecv.formats.stored_kernel import StoredKernel
 
 
 def prove_float(model: ModelProto, where: str) -> None:

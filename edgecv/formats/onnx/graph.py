@@ -142,6 +142,27 @@ def quantization_of(node: Node) -> Quantization | None:
     )
 
 
+def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None, None]:
+    """Return scale and zero point of a file's "input" or "output"; None if its graph has none.
+
+    They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
+    """
+    graph = read_model(content).graph
+    if kind == "input":
+        nodes = [use.node for use in image_input(graph).uses()]
+        operator = "DequantizeLinear"
+    else:
+        nodes = [graph.outputs[0].producer()]
+        operator = "QuantizeLinear"
+    if any(node is None or node.op_type != operator for node in nodes):
+        return None, None
+    ends = {node.inputs[1:]: node for node in nodes}
+    found = quantization_of(ends.popitem()[1]) if len(ends) == 1 else None
+    if found is None or not found.is_one:
+        return None, None
+    return float(found.scales.item()), int(found.zero_points.item())
+
+
 def stored_constant(value: Value | None) -> tuple[NDArray[Any], Quantization | None] | None:
     """Return a constant as it is stored, and the quantization that a DequantizeLinear undoes."""
     if (codes := constant(value)) is not None:

@@ -21,8 +21,8 @@ from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
+from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors

@@ -9,7 +9,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import listed
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 KERNEL_INPUT = 1
