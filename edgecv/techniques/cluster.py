@@ -13,15 +13,7 @@ from pydantic import Field
 from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import (
-    OUTPUTS,
-    SHARED_VALUES,
-    WIDTHS,
-    ZEROS,
-    Technique,
-    TechniqueContext,
-    TechniqueFlag,
-)
+from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen, is_excluded, target_of
@@ -36,8 +28,10 @@ class Cluster(Technique):
     """Gives each kernel a few distinct weights, zeros kept, and trains these on."""
 
     name: ClassVar[str] = "cluster"
-    makes: ClassVar[frozenset[str]] = frozenset({SHARED_VALUES})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.SHARED_VALUES})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
+    )
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Give each kernel at most so many distinct weights.",
         place=40,

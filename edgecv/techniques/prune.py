@@ -16,11 +16,9 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import (
-    OUTPUTS,
-    WIDTHS,
-    ZEROS,
     Constraint,
     Exporter,
+    ModelProperty,
     Technique,
     TechniqueContext,
     TechniqueFlag,
@@ -51,8 +49,8 @@ class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
-    makes: ClassVar[frozenset[str]] = frozenset({ZEROS})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.ZEROS})
+    keeps: ClassVar[frozenset[str]] = frozenset({ModelProperty.WIDTHS, ModelProperty.OUTPUTS})
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Set this fraction of the weights to zero (0.5), or two of each four (2:4).",
         place=30,

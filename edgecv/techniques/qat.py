@@ -10,12 +10,8 @@ from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import (
-    OUTPUTS,
-    QUANTIZERS,
-    SHARED_VALUES,
-    WIDTHS,
-    ZEROS,
     Constraint,
+    ModelProperty,
     Technique,
     TechniqueContext,
     TechniqueFlag,
@@ -47,8 +43,15 @@ class Qat(Technique):
     """Trains on with the rounding of int8 in place; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "qat"
-    makes: ClassVar[frozenset[str]] = frozenset({QUANTIZERS})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS, SHARED_VALUES})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.QUANTIZERS})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {
+            ModelProperty.WIDTHS,
+            ModelProperty.OUTPUTS,
+            ModelProperty.ZEROS,
+            ModelProperty.SHARED_VALUES,
+        }
+    )
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Train on with the rounding of int8 in place.",
         place=50,

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import field_validator
@@ -72,16 +73,19 @@ class TechniqueContext:
     """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
 
 
-WIDTHS = "widths"
-"""Numbers of channels chosen by a search."""
-OUTPUTS = "outputs"
-"""Weights trained to reproduce the baseline's outputs."""
-ZEROS = "zeros"
-"""Weights that are zero."""
-SHARED_VALUES = "shared values"
-"""Weights of a kernel that are equal."""
-QUANTIZERS = "quantizers"
-"""Layers inside quantizers: the model is trained with the rounding of integers."""
+class ModelProperty(StrEnum):
+    """Properties that a technique gives a model, and that a later one keeps or loses."""
+
+    WIDTHS = "widths"
+    """Numbers of channels chosen by a search."""
+    OUTPUTS = "outputs"
+    """Weights trained to reproduce the baseline's outputs."""
+    ZEROS = "zeros"
+    """Weights that are zero."""
+    SHARED_VALUES = "shared values"
+    """Weights of a kernel that are equal."""
+    QUANTIZERS = "quantizers"
+    """Layers inside quantizers: the model is trained with the rounding of integers."""
 
 
 @dataclass(frozen=True)
