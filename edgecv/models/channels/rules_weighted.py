@@ -14,16 +14,16 @@ from edgecv.models.channels.layer import (
     shape_after,
     tie_with_earlier_calls,
 )
-from edgecv.models.channels.union_find import Elements, Ids, UnionFind
+from edgecv.models.channels.ties import ChannelTies, Elements, Ids
 
 
-def _taken(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Ids:
+def _taken(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Ids:
     """Return the channels of the one input of a layer, the same in each of its calls."""
     tie_with_earlier_calls(ties, known, inputs)
     return only_nothing(ties, inputs[0])
 
 
-def _make(ties: UnionFind, known: LayerChannels, option: str) -> Ids:
+def _make(ties: ChannelTies, known: LayerChannels, option: str) -> Ids:
     """Return the channels that a layer makes, the same in each of its calls."""
     if known.made is None:
         known.made = ties.new(int(getattr(known.layer, option)))
@@ -32,7 +32,7 @@ def _make(ties: UnionFind, known: LayerChannels, option: str) -> Ids:
 
 
 def _produced(
-    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements], made: Ids, *kernels: Axes
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements], made: Ids, *kernels: Axes
 ) -> Elements:
     """Return what a layer gives that multiplies by ``kernels``, whose axes these are."""
     bias: tuple[Axes, ...] = ((Axis(made, True),),) if known.layer.use_bias else ()
@@ -42,13 +42,13 @@ def _produced(
     return Elements(shape_after(known, inputs), made, values)
 
 
-def dense(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def dense(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take input channels, the kernel's rows, and make new ones, its columns."""
     taken, made = _taken(ties, known, inputs), _make(ties, known, "units")
     return _produced(ties, known, inputs, made, (Axis(taken, False), Axis(made, True)))
 
 
-def convolution(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def convolution(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels, of all groups together or group by group."""
     taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     groups = known.layer.groups
@@ -59,7 +59,7 @@ def convolution(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements
     return _produced(ties, known, inputs, made, (*sides, along, Axis(made, True)))
 
 
-def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
+def _tie_groups(ties: ChannelTies, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
     """Tie the channels of a grouped convolution: its groups keep equal sizes, or go as a whole.
 
     ``taken``: (groups, inputs of a group), ``made``: (groups, outputs of a group).
@@ -76,21 +76,21 @@ def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) ->
     return Axis(taken[0], False)
 
 
-def transposed(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def transposed(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels; the kernel has its outputs before its inputs."""
     taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     kernel = (None, None, Axis(made, True), Axis(taken, False))
     return _produced(ties, known, inputs, made, kernel)
 
 
-def depthwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def depthwise(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel by one or several kernels of its own."""
     taken = _taken(ties, known, inputs)
     made = np.repeat(taken, known.layer.depth_multiplier)
     return _produced(ties, known, inputs, made, (None, None, Axis(taken, True), None))
 
 
-def separable(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def separable(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel, then make new ones of all."""
     taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     between = np.repeat(taken, known.layer.depth_multiplier)
@@ -100,7 +100,7 @@ def separable(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements])
 
 
 def batch_normalization(
-    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]
 ) -> Elements:
     """Scale each channel by a number of its own."""
     (entering,) = inputs
@@ -113,7 +113,7 @@ def batch_normalization(
     return entering
 
 
-def prelu(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def prelu(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Apply a slope per channel, or per element."""
     (entering,) = inputs
     _taken(ties, known, inputs)

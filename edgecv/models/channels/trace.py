@@ -13,7 +13,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
-from edgecv.models.channels.union_find import Elements, Ids, UnionFind
+from edgecv.models.channels.ties import ChannelTies, Elements, Ids
 from edgecv.models.tf import load_tensorflow
 
 Alive = NDArray[np.bool_]
@@ -189,12 +189,13 @@ def trace(model: KerasModel) -> ChannelGraph:
     leaving = tuple(tracer.follow(model, entering, ""))
     for number in leaving:
         tracer.ties.hold(tracer.tensors[number].ids)
+    roots = tracer.ties.roots()
     return ChannelGraph(
         tracer.layers,
         tuple(tracer.calls),
         tuple(tracer.tensors),
-        tracer.ties.roots(),
-        tracer.ties.held_units(),
+        roots,
+        tracer.ties.held_units(roots),
         tracer.nested,
         leaving,
     )
@@ -204,7 +205,7 @@ class _Tracer:
     """The state of a trace."""
 
     def __init__(self) -> None:
-        self.ties = UnionFind()
+        self.ties = ChannelTies()
         self.layers: dict[str, LayerChannels] = {}
         self.calls: list[Call] = []
         self.tensors: list[Elements] = []

@@ -1,7 +1,6 @@
 """Ranges of the activations: found on real images, and shared where integers need one range."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,16 +27,21 @@ INPUT = "input"
 """The pixels, among the names of layers."""
 
 
-@dataclass
 class RangePlan:
     """The layers whose outputs share a range, and the ranges that are known before any training."""
 
-    _parents: dict[str, str] = field(default_factory=lambda: {INPUT: INPUT})
-    _known: dict[str, Range] = field(default_factory=lambda: {INPUT: PIXELS})
+    def __init__(self) -> None:
+        from scipy.cluster.hierarchy import DisjointSet
+
+        self._groups = DisjointSet([INPUT])
+        self._known: dict[str, Range] = {INPUT: PIXELS}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._groups
 
     def add(self, name: str, known: Range | None = None) -> None:
         """Add a layer with a range of its own."""
-        self._parents.setdefault(name, name)
+        self._groups.add(name)
         if known is not None:
             self._known[name] = known
 
@@ -49,27 +53,20 @@ class RangePlan:
         """
         known = {self.known(each) for each in given}
         if len(known) == 1 and known != {None}:
-            self._parents[self._root(name)] = self._root(given[0])
+            self._groups.merge(name, given[0])
             return
         for each in given:
             if self.known(each) is None:
-                self._parents[self._root(each)] = self._root(name)
+                self._groups.merge(name, each)
 
     def known(self, name: str) -> Range | None:
         """Return the range of a layer if it is known."""
-        return self._known.get(self._root(name))
+        group = self._groups.subset(name)
+        return next((found for each, found in self._known.items() if each in group), None)
 
     def groups(self) -> list[list[str]]:
         """Return the names of the layers of each range."""
-        found: dict[str, list[str]] = {}
-        for name in self._parents:
-            found.setdefault(self._root(name), []).append(name)
-        return list(found.values())
-
-    def _root(self, name: str) -> str:
-        while self._parents[name] != name:
-            name = self._parents[name]
-        return name
+        return [sorted(each) for each in self._groups.subsets()]
 
 
 def plan_ranges(model: KerasModel) -> RangePlan:
@@ -85,7 +82,7 @@ def plan_ranges(model: KerasModel) -> RangePlan:
             return [INPUT]
         if type(node.layer).__name__ in MOVES or is_augmentation(node.layer):
             return sources(node.keras_inputs[0])
-        return [node.layer.name] if node.layer.name in plan._parents else []
+        return [node.layer.name] if node.layer.name in plan else []
 
     def is_in_range_before(node: Any) -> bool:
         if not is_fused_relu(node.layer):
