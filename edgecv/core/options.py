@@ -17,8 +17,8 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from edgecv.core.errors import InputError
-from edgecv.core.text import LONGEST_NAME, nearest, short_name
+from edgecv.core.errors import InputError, unknown_name
+from edgecv.core.text import LONGEST_NAME, short_name
 
 
 class Options(BaseModel):
@@ -201,13 +201,9 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
     # A misspelt key is also a missing one: report the misspelling.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"] if not _is_kind(str(part)))
-    known = [name for name in cls.model_fields]
     if first["type"] == "extra_forbidden":
-        return InputError(
-            where,
-            f'unknown key "{short_name(key)}"',
-            accepted=", ".join(known),
-            remedy=nearest(key[:LONGEST_NAME], known),
+        return unknown_name(
+            where, f'unknown key "{short_name(key)}"', key[:LONGEST_NAME], cls.model_fields
         )
     if first["type"] == "missing":
         return InputError(where, f'"{short_name(key)}" is missing', remedy=f"add {key} = ...")

@@ -93,12 +93,11 @@ def _check_integers(
             accepted=" and ".join(wanted),
         )
     left = [str(each) for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
-    if not left:
-        return ()
-    return (
+    note = (
         f"left in float32: {len(left)} of {len(tables.operators)} operators, which have no integer"
-        f" kernel: {listed(left, SHOWN)}",
+        f" kernel: {listed(left, SHOWN)}"
     )
+    return (note,) if left else ()
 
 
 def _stands_at_an_end(operator: TFLiteOperator, tables: TFLiteTables) -> bool:
