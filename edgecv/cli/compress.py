@@ -1,12 +1,8 @@
 """``edgecv compress``."""
 
-from typing import TYPE_CHECKING
-
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class CompressCommand(JsonOptions, CompressOptions):
@@ -16,7 +12,7 @@ class CompressCommand(JsonOptions, CompressOptions):
     """Print the plan as a recipe, TOML or JSON, and touch nothing."""
 
 
-def run(options: CompressCommand, screen: "Screen") -> int:
+def run(options: CompressCommand, screen: Screen) -> int:
     """Compress a model and show its report, or print the plan alone."""
     from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code

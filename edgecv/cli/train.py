@@ -1,19 +1,15 @@
 """``edgecv train``."""
 
-from typing import TYPE_CHECKING
-
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.pipeline.recipe.from_flags import TrainOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class TrainCommand(JsonOptions, TrainOptions):
     """Options of ``edgecv train``."""
 
 
-def run(options: TrainCommand, screen: "Screen") -> int:
+def run(options: TrainCommand, screen: Screen) -> int:
     """Train a baseline and keep it."""
     from edgecv.cli.show import show_training
     from edgecv.pipeline import run as pipeline

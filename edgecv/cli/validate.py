@@ -1,19 +1,15 @@
 """``edgecv validate``."""
 
-from typing import TYPE_CHECKING
-
 from edgecv.analysis.options import ValidateOptions, validate
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class ValidateCommand(JsonOptions, ValidateOptions):
     """Options of ``edgecv validate``."""
 
 
-def run(options: ValidateCommand, screen: "Screen") -> int:
+def run(options: ValidateCommand, screen: Screen) -> int:
     """Measure files and show the report."""
     from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
