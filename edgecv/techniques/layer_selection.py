@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 T = TypeVar("T")
 
@@ -47,7 +47,6 @@ def target_of(name: str, targets: Mapping[str, T], otherwise: T) -> T:
 
 def clone(model: KerasModel) -> KerasModel:
     """Return a model with the same layers and weights that shares nothing with ``model``."""
-    _, keras = load_tensorflow()
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy

@@ -23,7 +23,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
     TechniqueFlag,
 )
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen, clone, is_excluded, target_of
@@ -126,7 +126,6 @@ class Masks(Constraint):
     """Keeps weights at zero once they were set to it."""
 
     def __init__(self, kernels: dict[str, tuple[Any, float]], options: Prune) -> None:
-        tensorflow, _ = load_tensorflow()
         self._options = options
         self._kernels = [kernel for kernel, _ in kernels.values()]
         self._targets = [target for _, target in kernels.values()]

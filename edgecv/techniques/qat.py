@@ -16,7 +16,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
     TechniqueFlag,
 )
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.quantizers.first_kernels import take_pixels
@@ -95,7 +95,6 @@ class Qat(Technique):
 
     def as_exported(self, model: KerasModel) -> KerasModel:
         """Return a copy whose first kernels have taken up the rescaling of pixels."""
-        _, keras = load_tensorflow()
         from tensorflow_model_optimization.quantization.keras import quantize_scope
 
         with quantize_scope():

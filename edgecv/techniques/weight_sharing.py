@@ -8,7 +8,7 @@ import numpy as np
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Constraint
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 PRUNED = 0.1
 """Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
@@ -21,8 +21,6 @@ class SharedValues(Constraint):
     """
 
     def __init__(self, kernels: list[Any], only_zeros: Sequence[Any] = ()) -> None:
-        tensorflow, _ = load_tensorflow()
-        self._tensorflow = tensorflow
         self._kernels = kernels
         self._masks = [
             (kernel, tensorflow.constant((kernel.numpy() != 0).astype(np.float32)))
@@ -42,10 +40,10 @@ class SharedValues(Constraint):
     def project(self) -> None:
         """Give the weights of a group their mean; a gradient of the group is then its members'."""
         for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
-            flat = self._tensorflow.reshape(kernel, [-1])
-            means = self._tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
-            values = self._tensorflow.gather(means, group)
-            kernel.assign(self._tensorflow.reshape(values, kernel.shape))
+            flat = tensorflow.reshape(kernel, [-1])
+            means = tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
+            values = tensorflow.gather(means, group)
+            kernel.assign(tensorflow.reshape(values, kernel.shape))
         for kernel, mask in self._masks:
             kernel.assign(kernel * mask)
 

@@ -34,7 +34,7 @@ from edgecv.formats.keras.keras3.weights import checked_bytes
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
 
@@ -114,7 +114,6 @@ def read_hdf5_configuration(path: Path) -> Any:
 
 
 def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
-    _, keras = load_tensorflow()
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
     try:
@@ -186,7 +185,6 @@ def _check_tensors(path: Path, model: KerasModel) -> None:
 
 def _check_states(path: Path, model: Any) -> None:
     """Refuse a recurrent layer whose answer for an image depends on the images before it."""
-    _, keras = load_tensorflow()
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.RNN) and layer.stateful:
             raise InputError(

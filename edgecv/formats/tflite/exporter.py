@@ -22,7 +22,7 @@ from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.models.kernels import kernels_of
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.quantizers import LARGEST_CODE, PIXELS, trained_kernels
-from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.tf import compile_function, tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
 BATCH = 1
@@ -67,8 +67,6 @@ class TFLite(FileExporter):
     def _convert(
         self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool
     ) -> bytes:
-        tensorflow, _ = load_tensorflow()
-
         is_open = needs_range_of_pixels(model)
 
         def serve(image: Any) -> dict[str, Any]:
@@ -105,7 +103,6 @@ class TFLite(FileExporter):
         return content
 
     def _set_precision(self, converter: Any, calibration: Images) -> None:
-        tensorflow, _ = load_tensorflow()
         operators = tensorflow.lite.OpsSet
         if self.precision == "float32":
             return

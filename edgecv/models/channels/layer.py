@@ -7,7 +7,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer
 from edgecv.models.channels.ties import ChannelTies, Elements, Ids, Values
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 ELEMENTWISE = frozenset(
     """
@@ -95,5 +95,4 @@ def activate(known: LayerChannels, ties: ChannelTies, ids: Ids, values: Values) 
         ties.hold(ids)
         known.follows = name in ACROSS_CHANNELS
         return values
-    tensorflow, _ = load_tensorflow()
     return np.asarray(activation(tensorflow.constant(values, "float32")), np.float64)

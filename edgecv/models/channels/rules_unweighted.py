@@ -14,13 +14,12 @@ from edgecv.models.channels.layer import (
     shape_after,
 )
 from edgecv.models.channels.ties import ChannelTies, Elements, Values
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 
 def elementwise(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow a layer whose output element is a function of the same input element alone."""
     (entering,) = inputs
-    tensorflow, _ = load_tensorflow()
     values = tensorflow.constant(entering.values, "float32")
     return Elements(entering.shape, entering.ids, np.asarray(known.layer(values), np.float64))
 

@@ -9,7 +9,7 @@ from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.quantizers.kinds import (
     MOVES,
     SAME_RANGE,
@@ -71,7 +71,6 @@ class RangePlan:
 
 def plan_ranges(model: KerasModel) -> RangePlan:
     """Return the ranges that a model of plain layers is to have with quantizers."""
-    _, keras = load_tensorflow()
     makers = {id(node.outputs): node for node in nodes_of(model)}
     plan = RangePlan()
 
@@ -106,8 +105,6 @@ class SharedRanges(Constraint):
 
     def __init__(self, quantized: KerasModel, plan: RangePlan) -> None:
         limits = {wrapper.layer.name: range_of(wrapper) for wrapper in wrappers_of(quantized)}
-        tensorflow, _ = load_tensorflow()
-        self._tensorflow = tensorflow
         self._shared: list[list[Any]] = []
         self._known: list[tuple[Any, Range]] = []
         for group in plan.groups():
@@ -121,8 +118,8 @@ class SharedRanges(Constraint):
     def project(self) -> None:
         """Give the layers of a group the range that holds all of theirs."""
         for group in self._shared:
-            low = self._tensorflow.reduce_min([each for each, _ in group])
-            high = self._tensorflow.reduce_max([each for _, each in group])
+            low = tensorflow.reduce_min([each for each, _ in group])
+            high = tensorflow.reduce_max([each for _, each in group])
             for least, most in group:
                 least.assign(low)
                 most.assign(high)
@@ -138,7 +135,6 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> Shar
     training would end with ranges that are half empty. Returns the constraint that keeps shared
     ranges equal.
     """
-    _, keras = load_tensorflow()
     wrappers = [wrapper for wrapper in wrappers_of(quantized) if range_of(wrapper) is not None]
     layers = [model.get_layer(wrapper.layer.name) for wrapper in wrappers]
     outputs = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
 KEPT_INSIDE = ("linear", "relu")
@@ -41,7 +41,6 @@ def without_normalizations(model: KerasModel) -> KerasModel:
 
     Exact in inference. It is for those that could not be folded into the layer before them.
     """
-    _, keras = load_tensorflow()
 
     def replace(layer: KerasLayer, name: str) -> Chain:
         if type(layer) is keras.layers.BatchNormalization:
@@ -55,7 +54,6 @@ def without_normalizations(model: KerasModel) -> KerasModel:
 
 def with_biases(model: KerasModel) -> KerasModel:
     """Return a copy in which each convolution and dense layer has a bias: 0 where it had none."""
-    _, keras = load_tensorflow()
     kinds = (
         keras.layers.Conv2D,
         keras.layers.Conv2DTranspose,
@@ -79,7 +77,6 @@ def merge_rescalings(model: KerasModel) -> KerasModel:
 
     ``pixel / 127.5 - 1`` of a Keras 3 model is two layers; only one is folded into a convolution.
     """
-    _, keras = load_tensorflow()
     makers = {id(node.outputs): node.layer for node in nodes_of(model)}
     for node in nodes_of(model):
         layer = node.layer
@@ -126,7 +123,6 @@ def rewritten(
     its weights as ``initial_weights``, or be built with them; else the last one takes those of the
     old layer. ``behind_input`` makes a layer that every input goes through first.
     """
-    _, keras = load_tensorflow()
     names = _names(model)
     made: dict[int, Chain] = {}
     fresh: list[tuple[Any, Any]] = []
@@ -159,7 +155,6 @@ def _replayed(
     model: KerasModel, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]
 ) -> list[Any]:
     """Call the new layers of a model on new tensors, in the order of its graph."""
-    tensorflow, keras = load_tensorflow()
     nest = tensorflow.nest
     tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
     for node in nodes_of(model):
@@ -186,7 +181,6 @@ def _replayed(
 
 def _names(model: KerasModel) -> dict[int, str]:
     """Return a name for each layer of a model and of those within it: id -> name."""
-    _, keras = load_tensorflow()
     found: dict[int, str] = {}
     taken: set[str] = set()
 
@@ -212,7 +206,6 @@ def _copy(layer: KerasLayer, name: str, **options: Any) -> KerasLayer:
 
 
 def _split(layer: KerasLayer, name: str) -> Chain:
-    _, keras = load_tensorflow()
     activation = getattr(layer, "activation", None)
     kinds = (
         keras.layers.Conv2D,
@@ -245,7 +238,6 @@ def _split(layer: KerasLayer, name: str) -> Chain:
 
 def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
     """Return a normalization of pixels as factor and offset: of all channels, or of each."""
-    _, keras = load_tensorflow()
     rank = len(layer.get_input_shape_at(0))
     if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
         return None
@@ -260,7 +252,6 @@ def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
-    _, keras = load_tensorflow()
     depthwise = keras.layers.DepthwiseConv2D(
         layer.kernel_size,
         layer.strides,
@@ -281,7 +272,6 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
 
 
 def _as_depthwise(layer: KerasLayer, name: str) -> Chain:
-    _, keras = load_tensorflow()
     factor, mean, beta = normalization_of(layer)
     shift = -mean * factor + beta
     depthwise = keras.layers.DepthwiseConv2D(1, name=name)

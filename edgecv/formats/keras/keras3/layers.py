@@ -25,7 +25,7 @@ from edgecv.formats.keras.keras3.options import (
     seed,
     table,
 )
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 RENAMED = {("LeakyReLU", "negative_slope"): "alpha"}
 UNUSED: Mapping[str, Any] = {
@@ -71,7 +71,6 @@ def steps_of(kind: str, config: Mapping[str, Any]) -> Steps:
 @cache
 def options_of(kind: str) -> frozenset[str]:
     """Return the names of the options that a layer of tf-keras takes as Keras 3 does."""
-    _, keras = load_tensorflow()
     classes = getattr(keras.layers, kind).__mro__
     layers = [each for each in classes if issubclass(each, keras.layers.Layer)]
     return frozenset(x for each in layers for x in signature(each.__init__).parameters) - OTHERWISE

@@ -18,7 +18,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.keras3.child import in_batches, recording
 from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 LARGEST_DIFFERENCE = 1e-4
 """The tolerance of outputs, relative to the largest of them where that is more than 1."""
@@ -128,7 +128,6 @@ def run_rebuilt(
     model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
 ) -> OriginalOutputs:
     """Run a tf-keras model on images, an array each input, and record its layers."""
-    tensorflow, _ = load_tensorflow()
     layers = [(path, each) for path, each in ends.items() if not hasattr(each, "layers")]
 
     def call(batch: list[Array]) -> list[Array]:
