@@ -68,7 +68,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
 
     set_seed(context.seed)
     model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
-    schedule = recipe.schedule.for_data(mirrors=type(recipe.data).mirrors)
+    schedule = recipe.schedule.for_data(mirrors=recipe.mirrors)
     history = fit(
         model,
         data,
@@ -194,7 +194,7 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         ARCHITECTURES.identity(recipe.architecture),
         list(recipe.baseline.input_shape),
         recipe.schedule.model_dump(),
-        type(recipe.data).mirrors,
+        recipe.mirrors,
         recipe.settings.seed,
         data.train.sha256,
         data.validation.sha256,

@@ -125,6 +125,11 @@ class Task(Plugin):
     def head(self, data: Dataset) -> Head:
         """Return the last layers of an architecture for a data set."""
 
+    @property
+    def mirrors(self) -> bool:
+        """True if training may mirror images, where the data allows it."""
+        return True
+
     @abstractmethod
     def targets(self, labels: Targets) -> Targets:
         """Return the targets of ``loss`` for labels of the data set: (N, ...) -> (N, ...)."""

@@ -42,6 +42,11 @@ class Recipe(Options):
         """The name of the run and of its folder."""
         return self.settings.name
 
+    @property
+    def mirrors(self) -> bool:
+        """True if training mirrors images where the schedule leaves it open."""
+        return type(self.data).mirrors and self.task.mirrors
+
     def table(self) -> dict[str, Any]:
         """Return the recipe as TOML's plain values: ``parse`` reads it back."""
         baseline = self.baseline.model_dump(mode="json", exclude_none=True)

@@ -28,7 +28,7 @@ from edgecv.evaluation.tasks.classification.probabilities import (
 )
 from edgecv.evaluation.tasks.classification.proof import proof_of
 from edgecv.models.softmax import logits_model, separate_softmax
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
@@ -93,7 +93,6 @@ class Classification(Task):
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
-        tensorflow, _ = load_tensorflow()
         logits, classes = _logits(raw), self._classes(targets)
         loss = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
         if self.label_smoothing is not None:
@@ -102,7 +101,6 @@ class Classification(Task):
         return loss if self.class_weights is None else loss * targets[:, 1]
 
     def _classes(self, targets: Any) -> Any:
-        tensorflow, _ = load_tensorflow()
         if self.class_weights is None:
             return targets
         return tensorflow.cast(targets[:, 0], tensorflow.int32)
@@ -112,7 +110,6 @@ class Classification(Task):
 
         Scaled by the square of the temperature, so that the gradients match those of the labels.
         """
-        tensorflow, _ = load_tensorflow()
         log_softmax = tensorflow.nn.log_softmax
         wanted, given = (log_softmax(_logits(each) / temperature) for each in (teacher, raw))
         divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
@@ -120,7 +117,6 @@ class Classification(Task):
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return 1 where the likeliest class is the label, else 0: (N,), (N, K) -> (N,)."""
-        tensorflow, _ = load_tensorflow()
         right = tensorflow.argmax(_logits(raw), 1, tensorflow.int32) == self._classes(targets)
         return tensorflow.cast(right, tensorflow.float32)
 
@@ -324,7 +320,6 @@ def _figure(figure: Callable[..., float], outputs: Outputs, targets: Targets) ->
 
 def _logits(raw: Any) -> Any:
     """Return a logit a class: that of one output is of the second of two, beside 0."""
-    tensorflow, _ = load_tensorflow()
     is_one = raw.shape[-1] == 1
     return tensorflow.concat([tensorflow.zeros_like(raw), raw], axis=-1) if is_one else raw
 
@@ -337,7 +332,6 @@ class ClassHead:
 
     def __call__(self, **options: Any) -> Sequence[Any]:
         """Return a dense layer with ``options``, and a softmax."""
-        _, keras = load_tensorflow()
         return [
             keras.layers.Dense(self.classes, name="logits", **options),
             keras.layers.Softmax(name="probabilities"),

@@ -19,7 +19,7 @@ from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.models.softmax import logits_model, separate_softmax
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 
 LOGITS = "it gives logits: a sigmoid is taken of each"
 ONE_ANSWER = 0.95
@@ -84,7 +84,6 @@ class Multilabel(Task):
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Binary cross-entropy of logits, the mean over the labels: (N, K), (N, K) -> (N,)."""
-        tensorflow, _ = load_tensorflow()
         losses = tensorflow.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=raw)
         return tensorflow.reduce_mean(losses, axis=-1)
 
@@ -93,13 +92,11 @@ class Multilabel(Task):
 
         Scaled by the square of the temperature, so that the gradients match those of the labels.
         """
-        tensorflow, _ = load_tensorflow()
         wanted = tensorflow.sigmoid(teacher / temperature)
         return temperature**2 * self.loss(wanted, raw / temperature)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return the overlap of given and wanted labels: (N, K), (N, K) -> (N,)."""
-        tensorflow, _ = load_tensorflow()
         given = tensorflow.cast(tensorflow.sigmoid(raw) >= self.threshold, tensorflow.float32)
         both = tensorflow.reduce_sum(given * targets, axis=-1)
         either = tensorflow.reduce_sum(tensorflow.maximum(given, targets), axis=-1)
@@ -271,7 +268,6 @@ class LabelHead:
 
     def __call__(self, **options: Any) -> Sequence[Any]:
         """Return a dense layer with ``options``, and a sigmoid."""
-        _, keras = load_tensorflow()
         return [
             keras.layers.Dense(self.labels, name="logits", **options),
             keras.layers.Activation("sigmoid", name="probabilities"),

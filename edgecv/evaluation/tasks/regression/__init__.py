@@ -1,0 +1,362 @@
+"""Numbers of an image: the task of models that measure, count, or find points or a box."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edgecv.core.data import Dataset, Outputs, Predictions, Targets
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.targets import kinds_of, with_targets
+from edgecv.evaluation.tasks.regression.figures import (
+    correct_keypoints,
+    mean_absolute_error,
+    mean_box_overlap,
+    r2,
+    root_mean_square_error,
+)
+from edgecv.evaluation.tasks.regression.values import Values, Wanted, wanted_of
+from edgecv.models.tf import keras, tensorflow
+
+GAIN = 0.05
+"""Part of the error of the mean that a model must save to have learned something."""
+SIGNIFICANCE = 0.05
+SHOWN = 4
+"""Numbers below a picture."""
+FEWEST_IMAGES = 2
+NOTHING = "nothing was proven"
+
+
+class Regression(Task):
+    """Numbers, keypoints or a box of an image: judged by the mean absolute error."""
+
+    name: ClassVar[str] = "regression"
+    target: ClassVar[str] = "numbers"
+    conversion_limit: ClassVar[float] = 1e-3
+    terms: ClassVar[Terms] = Terms(
+        score="closeness",
+        score_axis="minus the mean error, of the range",
+        loss="squared error",
+        output="a number, of its range,",
+        outputs="numbers",
+        same="the numbers are the same within the tolerance",
+    )
+    method: ClassVar[str] = (
+        "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
+        "test targets, of each number by its own; of keypoints and boxes the range of them all."
+    )
+
+    kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
+    """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""
+    output: Literal["linear", "sigmoid"] = "linear"
+    """Last activation of a network that is trained: sigmoid for targets of 0 to 1."""
+    huber: float | None = Field(default=None, gt=0)
+    """Train on Huber's loss: errors above this count linearly, in standard deviations of the
+    training targets. By default all count squared."""
+    tolerance: float = Field(default=0.05, gt=0, le=1)
+    """Largest difference of the same answer, as a part of the range of the baseline's numbers."""
+    within: float = Field(default=0.1, gt=0, le=1)
+    """Distance of a correct keypoint (PCK), as a part of the range of the test keypoints."""
+    swap: tuple[tuple[int, int], ...] = Field(default=(), strict=False)
+    """Pairs of keypoints, by their places from 0, that are left and right: training mirrors images
+    only where they are given."""
+
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True for numbers of an image, and an output of as many."""
+        if not data.has_labels or "numbers" not in kinds_of(data.test.labels):
+            return False
+        wanted = [data.test.labels["numbers"].shape[1:]]
+        return ending != "probabilities" and list(answers) == wanted
+
+    @property
+    def mirrors(self) -> bool:
+        """True for boxes, and for keypoints with ``swap``: numbers have no rule."""
+        return self.kind == "boxes" or bool(self.swap)
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with its numbers. Raises InputError for targets that are none."""
+        if not data.has_labels:
+            return data
+        found = with_targets(data, self.kind, self.name)
+        if found.test.labels.dtype.kind in "iu" or len(found.test) < FEWEST_IMAGES:
+            raise InputError(
+                data.name,
+                f"has {found.test.labels.dtype} targets of {len(found.test)} test images",
+                accepted="numbers (float32) of two test images or more",
+            )
+        if self.kind == "boxes":
+            _check_one_box(found)
+        _check_pairs(self.swap, found)
+        return found
+
+    def head(self, data: Dataset) -> Head:
+        """Return a dense layer; a linear one gives the unit of the training targets.
+
+        A batch normalization that does not train has their mean and scale: it becomes part of the
+        dense layer in exported files.
+        """
+        wanted = wanted_of(data.train.labels)
+        if self.output == "sigmoid" and (wanted.values.min() < 0 or wanted.values.max() > 1):
+            raise InputError(
+                data.name,
+                f"has targets of {wanted.values.min():.4g} to {wanted.values.max():.4g}",
+                accepted="0 to 1 for a sigmoid",
+                remedy='leave output = "sigmoid" out',
+            )
+        return NumbersHead(wanted, self.output)
+
+    def targets(self, labels: Targets) -> Targets:
+        """Return numbers, and their weights in the loss and in the score: float32 (N, 3, K)."""
+        wanted = wanted_of(labels)
+        weights = (wanted.counts / each for each in (wanted.scales, wanted.ranges))
+        return np.stack([wanted.values, *weights], axis=1).astype(np.float32)
+
+    def loss(self, targets: Any, raw: Any) -> Any:
+        """Squared errors or Huber's loss, in standard deviations: (N, 3, K), (N, ...) -> (N,)."""
+        errors = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 1]
+        losses = errors**2
+        if self.huber is not None:
+            linear = 2 * self.huber * errors - self.huber**2
+            losses = tensorflow.where(errors <= self.huber, losses, linear)
+        return _mean(losses, targets)
+
+    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
+        """Mean of squared differences, in deviations of the teacher: (N, ...), (N, ...) -> (N,)."""
+        wanted = _row(teacher)
+        variance = tensorflow.math.reduce_variance(wanted, axis=0)
+        far = (_row(raw) - wanted) ** 2 / (variance + SMALLEST)
+        return tensorflow.reduce_mean(far, axis=-1)
+
+    def moved(self, targets: Any, move: Move) -> Any:
+        """Return targets after the images were moved; numbers of an image do not move."""
+        if self.kind == "numbers":
+            return targets
+        x, y = move.points(targets[:, 0, 0::2], targets[:, 0, 1::2])
+        ends, _ = move.points(tensorflow.constant([[0.0, 1.0]]) + 0 * x[:, :1], 0 * x[:, :2])
+        is_mirrored = ends[:, :1] > ends[:, 1:]
+        weights = targets[:, 1:]
+        if self.kind == "boxes":
+            x = tensorflow.where(is_mirrored, x[:, ::-1], x)
+        elif self.swap:
+            order = np.arange(x.shape[1])
+            for left, right in self.swap:
+                order[[left, right]] = right, left
+            x, y = (
+                tensorflow.where(is_mirrored, tensorflow.gather(each, order, axis=1), each)
+                for each in (x, y)
+            )
+            twice = np.stack([2 * order, 2 * order + 1], axis=1).ravel()
+            weights = tensorflow.where(
+                is_mirrored[..., None], tensorflow.gather(weights, twice, axis=2), weights
+            )
+        values = tensorflow.reshape(
+            tensorflow.stack([x, y], axis=2), tensorflow.shape(targets[:, 0])
+        )
+        return tensorflow.concat([values[:, None], weights], axis=1)
+
+    def training_score(self, targets: Any, raw: Any) -> Any:
+        """Return minus the mean error, of the range: (N, 3, K), (N, ...) -> (N,)."""
+        return -_mean(tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2], targets)
+
+    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+        """Return the mean squared difference, in variances of the whole model's numbers."""
+        exact = whole.reshape(len(whole), -1).astype(np.float64)
+        far = (exact - cut.reshape(exact.shape)) ** 2
+        return float(np.mean(far / (exact.var(axis=0) + SMALLEST)))
+
+    def count_outputs(self, data: Dataset) -> tuple[int, ...]:
+        """Return how many numbers an image of the data has."""
+        return (wanted_of(data.test.labels[:1]).values.shape[1],) if data.has_labels else ()
+
+    def fit_data(
+        self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
+    ) -> Dataset:
+        """Return the data. Raises InputError where an image has another number of numbers."""
+        if names is not None:
+            raise InputError(
+                "--labels", "names classes, and numbers are none", remedy="leave it out"
+            )
+        wanted = self.count_outputs(data)
+        if wanted and outputs not in wanted:
+            raise InputError(
+                where,
+                f"gives {outputs} numbers for an image, and {data.name} has {wanted[0]}",
+                accepted="x and y of each point" if self.kind == "keypoints" else "one a number",
+            )
+        return data
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Mean absolute error, RMSE and R2; of keypoints PCK, of a box its overlap."""
+        further = {
+            "keypoints": (Metric("PCK", self._correct),),
+            "boxes": (Metric("IoU", _figure(mean_box_overlap)),),
+        }
+        return (
+            Metric("MAE", _figure(mean_absolute_error), is_fraction=False, higher_is_better=False),
+            Metric(
+                "RMSE", _figure(root_mean_square_error), is_fraction=False, higher_is_better=False
+            ),
+            Metric("R2", _figure(r2), is_fraction=False),
+            *further.get(self.kind, ()),
+        )
+
+    def _correct(self, outputs: Outputs, targets: Targets) -> float:
+        return correct_keypoints(_values(outputs), wanted_of(targets), self.within)
+
+    def _errors(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
+        """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
+        wanted = wanted_of(targets)
+        scaled = Wanted(wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales)
+        return scaled.mean_errors(_values(outputs) / wanted.ranges)
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return minus the mean absolute error, of the range, of images drawn anew."""
+        errors, counts = self._errors(outputs, targets)
+        return lambda rows: -float(errors[rows].sum() / max(counts[rows].sum(), 1))
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return minus the mean absolute error of each image, of the range: float64 (N,)."""
+        errors, counts = self._errors(outputs, targets)
+        return -errors / np.maximum(counts, 1)
+
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return True for each image whose numbers are all within the tolerance: bool (N,)."""
+        near: NDArray[np.bool_] = _far(outputs, reference).max(axis=1) <= self.tolerance
+        return near
+
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return all numbers as float16."""
+        return outputs.only.astype("<f2").tobytes()
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean and the largest difference, of the range of the reference's numbers."""
+        far = _far(outputs, reference)
+        return float(far.mean()), float(far.max())
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
+        """Return if the numbers are better than the mean of the targets for every image."""
+        from scipy.stats import wilcoxon
+
+        if targets is None:
+            spread = float(np.ptp(_values(outputs), axis=0).max())
+            text = f"gives numbers that differ by {spread:.3g} at the most over the images"
+            return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+        wanted = wanted_of(targets)
+        known = np.maximum(wanted.counts.sum(axis=0), 1)
+        middle = (wanted.values * wanted.counts).sum(axis=0) / known
+        mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
+        own, others = (self.score_per_image(each, targets) for each in (outputs, mean))
+        found, limit = -float(own.mean()), -float(others.mean()) * (1 - GAIN)
+        text = (
+            f"is off by {found:.2%} of the range of the targets in the mean, and the mean of the "
+            f"targets by {-float(others.mean()):.2%}"
+        )
+        chance = 1.0
+        if found < limit:
+            chance = float(wilcoxon(own, others, alternative="greater").pvalue)
+        if chance > SIGNIFICANCE:
+            text += f": {NOTHING}; are these its images, --preprocess and unit?"
+        return Proof(found, limit, text, chance <= SIGNIFICANCE)
+
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return the numbers of an image, before and after."""
+        before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
+        return f"{before} ->", after
+
+    def truth(self, data: Dataset, place: int) -> str:
+        """Return the numbers of a test image as they should be."""
+        return _text(wanted_of(data.test.labels[place : place + 1]).values[0])
+
+
+SMALLEST = 1e-12
+
+
+def _values(outputs: Outputs) -> Values:
+    """Return the outputs as one row an image: float64 (N, K)."""
+    return outputs.only.reshape(len(outputs), -1).astype(np.float64)
+
+
+def _far(outputs: Outputs, reference: Outputs) -> Values:
+    """Return the differences of two outputs, of the range of the reference's: float64 (N, K)."""
+    own, other = _values(outputs), _values(reference)
+    width = np.ptp(other, axis=0)
+    return np.abs(own - other) / np.where(width > 0, width, 1.0)
+
+
+def _figure(figure: Callable[[Values, Wanted], float]) -> Callable[[Outputs, Targets], float]:
+    return lambda outputs, targets: figure(_values(outputs), wanted_of(targets))
+
+
+def _text(values: Values) -> str:
+    more = ", ..." if len(values) > SHOWN else ""
+    return ", ".join(f"{each:.4g}" for each in values[:SHOWN]) + more
+
+
+def _row(raw: Any) -> Any:
+    return tensorflow.reshape(raw, [tensorflow.shape(raw)[0], -1])
+
+
+def _mean(losses: Any, targets: Any) -> Any:
+    """Return the mean over the numbers that count: (N, K) -> (N,)."""
+    counted = tensorflow.reduce_sum(tensorflow.cast(targets[:, 1] > 0, losses.dtype), axis=-1)
+    return tensorflow.reduce_sum(losses, axis=-1) / tensorflow.maximum(counted, 1.0)
+
+
+def _check_one_box(data: Dataset) -> None:
+    for split in (data.train, data.calibration, data.validation, data.test):
+        boxes = (split.labels[:, :, 0] >= 0).sum(axis=1)
+        if len(boxes) and (boxes.min() < 1 or boxes.max() > 1):
+            raise InputError(
+                data.name,
+                f"has images with {boxes.min()} to {boxes.max()} boxes",
+                accepted="one box an image for regression",
+                remedy="boxes of any number are for a detector",
+            )
+
+
+def _check_pairs(swap: Sequence[tuple[int, int]], data: Dataset) -> None:
+    places = [place for pair in swap for place in pair]
+    points = data.test.labels.shape[1] if data.test.labels.ndim > 1 else 0
+    is_possible = data.test.labels.ndim > 2 and all(0 <= place < points for place in places)
+    if places and (not is_possible or len(set(places)) != len(places)):
+        raise InputError(
+            "swap",
+            f"names the keypoints {', '.join(map(str, places))}",
+            accepted=f"each of 0 to {points - 1} once at the most, for keypoints",
+        )
+
+
+class NumbersHead:
+    """The last layers of a network that gives numbers: float32 (N, F) -> (N, K)."""
+
+    def __init__(self, wanted: Wanted, output: str) -> None:
+        self.wanted = wanted
+        self.output = output
+
+    def __call__(self, **options: Any) -> Sequence[Any]:
+        """Return a dense layer with ``options``, and a sigmoid or the scale of the targets."""
+        known = np.maximum(self.wanted.counts.sum(axis=0), 1)
+        means = (self.wanted.values * self.wanted.counts).sum(axis=0) / known
+        dense = keras.layers.Dense(len(means), name="scaled_numbers", **options)
+        if self.output == "sigmoid":
+            return [dense, keras.layers.Activation("sigmoid", name="numbers")]
+        constant = keras.initializers.Constant
+        scale = keras.layers.BatchNormalization(
+            epsilon=EPSILON,
+            gamma_initializer=constant((self.wanted.scales * np.sqrt(1 + EPSILON)).tolist()),
+            beta_initializer=constant(means.tolist()),
+            trainable=False,
+            name="numbers",
+        )
+        return [dense, scale]
+
+
+EPSILON = 1e-3
+"""Added to a variance of 1 by the batch normalization that is only a scale."""

@@ -1,0 +1,55 @@
+"""Figures of numbers: RMSE, R2, correct keypoints, overlap of boxes."""
+
+import math
+
+import numpy as np
+
+from edgecv.evaluation.tasks.regression.values import Values, Wanted
+
+
+def mean_absolute_error(given: Values, wanted: Wanted) -> float:
+    """Return the mean absolute error over all numbers, in their own unit."""
+    errors, counts = wanted.mean_errors(given)
+    return float(errors.sum() / counts.sum()) if counts.any() else math.nan
+
+
+def root_mean_square_error(given: Values, wanted: Wanted) -> float:
+    """Return the root of the mean squared error over all numbers, in their own unit."""
+    squares = (given - wanted.values)[wanted.counts] ** 2
+    return float(np.sqrt(squares.mean())) if len(squares) else math.nan
+
+
+def r2(given: Values, wanted: Wanted) -> float:
+    """Return the part of the variance that is explained, the mean over the numbers.
+
+    NaN where no number varies.
+    """
+    counts = wanted.counts
+    known = np.maximum(counts.sum(axis=0), 1)
+    middle = (wanted.values * counts).sum(axis=0) / known
+    total = ((wanted.values - middle) ** 2 * counts).sum(axis=0)
+    left = ((given - wanted.values) ** 2 * counts).sum(axis=0)
+    varies = total > 0
+    return float(np.mean(1 - left[varies] / total[varies])) if varies.any() else math.nan
+
+
+def correct_keypoints(given: Values, wanted: Wanted, within: float) -> float:
+    """Return the fraction of visible points that are within a part of the range of all points."""
+    far = (given - wanted.values).reshape(len(given), -1, 2)
+    seen = wanted.counts.reshape(far.shape)[:, :, 0]
+    if not seen.any():
+        return math.nan
+    return float(np.mean(np.hypot(far[..., 0], far[..., 1])[seen] <= within * wanted.ranges[0]))
+
+
+def mean_box_overlap(given: Values, wanted: Wanted) -> float:
+    """Return the mean intersection over union of the boxes: left, top, right, bottom."""
+    low = np.maximum(given[:, :2], wanted.values[:, :2])
+    high = np.minimum(given[:, 2:], wanted.values[:, 2:])
+    both = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = sum(
+        np.prod(np.maximum(each[:, 2:] - each[:, :2], 0), axis=1) for each in (given, wanted.values)
+    )
+    overlap = both / np.maximum(areas - both, np.finfo(float).tiny)
+    seen = wanted.counts[:, 0]
+    return float(overlap[seen].mean()) if seen.any() else math.nan

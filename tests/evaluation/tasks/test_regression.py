@@ -1,0 +1,175 @@
+"""Numbers, keypoints and boxes: figures, moves, and what the default limits catch."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from marks import SIDE, marks
+
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.data import Dataset, Outputs
+from edgecv.core.errors import InputError
+from edgecv.core.report import Comparison, Gate, Measurement
+from edgecv.evaluation.comparison import compare
+from edgecv.evaluation.limit_checks import judge_limits
+from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.tasks.regression import Regression
+from edgecv.evaluation.tasks.regression.values import wanted_of
+from edgecv.models.training.augmentation import BatchMove
+from edgecv.reports.paired_comparison import pair_line
+
+SPLIT = marks(300, (SIDE, SIDE, 1), 0)
+WHOLE = Dataset("marks", ("wide", "high", "dark"), SPLIT, SPLIT, SPLIT, SPLIT)
+TENSOR = TensorFacts("image", (1, SIDE, SIDE, 1), "uint8")
+TASKS = {
+    "numbers": Regression(),
+    "keypoints": Regression(kind="keypoints", swap=((0, 1),)),
+    "boxes": Regression(kind="boxes"),
+}
+
+
+def good(kind: str) -> np.ndarray:
+    wanted = wanted_of(TASKS[kind].of_task(WHOLE).test.labels)
+    noise = np.random.default_rng(1).normal(0, 0.03, wanted.values.shape)
+    return wanted.values + noise * wanted.ranges
+
+
+def compared(kind: str, values: np.ndarray) -> Comparison:
+    task = TASKS[kind]
+    facts = SessionFacts(TENSOR, (TENSOR,), ((values.shape[1],),), (SIDE, SIDE, 1))
+    file = Artifact("int8.tflite", "tflite", "int8", 1, 1, "0" * 64)
+    measured = Measurement(file, "litert", Outputs.one(values.astype("f4")), facts)
+    labels, before = task.of_task(WHOLE).test.labels, Outputs.one(good(kind).astype("f4"))
+    return compare(measured, None, before, labels, task, 1)
+
+
+def gates(found: Comparison) -> dict[str, Gate]:
+    judged = judge_limits(found, Limits().with_defaults(), classes=(), machine="here")
+    return {gate.name: gate for gate in judged}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_an_honest_file_passes(kind: str) -> None:
+    values = good(kind)
+    values = values + np.random.default_rng(2).normal(0, 0.003, values.shape) * values.std(axis=0)
+    found = compared(kind, values)
+    assert gates(found)["max_drop_points"].outcome == "passed"
+    line = pair_line(found, TASKS[kind], ())
+    assert line.startswith("int8.tflite: MAE ")
+    assert "no worse than 1 point (95%): yes" in line
+    assert {"numbers": "R2", "keypoints": "PCK", "boxes": "IoU"}[kind] in line
+
+
+def scaled(values: np.ndarray) -> np.ndarray:
+    return values * 1.25
+
+
+def swapped(values: np.ndarray) -> np.ndarray:
+    return values[:, [2, 3, 0, 1, *range(4, values.shape[1])]]
+
+
+def second_number_off(values: np.ndarray) -> np.ndarray:
+    """A number of a small range is as important as one of a large range."""
+    return values + np.array([0, np.ptp(values[:, 1]) / 8])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("numbers", scaled),
+        ("numbers", second_number_off),
+        ("keypoints", scaled),
+        ("keypoints", swapped),
+        ("boxes", scaled),
+        ("boxes", swapped),
+    ],
+)
+def test_default_limits_catch(kind: str, fault: Any) -> None:
+    gate = gates(compared(kind, fault(good(kind))))["max_drop_points"]
+    assert gate.outcome == "failed"
+
+
+def test_a_point_is_one_percent_of_the_range_of_the_test_targets() -> None:
+    labels = np.array([[0.0], [1000.0], [500.0]], np.float32)
+    task = Regression()
+    before, after = (Outputs.one(labels + off) for off in (0, 20))
+    assert task.metric(after, labels) == pytest.approx(20)
+    rows = np.arange(3)
+    lost = task.resampled(before, labels)(rows) - task.resampled(after, labels)(rows)
+    assert 100 * lost == pytest.approx(2)
+
+
+def test_figures_of_numbers() -> None:
+    labels = np.array([[1.0], [2.0], [3.0]], np.float32)
+    outputs = Outputs.one(np.array([[1.0], [2.0], [4.0]], np.float32))
+    figures = {each.name: each.of(outputs, labels) for each in Regression().metrics}
+    assert figures == pytest.approx({"MAE": 1 / 3, "RMSE": (1 / 3) ** 0.5, "R2": 0.5})
+
+
+def test_a_point_that_cannot_be_seen_does_not_count() -> None:
+    labels = np.array([[[0, 0, 1], [10, 10, 0]], [[4, 8, 1], [2, 2, 1]]], np.float32)
+    task = Regression(kind="keypoints")
+    outputs = Outputs.one(np.array([[0, 0, 99, 99], [4, 8, 2, 2]], np.float32))
+    assert task.metric(outputs, labels) == 0
+    assert task.metrics[-1].of(outputs, labels) == 1
+    off = Outputs.one(np.array([[0, 0, 99, 99], [4, 8, 2, 3]], np.float32))
+    assert task.metrics[-1].of(off, labels) == pytest.approx(2 / 3)
+
+
+def test_the_overlap_of_boxes() -> None:
+    labels = np.array([[[0, 0, 0, 4, 4]], [[0, 0, 0, 2, 2]]], np.float32)
+    outputs = Outputs.one(np.array([[0, 0, 4, 2], [5, 5, 6, 6]], np.float32))
+    assert Regression(kind="boxes").metrics[-1].of(outputs, labels) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("kind", ["keypoints", "boxes"])
+def test_points_and_boxes_move_with_their_images(kind: str) -> None:
+    import tensorflow
+
+    task = TASKS[kind]
+    labels = task.of_task(WHOLE).test.labels[:2]
+    offsets = tensorflow.constant([[[1], [1]], [[2], [0]]])
+    move = BatchMove(offsets, tensorflow.constant([[False], [True]]), 1, SIDE)
+    before = task.targets(labels)
+    after = task.moved(tensorflow.constant(before), move).numpy()
+    assert np.allclose(after[0, 0, 0::2], before[0, 0, 0::2] - 1)
+    assert np.allclose(after[0, 0, 1::2], before[0, 0, 1::2])
+    x, y = before[1, 0, 0::2], before[1, 0, 1::2]
+    mirrored = SIDE - (x + 1)
+    if kind == "boxes":
+        assert np.allclose(after[1, 0], [mirrored[1], y[0], mirrored[0], y[1]])
+    else:
+        assert np.allclose(after[1, 0, 0::2], mirrored[[1, 0, 2]])
+        assert np.allclose(after[1, 0, 1::2], y[[1, 0, 2]])
+    assert after.shape == before.shape
+
+
+def test_images_are_mirrored_only_where_the_targets_have_a_rule() -> None:
+    assert [TASKS[kind].mirrors for kind in TASKS] == [False, True, True]
+    assert not Regression(kind="keypoints").mirrors
+
+
+def test_the_mean_of_the_targets_proves_nothing() -> None:
+    labels = Regression().of_task(WHOLE).test.labels
+    mean = Outputs.one(np.tile(labels.mean(axis=0), (300, 1)))
+    proof = Regression().proof(mean, labels)
+    assert not proof.holds
+    assert "nothing was proven" in proof.reason
+    assert Regression().proof(Outputs.one(good("numbers").astype("f4")), labels).holds
+    assert not Regression().proof(mean, None).holds
+
+
+def test_wrong_targets_are_refused() -> None:
+    several = np.zeros((300, 2, 5), np.float32)
+    split = replace(SPLIT, labels=np.zeros(300, [("boxes", "f4", (2, 5))]))
+    split.labels["boxes"] = several
+    data = Dataset("two", (), split, split, split, split)
+    with pytest.raises(InputError, match="2 to 2 boxes"):
+        Regression(kind="boxes").of_task(data)
+    with pytest.raises(InputError, match="has no numbers for the task regression"):
+        Regression().of_task(data)
+    with pytest.raises(InputError, match="names the keypoints 0, 9"):
+        Regression(kind="keypoints", swap=((0, 9),)).of_task(WHOLE)
+    with pytest.raises(InputError, match="0 to 1 for a sigmoid"):
+        Regression(output="sigmoid").head(Regression().of_task(WHOLE))
