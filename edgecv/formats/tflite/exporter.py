@@ -21,6 +21,7 @@ from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.pixel_range import needs_range_of_pixels
 from edgecv.models.kernels import kernels_of
+from edgecv.models.outputs import file_output_names
 from edgecv.models.quantizers import PIXELS
 from edgecv.models.tf import compile_function, load_tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
@@ -69,13 +70,14 @@ class TFLite(FileExporter):
     ) -> bytes:
         tensorflow, _ = load_tensorflow()
 
-        is_open = needs_range_of_pixels(model)
+        is_open, names = needs_range_of_pixels(model), file_output_names(model)
 
         def serve(image: Any) -> dict[str, Any]:
             if is_open:
                 # The converter finds the scales of a kernel again where its input has no range.
                 image = tensorflow.quantization.fake_quant_with_min_max_args(image, *PIXELS)
-            return {"probabilities": model(image, training=False)}
+            answers = tensorflow.nest.flatten(model(image, training=False))
+            return dict(zip(names, answers, strict=True))
 
         image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")
         # The converter first saves the owner of the variables as a SavedModel. The same bytes come
