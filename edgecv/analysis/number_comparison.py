@@ -1,6 +1,7 @@
 """Files of any inputs and outputs beside a baseline, compared number by number."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edgecv.analysis.number_samples import in_order_of, samples_of
 from edgecv.analysis.validate_request import ValidationRequest
@@ -11,7 +12,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.registry import DATASETS, TASKS
 from edgecv.core.report import Baseline, Comparison, DataFacts, Measurement, Report
 from edgecv.evaluation.comparison import align_all, compare_all
-from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -62,7 +63,9 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     kept, unmatched = align_all(measured, reference)
     task = compared_outputs()
     comparisons = compare_all(kept, reference, None, task, request.settings.threads)
-    return _report(request, comparisons, failures | unmatched, facts, task)
+    report = _report(request, comparisons, failures | unmatched, facts, task)
+    gates = (*report.gates, *proof_gates(where, reference, None, task))
+    return replace(report, gates=gates, outcome=verdict(gates))
 
 
 def _report(

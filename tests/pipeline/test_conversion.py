@@ -325,7 +325,8 @@ def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
     count.write_text("")
     program = READY.replace("converting it", "running it") + (
         f"path = {str(count)!r}; open(path, 'a').write('x'); "
-        "answer = lambda: write_all(1, pack({'kind': 'answer', 'parameters': 1, 'names': ['o'], 'shapes': [[2]]}, "
+        "answer = lambda: write_all(1, pack({'kind': 'answer', 'parameters': 1, 'names': ['o'], "
+        "'shapes': [[2]]}, "
         "[np.zeros((12, 2), np.float32)])); answer(); hear(); os.abort()"
     )
     monkeypatch.setattr(

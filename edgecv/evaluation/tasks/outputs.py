@@ -10,7 +10,7 @@ from pydantic import Field
 
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Head, Metric, Task, Terms
+from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
 from edgecv.evaluation.output_differences import errors_of_images
 
 
@@ -88,6 +88,13 @@ class ComparedOutputs(Task):
             means.append(float(found.mean()) / width)
             largest.append(float(found.max()) / width)
         return float(np.mean(means)), max(largest)
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
+        """Return if any output differs between images: constants prove nothing of a copy."""
+        varying = [bool((each != each[:1]).any()) for each in outputs.arrays.values()]
+        reason = "gives the same numbers for every sample: nothing can be proven with them"
+        holds = any(varying)
+        return Proof(float(np.mean(varying)), 0.0, "" if holds else reason, holds)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
