@@ -64,7 +64,7 @@ def test_a_damaged_file_differs_by_numbers_on_images_too(tmp_path: Path) -> None
     assert "4 outputs compared by numbers" in reason
     assert "give --min-cosine" in reason
     assert report.data.name == data.name
-    with pytest.raises(InputError, match="--baseline FILE compares the numbers"):
+    with pytest.raises(InputError, match="FILE compares the numbers"):
         edgecv.validate(damaged, data=data)
 
 
