@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 PROBABILITIES = "probabilities"
 """Name of the output of a classifier in exported files."""
@@ -39,7 +39,6 @@ def file_output_names(model: KerasModel) -> tuple[str, ...]:
 
 def ending_of(model: KerasModel) -> tuple[Ending, str]:
     """Return what a model gives, and a sentence on it. Several outputs are numbers."""
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(getattr(last, "layer", last), "activation", None)
     is_row = len(model.outputs) == 1 and len(model.outputs[0].shape) == 2

@@ -2,7 +2,7 @@
 
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 
 def logits_model(model: KerasModel) -> KerasModel:
@@ -10,7 +10,6 @@ def logits_model(model: KerasModel) -> KerasModel:
 
     Raises StepError if the last layer is not a softmax of its own.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
     is_softmax = isinstance(inner, keras.layers.Softmax) or (
@@ -28,7 +27,6 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
     A model that ends otherwise is returned as it is, and refused by ``logits_model``.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
@@ -48,7 +46,6 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
 def with_softmax(model: KerasModel) -> tuple[KerasModel, str]:
     """Return a model of one row of numbers with a softmax added, and a sentence on it."""
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(model.outputs[0])
     whole = keras.Model(model.inputs, probabilities, name=model.name)

@@ -17,6 +17,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.options import Options
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing, affine_of
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import (
     add_constant,
@@ -27,7 +28,6 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
-from edgecv.formats.tensors import first_line
 from edgecv.models.outputs import PROBABILITIES
 
 OPSET = 17
