@@ -11,7 +11,12 @@ from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
 from edgecv.evaluation.limit_options import LimitOptions
-from edgecv.pipeline.recipe.options import InputOptions, MeasuredDataOptions, TrustOptions
+from edgecv.pipeline.recipe.options import (
+    InputOptions,
+    MeasuredDataOptions,
+    TaskOptions,
+    TrustOptions,
+)
 
 if TYPE_CHECKING:
     from edgecv.analysis.doctor.records import Diagnosis
@@ -51,6 +56,7 @@ class ValidateOptions(
     TrustOptions,
     LabelOptions,
     InputOptions,
+    TaskOptions,
     MeasuredDataOptions,
     MeasureOptions,
 ):

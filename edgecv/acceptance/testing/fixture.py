@@ -18,10 +18,15 @@ from edgecv.core.report import Report
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.options import ImageOptions, InputOptions, TrustOptions
+from edgecv.pipeline.recipe.options import (
+    ImageOptions,
+    InputOptions,
+    TaskOptions,
+    TrustOptions,
+)
 
 
-class CompareOptions(TrustOptions, LabelOptions, InputOptions, ImageOptions):
+class CompareOptions(TrustOptions, LabelOptions, InputOptions, TaskOptions, ImageOptions):
     """Options of ``edgecv_compare``, as those of ``edgecv validate``."""
 
     threads: int | None = Field(default=None, ge=1, le=256)

@@ -8,7 +8,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, flag_of, parse_options
 from edgecv.core.plugins import Exporter, Technique
-from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
@@ -29,6 +29,7 @@ from edgecv.pipeline.recipe.options import (
     ModelOptions,
     RecipeOptions,
     StoreOptions,
+    TaskOptions,
     TrainingOptions,
     TrustOptions,
 )
@@ -53,6 +54,7 @@ OF_A_NEW_RECIPE = (
     "formats",
     "io",
     "one_scale",
+    "task",
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
@@ -64,6 +66,7 @@ class CompressOptions(
     RecipeOptions,
     LimitOptions,
     TrainingOptions,
+    TaskOptions,
     DataOptions,
     TechniqueOptions,
     TrustOptions,
@@ -120,7 +123,8 @@ class CompressOptions(
                 self.kernels or USUAL_KERNELS,
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
-            task=TASKS.parse({"task": "classification"}, "task"),
+            task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
+            task_is_given=self.task is not None or not self.model,
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
@@ -252,7 +256,7 @@ class CompressOptions(
                 )
 
 
-class TrainOptions(StoreOptions, TrainingOptions, DataOptions):
+class TrainOptions(StoreOptions, TrainingOptions, TaskOptions, DataOptions):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 
     recipe: Text | None = None

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
-from edgecv.core.plugins import Data
+from edgecv.core.plugins import Data, Task
+from edgecv.core.registry import TASKS
 
 
 class ImageOptions(CommandOptions):
@@ -33,6 +34,19 @@ class MeasuredDataOptions(ImageOptions):
 
     data: Data | None = None
     """The images, as for compress; a run folder knows its own. test/ alone is enough."""
+
+
+class TaskOptions(CommandOptions):
+    """The meaning of the outputs."""
+
+    section: ClassVar[str] = "Task"
+
+    task: Annotated[Name | None, Flag(default="the one that model and data show")] = None
+    """The task of the model: see edgecv list. A recipe gives its options under [task]."""
+
+    def parsed_task(self) -> Task | None:
+        """Return the task, None where it is not given. Raises InputError for an unknown one."""
+        return None if self.task is None else TASKS.parse({"task": self.task}, "--task")
 
 
 class TrainingOptions(CommandOptions):

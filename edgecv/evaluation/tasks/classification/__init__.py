@@ -13,6 +13,7 @@ from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
+from edgecv.core.targets import kinds_of
 from edgecv.core.text import TextTable
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
@@ -27,7 +28,8 @@ from edgecv.evaluation.tasks.classification.probabilities import (
     of_classes,
 )
 from edgecv.evaluation.tasks.classification.proof import proof_of
-from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.outputs import ending_of
+from edgecv.models.softmax import logits_model, separate_softmax, with_activation
 from edgecv.models.tf import keras, tensorflow
 
 SUM_TOLERANCE = 1e-2
@@ -41,6 +43,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     has_binary_scores: ClassVar[bool] = True
+    ending: ClassVar[str] = "probabilities"
     terms: ClassVar[Terms] = Terms(
         score="accuracy",
         score_axis="fraction right",
@@ -72,6 +75,21 @@ class Classification(Task):
                 accepted='one each, in the order of the classes, or "balanced"',
             )
         return super().of_task(data)
+
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True for one row of numbers, one for each class of the data, or one for two.
+
+        Without labels only probabilities are told from other numbers.
+        """
+        if len(answers) != 1 or len(answers[0]) != 1:
+            return False
+        if not data.has_labels:
+            return ending == "probabilities"
+        if kinds_of(data.test.labels) != ("class",):
+            return False
+        (numbers,) = answers[0]
+        return len(data.class_names) == TWO if numbers == 1 else ending != "sigmoid"
 
     def head(self, data: Dataset) -> Head:
         """Return a dense layer and a softmax, one output for each class of the data."""
@@ -119,6 +137,26 @@ class Classification(Task):
         """Return 1 where the likeliest class is the label, else 0: (N,), (N, K) -> (N,)."""
         right = tensorflow.argmax(_logits(raw), 1, tensorflow.int32) == self._classes(targets)
         return tensorflow.cast(right, tensorflow.float32)
+
+    def finished(self, model: Any, where: str) -> tuple[Any, str]:
+        """Return a classifier that gives probabilities; a softmax is added to logits.
+
+        To the logit of one output a sigmoid. Raises InputError for several sigmoids: they belong to
+        several questions.
+        """
+        found, text = ending_of(model)
+        is_one = model.outputs[0].shape[-1] == 1
+        if found == "sigmoid" and not is_one:
+            raise InputError(
+                where,
+                f"ends in a sigmoid ({model.layers[-1].name}): each output is a yes or no of its"
+                " own",
+                accepted="one softmax over the classes, or logits",
+                remedy="--task multilabel takes it as several classes an image",
+            )
+        if found != "numbers":
+            return model, text
+        return with_activation(model, "sigmoid" if is_one else "softmax")
 
     def separated(self, model: Any) -> Any:
         """Return the same function with its softmax or sigmoid as a layer of its own."""

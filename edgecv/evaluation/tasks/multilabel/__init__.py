@@ -18,7 +18,8 @@ from edgecv.evaluation.statistics.groups import label_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
-from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.outputs import ending_of
+from edgecv.models.softmax import logits_model, separate_softmax, with_activation
 from edgecv.models.tf import keras, tensorflow
 
 LOGITS = "it gives logits: a sigmoid is taken of each"
@@ -36,6 +37,7 @@ class Multilabel(Task):
 
     name: ClassVar[str] = "multilabel"
     target: ClassVar[str] = "classes"
+    ending: ClassVar[str] = "sigmoid"
     terms: ClassVar[Terms] = Terms(
         score="overlap",
         score_axis="overlap of the labels",
@@ -101,6 +103,21 @@ class Multilabel(Task):
         both = tensorflow.reduce_sum(given * targets, axis=-1)
         either = tensorflow.reduce_sum(tensorflow.maximum(given, targets), axis=-1)
         return tensorflow.where(either > 0, both / tensorflow.maximum(either, 1.0), 1.0)
+
+    def finished(self, model: Any, where: str) -> tuple[Any, str]:
+        """Return a model that gives a probability for each label; sigmoids are added to logits.
+
+        Raises InputError for a softmax: it gives one class an image.
+        """
+        found, text = ending_of(model)
+        if found == "probabilities":
+            raise InputError(
+                where,
+                "gives probabilities of one class an image",
+                accepted="a sigmoid for each label, or logits",
+                remedy="--task classification",
+            )
+        return (model, text) if found == "sigmoid" else with_activation(model, "sigmoid")
 
     def separated(self, model: Any) -> Any:
         """Return the same function with its sigmoid as a layer of its own."""
