@@ -21,6 +21,8 @@ KINDS = {
     "keypoints": "points: float32 (N, points, 3), x and y in pixels, and 1 where it is visible",
 }
 """Kinds of targets, by the name of their field."""
+COLUMNS = ("numbers", "keypoints")
+"""Kinds whose names are those of their columns; other names are names of classes."""
 IGNORED = 255
 """Value of a pixel of a mask that no metric and no loss counts."""
 NO_BOX = -1
@@ -49,7 +51,7 @@ def kinds_of(labels: Targets) -> tuple[str, ...]:
 
 
 def with_targets(data: Dataset, kind: str, wanted_by: str) -> Dataset:
-    """Return the data with the targets of one kind, as a plain array.
+    """Return the data with the targets of one kind, as a plain array, and its own class names.
 
     Raises InputError where the data has none; ``wanted_by`` names the task.
     """
@@ -62,7 +64,9 @@ def with_targets(data: Dataset, kind: str, wanted_by: str) -> Dataset:
             remedy="give data with them, or another --task",
         )
     splits: dict[str, Any] = {name: _plain(data.split(name), kind) for name in SPLITS}
-    return replace(data, **splits)
+    has_columns = kind in COLUMNS
+    names = data.class_names if has_columns else data.target_names.get(kind, data.class_names)
+    return replace(data, class_names=names, **splits)
 
 
 def _plain(split: Split, kind: str) -> Split:
