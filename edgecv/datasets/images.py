@@ -17,11 +17,12 @@ from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
-from edgecv.datasets.image_tree.decoding import BadImage, Resize, check_shape, decode, notes_of
+from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode, notes_of
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.thread_pool import in_batches
 from edgecv.datasets.image_tree.zip_tree import ZipTree
+from edgecv.datasets.placement import Resize
 from edgecv.datasets.splits import calibrating_of
 
 
