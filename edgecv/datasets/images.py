@@ -17,7 +17,7 @@ from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
-from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode, notes_of
+from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode_with_size, notes_of
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.thread_pool import in_batches
@@ -96,6 +96,10 @@ class Decoding:
     progress: Progress
 
 
+PlaceTargets = Callable[[int, tuple[int, int]], None]
+"""Keeps the targets of the image of a row, by its width and height; may raise BadImage."""
+
+
 def decoded_once(
     source: str, tree: Tree, how: Decoding, decode: Callable[[Tree, Decoding], Decoded]
 ) -> Decoded:
@@ -139,18 +143,20 @@ def decode_files(
     names: list[str],
     sizes: list[int],
     how: Decoding,
+    place_targets: PlaceTargets | None = None,
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
     """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """
     bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, how)
+    images, outcome = _decode_all(tree, names, bytes_each, how, place_targets)
     notes = [*notes_of(outcome.changes, how.shape)]
     good = np.ones(len(names), bool)
     if outcome.bad:
         good[[row for row, _ in outcome.bad]] = False
-        notes.append(_judge_bad(outcome.bad, names, how.where, how.skip_bad_images))
+        are_annotated = place_targets is not None
+        notes.append(_judge_bad(outcome.bad, names, how, are_annotated))
     return images, good, tuple(notes)
 
 
@@ -159,6 +165,7 @@ def _decode_all(
     names: list[str],
     bytes_each: int,
     how: Decoding,
+    place_targets: PlaceTargets | None,
 ) -> tuple[Images, _Outcome]:
     """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
     images = np.zeros((len(names), *how.shape), np.uint8)
@@ -167,7 +174,10 @@ def _decode_all(
         outcome = _Outcome(Counter(), [])
         for row in rows:
             try:
-                images[row], changes = decode(tree.read(names[row]), how.shape, how.resize)
+                content = tree.read(names[row])
+                images[row], changes, size = decode_with_size(content, how.shape, how.resize)
+                if place_targets is not None:
+                    place_targets(row, size)
                 outcome.changes.update(changes)
             except BadImage as error:
                 outcome.bad.append((row, str(error)))
@@ -184,19 +194,20 @@ def _decode_all(
 
 
 def _judge_bad(
-    bad: list[tuple[int, str]],
-    names: list[str],
-    where: str,
-    skip_bad_images: bool,
+    bad: list[tuple[int, str]], names: list[str], how: Decoding, are_annotated: bool
 ) -> str:
     """Return the note, or raise InputError unless they are to be skipped."""
     named = [f"{names[row]} ({reason})" for row, reason in bad]
-    count = counted(len(bad), "image")
-    if skip_bad_images:
-        return f"{count} that cannot be read {were(len(bad))} left out: {listed(named, 20)}"
+    count = f"{counted(len(bad), 'image')}"
+    cannot = "cannot be used" if are_annotated else "cannot be read"
+    if how.skip_bad_images:
+        return (
+            f"{count} that {cannot} {were(len(bad))} left out{' with targets' * are_annotated}: "
+            f"{listed(named, 20)}"
+        )
     raise InputError(
-        where,
-        f"{count} cannot be read: {listed(named, 3)}",
+        how.where,
+        f"{count} {cannot}: {listed(named, 3)}",
         remedy="mend or remove them; --skip-bad-images leaves them out",
     )
 
