@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +96,14 @@ class Decoding:
     progress: Progress
 
 
-PlaceTargets = Callable[[int, tuple[int, int]], None]
-"""Keeps the targets of the image of a row, by its width and height; may raise BadImage."""
+class PlacedTargets(Protocol):
+    """The targets of annotated images, which are placed on each image as it is decoded."""
+
+    def check(self, row: int) -> None:
+        """Raise BadImage for an image that is not to be read."""
+
+    def place(self, row: int, size: tuple[int, int]) -> None:
+        """Keep the targets of the image of a row, by its width and height. Raises BadImage."""
 
 
 def decoded_once(
@@ -143,19 +149,19 @@ def decode_files(
     names: list[str],
     sizes: list[int],
     how: Decoding,
-    place_targets: PlaceTargets | None = None,
+    targets: PlacedTargets | None = None,
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
     """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """
     bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, how, place_targets)
+    images, outcome = _decode_all(tree, names, bytes_each, how, targets)
     notes = [*notes_of(outcome.changes, how.shape)]
     good = np.ones(len(names), bool)
     if outcome.bad:
         good[[row for row, _ in outcome.bad]] = False
-        are_annotated = place_targets is not None
+        are_annotated = targets is not None
         notes.append(_judge_bad(outcome.bad, names, how, are_annotated))
     return images, good, tuple(notes)
 
@@ -165,7 +171,7 @@ def _decode_all(
     names: list[str],
     bytes_each: int,
     how: Decoding,
-    place_targets: PlaceTargets | None,
+    targets: PlacedTargets | None,
 ) -> tuple[Images, _Outcome]:
     """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
     images = np.zeros((len(names), *how.shape), np.uint8)
@@ -174,10 +180,12 @@ def _decode_all(
         outcome = _Outcome(Counter(), [])
         for row in rows:
             try:
+                if targets is not None:
+                    targets.check(row)
                 content = tree.read(names[row])
                 images[row], changes, size = decode_with_size(content, how.shape, how.resize)
-                if place_targets is not None:
-                    place_targets(row, size)
+                if targets is not None:
+                    targets.place(row, size)
                 outcome.changes.update(changes)
             except BadImage as error:
                 outcome.bad.append((row, str(error)))

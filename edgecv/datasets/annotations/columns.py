@@ -132,7 +132,7 @@ def _of_columns(table: Table, left: list[int], where: str) -> Roles:
     reads: dict[str, Read] = {}
     target_names: dict[str, tuple[str, ...]] = {}
     class_names: tuple[str, ...] = ()
-    used = [place for place in left if not columns[place].startswith(UNNAMED)]
+    used = [place for place in left if columns[place] and not columns[place].startswith(UNNAMED)]
     points = [
         (place, columns.index(f"{columns[place][:-2]}_y"))
         for place in used

@@ -28,13 +28,13 @@ def decode_annotated(found: Annotations, tree: Tree, how: Decoding) -> Decoded:
     images = _with_splits([*found.images, *_unnamed(found.images, files)])
     if not found.images:
         raise InputError(how.where, "its annotations name no image", accepted="images with targets")
-    targets = _Placing(images, how)
+    targets = _Placing(images, files, how)
     pixels, good, notes = decode_files(
         tree,
         [each.file for each in images],
         [files.get(each.file, 0) for each in images],
         how,
-        targets.place,
+        targets,
     )
     labels = targets.labels()
     is_test, is_chosen = (
@@ -87,8 +87,11 @@ def _split_notes(images: list[AnnotatedImage]) -> list[str]:
 class _Placing:
     """The targets of images, while each image is decoded."""
 
-    def __init__(self, images: list[AnnotatedImage], how: Decoding) -> None:
+    def __init__(
+        self, images: list[AnnotatedImage], files: Mapping[str, int], how: Decoding
+    ) -> None:
         self.images = images
+        self.files = files
         self.how = how
         self.cut = np.zeros(len(images), np.int64)
         first = next(each for each in images if not each.bad or each.targets).targets
@@ -115,11 +118,15 @@ class _Placing:
         }[kind]
         return np.zeros((count, *shape), kept)
 
+    def check(self, row: int) -> None:
+        """Raise BadImage for an image that is not there, or that its annotations make useless."""
+        image = self.images[row]
+        if image.bad or image.file not in self.files:  # A name may lead out of the folder.
+            raise BadImage(image.bad or "there is no such file")
+
     def place(self, row: int, size: Size) -> None:
         """Keep the targets of one image. Raises BadImage."""
         image = self.images[row]
-        if image.bad:
-            raise BadImage(image.bad)
         if image.size is not None and image.size != size:
             made_on = f"{image.size[0]}x{image.size[1]}"
             raise BadImage(f"it is {size[0]}x{size[1]}, its annotations are of {made_on}")
