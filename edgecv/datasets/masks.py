@@ -20,7 +20,7 @@ MASKS = set("masks mask labels label annotations annots segmentationclass segmen
 _ENDING = re.compile(r"[_-]?(mask|masks|label|labels|labelids|seg|segmentation|gt|l)$")
 
 
-class Masks(AnnotatedSource):
+class MaskFolders(AnnotatedSource):
     """Images with masks: images/ and masks/ of PNG files that hold the class of each pixel.
 
     A pixel is the number of its class, 255 where it is of none, or the colour of its class. A file

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset
-from edgecv.datasets.masks import Masks
+from edgecv.datasets.masks import MaskFolders
 from edgecv.datasets.resolve import resolve
 
 pytestmark = pytest.mark.quick
@@ -44,7 +44,7 @@ def tree(
 
 def load(path: Path, shape: Any = SHAPE, **options: Any) -> Dataset:
     source = resolve(str(path), **options)
-    assert isinstance(source, Masks)
+    assert isinstance(source, MaskFolders)
     return source.load(shape, 0, NOTHING)
 
 
