@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.records import Dataset, Images, Targets
-from edgecv.core.targets import kinds_of
+from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.splits import (
     IMAGES_A_TEST_IMAGE,
     Digests,
@@ -29,7 +29,6 @@ from edgecv.datasets.splits import (
     partition,
     set_aside,
 )
-from edgecv.datasets.target_classes import rarest_class
 
 ENTRIES = 8
 FORMAT = 1

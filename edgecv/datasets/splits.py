@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import UNKNOWN_LABEL, Dataset, Images, Split, Targets
-from edgecv.core.targets import kinds_of
+from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
-from edgecv.datasets.target_classes import check_occurrence, class_of_each
 
 CALIBRATION_IMAGES = 1000
 CALIBRATION_PERCENT = 15
@@ -53,13 +52,11 @@ def partition(
     Raises InputError where a class is too small.
     """
     where = where or f"--data {name}"
-    names = target_names or {}
     if "class" in kinds_of(test_labels):
         _check_test(where, class_names, class_of_each(test_labels))
     if digests is None:
         digests = image_digests(train_images), image_digests(test_images)
     rows, found = _distinct_rows(digests, train_labels, test_labels)
-    found += check_occurrence(where, class_names, names, train_labels[rows], test_labels)
     is_chosen = rows >= len(train_labels) - chosen_images
     given, rows = rows[is_chosen], rows[~is_chosen]
     classes = class_of_each(train_labels)
@@ -79,7 +76,7 @@ def partition(
         validation=_split(train_images, train_labels, validating),
         test=_split(test_images, test_labels, np.arange(len(test_labels))),
         notes=(*notes, *found),
-        target_names=names,
+        target_names=target_names or {},
     )
 
 

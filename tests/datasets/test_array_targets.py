@@ -8,6 +8,7 @@ import pytest
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset
+from edgecv.core.targets import with_targets
 from edgecv.datasets.arrays import Arrays
 from edgecv.datasets.npz import Npz
 
@@ -132,12 +133,6 @@ def test_another_target_of_a_copy_is_noted() -> None:
         ({"boxes": BOXES * np.nan}, ["y_train_boxes[0, 0, 0] is nan"]),
         ({"boxes": BOXES - [9, 0, 0, 0, 0]}, ["y_train_boxes[0, 0, 0] is -9"]),
         ({"keypoints": POINTS * np.inf}, ["y_train_keypoints[0, 0, 0] is inf"]),
-        ({"boxes": np.full((36, 1, 5), -1)}, ["no test image has an object"]),
-        (
-            {"boxes": np.where(np.arange(36)[:, None, None] < 30, BOXES, BOXES[:, 1:])},
-            ["the class 0 (an object) is in training images alone"],
-        ),
-        ({"mask": np.minimum(MASKS, np.arange(36)[:, None, None] < 30)}, ["class 1 (a pixel)"]),
         ({"": CLASSES, "class": CLASSES}, ["two arrays of class"]),
     ],
 )  # fmt: skip
@@ -153,3 +148,31 @@ def test_targets_of_test_images_alone_are_refused() -> None:
         load({"": CLASSES}, y_test_box=POINTS[30:, 0])
     with pytest.raises(InputError, match=r"y_train_mask\[2, 0, 0\] is 2; accepted: 0..1"):
         load({"mask": MASKS}, class_names=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        ("boxes", np.full((36, 1, 5), -1), "no test image has an object"),
+        (
+            "boxes",
+            np.where(np.arange(36)[:, None, None] < 30, BOXES, BOXES[:, 1:]),
+            r"the class 0 \(an object\) is in training images alone",
+        ),
+        ("mask", np.minimum(MASKS, np.arange(36)[:, None, None] < 30), r"class 1 \(a pixel\)"),
+        ("classes", np.tile(np.arange(36)[:, None] > 29, 2), r"0, 1 \(an image\) is in test im"),
+    ],
+)
+def test_the_kind_that_a_task_takes_has_the_same_classes_in_all_splits(
+    kind: str, values: Any, message: str
+) -> None:
+    data = load({kind: values, "": CLASSES})
+    with_targets(data, "class", "classification")
+    with pytest.raises(InputError, match=message):
+        with_targets(data, kind, "a task")
+
+
+def test_a_class_that_no_image_has_is_noted() -> None:
+    data = load({"classes": np.tile([[1, 0]], (36, 1))}, class_names=["sea", "sun"])
+    taken = with_targets(data, "classes", "multilabel")
+    assert taken.notes[-1] == "of the classes of an image, no test image has sun"

@@ -9,7 +9,7 @@ from annotated_trees import NOTHING, encoded, shape_image
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset
-from edgecv.core.targets import kinds_of
+from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
@@ -156,7 +156,7 @@ def test_a_class_in_one_split_alone_is_refused(make_tree: Any) -> None:
     rows = [f"IMG {n}.JPG,{n % 2},{int(n < 3)},{'test' if n > 17 else 'train'}" for n in range(24)]
     path = make_tree(table("file,sea,sun,split", rows))
     with pytest.raises(InputError, match=r"the class sun \(an image\) is in training images alone"):
-        load(path)
+        with_targets(load(path), "classes", "multilabel")
 
 
 def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: Any) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import SPLITS, Dataset
+from edgecv.core.targets import with_targets
 from edgecv.datasets.masks import MaskFolders
 from edgecv.datasets.resolve import resolve
 
@@ -121,7 +122,7 @@ def test_files_name_the_classes(make_tree: Any) -> None:
     data = load(make_tree(files, "colours"))
     assert data.class_names == ("road", "sky", "nothing", "car")
     assert set(np.unique(data.train.labels["mask"])) == {0, 1, 3}
-    assert "no image has nothing" in " ".join(data.notes)
+    assert "no test image has nothing" in with_targets(data, "mask", "segmentation").notes[-1]
     cvat = b"# label:color_rgb:parts:actions\nsky:0,0,0::\nroad:128,0,0::\ncar:0,128,0::\n"
     del files["class_dict.csv"]
     data = load(make_tree(files | {"labelmap.txt": cvat}, "cvat"))
