@@ -1,7 +1,6 @@
 """Images with targets in a CSV file."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,9 +52,9 @@ class CsvTable(AnnotatedSource):
         columns = max((each.columns for each in found), key=len)
         used = [each for each in found if each.columns == columns]
         others = [each.name for each in found if each.columns != columns]
-        notes = (f"not read, because of other columns: {listed(others)}",) if others else ()
         annotations = annotations_of(used, ImageNames(files), where)
-        return replace(annotations, notes=(*annotations.notes, *notes))
+        note = f"not read, because of other columns: {listed(others)}" if others else ""
+        return annotations.with_note(note)
 
 
 def _tables(files: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -43,6 +43,12 @@ class Annotations:
     class_names: tuple[str, ...] = ()
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    has_lists: bool = False
+    """True if lists choose some of the images: then others beside them are not missing here."""
+
+    def with_note(self, note: str) -> "Annotations":
+        """Return them with one more note, where there is one."""
+        return replace(self, notes=(*self.notes, note)) if note else self
 
 
 def split_of(name: str) -> str:
@@ -81,16 +87,19 @@ class ImageNames:
             for key in (last, last.rpartition(".")[0]):
                 self._places.setdefault(key, []).append(name)
 
-    def find(self, text: str, near: str = "") -> str | None:
+    def find(self, text: str, near: str = "", split: str = "") -> str | None:
         """Return the file that a name, a path of any system or a name without ending means.
 
-        Of several, the one with the most folders of the path; then one in the folder ``near``.
-        None where there is none or no single one.
+        Of several, the one with the most folders of the path; then one in the folder ``near``, then
+        one in the folder of a split. None where there is none or no single one.
         """
         parts = [part for part in re.split(r"[/\\]", text.strip().lower()) if part not in ("", ".")]
         found = self._places.get(parts[-1], []) if parts and ".." not in parts else []
         if len(found) > 1:
-            ranks = [(_common(name, parts), name.startswith(f"{near}/")) for name in found]
+            ranks = [
+                (_common(name, parts), name.startswith(f"{near}/"), split_of(name) == split)
+                for name in found
+            ]
             found = [name for name, rank in zip(found, ranks, strict=True) if rank == max(ranks)]
         return found[0] if len(found) == 1 else None
 

@@ -25,7 +25,8 @@ SPLIT_ORDER = ("", "train", "validation", "test")
 def decode_annotated(found: Annotations, tree: Tree, how: Decoding) -> Decoded:
     """Decode all images and place their targets on them. Raises InputError."""
     files = tree.listing().files
-    images = _with_splits([*found.images, *_unnamed(found.images, files)])
+    unnamed = [] if found.has_lists else _unnamed(found.images, files)
+    images = _with_splits([*found.images, *unnamed])
     if not found.images:
         raise InputError(how.where, "its annotations name no image", accepted="images with targets")
     targets = _Placing(images, files, how)

@@ -2,6 +2,7 @@
 
 import os
 from abc import abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
@@ -30,6 +31,10 @@ class AnnotatedSource(DatasetSource):
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read the annotations of a folder; of one file of it, where ``file`` names it."""
 
+    def root(self, path: Path) -> Path:
+        """Return the folder of the images of a file of annotations."""
+        return path.parent
+
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Decode the images, or read them from the cache: see DatasetSource."""
         where = f"--data {self.path}"
@@ -37,8 +42,9 @@ class AnnotatedSource(DatasetSource):
         check_shape(shape, where)
         if not os.path.exists(path):
             raise InputError(where, "there is no such file or folder", accepted="annotated images")
-        file = "" if path.is_dir() else path.name
-        tree = FolderTree(path.parent if file else path, where, whole=True)
+        root = path if path.is_dir() else self.root(path)
+        file = "" if path.is_dir() else path.absolute().relative_to(root.absolute()).as_posix()
+        tree = FolderTree(root, where, whole=True)
         how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
         decoded = decoded_once(
             f"{self.name}/{file}",
