@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from edgecv.core.artifact import Artifact, Layer, TensorFacts
 from edgecv.core.paired_results import (
     ConfusionChange,
     Flips,
@@ -10,18 +11,7 @@ from edgecv.core.paired_results import (
     PairedAccuracy,
     PairedStatistics,
 )
-from edgecv.core.records import (
-    Artifact,
-    Baseline,
-    Comparison,
-    DataFacts,
-    Gate,
-    Latency,
-    Layer,
-    Report,
-    SplitFacts,
-    TensorFacts,
-)
+from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts
 
 TENSOR = TensorFacts("image", (1, 8, 8, 1), "uint8", 0.1, 3)
 STATISTICS = PairedStatistics(

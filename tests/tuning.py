@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from edgecv.core.data import Dataset
 from edgecv.core.plugins import TechniqueContext
-from edgecv.core.records import Dataset
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.training.loop import fit
 

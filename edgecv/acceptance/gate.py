@@ -14,8 +14,9 @@ from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
+from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.options import parse_flags, parse_options
-from edgecv.core.records import OnEvent, Report, ignore_event
+from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import open_analysis

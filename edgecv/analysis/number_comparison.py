@@ -5,17 +5,12 @@ from dataclasses import replace
 
 from edgecv.analysis.number_samples import in_order_of, samples_of, samples_text
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.artifact import FileEnds
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    Baseline,
-    Comparison,
-    DataFacts,
-    FileEnds,
-    Outputs,
-    Report,
-)
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Baseline, Comparison, DataFacts, Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.output_differences import output_differences, unjudged
 from edgecv.evaluation.task_of import default_task

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgecv.core.artifact import PRECISION_NOT_KNOWN
+from edgecv.core.data import Dataset, Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing
-from edgecv.core.records import PRECISION_NOT_KNOWN, Dataset, Images, Outputs
 from edgecv.core.sample import sample_rows
 from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file

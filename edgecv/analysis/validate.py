@@ -19,17 +19,11 @@ from edgecv.analysis.number_comparison import (
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    Baseline,
-    Dataset,
-    Gate,
-    Measurement,
-    Outputs,
-    Report,
-)
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Baseline, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import default_task

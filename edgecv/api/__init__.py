@@ -21,7 +21,7 @@ from edgecv.api import display as display
 from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
 from edgecv.api.models import GivenModel, is_keras_model
 from edgecv.core.options import with_parameters
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions

@@ -11,9 +11,9 @@ from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
 from edgecv.core.errors import InputError
+from edgecv.core.events import Event
 from edgecv.core.options import Options, parse_flags
 from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Event
 from edgecv.core.text import nearest
 from edgecv.datasets.arrays import Arrays
 

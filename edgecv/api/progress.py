@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from edgecv.api.parameter_names import in_parameters
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 
 OnEvent = Callable[[Event], None]
 

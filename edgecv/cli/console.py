@@ -25,7 +25,8 @@ from rich.table import Table
 from edgecv.acceptance.records import Judgement
 from edgecv.cli.progress import EventProgress, score_text
 from edgecv.core.errors import EdgecvError, StepError
-from edgecv.core.records import Report, score_name
+from edgecv.core.events import score_name
+from edgecv.core.report import Report
 from edgecv.core.text import printable, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.data import SPLITS, Dataset, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset, Split, Targets
 
 KINDS = {
     "class": "the class of an image: int64 (N,)",

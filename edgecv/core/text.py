@@ -2,9 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 MOST_NAMED = 8
 LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Rows of text under headings, and a sentence below them where rows are left out."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    below: str = ""
 
 
 def counted(count: int, noun: str) -> str:

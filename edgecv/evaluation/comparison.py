@@ -5,16 +5,10 @@ from pathlib import PurePath
 
 import numpy as np
 
+from edgecv.core.artifact import TWIN_STEM, Artifact
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    TWIN_STEM,
-    Artifact,
-    Comparison,
-    Measurement,
-    MetricValue,
-    Outputs,
-    Targets,
-)
+from edgecv.core.report import Comparison, Measurement, MetricValue
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics
 

@@ -6,7 +6,7 @@ call an honest file wrong.
 
 from dataclasses import replace
 
-from edgecv.core.records import Gate, Outcome
+from edgecv.core.report import Gate, Outcome
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most, no_worse

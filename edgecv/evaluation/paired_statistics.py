@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins import Task
-from edgecv.core.records import Outputs, Targets
 from edgecv.evaluation.changed_answers import changed_answers
 from edgecv.evaluation.statistics.binary_scores import no_worse, paired_accuracy
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.display import Displayed
-from edgecv.core.records import TensorFacts
 
 OPEN = -1
 """The length of a side that the file leaves open."""

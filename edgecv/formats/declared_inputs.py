@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
 from edgecv.core.preprocessing import affine_of
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.image_input import PIXELS, range_of
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence, InputProbe, evidence_of
@@ -15,7 +17,6 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Images, Predictions, SessionFacts
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import check_finite, check_images, decode_output, run_slices
 

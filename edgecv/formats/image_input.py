@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Images
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
-from edgecv.core.records import Images, TensorFacts
 
 PIXELS = 256
 NARROWEST_PIXELS = 64.0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Images, Shape
+from edgecv.core.data import Images, Shape
 
 FULL = 255
 GREYS = (1, 64, 129)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import SessionFacts, TensorFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
 from edgecv.core.text import printable
 from edgecv.formats.image_axes import ImageAxes, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of

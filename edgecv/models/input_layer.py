@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.records import Shape
 from edgecv.models.preprocessing import put_after_input
 from edgecv.models.tf import load_tensorflow
 

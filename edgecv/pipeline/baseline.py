@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
+from edgecv.core.events import score_name
 from edgecv.core.files import read_regular
 from edgecv.core.plugins import Task
-from edgecv.core.records import Dataset, Outputs, Split, score_name
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key

@@ -11,22 +11,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.closing import Closing
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.records import (
-    Artifact,
-    Blocks,
-    Event,
-    Images,
-    Measurement,
-    OnEvent,
-    Outputs,
-    Predictions,
-    SessionFacts,
-    ignore_event,
-)
 from edgecv.core.registry import RUNTIMES
+from edgecv.core.report import Blocks, Measurement
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels

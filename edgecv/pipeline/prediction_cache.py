@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgecv.core.records import Predictions, SessionFacts
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Predictions
 from edgecv.system.storage import write_bytes
 
 Value = TypeVar("Value")

@@ -4,9 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import ModelCost
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
-from edgecv.core.records import Artifact, ModelCost, Report
+from edgecv.core.report import Report
 from edgecv.core.tables import json_value
 from edgecv.core.text import short_name
 from edgecv.system.storage import write_json

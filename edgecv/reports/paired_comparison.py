@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy
 from edgecv.core.plugins import Metric, Task
-from edgecv.core.records import Comparison, Report
+from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import cannot_tell
 from edgecv.evaluation.task_of import task_of

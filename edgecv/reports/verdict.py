@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from edgecv.core.plugins import SHARED_VALUES, ZEROS, Task
 from edgecv.core.quantity import FRACTION
-from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
+from edgecv.core.report import Comparison, Gate, Report
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.records import Layer
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Exporter, Technique, TechniqueContext
-from edgecv.core.records import Layer
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.distillation import Distillation

@@ -14,12 +14,13 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from edgecv.core.costs import Costs
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext
-from edgecv.core.records import Comparison, Costs, Gate
 from edgecv.core.registry import EXPORTERS, RUNTIMES
+from edgecv.core.report import Comparison, Gate
 from edgecv.core.technique_flag import TechniqueFlag
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.formats.lookup import runtime_of_format

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgecv.cli import run
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 
 
 def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve

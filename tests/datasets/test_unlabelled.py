@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from edgecv.core.data import UNKNOWN_LABEL, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import UNKNOWN_LABEL, Dataset
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
 from edgecv.pipeline.recipe.from_flags import CompressOptions

@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecv.core.records import (
-    Artifact,
-    Comparison,
-    Dataset,
-    Measurement,
-    Outputs,
-    SessionFacts,
-    Split,
-    TensorFacts,
-    Tile,
-)
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.registry import TASKS
+from edgecv.core.report import Comparison, Measurement
 from edgecv.evaluation.comparison import compare_all
 from edgecv.reports.changed_images import write_flips
-from edgecv.reports.contact_sheet import COLUMNS, SIDE, write_contact_sheet
+from edgecv.reports.contact_sheet import COLUMNS, SIDE, Tile, write_contact_sheet
 from edgecv.reports.paired_comparison import pair_line
 
 pytestmark = pytest.mark.quick

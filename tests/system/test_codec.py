@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Activation, SessionFacts, TensorFacts
 from edgecv.core.quantization import Kernel, Link, Point, Steps, Stored
-from edgecv.core.records import Activation, SessionFacts, TensorFacts
 from edgecv.system.isolation.codec import decode, decode_printable, encode
 from edgecv.system.isolation.model_client import read_stored
 from edgecv.system.isolation.protocol import Frame, MalformedFrame

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError
-from edgecv.core.records import Images
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite

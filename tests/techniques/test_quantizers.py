@@ -9,8 +9,9 @@ from bars import bars
 from known_networks import CLASSES, NETWORKS, SIDE, network
 from tuning import tuning_on
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Artifact, Dataset
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.onnx.graph import quantization_of, read_model

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from edgecv.core.artifact import Artifact, Layer
+from edgecv.core.data import Dataset, Split
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.events import Event
 from edgecv.core.plugins import Technique, TechniqueContext
-from edgecv.core.records import Artifact, Dataset, Event, Layer, Split
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import Classification

@@ -11,8 +11,9 @@ from edgecv.acceptance.records import Change, Judgement
 from edgecv.acceptance.testing.accepted_file import UPDATE
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.text import advice, cells, changes_sentence, headings, sentence
+from edgecv.core.data import Outputs
 from edgecv.core.paired_results import Flips
-from edgecv.core.records import Gate, Outputs
+from edgecv.core.report import Gate
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.limits import evidence_of
 from edgecv.formats.lookup import runtime_of_format

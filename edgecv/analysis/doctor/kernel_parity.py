@@ -10,8 +10,8 @@ from typing import get_args
 import numpy as np
 
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images, Outputs, Predictions
 from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file

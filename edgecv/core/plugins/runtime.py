@@ -8,19 +8,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    FileEnds,
-    Images,
-    Predictions,
-    SessionFacts,
-)
 
 Watcher = Callable[[Images], Extremes]
 """Runs images, uint8 (N, H, W, C), and returns the extremes of each point for each image."""

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Dataset, Images, Outputs, Predictions, Targets, TextTable
 from edgecv.core.targets import with_targets
+from edgecv.core.text import TextTable
 
 
 class Head(Protocol):

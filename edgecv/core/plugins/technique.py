@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import field_validator
 
+from edgecv.core.artifact import Layer
+from edgecv.core.costs import Costs, TrialExport
+from edgecv.core.data import Split
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
-from edgecv.core.records import Comparison, Costs, Gate, Layer, Split, TrialExport
+from edgecv.core.report import Comparison, Gate
 from edgecv.core.technique_flag import TechniqueFlag
 
 if TYPE_CHECKING:

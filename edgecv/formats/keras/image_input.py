@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
 from edgecv.models.input_layer import resized_to, with_image_input
 

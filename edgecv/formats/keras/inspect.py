@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.costs import LayerCost
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.records import LayerCost
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
-from edgecv.core.records import Images, Predictions, TensorFacts
 from edgecv.formats.keras.image_input import axes_of, tensor_facts
 from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
 from edgecv.formats.trust import Trust

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.system.isolation import ModelClient
 
 DEFAULT, OTHER = "uint8", "int8"

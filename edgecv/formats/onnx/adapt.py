@@ -11,11 +11,11 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
-from edgecv.core.records import Shape
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import (
     add_constant,

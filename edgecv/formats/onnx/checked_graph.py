@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.records import TensorFacts
 from edgecv.formats.contents import OPEN
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.image_axes import image_axes

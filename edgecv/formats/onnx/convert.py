@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Shape
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical

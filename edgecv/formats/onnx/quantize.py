@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Images
 from edgecv.core.errors import StepError
-from edgecv.core.records import Images
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (

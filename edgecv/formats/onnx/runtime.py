@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, TensorFacts
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER

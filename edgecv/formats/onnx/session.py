@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import first_line
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Artifact, Images, Shape
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import TensorFacts
 from edgecv.formats.tensors import first_line
 
 Kernels = Literal["xnnpack", "builtin", "reference"]

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line

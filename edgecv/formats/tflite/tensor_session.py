@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import FileEnds
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import FileEnds
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tensors import first_line

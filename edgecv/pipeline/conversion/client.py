@@ -7,11 +7,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import ModelCost
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import needs_tensorflow
 from edgecv.formats.model_file import ModelFile

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.costs import ModelCost
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.data import Images, Outputs
+from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Event, Images, OnEvent, Outputs, ignore_event
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts

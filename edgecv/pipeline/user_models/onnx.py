@@ -10,10 +10,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from edgecv.core.costs import Costs
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions

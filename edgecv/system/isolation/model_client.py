@@ -9,20 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    FileEnds,
-    Images,
-    Outputs,
-    Predictions,
-    SessionFacts,
-)
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_printable

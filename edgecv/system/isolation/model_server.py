@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session, TensorSession
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import Activation, ExecutedOperator, FileEnds, Images, SessionFacts
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.amx import leave_tiles_off
 from edgecv.system.isolation.codec import encode

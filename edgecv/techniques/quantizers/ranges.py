@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
-from edgecv.core.records import Images
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import load_tensorflow
 from edgecv.techniques.quantizers.kinds import (

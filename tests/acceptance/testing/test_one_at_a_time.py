@@ -11,7 +11,7 @@ import pytest
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.testing.accepted_file import change_entry, read_accepted
 from edgecv.acceptance.testing.fixture import EdgecvCompare
-from edgecv.core.records import Predictions
+from edgecv.core.data import Predictions
 from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
 pytestmark = pytest.mark.quick

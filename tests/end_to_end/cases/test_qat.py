@@ -7,7 +7,7 @@ import pytest
 from paths import SHARED
 from tuning import tuning_on
 
-from edgecv.core.records import Dataset, Split
+from edgecv.core.data import Dataset, Split
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.formats.keras.importer import load

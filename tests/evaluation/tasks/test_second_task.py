@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Outputs, Shape, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Head, Metric, Progress, Task, Terms
-from edgecv.core.records import Dataset, Outputs, Report, Shape, Split, Targets
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.models.training.schedule import Schedule

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import tiny_models
 
-from edgecv.core.records import Artifact, Predictions, SessionFacts
+from edgecv.core.artifact import Artifact, SessionFacts
+from edgecv.core.data import Predictions
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation import ModelClient
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import StepError
-from edgecv.core.records import Layer
 from edgecv.core.registry import EXPORTERS
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient

@@ -11,8 +11,8 @@ import tiny_models
 from exported_runs import Export, Runtimes
 from numpy.typing import NDArray
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import RuntimeFailure, StepError
-from edgecv.core.records import Shape
 from edgecv.formats.onnx.activation_type import choose
 from edgecv.formats.onnx.canonical import canonical, serialized
 from edgecv.formats.onnx.check import prove_integer

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from edited_archive import edited_archive
 
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import input_spec_of
 from edgecv.core.preprocessing import named
-from edgecv.core.records import Images
 from edgecv.formats.keras.importer import load, load_with_parity
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import Trust

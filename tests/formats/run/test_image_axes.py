@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec, input_spec_of
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.formats.onnx.runtime import OnnxRuntime

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.keras.runtime import KerasRuntime, KerasSession
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from refusal import check_refused
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 

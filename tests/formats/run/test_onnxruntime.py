@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID253
 from refusal import check_refused
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
 pytestmark = pytest.mark.quick

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.onnx.runtime import OnnxRuntime
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.formats.tflite.state import keeps_state

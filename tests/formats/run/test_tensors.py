@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.formats.tensors import decode_output, facts_of, first_line, run_slices
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Dataset, Split
 from edgecv.core.plugins import Architecture, Technique, TechniqueContext
-from edgecv.core.records import Artifact, Dataset, Split
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import ClassHead, Classification

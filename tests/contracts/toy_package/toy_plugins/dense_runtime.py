@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from edgecv.core.artifact import SessionFacts, TensorFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime
-from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
 
 
 class DenseRuntime(Runtime):

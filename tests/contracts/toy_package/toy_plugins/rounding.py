@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.records import Layer
 from edgecv.models.kernels import kernels_of
 from edgecv.techniques.layer_selection import clone
 
