@@ -1,5 +1,7 @@
 """The softmax of a classifier: exported files end in it, training takes the logits before it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgecv.core.errors import InputError, StepError
@@ -8,35 +10,37 @@ from edgecv.models.tf import load_tensorflow
 
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
+SOFTMAX, SOFTMAX_OR_SIGMOID = ("softmax",), ("softmax", "sigmoid")
+"""Kinds of activations that a model may end in."""
 
 
-def logits_model(model: KerasModel) -> KerasModel:
-    """Return a model that shares all layers but ends before the softmax.
+def logits_model(model: KerasModel, kinds: Sequence[str] = SOFTMAX) -> KerasModel:
+    """Return a model that shares all layers but ends before the activation at its end.
 
-    Raises StepError if the last layer is not a softmax of its own.
+    Raises StepError if the last layer is not an activation of these ``kinds`` of its own.
     """
     _, keras = load_tensorflow()
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
-    is_softmax = isinstance(inner, keras.layers.Softmax) or (
-        isinstance(inner, keras.layers.Activation) and inner.activation is keras.activations.softmax
-    )
-    if not is_softmax:
+    is_layer = isinstance(inner, keras.layers.Activation) and _activation(inner) in kinds
+    if not is_layer and not ("softmax" in kinds and isinstance(inner, keras.layers.Softmax)):
         raise StepError(
-            f"layer {last.name}", "is the last one and not a softmax", accepted="a Softmax layer"
+            f"layer {last.name}",
+            f"is the last one and not a {' or '.join(kinds)}",
+            accepted="a Softmax layer" if kinds == SOFTMAX else "an Activation layer",
         )
     return keras.Model(model.inputs, last.input)
 
 
-def separate_softmax(model: KerasModel) -> KerasModel:
-    """Return the same function with the softmax as a layer of its own, where it is part of one.
+def separate_softmax(model: KerasModel, kinds: Sequence[str] = SOFTMAX) -> KerasModel:
+    """Return the same function with its last activation as a layer of its own.
 
-    A model that ends otherwise is returned as it is, and refused by ``logits_model``.
+    ``kinds`` of activations. A model that ends otherwise is returned as it is, and refused by
+    ``logits_model``.
     """
     _, keras = load_tensorflow()
-    last = model.layers[-1]
-    activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
+    last, kind = model.layers[-1], _activation(model.layers[-1])
+    if isinstance(last, keras.layers.Activation) or kind not in kinds:
         return model
 
     def copy(layer: KerasLayer) -> KerasLayer:
@@ -47,8 +51,20 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
     linear = keras.models.clone_model(model, clone_function=copy)
     linear.set_weights(model.get_weights())
-    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
-    return keras.Model(linear.inputs, probabilities, name=model.name)
+    name = f"{last.name}_{kind}"
+    ending = (
+        keras.layers.Softmax(name=name)
+        if kind == "softmax"
+        else keras.layers.Activation(kind, name=name)
+    )
+    return keras.Model(linear.inputs, ending(linear.outputs[0]), name=model.name)
+
+
+def _activation(layer: KerasLayer) -> str | None:
+    """Return the name of a layer's activation; None where it has none."""
+    _, keras = load_tensorflow()
+    activation = getattr(layer, "activation", None)
+    return None if activation is None else keras.activations.serialize(activation)
 
 
 def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
