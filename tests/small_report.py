@@ -9,6 +9,7 @@ from edgecv.core.paired_results import (
     GroupDifference,
     NoWorse,
     PairedAccuracy,
+    PairedScores,
     PairedStatistics,
 )
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts
@@ -20,6 +21,7 @@ STATISTICS = PairedStatistics(
     (GroupDifference(0, 5, 0, 1, -20.0, 1.0, 1.0, False),),
     None,
     (ConfusionChange(0, 1, 0, 1),),
+    PairedScores(10, -1.0, (-3.0, 0.9), 0.3, NoWorse(0.5, "cannot tell", 90)),
 )
 ARTIFACT = Artifact(
     "int8.tflite", "tflite", "int8", 100, 90, "0" * 64, ("a note",),

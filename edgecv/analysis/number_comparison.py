@@ -42,7 +42,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         samples, facts = samples_of(request, true, context)
         context.emit("evaluate", f"{samples_text(facts)} through {where}, the baseline")
         reference = pool.evaluator(runtime).answers(
-            request.baseline, samples, true, request.baseline_input
+            request.baseline, samples, request.baseline_input
         )
     except RuntimeFailure as failure:
         raise InputError(where, failure.found, accepted=failure.accepted) from None
@@ -56,7 +56,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         try:
             ends = worker.ends(file.path, file.input_spec)
             given = in_order_of(ends, samples, true)
-            outputs = worker.answers(file.path, given, ends, file.input_spec)
+            outputs = worker.answers(file.path, given, file.input_spec)
             comparisons.append(_comparison(file, ends, outputs, reference))
         except RuntimeFailure as failure:
             failures[path] = failure.reason

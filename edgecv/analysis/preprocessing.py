@@ -120,7 +120,7 @@ def _by_agreement(
     values = context.measurements.predict(name, baseline, images, models.baseline_input)
     choices = {"asked": file.input_spec.preprocess, "raw": RAW}
     reader = _reader(file.path, file.input_spec, context)
-    trial = run_agreement_trial(reader, choices, images, Outputs.one(values), task)
+    trial = run_agreement_trial(reader, choices, images, values, task)
     if not trial.is_better("raw", "asked"):
         return file.input_spec, ()
     note = (
@@ -149,7 +149,7 @@ def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReade
         for key, choice in choices.items():
             asked = spec.model_copy(update={"preprocess": choice})
             try:
-                found[key] = Outputs.one(pool.predict(name, path, images, asked))
+                found[key] = pool.predict(name, path, images, asked)
             except RuntimeFailure:
                 found[key] = no_outputs(images)
         return found

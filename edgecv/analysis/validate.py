@@ -210,9 +210,8 @@ def _raw_reference(
     count, pool = len(data.test), context.measurements
     context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
-    values = pool.predict(runtime, request.baseline, data.test.images, input_spec)
-    output = pool.open(runtime, request.baseline, input_spec).output
-    return Outputs.one(values, output.name), output.scale
+    outputs = pool.predict(runtime, request.baseline, data.test.images, input_spec)
+    return outputs, pool.open(runtime, request.baseline, input_spec).output.scale
 
 
 def _normalized(

@@ -69,12 +69,19 @@ class SessionFacts:
     """
 
     input: TensorFacts
-    output: TensorFacts
+    outputs: tuple[TensorFacts, ...]
+    answers: tuple[tuple[int, ...], ...]
+    """Shape of each output for one image: (K,) where it is one row of numbers."""
     image: Shape
     """Shape of its input images as (H, W, C), whatever the order of its own axes."""
     notes: tuple[str, ...] = ()
     axes: str = "NHWC"
     """The order of the input's axes: N images, H height, W width, C channels."""
+
+    @property
+    def output(self) -> TensorFacts:
+        """The first output, which is the only one of most files."""
+        return self.outputs[0]
 
     @property
     def batch(self) -> int:

@@ -1,6 +1,6 @@
 """Images, targets and outputs as arrays, and the data set that holds them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,20 @@ class Outputs:
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
+
+    def first(self, count: int) -> "Outputs":
+        """Return the outputs for the first ``count`` images."""
+        return Outputs({name: each[:count] for name, each in self.arrays.items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence["Outputs"]) -> "Outputs":
+        """Return the outputs for the images of all parts, in order."""
+        return cls(
+            {
+                name: np.concatenate([each.arrays[name] for each in parts])
+                for name in parts[0].arrays
+            }
+        )
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ def compare(
         same = float(np.mean(task.same_answer(outputs, baseline)))
         mean, largest = task.differences(outputs, baseline)
         statistics = paired_statistics(outputs, baseline, targets, task, margin_points)
+        if statistics.scores is not None:
+            difference = statistics.scores.difference_points
     blocks, twin_blocks = measurement.blocks_ns, None if twin is None else twin.blocks_ns
     ratio = None
     if blocks is not None and twin_blocks is not None:

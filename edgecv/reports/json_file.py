@@ -19,8 +19,8 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of further metrics and of differences number by number are left out where there are
-    none, as in earlier reports.
+    The keys of further metrics, of differences number by number and of real scores are left out
+    where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -28,6 +28,9 @@ def to_table(report: Report) -> dict[str, Any]:
             del comparison["further_metrics"]
         if not comparison["output_differences"]:
             del comparison["output_differences"]
+        statistics = comparison["statistics"]
+        if statistics is not None and statistics["scores"] is None:
+            del statistics["scores"]
     return {"schema_version": table.pop("schema_version"), **table}
 
 

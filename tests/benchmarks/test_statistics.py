@@ -37,7 +37,7 @@ tensor = TensorFacts("image", (1, 32, 32, 3), "uint8")
 measurements = [
     Measurement(
         Artifact(f"int8-{n}.tflite", "tflite", "int8", 1, 1, "0" * 64), "litert", each,
-        SessionFacts(tensor, tensor, (8, 8, 3)), (np.ones((40, 20), np.int64),),
+        SessionFacts(tensor, (tensor,), ((10,),), (8, 8, 3)), (np.ones((40, 20), np.int64),),
     )
     for n, each in enumerate(candidates)
 ]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.quick
 
 TASK = Classification()
 TENSOR = TensorFacts("image", (1, 32, 32, 3), "uint8")
-FACTS = SessionFacts(TENSOR, TENSOR, (32, 32, 3))
+FACTS = SessionFacts(TENSOR, (TENSOR,), ((10,),), (32, 32, 3))
 FILE = Artifact("int8.tflite", "tflite", "int8", 35_000, 30_000, "0" * 64)
 CLASSES = tuple("abcdefghij")
 Answers = np.ndarray[Any, Any]

@@ -42,7 +42,8 @@ def measured(path: str, outputs: Outputs) -> Measurement:
     tensor = TensorFacts("image", (1, 20, 16, 1), "uint8")
     return Measurement(
         Artifact(path, "tflite", path.split(".")[0], 1000, 900, "0" * 64), "litert",
-        outputs, SessionFacts(tensor, tensor, (8, 8, 3)), (np.full((4, 5), 1000, np.int64),),
+        outputs, SessionFacts(tensor, (tensor,), ((3,),), (8, 8, 3)),
+        (np.full((4, 5), 1000, np.int64),),
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_a_network_is_trained_with_rounding_and_both_files_hold_what_was_trained
         ]
         assert not missing
         with ModelClient(runtime, 1) as worker:
-            assert np.abs(worker.predict(path, DATA.test.images) - expected).mean() < 0.02
+            assert np.abs(worker.predict(path, DATA.test.images).only - expected).mean() < 0.02
 
 
 def test_inputs_of_a_concatenation_share_one_range_and_known_ranges_stay() -> None:

@@ -181,7 +181,7 @@ def test_one_trained_model_is_the_same_network_in_both_formats(
         exporter = EXPORTERS.classes[file_format](precision="int8")
         artifacts.append(exporter.export(rounded, DATA.calibration.images, path))
         with ModelClient(runtime, 1) as worker:
-            answers.append(worker.predict(path, DATA.test.images))
+            answers.append(worker.predict(path, DATA.test.images).only)
     assert check_same_scales(artifacts)
     keras = rounded(DATA.test.images.astype(np.float32)).numpy()
     assert np.abs(answers[0] - answers[1]).max() < 0.02

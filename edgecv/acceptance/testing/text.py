@@ -61,16 +61,17 @@ def answer_rows(pair: MeasuredPair) -> Rows:
     rows = [("compared", _compared(pair))]
     if statistics is None:
         return rows
-    accuracy = statistics.accuracy
-    if accuracy is not None:
-        low, high = accuracy.interval_points
+    found = statistics.difference
+    if found is not None:
+        low, high = found.interval_points
+        chance = "" if found.p_value is None else f", p = {found.p_value:.2g}"
         headline = pair.measured.task.headline
         rows.append(
             (
                 comparison.metric,
                 f"{headline.text(comparison.baseline_value)} -> {headline.text(comparison.value)}, "
-                f"{accuracy.difference_points:+.2f} points (95% interval {low:+.2f} to "
-                f"{high:+.2f}, p = {accuracy.p_value:.2g})",
+                f"{found.difference_points:+.2f} points (95% interval {low:+.2f} to "
+                f"{high:+.2f}{chance})",
             )
         )
     rows += _flip_rows(statistics.flips)

@@ -112,7 +112,8 @@ class Task(Plugin):
     features: ClassVar[str] = "row"
     """Features that its head takes, as ``Architecture.features``."""
     has_binary_scores: ClassVar[bool] = False
-    """True if the score of an image is 1 (right) or 0 (wrong); other scores are real numbers."""
+    """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
+    are compared by ``resampled``."""
     conversion_limit: ClassVar[float] = 1e-4
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
@@ -215,6 +216,15 @@ class Task(Plugin):
     @abstractmethod
     def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
         """Return the score of each image, higher is better: float64 (N,)."""
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return the headline metric of images drawn anew, by their rows: int (N,) -> float.
+
+        Higher is better: an error has its sign turned. This is the mean of the scores; a metric of
+        a whole set counts what it needs of each image once, and sums over the rows.
+        """
+        scores = self.score_per_image(outputs, targets)
+        return lambda rows: float(scores[rows].mean())
 
     @abstractmethod
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:

@@ -3,8 +3,8 @@
 from edgecv.formats.onnx.graph import image_input, quantization_of, read_model
 
 
-def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None, None]:
-    """Return scale and zero point of the "input" or the "output"; None if the graph has none.
+def quantization_in(content: bytes, kind: str, name: str) -> tuple[float, int] | tuple[None, None]:
+    """Return scale and zero point of the "input", or of an "output" by name; None without one.
 
     They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
     """
@@ -13,7 +13,7 @@ def quantization_in(content: bytes, kind: str) -> tuple[float, int] | tuple[None
         nodes = [use.node for use in image_input(graph).uses()]
         operator = "DequantizeLinear"
     else:
-        nodes = [graph.outputs[0].producer()]
+        nodes = [each.producer() for each in graph.outputs if each.name == name]
         operator = "QuantizeLinear"
     if any(node is None or node.op_type != operator for node in nodes):
         return None, None

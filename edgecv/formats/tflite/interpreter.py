@@ -1,6 +1,9 @@
 """LiteRT's interpreter: its kernels, its errors, and the facts of its tensors."""
 
 import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,3 +58,28 @@ def facts_of_tensor(details: dict[str, Any]) -> TensorFacts:
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,
     )
+
+
+def named_outputs(interpreter: Any, outputs: Sequence[dict[str, Any]]) -> tuple[TensorFacts, ...]:
+    """Return the facts of the outputs; several have the names that the file's signature gives.
+
+    Names of tensors are the converter's, and may occur twice.
+    """
+    facts = [facts_of_tensor(each) for each in outputs]
+    if len(facts) < 2:
+        return tuple(facts)
+    signatures = interpreter.get_signature_list()
+    if len(signatures) == 1:
+        named = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
+        names = {int(details["index"]): str(name) for name, details in named.items()}
+        if names.keys() == {each["index"] for each in outputs}:
+            facts = [
+                replace(each, name=names[details["index"]])
+                for each, details in zip(facts, outputs, strict=True)
+            ]
+    seen: Counter[str] = Counter()
+    for number, each in enumerate(facts):
+        seen[each.name] += 1
+        if seen[each.name] > 1:
+            facts[number] = replace(each, name=f"{each.name} ({seen[each.name]})")
+    return tuple(facts)

@@ -80,8 +80,7 @@ def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelRe
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
         message = f"{len(images):,} images through {file.path} with each preprocessing"
         on_event(Event("baseline", message))
-        found = converter.predict_each(file, images, choices)
-        return {name: Outputs.one(values) for name, values in found.items()}
+        return converter.predict_each(file, images, choices)
 
     def evidence(images: Images) -> InputEvidence:
         if is_sealed(file.path):

@@ -64,6 +64,6 @@ def test_quantization_aware_training_ends_in_the_files_of_both_formats(
         path = tmp_path / f"int8.{exporter.format}"
         artifacts.append(exporter.export(trained, data.calibration.images, path))
         with ModelClient(runtime, 1) as worker:
-            answers = worker.predict(path, data.test.images).argmax(axis=1)
+            answers = worker.predict(path, data.test.images).only.argmax(axis=1)
         assert (answers == data.test.labels).mean() >= AT_LEAST[name]
     assert check_same_scales(artifacts)

@@ -233,6 +233,11 @@ def test_files_are_compared_by_the_metrics_of_the_task(report: Report) -> None:
         assert [metric.name for metric in each.further_metrics] == ["RMSE"]
         assert each.statistics is not None
         assert each.statistics.accuracy is None, "scores are real numbers"
+        scores = each.statistics.scores
+        assert scores is not None
+        assert scores.difference_points == each.difference_points
+        assert scores.interval_points[0] < scores.difference_points < scores.interval_points[1]
+        assert scores.no_worse.margin_points == 3.0
         assert each.statistics.classes == ()
 
 
@@ -253,7 +258,9 @@ def test_the_report_is_in_the_terms_of_the_task(folder: Path, report: Report) ->
     for sentence in (
         "| MAE ",
         "; RMSE 0.",
+        "no worse than 3 points (95%): ",
         "images with another answer (",
+        "Wilcoxon's signed-rank test",
         "a height differs by ",
         "the answer is the same on ",
         "Heights are compared one by one.",

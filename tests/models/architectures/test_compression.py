@@ -185,7 +185,7 @@ def check_agreement(model: Any, folder: Path) -> None:
     assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         with ModelClient(runtime, 1) as worker:
-            answers.append(worker.predict(folder / f"a.{file_format}", images))
+            answers.append(worker.predict(folder / f"a.{file_format}", images).only)
     keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99
     # After a dozen steps MobileNet answers 8% of the images otherwise when one pixel value in a
