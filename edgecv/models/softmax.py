@@ -1,6 +1,4 @@
-"""The softmax of a classifier: exported files end in it, training takes the logits before it."""
-
-from collections.abc import Sequence
+"""The softmax or sigmoid at the end: exported files end in it, training takes what is before."""
 
 import numpy as np
 
@@ -10,37 +8,39 @@ from edgecv.models.tf import load_tensorflow
 
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
-SOFTMAX, SOFTMAX_OR_SIGMOID = ("softmax",), ("softmax", "sigmoid")
-"""Kinds of activations that a model may end in."""
 
 
-def logits_model(model: KerasModel, kinds: Sequence[str] = SOFTMAX) -> KerasModel:
-    """Return a model that shares all layers but ends before the activation at its end.
+def logits_model(model: KerasModel) -> KerasModel:
+    """Return a model that shares all layers but ends before the softmax or sigmoid.
 
-    Raises StepError if the last layer is not an activation of these ``kinds`` of its own.
+    Raises StepError if the last layer is not one of its own.
     """
     _, keras = load_tensorflow()
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
-    is_layer = isinstance(inner, keras.layers.Activation) and _activation(inner) in kinds
-    if not is_layer and not ("softmax" in kinds and isinstance(inner, keras.layers.Softmax)):
+    is_one = isinstance(inner, keras.layers.Softmax) or (
+        isinstance(inner, keras.layers.Activation)
+        and inner.activation in (keras.activations.softmax, keras.activations.sigmoid)
+    )
+    if not is_one:
         raise StepError(
             f"layer {last.name}",
-            f"is the last one and not a {' or '.join(kinds)}",
-            accepted="a Softmax layer" if kinds == SOFTMAX else "an Activation layer",
+            "is the last one and not a softmax",
+            accepted="a layer with a softmax, or a sigmoid, alone",
         )
     return keras.Model(model.inputs, last.input)
 
 
-def separate_softmax(model: KerasModel, kinds: Sequence[str] = SOFTMAX) -> KerasModel:
-    """Return the same function with its last activation as a layer of its own.
+def separate_softmax(model: KerasModel) -> KerasModel:
+    """Return the same function with its softmax or sigmoid as a layer of its own.
 
-    ``kinds`` of activations. A model that ends otherwise is returned as it is, and refused by
-    ``logits_model``.
+    A model that ends otherwise is returned as it is, and refused by ``logits_model``.
     """
     _, keras = load_tensorflow()
-    last, kind = model.layers[-1], _activation(model.layers[-1])
-    if isinstance(last, keras.layers.Activation) or kind not in kinds:
+    last = model.layers[-1]
+    activation = getattr(last, "activation", None)
+    separate = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+    if isinstance(last, keras.layers.Activation) or activation not in separate:
         return model
 
     def copy(layer: KerasLayer) -> KerasLayer:
@@ -51,20 +51,14 @@ def separate_softmax(model: KerasModel, kinds: Sequence[str] = SOFTMAX) -> Keras
 
     linear = keras.models.clone_model(model, clone_function=copy)
     linear.set_weights(model.get_weights())
-    name = f"{last.name}_{kind}"
-    ending = (
-        keras.layers.Softmax(name=name)
-        if kind == "softmax"
-        else keras.layers.Activation(kind, name=name)
+    name = separate[activation]
+    called = f"{last.name}_{name}"
+    layer = (
+        keras.layers.Softmax(name=called)
+        if name == "softmax"
+        else keras.layers.Activation(name, name=called)
     )
-    return keras.Model(linear.inputs, ending(linear.outputs[0]), name=model.name)
-
-
-def _activation(layer: KerasLayer) -> str | None:
-    """Return the name of a layer's activation; None where it has none."""
-    _, keras = load_tensorflow()
-    activation = getattr(layer, "activation", None)
-    return None if activation is None else keras.activations.serialize(activation)
+    return keras.Model(linear.inputs, layer(linear.outputs[0]), name=model.name)
 
 
 def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from heads import head_for
 
 from edgecv.core.artifact import Artifact
-from edgecv.core.data import Dataset, Split
-from edgecv.core.plugins import Architecture, Technique, TechniqueContext
+from edgecv.core.data import SPLITS, Dataset, Split
+from edgecv.core.plugins import Architecture, Task, Technique, TechniqueContext
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import ClassHead, Classification
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.segmentation import Segmentation
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
@@ -46,11 +48,27 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 3), split(200, 4))
 
 
+def task_of(model: Any) -> Task:
+    """Return the task of a trained network: a class an image, or a class a pixel."""
+    return Segmentation() if len(model.output_shape) == 4 else Classification()
+
+
+def masked(split: Split) -> Split:
+    """Return the same images with masks: 1 where they are bright."""
+    is_below = np.arange(SIDE) // (SIDE // 2)
+    rows = (is_below == split.labels[:, np.newaxis]).astype(np.uint8)
+    return replace(split, labels=rows[:, :, np.newaxis].repeat(SIDE, axis=2))
+
+
+MASKED = replace(DATA, **{name: masked(DATA.split(name)) for name in SPLITS})
+
+
 def train(
     model: Any, folder: Path, schedule: Any, constraint: Any = None, teacher: Any = None
 ) -> None:
-    checkpoint = folder / "epoch.npz"
-    act = partial(fit, model, DATA, Classification(), schedule, seed=3, checkpoint=checkpoint)
+    checkpoint, task = folder / "epoch.npz", task_of(model)
+    data = MASKED if task.features == "map" else DATA
+    act = partial(fit, model, data, task, schedule, seed=3, checkpoint=checkpoint)
     act(on_event=lambda event: None, constraint=constraint, teacher=teacher)
     checkpoint.unlink()
 
@@ -63,7 +81,7 @@ def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueConte
     return TechniqueContext(
         fit=tune,
         seed=3,
-        task=Classification(),
+        task=task_of(baseline),
         calibration=DATA.calibration,
         note=notes.append,
         progress=lambda words, done, total: None,
@@ -79,7 +97,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     @cache
     def make(name: str) -> Any:
         set_seed(0)
-        model = NETWORKS[name].build((SIDE, SIDE, 3), ClassHead(2))
+        model = NETWORKS[name].build((SIDE, SIDE, 3), head_for(NETWORKS[name], 2))
         train(model, tmp_path_factory.mktemp(name), QUICK)
         average_at_once(model)
         return model
@@ -117,10 +135,11 @@ NETWORKS: dict[str, Architecture] = {
 }
 QUICK_CHAINS = {
     "resnet8": ("shrink",),
+    "unet_small": ("qat",),
     SHORT: ("pcqat",),
 }
-"""What is run by default: residual blocks and depthwise ones, and each technique that looks at how
-layers hang together; the others are told by kernels alone."""
+"""What is run by default: residual blocks, concatenations and depthwise ones, and each technique
+that looks at how layers hang together; the others are told by kernels alone."""
 
 
 def cases() -> list[Any]:
@@ -182,11 +201,11 @@ def check_agreement(model: Any, folder: Path) -> None:
 
     images = DATA.test.images
     answers = [model(images.astype(np.float32), training=False).numpy()]
-    assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
+    assert 0.2 < answers[0].argmax(axis=-1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         with ModelClient(runtime, 1) as worker:
             answers.append(worker.predict(folder / f"a.{file_format}", images).only)
-    keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
+    keras, tflite, onnx = (each.argmax(axis=-1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99
     # After a dozen steps MobileNet answers 8% of the images otherwise when one pixel value in a
     # hundred is one higher: another order of rounding does as much.

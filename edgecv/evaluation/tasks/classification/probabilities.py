@@ -14,7 +14,7 @@ LOGITS = "it gives logits: a softmax is taken of them"
 def as_probabilities(
     outputs: Predictions, scale: float | None = None
 ) -> tuple[Predictions, tuple[str, ...]]:
-    """Return probabilities, float32 (N, ..., K), and a note where they were computed from logits.
+    """Return probabilities, float32 (N, K), and a note where they were computed from logits.
 
     ``scale`` of outputs that were integers: each is off by up to half of it. Raises
     ValueError, with what was found, where the outputs are neither.
@@ -25,12 +25,9 @@ def as_probabilities(
     low, high = float(outputs.min()), float(outputs.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         return softmax(outputs), (LOGITS,)
-    sums = outputs.sum(axis=-1, dtype=np.float64)
-    distance = np.abs(sums - 1).max()
-    if distance <= ROUNDING:
-        return outputs, ()
+    sums = outputs.sum(axis=1, dtype=np.float64)
     step = step_of(outputs) if scale is None else scale
-    if distance > ROUNDING + outputs.shape[-1] * step / 2:
+    if np.abs(sums - 1).max() > ROUNDING + outputs.shape[1] * step / 2:
         raise ValueError(
             f"gives outputs of 0..1 whose sums are {sums.min():.3g} to {sums.max():.3g}:"
             " neither probabilities of one class nor logits"
@@ -60,7 +57,7 @@ def step_of(outputs: Predictions) -> float:
 
 
 def softmax(logits: Predictions) -> Predictions:
-    """Return the probabilities of logits: float32 (N, ..., K)."""
+    """Return the probabilities of logits: float32 (N, K)."""
     exact = logits.astype(np.float64)
-    powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+    powers = np.exp(exact - exact.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -29,7 +29,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
     nearest,
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
-from edgecv.models.softmax import SOFTMAX_OR_SIGMOID, logits_model, separate_softmax
+from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow
 
 SUM_TOLERANCE = 1e-2
@@ -53,7 +53,7 @@ class Segmentation(Task):
         groups="classes",
     )
     method: ClassVar[str] = text.METHOD
-    same_iou: float = Field(default=0.9, gt=0, le=1)
+    same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
 
     def of_task(self, data: Dataset) -> Dataset:
@@ -87,11 +87,11 @@ class Segmentation(Task):
 
     def separated(self, model: Any) -> Any:
         """Return the same function with its softmax or sigmoid as a layer of its own."""
-        return separate_softmax(model, SOFTMAX_OR_SIGMOID)
+        return separate_softmax(model)
 
     def raw_model(self, model: Any) -> Any:
         """Return the model that ends before the softmax or sigmoid."""
-        return logits_model(model, SOFTMAX_OR_SIGMOID)
+        return logits_model(model)
 
     def divergence(self, whole: Predictions, cut: Predictions) -> float:
         """Return the mean Kullback-Leibler divergence of a pixel's probabilities, in nats."""

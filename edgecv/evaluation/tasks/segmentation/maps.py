@@ -25,14 +25,24 @@ def as_maps(values: Predictions, scale: float | None) -> tuple[Predictions, tupl
     if values.ndim == 3:
         notes = ()
     if maps.shape[-1] > 1:
-        probabilities, found = as_probabilities(maps, scale)
+        probabilities, found = _as_probabilities(maps, scale)
         return probabilities, (*notes, *found)
     if are_class_numbers(maps):
         return maps, notes
     if maps.min() < -ROUNDING or maps.max() > 1 + ROUNDING:
         pairs = np.concatenate([np.zeros_like(maps), maps], axis=-1)
-        return as_probabilities(pairs, scale)[0], (*notes, ONE_LOGIT)
+        return _as_probabilities(pairs, scale)[0], (*notes, ONE_LOGIT)
     return np.concatenate([1 - maps, maps], axis=-1), (*notes, ONE_PROBABILITY)
+
+
+def _as_probabilities(
+    maps: Predictions, scale: float | None
+) -> tuple[Predictions, tuple[str, ...]]:
+    sums = maps.sum(axis=-1)
+    if maps.min() >= -ROUNDING and np.abs(sums - 1).max() <= ROUNDING:
+        return maps, ()
+    rows, notes = as_probabilities(maps.reshape(-1, maps.shape[-1]), scale)
+    return rows.reshape(maps.shape), notes
 
 
 def channels_last(values: Predictions) -> Predictions:
