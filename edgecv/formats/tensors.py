@@ -14,7 +14,6 @@ from edgecv.core.artifact import SessionFacts, TensorFacts
 from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.text import printable
 from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
@@ -189,10 +188,3 @@ def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple:
     with ThreadPoolExecutor(len(runners)) as pool:
         for future in [pool.submit(drain, runner) for runner in runners]:
             future.result()
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of a library's message, printable and at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0] if lines else type(error).__name__
-    return printable(first)[:300]

@@ -35,7 +35,7 @@ BY_DEFAULT = ("inception", "mobilenet_v3", "unet")
 
 def trained(model: Any, folder: Path) -> Any:
     """Return a model after one epoch of quantization-aware training."""
-    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder))
+    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder / "epoch.npz"))
 
 
 def files(model: Any, folder: Path) -> list[Artifact]:

@@ -15,18 +15,18 @@ from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.text import counted
+from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
+from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
-from edgecv.formats.tensors import check_images, facts_of, first_line, with_answers
+from edgecv.formats.tensors import check_images, facts_of, with_answers
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")

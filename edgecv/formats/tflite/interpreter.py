@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.errors import RuntimeFailure
-from edgecv.formats.tensors import first_line
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.text import first_line
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 USUAL_KERNELS: Kernels = "xnnpack"
@@ -58,6 +58,25 @@ def facts_of_tensor(details: dict[str, Any]) -> TensorFacts:
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,
     )
+
+
+def shapes_for(content: bytes, where: str, shape: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Return the shape of each tensor by its number, as LiteRT finds it.
+
+    Raises InputError if the file does not take that shape.
+    """
+    try:
+        interpreter = new_interpreter(content, 1, "builtin")
+        (taken,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(taken["index"], list(shape))
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        found = f"cannot take an input of shape {list(shape)}: {first_line(error)}"
+        raise InputError(where, found) from None
+    return {
+        int(each["index"]): tuple(map(int, each["shape"]))
+        for each in interpreter.get_tensor_details()
+    }
 
 
 def named_outputs(interpreter: Any, outputs: Sequence[dict[str, Any]]) -> tuple[TensorFacts, ...]:

@@ -13,9 +13,10 @@ from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
+from edgecv.core.text import first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.tensors import check_images, facts_of, first_line
+from edgecv.formats.tensors import check_images, facts_of
 from edgecv.formats.tflite.execution import activations, executed, extremes
 from edgecv.formats.tflite.input_probe import TFLiteProbe
 from edgecv.formats.tflite.interpreter import (

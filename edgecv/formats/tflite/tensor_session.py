@@ -11,9 +11,9 @@ from edgecv.core.artifact import FileEnds
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_spec import InputSpec
+from edgecv.core.text import first_line
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
-from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.interpreter import (
     Kernels,
     facts_of_tensor,

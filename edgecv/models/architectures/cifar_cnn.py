@@ -9,7 +9,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 18
 FILTERS = (32, 64, 64)
@@ -33,7 +33,6 @@ class CifarCnn(Architecture):
                 f"images of {input_shape[0]}x{input_shape[1]} are too small",
                 accepted=f"{SMALLEST_SIDE}x{SMALLEST_SIDE} and more",
             )
-        _, keras = load_tensorflow()
         layers = keras.layers
         return keras.Sequential(
             [
@@ -57,7 +56,6 @@ class CifarCnn(Architecture):
         return max(1, round(at_width_1 * self.width))
 
     def _convolutions(self, stage: int) -> list[KerasLayer]:
-        _, keras = load_tensorflow()
         filters = self._filters(FILTERS[stage - 1])
         convolution = partial(keras.layers.Conv2D, filters, 3, activation="relu")
         further = range(2, self.depth + 1)

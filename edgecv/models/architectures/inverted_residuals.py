@@ -10,7 +10,7 @@ from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 12
 SMALLEST_GATE = 4
@@ -59,7 +59,6 @@ class InvertedResiduals(Architecture):
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        _, keras = load_tensorflow()
         halving = [0, *(place for place, each in enumerate(self.stages, start=1) if each.halves)]
         kept = blocks.last_halvings(halving, min(input_shape[:2]))
         image = keras.layers.Input(input_shape, name="image")
@@ -78,7 +77,6 @@ class InvertedResiduals(Architecture):
 
 def _block(x: Tensor, stage: Stage, filters: int, stride: int, name: str) -> Tensor:
     """Widen, convolve each channel, narrow; add the input where it has the same shape."""
-    _, keras = load_tensorflow()
     y, inside = x, f"{name}_expand"
     if stage.expansion != 1:
         y = blocks.convolved(y, scaled(x.shape[-1], stage.expansion), 1, inside)
@@ -96,7 +94,6 @@ def _block(x: Tensor, stage: Stage, filters: int, stride: int, name: str) -> Ten
 
 def activated(x: Tensor, name: str, *, is_swish: bool) -> Tensor:
     """Apply a relu up to 6, or a hard swish: x times a hard sigmoid of it."""
-    _, keras = load_tensorflow()
     if not is_swish:
         return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
     return keras.layers.Multiply(name=f"{name}_swish")([x, _hard_sigmoid(x, name)])
@@ -104,7 +101,6 @@ def activated(x: Tensor, name: str, *, is_swish: bool) -> Tensor:
 
 def _hard_sigmoid(x: Tensor, name: str) -> Tensor:
     """Return x / 6 + 1/2 within 0..1. That of Keras has another slope than that of the papers."""
-    _, keras = load_tensorflow()
     x = keras.layers.Rescaling(1.0, 3.0, name=f"{name}_shift")(x)
     x = keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
     return keras.layers.Rescaling(1 / 6, name=f"{name}_scale")(x)
@@ -112,7 +108,6 @@ def _hard_sigmoid(x: Tensor, name: str) -> Tensor:
 
 def _gated(x: Tensor, name: str) -> Tensor:
     """Scale each channel by a function of the averages of all: squeeze and excite."""
-    _, keras = load_tensorflow()
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_average")(x)
     narrow = scaled(channels, 1 / SMALLEST_GATE)

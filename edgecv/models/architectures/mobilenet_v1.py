@@ -13,7 +13,7 @@ from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 12
 FIRST_FILTERS = 32
@@ -41,7 +41,6 @@ class MobilenetV1(Architecture):
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        _, keras = load_tensorflow()
         first_after = len(BEFORE) + self.depth + 1
         halving = blocks.last_halvings((*HALVING, first_after), min(input_shape[:2]))
         image = keras.layers.Input(input_shape, name="image")

@@ -8,7 +8,7 @@ from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 8
 LAST_FILTERS = 8
@@ -27,7 +27,6 @@ class Regressor(Architecture):
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, max(SMALLEST_SIDE, 2**self.depth))
-        _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
         x = blocks.rescaled(image)
         for number in range(1, self.depth + 1):

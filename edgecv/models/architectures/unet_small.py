@@ -16,7 +16,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 
 class UnetSmall(Architecture):
@@ -40,7 +40,6 @@ class UnetSmall(Architecture):
                 accepted=f"sides that are multiples of {step}",
                 remedy="give another --input-size, or a smaller depth",
             )
-        _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
         x, kept = blocks.rescaled(image), list[Tensor]()
         for level in range(self.depth):

@@ -54,7 +54,7 @@ def test_quantization_aware_training_ends_in_the_files_of_both_formats(
     if name.endswith(".h5"):  # The only one that gives logits.
         model = keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
     trained = Qat(training=QUICK).apply(
-        Classification().separated(model), tuning_on(data, tmp_path)
+        Classification().separated(model), tuning_on(data, tmp_path / "epoch.npz")
     )
     artifacts = []
     for exporter, runtime in (

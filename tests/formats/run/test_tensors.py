@@ -9,8 +9,9 @@ import pytest
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT
+from edgecv.core.text import first_line
 from edgecv.formats.image_input import pixel_encoder
-from edgecv.formats.tensors import decode_output, facts_of, first_line, run_slices
+from edgecv.formats.tensors import decode_output, facts_of, run_slices
 
 pytestmark = pytest.mark.quick
 

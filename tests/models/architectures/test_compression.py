@@ -1,26 +1,25 @@
 """Every technique on every architecture: what it promises is in the files of both formats."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from heads import head_for
+from tuning import tuning_on
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import SPLITS, Dataset, Split
-from edgecv.core.plugins import Architecture, Task, Technique, TechniqueContext
+from edgecv.core.plugins import Architecture, Technique, TechniqueContext
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.segmentation import Segmentation
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import set_seed
-from edgecv.models.training.loop import Teacher, fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster
 from edgecv.techniques.distil import Distil
@@ -48,11 +47,6 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 3), split(200, 4))
 
 
-def task_of(model: Any) -> Task:
-    """Return the task of a trained network: a class an image, or a class a pixel."""
-    return Segmentation() if len(model.output_shape) == 4 else Classification()
-
-
 def masked(split: Split) -> Split:
     """Return the same images with masks: 1 where they are bright."""
     is_below = np.arange(SIDE) // (SIDE // 2)
@@ -63,31 +57,11 @@ def masked(split: Split) -> Split:
 MASKED = replace(DATA, **{name: masked(DATA.split(name)) for name in SPLITS})
 
 
-def train(
-    model: Any, folder: Path, schedule: Any, constraint: Any = None, teacher: Any = None
-) -> None:
-    checkpoint, task = folder / "epoch.npz", task_of(model)
-    data = MASKED if task.features == "map" else DATA
-    act = partial(fit, model, data, task, schedule, seed=3, checkpoint=checkpoint)
-    act(on_event=lambda event: None, constraint=constraint, teacher=teacher)
-    checkpoint.unlink()
-
-
-def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueContext:
-    def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        teacher = Teacher(baseline, distillation) if distillation else None
-        train(tuned, folder, schedule, constraint, teacher)
-
-    return TechniqueContext(
-        fit=tune,
-        seed=3,
-        task=task_of(baseline),
-        calibration=DATA.calibration,
-        note=notes.append,
-        progress=lambda words, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
-    )
+def tuning_of(name: str, folder: Path, **options: Any) -> TechniqueContext:
+    """Return the context for a network: a class an image, or a class a pixel."""
+    if NETWORKS[name].features == "map":
+        return tuning_on(MASKED, folder / "epoch.npz", task=Segmentation(), **options)
+    return tuning_on(DATA, folder / "epoch.npz", **options)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def make(name: str) -> Any:
         set_seed(0)
         model = NETWORKS[name].build((SIDE, SIDE, 3), head_for(NETWORKS[name], 2))
-        train(model, tmp_path_factory.mktemp(name), QUICK)
+        tuning_of(name, tmp_path_factory.mktemp(name)).fit(model, QUICK)
         average_at_once(model)
         return model
 
@@ -176,7 +150,10 @@ def test_promises_are_kept_in_both_formats(
     result, shared = baseline, frozenset[str]()
     for technique in CHAINS[chain]:
         technique.check_model(result)
-        context = replace(tuning_with(tmp_path, baseline, notes), shared_kernels=shared)
+        context = replace(
+            tuning_of(name, tmp_path, baseline=baseline, note=notes.append),
+            shared_kernels=shared,
+        )
         result = technique.apply(result, context)
         shared |= technique.shared_kernels(result)
     artifacts = exported(result, tmp_path, shared)

@@ -30,7 +30,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
 from edgecv.models.softmax import logits_model, separate_softmax
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SUM_TOLERANCE = 1e-2
 SMALLEST = 1e-12
@@ -298,7 +298,6 @@ class MapHead:
 
     def __call__(self, **options: Any) -> Sequence[Any]:
         """Return a 1x1 convolution with ``options``, and a softmax."""
-        _, keras = load_tensorflow()
         return [
             keras.layers.Conv2D(self.classes, 1, name="logits", **options),
             keras.layers.Softmax(name="probabilities"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from edgecv.core.keras_types import Tensor
 from edgecv.core.targets import IGNORED
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 SMOOTH = 1.0
 """Pixels that both areas of a class get on top: one of few pixels then decides nothing."""
@@ -16,7 +16,6 @@ def loss_of(masks: Tensor, raw: Tensor) -> Tensor:
     Cross-entropy is the mean over the pixels that the mask knows, Dice over the classes that it
     has: a small object then counts as much as the background.
     """
-    tensorflow, _ = load_tensorflow()
     logits, known, wanted = _prepared(masks, raw)
     classes = tensorflow.where(known > 0, tensorflow.cast(masks, "int32"), 0)
     entropy = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
@@ -33,7 +32,6 @@ def imitation_loss_of(teacher: Tensor, raw: Tensor, temperature: float) -> Tenso
 
     Scaled by the square of the temperature, so that the gradients match those of the masks.
     """
-    tensorflow, _ = load_tensorflow()
     log_softmax = tensorflow.nn.log_softmax
     wanted, given = (log_softmax(two_classes(each) / temperature) for each in (teacher, raw))
     divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
@@ -42,7 +40,6 @@ def imitation_loss_of(teacher: Tensor, raw: Tensor, temperature: float) -> Tenso
 
 def score_of(masks: Tensor, raw: Tensor) -> Tensor:
     """Intersection over union, the mean of the classes in the mask: (N, ...), (N, ...) -> (N,)."""
-    tensorflow, _ = load_tensorflow()
     logits, known, wanted = _prepared(masks, raw)
     answers = tensorflow.one_hot(tensorflow.argmax(logits, -1), logits.shape[-1])
     hits, areas, occurs = _areas(answers * known[..., tensorflow.newaxis], wanted)
@@ -51,7 +48,6 @@ def score_of(masks: Tensor, raw: Tensor) -> Tensor:
 
 def two_classes(raw: Tensor) -> Tensor:
     """Return logits of two classes for one logit a pixel: (N, H, W, 1) -> (N, H, W, 2)."""
-    tensorflow, _ = load_tensorflow()
     if raw.shape[-1] > 1:
         return raw
     return tensorflow.concat([tensorflow.zeros_like(raw), raw], axis=-1)
@@ -59,7 +55,6 @@ def two_classes(raw: Tensor) -> Tensor:
 
 def _prepared(masks: Tensor, raw: Tensor) -> Any:
     """Return logits of the masks' size, and masks: 1 where it is known, one-hot where it is."""
-    tensorflow, _ = load_tensorflow()
     logits = two_classes(raw)
     if logits.shape[1:3] != masks.shape[1:3]:
         logits = tensorflow.image.resize(logits, masks.shape[1:3])
@@ -69,7 +64,6 @@ def _prepared(masks: Tensor, raw: Tensor) -> Any:
 
 def _areas(given: Tensor, wanted: Tensor) -> Any:
     """Return hits, the sum of both areas, and 1 for each class of the mask: (N, K) each."""
-    tensorflow, _ = load_tensorflow()
     hits, given, wanted = (
         tensorflow.reduce_sum(each, axis=(1, 2)) for each in (given * wanted, given, wanted)
     )
@@ -78,7 +72,6 @@ def _areas(given: Tensor, wanted: Tensor) -> Any:
 
 def _mean(values: Tensor, occurs: Tensor) -> Tensor:
     """Return the mean of the classes that occur: (N, K), (N, K) -> (N,); 1 where none does."""
-    tensorflow, _ = load_tensorflow()
     counts = tensorflow.reduce_sum(occurs, axis=-1)
     means = tensorflow.reduce_sum(values * occurs, axis=-1) / tensorflow.maximum(1.0, counts)
     return tensorflow.where(counts > 0, means, 1.0)
