@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import SPLITS, Dataset, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset, Split, Targets
 from edgecv.core.text import listed
 
 KINDS = {

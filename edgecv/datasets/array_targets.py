@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import Targets
 from edgecv.core.targets import IGNORED, KINDS, NO_BOX
 from edgecv.datasets.placement import box_fault, inside
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Shape, Targets
+from edgecv.core.data import Shape, Targets
 from edgecv.core.targets import IGNORED, NO_BOX, together
 
 Resize = Literal["stretch", "crop", "pad"]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.data import SPLITS, Dataset, Shape, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import SPLITS, Dataset, Shape, Split, Targets
 from edgecv.core.targets import NO_BOX, together
 from edgecv.datasets.image_tree.decoding import check_shape
 from edgecv.datasets.splits import CALIBRATION_IMAGES, CALIBRATION_PERCENT, hashed

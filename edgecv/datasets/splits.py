@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import UNKNOWN_LABEL, Dataset, Images, Split, Targets
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
 

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import OnEvent, Report, ignore_event
+from edgecv.core.events import OnEvent, ignore_event
+from edgecv.core.report import Report
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edgecv.core.data import Dataset, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset, Split, Targets
 from edgecv.core.targets import kinds_of, together, with_targets
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.core.targets import with_targets
 from edgecv.datasets.arrays import Arrays
 from edgecv.datasets.npz import Npz

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from annotated_trees import NOTHING, encoded, shape_image
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.core.targets import NO_BOX, kinds_of, with_targets
 from edgecv.datasets.resolve import resolve
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from annotated_trees import NOTHING, encoded, shape_image
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.csv_table import CsvTable

@@ -9,8 +9,8 @@ import pytest
 from annotated_trees import NOTHING, encoded, shape_image
 from PIL import Image
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.core.targets import with_targets
 from edgecv.datasets.masks import MaskFolders
 from edgecv.datasets.resolve import resolve

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.core.targets import NO_BOX, with_targets
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.scenes import Scenes, enlarged

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.augmentation import augment

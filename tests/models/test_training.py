@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bars import bars
 
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Dataset, Event, Outputs, Split
+from edgecv.core.events import Event
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax

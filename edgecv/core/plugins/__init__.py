@@ -12,23 +12,15 @@ from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
 from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.plugins.technique import (
-    OUTPUTS,
-    QUANTIZERS,
-    SHARED_VALUES,
-    WIDTHS,
-    ZEROS,
     Constraint,
     Fit,
+    ModelProperty,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
 
 __all__ = [
-    "OUTPUTS",
-    "QUANTIZERS",
-    "SHARED_VALUES",
-    "WIDTHS",
-    "ZEROS",
     "Architecture",
     "Constraint",
     "Data",
@@ -38,6 +30,7 @@ __all__ = [
     "Head",
     "Importer",
     "Metric",
+    "ModelProperty",
     "Move",
     "Plugin",
     "Progress",
@@ -47,6 +40,7 @@ __all__ = [
     "Task",
     "Technique",
     "TechniqueContext",
+    "TechniqueFlag",
     "TensorSession",
     "Terms",
     "Watcher",

@@ -8,19 +8,21 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Dataset, Images, Outputs, Predictions, Targets, TextTable
 from edgecv.core.targets import with_targets
+from edgecv.core.text import TextTable
 
 
 class Head(Protocol):
     """Makes the layers that turn the features of an architecture into the output of a task."""
 
     def __call__(self, **options: Any) -> Sequence[KerasLayer]:
-        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...).
+        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...), or
+        of a map of features, float32 (N, H, W, F), as ``Task.features`` says.
 
         ``options`` of the layer with the weights, which an architecture may have its own of.
         """
@@ -107,8 +109,11 @@ class Task(Plugin):
     terms: ClassVar[Terms] = Terms()
     target: ClassVar[str] = "class"
     """The kind of targets that it learns from and measures with, as in ``core.targets``."""
+    features: ClassVar[str] = "row"
+    """Features that its head takes, as ``Architecture.features``."""
     has_binary_scores: ClassVar[bool] = False
-    """True if the score of an image is 1 (right) or 0 (wrong); other scores are real numbers."""
+    """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
+    are compared by ``resampled``."""
     conversion_limit: ClassVar[float] = 1e-4
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
@@ -211,6 +216,15 @@ class Task(Plugin):
     @abstractmethod
     def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
         """Return the score of each image, higher is better: float64 (N,)."""
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return the headline metric of images drawn anew, by their rows: int (N,) -> float.
+
+        Higher is better: an error has its sign turned. This is the mean of the scores; a metric of
+        a whole set counts what it needs of each image once, and sums over the rows.
+        """
+        scores = self.score_per_image(outputs, targets)
+        return lambda rows: float(scores[rows].mean())
 
     @abstractmethod
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
-from edgecv.core.records import Targets
 from edgecv.core.targets import NO_BOX, together
 from edgecv.core.text import counted, were
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of

@@ -5,9 +5,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.annotations.annotated import Annotations
 from edgecv.datasets.annotations.decode import decode_annotated
 from edgecv.datasets.image_tree.decoding import check_shape

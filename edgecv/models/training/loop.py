@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Split
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
-from edgecv.core.records import Dataset, Event, Images, Outputs, Split
 from edgecv.core.text import counted
 from edgecv.models.tf import compile_function, compile_inference, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
