@@ -55,7 +55,7 @@ def marks(count: int, shape: Shape, seed: int) -> Split:
     targets: dict[str, Any] = {
         "class": is_dark.astype(np.int64),
         "classes": classes,
-        "numbers": np.stack([width * 100.0, height / 100], axis=1).astype(np.float32),
+        "numbers": np.stack([width * 100.0, height * 50.0], axis=1).astype(np.float32),
         "keypoints": points.astype(np.float32),
         "boxes": boxes.astype(np.float32),
     }

@@ -1,6 +1,7 @@
 """Numbers of an image: the task of models that measure, count, or find points or a box."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -91,7 +92,8 @@ class Regression(Task):
         if self.kind == "boxes":
             _check_one_box(found)
         _check_pairs(self.swap, found)
-        return found
+        names = data.target_names.get(self.kind, ()) if self.kind == "numbers" else ()
+        return replace(found, class_names=tuple(names))
 
     def head(self, data: Dataset) -> Head:
         """Return a dense layer; a linear one gives the unit of the training targets.

@@ -1,0 +1,68 @@
+"""Runs of the tasks with targets of their own: trained, compressed, exported and judged."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from marks import Marks, recipe
+
+from edgecv.core.registry import DATASETS, TASKS
+from edgecv.core.report import Report
+from edgecv.pipeline.run import run
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import Store
+
+TUNING = {"epochs": 2, "minimum_steps": 0, "batch": 32, "learning_rate": 0.002}
+SHRINK = {"technique": "shrink", "keep": 0.7, "multiple": 4, "ranking": "taylor",
+          "training": TUNING, "distil": {}}  # fmt: skip
+QAT = {"technique": "qat", "training": TUNING}
+SETTINGS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "keypoints": ({"task": "regression", "kind": "keypoints", "swap": [[0, 1]]}, [SHRINK, QAT]),
+    "labels": ({"task": "multilabel"}, [QAT]),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    """Let the registry know the data set of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
+        yield
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def report(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    table, techniques = SETTINGS[request.param]
+    store = Store(tmp_path_factory.mktemp(request.param))
+    run(recipe(TASKS.parse(table, "test"), *techniques, max_drop_points=8.0), store)
+    return read_report(store.run_folder("marks"))
+
+
+def test_a_run_learns_compresses_and_judges(report: Report) -> None:
+    gates = {gate.name: gate.outcome for gate in report.gates}
+    assert gates["proof"] == gates["conversion_difference"] == "passed"
+    assert {gate.outcome for gate in report.gates if gate.name == "max_drop_points"} == {"passed"}
+    for each in report.comparisons:
+        assert each.statistics is not None
+        assert each.statistics.scores is not None
+        assert each.further_metrics
+    assert report.baseline is not None
+    value = report.baseline.value
+    assert value is not None
+    assert value < 0.5 if report.baseline.metric == "MAE" else value > 0.9
+
+
+def test_files_give_the_unit_of_the_targets(report: Report) -> None:
+    """Mean and scale are part of the last dense layer: no operator comes after it."""
+    for each in report.comparisons:
+        names = [layer.name for layer in each.artifact.layers]
+        assert names[-1] in ("scaled_numbers", "logits")
+
+
+def test_a_text_has_the_words_of_the_task(report: Report) -> None:
+    from edgecv.reports.markdown import to_markdown
+
+    text = to_markdown(report)
+    assert "Wilcoxon's signed-rank test" in text
+    assert "no worse than 8 points (95%): " in text
+    assert "accuracy" not in text
