@@ -24,6 +24,7 @@ AGREEMENT = "accepted_agreement_drop_points"
 BYTES = "accepted_bytes"
 GZIP_BYTES = "accepted_gzip_bytes"
 SPEEDUP = "accepted_speedup"
+NO_BITS = "its scores are not 0 or 1, and the lock keeps no others"
 
 
 def judge_changes(
@@ -134,7 +135,9 @@ def _drop(change: Change, limits: AcceptedLimits, limit: float, since: Since) ->
         return Gate(name, path, limit, 0.0, "passed", f"{file} with the same answers")
     pair = change.pair
     if pair is None:
-        return Gate(name, path, limit, None, "inconclusive", NO_LABELS)
+        is_known = change.found is not None and change.found.value is not None
+        unknown = NO_BITS if is_known else NO_LABELS
+        return Gate(name, path, limit, None, "inconclusive", unknown)
     reason = pair_text(pair, since)
     if on_point:
         lost = 0.0 - pair.difference_points
