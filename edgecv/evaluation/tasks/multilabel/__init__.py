@@ -189,7 +189,10 @@ class Multilabel(Task):
 
     def given(self, outputs: Outputs) -> NDArray[np.bool_]:
         """Return True where a label is given: bool (N, K)."""
-        given: NDArray[np.bool_] = outputs.only >= self.threshold
+        values = outputs.only
+        given: NDArray[np.bool_] = (
+            sigmoid(values) if are_logits(values) else values
+        ) >= self.threshold
         return given
 
     def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
