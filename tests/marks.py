@@ -69,7 +69,9 @@ def recipe(task: Any, *techniques: dict[str, Any], **limits: Any) -> Recipe:
         data=Marks(),
         task=task,
         baseline=BaselineOptions(input_shape=(SIDE, SIDE, 1)),
-        architecture=ARCHITECTURES.parse({"architecture": "cifar_cnn"}, "test"),
+        architecture=ARCHITECTURES.parse(
+            {"architecture": "regressor", "width": 8, "depth": 2}, "test"
+        ),
         schedule=Schedule(**SCHEDULE),
         techniques=tuple(TECHNIQUES.parse(each, "test") for each in techniques),
         exports=tuple(

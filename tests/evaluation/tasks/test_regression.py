@@ -10,6 +10,7 @@ from marks import SIDE, marks
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.registry import TASKS as REGISTERED
 from edgecv.core.report import Comparison, Gate, Measurement
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits
@@ -143,6 +144,14 @@ def test_points_and_boxes_move_with_their_images(kind: str) -> None:
         assert np.allclose(after[1, 0, 0::2], mirrored[[1, 0, 2]])
         assert np.allclose(after[1, 0, 1::2], y[[1, 0, 2]])
     assert after.shape == before.shape
+
+
+def test_a_recipe_gives_pairs_and_weights_as_lists() -> None:
+    table = {"task": "regression", "kind": "keypoints", "swap": [[0, 1], [2, 3]]}
+    task = REGISTERED.parse(table, "recipe")
+    assert REGISTERED.table(task)["swap"] == table["swap"]
+    weights = {"task": "classification", "class_weights": [1, 2.5]}
+    assert REGISTERED.table(REGISTERED.parse(weights, "recipe")) == weights
 
 
 def test_images_are_mirrored_only_where_the_targets_have_a_rule() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,9 @@ class Regression(Task):
     """Largest difference of the same answer, as a part of the range of the baseline's numbers."""
     within: float = Field(default=0.1, gt=0, le=1)
     """Distance of a correct keypoint (PCK), as a part of the range of the test keypoints."""
-    swap: tuple[tuple[int, int], ...] = Field(default=(), strict=False)
+    swap: tuple[Annotated[tuple[int, int], Field(strict=False)], ...] = Field(
+        default=(), strict=False
+    )
     """Pairs of keypoints, by their places from 0, that are left and right: training mirrors images
     only where they are given."""
 
