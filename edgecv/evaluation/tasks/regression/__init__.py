@@ -19,7 +19,7 @@ from edgecv.evaluation.tasks.regression.figures import (
     r2,
     root_mean_square_error,
 )
-from edgecv.evaluation.tasks.regression.values import Values, Wanted, wanted_of
+from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
 from edgecv.models.tf import keras, tensorflow
 
 GAIN = 0.05
@@ -215,7 +215,9 @@ class Regression(Task):
     def _errors(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
         """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
         wanted = wanted_of(targets)
-        scaled = Wanted(wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales)
+        scaled = WantedNumbers(
+            wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales
+        )
         return scaled.mean_errors(_values(outputs) / wanted.ranges)
 
     def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
@@ -294,7 +296,9 @@ def _far(outputs: Outputs, reference: Outputs) -> Values:
     return np.abs(own - other) / np.where(width > 0, width, 1.0)
 
 
-def _figure(figure: Callable[[Values, Wanted], float]) -> Callable[[Outputs, Targets], float]:
+def _figure(
+    figure: Callable[[Values, WantedNumbers], float],
+) -> Callable[[Outputs, Targets], float]:
     return lambda outputs, targets: figure(_values(outputs), wanted_of(targets))
 
 
@@ -340,7 +344,7 @@ def _check_pairs(swap: Sequence[tuple[int, int]], data: Dataset) -> None:
 class NumbersHead:
     """The last layers of a network that gives numbers: float32 (N, F) -> (N, K)."""
 
-    def __init__(self, wanted: Wanted, output: str) -> None:
+    def __init__(self, wanted: WantedNumbers, output: str) -> None:
         self.wanted = wanted
         self.output = output
 

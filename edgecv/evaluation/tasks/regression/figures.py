@@ -4,22 +4,22 @@ import math
 
 import numpy as np
 
-from edgecv.evaluation.tasks.regression.values import Values, Wanted
+from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers
 
 
-def mean_absolute_error(given: Values, wanted: Wanted) -> float:
+def mean_absolute_error(given: Values, wanted: WantedNumbers) -> float:
     """Return the mean absolute error over all numbers, in their own unit."""
     errors, counts = wanted.mean_errors(given)
     return float(errors.sum() / counts.sum()) if counts.any() else math.nan
 
 
-def root_mean_square_error(given: Values, wanted: Wanted) -> float:
+def root_mean_square_error(given: Values, wanted: WantedNumbers) -> float:
     """Return the root of the mean squared error over all numbers, in their own unit."""
     squares = (given - wanted.values)[wanted.counts] ** 2
     return float(np.sqrt(squares.mean())) if len(squares) else math.nan
 
 
-def r2(given: Values, wanted: Wanted) -> float:
+def r2(given: Values, wanted: WantedNumbers) -> float:
     """Return the part of the variance that is explained, the mean over the numbers.
 
     NaN where no number varies.
@@ -33,7 +33,7 @@ def r2(given: Values, wanted: Wanted) -> float:
     return float(np.mean(1 - left[varies] / total[varies])) if varies.any() else math.nan
 
 
-def correct_keypoints(given: Values, wanted: Wanted, within: float) -> float:
+def correct_keypoints(given: Values, wanted: WantedNumbers, within: float) -> float:
     """Return the fraction of visible points that are within a part of the range of all points."""
     far = (given - wanted.values).reshape(len(given), -1, 2)
     seen = wanted.counts.reshape(far.shape)[:, :, 0]
@@ -42,7 +42,7 @@ def correct_keypoints(given: Values, wanted: Wanted, within: float) -> float:
     return float(np.mean(np.hypot(far[..., 0], far[..., 1])[seen] <= within * wanted.ranges[0]))
 
 
-def mean_box_overlap(given: Values, wanted: Wanted) -> float:
+def mean_box_overlap(given: Values, wanted: WantedNumbers) -> float:
     """Return the mean intersection over union of the boxes: left, top, right, bottom."""
     low = np.maximum(given[:, :2], wanted.values[:, :2])
     high = np.minimum(given[:, 2:], wanted.values[:, 2:])

@@ -12,7 +12,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedNumbers:
     """The numbers that are wanted of each image: float64 (N, K)."""
 
     values: Values
@@ -29,7 +29,7 @@ class Wanted:
         return errors.sum(axis=1), self.counts.sum(axis=1)
 
 
-def wanted_of(targets: Targets) -> Wanted:
+def wanted_of(targets: Targets) -> WantedNumbers:
     """Return the numbers of targets: numbers (N, K), keypoints (N, P, 3), boxes (N, M, 5).
 
     A number whose range or scale is 0 has 1.
@@ -50,10 +50,10 @@ def wanted_of(targets: Targets) -> Wanted:
     known = np.where(counts, values, np.nan)
     size = values.shape[1]
     if not counts.any():
-        return Wanted(values, counts, np.ones(size), np.ones(size))
+        return WantedNumbers(values, counts, np.ones(size), np.ones(size))
     spread = np.nanmax(known, axis) - np.nanmin(known, axis)
     ranges, scales = (
         np.broadcast_to(np.where(each > 0, each, 1.0), size)
         for each in (spread, np.nanstd(known, axis))
     )
-    return Wanted(values, counts, ranges, scales)
+    return WantedNumbers(values, counts, ranges, scales)
