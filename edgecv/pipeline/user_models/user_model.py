@@ -31,7 +31,7 @@ def fitted_to_task(
     if not recipe.task_is_given and recipe.baseline.labels is None:
         task, notes = choose_task(data, answers, ending, where)
         recipe = recipe.replace(task=task)
-    data = recipe.task.of_task(data)
+    recipe, data = recipe.replace(task_is_given=True), recipe.task.of_task(data)
     names = recipe.baseline.labels
     if len(answers) == 1 and len(answers[0]) == 1:
         data = recipe.task.fit_data(data, answers[0][0], names, where)
