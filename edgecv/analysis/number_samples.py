@@ -119,9 +119,3 @@ def _turned(tensor: TensorFacts, values: Predictions) -> Predictions:
         f'its input "{tensor.name}" has the shape {list(tensor.shape)}, the baseline\'s'
         f" {list(values.shape[1:])}"
     )
-
-
-def samples_text(facts: DataFacts) -> str:
-    """Return the number of samples and what they are."""
-    count = facts.splits["test"].images
-    return f"{count} samples of {facts.name}"

@@ -11,13 +11,14 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
+from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.registry import DATASETS
 from edgecv.core.report import Report
 from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
@@ -46,6 +47,8 @@ class ValidationRequest:
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
     """The name of each output, if it differs from the classes of the data."""
+    task: Task | None = None
+    """The task of a run; None where data and files show it."""
     test_sha256: str | None = None
     """SHA-256 of the test split in the report of the run."""
     limits: Limits = field(default_factory=Limits)
@@ -133,6 +136,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
+        task=None if report is None else task_of(report),
         test_sha256=test_sha256,
         limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
         trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
