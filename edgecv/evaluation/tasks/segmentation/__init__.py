@@ -64,11 +64,6 @@ class Segmentation(Task):
         is_map = len(answers) == 1 and len(answers[0]) in (2, 3) and min(answers[0][:2]) > 0
         return is_map and data.has_labels and "mask" in kinds_of(data.test.labels)
 
-    def of_task(self, data: Dataset) -> Dataset:
-        """Return the data with its masks, and the names of their classes."""
-        found = super().of_task(data)
-        return replace(found, class_names=data.target_names.get("mask", data.class_names))
-
     def head(self, data: Dataset) -> Head:
         """Return a 1x1 convolution and a softmax, one map for each class of the data."""
         return MapHead(len(data.class_names))
