@@ -214,8 +214,8 @@ class Limits(Options):
     def with_defaults(self) -> Self:
         """Return the limits with the default ones where nothing is given.
 
-        >>> Limits(max_drop_points="none").with_defaults().model_dump(exclude_none=True)
-        {'max_drop_points': 'none', 'min_agreement': 'default', 'max_class_drop_points': 'default'}
+        >>> Limits(max_drop_points="none").with_defaults().max_class_drop_points
+        'default'
         """
         missing = {
             key: DEFAULT

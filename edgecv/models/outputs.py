@@ -16,7 +16,7 @@ RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
 
 Ending = Literal["probabilities", "sigmoid", "numbers"]
-"""What a model gives: probabilities of classes, each output between 0 and 1, or other numbers."""
+"""Kinds of outputs: probabilities of classes, each output between 0 and 1, or other numbers."""
 
 
 def output_names(model: KerasModel) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def file_output_names(model: KerasModel) -> tuple[str, ...]:
 
 
 def ending_of(model: KerasModel) -> tuple[Ending, str]:
-    """Return what a model gives, and a sentence on it. Several outputs are numbers."""
+    """Return the kind of a model's outputs, and a sentence on it. Several outputs are numbers."""
     last = model.layers[-1]
     activation = getattr(getattr(last, "layer", last), "activation", None)
     is_row_or_map = len(model.outputs) == 1 and len(model.outputs[0].shape) in (2, 4)

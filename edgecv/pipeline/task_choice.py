@@ -6,7 +6,7 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS
-from edgecv.evaluation.task_of import compared_outputs
+from edgecv.evaluation.task_of import compared_outputs, default_task
 
 
 def choose_task(
@@ -19,9 +19,11 @@ def choose_task(
     and the classes of the data contradict each other.
     """
     found = [name for name, cls in TASKS.classes.items() if cls.fits(data, answers, ending)]
+    usual = default_task()
+    if usual.name in found:
+        return usual, ()
     if len(found) == 1:
-        task = TASKS.parse({"task": found[0]}, where)
-        return task, () if found == ["classification"] else (f"{_shown(answers)}: {found[0]}",)
+        return TASKS.parse({"task": found[0]}, where), (f"{_shown(answers)}: {found[0]}",)
     if len(found) > 1:
         raise InputError(
             where,

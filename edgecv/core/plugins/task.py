@@ -120,7 +120,7 @@ class Task(Plugin):
     compares_numbers: ClassVar[bool] = False
     """True if every number of the outputs is compared with the baseline's, and judged by that."""
     ending: ClassVar[str] = ""
-    """What a model gives that ``finished`` leaves as it is: "probabilities" or "sigmoid"; empty for
+    """Kind of outputs that ``finished`` leaves as they are: "probabilities", "sigmoid"; empty for
     any numbers."""
 
     @classmethod

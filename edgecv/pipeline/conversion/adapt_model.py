@@ -42,7 +42,7 @@ class ModelFacts(Options):
     """Height, width and channels of its input."""
     outputs: Annotated[tuple[OutputShape, ...], Field(strict=False)]
     ending: Ending
-    """What its own last layer gives."""
+    """The kind of its own outputs."""
     ending_note: str
     """A sentence on it."""
     rescales: bool
