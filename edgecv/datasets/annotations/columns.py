@@ -16,6 +16,7 @@ from edgecv.datasets.annotations.annotated import (
     split_of_annotations,
 )
 from edgecv.datasets.annotations.tables import ACCEPTED, Table, WrongValue
+from edgecv.datasets.array_targets import MOST_BOXES
 
 FILES = {"file", "filename", "file_name", "image", "image_path", "path", "filepath", "img",
          "image_name", "image_id", "id"}  # fmt: skip
@@ -80,6 +81,8 @@ def _merged(one: AnnotatedImage, other: AnnotatedImage) -> AnnotatedImage:
     if one.split != other.split:
         return replace(one, bad="its rows are of two splits")
     if "boxes" in one.targets:
+        if len(one.targets["boxes"]) > MOST_BOXES:
+            return replace(one, bad=f"it has more than {MOST_BOXES:,} boxes")
         boxes = np.concatenate([one.targets["boxes"], other.targets["boxes"]])
         return replace(one, targets={"boxes": boxes})
     if any(not np.array_equal(one.targets[kind], other.targets[kind]) for kind in one.targets):
