@@ -63,6 +63,13 @@ class Coco(AnnotatedSource):
         wanted = next(
             (each for each in groups if each.startswith("instances")), next(iter(groups), "")
         )
+        if not groups:
+            raise InputError(
+                where,
+                "no .json has images, annotations and categories",
+                accepted="files of COCO",
+                remedy="--data FILE says what is wrong with one",
+            )
         if len(groups) > 1 and not wanted.startswith("instances"):
             raise InputError(
                 where,

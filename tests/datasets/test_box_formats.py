@@ -303,7 +303,7 @@ def test_a_yaml_with_the_same_images_for_all_splits(make_tree: Any) -> None:
         (b"0 0.9 0.5 0.6 0.2", "box 1 reaches out of its image of 40x30"),
         (b"0 20 15 10 10", "box 1 reaches out of its image"),
         (b"0 0.5 0.5 0 0.2", "box 1 has no size"),
-        (b"0 0.5 0.5 nan 0.2", "box 1 is no number"),
+        (b"0 0.5 0.5 nan 0.2", "its line 1 has what is no number"),
         (b"0 0.5", "its line 1 has 2 numbers"),
     ],
 )
