@@ -17,7 +17,7 @@ from edgecv.datasets.image_tree.folder_tree import Tree
 from edgecv.datasets.image_tree.thread_pool import in_batches
 
 SUFFIXES = (".png", ".bmp")
-"""Endings of masks: the pixels of a JPEG are not what was saved."""
+"""Endings of masks whose pixels are what was saved: those of a JPEG are not."""
 NAME_FILES = ("classes.txt", "labels.txt", "class_names.txt", "labelmap.txt", "label_colors.txt",
               "class_dict.csv")  # fmt: skip
 """Files that name the classes of masks, one a line, some with a colour."""
