@@ -95,6 +95,13 @@ def _file_column(table: Table, names: ImageNames, where: str) -> int:
     named = [place for place, name in enumerate(table.columns) if name in FILES]
     for place in (*named, *range(len(table.columns))):
         if any(names.find(row[place]) for row in table.rows[:MOST_TRIED]):
+            if names.find(table.columns[place]):
+                raise InputError(
+                    where,
+                    f"the first row of {printable(table.name)} is of an image",
+                    accepted=ACCEPTED,
+                    remedy="add a row of names",
+                )
             return int(place)
     raise InputError(
         where,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
 from edgecv.core.targets import NO_BOX, together
-from edgecv.core.text import counted, listed, were
+from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
 from edgecv.datasets.array_targets import MOST_BOXES
 from edgecv.datasets.cache import Decoded
@@ -155,7 +155,7 @@ class _Placing:
     def notes(self) -> list[str]:
         """Return a note on the boxes that a crop has cut off."""
         cut = int(self.cut.sum())
-        return [f"{counted(cut, 'box')[:-1]}es {were(cut)} cut off by --resize crop"] if cut else []
+        return [f"boxes that --resize crop cut off: {cut:,}"] if cut else []
 
 
 def _checked_boxes(image: AnnotatedImage, size: Size) -> NDArray[np.float32]:
