@@ -72,6 +72,8 @@ def _names_images(path: Path, table: str, folders: set[Path]) -> bool:
             lines = file.read(MOST_BYTES).decode("utf-8", "replace").splitlines()[:MOST_TRIED]
     except (OSError, InputError):
         return False
+    if len(lines) < 2:
+        return False
     header, *cells = (
         {part.strip(' "\ufeff').lower() for part in re.split(r"[,;\t/\\]", each)} for each in lines
     )
@@ -83,9 +85,9 @@ def _names_images(path: Path, table: str, folders: set[Path]) -> bool:
         for name in os.listdir(path / folder)
         if name.lower().endswith(SUFFIXES)
     )
-    return any(
-        name in found or (has_name and name[: name.rindex(".")] in found) for name in pictures
-    )
+    if has_name:
+        found |= {f"{cell}{ending}" for cell in found for ending in SUFFIXES}
+    return not found.isdisjoint(pictures)
 
 
 def _tables(files: Iterable[str]) -> list[str]:
