@@ -85,16 +85,8 @@ class Scenes(DatasetSource):
             done += counts[name]
         progress(done, done)
         digits = tuple(str(number) for number in range(CLASSES))
-        return Dataset(
-            self.name,
-            digits,
-            **splits,
-            target_names={
-                "mask": ("background", *digits),
-                "keypoints": POINTS,
-                "numbers": ("count",),
-            },
-        )
+        names = {"mask": ("background", *digits), "keypoints": POINTS, "numbers": ("count",)}
+        return Dataset(self.name, digits, **splits, target_names=names)
 
     def _shares(self, total: int) -> dict[str, int]:
         """Return the number of each split for a total of scenes, or of digits of a class."""
