@@ -42,16 +42,21 @@ def ending_of(model: KerasModel) -> tuple[Ending, str]:
     """Return the kind of a model's outputs, and a sentence on it. Several outputs are numbers."""
     last = model.layers[-1]
     activation = getattr(getattr(last, "layer", last), "activation", None)
-    is_row = len(model.outputs) == 1 and len(model.outputs[0].shape) == 2
+    is_row_or_map = len(model.outputs) == 1 and len(model.outputs[0].shape) in (2, 4)
     if len(model.outputs) == 1:
         if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:
             return "probabilities", "the model gives probabilities"
         if activation is keras.activations.sigmoid:
             return "sigmoid", f"the model ends in a sigmoid ({last.name})"
-    is_one = is_row and model.outputs[0].shape[1] == 1
-    if is_row and not is_one and _sum_to_one(_random_outputs(model)):
+    is_one = model.outputs[0].shape[-1] == 1
+    if is_row_or_map and not is_one and _sum_to_one(_random_outputs(model)):
         return "probabilities", f"the model gives probabilities, by {last.name}"
-    if is_one and activation is None and _between_zero_and_one(_random_outputs(model)):
+    if (
+        is_row_or_map
+        and is_one
+        and activation is None
+        and _between_zero_and_one(_random_outputs(model))
+    ):
         return "sigmoid", f"the model gives one probability, by {last.name}"
     return "numbers", "the model gives numbers that are no probabilities"
 

@@ -1,5 +1,6 @@
 """The contract of a user's model: everything that a run needs of it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,16 +32,17 @@ def fitted_to_task(
     if not recipe.task_is_given and recipe.baseline.labels is None:
         task, notes = choose_task(data, answers, ending, where)
         recipe = recipe.replace(task=task)
-    data = recipe.task.of_task(data)
+    recipe, data = recipe.replace(task_is_given=True), recipe.task.of_task(data)
     names = recipe.baseline.labels
-    if len(answers) == 1 and len(answers[0]) == 1:
-        data = recipe.task.fit_data(data, answers[0][0], names, where)
+    is_map = recipe.task.features == "map"
+    if len(answers) == 1 and len(answers[0]) in ((2, 3) if is_map else (1,)):
+        data = recipe.task.fit_data(data, math.prod(answers[0]), names, where)
     elif recipe.task.ending:
         found = ", ".join("x".join(map(str, each)) for each in answers)
         raise InputError(
             where,
             f"gives {found} numbers for an image",
-            accepted=f"one row of numbers an image for {recipe.task.name}",
+            accepted=f"one {'map' if is_map else 'row of numbers'} an image for {recipe.task.name}",
             remedy="--task outputs compares all of them by numbers",
         )
     return recipe, data, notes
