@@ -15,6 +15,7 @@ OUTPUT = "output"
 """Name of any other output that is the only one of a file."""
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
+NUMBERS = "the model gives numbers that are no probabilities"
 
 Ending = Literal["probabilities", "sigmoid", "numbers"]
 """Kinds of outputs: probabilities of classes, each output between 0 and 1, or other numbers."""
@@ -48,17 +49,14 @@ def ending_of(model: KerasModel) -> tuple[Ending, str]:
             return "probabilities", "the model gives probabilities"
         if activation is keras.activations.sigmoid:
             return "sigmoid", f"the model ends in a sigmoid ({last.name})"
-    is_one = model.outputs[0].shape[-1] == 1
-    if is_row_or_map and not is_one and _sum_to_one(_random_outputs(model)):
+    if not is_row_or_map or (model.outputs[0].shape[-1] == 1 and activation is not None):
+        return "numbers", NUMBERS
+    values = _random_outputs(model)
+    if values.shape[-1] != 1 and _sum_to_one(values):
         return "probabilities", f"the model gives probabilities, by {last.name}"
-    if (
-        is_row_or_map
-        and is_one
-        and activation is None
-        and _between_zero_and_one(_random_outputs(model))
-    ):
+    if values.shape[-1] == 1 and _between_zero_and_one(values):
         return "sigmoid", f"the model gives one probability, by {last.name}"
-    return "numbers", "the model gives numbers that are no probabilities"
+    return "numbers", NUMBERS
 
 
 def _random_outputs(model: KerasModel) -> Predictions:

@@ -30,7 +30,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
 from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import logits_model, separate_softmax, with_softmax
+from edgecv.models.softmax import logits_model, separate_softmax, with_activation
 from edgecv.models.tf import keras
 
 SUM_TOLERANCE = 1e-2
@@ -104,7 +104,7 @@ class Segmentation(Task):
         if not output.dtype.is_floating:
             return model, "the model gives the number of the class of each pixel"
         if not is_one:
-            return with_softmax(model)
+            return with_activation(model, "softmax")
         ending = keras.layers.Activation("sigmoid", name=f"{last.name}_sigmoid")
         whole = keras.Model(model.inputs, ending(output), name=model.name)
         return whole, f"the model gives one logit a pixel: a sigmoid was added after {last.name}"
