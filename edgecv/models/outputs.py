@@ -54,7 +54,7 @@ def ending_of(model: KerasModel) -> tuple[Ending, str]:
     values = _random_outputs(model)
     if values.shape[-1] != 1 and _sum_to_one(values):
         return "probabilities", f"the model gives probabilities, by {last.name}"
-    if values.shape[-1] == 1 and _between_zero_and_one(values):
+    if values.shape[1:] == (1,) and _between_zero_and_one(values):
         return "sigmoid", f"the model gives one probability, by {last.name}"
     return "numbers", NUMBERS
 
