@@ -19,6 +19,8 @@ from edgecv.core.targets import together
 CASES = SHARED / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the handed cases are not here")
 TRAIN, TEST = 120, 100
+UNIT = 40.0
+"""Brightness that the handed network counts in."""
 TREES = {"two": ("airplane", "cat"), "four": ("cat", "dog", "ship", "truck")}
 
 
@@ -112,7 +114,7 @@ class Means(DatasetSource):
         for split, part in (("train", "train"), ("test", "test")):
             files = sorted(Path(self.path).glob(f"{part}/*/*.jpg"))
             pixels = np.stack([np.asarray(Image.open(each).convert("RGB")) for each in files])
-            means = pixels.mean(axis=(1, 2, 3), keepdims=True)[:, 0, 0] / 255
+            means = pixels.mean(axis=(1, 2, 3), keepdims=True)[:, 0, 0] / UNIT
             targets = together({"numbers": means.astype(np.float32)})
             splits[split] = Split(pixels, targets, f"{len(files):064d}")
         return Dataset(
@@ -132,7 +134,7 @@ def test_a_number_of_an_image(registered: None, trees: dict[str, Path], tmp_path
         "regression.keras", Means(path=str(trees["four"])), tmp_path, task="regression"
     )
     assert report.baseline.metric == "MAE"
-    assert report.baseline.value < 0.05
+    assert report.baseline.value < 0.4
     for each in report.comparisons:
         figures = {metric.name: metric.value for metric in each.further_metrics}
         assert figures.keys() == {"RMSE", "R2"}
