@@ -173,7 +173,7 @@ def test_wrong_targets_are_refused() -> None:
     several = np.zeros((300, 2, 5), np.float32)
     split = replace(SPLIT, labels=np.zeros(300, [("boxes", "f4", (2, 5))]))
     split.labels["boxes"] = several
-    data = Dataset("two", (), split, split, split, split)
+    data = Dataset("two", ("thing",), split, split, split, split)
     with pytest.raises(InputError, match="2 to 2 boxes"):
         Regression(kind="boxes").of_task(data)
     with pytest.raises(InputError, match="has no numbers for the task regression"):
