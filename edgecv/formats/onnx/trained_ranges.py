@@ -84,6 +84,8 @@ def take_trained_ranges(graph: Graph) -> TrainedRanges:
             trained.add(value, found)
         name, is_output = node.outputs[0].name, node.outputs[0].is_graph_output()
         replace_node(graph, node, value)
-        if is_output:
+        if is_output:  # The range of an output keeps to its tensor under the output's name.
+            if value.name in trained.ranges:
+                trained.ranges[name] = trained.ranges.pop(value.name)
             value.name = name
     return trained
