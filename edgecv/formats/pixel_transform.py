@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.quantization import Steps
 from edgecv.core.records import Images, Shape
+from edgecv.formats.affine import RealConstant
 
 FULL = 255
 GREYS = (1, 64, 129)
@@ -46,25 +48,26 @@ class Pixels:
                 self.lose()
                 return
 
-    def multiply(self, factor: NDArray[Any], step: float = 0.0) -> None:
-        """Apply a multiplication by one number, or by one number per channel.
-
-        ``step``: between the values that the constant could be rounded to.
-        """
-        vector = self._vector(factor)
-        if vector is not None and self.matrix is not None:
-            wide = vector[:, np.newaxis]
+    def multiply(self, factor: RealConstant) -> None:
+        """Apply a multiplication by one number, or by one number per channel."""
+        if self.matrix is not None and self._fits(factor):
+            wide, step = (each[:, np.newaxis] for each in factor.wide(len(self.matrix)))
             self._room = self._wide() * np.abs(wide) + np.abs(self.matrix) * step / 2
             self.matrix = self.matrix * wide
 
-    def add(self, term: NDArray[Any], step: float = 0.0) -> None:
+    def add(self, term: RealConstant) -> None:
         """Apply an addition of one number, or of one number per channel."""
-        vector = self._vector(term)
-        if vector is not None and self.matrix is not None:
+        if self.matrix is not None and self._fits(term):
+            wide, step = term.wide(len(self.matrix))
             self._room = self._wide()
             self._room[:, -1] += step / 2
             self.matrix = self.matrix.copy()
-            self.matrix[:, -1] += vector
+            self.matrix[:, -1] += wide
+
+    def decode(self, steps: Steps) -> None:
+        """Turn the integers of the input into the reals that they stand for."""
+        self.add(RealConstant(np.array([-steps.zero_point], np.float64)))
+        self.multiply(RealConstant(np.array([steps.scale])))
 
     def _wide(self) -> NDArray[np.float64]:
         if self._room is not None:
@@ -75,14 +78,13 @@ class Pixels:
         """Mark the transformation as unknown: it is not a product and a sum."""
         self.matrix = None
 
-    def _vector(self, values: NDArray[Any]) -> NDArray[np.float64] | None:
-        if self.matrix is None:
-            return None
-        flat = np.asarray(values, np.float64).ravel()
-        if flat.size not in (1, len(self.matrix)):
-            self.lose()
-            return None
-        return np.array(np.broadcast_to(flat, (len(self.matrix),)))
+    def _fits(self, constant: RealConstant) -> bool:
+        """Return True for one number, or one number per channel; others lose the transformation."""
+        assert self.matrix is not None
+        if constant.values.size in (1, len(self.matrix)):
+            return True
+        self.lose()
+        return False
 
     @property
     def room(self) -> NDArray[np.float32] | None:

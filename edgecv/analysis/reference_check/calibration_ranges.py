@@ -78,7 +78,7 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
     """
     images, found = [], []
     for bound in bounds:
-        if not _is_one_sided(bound):
+        if not bound.steps.is_cut:
             continue
         distance = np.abs(extremes.high[:, bound.place] - bound.steps.ceiling)
         near = np.flatnonzero(distance <= SAME_VALUE * bound.steps.scale)
@@ -105,7 +105,7 @@ def judge_classes(
         return None
     ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
     high = extremes.high[:, [bound.place for bound in traced.bounds]]
-    spans = [bound for bound in bounds if not _is_one_sided(bound)]
+    spans = [bound for bound in bounds if not bound.steps.is_cut]
     spanned = [_spanned(bound, extremes, labels == label) for bound in spans]
     found = sum(is_found for is_found, _ in spanned)
     if count < NEARLY_ALL * len(distinct) or (spans and not found and is_all):
@@ -125,10 +125,6 @@ def judge_classes(
             likely[counts.argmax()] += _at_least(found, pairs)
     as_unlikely = float(likely[likely <= likely[label]].sum())
     return OneClass(len(distinct), count, label, (1 + as_unlikely) / (1 + draws))
-
-
-def _is_one_sided(bound: Bound) -> bool:
-    return bound.steps.zero_point == bound.steps.low
 
 
 def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
@@ -217,7 +213,7 @@ def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
     room = 0.5 * steps.scale
     high = extremes.high[:, bound.place]
     above = (bound.name, int((high > steps.ceiling + room).sum()))
-    if _is_one_sided(bound):
+    if steps.is_cut:
         return [above]
     low = extremes.low[:, bound.place]
     return [above, (bound.name, int((low < steps.floor - room).sum()))]

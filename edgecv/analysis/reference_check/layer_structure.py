@@ -17,6 +17,13 @@ NONLINEAR = {
     "Softplus": "softplus", "Swish": "swish", "Selu": "selu",
 }  # fmt: skip
 """Activations that a quantizer leaves as operators; a ReLU may become the end of a range."""
+LINEAR = frozenset(
+    """
+    ADD SUB MUL DIV NEG RESHAPE TRANSPOSE CAST IDENTITY
+    QUANTIZE DEQUANTIZE QUANTIZELINEAR DEQUANTIZELINEAR
+    """.split()
+)
+"""Operators that alone cannot write an activation."""
 MOST_TRIED = 200
 """Exchanges of two layers that are tried to explain another order."""
 FEW_STEPS = 16
@@ -116,10 +123,12 @@ def _missing_activations(
             set(stored.kernels[number].behind)
             for stored, number in ((own, pair.number), (twin, pair.place))
         )
-        # Where it is written by other operators, there are some that the twin does not have.
         missing = sorted({NONLINEAR[kind] for kind in yours - mine if kind in NONLINEAR})
-        if missing and not {kind for kind in mine - yours if kind not in IGNORED}:
+        # Where it is written by other operators, one of them bends too, or the end of a range.
+        is_bent = any(kind.upper() not in LINEAR for kind in mine - yours) or any(
+            pair.number in point.sources and point.steps is not None and point.steps.is_cut
+            for point in own.points
+            if point.type != KERNEL
+        )
+        if missing and not is_bent:
             yield f"the {listed(missing)} behind {pair.name} is missing"
-
-
-IGNORED = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity")

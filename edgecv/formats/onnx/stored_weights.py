@@ -18,7 +18,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
-from edgecv.formats.onnx.layers import layer_of, operator_behind, reals_of, steps_of
+from edgecv.formats.onnx.layers import layer_of, operator_behind, real_constant, reals_of, steps_of
 from edgecv.formats.onnx.qdq_form import write_as_qdq
 from edgecv.formats.pixel_transform import Pixels
 
@@ -174,24 +174,19 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
             if steps is None:
                 pixels.lose()
                 return
-            pixels.add(np.array(-steps.zero_point))
-            pixels.multiply(np.array(steps.scale))
+            pixels.decode(steps)
         return
     if node.op_type in LAYOUT:
         return
-    others = [reals_of(each) for each in node.inputs if each is not taken]
-    if len(others) != 1 or others[0] is None:
-        pixels.lose()
-        return
-    values, is_left = others[0][0], node.inputs[0] is taken
-    step = float(np.max(others[0][1], initial=0.0)) if values.size > 1 else 0.0
-    if node.op_type == "Mul":
-        pixels.multiply(values, step)
-    elif node.op_type == "Add":
-        pixels.add(values, step)
-    elif node.op_type == "Sub" and is_left:
-        pixels.add(-values, step)
-    elif node.op_type == "Div" and is_left and np.all(values):
-        pixels.multiply(1 / values)
+    others = [real_constant(each) for each in node.inputs if each is not taken]
+    other, is_left = others[0] if len(others) == 1 else None, node.inputs[0] is taken
+    if other is not None and node.op_type == "Mul":
+        pixels.multiply(other)
+    elif other is not None and node.op_type == "Add":
+        pixels.add(other)
+    elif other is not None and node.op_type == "Sub" and is_left:
+        pixels.add(-other)
+    elif other is not None and node.op_type == "Div" and is_left and np.all(other.values):
+        pixels.multiply(other.inverse())
     else:
         pixels.lose()

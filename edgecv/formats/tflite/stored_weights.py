@@ -13,7 +13,6 @@ from edgecv.formats.tflite.layers import (
     OUTPUTS_AXIS,
     WEIGHTS,
     LayerReader,
-    step_of,
     steps_of,
 )
 from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
@@ -115,18 +114,15 @@ class TFLiteWeights:
             entry = computed[0]
         steps = steps_of(start)
         if steps is not None:
-            pixels.add(np.array(-steps.zero_point))
-            pixels.multiply(np.array(steps.scale))
+            pixels.decode(steps)
         for kind, tensor in reversed(way):
-            values = self._reader.reals(tensor)
-            # One number alone is stored without an error.
-            step = step_of(tensor) if values.size > 1 else 0.0
-            if kind == "DIV" and not np.all(values):
+            constant = self._reader.constant(tensor)
+            if kind == "DIV" and not np.all(constant.values):
                 pixels.lose()
             elif kind in ("MUL", "DIV"):
-                pixels.multiply(values if kind == "MUL" else 1 / values, step)
+                pixels.multiply(constant if kind == "MUL" else constant.inverse())
             else:
-                pixels.add(values if kind == "ADD" else -values, step)
+                pixels.add(constant if kind == "ADD" else -constant)
 
 
 def _step(operator: TFLiteOperator, kernel: int | None) -> Step:

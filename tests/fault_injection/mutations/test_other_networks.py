@@ -136,7 +136,7 @@ def test_every_fault_that_matters_is_caught_and_named(
         others[f"stale {name}"] = given
     for number in (1, 2):
         bare = without_activation(network.model, number)
-        others[f"no activation {number}"] = bare, images, "ReLU behind"
+        others[f"no activation {number}"] = bare, images, "(ReLU|hard swish) behind"
     paths = {
         name: export(model, some, tmp_path / f"{name.replace(' ', '-')}.{file_format}")
         for name, (model, some, _) in others.items()
