@@ -36,21 +36,23 @@ MOST_NAMED = 4
 MOST_INPUTS = 4096
 """Inputs of a kernel up to which their order is searched: the search is cubic."""
 RIGHT = "what it should be"
+FLIPPED = "bits or signs were flipped"
 
 Reals = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Cause:
-    """The explanation of a kernel that differs. ``is_whole``: the whole kernel is another one.
-
-    ``is_folded``: each output has its own factor, as if the following layer were folded into the
-    kernel in one of the two files only.
-    """
+    """The explanation of a kernel that differs."""
 
     text: str
     is_whole: bool = False
+    """True if the whole kernel is another one."""
     is_folded: bool = False
+    """True if each output has its own factor, as if the following layer were folded into the kernel
+    in one of the two files only."""
+    flipped: float | None = None
+    """The percentage of its weights that are others, each by itself."""
 
 
 def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
@@ -91,24 +93,14 @@ def _swapped_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
     channels = pair.own.shape[1]
     if pair.number or not 1 < channels <= MOST_CHANNELS:
         return None
-    if channels == len(COLOURS) and _swapped_raw_colours(pair):
-        return "red and blue are swapped in its input"
-    for order in permutations(range(channels)):
-        if order != tuple(range(channels)) and _explains(
-            pair.off, pair.own[:, order], pair.true, pair.room
-        ):
-            names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
+    names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
+    # The weights themselves may be in another order, whatever scale each colour has.
+    for own, true, room in filter(None, (pair.raw, (pair.own, pair.true, pair.room))):
+        for order in permutations(range(channels)):
             moved = [names[place] for place in range(channels) if order[place] != place]
-            return f"{' and '.join([', '.join(moved[:-1]), moved[-1]])} are swapped in its input"
+            if moved and _explains(pair.off, own[:, order], true, room):
+                return f"{_listed(moved)} are swapped in its input"
     return None
-
-
-def _swapped_raw_colours(pair: KernelPair) -> bool:
-    """Return True if the channels of the kernel itself are reversed, whatever scales each has."""
-    if pair.raw is None:
-        return False
-    own, true, room = pair.raw
-    return _explains(pair.off, own[:, ::-1], true, room)
 
 
 def _other_colours(pair: KernelPair, classes: Sequence[str]) -> str | None:
@@ -251,7 +243,8 @@ def _some_weights(pair: KernelPair) -> Cause:
     is_near = bool(np.all(pair.steps > 0)) and float(np.mean(distance < NEAR_STEPS)) > 0.5
     if part > SPREAD or (is_near and pair.off.sum() > 1):
         return Cause(f"{part:.0%} of the weights of {pair.name} are others", is_whole=True)
-    return Cause(f"{part:.1%} of the weights of {pair.name} are others: bits or signs were flipped")
+    text = f"{part:.1%} of the weights of {pair.name} are others: {FLIPPED}"
+    return Cause(text, flipped=round(100 * part, 1))
 
 
 def _moved_pixels(pair: KernelPair) -> str | None:

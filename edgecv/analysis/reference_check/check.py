@@ -4,9 +4,11 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from edgecv.analysis.reference_check.gates import CheckedFile, judge
+from edgecv.analysis.reference_check.kernel_pairs import Padding
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
@@ -39,7 +41,7 @@ class CheckContext:
     run: AnalysisContext
     folder: Path
     _twins: dict[str, tuple[Twin, Stored] | str] = field(default_factory=dict)
-    _ranges: dict[str, ReferenceRanges] = field(default_factory=dict)
+    _ranges: dict[tuple[str, Padding], ReferenceRanges] = field(default_factory=dict)
 
     def twin(self, file_format: str) -> tuple[Twin, Stored] | str:
         """Return a format's twin and its tensors, or the reason for having none."""
@@ -67,12 +69,13 @@ class CheckContext:
             return f"{twin.path} is no float32 file to compare with"
         return twin, stored
 
-    def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
+    def ranges(self, file_format: str, twin: Twin, padding: Padding) -> ReferenceRanges:
         """Return the smallest and largest values of the twin's tensors for each image."""
-        if file_format not in self._ranges:
+        key = file_format, padding
+        if key not in self._ranges:
             worker = self.worker(file_format)
-            self._ranges[file_format] = measure_ranges(self.data, worker, twin, self.run)
-        return self._ranges[file_format]
+            self._ranges[key] = measure_ranges(self.data, worker, twin, self.run, padding)
+        return self._ranges[key]
 
     def worker(self, file_format: str) -> ModelClient:
         """Return the child process that runs files of a format."""
@@ -132,7 +135,7 @@ def _check(
             data=shared.data,
             comparison=comparison,
         )
-        ranges = None if twin is None else lambda: shared.ranges(file_format, twin)
+        ranges = None if twin is None else partial(shared.ranges, file_format, twin)
         judged, notes = judge(checked, ranges)
     except RuntimeFailure as failure:
         return ReferenceCheck(notes=(f"{path} could not be checked: {failure.reason}",))

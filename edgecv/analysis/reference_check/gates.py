@@ -4,7 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.analysis.reference_check.kernel_pairs import KernelPair, Pairing, paired
+from edgecv.analysis.reference_check.kernel_pairs import (
+    KernelPair,
+    Padding,
+    Pairing,
+    padding_of,
+    paired,
+)
 from edgecv.analysis.reference_check.layer_structure import (
     PairedPoint,
     paired_points,
@@ -44,11 +50,12 @@ class CheckedFile:
 
 
 def judge(
-    checked: CheckedFile, ranges: Callable[[], ReferenceRanges] | None
+    checked: CheckedFile, ranges: Callable[[Padding], ReferenceRanges] | None
 ) -> tuple[list[Gate], list[str]]:
     """Return the gates on a file, and sentences for the report.
 
-    ``ranges`` runs the twin over many images: it is called only if there are ranges to test.
+    ``ranges`` runs the twin over many images, with the file's values behind the borders: it is
+    called only if there are ranges to test.
     """
     path, own = checked.artifact.path, checked.stored
     gates, notes = [], []
@@ -91,7 +98,9 @@ def judge(
     gates += _labels_gate(checked)
     bounds = bounds_of(points)
     if bounds and ranges is not None and checked.comparison is not None:
-        found, more = judge_ranges(path, checked.data, bounds, ranges())
+        assert checked.twin is not None
+        seen = ranges(padding_of(own, checked.twin))
+        found, more = judge_ranges(path, checked.data, bounds, seen)
         gates += found
         notes += more
     notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
@@ -115,17 +124,17 @@ def _products(stored: Stored) -> int:
     return sum(count for kind, count in stored.operators if kind.upper() in PRODUCTS)
 
 
-def _weights_gate(path: str, weights: WeightCheck, structure: Sequence[str] = ()) -> Gate:
+def _weights_gate(path: str, weights: WeightCheck, structure: Sequence[str]) -> Gate:
     causes = (*weights.causes, *structure)
     if not causes:
         return Gate("weights", path, 0.0, 0.0, "passed", "all are the twin's, rounded")
-    shown = "; ".join(causes[:MOST_CAUSES])
+    return Gate("weights", path, 0.0, weights.outside, "failed", _reason(causes))
+
+
+def _reason(causes: Sequence[str]) -> str:
     more = len(causes) - MOST_CAUSES
-    also = f"; and {more} more" if more > 0 else ""
-    return Gate("weights", path, 0.0, weights.outside, "failed", f"{shown}{also}; {REMEDY}")
-
-
-REMEDY = "export it again from the baseline"
+    also = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*causes[:MOST_CAUSES], *also, "export it again from the baseline"])
 
 
 def _rules_gate(checked: CheckedFile, points: Sequence[PairedPoint]) -> list[Gate]:
@@ -137,9 +146,7 @@ def _rules_gate(checked: CheckedFile, points: Sequence[PairedPoint]) -> list[Gat
     path = checked.artifact.path
     if not broken:
         return [Gate("quantization", path, 0.0, 0.0, "passed")]
-    more = f"; and {len(broken) - MOST_CAUSES} more" if len(broken) > MOST_CAUSES else ""
-    reason = f"{'; '.join(broken[:MOST_CAUSES])}{more}; {REMEDY}"
-    return [Gate("quantization", path, 0.0, float(len(broken)), "failed", reason)]
+    return [Gate("quantization", path, 0.0, float(len(broken)), "failed", _reason(broken))]
 
 
 def _claim_gate(checked: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:

@@ -21,6 +21,10 @@ FEW = 0.02
 """Share of the weights that may be others in a kernel that is found again."""
 
 
+Padding = tuple[float, ...]
+"""The values behind the borders of the first convolution, one a channel; empty for 0."""
+
+
 @dataclass(frozen=True)
 class KernelPair:
     """One kernel in both files. ``own`` and ``true`` are float32 (outputs, inputs, places)."""
@@ -93,6 +97,22 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
                 continue
         found.append(pair)
     return Pairing(tuple(found), tuple(left))
+
+
+def padding_of(own: Stored, twin: Stored) -> Padding:
+    """Return the values behind the borders of a file that takes bytes as they are, for its twin.
+
+    Where the twin's 0 is between two bytes, such a file pads with the nearest one. Empty for 0.
+    """
+    if own.pixels is None or twin.pixels is None or own.pixels.shape != twin.pixels.shape:
+        return ()
+    zero = -own.pixels[:, -1]
+    slopes = twin.pixels[:, :-1]
+    reached = slopes @ zero + twin.pixels[:, -1]
+    is_bytes = np.array_equal(own.pixels[:, :-1], np.eye(len(zero))) and np.all(zero % 1 == 0)
+    size = np.abs(slopes).sum(axis=1)
+    is_near = np.all(np.abs(reached) <= HALF * size) and np.any(np.abs(reached) > ARITHMETIC * size)
+    return tuple(map(float, reached)) if is_bytes and is_near else ()
 
 
 def _short(name: str) -> str:

@@ -97,11 +97,17 @@ class OnnxRuntime(FileRuntime):
         assert isinstance(session, OnnxRuntimeSession)
         return OnnxProbe(session.content, session.values)
 
-    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
+    def watcher(
+        self,
+        path: Path,
+        threads: int,
+        input_spec: InputSpec = DEFAULT_INPUT,
+        padding: Sequence[float] = (),
+    ) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
         size = None if session.facts.batch == OPEN else session.images_of_a_run
-        watch = watcher(session.make_session, session.content, threads, size)
+        watch = watcher(session.make_session, session.content, threads, size, padding)
         return lambda images: watch(lambda part: session.named(session.feed(part)), images)
 
 

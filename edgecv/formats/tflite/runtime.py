@@ -1,7 +1,7 @@
 """The runtime of TFLite files: LiteRT, formerly TensorFlow Lite."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,8 +83,16 @@ class LiteRT(FileRuntime):
         number = self.weights(session.content, path).first_weights_input()
         return TFLiteProbe(interpreter, session.invocation(interpreter), number, session.first_part)
 
-    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
+    def watcher(
+        self,
+        path: Path,
+        threads: int,
+        input_spec: InputSpec = DEFAULT_INPUT,
+        padding: Sequence[float] = (),
+    ) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
+        if padding:
+            raise RuntimeFailure(str(path), "its borders cannot be given other values")
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = self.weights(session.content, path).point_numbers()

@@ -112,6 +112,18 @@ def test_honest_files_of_other_tools_raise_no_alarm(gates: Good, tmp_path: Path)
     assert alarms(gates, paths) == []
 
 
+def test_padding_with_a_whole_byte_is_no_fault_and_hides_no_calibration(
+    gates: Good, tmp_path: Path
+) -> None:
+    """0 is between two bytes: borders of the .onnx file differ, and through the gates all of it."""
+    stale = export(gates.model, of_one_class(gates.data, 4), tmp_path / "stale.onnx")
+    honest = gates.copy_of_int8("onnx", tmp_path)
+    report, _ = judge([honest, stale], gates.folder / "float32.onnx", gates.source)
+    of_honest = [each for each in report.gates if each.artifact == str(honest)]
+    assert all(each.outcome == "passed" for each in of_honest if each.name in DIAGNOSES), of_honest
+    assert any("all of class 4" in each.reason for each in failed(report, stale)), report.gates
+
+
 def test_a_missing_activation_is_named(gates: Good, tmp_path: Path) -> None:
     images = fair_draw(gates.data, 0, 50)
     path = export(without_activation(gates.model, 1), images, tmp_path / "a.tflite")
