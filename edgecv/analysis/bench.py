@@ -18,7 +18,7 @@ import numpy as np
 
 from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
-from edgecv.analysis.validate_request import described_input
+from edgecv.analysis.validate_request import described_input, report_in
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.files import check_regular
@@ -170,7 +170,9 @@ class _Bench:
                 median_s = worker.warm_up_random(
                     path,
                     batch=self.settings.batch,
-                    input_spec=described_input(path, self.settings.input_spec),
+                    input_spec=described_input(
+                        path, self.settings.input_spec, report_in(path.parent)
+                    ),
                     cores=cores,
                     longest_s=min(max(longest_s, SHORTEST_WARM_UP_S), LONGEST_WARM_UP_S),
                 )

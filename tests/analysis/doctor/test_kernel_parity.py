@@ -18,7 +18,9 @@ from edgecv.pipeline.recipe.parts import RunSettings
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:
-    given = [single_file(files / f"float32.{kind}", DEFAULT_INPUT) for kind in ("tflite", "onnx")]
+    given = [
+        single_file(files / f"float32.{kind}", DEFAULT_INPUT, None) for kind in ("tflite", "onnx")
+    ]
     with open_analysis(RunSettings(name="doctor")) as context:
         found = compare_kernels(given, pixels[:20], context)
     assert [each.kernels for each in found.cells] == [
@@ -72,7 +74,7 @@ def test_kernels_that_die_of_a_file_are_one_cell() -> None:
         pytest.skip(f"needs {path}, which is not part of the project")
     images = np.random.default_rng(0).integers(0, 256, (3, 49, 10, 1), dtype=np.uint8)
     with open_analysis(RunSettings(name="doctor")) as context:
-        found = compare_kernels([single_file(path, DEFAULT_INPUT)], images, context)
+        found = compare_kernels([single_file(path, DEFAULT_INPUT, None)], images, context)
     usual, _, reference = found.cells
     assert (usual.images, usual.failure) == (3, "")
     assert reference.failure.startswith("litert died of SIGABRT while")
