@@ -38,7 +38,7 @@ def to_text(diagnosis: Diagnosis) -> str:
 
 
 def _summary(diagnosis: Diagnosis) -> str:
-    """Return how many errors and warnings there are."""
+    """Return how many errors and warnings there are, and what was not looked at."""
     counts = {
         word: sum(each.severity == word for each in diagnosis.findings)
         for word in ("error", "warning")
@@ -46,7 +46,12 @@ def _summary(diagnosis: Diagnosis) -> str:
     counted = [
         f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count
     ]
-    return " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
+    found = " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
+    if any(each.name == "not-run" for each in diagnosis.findings):
+        return f"{found}, in its structure alone: its answers, layers and speed were not looked at"
+    if diagnosis.parity is None:
+        return f"{found}; without --data, its answers and its layers were not looked at"
+    return found
 
 
 def fix_text(fix: Fix) -> str:
