@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.data import Dataset, Labels, Split
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
-from edgecv.core.records import Dataset, Labels, Split
 
 LARGEST_LABELS_BYTES = 1_000_000
 A_NAME_A_LINE = "a file of UTF-8, a name a line"

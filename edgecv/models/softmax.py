@@ -4,7 +4,7 @@ import numpy as np
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
@@ -15,7 +15,6 @@ def logits_model(model: KerasModel) -> KerasModel:
 
     Raises StepError if the last layer is not a softmax of its own.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
     is_softmax = isinstance(inner, keras.layers.Softmax) or (
@@ -33,7 +32,6 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
     A model that ends otherwise is returned as it is, and refused by ``logits_model``.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
@@ -56,7 +54,6 @@ def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
 
     Raises InputError if it ends in a sigmoid: its outputs then belong to several questions.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(getattr(last, "layer", last), "activation", None)
     if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:

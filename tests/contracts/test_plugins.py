@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.records import Outputs
 from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,

@@ -15,8 +15,8 @@ from edgecv.analysis.validate_request import (
 )
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Comparison, Report
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Comparison, Report
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.measure import MeasuredFile

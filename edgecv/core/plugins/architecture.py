@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Head
-from edgecv.core.records import Shape
 
 
 class Architecture(Plugin):

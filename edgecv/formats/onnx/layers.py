@@ -154,15 +154,7 @@ def _folded(found: Affine, node: Node, taken: Value, outputs: int, axis: int) ->
     other = real_constant(node.inputs[1 if is_left else 0])
     if other is None or not per_output(other.values, outputs, axis):
         return None
-    if node.op_type == "Mul":
-        return found.times(other)
-    if node.op_type == "Add":
-        return found.plus(other)
-    if node.op_type == "Sub" and is_left:
-        return found.plus(-other)
-    if node.op_type == "Div" and is_left and np.all(other.values):
-        return found.times(other.inverse())
-    return None
+    return found.behind(node.op_type, other, is_left=is_left)
 
 
 def steps_of(node: Node | None) -> Steps | None:

@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.onnx.graph import (
@@ -156,13 +154,11 @@ def _is_rectified(node: Node) -> bool:
     """Return True if an operator gives nothing below 0."""
     from_zero = (node.op_type, attribute_of(node, "activation", ""))
     lowest = attribute_of(node, "activation_params", (1.0,))
-    is_clip = from_zero[1] == "Clip" and len(lowest) > 0 and lowest[0] >= 0
-    return is_clip or any(each in GIVES_FROM_ZERO for each in from_zero) or _clips_at_zero(node)
-
-
-def _clips_at_zero(node: Node) -> bool:
-    lowest = constant(input_of(node, 1)) if node.op_type == "Clip" else None
-    return lowest is not None and float(lowest) == 0.0
+    if from_zero[1] == "Clip" and len(lowest) > 0 and lowest[0] >= 0:
+        return True
+    least = constant(input_of(node, 1)) if node.op_type == "Clip" else None
+    clips_at_zero = least is not None and float(least) == 0.0
+    return clips_at_zero or any(each in GIVES_FROM_ZERO for each in from_zero)
 
 
 def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
@@ -174,19 +170,12 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
             if steps is None:
                 pixels.lose()
                 return
-            pixels.decode(steps)
+            pixels.dequantize(steps)
         return
     if node.op_type in LAYOUT:
         return
     others = [real_constant(each) for each in node.inputs if each is not taken]
-    other, is_left = others[0] if len(others) == 1 else None, node.inputs[0] is taken
-    if other is not None and node.op_type == "Mul":
-        pixels.multiply(other)
-    elif other is not None and node.op_type == "Add":
-        pixels.add(other)
-    elif other is not None and node.op_type == "Sub" and is_left:
-        pixels.add(-other)
-    elif other is not None and node.op_type == "Div" and is_left and np.all(other.values):
-        pixels.multiply(other.inverse())
-    else:
+    if len(others) != 1 or others[0] is None:
         pixels.lose()
+        return
+    pixels.apply(node.op_type, others[0], is_left=node.inputs[0] is taken)

@@ -13,8 +13,8 @@ from edgecv.core.files import read_regular
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.saved_model.frozen_graph import OPERATIONS, constant_weights
+from edgecv.formats.saved_model.importer import SERVING
 
-SERVING = "serving_default"
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 NOT_SHOWN = ("Const", "Identity", "NoOp", "Placeholder", "VarHandleOp", "ReadVariableOp", *CALLS)
 PRODUCTS = frozenset(

@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
@@ -114,15 +112,9 @@ class TFLiteWeights:
             entry = computed[0]
         steps = steps_of(start)
         if steps is not None:
-            pixels.decode(steps)
+            pixels.dequantize(steps)
         for kind, tensor in reversed(way):
-            constant = self._reader.constant(tensor)
-            if kind == "DIV" and not np.all(constant.values):
-                pixels.lose()
-            elif kind in ("MUL", "DIV"):
-                pixels.multiply(constant if kind == "MUL" else constant.inverse())
-            else:
-                pixels.add(constant if kind == "ADD" else -constant)
+            pixels.apply(kind, self._reader.constant(tensor))
 
 
 def _step(operator: TFLiteOperator, kernel: int | None) -> Step:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
 from edgecv.core.plugins import Head
-from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
 WEIGHT_DECAY = 1e-4

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
 SMALLEST_SIDE = 18

@@ -6,9 +6,9 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 
 from typing import ClassVar
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.architectures import blocks
 from edgecv.models.tf import load_tensorflow
 

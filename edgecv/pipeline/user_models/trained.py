@@ -26,7 +26,8 @@ class TrainedModel(UserModel):
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
         """Load the data at the input size of the architecture."""
-        return cls(recipe, load_data(recipe.data, recipe.baseline.input_shape, context), context)
+        data = load_data(recipe.data, recipe.baseline.input_shape, context)
+        return cls(recipe, recipe.task.of_task(data), context)
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
         """Return no warnings: it was trained on these classes and these pixels."""

@@ -1,23 +1,24 @@
 """Every technique on every architecture: what it promises is in the files of both formats."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tuning import tuning_on
 
-from edgecv.core.plugins import Architecture, Technique, TechniqueContext
-from edgecv.core.records import Artifact, Dataset, Split
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Dataset, Split
+from edgecv.core.plugins import Architecture, Technique
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import ClassHead, Classification
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import set_seed
-from edgecv.models.training.loop import Teacher, fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster
 from edgecv.techniques.distil import Distil
@@ -45,32 +46,6 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 3), split(200, 4))
 
 
-def train(
-    model: Any, folder: Path, schedule: Any, constraint: Any = None, teacher: Any = None
-) -> None:
-    checkpoint = folder / "epoch.npz"
-    act = partial(fit, model, DATA, Classification(), schedule, seed=3, checkpoint=checkpoint)
-    act(on_event=lambda event: None, constraint=constraint, teacher=teacher)
-    checkpoint.unlink()
-
-
-def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueContext:
-    def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        teacher = Teacher(baseline, distillation) if distillation else None
-        train(tuned, folder, schedule, constraint, teacher)
-
-    return TechniqueContext(
-        fit=tune,
-        seed=3,
-        task=Classification(),
-        calibration=DATA.calibration,
-        note=notes.append,
-        progress=lambda words, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
-    )
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what gives the trained network of an architecture, trained once."""
@@ -79,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def make(name: str) -> Any:
         set_seed(0)
         model = NETWORKS[name].build((SIDE, SIDE, 3), ClassHead(2))
-        train(model, tmp_path_factory.mktemp(name), QUICK)
+        tuning_on(DATA, tmp_path_factory.mktemp(name) / "epoch.npz").fit(model, QUICK)
         average_at_once(model)
         return model
 
@@ -156,7 +131,10 @@ def test_promises_are_kept_in_both_formats(
     result, shared = baseline, frozenset[str]()
     for technique in CHAINS[chain]:
         technique.check_model(result)
-        context = replace(tuning_with(tmp_path, baseline, notes), shared_kernels=shared)
+        context = replace(
+            tuning_on(DATA, tmp_path / "epoch.npz", baseline=baseline, note=notes.append),
+            shared_kernels=shared,
+        )
         result = technique.apply(result, context)
         shared |= technique.shared_kernels(result)
     artifacts = exported(result, tmp_path, shared)
@@ -184,7 +162,7 @@ def check_agreement(model: Any, folder: Path) -> None:
     assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         with ModelClient(runtime, 1) as worker:
-            answers.append(worker.predict(folder / f"a.{file_format}", images))
+            answers.append(worker.predict(folder / f"a.{file_format}", images).only)
     keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99
     # After a dozen steps MobileNet answers 8% of the images otherwise when one pixel value in a

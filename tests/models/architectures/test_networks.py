@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from paths import SHARED
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Architecture
-from edgecv.core.records import Shape
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.architectures.ds_cnn import DsCnn

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.records import TextTable
+from edgecv.core.text import TextTable
 
 MOST_CLASSES = 20
 METHOD = (
