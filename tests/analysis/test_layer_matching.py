@@ -102,6 +102,38 @@ def test_channels_in_another_order_are_named() -> None:
     assert cause.startswith("layer_2 takes channels")
 
 
+def reordered(kernel: Kernel, outputs: Any = slice(None), inputs: Any = slice(None)) -> Kernel:
+    """Return a kernel with outputs, and the channels of its inputs, in another order."""
+    rows = {name: getattr(kernel, name)[outputs] for name in ("steps", "bias", "bias_steps")}
+    values = kernel.values[outputs]
+    if not kernel.is_depthwise and not isinstance(inputs, slice):
+        places = values.shape[1] // len(inputs)
+        values = values.reshape(len(values), places, len(inputs), -1)[:, :, inputs]
+    return replace(kernel, values=values.reshape(kernel.values.shape), **rows)
+
+
+def test_channels_in_another_order_are_no_fault_where_all_that_take_them_agree() -> None:
+    twin = stored(
+        kernel(0, (8, 3, 9)),
+        kernel(1, (16, 8, 9), [0]),
+        kernel(2, (16, 1, 9), [1], is_depthwise=True),
+        kernel(3, (8, 16, 1), [2]),
+        kernel(4, (5, 32, 1), [3]),
+    )
+    first, wide, deep, narrow, last = twin.kernels
+    order, other = (np.random.default_rng(n).permutation(size) for n, size in ((0, 16), (1, 8)))
+    wide, deep = reordered(wide, order), reordered(deep, order)
+    moved = reordered(narrow, other, order)
+    kernels = [first, wide, deep, moved, reordered(last, inputs=other)]
+    assert causes(replace(twin, kernels=tuple(kernels)), twin) == ()
+    kernels[4] = last
+    (cause,) = causes(replace(twin, kernels=tuple(kernels)), twin)
+    assert cause.endswith("of layer_3 are swapped")
+    kernels[3] = reordered(narrow, other)
+    found = " ".join(causes(replace(twin, kernels=tuple(kernels)), twin))
+    assert "of layer_2 are swapped" in found
+
+
 def test_a_missing_activation_is_named() -> None:
     bare = replace(TWIN.points[1], starts_at_zero=False)
     own = replace(TWIN, points=(TWIN.points[0], bare, *TWIN.points[2:]))

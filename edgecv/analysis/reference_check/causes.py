@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.analysis.reference_check.channel_order import same_rows
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
-from edgecv.core.quantization import Floats
 
 MOST_CHANNELS = 4
 COLOURS = ("red", "green", "blue")
@@ -30,8 +30,6 @@ SAME_GAIN = 0.02
 """Factors that differ by less than this part of them are one."""
 SMALLEST = 1e-30
 """Added to divisors: a kernel may be all zeros."""
-IN_PLACE = 1e-6
-"""The loss of likeness that is accepted to leave a row in its place."""
 MOST_NAMED = 4
 MOST_INPUTS = 4096
 """Inputs of a kernel up to which their order is searched: the search is cubic."""
@@ -131,7 +129,7 @@ def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
         np.concatenate([np.nan_to_num(w).reshape(outputs, -1), b[:, np.newaxis]], axis=1)
         for w, b in ((pair.own, pair.bias), (pair.true, pair.true_bias))
     )
-    meant = _same_rows(own, true)
+    meant = same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(outputs))
     if not len(moved) or not _explains(pair.off, pair.own, pair.true[meant], pair.room):
         return None
@@ -145,22 +143,11 @@ def _swapped_inputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
     own, true = (
         np.nan_to_num(each).transpose(1, 0, 2).reshape(inputs, -1) for each in (pair.own, pair.true)
     )
-    meant = _same_rows(own, true)
+    meant = same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(inputs))
     if not len(moved) or not _explains(pair.off, pair.own, pair.true[:, meant], pair.room):
         return None
     return f"{pair.name} takes channels {_listed([str(each) for each in moved])} in another order"
-
-
-def _same_rows(own: Floats, true: Floats) -> NDArray[np.int64]:
-    """Return for each row the row of the twin that it is most like."""
-    from scipy.optimize import linear_sum_assignment
-
-    norms = [np.linalg.norm(each, axis=1, keepdims=True) + SMALLEST for each in (own, true)]
-    alike = (own / norms[0]) @ (true / norms[1]).T
-    # Rows of zeros, and equal ones, stay where they are.
-    _, meant = linear_sum_assignment(alike + IN_PLACE * np.eye(len(own)), maximize=True)
-    return np.asarray(meant, np.int64)
 
 
 def _other_factors(pair: KernelPair, classes: Sequence[str]) -> Cause | None:

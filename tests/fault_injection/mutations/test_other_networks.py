@@ -76,16 +76,30 @@ def test_faults_between_layers_are_caught_and_named(
 
 
 def others_files(good: Good, folder: Path, seed: int) -> list[Path]:
-    """Return honest files of TFLite's converter and of ONNX Runtime's quantizer."""
+    """Return honest files of TFLite's converter, and some of ONNX Runtime's quantizer.
+
+    After ``TRIALS`` seeds there is one of each kind.
+    """
     images = fair_draw(good.data, seed, 100)
     source = other_tools.onnx_float(good.model, folder / f"{seed}-float.onnx")
-    lite = [
-        other_tools.tflite(good.model, images, folder / f"{seed}-{kind}.tflite", kind)
-        for kind in ("float32", "dynamic", "float16", "int8")
+    static, dynamic = (
+        list(kinds)[seed % TRIALS :: TRIALS] for kinds in (other_tools.STATIC, other_tools.DYNAMIC)
+    )
+    return [
+        *(
+            other_tools.tflite(good.model, images, folder / f"{seed}-{kind}.tflite", kind)
+            for kind in other_tools.TFLITE
+        ),
+        source,
+        *(
+            other_tools.onnx_static(source, images, folder / f"{seed}-static-{kind}.onnx", kind)
+            for kind in static
+        ),
+        *(
+            other_tools.onnx_dynamic(source, folder / f"{seed}-dynamic-{kind}.onnx", kind)
+            for kind in dynamic
+        ),
     ]
-    static = other_tools.onnx_static(source, images, folder / f"{seed}-static.onnx")
-    dynamic = other_tools.onnx_dynamic(source, folder / f"{seed}-dynamic.onnx")
-    return [*lite, source, static, dynamic]
 
 
 def alarms(good: Good, paths: list[Path]) -> list[str]:
