@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.analysis.reference_check.layer_structure import PairedPoint
 from edgecv.core.data import Labels
-from edgecv.core.quantization import Extremes, Steps
+from edgecv.core.quantization import Extremes
 
 LEVEL = 0.05
 """Probability that honest ranges fail by chance, over both tests of the ranges together: the stated
@@ -32,21 +33,11 @@ MOST_CALIBRATION = 1000
 
 
 @dataclass(frozen=True)
-class Bound:
-    """The range of one point: ``place`` is its column in the extremes of the twin."""
-
-    name: str
-    place: int
-    steps: Steps
-    starts_at_zero: bool
-
-
-@dataclass(frozen=True)
 class Traced:
     """The images that set ranges: their rows, and the bounds they set."""
 
     images: tuple[int, ...]
-    bounds: tuple[Bound, ...]
+    bounds: tuple[PairedPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Beyond:
     """Corrected for the number of bounds."""
 
 
-def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
+def trace(bounds: Sequence[PairedPoint], extremes: Extremes) -> Traced:
     """Find the image that set each bound: the one whose largest value equals it.
 
     Only ranges that start at 0 are traced: others were moved so that 0 is a whole step. If several
@@ -89,7 +80,12 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
 
 
 def judge_classes(
-    bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
+    bounds: Sequence[PairedPoint],
+    traced: Traced,
+    extremes: Extremes,
+    labels: Labels,
+    *,
+    is_all: bool,
 ) -> OneClass | None:
     """Test the hypothesis that the file was calibrated on images of all classes.
 
@@ -152,7 +148,9 @@ def _draws(
         yield np.unique(chosen[high[chosen].argmax(axis=0)]), chosen[ends]
 
 
-def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tuple[bool, float]:
+def _spanned(
+    bound: PairedPoint, extremes: Extremes, chosen: NDArray[np.bool_]
+) -> tuple[bool, float]:
     """Return True if two of the chosen images span a range, and the chance of a coincidence."""
     low = extremes.low[chosen, bound.place].astype(np.float64)
     high = extremes.high[chosen, bound.place].astype(np.float64)
@@ -181,7 +179,7 @@ def _at_least(count: int, chances: Sequence[float]) -> float:
     return float(exactly[count:].sum())
 
 
-def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> Beyond | None:
+def judge_fit(bounds: Sequence[PairedPoint], extremes: Extremes, calibration: int) -> Beyond | None:
     """Test whether more test images exceed a range than honest calibration explains.
 
     The number of m test images that exceed the largest value of n calibration images is
@@ -202,7 +200,7 @@ def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> 
     return worst
 
 
-def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
+def _ends(bound: PairedPoint, extremes: Extremes) -> list[tuple[str, int]]:
     """Return how many images exceed each end that a calibration image has set.
 
     By more than half a step: less is lost to rounding anyway. Where nearly all images have the same

@@ -6,7 +6,8 @@ from itertools import combinations
 
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 from edgecv.analysis.reference_check.layer_matching import nearest
-from edgecv.core.quantization import KERNEL, Point, Stored
+from edgecv.analysis.reference_check.quantization_rules import FEW_STEPS
+from edgecv.core.quantization import KERNEL, Point, Steps, Stored
 from edgecv.core.text import listed
 
 NONLINEAR = {
@@ -26,8 +27,6 @@ LINEAR = frozenset(
 """Operators that alone cannot write an activation."""
 MOST_TRIED = 200
 """Exchanges of two layers that are tried to explain another order."""
-FEW_STEPS = 16
-"""A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,12 @@ class PairedPoint:
     place: int
     own: Point
     true: Point
+
+    @property
+    def steps(self) -> Steps:
+        """The scale and zero point in the file, of a point that is quantized there."""
+        assert self.own.steps is not None
+        return self.own.steps
 
 
 def paired_points(

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from edgecv.core.quantization import Link, Point, Stored
 from edgecv.formats.lookup import runtime_of_format
 
-PROBABILITIES = ("SOFTMAX", "LOGISTIC")
+PROBABILITIES = ("SOFTMAX", "LOGISTIC", "SIGMOID")
+"""Operators whose range is fixed by both formats."""
 PROBABILITY_STEP = 1 / 256
 INT8 = (-128, 127)
 FEW_STEPS = 16
+"""A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
 SAME = 1e-6
 """Relative difference up to which two scales are the same number."""
 

@@ -6,7 +6,6 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     ONE_TEST,
     USUAL_CALIBRATION,
     Beyond,
-    Bound,
     OneClass,
     Traced,
     judge_classes,
@@ -14,6 +13,7 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     trace,
 )
 from edgecv.analysis.reference_check.layer_structure import PairedPoint
+from edgecv.analysis.reference_check.quantization_rules import PROBABILITIES
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.core.data import Dataset
 from edgecv.core.report import Gate
@@ -21,19 +21,17 @@ from edgecv.core.report import Gate
 FEWEST_TEST_TRACES = 2
 
 
-def bounds_of(points: Sequence[PairedPoint]) -> list[Bound]:
-    """Return the ranges that calibration images have set."""
-    # The range of a softmax is fixed by both formats: no image sets it.
+def bounds_of(points: Sequence[PairedPoint]) -> list[PairedPoint]:
+    """Return the points whose ranges calibration images have set."""
     return [
-        Bound(each.name, each.place, each.own.steps, each.true.starts_at_zero)
+        each
         for each in points
-        if each.own.steps is not None
-        and each.own.type.upper() not in ("SOFTMAX", "LOGISTIC", "SIGMOID")
+        if each.own.steps is not None and each.own.type.upper() not in PROBABILITIES
     ]
 
 
 def judge_ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], ranges: ReferenceRanges
+    path: str, data: Dataset, bounds: Sequence[PairedPoint], ranges: ReferenceRanges
 ) -> tuple[list[Gate], list[str]]:
     """Return the gate on the ranges of a file, and sentences for the report."""
     traced, one_class = Traced((), ()), None
