@@ -145,6 +145,11 @@ def test_a_missing_activation_is_named() -> None:
     own = changed(1, behind=("ADD", "MUL"))
     assert causes(own, twin) == ("the hard swish behind layer_1 is missing",)
     assert causes(changed(1, behind=("ADD", "MUL", "RELU6")), twin) == ()
+    also = changed(1, behind=("HARD_SWISH", "RELU6"))
+    assert causes(changed(1, behind=("ADD", "MUL", "RELU6")), also) == ()
+    assert causes(changed(1, behind=("RELU6",)), also) == (
+        "the hard swish behind layer_1 is missing",
+    )
     cut = Point("add", "Add", False, Steps(6 / 255, -128, -128, 127), sources=(1,))
     assert causes(replace(own, points=(*own.points, cut)), twin) == ()
 

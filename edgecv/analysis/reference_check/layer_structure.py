@@ -18,13 +18,10 @@ NONLINEAR = {
     "Softplus": "softplus", "Swish": "swish", "Selu": "selu",
 }  # fmt: skip
 """Activations that a quantizer leaves as operators; a ReLU may become the end of a range."""
-LINEAR = frozenset(
-    """
-    ADD SUB MUL DIV NEG RESHAPE TRANSPOSE CAST IDENTITY
-    QUANTIZE DEQUANTIZE QUANTIZELINEAR DEQUANTIZELINEAR
-    """.split()
-)
+CONVERSIONS = frozenset("QUANTIZE DEQUANTIZE QUANTIZELINEAR DEQUANTIZELINEAR CAST IDENTITY".split())
+LINEAR = frozenset("ADD SUB MUL DIV NEG RESHAPE TRANSPOSE".split())
 """Operators that alone cannot write an activation."""
+RECTIFIERS = frozenset("RELU RELU6 RELU_0_TO_1 CLIP MAX MIN MAXIMUM MINIMUM".split())
 MOST_TRIED = 200
 """Exchanges of two layers that are tried to explain another order."""
 
@@ -130,10 +127,12 @@ def _missing_activations(
         )
         missing = sorted({NONLINEAR[kind] for kind in yours - mine if kind in NONLINEAR})
         # Where it is written by other operators, one of them bends too, or the end of a range.
-        is_bent = any(kind.upper() not in LINEAR for kind in mine - yours) or any(
+        others = {kind.upper() for kind in mine - yours} - CONVERSIONS
+        is_bent = others - LINEAR or {kind.upper() for kind in mine} & RECTIFIERS
+        is_cut = any(
             pair.number in point.sources and point.steps is not None and point.steps.is_cut
             for point in own.points
             if point.type != KERNEL
         )
-        if missing and not is_bent:
+        if missing and not (others and (is_bent or is_cut)):
             yield f"the {listed(missing)} behind {pair.name} is missing"
