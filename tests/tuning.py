@@ -8,7 +8,7 @@ import pytest
 
 from edgecv.core.data import Dataset
 from edgecv.core.events import OnEvent, ignore_event
-from edgecv.core.plugins import TechniqueContext
+from edgecv.core.plugins import Task, TechniqueContext
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.training.loop import Teacher, fit
 
@@ -18,16 +18,21 @@ def tuning_on(
     checkpoint: Path,
     *,
     baseline: Any = None,
+    task: Task | None = None,
     on_event: OnEvent = ignore_event,
     note: Callable[[str], None] = lambda note: None,
 ) -> TechniqueContext:
-    """Return the context of a technique; ``baseline``: the model that is distilled."""
+    """Return the context of a technique; ``baseline``: the model that is distilled.
+
+    ``task``: where it is none, classification.
+    """
+    learnt = task or Classification()
 
     def train(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
         fit(
             tuned,
             data,
-            Classification(),
+            learnt,
             schedule,
             seed=3,
             checkpoint=checkpoint,
@@ -40,7 +45,7 @@ def tuning_on(
     return TechniqueContext(
         fit=train,
         seed=3,
-        task=Classification(),
+        task=learnt,
         calibration=data.calibration,
         note=note,
         progress=lambda message, done, total: None,

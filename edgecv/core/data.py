@@ -95,7 +95,8 @@ class Dataset:
     has_labels: bool = True
     """True if the labels of the images are known; metrics need them."""
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names of the numbers or keypoints of an image, by the kind of targets."""
+    """Names by the kind of targets: of the numbers or keypoints of an image; or the classes of a
+    kind that has others than ``class_names``, as a mask with a background."""
 
     @property
     def test_labels(self) -> Targets | None:

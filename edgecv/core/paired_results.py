@@ -87,6 +87,9 @@ class GroupDifference:
     """The p value corrected by Holm's method for the number of groups."""
     is_significant: bool
     """True if the corrected p value is below 0.05; else the difference may be chance."""
+    baseline: float | None = None
+    """The baseline's metric of the group, a fraction; None where the difference says all."""
+    candidate: float | None = None
 
 
 @dataclass(frozen=True)

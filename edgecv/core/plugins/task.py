@@ -21,7 +21,8 @@ class Head(Protocol):
     """Makes the layers that turn the features of an architecture into the output of a task."""
 
     def __call__(self, **options: Any) -> Sequence[KerasLayer]:
-        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...).
+        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...), or
+        of a map of features, float32 (N, H, W, F), as ``Task.features`` says.
 
         ``options`` of the layer with the weights, which an architecture may have its own of.
         """
@@ -108,6 +109,8 @@ class Task(Plugin):
     terms: ClassVar[Terms] = Terms()
     target: ClassVar[str] = "class"
     """The kind of targets that it learns from and measures with, as in ``core.targets``."""
+    features: ClassVar[str] = "row"
+    """Features that its head takes, as ``Architecture.features``."""
     has_binary_scores: ClassVar[bool] = False
     """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
     are compared by ``resampled``."""

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from heads import head_for
 from tuning import tuning_on
 
 from edgecv.core.artifact import Artifact
-from edgecv.core.data import Dataset, Split
-from edgecv.core.plugins import Architecture, Technique
+from edgecv.core.data import SPLITS, Dataset, Split
+from edgecv.core.plugins import Architecture, Technique, TechniqueContext
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.segmentation import Segmentation
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
@@ -46,6 +47,23 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 3), split(200, 4))
 
 
+def masked(split: Split) -> Split:
+    """Return the same images with masks: 1 where they are bright."""
+    is_below = np.arange(SIDE) // (SIDE // 2)
+    rows = (is_below == split.labels[:, np.newaxis]).astype(np.uint8)
+    return replace(split, labels=rows[:, :, np.newaxis].repeat(SIDE, axis=2))
+
+
+MASKED = replace(DATA, **{name: masked(DATA.split(name)) for name in SPLITS})
+
+
+def tuning_of(name: str, folder: Path, **options: Any) -> TechniqueContext:
+    """Return the context for a network: a class an image, or a class a pixel."""
+    if NETWORKS[name].features == "map":
+        return tuning_on(MASKED, folder / "epoch.npz", task=Segmentation(), **options)
+    return tuning_on(DATA, folder / "epoch.npz", **options)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what gives the trained network of an architecture, trained once."""
@@ -53,8 +71,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     @cache
     def make(name: str) -> Any:
         set_seed(0)
-        model = NETWORKS[name].build((SIDE, SIDE, 3), ClassHead(2))
-        tuning_on(DATA, tmp_path_factory.mktemp(name) / "epoch.npz").fit(model, QUICK)
+        model = NETWORKS[name].build((SIDE, SIDE, 3), head_for(NETWORKS[name], 2))
+        tuning_of(name, tmp_path_factory.mktemp(name)).fit(model, QUICK)
         average_at_once(model)
         return model
 
@@ -91,10 +109,11 @@ NETWORKS: dict[str, Architecture] = {
 }
 QUICK_CHAINS = {
     "resnet8": ("shrink",),
+    "unet_small": ("qat",),
     SHORT: ("pcqat",),
 }
-"""What is run by default: residual blocks and depthwise ones, and each technique that looks at how
-layers hang together; the others are told by kernels alone."""
+"""What is run by default: residual blocks, concatenations and depthwise ones, and each technique
+that looks at how layers hang together; the others are told by kernels alone."""
 
 
 def cases() -> list[Any]:
@@ -132,7 +151,7 @@ def test_promises_are_kept_in_both_formats(
     for technique in CHAINS[chain]:
         technique.check_model(result)
         context = replace(
-            tuning_on(DATA, tmp_path / "epoch.npz", baseline=baseline, note=notes.append),
+            tuning_of(name, tmp_path, baseline=baseline, note=notes.append),
             shared_kernels=shared,
         )
         result = technique.apply(result, context)
@@ -159,11 +178,11 @@ def check_agreement(model: Any, folder: Path) -> None:
 
     images = DATA.test.images
     answers = [model(images.astype(np.float32), training=False).numpy()]
-    assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
+    assert 0.2 < answers[0].argmax(axis=-1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         with ModelClient(runtime, 1) as worker:
             answers.append(worker.predict(folder / f"a.{file_format}", images).only)
-    keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
+    keras, tflite, onnx = (each.argmax(axis=-1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99
     # After a dozen steps MobileNet answers 8% of the images otherwise when one pixel value in a
     # hundred is one higher: another order of rounding does as much.
