@@ -12,8 +12,8 @@ from edgecv.core.quantization import Floats, Kernel
 SMALLEST = 1e-30
 IN_PLACE = 1e-6
 """The loss of likeness that is accepted to leave a row in its place."""
-SAME_SIZE = 0.05
-"""Relative difference of the sizes of two inputs' weights that rounding may make."""
+CLEARLY = 0.25
+"""The part of the distance that is left where inputs are put into the twin's order."""
 
 Order = NDArray[np.int64]
 
@@ -79,19 +79,18 @@ def _with_inputs(kernel: Kernel, true: Floats, order: Order) -> Kernel | None:
             return None
         moved = kernel.values.reshape(len(order), -1, places)[order].reshape(true.shape)
         return kernel if similarity(moved, true) >= ALIKE else None
-    if inputs % len(order) or _is_alike(kernel.values, true):
+    if inputs % len(order):
         return None
-    for shape, axis in (
-        ((outputs, -1, len(order), places), 2),
-        ((outputs, len(order), -1, places), 1),
-    ):
-        moved = kernel.values.reshape(shape).take(order, axis).reshape(true.shape)
-        if _is_alike(moved, true):
-            return replace(kernel, values=moved)
-    return None
+    shapes = ((outputs, -1, len(order), places), 2), ((outputs, len(order), -1, places), 1)
+    layouts = [
+        kernel.values.reshape(shape).take(order, axis).reshape(true.shape) for shape, axis in shapes
+    ]
+    best = min(layouts, key=lambda moved: _distance(moved, true))
+    is_better = _distance(best, true) < CLEARLY * _distance(kernel.values, true)
+    return replace(kernel, values=best) if is_better else None
 
 
-def _is_alike(own: Floats, true: Floats) -> bool:
-    """Return True if the weights of each input are as large, in whatever order outputs are."""
-    sizes, wanted = (np.linalg.norm(each, axis=(0, 2)) for each in (own, true))
-    return bool(np.allclose(sizes, wanted, SAME_SIZE, SAME_SIZE * float(wanted.max(initial=0.0))))
+def _distance(own: Floats, true: Floats) -> float:
+    """Return how far the sizes of the weights of each input are, in whatever order outputs are."""
+    sizes, wanted = (np.linalg.norm(np.nan_to_num(each), axis=(0, 2)) for each in (own, true))
+    return float(np.abs(sizes - wanted).sum())
