@@ -55,6 +55,10 @@ class Outputs:
         """Return the outputs for the first ``count`` images."""
         return Outputs({name: each[:count] for name, each in self.arrays.items()})
 
+    def rows(self, rows: NDArray[np.int64]) -> "Outputs":
+        """Return the outputs for the images at ``rows``."""
+        return Outputs({name: each[rows] for name, each in self.arrays.items()})
+
     @classmethod
     def joined(cls, parts: Sequence["Outputs"]) -> "Outputs":
         """Return the outputs for the images of all parts, in order."""

@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,36 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Return the arrays of a data set, and a note on others in the file. Raises InputError."""
+
+    def wanted(names: Sequence[str]) -> list[str]:
+        if missing := lacking(names):
+            found = listed(sorted(names), 8) or "nothing"
+            raise InputError(where, f"{missing}; there is {found}", accepted=LAYOUT)
+        return [name for name in names if is_array(name)]
+
+    arrays, others = _arrays(path, where, wanted)
+    return arrays, (f"not read: {listed(others, 5)}",) if others else ()
+
+
+def read_inputs(path: Path, where: str) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a file, of which each is an input of a model. Raises InputError."""
+    return _arrays(path, where, list)[0]
+
+
+def holds_inputs(path: Path) -> bool:
+    """Return True for a .npz without any array of a data set: each is an input of a model."""
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+    except (OSError, InputError, zipfile.BadZipFile):
+        return False
+    return bool(names) and not any(map(is_array, names))
+
+
+def _arrays(
+    path: Path, where: str, wanted_of: Callable[[Sequence[str]], list[str]]
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Return the wanted arrays of a file by name, and the names of the others."""
     try:
         file = open_regular(path, where, accepted="a .npz file")
     except FileNotFoundError:
@@ -36,10 +66,7 @@ def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[
     try:
         with file, zipfile.ZipFile(file) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if missing := lacking(members):
-                found = listed(sorted(members), 8) or "nothing"
-                raise InputError(where, f"{missing}; there is {found}", accepted=LAYOUT)
-            wanted = {name: members[name] for name in members if is_array(name)}
+            wanted = {name: members[name] for name in wanted_of([*members])}
             for name, info in wanted.items():
                 _check_header(archive, info, name, where)
             unpacked = sum(info.file_size for info in wanted.values())
@@ -58,8 +85,7 @@ def read_arrays(path: Path, where: str) -> tuple[dict[str, NDArray[Any]], tuple[
         raise InputError(
             where, f"it is not a .npz, or a damaged one ({error})", remedy="save it again"
         ) from None
-    others = sorted(set(members) - set(wanted))
-    return arrays, (f"not read: {listed(others, 5)}",) if others else ()
+    return arrays, sorted(set(members) - set(wanted))
 
 
 def is_array(name: str) -> bool:

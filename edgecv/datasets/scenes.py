@@ -70,7 +70,7 @@ class Scenes(DatasetSource):
                 f"the model takes images of {shape[0]}x{shape[1]}",
                 accepted=f"sides of at least {LEAST_SIDE} pixels",
             )
-        inks, classes = _digits(where)
+        inks, classes = _digits()
         counts = self._shares(self.scenes)
         splits: dict[str, Any] = {}
         done = 0
@@ -85,16 +85,8 @@ class Scenes(DatasetSource):
             done += counts[name]
         progress(done, done)
         digits = tuple(str(number) for number in range(CLASSES))
-        return Dataset(
-            self.name,
-            digits,
-            **splits,
-            target_names={
-                "mask": ("background", *digits),
-                "keypoints": POINTS,
-                "numbers": ("count",),
-            },
-        )
+        names = {"mask": ("background", *digits), "keypoints": POINTS, "numbers": ("count",)}
+        return Dataset(self.name, digits, **splits, target_names=names)
 
     def _shares(self, total: int) -> dict[str, int]:
         """Return the number of each split for a total of scenes, or of digits of a class."""
@@ -158,7 +150,9 @@ class Canvas:
         for number, (top, left, side) in enumerate(
             _places(draws, self.shape, draws.between(1, self.most_digits))
         ):
-            digit = int(pool[draws.between(0, len(pool) - 1)])
+            # the largest digit is of each class in turn, so that no split lacks one
+            fitting = pool[classes[pool] == row % CLASSES] if number == 0 else pool
+            digit = int(fitting[draws.between(0, len(fitting) - 1)])
             opacity = enlarged(inks[digit][:, :, None], side, side) * 255 // 16
             part = pixels[top : top + side, left : left + side]
             ink = _ink(draws, int(part.sum()) // part.size, self.shape[2])
@@ -218,7 +212,7 @@ def _places(draws: Draws, shape: Shape, count: int) -> Iterator[tuple[int, int, 
     least = min(height, width)
     taken = np.zeros((height, width), bool)
     for number in range(count):
-        low, high = (6, 9) if number == 0 else (3, 5)
+        low, high = (7, 9) if number == 0 else (4, 6)
         for _ in range(20):
             side = draws.between(least * low // 16, least * high // 16)
             top, left = draws.between(0, height - side), draws.between(0, width - side)
@@ -244,13 +238,9 @@ def _keypoints(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([x, y, np.ones_like(x)], axis=2)
 
 
-def _digits(where: str) -> tuple[_Integers, _Integers]:
+def _digits() -> tuple[_Integers, _Integers]:
     """Return the ink of the digits, int64 (N, 8, 8), 0..16, and their classes, int64 (N,)."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise InputError(
-            where, "scikit-learn is not installed", remedy="pip install scikit-learn"
-        ) from None
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     return found.images.astype(np.int64), found.target.astype(np.int64)

@@ -13,6 +13,7 @@ from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
+from edgecv.datasets.unlabelled import UnlabelledImages
 
 pytestmark = pytest.mark.quick
 
@@ -141,6 +142,7 @@ def test_wrong_rows_are_refused_or_skipped(
         ("file,age\nphotos/IMG 1.JPG,1,2", "row 2 has 3 columns, the first row has 2"),
         ("file\nphotos/IMG 1.JPG", "holds no table"),
         ("", "holds no table"),
+        ("\n".join(PLAIN), "the first row of labels.csv is of an image"),
         ("file,x\n" + '"' + "a" * 200_000, "is no CSV file"),
         ("file,split\n" + "\n".join(f"IMG {n}.JPG,train" for n in range(24)), "has no targets"),
     ],
@@ -163,3 +165,9 @@ def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: An
     files = {f"{'ab'[n % 2]}/{n}.jpg": content for n, content in enumerate(IMAGES.values())}
     path = make_tree(files | {"labels.csv": b"file,label\na/0.jpg,a"})
     assert isinstance(resolve(str(path)), ClassFolders)
+
+
+def test_a_table_of_other_things_beside_images_is_no_data(make_tree: Any) -> None:
+    images = {f"{number}.jpg": content for number, content in enumerate(IMAGES.values())}
+    path = make_tree({**images, "expenses.csv": b"day,money\nmonday,3\n"})
+    assert isinstance(resolve(str(path)), UnlabelledImages)
