@@ -26,7 +26,7 @@ from edgecv.acceptance.records import Judgement
 from edgecv.cli.progress import EventProgress, score_text
 from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.records import Report, score_name
-from edgecv.core.text import printable, printable_lines
+from edgecv.core.text import counted, printable, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.reports.markdown import headings, row
@@ -206,10 +206,11 @@ class Screen:
         seconds = sum(epoch["seconds"] for epoch in history)
         test = training.test
         self.answer(
-            f"{training.parameters:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
+            f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
+            f" {seconds:.0f} s, "
             f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
             f"{score_text(best[name])}\n"
-            f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"
+            f"On the {counted(test.images, 'test image')}: {test.metric} {score_text(test.value)}\n"
             f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
         )
 

@@ -57,7 +57,7 @@ class Outputs:
     def only(self) -> Predictions:
         """Return the values of the one output. Raises ValueError where there are several."""
         if len(self.arrays) != 1:
-            raise ValueError(f"{len(self.arrays)} outputs: {', '.join(self.arrays)}")
+            raise ValueError(f"not one output: {', '.join(self.arrays)}")
         return next(iter(self.arrays.values()))
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.records import Images, Labels
-from edgecv.core.text import printable
+from edgecv.core.text import counted, printable
 from edgecv.datasets.cache import Decoded
 
 
@@ -84,7 +84,9 @@ def _as_labels(values: NDArray[Any], name: str, images: int, where: str) -> Labe
         )
     if len(values) != images:
         raise InputError(
-            where, f"{name} has {len(values):,} labels for {images:,} images", accepted="one each"
+            where,
+            f"{name} has {counted(len(values), 'label')} for {counted(images, 'image')}",
+            accepted="one each",
         )
     if values.dtype.kind not in "iuf":
         raise InputError(where, f"{name} holds {values.dtype}", accepted="whole numbers from 0 on")

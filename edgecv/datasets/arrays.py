@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.records import Dataset, Shape
-from edgecv.core.text import listed, nearest
+from edgecv.core.text import counted, listed, nearest, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import fit_all
@@ -100,7 +100,9 @@ def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
     elif len(given) in (2, 4):
         named = dict(zip(ARRAY_NAMES[-len(given) - 1 : -1], given, strict=True))
     else:
-        raise InputError(WHERE, f"{len(given)} arrays are given", accepted=ACCEPTED)
+        raise InputError(
+            WHERE, f"{counted(len(given), 'array')} {were(len(given))} given", accepted=ACCEPTED
+        )
     pairs = [("x_test", "y_test")]
     if "x_train" in named or "y_train" in named:
         pairs.append(("x_train", "y_train"))

@@ -205,11 +205,7 @@ def _distinct_rows(
             "the test split was left as it is"
         )
     if contradictions:
-        notes.append(
-            f"{counted(contradictions, 'exact copy')} contradicted the class of the first"
-            if contradictions == 1
-            else f"{contradictions:,} exact copies contradicted the class of the first"
-        )
+        notes.append(f"{counted(contradictions, 'exact copy')} contradicted the class of the first")
     return np.array(rows, np.int64), notes
 
 

@@ -7,6 +7,7 @@ call an honest file wrong.
 from dataclasses import replace
 
 from edgecv.core.records import Gate, Outcome
+from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most, no_worse
@@ -54,7 +55,7 @@ def default_agreement(judged: Judged, limit: float) -> Gate | None:
     images = round(statistics.flips.count / statistics.flips.fraction)
     if chance_of_at_most(images - statistics.flips.count, images, limit) < (1 - CONFIDENCE) / 2:
         return judged.gate(name, limit, observed, "failed")
-    reason = f"cannot tell with {images:,} images"
+    reason = f"cannot tell with {counted(images, 'image')}"
     return judged.gate(name, limit, observed, "inconclusive", reason)
 
 
@@ -78,7 +79,7 @@ def class_drop(judged: Judged, limit: float) -> Gate:
     certain = [each for each in over if each.is_significant]
     worst = (certain or found)[0]
     outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
-    reason = f"{judged.classes[worst.label]}, {worst.images:,} images"
+    reason = f"{judged.classes[worst.label]}, {counted(worst.images, 'image')}"
     if outcome == "inconclusive":
         reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
     return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)

@@ -15,6 +15,7 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.records import TensorFacts
+from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.image_input import PIXELS, range_of
 
@@ -126,7 +127,7 @@ class FileTensors(TensorSession, ABC):
         if self._batch > 1 and self._batch not in found:
             raise UnsuitableFile(
                 str(self._path),
-                f"it gives {min(found)} answers for {self._batch} images at once",
+                f"it gives {counted(min(found), 'answer')} for {self._batch} images at once",
                 accepted="a batch of 1",
             )
         return self.call(values)

@@ -5,6 +5,7 @@ import numpy as np
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.records import Images, Shape
+from edgecv.core.text import counted
 
 SHOWN = 3
 """The most layer names that a message lists; it counts the others."""
@@ -20,7 +21,7 @@ def check_model(model: KerasModel, where: str) -> Shape:
     if len(inputs) != 1 or len(outputs) != 1:
         raise StepError(
             where,
-            f"the model has {len(inputs)} inputs and {len(outputs)} outputs",
+            f"the model has {counted(len(inputs), 'input')} and {counted(len(outputs), 'output')}",
             accepted="one input and one output",
         )
     shape = tuple(inputs[0].shape[1:])
@@ -38,8 +39,8 @@ def check_model(model: KerasModel, where: str) -> Shape:
             if bad:
                 raise StepError(
                     where,
-                    f'layer "{layer.name}": {bad} of {values.size} numbers of {weight.name}'
-                    " are NaN or infinite",
+                    f'layer "{layer.name}": {bad} of {counted(values.size, "number")} of'
+                    f" {weight.name} are NaN or infinite",
                     remedy="the training has diverged: train again with a smaller learning rate",
                 )
     height, width, channels = (int(length) for length in shape)

@@ -16,6 +16,7 @@ from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
 from edgecv.core.records import Images, Predictions, SessionFacts
+from edgecv.core.text import counted
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import check_finite, check_images, decode_output, run_slices
 
@@ -117,7 +118,7 @@ class FileSession(Session, ABC):
         if not has_rows or answer.size != self._batch * self._classes:
             raise UnsuitableFile(
                 str(self._path),
-                f"it answers {list(answer.shape)} for {self._batch} images",
+                f"it answers {list(answer.shape)} for {counted(self._batch, 'image')}",
                 accepted=f"{[self._batch, self._classes]}, as it declares",
             )
         return rows.reshape(self._batch, -1)

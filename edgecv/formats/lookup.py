@@ -7,6 +7,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer, Runtime
 from edgecv.core.records import Shape
 from edgecv.core.registry import IMPORTERS, RUNTIMES
+from edgecv.core.text import counted
 
 
 def importer_of(path: Path) -> Importer:
@@ -42,7 +43,8 @@ def count_outputs(model: KerasModel, path: Path) -> int:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
             str(path),
-            f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
+            f"has {counted(len(model.inputs), 'input')} and"
+            f" {counted(len(model.outputs), 'output')}",
             accepted="one of each",
         )
     outputs = tuple(model.outputs[0].shape)

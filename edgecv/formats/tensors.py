@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
-from edgecv.core.text import printable
+from edgecv.core.text import counted, printable
 from edgecv.formats.image_axes import ImageAxes, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
@@ -128,7 +128,7 @@ def check_finite(path: Path, predictions: Predictions) -> Predictions:
     bad = int(np.count_nonzero(~np.isfinite(predictions).all(axis=1)))
     if bad:
         raise RuntimeFailure(
-            str(path), f"it gives NaN or infinity on {bad} of {len(predictions)} images"
+            str(path), f"it gives NaN or infinity on {bad} of {counted(len(predictions), 'image')}"
         )
     return predictions
 

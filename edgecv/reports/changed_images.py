@@ -7,6 +7,7 @@ from pathlib import Path
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
 from edgecv.core.records import Comparison, Dataset, Measurement, Outputs, Tile
+from edgecv.core.text import counted
 from edgecv.evaluation.changed_answers import most_confident
 from edgecv.reports.contact_sheet import write_contact_sheet
 
@@ -33,7 +34,8 @@ def write_flips(
         tiles = _tiles(statistics.flips, outputs[each.artifact.path], baseline, data, task)
         name = f"flips-{each.artifact.path}.png"
         title = (
-            f"{each.artifact.path}: {len(tiles)} of {statistics.flips.count:,} images with another "
+            f"{each.artifact.path}: {len(tiles)} of {counted(statistics.flips.count, 'image')}"
+            " with another "
             "answer, the most confident first"
         )
         write_contact_sheet(title, tiles, folder / name)

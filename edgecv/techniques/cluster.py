@@ -16,6 +16,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
 from edgecv.core.records import Layer
 from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen
@@ -87,7 +88,7 @@ class Cluster(Technique):
             if not excluded and layer.distinct > self._target(layer.name):
                 raise StepError(
                     where,
-                    f"{layer.name} has {layer.distinct} distinct weights,"
+                    f"{layer.name} has {counted(layer.distinct, 'distinct weight')},"
                     f" {self._target(layer.name)} were asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )

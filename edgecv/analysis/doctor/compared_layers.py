@@ -8,7 +8,7 @@ from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.reference_check.kernel_pairs import paired
 from edgecv.analysis.reference_check.weights import judge_weights
 from edgecv.core.quantization import Stored
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed, were
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def left_layers(compared: ComparedLayers) -> Iterator[Finding]:
             "not-compared",
             "note",
             listed(compared.left),
-            f"{len(compared.left)} of its {len(compared.left) + len(compared.pairs)} layers have no"
-            " counterpart in the baseline that could be read: they were not compared",
+            f"{len(compared.left)} of its"
+            f" {counted(len(compared.left) + len(compared.pairs), 'layer')}"
+            f" {were(len(compared.left))} not compared: the baseline has no"
+            " counterpart that could be read",
         )

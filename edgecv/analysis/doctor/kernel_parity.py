@@ -13,6 +13,7 @@ from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.records import Images, Outputs, Predictions
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import counted
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import Kernels
@@ -105,7 +106,7 @@ def parity_findings(parity: KernelParity, data: str = "DATA") -> Iterator[Findin
                 "kernels-disagree",
                 "warning",
                 where,
-                f"another top-1 on {1 - same:.1%} of {cell.images} images than under "
+                f"another top-1 on {1 - same:.1%} of {counted(cell.images, 'image')} than under "
                 f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
                 _remedy(cell, data),
             )

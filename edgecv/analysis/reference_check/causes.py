@@ -73,7 +73,8 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
         if text := explain(pair, classes):
             return Cause(text)
     count = int(pair.bias_off.sum())
-    return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
+    others = "is another" if count == 1 else "are others"
+    return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} {others}")
 
 
 def _other_factors(pair: KernelPair, classes: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, ju
 from edgecv.core.files import open_regular
 from edgecv.core.quantization import Stored
 from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed, were
 
 LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
@@ -105,8 +105,9 @@ def _not_compared(path: str, own: Stored, pairing: Pairing) -> list[str]:
     if not pairing.pairs:
         return [f"{path} holds other layers than the float32 twin: only its answers were judged"]
     return [
-        f"{path}: {len(pairing.left)} of its {len(own.kernels)} layers were not compared"
-        f" ({listed(pairing.left)}): the float32 twin has no counterpart that could be read"
+        f"{path}: {len(pairing.left)} of its {counted(len(own.kernels), 'layer')}"
+        f" {were(len(pairing.left))} not compared ({listed(pairing.left)}): the float32"
+        " twin has no counterpart that could be read"
     ]
 
 
@@ -167,8 +168,8 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     reason = (
         ""
         if outcome == "passed"
-        else f"{beside} names {len(names)} classes, the file has {outputs} outputs: it was cut"
-        " short, or is of another model"
+        else f"{beside} names {counted(len(names), 'class')}, the file has"
+        f" {counted(outputs, 'output')}: it was cut short, or is of another model"
     )
     path = checked.artifact.path
     return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
@@ -198,6 +199,7 @@ def _operators_note(checked: CheckedFile) -> list[str]:
         return []
     named = [f"{count} {kind}" for kind, count in more.items()]
     return [
-        f"{checked.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
+        f"{checked.artifact.path} runs {counted(sum(more.values()), 'operator')} that its"
+        " float32 twin does"
         f" not: {', '.join(named[:MOST_CAUSES])}"
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgecv.analysis.reference_check.causes import cause_of
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
+from edgecv.core.text import counted
 
 MOST_CAUSES = 3
 FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or signs were flipped")
@@ -55,6 +56,7 @@ def _joined(causes: Sequence[str]) -> tuple[str, ...]:
     parts = sorted(float(each.group(1)) for each in flipped)
     span = f"{parts[0]:g}%" if parts[0] == parts[-1] else f"{parts[0]:g} to {parts[-1]:g}%"
     joined = (
-        f"{span} of the weights of {len(flipped)} layers are others: bits or signs were flipped"
+        f"{span} of the weights of {counted(len(flipped), 'layer')} are others: bits or"
+        " signs were flipped"
     )
     return (joined, *others)

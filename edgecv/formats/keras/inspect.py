@@ -12,6 +12,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.records import LayerCost
+from edgecv.core.text import counted
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted
@@ -74,8 +75,8 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
     operators = tuple(_operators(uses, layers))
     if wrapped := [each for each in operators if each.type.startswith(QUANTIZERS)]:
         notes.append(
-            f"{len(wrapped)} layers stand in quantizers of tensorflow-model-optimization; their "
-            "ranges and counters are among the parameters"
+            f"the ranges and counters of {counted(len(wrapped), 'quantizer')} of"
+            " tensorflow-model-optimization are among the parameters"
         )
     return Contents(
         format="keras",

@@ -12,6 +12,7 @@ from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
 from edgecv.core.records import Activation, ExecutedOperator, Images
+from edgecv.core.text import counted
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
@@ -173,7 +174,7 @@ class LiteRTSession(FileSession):
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
         answers = len(interpreter.get_tensor(self._output))
         if answers != len(images):
-            found = f"it gives {answers} answers for {len(images)} images at once"
+            found = f"it gives {counted(answers, 'answer')} for {len(images)} images at once"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         return self.invocation(interpreter)
 

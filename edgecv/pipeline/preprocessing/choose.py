@@ -9,6 +9,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.records import Dataset
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import counted
 from edgecv.pipeline.preprocessing.model_reader import ModelReader
 from edgecv.pipeline.preprocessing.trial import DEFAULT, Trial, choices_with, run_trial
 
@@ -146,7 +147,7 @@ def _remedy(names: Sequence[str]) -> str:
 
 def _scores_text(trial: Trial, task: Task) -> str:
     figures = ", ".join(f"{task.score_text(trial.mean(name))} as {name}" for name in trial.scores)
-    return f"its score on {trial.images} images is {figures}"
+    return f"its score on {counted(trial.images, 'image')} is {figures}"
 
 
 def _divergences_text(evidence: InputEvidence) -> str:

@@ -54,7 +54,7 @@ def decode_printable(kind: Callable[..., T], frame: Frame) -> T:
 def decode_array(frame: Frame, type_name: str, *, is_shape: Callable[..., bool]) -> NDArray[Any]:
     """Return a frame's only array. Raises MalformedFrame where it is of another type or shape."""
     if len(frame.arrays) != 1:
-        raise MalformedFrame(f"{len(frame.arrays)} arrays, not 1")
+        raise MalformedFrame(f"arrays: {len(frame.arrays)}, not 1")
     (array,) = frame.arrays
     if array.dtype != type_name or not is_shape(*array.shape):
         raise MalformedFrame(f"an array of {array.dtype} {array.shape}")

@@ -138,7 +138,7 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         def read(frame: Frame) -> dict[Path, NDArray[np.int64]]:
             if len(frame.arrays) != len(paths):
-                raise MalformedFrame(f"timings of {len(frame.arrays)} files, not {len(paths)}")
+                raise MalformedFrame(f"timed files: {len(frame.arrays)}, not {len(paths)}")
             for blocks in frame.arrays:
                 if blocks.dtype != np.int64 or blocks.ndim != 2 or not blocks.size:
                     raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")
@@ -212,7 +212,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         def read(frame: Frame) -> Outputs:
             shapes = frame.header.get("shapes")
             if not isinstance(shapes, list) or not len(shapes) == len(frame.arrays) == len(names):
-                raise MalformedFrame(f"{len(frame.arrays)} outputs, not {len(names)}")
+                raise MalformedFrame(f"outputs: {len(frame.arrays)}, not {len(names)}")
             found = {}
             for name, shape, values in zip(names, shapes, frame.arrays, strict=True):
                 sides = [each for each in shape if type(each) is int] if shape else []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.records import TextTable
+from edgecv.core.text import counted
 
 MOST_CLASSES = 20
 METHOD = (
@@ -58,5 +59,5 @@ def class_table(statistics: PairedStatistics, names: Sequence[str]) -> TextTable
         for each in found[:MOST_CLASSES]
     )
     left_out = len(found) - len(rows)
-    below = f"The other {left_out:,} classes did better." if left_out else ""
+    below = f"The other {counted(left_out, 'class')} did better." if left_out else ""
     return TextTable(HEADINGS, rows, below)

@@ -7,6 +7,7 @@ layer gives the same. Everything else is refused.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from edgecv.core.text import counted
 from edgecv.formats.keras.keras3.activations import ActivationStep, Steps, activation
 from edgecv.formats.keras.keras3.options import NoCounterpart
 
@@ -86,7 +87,7 @@ def _merged(kind: str) -> Callable[[Config, Arguments], Operation]:
 
 def _two(arguments: Arguments) -> tuple[Any, Any]:
     if len(arguments) != 2:
-        raise NoCounterpart(f"takes {len(arguments)} values")
+        raise NoCounterpart(f"takes {counted(len(arguments), 'value')}")
     return arguments[0], arguments[1]
 
 
