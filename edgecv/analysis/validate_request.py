@@ -17,7 +17,7 @@ from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
-from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
@@ -102,8 +102,11 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             test_sha256 = report.data.splits["test"].sha256
         if labels is None:
             labels = _labels_of(report)
+    trust = Trust(everything=options.trust_model, custom_objects=options.custom_objects)
     if baseline is not None:
         runtime_of_file(baseline)
+        if baseline.is_dir():
+            importer_of(baseline).check_trust(baseline, trust)
     if source is None and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
@@ -134,7 +137,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         labels=labels,
         test_sha256=test_sha256,
         limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
-        trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
+        trust=trust,
         unproven=tuple(_unproven(files, paths, report)),
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgecv.core.arrays import ArrayField
 from edgecv.core.display import Displayed
 from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.text import counted
 
 Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
@@ -57,7 +58,7 @@ class Outputs:
     def only(self) -> Predictions:
         """Return the values of the one output. Raises ValueError where there are several."""
         if len(self.arrays) != 1:
-            raise ValueError(f"not one output: {', '.join(self.arrays)}")
+            raise ValueError(f"{counted(len(self.arrays), 'output')}: {', '.join(self.arrays)}")
         return next(iter(self.arrays.values()))
 
     def __len__(self) -> int:

@@ -1,6 +1,7 @@
 """SavedModel folders: converted and quantized with trust, and never trained."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError, UnsuitableFile
 from edgecv.core.input_spec import input_spec_of
+from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.keras.importer import load
 from edgecv.formats.saved_model.frozen_graph import graph_of
@@ -112,6 +114,24 @@ def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_pat
     with pytest.raises(InputError, match=r"no layers to train: prune, qat.*\.keras or"):
         run(flags(folders["save"], trust_model=True, prune="0.5", qat=True).to_recipe(), store)
     assert not store.root.exists()
+
+
+def test_a_folder_is_the_baseline_of_a_file_where_it_is_trusted(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.tflite"
+    exporter = EXPORTERS.get("tflite", "test")(precision="float32")
+    exporter.export(SavedModelFolder().load(folders["save"], TRUSTED), np.empty((0, *SHAPE)), path)
+    folder = shutil.copytree(folders["save"], tmp_path / "folder")
+    options = ValidateOptions(paths=(path,), data="digits", baseline=folder, preprocess="-1..1")
+    with pytest.raises(InputError, match=r"is a SavedModel: it can write files.*--trust-model"):
+        validate(options)
+    report = validate(options.model_copy(update={"trust_model": True}))
+    assert [each.agreement for each in report.comparisons] == [1.0]
+    assert {each.name for each in report.gates if each.outcome == "failed"} == set()
+    os.mkfifo(folder / "variables/waits")
+    with pytest.raises(InputError, match="is a FIFO"):
+        validate(options.model_copy(update={"trust_model": True}))
 
 
 def refused(model: Any, folder: Path) -> str:
