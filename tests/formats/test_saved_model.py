@@ -16,6 +16,7 @@ from edgecv.core.input_spec import input_spec_of
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.keras.importer import load
+from edgecv.formats.saved_model import inspect
 from edgecv.formats.saved_model.frozen_graph import graph_of
 from edgecv.formats.saved_model.importer import SavedModelFolder
 from edgecv.formats.trust import Trust
@@ -79,6 +80,30 @@ def test_it_gives_what_its_serving_function_gives(
     model.save(tmp_path / "kept.keras")
     kept = load(tmp_path / "kept.keras")
     np.testing.assert_allclose(kept.predict(images, verbose=0), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("maker", ["save", "export", "keras3"])
+def test_multiply_accumulates_are_known_by_declared_shapes(
+    maker: str, folders: dict[str, Path]
+) -> None:
+    macs = 30 * 30 * 4 * 27 + 4 * 10
+    assert inspect.read(folders[maker]).macs == macs
+    assert SavedModelFolder().load(folders[maker], TRUSTED).layers[-1].macs() == macs
+
+
+def test_an_image_may_be_several_rows_of_a_product(tmp_path: Path) -> None:
+    """A dense layer on axes of an image makes them rows, by shapes that are open twice."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input((8, 8, 3))
+    tokens = layers.Dense(5)(layers.Reshape((16, 6))(layers.Conv2D(6, 2, strides=2)(image)))
+    attention = layers.MultiHeadAttention(2, 4)(tokens, tokens)
+    keras.Model(image, layers.Dense(3)(layers.Flatten()(attention))).export(tmp_path)
+    ends = 16 * 6 * 12 + 16 * 6 * 5 + 16 * 5 * 3
+    projections, products = 4 * 16 * 5 * 8, 2 * 16 * 16 * 8
+    assert inspect.read(tmp_path).macs == ends + projections + products
+    frozen = SavedModelFolder().load(tmp_path, TRUSTED).layers[-1]
+    assert frozen.macs() == ends + projections + products
 
 
 def flags(folder: Path, **options: Any) -> CompressOptions:

@@ -16,7 +16,7 @@ from edgecv.core.text import counted
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted
-from edgecv.formats.saved_model.frozen_graph import parameters_of
+from edgecv.formats.saved_model.frozen_graph import frozen_graph_layer, parameters_of
 from edgecv.formats.trust import NO_TRUST
 
 QUANTIZERS = "QuantizeWrapper"
@@ -148,6 +148,9 @@ def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     """Return the multiply-accumulates of a layer; None if they are unknown."""
     if use.macs > 0:
         return use.macs
+    if isinstance(layer, frozen_graph_layer()):
+        known: int | None = layer.macs()
+        return known
     inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
     kernel = next((getattr(inner, name) for name in KERNELS if hasattr(inner, name)), None)
     if kernel is None:
