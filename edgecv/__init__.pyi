@@ -3,7 +3,7 @@ from .analysis.bench import BenchResult
 from .analysis.doctor.records import Diagnosis
 from .api import bench, compress, doctor, gate, inspect, load_report, train, validate
 from .core.errors import EdgecvError, InputError, RuntimeFailure, StepError
-from .core.records import Report
+from .core.report import Report
 from .formats.contents import Inspection
 from .pipeline.baseline import Training
 

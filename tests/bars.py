@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgecv.core.records import Shape, Split
+from edgecv.core.data import Shape, Split
 
 
 def bars(images: int, seed: int, shape: Shape) -> Split:

@@ -9,7 +9,7 @@ import pytest
 from paths import SHARED
 
 if TYPE_CHECKING:
-    from edgecv.core.records import Report
+    from edgecv.core.report import Report
     from edgecv.pipeline.conversion import Converter
 
 

@@ -2,26 +2,17 @@
 
 from dataclasses import replace
 
+from edgecv.core.artifact import Artifact, Layer, TensorFacts
 from edgecv.core.paired_results import (
     ConfusionChange,
     Flips,
     GroupDifference,
     NoWorse,
     PairedAccuracy,
+    PairedScores,
     PairedStatistics,
 )
-from edgecv.core.records import (
-    Artifact,
-    Baseline,
-    Comparison,
-    DataFacts,
-    Gate,
-    Latency,
-    Layer,
-    Report,
-    SplitFacts,
-    TensorFacts,
-)
+from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts
 
 TENSOR = TensorFacts("image", (1, 8, 8, 1), "uint8", 0.1, 3)
 STATISTICS = PairedStatistics(
@@ -30,6 +21,7 @@ STATISTICS = PairedStatistics(
     (GroupDifference(0, 5, 0, 1, -20.0, 1.0, 1.0, False),),
     None,
     (ConfusionChange(0, 1, 0, 1),),
+    PairedScores(10, -1.0, (-3.0, 0.9), 0.3, NoWorse(0.5, "cannot tell", 90)),
 )
 ARTIFACT = Artifact(
     "int8.tflite", "tflite", "int8", 100, 90, "0" * 64, ("a note",),

@@ -1,37 +1,53 @@
-"""The context of a technique that trains on a data set and does nothing else."""
+"""The context of a technique that trains on a data set, and may measure nothing."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgecv.core.plugins import TechniqueContext
-from edgecv.core.records import Dataset
+from edgecv.core.data import Dataset
+from edgecv.core.events import OnEvent, ignore_event
+from edgecv.core.plugins import Task, TechniqueContext
 from edgecv.evaluation.tasks.classification import Classification
-from edgecv.models.training.loop import fit
+from edgecv.models.training.loop import Teacher, fit
 
 
-def tuning_on(data: Dataset, folder: Path) -> TechniqueContext:
-    """Return the context of a technique; ``folder`` holds its checkpoint."""
+def tuning_on(
+    data: Dataset,
+    checkpoint: Path,
+    *,
+    baseline: Any = None,
+    task: Task | None = None,
+    on_event: OnEvent = ignore_event,
+    note: Callable[[str], None] = lambda note: None,
+) -> TechniqueContext:
+    """Return the context of a technique; ``baseline``: the model that is distilled.
+
+    ``task``: where it is none, classification.
+    """
+    learnt = task or Classification()
 
     def train(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
         fit(
             tuned,
             data,
-            Classification(),
+            learnt,
             schedule,
             seed=3,
-            checkpoint=folder / "epoch.npz",
-            on_event=lambda event: None,
+            checkpoint=checkpoint,
+            on_event=on_event,
             constraint=constraint,
+            teacher=Teacher(baseline, distillation) if baseline and distillation else None,
         )
+        checkpoint.unlink()
 
     return TechniqueContext(
         fit=train,
         seed=3,
-        task=Classification(),
+        task=learnt,
         calibration=data.calibration,
-        note=lambda note: None,
+        note=note,
         progress=lambda message, done, total: None,
         trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
         remember=lambda name, make: make(),

@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.records import Outputs, Targets
 
 Right = NDArray[np.bool_]
 """One value a test image, True where the answer is right: bool (N,), in the split's order."""

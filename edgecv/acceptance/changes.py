@@ -7,8 +7,9 @@ from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.make_lock import versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validate import ValidationArrays
+from edgecv.core.data import Outputs
 from edgecv.core.paired_results import PairedAccuracy
-from edgecv.core.records import Comparison, Outputs, Report
+from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import paired_accuracy

@@ -14,8 +14,9 @@ from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
+from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.options import parse_flags, parse_options
-from edgecv.core.records import OnEvent, Report, ignore_event
+from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import open_analysis
@@ -52,7 +53,11 @@ def gate_run(
         )
     old = None if options.update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
-    gates = _gates_of(kept, run) if old is None else old.gates
+    if old is None:  # The first lock keeps the limits in the recipe of the run.
+        where = f"{run}/report.json, gates"
+        gates = parse_options(Limits, kept.recipe.get("gates", {}), where).with_defaults()
+    else:
+        gates = old.gates
     if threads is None:
         threads = 1 if old is None or old.speed is None else old.speed.threads
     shared = {name: getattr(options, name) for name in SHARED}
@@ -98,6 +103,7 @@ def proposal(
 def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
     """Judge a measured run against a lock that was read from ``path``."""
     report = run.report
+    baseline = "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
     since = Since(lock.accepted.isoformat(), lock.commit)
     found = artifact_changes(lock, report, run.arrays)
     gates = (*report.gates, *judge_changes(lock, report, found, since))
@@ -109,17 +115,7 @@ def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
         outcome=verdict(gates),
         gates=gates,
         artifacts=found,
-        changes=(*sentences, *other_changes(lock, report, _baseline_sha256(report))),
+        changes=(*sentences, *other_changes(lock, report, baseline)),
         not_compared=not_compared(lock, report),
         report=report,
     )
-
-
-def _baseline_sha256(report: Report) -> str:
-    return "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
-
-
-def _gates_of(report: Report, run: Path) -> Limits:
-    """Return the limits in the recipe of a run: the first lock keeps them."""
-    where = f"{run}/report.json, gates"
-    return parse_options(Limits, report.recipe.get("gates", {}), where).with_defaults()

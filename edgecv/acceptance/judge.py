@@ -6,7 +6,7 @@ from edgecv.acceptance.changes import has_same_images, speed_is_comparable
 from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
 from edgecv.core.paired_results import PairedAccuracy
-from edgecv.core.records import Comparison, Gate, Outcome, Report
+from edgecv.core.report import Comparison, Gate, Outcome, Report
 from edgecv.evaluation.gates import (
     NO_LABELS,
     ROUNDING,

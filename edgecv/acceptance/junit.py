@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import changes_sentence, sentence
-from edgecv.core.records import Gate
+from edgecv.core.report import Gate
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.task_of import task_of
 

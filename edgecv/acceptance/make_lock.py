@@ -17,7 +17,7 @@ from edgecv.acceptance.lock import (
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.records import Comparison, Latency, Report
+from edgecv.core.report import Comparison, Latency, Report
 from edgecv.evaluation.limits import Limits
 from edgecv.system.environment import PACKAGES
 from edgecv.system.storage import tree_sha256

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from edgecv.core.events import Event
 from edgecv.core.options import Flag, OnePath
-from edgecv.core.records import Event
 from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from edgecv.core.display import Displayed
 from edgecv.core.paired_results import PairedAccuracy
-from edgecv.core.records import Gate, Outcome, Report
+from edgecv.core.report import Gate, Outcome, Report
 from edgecv.evaluation.gates import exit_code
 
 Status = Literal["same", "changed", "missing", "new", "not measured"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
+from edgecv.core.text import first_line
 from edgecv.system.storage import check_seal, copy_file
 
 KINDS_OF_KEY = "a PEM file of an elliptic curve key (P-256, P-384 or P-521), without a password"
@@ -68,10 +69,8 @@ def check_signature(folder: Path, public_key: Path) -> None:
     try:
         config.verify(folder, path)
     except (InvalidSignature, ValueError, KeyError, TypeError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            str(path), f"does not vouch for {folder} with the key {public_key}: {reason}"
-        ) from None
+        found = f"does not vouch for {folder} with the key {public_key}: {first_line(error)}"
+        raise InputError(str(path), found) from None
 
 
 def _library(part: str) -> Any:
@@ -93,5 +92,4 @@ def _check_key(path: Path) -> None:
 
 
 def _no_key(path: Path, error: Exception) -> InputError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-    return InputError("--key", f"{path} cannot be used: {reason}", accepted=KINDS_OF_KEY)
+    return InputError("--key", f"{path} cannot be used: {first_line(error)}", accepted=KINDS_OF_KEY)

@@ -15,7 +15,7 @@ from edgecv.acceptance.judge import (
 )
 from edgecv.acceptance.records import Change, Figures, Judgement
 from edgecv.core.plugins import Task
-from edgecv.core.records import Gate
+from edgecv.core.report import Gate
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.verdict import gate_sentence, percent
 

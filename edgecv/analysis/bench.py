@@ -21,8 +21,9 @@ from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.analysis.validate_request import described_input
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
+from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular
-from edgecv.core.records import Blocks, Latency, OnEvent, ignore_event
+from edgecv.core.report import Blocks, Latency
 from edgecv.core.text import counted
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import device_suffixes, runtime_of_file

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import (
-    Dataset,
-    Measurement,
-    Shape,
-)
+from edgecv.core.report import Measurement
 from edgecv.datasets.class_order import in_order_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext

@@ -5,17 +5,12 @@ from dataclasses import replace
 
 from edgecv.analysis.number_samples import in_order_of, samples_of, samples_text
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.artifact import FileEnds
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    Baseline,
-    Comparison,
-    DataFacts,
-    FileEnds,
-    Outputs,
-    Report,
-)
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Baseline, Comparison, DataFacts, Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.output_differences import output_differences, unjudged
 from edgecv.evaluation.task_of import default_task
@@ -47,7 +42,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         samples, facts = samples_of(request, true, context)
         context.emit("evaluate", f"{samples_text(facts)} through {where}, the baseline")
         reference = pool.evaluator(runtime).answers(
-            request.baseline, samples, true, request.baseline_input
+            request.baseline, samples, request.baseline_input
         )
     except RuntimeFailure as failure:
         raise InputError(where, failure.found, accepted=failure.accepted) from None
@@ -61,7 +56,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         try:
             ends = worker.ends(file.path, file.input_spec)
             given = in_order_of(ends, samples, true)
-            outputs = worker.answers(file.path, given, ends, file.input_spec)
+            outputs = worker.answers(file.path, given, file.input_spec)
             comparisons.append(_comparison(file, ends, outputs, reference))
         except RuntimeFailure as failure:
             failures[path] = failure.reason

@@ -6,16 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.artifact import FileEnds, TensorFacts
+from edgecv.core.data import Images, Predictions
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.preprocessing import Preprocessing, affine_of
-from edgecv.core.records import (
-    DataFacts,
-    FileEnds,
-    Images,
-    Predictions,
-    SplitFacts,
-    TensorFacts,
-)
+from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.sample import sample_rows
 from edgecv.formats.declared_inputs import random_reals
 from edgecv.formats.image_axes import image_axes

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from edgecv.core.events import Event
 from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
 from edgecv.core.plugins import Data
-from edgecv.core.records import Event, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.options import InputOptions, MeasuredDataOptions, TrustOptions
 

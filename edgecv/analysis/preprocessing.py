@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgecv.core.artifact import PRECISION_NOT_KNOWN
+from edgecv.core.data import Dataset, Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing
-from edgecv.core.records import PRECISION_NOT_KNOWN, Dataset, Images, Outputs
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.formats.image_input import names_by_range
@@ -120,7 +121,7 @@ def _by_agreement(
     values = context.measurements.predict(name, baseline, images, models.baseline_input)
     choices = {"asked": file.input_spec.preprocess, "raw": RAW}
     reader = _reader(file.path, file.input_spec, context)
-    trial = run_agreement_trial(reader, choices, images, Outputs.one(values), task)
+    trial = run_agreement_trial(reader, choices, images, values, task)
     if not trial.is_better("raw", "asked"):
         return file.input_spec, ()
     note = (
@@ -150,7 +151,7 @@ def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReade
         for key, choice in choices.items():
             asked = spec.model_copy(update={"preprocess": choice})
             try:
-                found[key] = Outputs.one(pool.predict(name, path, images, asked))
+                found[key] = pool.predict(name, path, images, asked)
             except RuntimeFailure:
                 found[key] = no_outputs(images)
         return found

@@ -19,17 +19,11 @@ from edgecv.analysis.number_comparison import (
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    Baseline,
-    Dataset,
-    Gate,
-    Measurement,
-    Outputs,
-    Report,
-)
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Baseline, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import default_task
@@ -216,9 +210,8 @@ def _raw_reference(
     count, pool = len(data.test), context.measurements
     context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
-    values = pool.predict(runtime, request.baseline, data.test.images, input_spec)
-    output = pool.open(runtime, request.baseline, input_spec).output
-    return Outputs.one(values, output.name), output.scale
+    outputs = pool.predict(runtime, request.baseline, data.test.images, input_spec)
+    return outputs, pool.open(runtime, request.baseline, input_spec).output.scale
 
 
 def _normalized(

@@ -20,8 +20,9 @@ from edgecv.analysis.options import BenchOptions, DoctorOptions, InspectOptions,
 from edgecv.api import display as display
 from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
 from edgecv.api.models import GivenModel, is_keras_model
+from edgecv.api.parameter_names import in_parameters
 from edgecv.core.options import with_parameters
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
@@ -29,7 +30,7 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
 
-@with_parameters(TrainOptions)
+@with_parameters(TrainOptions, in_parameters)
 def train(
     data: Data | None = None,
     *,
@@ -58,7 +59,7 @@ def train(
         return pipeline.train(asked.to_recipe(), store, this.on_event)
 
 
-@with_parameters(CompressOptions)
+@with_parameters(CompressOptions, in_parameters)
 def compress(
     model: Model | None = None,
     *,
@@ -100,7 +101,7 @@ def compress(
         return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 
-@with_parameters(ValidateOptions)
+@with_parameters(ValidateOptions, in_parameters)
 def validate(
     paths: str | Path | Sequence[str | Path],
     *,
@@ -134,7 +135,7 @@ def validate(
     return replace(report, baseline=replace(report.baseline, path=Path(report.baseline.path).name))
 
 
-@with_parameters(GateOptions)
+@with_parameters(GateOptions, in_parameters)
 def gate(
     run: str | Path,
     *,
@@ -162,7 +163,7 @@ def gate(
         return acceptance.gate(asked, names, on_event=this.on_event)
 
 
-@with_parameters(BenchOptions)
+@with_parameters(BenchOptions, in_parameters)
 def bench(
     paths: str | Path | Sequence[str | Path],
     *,
@@ -189,7 +190,7 @@ def bench(
         return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
 
 
-@with_parameters(DoctorOptions)
+@with_parameters(DoctorOptions, in_parameters)
 def doctor(
     path: str | Path,
     *,
@@ -219,7 +220,7 @@ def doctor(
         return analysis.doctor(options_of(DoctorOptions, given), on_event=this.on_event)
 
 
-@with_parameters(InspectOptions)
+@with_parameters(InspectOptions, in_parameters)
 def inspect(model: Model, **options: Any) -> Inspection:
     """Read the contents of a model: inputs, operators, costs, memory, quantization.
 

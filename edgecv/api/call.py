@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
-from edgecv.core.errors import InputError
+from edgecv.core.errors import unknown_name
+from edgecv.core.events import Event
 from edgecv.core.options import Options, parse_flags
 from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Event
-from edgecv.core.text import nearest
 from edgecv.datasets.arrays import Arrays
 
 Model = str | Path | ModelInMemory
@@ -58,12 +57,7 @@ def options_of(cls: type[O], given: Mapping[str, Any]) -> O:
     """Return the options for parameters. Raises InputError that names the parameter."""
     for name in given:
         if name not in cls.model_fields:
-            raise InputError(
-                f"{name}=",
-                "there is no such parameter",
-                accepted=", ".join(cls.model_fields),
-                remedy=nearest(name, cls.model_fields),
-            )
+            raise unknown_name(f"{name}=", "there is no such parameter", name, cls.model_fields)
     return parse_flags(cls, given)
 
 

@@ -9,7 +9,7 @@ from edgecv.analysis.doctor.records import Diagnosis
 from edgecv.analysis.inspection import text as inspection_text
 from edgecv.api.parameter_names import in_parameters
 from edgecv.core.display import to_html
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.reports.html import (
     escaped,

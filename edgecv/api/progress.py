@@ -1,13 +1,11 @@
 """Progress of a call: a bar in a notebook, and on request in a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from edgecv.api.parameter_names import in_parameters
-from edgecv.core.records import Event
-
-OnEvent = Callable[[Event], None]
+from edgecv.core.events import Event, OnEvent, ignore_event
 
 
 @contextmanager
@@ -17,7 +15,7 @@ def shown(progress: bool | None, on_event: OnEvent | None) -> Iterator[OnEvent]:
     ``progress``: None for "in a notebook", True for "in a terminal too", False for never.
     """
     if progress is False or (progress is None and not in_notebook()):
-        yield on_event or _ignore
+        yield on_event or ignore_event
         return
     from rich.console import Console
 
@@ -45,7 +43,3 @@ def in_notebook() -> bool:
     from rich.console import Console
 
     return Console().is_jupyter
-
-
-def _ignore(event: Event) -> None:
-    """Do nothing."""

@@ -1,13 +1,11 @@
 """``edgecv bench``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from edgecv.analysis.options import BenchOptions
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class BenchCommand(JsonOptions, BenchOptions):
@@ -17,7 +15,7 @@ class BenchCommand(JsonOptions, BenchOptions):
     """Files in .tflite and .onnx; all are held against the first."""
 
 
-def run(options: BenchCommand, screen: "Screen") -> int:
+def run(options: BenchCommand, screen: Screen) -> int:
     """Time files and show how they compare."""
     from edgecv.analysis.bench import bench_files
     from edgecv.analysis.bench_text import to_json, to_text

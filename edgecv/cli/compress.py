@@ -1,13 +1,8 @@
 """``edgecv compress``."""
 
-import json
-from typing import TYPE_CHECKING
-
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class CompressCommand(JsonOptions, CompressOptions):
@@ -17,8 +12,9 @@ class CompressCommand(JsonOptions, CompressOptions):
     """Print the plan as a recipe, TOML or JSON, and touch nothing."""
 
 
-def run(options: CompressCommand, screen: "Screen") -> int:
+def run(options: CompressCommand, screen: Screen) -> int:
     """Compress a model and show its report, or print the plan alone."""
+    from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
     from edgecv.pipeline import run as pipeline
     from edgecv.pipeline.user_models import check_user_model
@@ -27,12 +23,14 @@ def run(options: CompressCommand, screen: "Screen") -> int:
     plan = options.to_recipe()
     if options.dry_run:
         check_user_model(plan)
-        table = json.dumps(plan.table(), indent=2, allow_nan=False)
-        screen.answer(table if options.as_json else plan.to_toml())
+        if options.as_json:
+            screen.table(plan.table())
+        else:
+            screen.answer(plan.to_toml())
         return 0
     store = Store.at(options.output)
     report = pipeline.run(
         plan, store, force=options.force, on_event=screen.on_event, log=screen.log
     )
-    screen.report(report, store.run_folder(plan.name), as_json=options.as_json)
+    show_report(report, store.run_folder(plan.name), screen, as_json=options.as_json)
     return exit_code(report.gates)

@@ -1,19 +1,15 @@
 """``edgecv doctor``."""
 
-from typing import TYPE_CHECKING
-
 from edgecv.analysis.options import DoctorOptions, doctor
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class DoctorCommand(JsonOptions, DoctorOptions):
     """Options of ``edgecv doctor``."""
 
 
-def run(options: DoctorCommand, screen: "Screen") -> int:
+def run(options: DoctorCommand, screen: Screen) -> int:
     """Diagnose a file, try the remedy if requested, and show the results."""
     from edgecv.analysis.doctor.text import to_json, to_text
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 
 from edgecv.cli.commands import COMMANDS
+from edgecv.cli.console import Screen
 from edgecv.cli.help_text import SectionedCommand
 from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
@@ -37,8 +38,6 @@ def build(command: str) -> SectionedCommand:
         several = {key: tuple(each) for key, each in given.items() if isinstance(each, list)}
         asked = {key: each for key, each in {**given, **several}.items() if each is not None}
         settings = parse_flags(options, asked)
-        from edgecv.cli.console import Screen
-
         with Screen() as screen:
             code = module.run(settings, screen)
         raise typer.Exit(code)

@@ -1,13 +1,11 @@
 """``edgecv inspect``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from edgecv.analysis.options import InspectOptions
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class InspectCommand(JsonOptions, InspectOptions):
@@ -17,7 +15,7 @@ class InspectCommand(JsonOptions, InspectOptions):
     """Model files: .keras, .h5, .tflite, .onnx, of any maker."""
 
 
-def run(options: InspectCommand, screen: "Screen") -> int:
+def run(options: InspectCommand, screen: Screen) -> int:
     """Inspect files and show the contents of each."""
     from edgecv.analysis.inspection.read_file import inspect_all
     from edgecv.analysis.inspection.text import WIDE, to_text

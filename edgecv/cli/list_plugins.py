@@ -1,18 +1,14 @@
 """``edgecv list``."""
 
-from typing import TYPE_CHECKING
-
+from edgecv.cli.console import Screen
 from edgecv.core.options import CommandOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class ListCommand(CommandOptions):
     """Options of ``edgecv list``: none."""
 
 
-def run(options: ListCommand, screen: "Screen") -> int:
+def run(options: ListCommand, screen: Screen) -> int:
     """Print a line for each plug-in."""
     from edgecv.core.registry import all_registries
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from edgecv.core.closing import Closing
-from edgecv.core.records import Event, score_name
+from edgecv.core.events import Event, score_name
 from edgecv.core.text import printable
 
 EPOCH_LINES = 20

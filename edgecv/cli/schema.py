@@ -1,22 +1,16 @@
 """``edgecv schema``."""
 
-from typing import TYPE_CHECKING
-
+from edgecv.cli.console import Screen
 from edgecv.core.options import CommandOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class SchemaCommand(CommandOptions):
     """Options of ``edgecv schema``: none."""
 
 
-def run(options: SchemaCommand, screen: "Screen") -> int:
+def run(options: SchemaCommand, screen: Screen) -> int:
     """Print the schema."""
-    import json
-
     from edgecv.pipeline.recipe.schema import recipe_schema
 
-    screen.answer(json.dumps(recipe_schema(), indent=2))
+    screen.table(recipe_schema())
     return 0

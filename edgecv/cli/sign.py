@@ -1,11 +1,9 @@
 """``edgecv sign``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from edgecv.cli.console import Screen
 from edgecv.core.options import CommandOptions, Flag, OnePath
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class SignCommand(CommandOptions):
@@ -17,7 +15,7 @@ class SignCommand(CommandOptions):
     """Your private key: PEM, elliptic curve."""
 
 
-def run(options: SignCommand, screen: "Screen") -> int:
+def run(options: SignCommand, screen: Screen) -> int:
     """Sign a run."""
     from edgecv.acceptance.signatures import sign
 

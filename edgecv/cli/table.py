@@ -1,13 +1,11 @@
 """``edgecv table``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths, Text
 from edgecv.pipeline.recipe.options import StoreOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class TableCommand(JsonOptions, StoreOptions):
@@ -19,7 +17,7 @@ class TableCommand(JsonOptions, StoreOptions):
     """The data set, folder or file that all of them are run on instead of their own."""
 
 
-def run(options: TableCommand, screen: "Screen") -> int:
+def run(options: TableCommand, screen: Screen) -> int:
     """Run the recipes and print the table."""
     from edgecv.pipeline.recipe_table import run_all, to_json, to_markdown
     from edgecv.system.storage import Store

@@ -1,22 +1,19 @@
 """``edgecv validate``."""
 
-from typing import TYPE_CHECKING
-
 from edgecv.analysis.options import ValidateOptions, validate
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class ValidateCommand(JsonOptions, ValidateOptions):
     """Options of ``edgecv validate``."""
 
 
-def run(options: ValidateCommand, screen: "Screen") -> int:
+def run(options: ValidateCommand, screen: Screen) -> int:
     """Measure files and show the report."""
+    from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
 
     report = validate(options, on_event=screen.on_event, log=screen.log)
-    screen.report(report, None, as_json=options.as_json)
+    show_report(report, None, screen, as_json=options.as_json)
     return exit_code(report.gates)

@@ -1,12 +1,10 @@
 """``edgecv verify``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, OnePath, Paths
-
-if TYPE_CHECKING:
-    from edgecv.cli.console import Screen
 
 
 class VerifyCommand(JsonOptions):
@@ -18,7 +16,7 @@ class VerifyCommand(JsonOptions):
     """A public key (PEM): each run must be signed by its owner too."""
 
 
-def run(options: VerifyCommand, screen: "Screen") -> int:
+def run(options: VerifyCommand, screen: Screen) -> int:
     """Verify runs and show the result of each."""
     from edgecv.acceptance.verify import to_json, verify_all
 

@@ -9,9 +9,9 @@
 A message says where, what was found, what is accepted and what to do, in one line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from edgecv.core.text import one_line
+from edgecv.core.text import nearest, one_line
 
 
 class EdgecvError(Exception):
@@ -44,6 +44,11 @@ class InputError(EdgecvError):
     """Input of the user that cannot be used: nothing was started, nothing was written."""
 
     exit_code = 2
+
+
+def unknown_name(where: str, found: str, name: str, known: Collection[str]) -> InputError:
+    """Return the error for a name that is none of the known ones: it names the nearest."""
+    return InputError(where, found, accepted=", ".join(known), remedy=nearest(name, known))
 
 
 class StepError(EdgecvError):

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Images, Shape
 from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
-from edgecv.core.records import Images, Shape
 
 Values = NDArray[Any]
 Encode = Callable[[Images], Values]

@@ -26,9 +26,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.field_docstrings import field_docstrings
-from edgecv.core.text import LONGEST_NAME, nearest, short_name
+from edgecv.core.text import LONGEST_NAME, short_name
 
 
 class Options(BaseModel):
@@ -125,12 +125,14 @@ def help_of(options: type[Options], name: str) -> str:
     return " ".join((written or field_docstrings(options).get(name, "")).split())
 
 
-def with_parameters(options: type[Options]) -> Callable[[C], C]:
+def with_parameters(
+    options: type[Options], wording: Callable[[str], str] = str
+) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
     function's own parameters; the docstring lists them under ``Args:``. ``parse_options`` rejects
-    unknown names.
+    unknown names. ``wording`` translates each help, which is written for the command line.
     """
 
     def decorate(function: C) -> C:
@@ -142,7 +144,7 @@ def with_parameters(options: type[Options]) -> Callable[[C], C]:
         function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
-        lines = [f"    {name}: {help_of(options, name)}" for name in fields]
+        lines = [f"    {name}: {wording(help_of(options, name))}" for name in fields]
         own_help = inspect.getdoc(function) or ""
         heading = [] if "\nArgs:\n" in own_help else ["", "Args:"]
         function.__doc__ = "\n".join([own_help, *heading, *lines])
@@ -220,13 +222,9 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
     # A misspelt key is also a missing one: report the misspelling.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"] if not _is_kind(str(part)))
-    known = [name for name in cls.model_fields]
     if first["type"] == "extra_forbidden":
-        return InputError(
-            where,
-            f'unknown key "{short_name(key)}"',
-            accepted=", ".join(known),
-            remedy=nearest(key[:LONGEST_NAME], known),
+        return unknown_name(
+            where, f'unknown key "{short_name(key)}"', key[:LONGEST_NAME], cls.model_fields
         )
     if first["type"] == "missing":
         return InputError(where, f'"{short_name(key)}" is missing', remedy=f"add {key} = ...")

@@ -58,6 +58,20 @@ class PairedAccuracy:
 
 
 @dataclass(frozen=True)
+class PairedScores:
+    """A metric of real scores, or of a whole set: the candidate's against the baseline's."""
+
+    images: int
+    difference_points: float
+    """Higher is better, also for a metric that is an error."""
+    interval_points: tuple[float, float]
+    """Two-sided 95% interval by the bootstrap over images (BCa), no narrower than Student's t."""
+    p_value: float | None
+    """Wilcoxon's signed-rank test of the scores of the images, two-sided; None without them."""
+    no_worse: NoWorse
+
+
+@dataclass(frozen=True)
 class GroupDifference:
     """One group of images, those of one class: ``label`` is its place among the classes."""
 
@@ -73,6 +87,9 @@ class GroupDifference:
     """The p value corrected by Holm's method for the number of groups."""
     is_significant: bool
     """True if the corrected p value is below 0.05; else the difference may be chance."""
+    baseline: float | None = None
+    """The baseline's metric of the group, a fraction; None where the difference says all."""
+    candidate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,3 +129,10 @@ class PairedStatistics:
     calibration: Calibration | None = None
     confusion: tuple[ConfusionChange, ...] = ()
     """The cells that changed most."""
+    scores: PairedScores | None = None
+    """Statistics of real scores; ``accuracy`` is for scores of 0 and 1."""
+
+    @property
+    def difference(self) -> PairedAccuracy | PairedScores | None:
+        """The difference of the headline metric with its interval."""
+        return self.accuracy or self.scores

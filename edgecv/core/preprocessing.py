@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options
-from edgecv.core.text import counted, nearest
+from edgecv.core.text import counted
 
 Number = float | Annotated[tuple[float, ...], Field(strict=False)]
 
@@ -43,12 +43,7 @@ NAMED = {
 def named(name: str, where: str) -> Preprocessing:
     """Return a preprocessing by name. Raises InputError with the nearest name."""
     if name not in NAMED:
-        raise InputError(
-            where,
-            f'unknown preprocessing "{name}"',
-            accepted=", ".join(NAMED),
-            remedy=nearest(name, NAMED),
-        )
+        raise unknown_name(where, f'unknown preprocessing "{name}"', name, NAMED)
     return NAMED[name]
 
 

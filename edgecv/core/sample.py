@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Targets
+from edgecv.core.data import Targets
 
 
 def sample_rows(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:

@@ -2,9 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 MOST_NAMED = 8
 LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Rows of text under headings, and a sentence below them where rows are left out."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    below: str = ""
 
 
 def counted(count: int, noun: str) -> str:
@@ -85,3 +95,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's message, printable and at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return printable(first)[:300]

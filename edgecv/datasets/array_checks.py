@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Images, Labels
 from edgecv.core.errors import InputError
-from edgecv.core.records import Images, Labels
 from edgecv.core.text import counted, printable
 from edgecv.datasets.cache import Decoded
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.core.text import counted, listed, nearest, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached

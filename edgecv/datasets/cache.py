@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Dataset, Images, Labels
+from edgecv.core.data import Dataset, Images, Labels
 from edgecv.datasets.splits import (
     IMAGES_A_TEST_IMAGE,
     Digests,

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.cache import Decoded, cache_folder, cached
 from edgecv.datasets.cifar_files.batches import has_batches, parse, read_archive, read_folder
 from edgecv.datasets.cifar_files.safe_pickle import Damaged

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.core.text import printable
 from edgecv.datasets.cache import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES, Resize, check_shape

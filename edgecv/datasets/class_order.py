@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.data import Dataset, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
-from edgecv.core.records import Dataset, Labels, Split
 from edgecv.core.text import counted
 
 LARGEST_LABELS_BYTES = 1_000_000
@@ -75,7 +75,9 @@ def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Da
     )
 
 
-def _moved(split: Split, moved: Labels) -> Split:
+def _moved(split: Split, moved: Targets) -> Split:
+    if split.labels.dtype == np.uint8:  # Masks, with values that stand for no class.
+        moved = np.concatenate([moved, np.arange(len(moved), 256)]).astype(np.uint8)
     labels = moved[split.labels]
     order = hashlib.sha256(f"{split.sha256}:{moved.tolist()}".encode()).hexdigest()
     return Split(split.images, labels, order)

@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import check_shape
 

@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Images, Shape
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import BadImage, Resize, check_shape, decode, notes_of

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import ClassVar
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Shape
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import cached
 from edgecv.datasets.image_tree.decoding import fit_all

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Labels, Split
 from edgecv.core.errors import InputError
-from edgecv.core.records import UNKNOWN_LABEL, Dataset, Images, Labels, Split
 from edgecv.core.text import counted, were
 
 CALIBRATION_IMAGES = 1000

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
-from edgecv.core.records import Outputs, Targets
 
 
 def changed_answers(

@@ -5,16 +5,10 @@ from pathlib import PurePath
 
 import numpy as np
 
+from edgecv.core.artifact import TWIN_STEM, Artifact
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.records import (
-    TWIN_STEM,
-    Artifact,
-    Comparison,
-    Measurement,
-    MetricValue,
-    Outputs,
-    Targets,
-)
+from edgecv.core.report import Comparison, Measurement, MetricValue
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics
 
@@ -69,6 +63,8 @@ def compare(
         same = float(np.mean(task.same_answer(outputs, baseline)))
         mean, largest = task.differences(outputs, baseline)
         statistics = paired_statistics(outputs, baseline, targets, task, margin_points)
+        if statistics.scores is not None:
+            difference = statistics.scores.difference_points
     blocks, twin_blocks = measurement.blocks_ns, None if twin is None else twin.blocks_ns
     ratio = None
     if blocks is not None and twin_blocks is not None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import NoWorse
 from edgecv.core.plugins import Task
-from edgecv.core.records import Comparison, Gate, Outcome, Outputs, Targets
+from edgecv.core.report import Comparison, Gate, Outcome
 from edgecv.core.text import counted
 
 ROUNDING = 1e-9

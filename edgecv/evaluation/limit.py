@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecv.core.quantity import Quantity
-from edgecv.core.records import Comparison, Gate, Outcome
+from edgecv.core.report import Comparison, Gate, Outcome
 from edgecv.evaluation.gates import NO_BASELINE, NO_LABELS, NOT_OF_TASK, ROUNDING
 
 if TYPE_CHECKING:

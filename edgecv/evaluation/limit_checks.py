@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgecv.core.records import Comparison, Gate
+from edgecv.core.report import Comparison, Gate
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.limits import Limits
 

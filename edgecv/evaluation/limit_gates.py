@@ -6,42 +6,43 @@ call an honest file wrong.
 
 from dataclasses import replace
 
-from edgecv.core.records import Gate, Outcome
+from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
-from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most, no_worse
+from edgecv.evaluation.paired_statistics import no_worse
+from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most
 
 
 def drop(judged: Judged, limit: float) -> Gate:
     """Check the measured drop of the metric, or the worse end of its interval."""
     comparison = judged.comparison
     if judged.limits.drop_on != "bound":
-        name, difference = "max_drop_points", comparison.difference_points
-        if difference is None:
+        name, gained = "max_drop_points", comparison.difference_points
+        if gained is None:
             return judged.not_known(name, limit)
-        return most_gate(name, comparison.artifact.path, limit, 0.0 - difference)
+        return most_gate(name, comparison.artifact.path, limit, 0.0 - gained)
     name, statistics = "max_drop_points_bound", comparison.statistics
-    accuracy = None if statistics is None else statistics.accuracy
-    if accuracy is None:
+    difference = None if statistics is None else statistics.difference
+    if difference is None:
         return judged.not_known(name, limit)
-    lost = 0.0 - accuracy.interval_points[0]
-    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
+    lost = 0.0 - difference.interval_points[0]
+    found = no_worse(difference, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
-    reason = cannot_tell(found, accuracy.images) if found.answer == "cannot tell" else ""
+    reason = cannot_tell(found, difference.images) if found.answer == "cannot tell" else ""
     return judged.gate(name, limit, lost, outcomes[found.answer], reason)
 
 
 def default_drop(judged: Judged, limit: float) -> Gate:
     """Check the measured drop: over the limit it fails with its whole 95% interval only."""
     gate, statistics = drop(judged, limit), judged.comparison.statistics
-    accuracy = None if statistics is None else statistics.accuracy
-    if accuracy is None or gate.outcome != "failed" or judged.limits.drop_on is not None:
+    difference = None if statistics is None else statistics.difference
+    if difference is None or gate.outcome != "failed" or judged.limits.drop_on is not None:
         return gate
-    found = no_worse(accuracy.wins, accuracy.losses, accuracy.images, limit)
+    found = no_worse(difference, limit)
     if found.answer == "no":
         return gate
-    return replace(gate, outcome="inconclusive", reason=cannot_tell(found, accuracy.images))
+    return replace(gate, outcome="inconclusive", reason=cannot_tell(found, difference.images))
 
 
 def default_agreement(judged: Judged, limit: float) -> Gate | None:

@@ -19,7 +19,7 @@ from edgecv.core.quantity import (
     RATIO,
     SMALL_FRACTION,
 )
-from edgecv.core.records import Gate
+from edgecv.core.report import Gate
 from edgecv.evaluation.limit import Default, Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.limit_gates import (
     class_drop,

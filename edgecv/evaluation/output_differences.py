@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Gate, OutputDifference, Outputs, Predictions
+from edgecv.core.data import Outputs, Predictions
+from edgecv.core.report import Gate, OutputDifference
 
 OUTPUTS = "outputs"
 """Name of the gate of outputs that were compared without a limit."""

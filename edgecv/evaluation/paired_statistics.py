@@ -2,22 +2,30 @@
 
 from dataclasses import replace
 
-from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.data import Outputs, Targets
+from edgecv.core.paired_results import NoWorse, PairedAccuracy, PairedScores, PairedStatistics
 from edgecv.core.plugins import Task
-from edgecv.core.records import Outputs, Targets
 from edgecv.evaluation.changed_answers import changed_answers
-from edgecv.evaluation.statistics.binary_scores import no_worse, paired_accuracy
+from edgecv.evaluation.statistics import binary_scores, real_scores
 
 DEFAULT_MARGIN_POINTS = 1.0
 
 
+def no_worse(found: PairedAccuracy | PairedScores, margin_points: float) -> NoWorse:
+    """Test if a candidate is worse by less than a margin."""
+    if isinstance(found, PairedScores):
+        return real_scores.no_worse(found, margin_points)
+    return binary_scores.no_worse(found.wins, found.losses, found.images, margin_points)
+
+
 def with_margin(statistics: PairedStatistics, margin_points: float) -> PairedStatistics:
     """Return the statistics with the answer of "no worse" for another margin."""
-    found = statistics.accuracy
-    if found is None:
-        return statistics
-    answer = no_worse(found.wins, found.losses, found.images, margin_points)
-    return replace(statistics, accuracy=replace(found, no_worse=answer))
+    accuracy, scores = statistics.accuracy, statistics.scores
+    if accuracy is not None:
+        accuracy = replace(accuracy, no_worse=no_worse(accuracy, margin_points))
+    if scores is not None:
+        scores = replace(scores, no_worse=no_worse(scores, margin_points))
+    return replace(statistics, accuracy=accuracy, scores=scores)
 
 
 def paired_statistics(
@@ -30,12 +38,23 @@ def paired_statistics(
     """Compare a candidate's outputs with the baseline's.
 
     ``targets`` are None for images without labels: then there are only the changed answers.
-    ``accuracy`` is for scores of 0 and 1; other scores have no test and no interval.
+    ``accuracy`` is for scores of 0 and 1, ``scores`` for others.
     """
     found = PairedStatistics(changed_answers(outputs, baseline, targets, task))
     if targets is None:
         return found
+    after, before = (task.score_per_image(each, targets) for each in (outputs, baseline))
     if task.has_binary_scores:
-        right, before = (task.score_per_image(each, targets) == 1 for each in (outputs, baseline))
-        found = replace(found, accuracy=paired_accuracy(right, before, margin_points))
+        accuracy = binary_scores.paired_accuracy(after == 1, before == 1, margin_points)
+        found = replace(found, accuracy=accuracy)
+    elif len(outputs) > 1:  # One image has no interval.
+        metric, metric_before = (task.resampled(each, targets) for each in (outputs, baseline))
+        points = task.headline.points
+        scores = real_scores.paired_scores(
+            lambda rows: points * (metric(rows) - metric_before(rows)),
+            after,
+            before,
+            margin_points,
+        )
+        found = replace(found, scores=scores)
     return task.further_statistics(found, outputs, baseline, targets)

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
+from edgecv.core.artifact import Artifact, Layer
 from edgecv.core.errors import StepError
-from edgecv.core.records import Artifact, Layer
 
 RELATIVE = 1e-4
 """Largest relative difference of two scales: each format rounds them once more to float32."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 from edgecv.core.plugins import Task
-from edgecv.core.records import Report
 from edgecv.core.registry import DEFAULT_TASK, TASKS
+from edgecv.core.report import Report
 
 
 def task_of(report: Report) -> Task:

@@ -21,6 +21,29 @@ class RealConstant:
     def __neg__(self) -> "RealConstant":
         return RealConstant(-self.values, self.step)
 
+    def inverse(self) -> "RealConstant":
+        """Return one divided by it; it has no 0."""
+        return RealConstant(1 / self.values, self.step / float(np.min(np.abs(self.values))) ** 2)
+
+
+def product_or_sum(
+    operator: str, constant: RealConstant, *, is_left: bool = True
+) -> tuple[bool, RealConstant] | None:
+    """Return True for a product and False for a sum, and its constant; None for neither.
+
+    ``operator``: on reals and a constant, which is the second unless ``is_left`` is False.
+    """
+    match operator.upper():
+        case "MUL":
+            return True, constant
+        case "ADD":
+            return False, constant
+        case "SUB" if is_left:
+            return False, -constant
+        case "DIV" if is_left and np.all(constant.values):
+            return True, constant.inverse()
+    return None
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -62,6 +85,16 @@ class Affine:
         """Return it behind a sum with one number, or with one number for each output."""
         wide = np.broadcast_to(term.values.ravel(), self.bias.shape)
         return replace(self, bias=self.bias + wide, bias_steps=self.bias_steps + term.step)
+
+    def behind(
+        self, operator: str, constant: RealConstant, *, is_left: bool = True
+    ) -> "Affine | None":
+        """Return it behind an operator on it and a constant; None if it is no product or sum."""
+        found = product_or_sum(operator, constant, is_left=is_left)
+        if found is None:
+            return None
+        is_product, other = found
+        return self.times(other) if is_product else self.plus(other)
 
 
 def per_output(values: NDArray[Any], outputs: int, from_end: int) -> bool:

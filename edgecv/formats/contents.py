@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.display import Displayed
-from edgecv.core.records import TensorFacts
+from edgecv.core.errors import InputError
 
 OPEN = -1
 """The length of a side that the file leaves open."""
@@ -104,6 +105,12 @@ class Inspection(Displayed):
     contents: Contents
     image: ImageEntry | None = None
     """The images that it takes; None if it takes others, or leaves their size open."""
+
+
+def damaged_file(title: str, where: str, how: str) -> InputError:
+    """Return the error for a damaged file of a format."""
+    remedy = "convert or download it again"
+    return InputError(where, f"is a damaged {title} file: {how}", remedy=remedy)
 
 
 def total(costs: Iterable[int | None]) -> int | None:

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
-from edgecv.core.preprocessing import affine_of
-from edgecv.core.records import TensorFacts
 from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.image_input import PIXELS, range_of
+from edgecv.formats.image_input import range_of, range_of_pixels
 
 LARGEST_INPUT_BYTES = 2**30
 IMAGE_AXES = 4
@@ -76,8 +75,9 @@ def random_reals(
     if tensor.scale is not None:
         return generator.uniform(*range_of(tensor), size)
     if kind.kind == "f":
-        low, high = _range_of_reals(input_spec)
-        return generator.uniform(low, high, size)
+        choice = input_spec.preprocess
+        ends = (0.0, 1.0) if choice is None else range_of_pixels(choice, 3)
+        return generator.uniform(*ends, size)
     low, high = 0, INDICES - 1
     if kind in (np.uint8, np.int8):
         low, high = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
@@ -96,13 +96,6 @@ def encoded(tensor: TensorFacts, reals: NDArray[Any]) -> NDArray[Any]:
     limits = np.iinfo(kind)
     steps = np.round(reals / (tensor.scale or 1.0)) + (tensor.zero_point or 0)
     return np.clip(steps, limits.min, limits.max).astype(kind)
-
-
-def _range_of_reals(input_spec: InputSpec) -> tuple[float, float]:
-    if input_spec.preprocess is None:
-        return 0.0, 1.0
-    scale, offset, _ = affine_of(input_spec.preprocess, 3, "--preprocess")
-    return float(offset.min()), float((scale * (PIXELS - 1) + offset).max())
 
 
 class FileTensors(TensorSession, ABC):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Images, Shape
 from edgecv.core.text import counted
 
 SHOWN = 3

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgecv.core.artifact import Layer
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Layer
-from edgecv.formats.kernel_layout import layer_kernels, names_of
-from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.kernel_layout import StoredKernel, layer_kernels, names_of
 from edgecv.models.kernels import kernels_of
 
 

@@ -6,15 +6,16 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Images, Shape
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN, check_calibration
 from edgecv.formats.exported_layers import read_layers
-from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.trained_scales import prove_trained_scales
 from edgecv.formats.weights_check import prove_weights
 from edgecv.models.kernels import kernels_of

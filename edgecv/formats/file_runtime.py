@@ -1,5 +1,6 @@
 """Base classes of the LiteRT and ONNX Runtime plug-ins: the runtime, and an open file."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence, InputProbe, evidence_of
@@ -15,10 +18,8 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Images, Predictions, SessionFacts
-from edgecv.core.text import counted
 from edgecv.formats.pixel_transform import Pixels
-from edgecv.formats.tensors import check_finite, check_images, decode_output, run_slices
+from edgecv.formats.tensors import check_images, finite_outputs, run_slices
 
 
 class WeightsReader(Protocol):
@@ -76,7 +77,6 @@ class FileSession(Session, ABC):
 
     facts: SessionFacts
     encode: Callable[[Images], NDArray[Any]]
-    _classes: int
     _batch = 1
     """Images of one run: those of a fixed batch, else one."""
 
@@ -110,29 +110,42 @@ class FileSession(Session, ABC):
             return values[:1]
         return values if values.shape[:1] == (1,) else values[np.newaxis]
 
-    def rows_of(self, answer: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers of one run as rows, (batch, K). Raises UnsuitableFile for others."""
+    def rows_of(self, answer: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an output of one run as (batch, *shape). Raises UnsuitableFile for others."""
         is_last = self.facts.axes.endswith("N")
         rows = np.moveaxis(answer, -1, 0) if is_last and answer.ndim > 1 else answer
         has_rows = self._batch == 1 or rows.shape[:1] == (self._batch,)
-        if not has_rows or answer.size != self._batch * self._classes:
+        if not has_rows or answer.size != self._batch * math.prod(shape):
             raise UnsuitableFile(
                 str(self._path),
-                f"it answers {list(answer.shape)} for {counted(self._batch, 'image')}",
-                accepted=f"{[self._batch, self._classes]}, as it declares",
+                f"it answers {list(answer.shape)} for {self._batch} images",
+                accepted=f"{[self._batch, *shape]}, as it declares",
             )
-        return rows.reshape(self._batch, -1)
+        return rows.reshape(self._batch, *shape)
 
-    def predict(self, images: Images) -> Predictions:
-        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, K).
+    def predict(self, images: Images) -> Outputs:
+        """Run all images on all threads: uint8 (N, H, W, C) -> float32 (N, ...) an output.
 
         Raises RuntimeFailure if the images do not fit, or a prediction is not finite.
         """
         check_images(self._path, self.facts, images)
-        values = np.empty((len(images), self._classes), self.facts.output.type)
+        values = [
+            np.empty((len(images), *shape), tensor.type)
+            for tensor, shape in zip(self.facts.outputs, self.facts.answers, strict=True)
+        ]
         run_slices(self._runners(images, values), len(images), multiple=self._batch)
-        return check_finite(self._path, decode_output(self.facts.output, values))
+        return finite_outputs(self._path, self.facts, values)
+
+    def _keep(
+        self, values: Sequence[NDArray[Any]], part: slice, answers: Sequence[NDArray[Any]]
+    ) -> None:
+        """Write the outputs of a run for the images of ``part`` where they belong."""
+        count = part.stop - part.start
+        for kept, answer in zip(values, answers, strict=True):
+            kept[part] = self.rows_of(answer, kept.shape[1:])[:count]
 
     @abstractmethod
-    def _runners(self, images: Images, values: NDArray[Any]) -> Sequence[Callable[[slice], None]]:
+    def _runners(
+        self, images: Images, values: Sequence[NDArray[Any]]
+    ) -> Sequence[Callable[[slice], None]]:
         """Return one function per thread, each of which fills the rows of a slice of ``values``."""

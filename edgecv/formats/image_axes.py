@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Shape
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec, Layout
-from edgecv.core.records import Shape, TensorFacts
 
 OPEN = -1
 """The length of an axis that a file leaves open."""

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Images
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
-from edgecv.core.records import Images, TensorFacts
 
 PIXELS = 256
 NARROWEST_PIXELS = 64.0
@@ -55,7 +56,7 @@ def names_by_range(tensor: TensorFacts, channels: int) -> list[str]:
     return [
         name
         for name, choice in fitting(channels).items()
-        if _is_near(range_of(tensor), _range_after(choice, channels), is_even=is_even)
+        if _is_near(range_of(tensor), range_of_pixels(choice, channels), is_even=is_even)
     ]
 
 
@@ -66,7 +67,8 @@ def range_of(tensor: TensorFacts) -> tuple[float, float]:
     return (int(limits.min) - zero_point) * scale, (int(limits.max) - zero_point) * scale
 
 
-def _range_after(choice: Preprocessing, channels: int) -> tuple[float, float]:
+def range_of_pixels(choice: Preprocessing, channels: int) -> tuple[float, float]:
+    """Return the smallest and the largest number that preprocessing makes of pixels."""
     scale, offset, _ = affine_of(choice, channels, "--preprocess")
     return float(offset.min()), float((scale * (PIXELS - 1) + offset).max())
 

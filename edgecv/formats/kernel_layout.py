@@ -8,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.formats.stored_kernel import StoredKernel
 from edgecv.models.kernels import kernels_of
 
 FEWEST_STEPS = 16
 SMALLEST_ROW = 8
 """The fewest weights of an output whose similarity is significant."""
+
+
+@dataclass(frozen=True)
+class StoredKernel:
+    """The weights of one layer as a file stores them, and the quantization of its output."""
+
+    weights: NDArray[Any]
+    scales: tuple[float, ...] = ()
+    output_scale: float | None = None
+    output_zero_point: int | None = None
 
 
 @dataclass(frozen=True)

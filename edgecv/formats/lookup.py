@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer, Runtime
-from edgecv.core.records import Shape
 from edgecv.core.registry import IMPORTERS, RUNTIMES
 from edgecv.core.text import counted
 

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Images, Shape
+from edgecv.core.data import Images, Shape
+from edgecv.core.quantization import Steps
+from edgecv.formats.affine import RealConstant, product_or_sum
 
 FULL = 255
 GREYS = (1, 64, 129)
@@ -23,7 +25,7 @@ class Pixels:
         self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape, order: str = "NHWC"
     ) -> None:
         self.matrix: NDArray[np.float64] | None = None
-        self._room: NDArray[np.float64] | None = None
+        self._room: NDArray[np.float64] = np.zeros(0)
         self._order = order
         if encode is not None:
             self._probe(encode, shape)
@@ -33,12 +35,15 @@ class Pixels:
 
         def encoded(pixel: NDArray[Any]) -> NDArray[np.float64]:
             image = np.broadcast_to(pixel.astype(np.uint8), (1, *shape))
-            return _first_pixel(encode(np.ascontiguousarray(image)), self._order)
+            place = tuple(slice(None) if letter == "C" else 0 for letter in self._order)
+            values = encode(np.ascontiguousarray(image))[place]
+            return np.atleast_1d(np.asarray(values, np.float64))
 
         black = encoded(np.zeros(channels))
         full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
         slopes = (full - black[:, np.newaxis]) / FULL
         self.matrix = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
+        self._room = np.zeros_like(self.matrix)
         # An input that rounds is not linear between black and white: check points between them.
         for grey in GREYS:
             between = black + slopes @ np.full(channels, grey)
@@ -46,55 +51,40 @@ class Pixels:
                 self.lose()
                 return
 
-    def multiply(self, factor: NDArray[Any], step: float = 0.0) -> None:
-        """Apply a multiplication by one number, or by one number per channel.
+    def apply(self, operator: str, constant: RealConstant, *, is_left: bool = True) -> None:
+        """Apply an operator on the pixels and a constant: one number, or one per channel."""
+        found = product_or_sum(operator, constant, is_left=is_left)
+        if self.matrix is None:
+            return
+        if found is None or constant.values.size not in (1, len(self.matrix)):
+            self.lose()
+            return
+        is_product, other = found
+        row = np.broadcast_to(other.values.ravel(), len(self.matrix))
+        self._room, self.matrix = self._room.copy(), self.matrix.copy()
+        if is_product:
+            self._room *= np.abs(row[:, np.newaxis])
+            self._room += np.abs(self.matrix) * other.step / 2
+            self.matrix *= row[:, np.newaxis]
+        else:
+            self._room[:, -1] += other.step / 2
+            self.matrix[:, -1] += row
 
-        ``step``: between the values that the constant could be rounded to.
-        """
-        vector = self._vector(factor)
-        if vector is not None and self.matrix is not None:
-            wide = vector[:, np.newaxis]
-            self._room = self._wide() * np.abs(wide) + np.abs(self.matrix) * step / 2
-            self.matrix = self.matrix * wide
-
-    def add(self, term: NDArray[Any], step: float = 0.0) -> None:
-        """Apply an addition of one number, or of one number per channel."""
-        vector = self._vector(term)
-        if vector is not None and self.matrix is not None:
-            self._room = self._wide()
-            self._room[:, -1] += step / 2
-            self.matrix = self.matrix.copy()
-            self.matrix[:, -1] += vector
-
-    def _wide(self) -> NDArray[np.float64]:
-        if self._room is not None:
-            return self._room.copy()
-        return np.zeros_like(self.matrix)
+    def dequantize(self, steps: Steps) -> None:
+        """Apply the scale and the zero point of the file's input."""
+        self.apply("ADD", RealConstant(np.array([-steps.zero_point], np.float64)))
+        self.apply("MUL", RealConstant(np.array([steps.scale])))
 
     def lose(self) -> None:
         """Mark the transformation as unknown: it is not a product and a sum."""
         self.matrix = None
 
-    def _vector(self, values: NDArray[Any]) -> NDArray[np.float64] | None:
-        if self.matrix is None:
-            return None
-        flat = np.asarray(values, np.float64).ravel()
-        if flat.size not in (1, len(self.matrix)):
-            self.lose()
-            return None
-        return np.array(np.broadcast_to(flat, (len(self.matrix),)))
-
     @property
     def room(self) -> NDArray[np.float32] | None:
         """The largest error of the matrix by the rounding of its constants, of the same shape."""
-        return None if self.matrix is None else self._wide().astype(np.float32)
+        return None if self.matrix is None else self._room.astype(np.float32)
 
     @property
     def found(self) -> NDArray[np.float32] | None:
         """The matrix, float32 (channels, channels + 1)."""
         return None if self.matrix is None else self.matrix.astype(np.float32)
-
-
-def _first_pixel(encoded: NDArray[Any], order: str) -> NDArray[np.float64]:
-    place = tuple(slice(None) if letter == "C" else 0 for letter in order)
-    return np.atleast_1d(np.asarray(encoded[place], np.float64))

@@ -3,46 +3,68 @@
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import SessionFacts, TensorFacts
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
-from edgecv.core.text import counted, printable
-from edgecv.formats.image_axes import ImageAxes, image_axes
+from edgecv.core.text import counted
+from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
 LARGEST_SLICE = 64
+INTEGERS = ("uint8", "int8", "uint16", "int16")
+"""Types of numbers that mean nothing without a scale."""
+WHOLE_NUMBERS = ("int32", "int64", "bool")
+"""Types of counts, indices and decisions, which have no scale."""
 
 
 def facts_of(
     path: Path,
     taken: TensorFacts,
-    given: TensorFacts,
+    given: Sequence[TensorFacts],
     input_spec: InputSpec,
     input_types: Sequence[str],
     output_types: Sequence[str],
 ) -> tuple[SessionFacts, Callable[[Images], NDArray[Any]]]:
     """Return the facts of a file that takes an image, and the function that encodes its input.
 
-    Raises UnsuitableFile if its input is not an image, or a tensor is of an unknown type.
+    The shapes of its answers are those that it declares, none where it leaves one open: see
+    ``with_answers``. Raises UnsuitableFile if its input is not an image, or a tensor is of an
+    unknown type.
     """
-    axes = image_axes(path, taken, input_spec, given.shape)
-    for tensor, types in ((taken, input_types), (given, output_types)):
-        _check_type(path, tensor, types)
-    if np.dtype(given.type).kind != "f" and given.scale is None:
-        _refuse_without_scale(path, given)
+    axes = image_axes(path, taken, input_spec, given[0].shape)
+    _check_type(path, taken, input_types)
+    for tensor in given:
+        _check_type(path, tensor, (*output_types, *WHOLE_NUMBERS))
+        if tensor.type in INTEGERS and tensor.scale is None:
+            _refuse_without_scale(path, tensor)
     # uint8 needs no scale, as pixels are uint8; any other integer means nothing without one.
     if np.dtype(taken.type).kind != "f" and taken.type != "uint8" and taken.scale is None:
         _refuse_without_scale(path, taken)
     channels = axes.image[2]
     asked, notes = preprocessing_of(path, taken, input_spec, channels)
-    facts = SessionFacts(taken, given, axes.image, (*_notes_on(axes), *notes), axes.order)
+    notes = (*_notes_on(axes), *notes)
+    facts = SessionFacts(taken, tuple(given), (), axes.image, notes, axes.order)
+    if not any(OPEN in each.shape[1:] or not each.shape for each in given):
+        facts = with_answers(path, facts, [each.shape for each in given])
     return facts, pixel_encoder(taken, axes.order, asked, channels)
+
+
+def with_answers(path: Path, facts: SessionFacts, shapes: Sequence[Sequence[int]]) -> SessionFacts:
+    """Return the facts with the shape of each output for one image.
+
+    ``shapes``: those of a run. Raises UnsuitableFile as ``answer_shape`` does.
+    """
+    pairs = zip(facts.outputs, shapes, strict=True)
+    answers = (answer_shape(path, tensor, shape, facts.axes) for tensor, shape in pairs)
+    return replace(facts, answers=tuple(answers))
 
 
 def _notes_on(axes: ImageAxes) -> Iterator[str]:
@@ -58,23 +80,24 @@ def _notes_on(axes: ImageAxes) -> Iterator[str]:
         yield "it takes the images of a batch along its last axis"
 
 
-def classes_of(path: Path, tensor: TensorFacts, shape: Sequence[int], axes: str = "NHWC") -> int:
-    """Return the number of values that an output of ``shape`` holds for one image.
+def answer_shape(
+    path: Path, tensor: TensorFacts, shape: Sequence[int], axes: str = "NHWC"
+) -> tuple[int, ...]:
+    """Return the shape of an output for one image: (K,) where one axis alone is longer than 1.
 
-    ``axes``: those of the input. Raises UnsuitableFile if more than one axis is longer than 1,
-    beside that of the batch.
+    ``shape``: that of a run, ``axes`` those of the input; an output that has no axis for the batch
+    belongs to the one image of a run. Raises UnsuitableFile where an axis is open or empty.
     """
-    behind = shape[1:] if axes.startswith("N") else shape
-    if axes.endswith("N") and len(shape) > 1:
-        behind = shape[:-1]
-    sides = [length for length in behind if length != 1]
-    if not behind or len(sides) > 1 or min(behind) < 1:
+    batch = len(shape) - 1 if axes.endswith("N") else 0
+    behind = list(shape) if "N" not in axes else [*shape[:batch], *shape[batch + 1 :]]
+    if not shape or min(behind, default=1) < 1:
         raise UnsuitableFile(
             str(path),
             f'its output "{tensor.name}" has shape {list(shape)}',
-            accepted="one row of numbers for an image: [batch, classes]",
+            accepted="outputs of a fixed shape for an image",
         )
-    return sides[0] if sides else 1
+    sides = [length for length in behind if length != 1]
+    return tuple(behind) if len(sides) > 1 else (sides[0] if sides else 1,)
 
 
 def _check_type(path: Path, tensor: TensorFacts, types: Sequence[str]) -> None:
@@ -116,21 +139,29 @@ def check_images(path: Path, facts: SessionFacts, images: Images) -> None:
 
 
 def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:
-    """Return the dequantized values of an output: (N, K) -> float32 (N, K)."""
+    """Return the dequantized values of an output: (N, ...) -> float32 (N, ...)."""
     if tensor.scale is None:
         return values.astype(np.float32, copy=False)
     steps = values.astype(np.float32) - np.float32(tensor.zero_point or 0)
     return steps * np.float32(tensor.scale)
 
 
-def check_finite(path: Path, predictions: Predictions) -> Predictions:
-    """Return predictions, float32 (N, K), unchanged. Raises RuntimeFailure if one is not finite."""
-    bad = int(np.count_nonzero(~np.isfinite(predictions).all(axis=1)))
-    if bad:
-        raise RuntimeFailure(
-            str(path), f"it gives NaN or infinity on {bad} of {counted(len(predictions), 'image')}"
-        )
-    return predictions
+def finite_outputs(path: Path, facts: SessionFacts, values: Sequence[NDArray[Any]]) -> Outputs:
+    """Return the dequantized values of each output, by name: (N, ...) -> float32 (N, ...).
+
+    Raises RuntimeFailure if one is not finite.
+    """
+    found = {}
+    for tensor, each in zip(facts.outputs, values, strict=True):
+        found[tensor.name] = decode_output(tensor, each)
+        are_finite = np.isfinite(found[tensor.name]).all(axis=tuple(range(1, each.ndim)))
+        if bad := int(np.count_nonzero(~are_finite)):
+            output = f' in its output "{tensor.name}"' if len(facts.outputs) > 1 else ""
+            raise RuntimeFailure(
+                str(path),
+                f"it gives NaN or infinity{output} on {bad} of {counted(len(each), 'image')}",
+            )
+    return Outputs(found)
 
 
 def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple: int = 1) -> None:
@@ -159,10 +190,3 @@ def run_slices(runners: Sequence[Callable[[slice], None]], count: int, multiple:
     with ThreadPoolExecutor(len(runners)) as pool:
         for future in [pool.submit(drain, runner) for runner in runners]:
             future.result()
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of a library's message, printable and at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0] if lines else type(error).__name__
-    return printable(first)[:300]

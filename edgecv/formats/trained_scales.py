@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Layer
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.quantizers import TrainedKernel, TrainedOutput, trained_kernels, trained_outputs
 

@@ -10,8 +10,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.kernel_layout import LayerKernel, layer_kernels, similarity
-from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.kernel_layout import LayerKernel, StoredKernel, layer_kernels, similarity
 
 LEAST_SIMILARITY = 0.9
 """The least cosine similarity of an output's weights with the model's, for the median output:

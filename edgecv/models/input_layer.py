@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.records import Shape
 from edgecv.models.preprocessing import put_after_input
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 FRONT = "image"
 """The name of the layer that turns images into what the model's own input takes."""
@@ -13,7 +13,6 @@ FRONT = "image"
 
 def resized_to(model: KerasModel) -> tuple[int, int] | None:
     """Return height and width of the Resizing layer that all pixels go through first, else None."""
-    _, keras = load_tensorflow()
     layer = _first_layer(model)
     while isinstance(layer, keras.Model):
         layer = _first_layer(layer)
@@ -48,7 +47,6 @@ def _first_layer(model: KerasModel) -> Any:
 
 
 def _takers(model: KerasModel) -> list[Any]:
-    _, keras = load_tensorflow()
     (tensor,) = model.inputs
     return [
         node.layer
@@ -61,7 +59,6 @@ def _takers(model: KerasModel) -> list[Any]:
 
 def _front_layer(model: KerasModel, order: str, image: Shape) -> KerasLayer | None:
     """Return the layer between images (N, H, W, C) and the model's own input; None without one."""
-    _, keras = load_tensorflow()
     if order == "NCHW":
         return keras.layers.Permute((3, 1, 2), name=FRONT)
     # Both give the same numbers in the same order, whether or not there is an axis of length 1.
@@ -81,7 +78,6 @@ def _own_shape(order: str, image: Shape) -> tuple[int, ...]:
 def _with_input_layer(config: dict[str, Any], model: KerasModel) -> dict[str, Any]:
     """Return a configuration that begins with its input; a Sequential model may leave it out."""
     if "build_input_shape" in config:
-        _, keras = load_tensorflow()
         del config["build_input_shape"]
         layer = keras.layers.InputLayer(tuple(model.inputs[0].shape)[1:])
         table = {"class_name": "InputLayer", "config": layer.get_config()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.input_evidence import NormalizationInput, Values
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 
 
 class _Reached(BaseException):
@@ -28,7 +28,6 @@ class KerasProbe:
 
     def first_weights(self, values: Values) -> NDArray[np.float64] | None:
         """Return the input of the first layer with weights of its own: (N, ...) -> (N, ...)."""
-        _, keras = load_tensorflow()
         scalings = (keras.layers.Rescaling, keras.layers.Normalization)
         found = self._run(values, lambda layer: layer.weights and not isinstance(layer, scalings))
         if found is None:
@@ -39,7 +38,6 @@ class KerasProbe:
 
     def first_normalization(self, values: Values) -> NormalizationInput | None:
         """Return the input of the first normalization with statistics of the training data."""
-        _, keras = load_tensorflow()
         kinds = (keras.layers.BatchNormalization, keras.layers.Normalization)
         found = self._run(values, lambda layer: isinstance(layer, kinds) or hasattr(layer, "probe"))
         if found is None:
@@ -64,7 +62,6 @@ class KerasProbe:
 
     def _run(self, values: Values, is_wanted: Callable[[Any], Any]) -> _Reached | None:
         """Run the model until the first layer that is wanted takes its input."""
-        tensorflow, keras = load_tensorflow()
         layers = [
             layer
             for layer in self._model._flatten_layers(include_self=False)

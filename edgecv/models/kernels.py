@@ -3,7 +3,7 @@
 from typing import Any
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 
 def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
@@ -11,7 +11,6 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
 
     With ``depthwise`` those of depthwise convolutions too.
     """
-    _, keras = load_tensorflow()
     layers = keras.layers
     found: dict[str, Any] = {}
     for wrapper in _leaves(model):

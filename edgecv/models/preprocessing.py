@@ -7,14 +7,13 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.preprocessing import Preprocessing, affine_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 LAYER = "preprocess"
 
 
 def found_in(model: KerasModel) -> str | None:
     """Return a description of the model's own rescaling layer; None if it has none."""
-    _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     for layer in _first_layers(model):
         if isinstance(layer, kinds):
@@ -24,7 +23,6 @@ def found_in(model: KerasModel) -> str | None:
 
 def pixel_layers(model: KerasModel) -> list[Any]:
     """Return the layers of a flat model that rescale pixels before all other layers."""
-    _, keras = load_tensorflow()
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
 
@@ -48,7 +46,6 @@ def with_preprocessing(
 
 def _first_layers(model: KerasModel) -> Sequence[Any]:
     """Return the layers that only pixels go through: up to the first with weights of its own."""
-    _, keras = load_tensorflow()
     found: list[Any] = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
@@ -63,7 +60,6 @@ def _first_layers(model: KerasModel) -> Sequence[Any]:
 
 def _first_convolution(model: KerasModel) -> Any | None:
     """Return the convolution that is the only layer to take the pixels, else None."""
-    _, keras = load_tensorflow()
     (tensor,) = model.inputs
     takers = [
         node.layer
@@ -103,7 +99,6 @@ def _folded(
 
 def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) -> KerasModel:
     """Return a copy with a layer in front: a rescaling, or a 1x1 convolution to turn channels."""
-    _, keras = load_tensorflow()
     channels, is_turned = len(order), list(order) != sorted(order)
     if is_turned:
         layer = keras.layers.Conv2D(channels, 1, trainable=False, name=LAYER)

@@ -1,42 +1,44 @@
-"""The softmax of a classifier: exported files end in it, training takes the logits before it."""
+"""The softmax or sigmoid at the end: exported files end in it, training takes what is before."""
 
 import numpy as np
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 RANDOM_IMAGES = 8
 TOLERANCE = 1e-3
 
 
 def logits_model(model: KerasModel) -> KerasModel:
-    """Return a model that shares all layers but ends before the softmax.
+    """Return a model that shares all layers but ends before the softmax or sigmoid.
 
-    Raises StepError if the last layer is not a softmax of its own.
+    Raises StepError if the last layer is not one of its own.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     inner = getattr(last, "layer", last)  # Within a quantization wrapper.
-    is_softmax = isinstance(inner, keras.layers.Softmax) or (
-        isinstance(inner, keras.layers.Activation) and inner.activation is keras.activations.softmax
+    is_one = isinstance(inner, keras.layers.Softmax) or (
+        isinstance(inner, keras.layers.Activation)
+        and inner.activation in (keras.activations.softmax, keras.activations.sigmoid)
     )
-    if not is_softmax:
+    if not is_one:
         raise StepError(
-            f"layer {last.name}", "is the last one and not a softmax", accepted="a Softmax layer"
+            f"layer {last.name}",
+            "is the last one and not a softmax",
+            accepted="a layer with a softmax, or a sigmoid, alone",
         )
     return keras.Model(model.inputs, last.input)
 
 
 def separate_softmax(model: KerasModel) -> KerasModel:
-    """Return the same function with the softmax as a layer of its own, where it is part of one.
+    """Return the same function with its softmax or sigmoid as a layer of its own.
 
     A model that ends otherwise is returned as it is, and refused by ``logits_model``.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Activation) or activation is not keras.activations.softmax:
+    separate = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+    if isinstance(last, keras.layers.Activation) or activation not in separate:
         return model
 
     def copy(layer: KerasLayer) -> KerasLayer:
@@ -47,8 +49,14 @@ def separate_softmax(model: KerasModel) -> KerasModel:
 
     linear = keras.models.clone_model(model, clone_function=copy)
     linear.set_weights(model.get_weights())
-    probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(linear.outputs[0])
-    return keras.Model(linear.inputs, probabilities, name=model.name)
+    name = separate[activation]
+    called = f"{last.name}_{name}"
+    layer = (
+        keras.layers.Softmax(name=called)
+        if name == "softmax"
+        else keras.layers.Activation(name, name=called)
+    )
+    return keras.Model(linear.inputs, layer(linear.outputs[0]), name=model.name)
 
 
 def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
@@ -56,7 +64,6 @@ def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
 
     Raises InputError if it ends in a sigmoid: its outputs then belong to several questions.
     """
-    _, keras = load_tensorflow()
     last = model.layers[-1]
     activation = getattr(getattr(last, "layer", last), "activation", None)
     if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:

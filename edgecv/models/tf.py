@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from edgecv.core.errors import EdgecvError, StepError
@@ -44,10 +45,29 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
     # everything here takes tf_keras, and tfmot looks for it by itself.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     if threads is not None and threads != _THREADS:
-        _fix_threads(tensorflow, threads)
+        _fix_threads(threads)
         _THREADS = threads
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow, tf_keras
+
+
+@cache
+def _libraries() -> tuple[Any, Any]:
+    return load_tensorflow()
+
+
+class _Library:
+    """One of the libraries of ``load_tensorflow``, which is loaded at its first use."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_libraries()[self._place], name)
+
+
+tensorflow: Any = _Library(0)
+keras: Any = _Library(1)
 
 
 def _check_address_space() -> None:
@@ -67,7 +87,7 @@ def _check_address_space() -> None:
         )
 
 
-def _fix_threads(tensorflow: Any, threads: int) -> None:
+def _fix_threads(threads: int) -> None:
     threading = tensorflow.config.threading
     if _THREADS is not None or threading.get_intra_op_parallelism_threads() not in (0, threads):
         raise EdgecvError(
@@ -83,14 +103,12 @@ def _fix_threads(tensorflow: Any, threads: int) -> None:
 
 def set_seed(seed: int) -> None:
     """Seed Python, numpy and TensorFlow, and ask for deterministic operations."""
-    tensorflow, keras = load_tensorflow()
     keras.utils.set_random_seed(seed)
     tensorflow.config.experimental.enable_op_determinism()
 
 
 def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a Python function into a TensorFlow graph."""
-    tensorflow, _ = load_tensorflow()
     return tensorflow.function(function, **options)
 
 
@@ -100,7 +118,6 @@ def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[An
     TensorFlow's optimizer fuses convolution, batch normalization and tanh into an operation for
     which the CPU has no kernel. A model that it does this to runs without the fusions.
     """
-    tensorflow, _ = load_tensorflow()
     function = compile_function(lambda images: model(images, training=False), **options)
     optimizer = tensorflow.config.optimizer
     has_kernels = True

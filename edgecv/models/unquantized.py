@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 ENTRANCE = "QuantizeLayer"
 """The layer that rounds the input of such a model."""
@@ -18,7 +18,6 @@ def has_quantizers(model: KerasModel) -> bool:
 
 def without_quantizers(model: KerasModel) -> KerasModel:
     """Return a copy with the same weights, in float32 throughout: nothing is rounded."""
-    _, keras = load_tensorflow()
     plain = keras.models.clone_model(model, clone_function=_plain_layer)
     for layer, copy in zip(model.layers, plain.layers, strict=True):
         # Beside its own weights a wrapper has ranges and counters.
@@ -38,7 +37,6 @@ def quantizers_known() -> Iterator[None]:
 
 
 def _plain_layer(layer: KerasLayer) -> KerasLayer:
-    _, keras = load_tensorflow()
     if type(layer).__name__ == ENTRANCE:
         return keras.layers.Activation("linear", name=layer.name)
     inner: Any = layer.layer if hasattr(layer, "quantize_config") else layer
@@ -50,7 +48,6 @@ def _plain_layer(layer: KerasLayer) -> KerasLayer:
 
 def _plain_activation(activation: Any) -> Any:
     """Return the configuration of the activation that quantizers stand around."""
-    _, keras = load_tensorflow()
     inner = getattr(activation, "activation", activation)
     return (
         "linear" if type(inner).__name__ == "NoOpActivation" else keras.activations.serialize(inner)

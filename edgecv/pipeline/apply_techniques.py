@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import QUANTIZERS, Constraint, Technique, TechniqueContext
+from edgecv.core.plugins import Constraint, ModelProperty, Technique, TechniqueContext
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -59,7 +59,7 @@ class TechniqueRunner:
         made = plain = self.model.source
         for technique in self.model.recipe.techniques:
             made = self._apply(technique, made, shared)
-            plain = plain if QUANTIZERS in technique.makes else made
+            plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
             shared |= frozenset(facts["shared_kernels"])
@@ -186,7 +186,7 @@ class TechniqueStage:
         from edgecv.models.tf import set_seed
 
         is_first = self.technique is self.model.recipe.techniques[0]
-        if self._trainings == 1 and (is_first or QUANTIZERS in self.technique.makes):
+        if self._trainings == 1 and (is_first or ModelProperty.QUANTIZERS in self.technique.makes):
             self.run.emit("technique", "trying out that the model can be exported")
             shared = self.shared_kernels | self.technique.shared_kernels(model)
             exported = self.technique.as_exported(model)

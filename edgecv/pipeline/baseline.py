@@ -1,6 +1,5 @@
 """The baseline: an architecture that is trained once and stored, and a baseline's predictions."""
 
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -9,24 +8,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
+from edgecv.core.events import score_name
 from edgecv.core.files import read_regular
 from edgecv.core.plugins import Task
-from edgecv.core.records import Dataset, Outputs, Split, score_name
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
 MODEL = "model.keras"
+PREDICTIONS = "predictions.npz"
 STAGE_VERSION = 1
+OUTPUTS_VERSION = 2
 LARGEST_TRAINING_BYTES = 10_000_000
 
 
@@ -171,20 +173,18 @@ def baseline_predictions(
     original: ModelFile, split: Split, task: Task, context: RunContext
 ) -> BaselinePredictions:
     """Return the baseline's outputs for a split: from the store, or predicted now."""
-    key = content_key("predictions", STAGE_VERSION, original.sha256, split.sha256)
+    key = content_key("predictions", OUTPUTS_VERSION, original.sha256, split.sha256)
 
     def make(folder: Path) -> None:
-        predictions, parameters = context.converter.predict(original, split.images)
-        task.check_baseline(Outputs.one(predictions), str(original.path))
-        content = io.BytesIO()
-        np.save(content, predictions, allow_pickle=False)
-        write_bytes(folder / "predictions.npy", content.getvalue())
+        outputs, parameters = context.converter.predict(original, split.images)
+        task.check_baseline(outputs, str(original.path))
+        write_bytes(folder / PREDICTIONS, npz_of(outputs))
         write_json(folder / "facts.json", {"parameters": parameters})
 
     found = context.store.stage("predictions", key, make)
     facts = json.loads((found / "facts.json").read_text("utf-8"))
-    predictions = np.load(found / "predictions.npy", allow_pickle=False)
-    return BaselinePredictions(Outputs.one(predictions), facts["parameters"])
+    outputs = outputs_in((found / PREDICTIONS).read_bytes())
+    return BaselinePredictions(outputs, facts["parameters"])
 
 
 def _key(recipe: Recipe, data: Dataset) -> str:

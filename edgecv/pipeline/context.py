@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.core.records import Event, OnEvent, ignore_event
+from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.conversion import Converter, open_converter
 from edgecv.pipeline.measure import MeasurementPool

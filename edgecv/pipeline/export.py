@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgecv.core.artifact import TWIN_STEM
+from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import TWIN_STEM, Dataset, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import is_twin

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Comparison, Gate, Report
+from edgecv.core.report import Comparison, Gate, Report
 from edgecv.evaluation.gates import PROOF, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import gate_texts

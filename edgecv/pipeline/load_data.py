@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgecv.core.data import SPLITS, Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import SPLITS, DataFacts, Dataset, Shape, SplitFacts
+from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.text import printable
 from edgecv.pipeline.context import AnalysisContext
 

@@ -11,22 +11,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.closing import Closing
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.records import (
-    Artifact,
-    Blocks,
-    Event,
-    Images,
-    Measurement,
-    OnEvent,
-    Outputs,
-    Predictions,
-    SessionFacts,
-    ignore_event,
-)
 from edgecv.core.registry import RUNTIMES
+from edgecv.core.report import Blocks, Measurement
 from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
@@ -119,9 +111,9 @@ class MeasurementPool(Closing):
 
     def predict(
         self, runtime: str, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
-    ) -> Predictions:
-        """Return a file's predictions for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
-        return self.prediction_cache.predictions(
+    ) -> Outputs:
+        """Return a file's outputs for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
+        return self.prediction_cache.outputs(
             self._key(runtime, path, input_spec, images),
             lambda: self.evaluator(runtime).predict(path, images, input_spec=input_spec),
         )
@@ -167,8 +159,7 @@ class MeasurementPool(Closing):
             runtime = runtime_of_format(file.artifact.format).name
             try:
                 facts[name] = self.open(runtime, file.path, file.input_spec)
-                values = self.predict(runtime, file.path, images, file.input_spec)
-                outputs[name] = Outputs.one(values, facts[name].output.name)
+                outputs[name] = self.predict(runtime, file.path, images, file.input_spec)
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
         alive = [file for file in files if file.artifact.path in outputs]

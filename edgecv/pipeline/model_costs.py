@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from edgecv.core.costs import Costs, ModelCost
 from edgecv.core.errors import InputError
-from edgecv.core.records import Costs, ModelCost
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
 from edgecv.reports.json_file import read_model_cost, write_model_cost

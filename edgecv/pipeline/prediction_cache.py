@@ -3,7 +3,6 @@
 A key covers everything that predictions depend on: the file, its input, the images.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
-from edgecv.core.records import Predictions, SessionFacts
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Outputs
+from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.system.storage import write_bytes
 
 Value = TypeVar("Value")
@@ -34,8 +33,8 @@ class PredictionCache:
         """Return the facts kept under a key, or those that ``ask`` returns."""
         return ask()
 
-    def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
-        """Return the predictions kept under a key, or those that ``ask`` returns."""
+    def outputs(self, key: str, ask: Callable[[], Outputs]) -> Outputs:
+        """Return the outputs kept under a key, or those that ``ask`` returns."""
         return ask()
 
 
@@ -75,9 +74,9 @@ class SharedPredictionCache(PredictionCache):
             lambda facts: json.dumps(asdict(facts)).encode(),
         )
 
-    def predictions(self, key: str, ask: Callable[[], Predictions]) -> Predictions:
-        """Return the predictions kept under a key, or keep those that ``ask`` returns."""
-        return self._kept(self._folder / f"{key}.npy", _predictions_of, ask, _npy)
+    def outputs(self, key: str, ask: Callable[[], Outputs]) -> Outputs:
+        """Return the outputs kept under a key, or keep those that ``ask`` returns."""
+        return self._kept(self._folder / f"{key}.npz", outputs_in, ask, npz_of)
 
     def _kept(
         self,
@@ -97,14 +96,3 @@ def _facts_of(content: bytes) -> SessionFacts:
     from pydantic import TypeAdapter
 
     return TypeAdapter(SessionFacts).validate_python(json.loads(content))
-
-
-def _predictions_of(content: bytes) -> Predictions:
-    found: Predictions = np.load(io.BytesIO(content), allow_pickle=False)
-    return found
-
-
-def _npy(predictions: Predictions) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, predictions, allow_pickle=False)
-    return buffer.getvalue()

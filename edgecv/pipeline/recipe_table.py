@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Baseline, Comparison, OnEvent, Report, ignore_event
+from edgecv.core.events import OnEvent, ignore_event
+from edgecv.core.report import Baseline, Comparison, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext, open_run

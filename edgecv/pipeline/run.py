@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import OnEvent, Report, ignore_event
+from edgecv.core.events import OnEvent, ignore_event
+from edgecv.core.report import Report
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
@@ -56,7 +57,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     with open_run(store, recipe.settings, on_event) as context:
-        data = load_data(recipe.data, recipe.baseline.input_shape, context)
+        data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
         model = trained_baseline(recipe, data, context)
         outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
         value = recipe.task.metric(outputs, data.test.labels)

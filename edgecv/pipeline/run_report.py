@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.core.costs import Costs
 from edgecv.core.plugins import Task
-from edgecv.core.records import Baseline, Comparison, Costs, Gate, Measurement, Report
+from edgecv.core.report import Baseline, Comparison, Gate, Measurement, Report
 from edgecv.evaluation.comparison import compare_all, metric_of
 from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
 from edgecv.evaluation.limit_checks import judge_limits

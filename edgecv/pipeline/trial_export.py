@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import TrialExport
+from edgecv.core.data import Images
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Images, TrialExport
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.model_file import ModelFile

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgecv.core.data import Dataset, Outputs
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
-from edgecv.core.records import Comparison, Dataset, Measurement, Outputs, Tile
+from edgecv.core.report import Comparison, Measurement
 from edgecv.core.text import counted
 from edgecv.evaluation.changed_answers import most_confident
-from edgecv.reports.contact_sheet import write_contact_sheet
+from edgecv.reports.contact_sheet import Tile, write_contact_sheet
 
 MOST_IMAGES = 48
 COLOURS = {"win": "forestgreen", "loss": "firebrick", "both wrong": "darkorange", "": "grey"}

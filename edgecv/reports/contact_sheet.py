@@ -1,13 +1,12 @@
 """Images with captions, side by side in one picture."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from edgecv.core.records import Tile
 
 COLUMNS = 8
 SIDE = 112
@@ -15,6 +14,15 @@ SIDE = 112
 LINE = 14
 GAP = 6
 FONT_SIZE = 11
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a contact sheet, uint8 (H, W, 1 or 3), with lines below and a border colour."""
+
+    image: NDArray[np.uint8]
+    lines: tuple[str, ...]
+    colour: str
 
 
 def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgecv.core.records import Costs, LayerCost, ModelCost
+from edgecv.core.costs import Costs, LayerCost, ModelCost
 from edgecv.reports.png import write_picture
 
 HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown import headings, row

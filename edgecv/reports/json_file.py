@@ -4,9 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import ModelCost
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
-from edgecv.core.records import Artifact, ModelCost, Report
+from edgecv.core.report import Report
 from edgecv.core.tables import json_value
 from edgecv.core.text import short_name
 from edgecv.system.storage import write_json
@@ -17,8 +19,8 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of further metrics and of differences number by number are left out where there are
-    none, as in earlier reports.
+    The keys of further metrics, of differences number by number and of real scores are left out
+    where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -26,6 +28,9 @@ def to_table(report: Report) -> dict[str, Any]:
             del comparison["further_metrics"]
         if not comparison["output_differences"]:
             del comparison["output_differences"]
+        statistics = comparison["statistics"]
+        if statistics is not None and statistics["scores"] is None:
+            del statistics["scores"]
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -1,7 +1,8 @@
 """``report.md``: the report for people."""
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.plugins import Task
-from edgecv.core.records import Baseline, Comparison, Report, TensorFacts
+from edgecv.core.report import Baseline, Comparison, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 
-from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy
+from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy, PairedScores
 from edgecv.core.plugins import Metric, Task
-from edgecv.core.records import Comparison, Report
+from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import cannot_tell
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown_table import markdown_table
 
 METHOD = (
-    "Differences are candidate minus baseline on the same images, with the two-sided 95% score "
-    'interval of Tango (1998) for paired proportions; p is the exact McNemar test. "No worse" '
-    "is answered by the ends of that interval, so that a yes or a no is wrong in 2.5% of the "
-    "cases at most."
+    "Differences are candidate minus baseline on the same images, with the two-sided 95% {} "
+    '"No worse" is answered by the ends of that interval, so that a yes or a no is wrong in 2.5% '
+    "of the cases at most."
+)
+BINARY = METHOD.format(
+    "score interval of Tango (1998) for paired proportions; p is the exact McNemar test."
+)
+REAL = METHOD.format(
+    "interval of the bootstrap over images (BCa), no narrower than Student's t; p is Wilcoxon's "
+    "signed-rank test of the scores of the images."
 )
 
 
@@ -32,12 +38,17 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
     parts = []
     if statistics.accuracy is not None:
         parts.append(_accuracy(statistics.accuracy))
-        parts.append(no_worse_answer(statistics.accuracy.no_worse, statistics.accuracy.images))
-    elif comparison.difference_points is not None:
+    elif statistics.scores is not None:
+        then_now = _then_now(task.headline, comparison.baseline_value, comparison.value)
+        parts.append(f"{then_now}, {_scores(statistics.scores)}")
+    elif comparison.difference_points is not None:  # A report from before there was an interval.
         parts.append(
             f"{_then_now(task.headline, comparison.baseline_value, comparison.value)}, "
             f"{comparison.difference_points:+.2f} points"
         )
+    if statistics.difference is not None:
+        found = statistics.difference
+        parts.append(no_worse_answer(found.no_worse, found.images))
     metrics = {metric.name: metric for metric in task.metrics}
     for each in comparison.further_metrics:
         parts.append(_then_now(metrics[each.name], each.baseline_value, each.value))
@@ -65,8 +76,8 @@ def pair_section(report: Report) -> list[str]:
     task, names = task_of(report), report.data.classes
     lines = ["## Image by image against the baseline", ""]
     lines += [f"- {pair_line(each, task, names)}" for each in compared]
-    method = f"{METHOD if task.has_binary_scores else ''} {task.method}".strip()
-    if report.data.has_labels and method:
+    method = f"{BINARY if task.has_binary_scores else REAL} {task.method}".strip()
+    if report.data.has_labels:
         lines += ["", method]
     for each in compared:
         lines += _details(each, task, names)
@@ -100,6 +111,12 @@ def _accuracy(found: PairedAccuracy) -> str:
         f"(p = {found.p_value:.2g}), {found.difference_points:+.2f} points "
         f"({low:+.2f} to {high:+.2f})"
     )
+
+
+def _scores(found: PairedScores) -> str:
+    low, high = found.interval_points
+    chance = "" if found.p_value is None else f", p = {found.p_value:.2g}"
+    return f"{found.difference_points:+.2f} points ({low:+.2f} to {high:+.2f}{chance})"
 
 
 def _flips(flips: Flips) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from edgecv.core.plugins import SHARED_VALUES, ZEROS, Task
+from edgecv.core.plugins import ModelProperty, Task
 from edgecv.core.quantity import FRACTION
-from edgecv.core.records import Comparison, Gate, Report
 from edgecv.core.registry import TECHNIQUES
+from edgecv.core.report import Comparison, Gate, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
@@ -73,7 +73,7 @@ def _no_faster(report: Report) -> str:
     """Explain that zeros and shared weights do not reduce the latency, where there are any."""
     names = [each["technique"] for each in report.recipe.get("technique", ())]
     made = {each for name in names for each in _made_by(name)}
-    subjects = {ZEROS: "Zeros", SHARED_VALUES: "Shared weights"}
+    subjects = {ModelProperty.ZEROS: "Zeros", ModelProperty.SHARED_VALUES: "Shared weights"}
     found = [subjects[each] for each in subjects if each in made]
     if not found:
         return ""

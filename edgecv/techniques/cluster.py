@@ -4,22 +4,20 @@ Han, Mao and Dally, "Deep compression", 2016.
 """
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.records import Layer
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen
+from edgecv.techniques.layer_selection import chosen, is_excluded, target_of
 from edgecv.techniques.rewrites.fold_batch_norm import fold, folded_note, normalizations_in
 from edgecv.techniques.rewrites.plain_layers import flatten
 from edgecv.techniques.weight_sharing import SharedValues
@@ -31,8 +29,10 @@ class Cluster(Technique):
     """Gives each kernel a few distinct weights, zeros kept, and trains these on."""
 
     name: ClassVar[str] = "cluster"
-    makes: ClassVar[frozenset[str]] = frozenset({SHARED_VALUES})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.SHARED_VALUES})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
+    )
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Give each kernel at most so many distinct weights.",
         place=40,
@@ -70,7 +70,7 @@ class Cluster(Technique):
             context.note(folded_note(folded))
         kernels = chosen(clustered, self.exclude, self.layers, "cluster")
         for number, (name, kernel) in enumerate(kernels.items()):
-            seed, most = context.seed + number, self._target(name)
+            seed, most = context.seed + number, target_of(name, self.layers, self.clusters)
             kernel.assign(cluster(kernel.numpy(), most, self.initialization, seed))
         context.fit(clustered, self.training, SharedValues(list(kernels.values())), self.distil)
         return clustered
@@ -82,14 +82,13 @@ class Cluster(Technique):
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError if a layer of a file has more distinct weights than asked for."""
         for layer in layers:
-            excluded = layer.is_depthwise or any(
-                fnmatchcase(layer.name, pattern) for pattern in self.exclude
-            )
-            if not excluded and layer.distinct > self._target(layer.name):
+            most = target_of(layer.name, self.layers, self.clusters)
+            excluded = layer.is_depthwise or is_excluded(layer.name, self.exclude)
+            if not excluded and layer.distinct > most:
                 raise StepError(
                     where,
                     f"{layer.name} has {counted(layer.distinct, 'distinct weight')},"
-                    f" {self._target(layer.name)} were asked for",
+                    f" {most} were asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
 
@@ -106,12 +105,6 @@ class Cluster(Technique):
                 remedy="leave cluster out; prune and int8 keep what they promise",
             )
         return result, folded
-
-    def _target(self, name: str) -> int:
-        for pattern, clusters in self.layers.items():
-            if fnmatchcase(name, pattern):
-                return clusters
-        return self.clusters
 
 
 def cluster(

@@ -6,8 +6,7 @@ Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, SHARED_VALUES, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import clone
@@ -18,8 +17,10 @@ class Distil(Distillation, Technique):
     """Trains on against the baseline's outputs; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "distil"
-    makes: ClassVar[frozenset[str]] = frozenset({OUTPUTS})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, ZEROS, SHARED_VALUES})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.OUTPUTS})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {ModelProperty.WIDTHS, ModelProperty.ZEROS, ModelProperty.SHARED_VALUES}
+    )
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Train each step against what the original says of images.", place=20
     )

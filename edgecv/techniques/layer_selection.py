@@ -5,12 +5,14 @@ Depthwise kernels are left whole: nine weights per channel are too few to choose
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
+
+T = TypeVar("T")
 
 
 def chosen(
@@ -26,19 +28,25 @@ def chosen(
     for pattern in (*exclude, *targets):
         if not any(fnmatchcase(name, pattern) for name in kernels):
             raise InputError(where, f'"{pattern}" matches no layer', accepted=", ".join(kernels))
-    left = {
-        name: kernel
-        for name, kernel in kernels.items()
-        if not any(fnmatchcase(name, pattern) for pattern in exclude)
-    }
+    left = {name: kernel for name, kernel in kernels.items() if not is_excluded(name, exclude)}
     if not left:
         raise InputError(where, "every layer is excluded", accepted="a pattern that leaves some")
     return left
 
 
+def is_excluded(name: str, exclude: Sequence[str]) -> bool:
+    """Return True if one of the patterns matches the name of a layer."""
+    return any(fnmatchcase(name, pattern) for pattern in exclude)
+
+
+def target_of(name: str, targets: Mapping[str, T], otherwise: T) -> T:
+    """Return the target of the first pattern that matches the name of a layer."""
+    found = (target for pattern, target in targets.items() if fnmatchcase(name, pattern))
+    return next(found, otherwise)
+
+
 def clone(model: KerasModel) -> KerasModel:
     """Return a model with the same layers and weights that shares nothing with ``model``."""
-    _, keras = load_tensorflow()
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy

@@ -5,23 +5,28 @@ sparse deep neural networks", 2021 (two of four).
 """
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Exporter, Technique, TechniqueContext
-from edgecv.core.records import Layer
-from edgecv.core.technique_flag import TechniqueFlag
-from edgecv.models.tf import load_tensorflow
+from edgecv.core.plugins import (
+    Constraint,
+    Exporter,
+    ModelProperty,
+    Technique,
+    TechniqueContext,
+    TechniqueFlag,
+)
+from edgecv.models.tf import tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen, clone
+from edgecv.techniques.layer_selection import chosen, clone, is_excluded, target_of
 
 GROUP = 4
 KEPT_OF_A_GROUP = 2
@@ -44,8 +49,8 @@ class Prune(Technique):
     """Sets the smallest weights to zero, gradually, and trains the others on."""
 
     name: ClassVar[str] = "prune"
-    makes: ClassVar[frozenset[str]] = frozenset({ZEROS})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.ZEROS})
+    keeps: ClassVar[frozenset[str]] = frozenset({ModelProperty.WIDTHS, ModelProperty.OUTPUTS})
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Set this fraction of the weights to zero (0.5), or two of each four (2:4).",
         place=30,
@@ -94,7 +99,7 @@ class Prune(Technique):
         if odd:
             context.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
         targets = {
-            name: (kernel, self._target(name))
+            name: (kernel, target_of(name, self.layers, self.sparsity))
             for name, kernel in kernels.items()
             if name not in odd
         }
@@ -104,10 +109,8 @@ class Prune(Technique):
     def check(self, layers: Sequence[Layer], where: str) -> None:
         """Raise StepError if a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
-            wanted = HALF if self.pattern else self._target(layer.name)
-            excluded = layer.is_depthwise or any(
-                fnmatchcase(layer.name, pattern) for pattern in self.exclude
-            )
+            wanted = HALF if self.pattern else target_of(layer.name, self.layers, self.sparsity)
+            excluded = layer.is_depthwise or is_excluded(layer.name, self.exclude)
             if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
                 raise StepError(
                     where,
@@ -118,18 +121,11 @@ class Prune(Technique):
     def _fits(self, shape: Sequence[int]) -> bool:
         return self.pattern is None or shape[-2] % GROUP == 0
 
-    def _target(self, name: str) -> float:
-        for pattern, fraction in self.layers.items():
-            if fnmatchcase(name, pattern):
-                return fraction
-        return self.sparsity
 
-
-class Masks:
-    """A Constraint that keeps weights at zero once they were set to it."""
+class Masks(Constraint):
+    """Keeps weights at zero once they were set to it."""
 
     def __init__(self, kernels: dict[str, tuple[Any, float]], options: Prune) -> None:
-        tensorflow, _ = load_tensorflow()
         self._options = options
         self._kernels = [kernel for kernel, _ in kernels.values()]
         self._targets = [target for _, target in kernels.values()]

@@ -5,23 +5,20 @@ inference", 2018, by tensorflow-model-optimization. Zeros and shared weights are
 constraint after every step, in kernels of every size.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import (
-    OUTPUTS,
-    QUANTIZERS,
-    SHARED_VALUES,
-    WIDTHS,
-    ZEROS,
+    Constraint,
+    ModelProperty,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
-from edgecv.core.technique_flag import TechniqueFlag
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.constraints import AllOf
 from edgecv.techniques.quantizers.first_kernels import take_pixels
 from edgecv.techniques.quantizers.placement import quantize
 from edgecv.techniques.quantizers.ranges import set_ranges
@@ -46,8 +43,15 @@ class Qat(Technique):
     """Trains on with the rounding of int8 in place; zeros and shared weights are kept."""
 
     name: ClassVar[str] = "qat"
-    makes: ClassVar[frozenset[str]] = frozenset({QUANTIZERS})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS, SHARED_VALUES})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.QUANTIZERS})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {
+            ModelProperty.WIDTHS,
+            ModelProperty.OUTPUTS,
+            ModelProperty.ZEROS,
+            ModelProperty.SHARED_VALUES,
+        }
+    )
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Train on with the rounding of int8 in place.",
         place=50,
@@ -91,7 +95,6 @@ class Qat(Technique):
 
     def as_exported(self, model: KerasModel) -> KerasModel:
         """Return a copy whose first kernels have taken up the rescaling of pixels."""
-        _, keras = load_tensorflow()
         from tensorflow_model_optimization.quantization.keras import quantize_scope
 
         with quantize_scope():
@@ -112,3 +115,29 @@ def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     if any(True for _ in normalizations_in(folded)):
         folded = without_normalizations(folded)
     return fuse_relus(with_biases(folded)), names
+
+
+class AllOf(Constraint):
+    """Applies constraints, one after the other."""
+
+    def __init__(self, constraints: Sequence[Constraint]) -> None:
+        self._constraints = constraints
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Prepare each for a training step."""
+        for each in self._constraints:
+            each.before_step(step, steps)
+
+    def project(self) -> None:
+        """Project the weights onto each."""
+        for each in self._constraints:
+            each.project()
+
+    def restore(self) -> None:
+        """Continue each from the model's weights."""
+        for each in self._constraints:
+            each.restore()
+
+    def settled(self, steps: int) -> int:
+        """Return the step from which on all hold in full."""
+        return max(each.settled(steps) for each in self._constraints)

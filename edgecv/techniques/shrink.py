@@ -14,13 +14,13 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from edgecv.core.costs import Costs
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import WIDTHS, Exporter, Technique, TechniqueContext
-from edgecv.core.records import Comparison, Costs, Gate
+from edgecv.core.plugins import Exporter, ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.registry import EXPORTERS, RUNTIMES
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.report import Comparison, Gate
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
@@ -50,7 +50,7 @@ class Shrink(Technique):
     """Removes whole channels, and trains the narrower model on."""
 
     name: ClassVar[str] = "shrink"
-    makes: ClassVar[frozenset[str]] = frozenset({WIDTHS})
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.WIDTHS})
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Remove channels: the fraction of multiply-accumulates to keep (0.5), or a target: "
         "1.2Mmacs, 30kparams, 35KB (int8 file), 10us, 6x (faster than float32); several with a "

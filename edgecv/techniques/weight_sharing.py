@@ -6,22 +6,21 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import Constraint
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 PRUNED = 0.1
 """Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
 
 
-class SharedValues:
-    """A Constraint that keeps equal weights equal, and zeros zero.
+class SharedValues(Constraint):
+    """Keeps equal weights equal, and zeros zero.
 
     In the kernels ``only_zeros``, only the zeros are kept.
     """
 
     def __init__(self, kernels: list[Any], only_zeros: Sequence[Any] = ()) -> None:
-        tensorflow, _ = load_tensorflow()
-        self._tensorflow = tensorflow
         self._kernels = kernels
         self._masks = [
             (kernel, tensorflow.constant((kernel.numpy() != 0).astype(np.float32)))
@@ -38,25 +37,15 @@ class SharedValues:
                 )
             )
 
-    def before_step(self, step: int, steps: int) -> None:
-        """Change nothing: which weights are equal is decided once."""
-
     def project(self) -> None:
         """Give the weights of a group their mean; a gradient of the group is then its members'."""
         for kernel, (group, alive, count) in zip(self._kernels, self._groups, strict=True):
-            flat = self._tensorflow.reshape(kernel, [-1])
-            means = self._tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
-            values = self._tensorflow.gather(means, group)
-            kernel.assign(self._tensorflow.reshape(values, kernel.shape))
+            flat = tensorflow.reshape(kernel, [-1])
+            means = tensorflow.math.unsorted_segment_mean(flat, group, count) * alive
+            values = tensorflow.gather(means, group)
+            kernel.assign(tensorflow.reshape(values, kernel.shape))
         for kernel, mask in self._masks:
             kernel.assign(kernel * mask)
-
-    def restore(self) -> None:
-        """Go on: the groups were read from the weights that training started with."""
-
-    def settled(self, steps: int) -> int:
-        """Return 0: the weights are shared from the start."""
-        return 0
 
 
 def kept(

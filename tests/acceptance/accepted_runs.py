@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.analysis.validate import ValidationArrays
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 
 
 @dataclass(frozen=True)

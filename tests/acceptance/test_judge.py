@@ -17,7 +17,7 @@ from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import verdict_line
-from edgecv.core.records import Gate, Report
+from edgecv.core.report import Gate, Report
 from edgecv.evaluation.gates import failed_file
 from edgecv.evaluation.limits import Limits
 

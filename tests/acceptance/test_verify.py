@@ -13,7 +13,7 @@ import pytest
 import edgecv
 from edgecv.acceptance.verify import Verified, to_json, verify, verify_all
 from edgecv.core.errors import EdgecvError, InputError
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 from edgecv.pipeline.recipe_table import run_all
 from edgecv.system.storage import Store, check_seal
 

@@ -60,9 +60,9 @@ def test_answers_of_other_kernels_are_not_reused(files: Path, tmp_path: Path) ->
     for kernels in ("xnnpack", "builtin"):
         cache = SharedPredictionCache(tmp_path)
         with MeasurementPool(1, prediction_cache=cache, kernels=kernels) as pool:
-            found[kernels] = pool.predict(runtime, path, images)
+            found[kernels] = pool.predict(runtime, path, images).only
         with ModelClient(runtime, 1, options={"kernels": kernels}) as worker:
-            assert np.array_equal(found[kernels], worker.predict(path, images))
+            assert np.array_equal(found[kernels], worker.predict(path, images).only)
     assert not np.array_equal(found["xnnpack"], found["builtin"])
 
 

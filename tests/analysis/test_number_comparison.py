@@ -8,8 +8,8 @@ from PIL import Image
 
 import edgecv
 from edgecv.analysis.bench import BenchOptions, bench_files
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.records import Outputs
 from edgecv.evaluation.output_differences import output_differences
 
 

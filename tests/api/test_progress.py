@@ -9,7 +9,7 @@ from rich.console import Console
 from edgecv.api import progress as progress_of_calls
 from edgecv.api.progress import in_notebook, shown
 from edgecv.cli.progress import EventProgress
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 
 pytestmark = pytest.mark.quick
 

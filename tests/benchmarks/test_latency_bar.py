@@ -50,6 +50,9 @@ def busy_core() -> Iterator[None]:
 
 
 def rounds(first: Path, other: Path) -> list[BenchResult]:
+    print(
+        "\n| run | file | ratio | 95% | verdict | seconds | noise |\n|---|---|---|---|---|---|---|"
+    )
     found = []
     for number in range(1, ROUNDS + 1):
         found.append(bench_files([first, other], BUDGET))
@@ -64,9 +67,6 @@ def rounds(first: Path, other: Path) -> list[BenchResult]:
 
 @pytest.mark.usefixtures("busy_core")
 def test_two_copies_are_not_distinguishable(files: dict[str, Path]) -> None:
-    print(
-        "\n| run | file | ratio | 95% | verdict | seconds | noise |\n|---|---|---|---|---|---|---|"
-    )
     found = rounds(files["first"], files["copy"])
     same = [each.timings[1].verdict == "not distinguishable" for each in found]
     print(f"not distinguishable in {sum(same)} of {ROUNDS}")
@@ -76,9 +76,6 @@ def test_two_copies_are_not_distinguishable(files: dict[str, Path]) -> None:
 
 @pytest.mark.usefixtures("busy_core")
 def test_a_file_1_3_times_slower_is_told_apart(files: dict[str, Path]) -> None:
-    print(
-        "\n| run | file | ratio | 95% | verdict | seconds | noise |\n|---|---|---|---|---|---|---|"
-    )
     found = rounds(files["first"], files["slower"])
     slower = [each.timings[1].verdict == "slower" for each in found]
     print(f"told apart in {sum(slower)} of {ROUNDS}")

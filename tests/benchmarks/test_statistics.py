@@ -16,7 +16,9 @@ import numpy as np
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
-from edgecv.core.records import *
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.data import Dataset, Outputs, Split
+from edgecv.core.report import Comparison, Latency, Measurement
 from edgecv.evaluation.task_of import default_task
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.markdown import to_markdown
@@ -35,7 +37,7 @@ tensor = TensorFacts("image", (1, 32, 32, 3), "uint8")
 measurements = [
     Measurement(
         Artifact(f"int8-{n}.tflite", "tflite", "int8", 1, 1, "0" * 64), "litert", each,
-        SessionFacts(tensor, tensor, (8, 8, 3)), (np.ones((40, 20), np.int64),),
+        SessionFacts(tensor, (tensor,), ((10,),), (8, 8, 3)), (np.ones((40, 20), np.int64),),
     )
     for n, each in enumerate(candidates)
 ]

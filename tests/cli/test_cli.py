@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgecv.cli import run
-from edgecv.core.records import Report
+from edgecv.core.report import Report
 
 
 def edgecv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -203,7 +203,7 @@ def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
 
     from rich.console import Console
 
-    from edgecv.cli.console import narrow_table
+    from edgecv.cli.show import narrow_table
 
     text = io.StringIO()
     Console(file=text, width=80).print(narrow_table(main_report))

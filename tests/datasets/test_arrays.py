@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import SPLITS
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS
 from edgecv.core.registry import DATASETS
 from edgecv.datasets.arrays import Arrays
 from edgecv.datasets.npz import Npz

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from refusals import refusal_of
 
-from edgecv.core.records import SPLITS, Dataset
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.datasets import cifar10
 from edgecv.datasets.cifar10 import Cifar10
 from edgecv.datasets.cifar_files import batches as _batches

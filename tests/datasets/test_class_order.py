@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.core.data import Dataset, Split
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset, Split
 from edgecv.datasets.class_order import in_order_of, read_labels
 
 pytestmark = pytest.mark.quick

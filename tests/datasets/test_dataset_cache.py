@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.core.records import SPLITS, Dataset
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.datasets import cache as _cache
 from edgecv.datasets import images
 from edgecv.datasets.cache import cache_folder

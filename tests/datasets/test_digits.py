@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.datasets.digits import Digits
 
 pytestmark = pytest.mark.quick

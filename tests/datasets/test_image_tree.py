@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from refusals import refusal_of
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset
 from edgecv.datasets.images import ImageTree
 
 SHAPE = (8, 8, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from refusals import refusal_of
 
-from edgecv.core.records import SPLITS, Dataset
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.datasets import npz_arrays as _arrays
 from edgecv.datasets.image_tree import folder_tree as _files
 from edgecv.datasets.npz import Npz

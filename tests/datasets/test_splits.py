@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecv.core.data import SPLITS, Dataset, Images, Split
 from edgecv.core.errors import InputError
-from edgecv.core.records import SPLITS, Dataset, Images, Split
 from edgecv.datasets.splits import partition
 
 pytestmark = pytest.mark.quick

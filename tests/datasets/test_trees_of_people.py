@@ -5,20 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_images import load
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.load_data import class_counts, counts_text, imbalance
 
 pytestmark = pytest.mark.quick
-
-
-def load(source: Any, seed: int = 0) -> Dataset:
-    data: Dataset = source.load((8, 8, 3), seed, lambda done, total: None)
-    return data
 
 
 @pytest.fixture

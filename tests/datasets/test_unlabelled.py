@@ -4,19 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_images import load
 
+from edgecv.core.data import UNKNOWN_LABEL
 from edgecv.core.errors import InputError
-from edgecv.core.records import UNKNOWN_LABEL, Dataset
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 
 pytestmark = pytest.mark.quick
-
-
-def load(source: Any, seed: int = 0) -> Dataset:
-    data: Dataset = source.load((8, 8, 3), seed, lambda done, total: None)
-    return data
 
 
 @pytest.fixture

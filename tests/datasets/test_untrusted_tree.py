@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from refusals import refusal_of
 
-from edgecv.core.records import Dataset
+from edgecv.core.data import Dataset
 from edgecv.datasets.image_tree import folder_tree as _files
 from edgecv.datasets.image_tree import zip_tree as _archive
 from edgecv.datasets.images import ImageTree

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edgecv.core.records import Gate, Outputs
+from edgecv.core.data import Outputs
+from edgecv.core.report import Gate
 from edgecv.evaluation.gates import exit_code, failed_file, verdict
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.tasks.classification import Classification

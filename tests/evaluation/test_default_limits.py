@@ -5,17 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.records import (
-    Artifact,
-    Comparison,
-    Gate,
-    Measurement,
-    Outputs,
-    SessionFacts,
-    TensorFacts,
-)
+from edgecv.core.report import Comparison, Gate, Measurement
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.gates import exit_code, proof_gates
 from edgecv.evaluation.limit_checks import judge_limits
@@ -27,7 +21,7 @@ pytestmark = pytest.mark.quick
 
 TASK = Classification()
 TENSOR = TensorFacts("image", (1, 32, 32, 3), "uint8")
-FACTS = SessionFacts(TENSOR, TENSOR, (32, 32, 3))
+FACTS = SessionFacts(TENSOR, (TENSOR,), ((10,),), (32, 32, 3))
 FILE = Artifact("int8.tflite", "tflite", "int8", 35_000, 30_000, "0" * 64)
 CLASSES = tuple("abcdefghij")
 Answers = np.ndarray[Any, Any]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from edgecv.core.artifact import Artifact, TensorFacts
 from edgecv.core.paired_results import Calibration, Flips, GroupDifference, PairedStatistics
-from edgecv.core.records import Artifact, Comparison, Gate, Latency, TensorFacts
+from edgecv.core.report import Comparison, Gate, Latency
 from edgecv.evaluation.gates import exit_code
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from edgecv.core.data import Labels, Outputs, Predictions
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.records import Labels, Outputs, Predictions
 from edgecv.evaluation.changed_answers import changed_answers, most_confident
 from edgecv.evaluation.paired_statistics import paired_statistics
 from edgecv.evaluation.statistics.groups import group_differences, holm

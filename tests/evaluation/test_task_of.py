@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import DataFacts, Report
+from edgecv.core.report import DataFacts, Report
 from edgecv.evaluation.task_of import default_task, task_key, task_of
 from edgecv.evaluation.tasks.classification import Classification
 

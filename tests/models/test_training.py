@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bars import bars
 
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Dataset, Event, Outputs, Split
+from edgecv.core.events import Event
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
@@ -17,8 +18,8 @@ from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
-from edgecv.models.training.loop import Teacher, augment, fit
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.loop import Teacher, fit
+from edgecv.models.training.schedule import Schedule
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
@@ -216,49 +217,6 @@ def test_a_taught_model_says_what_its_teacher_says_and_not_what_the_labels_say(
     pixels = DATA.test.images.astype(np.float32)
     agreement = np.mean(teacher(pixels).numpy().argmax(1) == student(pixels).numpy().argmax(1))
     assert agreement > 0.7  # A student of the labels would agree on one image in ten.
-
-
-def test_augmentation_depends_on_its_seeds_alone() -> None:
-    tensorflow, _ = load_tensorflow()
-    schedule = SCHEDULES["default"].model_copy(update={"mirror": True})
-    images = tensorflow.constant(DATA.train.images)
-    one, same, other = (
-        augment(images, tensorflow.constant(seeds), schedule).numpy()
-        for seeds in ([1, 2], [1, 2], [1, 3])
-    )
-    np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
-
-
-def test_augmentation_only_mirrors_and_shifts() -> None:
-    tensorflow, _ = load_tensorflow()
-    images = DATA.train.images
-    mirrored = augment(
-        tensorflow.constant(images),
-        tensorflow.constant([0, 0]),
-        Schedule(shift=0, mirror=True),
-    ).numpy()
-    as_is = (mirrored == images).all(axis=(1, 2, 3))
-    turned = (mirrored == images[:, :, ::-1]).all(axis=(1, 2, 3))
-    assert (as_is | turned).all()
-    assert 0.25 < turned.mean() < 0.75
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    shifts = [padded[:, y : y + 8, x : x + 8] for y in range(3) for x in range(3)]
-    shifted = augment(
-        tensorflow.constant(images),
-        tensorflow.constant([0, 0]),
-        Schedule(shift=1, mirror=False),
-    ).numpy()
-    matches = np.array([(shifted == each).all(axis=(1, 2, 3)) for each in shifts])
-    assert matches.any(axis=0).all()
-    assert matches.any(axis=1).all()
-
-
-def test_images_that_are_not_shifted_or_mirrored_stay_as_they_are() -> None:
-    tensorflow, _ = load_tensorflow()
-    images = tensorflow.constant(DATA.train.images)
-    same = augment(images, tensorflow.constant([0, 0]), SCHEDULES["reference"]).numpy()
-    np.testing.assert_array_equal(same, DATA.train.images)
 
 
 @pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])

@@ -9,7 +9,8 @@ import pytest
 
 import edgecv
 from edgecv.core.errors import StepError
-from edgecv.core.records import Event, Report
+from edgecv.core.events import Event
+from edgecv.core.report import Report
 from edgecv.models.tf import keras_bytes, load_tensorflow
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run

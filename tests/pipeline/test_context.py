@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 from edgecv.pipeline.context import open_analysis, open_run
 from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.system.storage import Store

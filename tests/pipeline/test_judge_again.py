@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Event, Report
+from edgecv.core.events import Event
+from edgecv.core.report import Report
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report, to_table

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 from edgecv.pipeline.recipe_table import run_all, to_markdown
 from edgecv.system.storage import Store
 

@@ -9,8 +9,9 @@ import pytest
 
 import edgecv
 from edgecv.core.errors import InputError
-from edgecv.core.records import Event, Report
+from edgecv.core.events import Event
 from edgecv.core.registry import EXPORTERS
+from edgecv.core.report import Report
 from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.pipeline.export import planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecv.core.records import Costs, LayerCost, ModelCost
+from edgecv.core.costs import Costs, LayerCost, ModelCost
 from edgecv.reports.costs import costs_rows, write_widths
 
 pytestmark = pytest.mark.quick

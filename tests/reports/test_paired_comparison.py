@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecv.core.records import (
-    Artifact,
-    Comparison,
-    Dataset,
-    Measurement,
-    Outputs,
-    SessionFacts,
-    Split,
-    TensorFacts,
-    Tile,
-)
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.registry import TASKS
+from edgecv.core.report import Comparison, Measurement
 from edgecv.evaluation.comparison import compare_all
 from edgecv.reports.changed_images import write_flips
-from edgecv.reports.contact_sheet import COLUMNS, SIDE, write_contact_sheet
+from edgecv.reports.contact_sheet import COLUMNS, SIDE, Tile, write_contact_sheet
 from edgecv.reports.paired_comparison import pair_line
 
 pytestmark = pytest.mark.quick
@@ -50,7 +42,8 @@ def measured(path: str, outputs: Outputs) -> Measurement:
     tensor = TensorFacts("image", (1, 20, 16, 1), "uint8")
     return Measurement(
         Artifact(path, "tflite", path.split(".")[0], 1000, 900, "0" * 64), "litert",
-        outputs, SessionFacts(tensor, tensor, (8, 8, 3)), (np.full((4, 5), 1000, np.int64),),
+        outputs, SessionFacts(tensor, (tensor,), ((3,),), (8, 8, 3)),
+        (np.full((4, 5), 1000, np.int64),),
     )  # fmt: skip
 
 

@@ -14,11 +14,9 @@ from fault_injection.fuzz.attacks import check_text, of_report
 from rich.console import Console
 from small_report import REPORT
 
-from edgecv.cli.console import narrow_table, report_table
+from edgecv.cli.show import narrow_table, report_table
 from edgecv.core.errors import InputError
-from edgecv.core.records import (
-    Report,
-)
+from edgecv.core.report import Report
 from edgecv.pipeline.recipe_table import to_markdown as to_row
 from edgecv.reports.html import report_html
 from edgecv.reports.json_file import read_report, to_table

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset
 from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.export import check_calibration
 from edgecv.pipeline.recipe.from_flags import CompressOptions

@@ -9,7 +9,7 @@ import pytest
 
 from edgecv.acceptance.verify import verify
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, check_seal, write_bytes

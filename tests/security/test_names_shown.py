@@ -14,7 +14,8 @@ from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement, Since
 from edgecv.cli.console import Screen
 from edgecv.core.errors import InputError
-from edgecv.core.records import Event, Gate
+from edgecv.core.events import Event
+from edgecv.core.report import Gate
 from edgecv.core.text import printable_lines
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.system.storage import seal

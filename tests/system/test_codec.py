@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Activation, SessionFacts, TensorFacts
 from edgecv.core.quantization import Kernel, Link, Point, Steps, Stored
-from edgecv.core.records import Activation, SessionFacts, TensorFacts
 from edgecv.system.isolation.codec import decode, decode_printable, encode
 from edgecv.system.isolation.model_client import read_stored
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
@@ -53,7 +53,7 @@ def test_a_record_comes_back_as_it_went() -> None:
 
 def test_texts_of_a_file_cannot_move_the_cursor() -> None:
     tensor = TensorFacts("a\x1b[2J" + "b" * 400, (1, 2), "int8", 1.0, 0)
-    sent = SessionFacts(tensor, tensor, (1, 2, 3), ("\x1b",))
+    sent = SessionFacts(tensor, (tensor,), ((10,),), (1, 2, 3), ("\x1b",))
     back = decode_printable(SessionFacts, Frame({}, list(encode(SessionFacts, sent)[1])))
     assert back.input.name.startswith("a?[2Jb")
     assert len(back.input.name) == 300

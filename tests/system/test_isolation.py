@@ -111,7 +111,7 @@ def worker() -> Iterator[ModelClient]:
 
 
 def still_works(worker: ModelClient, good: Path) -> None:
-    answers = worker.predict(good, IMAGES)
+    answers = worker.predict(good, IMAGES).only
     np.testing.assert_allclose(answers, IMAGES.reshape(40, 16) / np.float32(255), rtol=1e-6)
 
 
@@ -146,8 +146,8 @@ def test_images_come_from_a_file_too_and_progress_is_told(
     path = tmp_path / "images.npy"
     np.save(path, IMAGES)
     told: list[tuple[int, int]] = []
-    answers = worker.predict(good, path, progress=lambda done, of: told.append((done, of)))
-    np.testing.assert_array_equal(answers, worker.predict(good, IMAGES))
+    answers = worker.predict(good, path, progress=lambda done, of: told.append((done, of))).only
+    np.testing.assert_array_equal(answers, worker.predict(good, IMAGES).only)
     assert told[-1] == (40, 40)
     assert len(told) > 1
 
@@ -156,7 +156,7 @@ def test_a_file_that_changes_is_opened_again(worker: ModelClient, good: Path) ->
     still_works(worker, good)
     twice = helper.make_node("Add", ["flat", "flat"], ["answer"])
     write_onnx(good, [twice], {})
-    np.testing.assert_array_equal(worker.predict(good, IMAGES), IMAGES.reshape(40, 16) * 2.0)
+    np.testing.assert_array_equal(worker.predict(good, IMAGES).only, IMAGES.reshape(40, 16) * 2.0)
 
 
 def test_an_unknown_runtime_is_refused_at_once() -> None:
@@ -195,7 +195,7 @@ def test_a_slow_prediction_is_not_a_hang(tmp_path: Path) -> None:
     many = np.zeros((300, 4, 4, 1), np.uint8)
     with ModelClient("onnxruntime", threads=1, time_limit_s=1.0) as worker:
         began = time.monotonic()
-        assert worker.predict(slow, many).shape == (300, 16)
+        assert worker.predict(slow, many).only.shape == (300, 16)
         assert time.monotonic() - began > 1.0, "too quick to prove anything"
 
 
@@ -254,7 +254,7 @@ def test_no_child_survives_its_parent(
         print(worker.pid, flush=True)
         def die(): time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)
         threading.Thread(target=die).start()
-        if {busy}: worker.predict(Path({str(hanging)!r}), np.zeros((1, 4, 4, 1), np.uint8))
+        if {busy}: worker.predict(Path({str(hanging)!r}), np.zeros((1, 4, 4, 1), np.uint8)).only
         time.sleep(60)
     """
     parent = subprocess.run(
@@ -361,7 +361,7 @@ def test_a_file_that_cannot_be_timed_is_named(
 def opened_and_run(worker: ModelClient, path: Path) -> str:
     try:
         shape = worker.open(path).input.shape[1:]
-        answers = worker.predict(path, np.zeros((2, *shape), np.uint8))
+        answers = worker.predict(path, np.zeros((2, *shape), np.uint8)).only
     except RuntimeFailure as failure:
         return str(failure)
     return f"{path}: answered {answers.shape}"
@@ -382,4 +382,4 @@ def test_every_hostile_file_costs_one_line_and_nothing_else(
             assert said.startswith(f"{path}: ")
             assert "\n" not in said
             assert time.monotonic() - began < 25
-            assert worker.predict(kind, IMAGES).shape[0] == 40
+            assert worker.predict(kind, IMAGES).only.shape[0] == 40

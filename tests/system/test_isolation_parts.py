@@ -74,6 +74,8 @@ import os, sys, time
 sys.path.insert(0, sys.argv[2])
 from edgecv.system.isolation.protocol import *
 def say(*frame): write_all(1, pack(*frame))
+ONE = {'kind': 'answer', 'names': ['o'], 'shapes': [[2]]}
+TWO = {'kind': 'answer', 'names': ['o', 'o'], 'shapes': [[2], [2]]}
 """
 READY = "say({'kind': 'ready'}); "
 LIES = {
@@ -83,11 +85,13 @@ LIES = {
     "say({'kind': 'answer'})": "could not start: sent 'answer'",
     READY + "print('x' * 100, flush=True); time.sleep(9)": "answered nonsense",
     READY + "say({'kind': 'riddle'}); time.sleep(9)": "kind 'riddle'",
-    READY + "say({'kind': 'answer'}); time.sleep(9)": "0 arrays, not 1",
-    READY + "say({'kind': 'answer'}, [np.zeros((5, 2), np.int64)])": "of int64",
-    READY + "say({'kind': 'answer'}, [np.zeros((4, 2), np.float32)])": (
-        "4 predictions for 5 images"
-    ),
+    READY + "say({'kind': 'answer'}); time.sleep(9)": "no outputs",
+    READY + "say(ONE, [])": "0 outputs with 1 names",
+    READY + "say(ONE, [np.zeros((5, 2), np.int64)])": r"an output of int64 \(5, 2\)",
+    READY + "say(ONE, [np.zeros((4, 2), np.float32)])": r"an output of float32 \(4, 2\)",
+    READY + "say(ONE | {'names': [1]}, [np.zeros((5, 2), np.float32)])": "without a name",
+    READY + "say(ONE | {'shapes': [[True, 2]]}, [np.zeros((5, 2), np.float32)])": "an output of",
+    READY + "say(TWO, 2 * [np.zeros((5, 2), np.float32)])": "two outputs of the same name",
     READY + "say({'kind': 'stage', 'doing': 'opening it', 'index': 7})": "file 7 of 1",
     READY + "say({'kind': 'stage', 'doing': 'x', 'index': 0})": "a stage 'x'",
     READY + "say({'kind': 'progress', 'done': -1})": "a number -1",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.costs import TrialExport
+from edgecv.core.data import Split
 from edgecv.core.plugins import TechniqueContext
-from edgecv.core.records import Split, TrialExport
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of
 from edgecv.models.channels.trace import ChannelGraph, trace

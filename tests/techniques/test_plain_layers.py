@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError
-from edgecv.core.records import Images
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.tflite.exporter import TFLite
@@ -118,7 +118,7 @@ def test_a_model_of_everything_is_trained_with_rounding_and_written_in_both_form
         path = tmp_path / f"int8.{exporter.format}"
         artifacts.append(exporter.export(quantized, pixels, path))
         with ModelClient(runtime or "onnxruntime", threads=1) as worker:
-            found = worker.predict(path, pixels)
+            found = worker.predict(path, pixels).only
         assert np.abs(found - expected).mean() < 0.01
     assert check_same_scales(artifacts)
 

@@ -9,8 +9,9 @@ from bars import bars
 from known_networks import CLASSES, NETWORKS, SIDE, network
 from tuning import tuning_on
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.records import Artifact, Dataset
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.onnx.graph import quantization_of, read_model
@@ -34,7 +35,7 @@ BY_DEFAULT = ("inception", "mobilenet_v3", "unet")
 
 def trained(model: Any, folder: Path) -> Any:
     """Return a model after one epoch of quantization-aware training."""
-    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder))
+    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder / "epoch.npz"))
 
 
 def files(model: Any, folder: Path) -> list[Artifact]:
@@ -96,7 +97,7 @@ def test_a_network_is_trained_with_rounding_and_both_files_hold_what_was_trained
         ]
         assert not missing
         with ModelClient(runtime, 1) as worker:
-            assert np.abs(worker.predict(path, DATA.test.images) - expected).mean() < 0.02
+            assert np.abs(worker.predict(path, DATA.test.images).only - expected).mean() < 0.02
 
 
 def test_inputs_of_a_concatenation_share_one_range_and_known_ranges_stay() -> None:

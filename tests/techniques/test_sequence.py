@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import ZEROS, Technique
+from edgecv.core.plugins import ModelProperty, Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import check_order
@@ -46,7 +46,7 @@ class Rounding(Technique):
 
     name: ClassVar[str] = "rounding"
     makes: ClassVar[frozenset[str]] = frozenset({"rounded weights"})
-    keeps: ClassVar[frozenset[str]] = frozenset({ZEROS})
+    keeps: ClassVar[frozenset[str]] = frozenset({ModelProperty.ZEROS})
 
     def check_model(self, model: object) -> None:
         """Accept all."""

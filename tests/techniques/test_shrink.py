@@ -22,8 +22,8 @@ from shrinking import (
     with_dead,
 )
 
+from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.records import Dataset, Outputs
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of_model

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from shrinking import OPTIONS, MeasurementPool, Paths, cost_with, widths_of
 
+from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
-from edgecv.core.records import TrialExport
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.channels.trace import trace
 from edgecv.techniques.channel_pruning.allocation import Candidate

@@ -11,16 +11,17 @@ from bars import bars
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tuning import tuning_on
 
+from edgecv.core.artifact import Artifact, Layer
+from edgecv.core.data import Dataset, Split
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.events import Event
 from edgecv.core.plugins import Technique, TechniqueContext
-from edgecv.core.records import Artifact, Dataset, Event, Layer, Split
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
-from edgecv.models.training.loop import fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster, cluster
 from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four
@@ -37,37 +38,9 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(160, 1), split(30, 2), split(40, 3), split(40, 4))
 
 
-def tuning_with(
-    checkpoint: Path, on_event: Callable[[Event], None] = lambda event: None
-) -> TechniqueContext:
-    def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        fit(
-            tuned,
-            DATA,
-            Classification(),
-            schedule,
-            seed=3,
-            checkpoint=checkpoint,
-            on_event=on_event,
-            constraint=constraint,
-        )
-        checkpoint.unlink()
-
-    return TechniqueContext(
-        fit=tune,
-        seed=3,
-        task=Classification(),
-        calibration=DATA.calibration,
-        note=lambda note: None,
-        progress=lambda words, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
-    )
-
-
 @pytest.fixture
 def context(tmp_path: Path) -> TechniqueContext:
-    return tuning_with(tmp_path / "epoch.npz")
+    return tuning_on(DATA, tmp_path / "epoch.npz")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +61,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
             layers.Softmax(name="probabilities"),
         ]
     )
-    tuning_with(tmp_path_factory.mktemp("model") / "epoch.npz").fit(made, QUICK, None)
+    tuning_on(DATA, tmp_path_factory.mktemp("model") / "epoch.npz").fit(made, QUICK, None)
     return made
 
 
@@ -165,7 +138,7 @@ def test_other_scales_in_two_files_of_one_model_are_an_error() -> None:
 def rounded(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the model, trained on with rounding: look only."""
     folder = tmp_path_factory.mktemp("rounded")
-    return Qat(training=QUICK).apply(model, tuning_with(folder / "epoch.npz"))
+    return Qat(training=QUICK).apply(model, tuning_on(DATA, folder / "epoch.npz"))
 
 
 def test_one_trained_model_is_the_same_network_in_both_formats(
@@ -179,7 +152,7 @@ def test_one_trained_model_is_the_same_network_in_both_formats(
         exporter = EXPORTERS.classes[file_format](precision="int8")
         artifacts.append(exporter.export(rounded, DATA.calibration.images, path))
         with ModelClient(runtime, 1) as worker:
-            answers.append(worker.predict(path, DATA.test.images))
+            answers.append(worker.predict(path, DATA.test.images).only)
     assert check_same_scales(artifacts)
     keras = rounded(DATA.test.images.astype(np.float32)).numpy()
     assert np.abs(answers[0] - answers[1]).max() < 0.02
@@ -239,11 +212,13 @@ def test_an_interrupted_technique_ends_with_the_same_weights(
 
         return on_event
 
-    whole = technique.apply(model, tuning_with(tmp_path / "whole.npz"))
+    whole = technique.apply(model, tuning_on(DATA, tmp_path / "whole.npz"))
     for epoch in (1, 3):
         with pytest.raises(Interruption):
-            technique.apply(model, tuning_with(tmp_path / "cut.npz", stop_after(epoch)))
-    resumed = technique.apply(model, tuning_with(tmp_path / "cut.npz"))
+            technique.apply(
+                model, tuning_on(DATA, tmp_path / "cut.npz", on_event=stop_after(epoch))
+            )
+    resumed = technique.apply(model, tuning_on(DATA, tmp_path / "cut.npz"))
     assert weights_sha256(resumed) == weights_sha256(whole)
 
 
@@ -251,7 +226,7 @@ def test_early_stopping_ends_a_training_that_gets_no_better(model: Any, tmp_path
     events: list[Event] = []
     patient = QUICK.model_copy(update={"epochs": 50, "learning_rate": 1e-9, "patience": 3})
     technique = Cluster(clusters=8, training=patient)
-    technique.apply(model, tuning_with(tmp_path / "epoch.npz", events.append))
+    technique.apply(model, tuning_on(DATA, tmp_path / "epoch.npz", on_event=events.append))
     epochs = [event for event in events if event.stage == "epoch"]
     assert len(epochs) < 50
     assert any("stopped early" in event.message for event in events)

@@ -11,9 +11,10 @@ from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.analysis.options import LabelOptions, ValidateOptions
 from edgecv.analysis.validate import ValidationArrays, validate
+from edgecv.core.data import Split
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.options import parse_options, with_parameters
-from edgecv.core.records import Report, Split
+from edgecv.core.report import Report
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import open_analysis

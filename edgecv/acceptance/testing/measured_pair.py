@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.validate import ValidationArrays
-from edgecv.core.records import Comparison, Report
+from edgecv.core.report import Comparison, Report
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -11,8 +11,9 @@ from edgecv.acceptance.records import Change, Judgement
 from edgecv.acceptance.testing.accepted_file import UPDATE
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.text import advice, cells, changes_sentence, headings, sentence
+from edgecv.core.data import Outputs
 from edgecv.core.paired_results import Flips
-from edgecv.core.records import Gate, Outputs
+from edgecv.core.report import Gate
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.limits import evidence_of
 from edgecv.formats.lookup import runtime_of_format
@@ -60,16 +61,17 @@ def answer_rows(pair: MeasuredPair) -> Rows:
     rows = [("compared", _compared(pair))]
     if statistics is None:
         return rows
-    accuracy = statistics.accuracy
-    if accuracy is not None:
-        low, high = accuracy.interval_points
+    found = statistics.difference
+    if found is not None:
+        low, high = found.interval_points
+        chance = "" if found.p_value is None else f", p = {found.p_value:.2g}"
         headline = pair.measured.task.headline
         rows.append(
             (
                 comparison.metric,
                 f"{headline.text(comparison.baseline_value)} -> {headline.text(comparison.value)}, "
-                f"{accuracy.difference_points:+.2f} points (95% interval {low:+.2f} to "
-                f"{high:+.2f}, p = {accuracy.p_value:.2g})",
+                f"{found.difference_points:+.2f} points (95% interval {low:+.2f} to "
+                f"{high:+.2f}{chance})",
             )
         )
     rows += _flip_rows(statistics.flips)

@@ -19,10 +19,10 @@ from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.analysis.validate_request import described_input, is_baseline_of_run, single_file
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
-from edgecv.core.records import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
 from edgecv.evaluation.task_of import default_task

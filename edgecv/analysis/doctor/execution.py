@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.doctor.structure import layer_of
-from edgecv.core.records import ExecutedOperator
+from edgecv.core.artifact import ExecutedOperator
 from edgecv.core.text import counted
 from edgecv.formats.contents import Contents
 from edgecv.system.cpu import instructions

@@ -10,8 +10,8 @@ from typing import get_args
 import numpy as np
 
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images, Outputs, Predictions
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.evaluation.task_of import default_task
@@ -40,7 +40,7 @@ def compare_kernels(
     # In random order: slow kernels get the first of them only.
     sample = images[sample_rows(len(images), MOST_IMAGES)]
     cells: list[KernelCell] = []
-    answers: list[Predictions | None] = []
+    answers: list[Outputs | None] = []
     for file in files:
         path, runtime = file.path, runtime_of_file(file.path)
         for name, options in runtime.kernel_variants.items():
@@ -121,7 +121,7 @@ def _remedy(cell: KernelCell, data: str) -> str:
     return f"measure accuracy with the kernels of the device: {measured}"
 
 
-def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Predictions:
+def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Outputs:
     """Predict as many images as the time allows, at least ``FIRST_IMAGES``."""
     path, input_spec = file.path, file.input_spec
     worker.open(path, input_spec)
@@ -133,12 +133,16 @@ def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Predict
 
 
 def _compared(
-    one: Predictions | None,
-    other: Predictions | None,
+    one: Outputs | None,
+    other: Outputs | None,
     measure: Callable[[Outputs, Outputs], float],
 ) -> float | None:
-    """Compare the answers of two cells; None if one has none, or has other classes."""
-    if one is None or other is None or one.shape[1:] != other.shape[1:]:
+    """Compare the answers of two cells; None if one has none, or has others."""
+    if one is None or other is None or _shapes(one) != _shapes(other):
         return None
     count = min(len(one), len(other))
-    return measure(Outputs.one(one[:count]), Outputs.one(other[:count]))
+    return measure(one.first(count), other.first(count))
+
+
+def _shapes(outputs: Outputs) -> list[tuple[int, ...]]:
+    return [each.shape[1:] for each in outputs.arrays.values()]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgecv.analysis.doctor.records import Finding, LayerError
 from edgecv.analysis.doctor.structure import layer_of
+from edgecv.core.artifact import Activation
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Activation
 
 BEST_DB = 40.0
 """Larger ratios count as this: 8 bits give 30 to 40 dB, and losing 10 dB of them is no fault."""

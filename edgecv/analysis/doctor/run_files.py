@@ -8,8 +8,8 @@ from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import DoctorOptions
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
-from edgecv.core.records import Comparison, Report
 from edgecv.core.registry import DATASETS
+from edgecv.core.report import Comparison, Report
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.reports.json_file import read_report

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Labels
 from edgecv.core.quantization import Extremes, Steps
-from edgecv.core.records import Labels
 
 LEVEL = 0.05
 """Probability that honest ranges fail by chance, over both tests of the ranges together: the stated

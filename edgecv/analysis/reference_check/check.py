@@ -10,9 +10,10 @@ from edgecv.analysis.reference_check.gates import CheckedFile, judge
 from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.data import Dataset
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Comparison, Dataset, Gate
+from edgecv.core.report import Comparison, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile

@@ -15,9 +15,11 @@ from edgecv.analysis.reference_check.quantization_rules import broken_rules
 from edgecv.analysis.reference_check.range_gates import bounds_of, judge_ranges
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Dataset
 from edgecv.core.files import open_regular
 from edgecv.core.quantization import Stored
-from edgecv.core.records import Artifact, Comparison, Dataset, Gate, Outcome
+from edgecv.core.report import Comparison, Gate, Outcome
 from edgecv.core.text import counted, listed, were
 
 LABELS = "labels.txt"

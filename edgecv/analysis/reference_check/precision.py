@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from edgecv.core.artifact import PRECISION_NOT_KNOWN, Artifact
 from edgecv.core.quantization import KERNEL, Stored
-from edgecv.core.records import PRECISION_NOT_KNOWN, Artifact
 
 DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 CLAIMS = ("int8", "int16x8", "dynamic", "float16", "float32")

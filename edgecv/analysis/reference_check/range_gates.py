@@ -15,7 +15,8 @@ from edgecv.analysis.reference_check.calibration_ranges import (
 )
 from edgecv.analysis.reference_check.layer_structure import PairedPoint
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
-from edgecv.core.records import Dataset, Gate
+from edgecv.core.data import Dataset
+from edgecv.core.report import Gate
 from edgecv.core.text import counted
 
 FEWEST_TEST_TRACES = 2

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.artifact import TWIN_STEM
+from edgecv.core.data import Images
 from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.quantization import Stored
-from edgecv.core.records import TWIN_STEM, Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.model_file import ModelFile

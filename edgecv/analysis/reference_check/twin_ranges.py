@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgecv.analysis.reference_check.twin import Twin
+from edgecv.core.data import Dataset, Images, Labels
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Dataset, Images, Labels
 from edgecv.core.sample import sample_rows
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.system.isolation import ModelClient

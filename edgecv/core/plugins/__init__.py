@@ -10,25 +10,17 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
-from edgecv.core.plugins.task import Head, Metric, Proof, Task, Terms
+from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.plugins.technique import (
-    OUTPUTS,
-    QUANTIZERS,
-    SHARED_VALUES,
-    WIDTHS,
-    ZEROS,
     Constraint,
     Fit,
+    ModelProperty,
     Technique,
     TechniqueContext,
+    TechniqueFlag,
 )
 
 __all__ = [
-    "OUTPUTS",
-    "QUANTIZERS",
-    "SHARED_VALUES",
-    "WIDTHS",
-    "ZEROS",
     "Architecture",
     "Constraint",
     "Data",
@@ -38,6 +30,8 @@ __all__ = [
     "Head",
     "Importer",
     "Metric",
+    "ModelProperty",
+    "Move",
     "Plugin",
     "Progress",
     "Proof",
@@ -46,6 +40,7 @@ __all__ = [
     "Task",
     "Technique",
     "TechniqueContext",
+    "TechniqueFlag",
     "TensorSession",
     "Terms",
     "Watcher",

@@ -1,15 +1,20 @@
 """The contract of an architecture."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Head
-from edgecv.core.records import Shape
 
 
 class Architecture(Plugin):
     """A network that can be trained from nothing."""
+
+    features: ClassVar[str] = "row"
+    """Features that it gives to the head of a task: a "row" an image, float32 (N, F), or a "map",
+    float32 (N, H, W, F)."""
 
     @abstractmethod
     def build(self, input_shape: Shape, head: Head) -> KerasModel:

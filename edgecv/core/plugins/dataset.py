@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.options import as_text
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Dataset, Shape
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished items and their total."""

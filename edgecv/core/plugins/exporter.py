@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Artifact, Images
 
 WITH_INTEGER_KERNELS = ("int8", "int16x8", "dynamic")
 

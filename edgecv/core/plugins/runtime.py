@@ -8,19 +8,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    FileEnds,
-    Images,
-    Predictions,
-    SessionFacts,
-)
 
 Watcher = Callable[[Images], Extremes]
 """Runs images, uint8 (N, H, W, C), and returns the extremes of each point for each image."""
@@ -31,10 +25,10 @@ class Session(Protocol):
 
     facts: SessionFacts
 
-    def predict(self, images: Images) -> Predictions:
-        """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, K).
+    def predict(self, images: Images) -> Outputs:
+        """Run all images, batched and on all threads: uint8 (N, H, W, C) -> float32 (N, ...).
 
-        N may be 0: the result still has K columns.
+        N may be 0: the outputs still have their names and shapes.
         """
 
     def single_call(self, image: Images) -> Callable[[], object]:
@@ -66,7 +60,7 @@ class ImageTensors(TensorSession):
     def __init__(self, runtime: str, path: Path, session: Session, batch: int) -> None:
         self._runtime, self._path = runtime, path
         self._session, self._batch = session, batch
-        self.ends = FileEnds((session.facts.input,), (session.facts.output,))
+        self.ends = FileEnds((session.facts.input,), session.facts.outputs)
 
     def random_call(self) -> Callable[[], object]:
         """Return a function that runs random images, which are set beforehand."""

@@ -8,20 +8,36 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.records import Dataset, Images, Outputs, Predictions, Targets, TextTable
+from edgecv.core.targets import with_targets
+from edgecv.core.text import TextTable
 
 
 class Head(Protocol):
     """Makes the layers that turn the features of an architecture into the output of a task."""
 
     def __call__(self, **options: Any) -> Sequence[KerasLayer]:
-        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...).
+        """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...), or
+        of a map of features, float32 (N, H, W, F), as ``Task.features`` says.
 
         ``options`` of the layer with the weights, which an architecture may have its own of.
+        """
+
+
+class Move(Protocol):
+    """The shifts and mirrorings of a batch of images, for what lies on them."""
+
+    def pixels(self, maps: Tensor) -> Tensor:
+        """Return images or masks that were moved: (N, H, W, C) of the images' height and width."""
+
+    def points(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where points in pixels are after the move: float32 (N, ...) each.
+
+        A point may lie outside of the image then.
         """
 
 
@@ -91,10 +107,19 @@ class Task(Plugin):
     """
 
     terms: ClassVar[Terms] = Terms()
+    target: ClassVar[str] = "class"
+    """The kind of targets that it learns from and measures with, as in ``core.targets``."""
+    features: ClassVar[str] = "row"
+    """Features that its head takes, as ``Architecture.features``."""
     has_binary_scores: ClassVar[bool] = False
-    """True if the score of an image is 1 (right) or 0 (wrong); other scores are real numbers."""
+    """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
+    are compared by ``resampled``."""
     conversion_limit: ClassVar[float] = 1e-4
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with the targets of this task. Raises InputError where it has none."""
+        return with_targets(data, self.target, self.name) if data.has_labels else data
 
     # The network and its training, in TensorFlow.
 
@@ -113,6 +138,13 @@ class Task(Plugin):
     @abstractmethod
     def imitation_loss(self, teacher: Tensor, raw: Tensor, temperature: float) -> Tensor:
         """Per-image loss of raw outputs against the teacher's: (N, ...), (N, ...) -> (N,)."""
+
+    def moved(self, targets: Tensor, move: Move) -> Tensor:
+        """Return a batch's targets after its images were moved: TensorFlow (N, ...).
+
+        The class of an image does not move.
+        """
+        return targets
 
     @abstractmethod
     def training_score(self, targets: Tensor, raw: Tensor) -> Tensor:
@@ -184,6 +216,15 @@ class Task(Plugin):
     @abstractmethod
     def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
         """Return the score of each image, higher is better: float64 (N,)."""
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return the headline metric of images drawn anew, by their rows: int (N,) -> float.
+
+        Higher is better: an error has its sign turned. This is the mean of the scores; a metric of
+        a whole set counts what it needs of each image once, and sums over the rows.
+        """
+        scores = self.score_per_image(outputs, targets)
+        return lambda rows: float(scores[rows].mean())
 
     @abstractmethod
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:

@@ -1,38 +1,43 @@
 """The contract of a technique, and the context that it works in."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import field_validator
 
+from edgecv.core.artifact import Layer
+from edgecv.core.costs import Costs, TrialExport
+from edgecv.core.data import Split
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
-from edgecv.core.records import Comparison, Costs, Gate, Layer, Split, TrialExport
-from edgecv.core.technique_flag import TechniqueFlag
+from edgecv.core.report import Comparison, Gate
 
 if TYPE_CHECKING:
     from edgecv.models.training.distillation import Distillation
     from edgecv.models.training.schedule import Schedule
 
 
-class Constraint(Protocol):
+class Constraint(ABC):
     """A property of a model's weights that training preserves."""
 
-    def before_step(self, step: int, steps: int) -> None:
+    def before_step(self, step: int, steps: int) -> None:  # noqa: B027  most need not
         """Prepare for training step ``step`` of ``steps``, counted from 0."""
 
+    @abstractmethod
     def project(self) -> None:
         """Project the weights onto the constraint; compiled into the training step."""
 
-    def restore(self) -> None:
+    def restore(self) -> None:  # noqa: B027  most need not
         """Continue from the weights that the model now has, which obey the constraint."""
 
     def settled(self, steps: int) -> int:
         """Return the step from which on the constraint holds in full."""
+        return 0
 
 
 class Fit(Protocol):
@@ -68,16 +73,35 @@ class TechniqueContext:
     """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
 
 
-WIDTHS = "widths"
-"""Numbers of channels chosen by a search."""
-OUTPUTS = "outputs"
-"""Weights trained to reproduce the baseline's outputs."""
-ZEROS = "zeros"
-"""Weights that are zero."""
-SHARED_VALUES = "shared values"
-"""Weights of a kernel that are equal."""
-QUANTIZERS = "quantizers"
-"""Layers inside quantizers: the model is trained with the rounding of integers."""
+class ModelProperty(StrEnum):
+    """Properties that a technique gives a model, and that a later one keeps or loses."""
+
+    WIDTHS = "widths"
+    """Numbers of channels chosen by a search."""
+    OUTPUTS = "outputs"
+    """Weights trained to reproduce the baseline's outputs."""
+    ZEROS = "zeros"
+    """Weights that are zero."""
+    SHARED_VALUES = "shared values"
+    """Weights of a kernel that are equal."""
+    QUANTIZERS = "quantizers"
+    """Layers inside quantizers: the model is trained with the rounding of integers."""
+
+
+@dataclass(frozen=True)
+class TechniqueFlag:
+    """A flag with the name of its technique, set as the technique's class attribute ``flag``."""
+
+    help: str
+    place: int
+    """Techniques of one command line are applied in this order."""
+    kind: Any = bool
+    """The type of the value; bool for a flag without a value."""
+    parse: Callable[[Any, Sequence[Any]], dict[str, Any]] = lambda value, exports: {}
+    """Return the technique's options for a value and the requested exporters. Raises InputError
+    that shows how the value is written."""
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Additional options where another technique, the key, is on the command line too."""
 
 
 class Technique(Plugin):

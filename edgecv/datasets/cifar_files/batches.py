@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Images, Labels
 from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular, read_regular
-from edgecv.core.records import Images, Labels
 from edgecv.core.text import printable
 from edgecv.datasets.cifar_files.safe_pickle import ByteArray, Damaged, as_text, unpickle
 

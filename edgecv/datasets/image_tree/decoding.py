@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from edgecv.core.data import Images, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
-from edgecv.core.records import Images, Shape
 from edgecv.core.text import counted, were
 from edgecv.datasets.cache import Decoded
 from edgecv.datasets.image_tree.decoding_work import TooMuchWork, check_opened, check_parts

@@ -72,7 +72,7 @@ def difference_interval(wins: int, losses: int, images: int) -> tuple[float, flo
     from scipy.optimize import brentq
 
     seen = (wins - losses) / images
-    z = _quantile((1 + CONFIDENCE) / 2)
+    z = quantile((1 + CONFIDENCE) / 2)
     low, high = -1.0, 1.0
     if seen > -1:
         low = brentq(lambda other: _score(wins, losses, images, other) - z, -1.0, seen)
@@ -83,7 +83,7 @@ def difference_interval(wins: int, losses: int, images: int) -> tuple[float, flo
 
 def no_worse(wins: int, losses: int, images: int, margin_points: float) -> NoWorse:
     """Test if a candidate is worse by less than a margin, or estimate the images needed for it."""
-    z = _quantile((1 + CONFIDENCE) / 2)
+    z = quantile((1 + CONFIDENCE) / 2)
     score = _score(wins, losses, images, -margin_points / 100)
     if score >= z:
         return NoWorse(margin_points, "yes")
@@ -92,7 +92,7 @@ def no_worse(wins: int, losses: int, images: int, margin_points: float) -> NoWor
     if score == 0:
         return NoWorse(margin_points, "cannot tell")
     # The score grows with the root of the images.
-    needed = images * ((z + _quantile(POWER)) / score) ** 2
+    needed = images * ((z + quantile(POWER)) / score) ** 2
     return NoWorse(margin_points, "cannot tell", math.ceil(needed))
 
 
@@ -109,7 +109,8 @@ def _score(wins: int, losses: int, images: int, difference: float) -> float:
     return above / math.sqrt(variance)
 
 
-def _quantile(probability: float) -> float:
+def quantile(probability: float) -> float:
+    """Return the quantile of the normal distribution."""
     from scipy.special import ndtri
 
     return float(ndtri(probability))

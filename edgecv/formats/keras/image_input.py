@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import TensorFacts
+from edgecv.core.text import first_line
 from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
 from edgecv.models.input_layer import resized_to, with_image_input
 
@@ -58,9 +59,8 @@ def fitted(model: KerasModel, input_spec: InputSpec, path: Path) -> tuple[KerasM
     try:
         return with_image_input(model, axes.order, axes.image), notes
     except Exception as error:  # whatever Keras makes of other shapes
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             str(path),
-            f"cannot be made to take images of {axes.image}: {lines[0][:200]}",
+            f"cannot be made to take images of {axes.image}: {first_line(error)}",
             remedy="save it with the size of its images",
         ) from error

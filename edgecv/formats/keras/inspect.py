@@ -1,21 +1,21 @@
 """Inspection of a Keras file; its importer decides what is safe to load."""
 
-import json
 import math
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.costs import LayerCost
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.records import LayerCost
 from edgecv.core.text import counted
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted
+from edgecv.formats.keras.keras2 import hdf5_version
+from edgecv.formats.keras.keras3.archive import keras_version
 from edgecv.formats.saved_model.frozen_graph import frozen_graph_layer, parameters_of
 from edgecv.formats.trust import NO_TRUST
 
@@ -63,7 +63,9 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
     from edgecv.models.channels.costs import cost_of_model
 
     peak = None
-    model, notes = _of_one_size(file, path, input_spec)
+    model, notes = file, list[str]()
+    if input_spec.input_size is not None and None in tuple(file.inputs[0].shape)[1:]:
+        model, notes = fitted(file, input_spec, path)
     layers = dict(_layers(model, "", set()))
     try:
         cost = cost_of_model(model)
@@ -80,7 +82,10 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
         )
     return Contents(
         format="keras",
-        facts={"name": model.name, "made by": f"Keras {_version(path)}"},
+        facts={
+            "name": model.name,
+            "made by": f"Keras {keras_version(path) or hdf5_version(path) or 2}",
+        },
         inputs=_ends(file.input_names, file.inputs),
         outputs=_ends(model.output_names, model.outputs),
         operators=operators,
@@ -91,15 +96,6 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
         peak_activation_bytes_int8=peak,
         notes=tuple(notes),
     )
-
-
-def _of_one_size(
-    model: KerasModel, path: Path, input_spec: InputSpec
-) -> tuple[KerasModel, list[str]]:
-    """Return a model with the asked size of its images, if it leaves that open."""
-    if input_spec.input_size is None or None not in tuple(model.inputs[0].shape)[1:]:
-        return model, []
-    return fitted(model, input_spec, path)
 
 
 def _layers(model: KerasModel, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
@@ -179,14 +175,3 @@ def _ends(names: Sequence[str], tensors: Sequence[Any]) -> tuple[End, ...]:
         sides = tuple(OPEN if side is None else int(side) for side in tensor.shape)
         ends.append(End(name, sides, tensor.dtype.name, open_sides=("",) * sides.count(OPEN)))
     return tuple(ends)
-
-
-def _version(path: Path) -> str:
-    """Return the version of Keras that wrote a checked file."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return str(json.loads(archive.read("metadata.json")).get("keras_version", "2"))
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return str(file.attrs.get("keras_version", "2"))

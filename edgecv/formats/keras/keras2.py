@@ -18,7 +18,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.tables import json_value
-from edgecv.core.text import short_name
+from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
 from edgecv.formats.keras.keras3.archive import (
     DAMAGE,
@@ -30,11 +30,11 @@ from edgecv.formats.keras.keras3.archive import (
     in_float32,
     read_configuration,
 )
-from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
+from edgecv.formats.keras.keras3.weights import checked_bytes
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED, frozen_graph_layer
 from edgecv.formats.trust import Trust
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, load_tensorflow
 
 WRAPPERS = frozenset({"PruneLowMagnitude", "ClusterWeights"})
 
@@ -54,7 +54,7 @@ class Checked:
 def load_archive(path: Path, archive: KerasArchive, folder: Path, trust: Trust) -> KerasModel:
     """Return the model of an archive that tf-keras wrote; ``folder`` takes the checked copy."""
     check(path, archive.configuration, trust)
-    stored = _check_weights(path, archive.weights) * (HALF if archive.policies else 1)
+    stored = checked_bytes(path, archive.weights) * (HALF if archive.policies else 1)
     copy = folder / "checked.keras"
     archive.write(copy)
     return _load(path, Checked(copy, archive.configuration, stored), trust)
@@ -66,7 +66,7 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
 
     configuration = read_hdf5_configuration(path)
     check(path, configuration, trust)
-    stored = _check_weights(path, path)
+    stored = checked_bytes(path, path)
     policies: set[str] = set()
     configuration = in_float32(configuration, policies)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
@@ -80,15 +80,6 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
             checked.symlink_to(path.absolute())
         model = _load(path, Checked(checked, configuration, stored), trust)
     return model, tuple(sorted(policies))
-
-
-def _check_weights(path: Path, weights: Path) -> int:
-    try:
-        with KerasWeights(weights) as found:
-            return sum(int(each.nbytes) for each in found.datasets.values())
-    except UnusableWeights as error:
-        reason = f"has weights that cannot be read: {error}"
-        raise InputError(str(path), reason, remedy="save it again with model.save") from None
 
 
 def hdf5_version(path: Path) -> str:
@@ -123,7 +114,6 @@ def read_hdf5_configuration(path: Path) -> Any:
 
 
 def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
-    _, keras = load_tensorflow()
     classes = classes_in(checked.configuration)
     objects = _objects(checked.configuration, classes, trust)
     try:
@@ -140,9 +130,8 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     except InputError:
         raise
     except Exception as error:  # errors of Keras have no other common base class
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line[:200]}"
+            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line(error)}"
         ) from error
     # An empty configuration gives a table, or a model that was never built.
     if not isinstance(model, keras.Model) or not model.layers:
@@ -196,7 +185,6 @@ def _check_tensors(path: Path, model: KerasModel) -> None:
 
 def _check_states(path: Path, model: Any) -> None:
     """Refuse a recurrent layer whose answer for an image depends on the images before it."""
-    _, keras = load_tensorflow()
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.RNN) and layer.stateful:
             raise InputError(

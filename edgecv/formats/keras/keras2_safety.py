@@ -10,7 +10,17 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import nearest, short_name
-from edgecv.formats.keras.allowlist import ITS_CODE, Problem, named, shown_problems
+from edgecv.formats.keras.allowlist import (
+    CONSTRAINTS,
+    INITIALIZERS,
+    ITS_CODE,
+    LAYERS,
+    MODELS,
+    REGULARIZERS,
+    Problem,
+    named,
+    shown_problems,
+)
 from edgecv.formats.saved_model.frozen_graph import CLASS, REGISTERED
 from edgecv.formats.trust import WAY_OUT, Trust
 
@@ -24,28 +34,12 @@ INITIALIZERS_OF_TENSORFLOW = frozenset(
 )
 """Names in networks of tf_keras.applications, EfficientNetV2 for one."""
 OPERATORS = ("TFOpLambda", "SlicingOpLambda")
-CLASSES = frozenset(
+OF_KERAS_2 = frozenset(
     """
-    Sequential Functional Model InputLayer
-    Conv1D Conv2D Conv3D Conv2DTranspose DepthwiseConv2D SeparableConv2D Dense
-    Conv1DTranspose DepthwiseConv1D SeparableConv1D
-    BatchNormalization LayerNormalization GroupNormalization UnitNormalization Normalization
-    Rescaling Resizing CenterCrop ZeroPadding2D Cropping2D UpSampling2D
-    ZeroPadding1D Cropping1D UpSampling1D
-    MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D
-    MaxPooling1D AveragePooling1D GlobalAveragePooling1D GlobalMaxPooling1D
-    Activation ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
-    Add Subtract Multiply Average Maximum Minimum Concatenate Dot
-    Flatten Reshape Permute RepeatVector Embedding
+    Model Conv3D ThresholdedReLU Embedding RandomHeight RandomWidth
     LSTM GRU SimpleRNN RNN LSTMCell GRUCell SimpleRNNCell StackedRNNCells
     ConvLSTM1D ConvLSTM2D Bidirectional TimeDistributed
-    Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout
-    ActivityRegularization
-    RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness
-    RandomCrop RandomHeight RandomWidth
-    Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
-    Identity GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform
-    L1 L2 L1L2 MaxNorm MinMaxNorm NonNeg UnitNorm Policy __tuple__ __ellipsis__ TensorShape
+    Policy __tuple__ __ellipsis__ TensorShape
 
     QuantizeLayer QuantizeWrapper QuantizeWrapperV2 QuantizeAwareActivation NoOpActivation
     QuantizeAnnotate NoOpQuantizeConfig OutputOnlyConfig
@@ -56,7 +50,9 @@ CLASSES = frozenset(
     PruneLowMagnitude PolynomialDecay ConstantSparsity ClusterWeights
     """.split()
 )
-"""Layers, initializers, regularizers, constraints, wrappers of tensorflow-model-optimization."""
+"""Classes that a Keras 2 file may name, and a Keras 3 file not or in another way; wrappers of
+tensorflow-model-optimization."""
+CLASSES = MODELS | LAYERS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | OF_KERAS_2
 OF_TRAINING = frozenset(
     """
     Adam AdamW Adamax Nadam SGD RMSprop Adagrad Adadelta Ftrl Lion Adafactor

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
-from edgecv.core.records import Images, Predictions, TensorFacts
+from edgecv.core.text import counted
 from edgecv.formats.keras.image_input import axes_of, tensor_facts
-from edgecv.formats.tensors import check_finite, check_images, classes_of, facts_of
+from edgecv.formats.tensors import check_images, facts_of, finite_outputs, with_answers
 from edgecv.formats.trust import Trust
 
 BATCH = 512
@@ -81,19 +85,20 @@ class KerasSession:
         tensorflow, _ = load_tensorflow()
         self._path = path
         self.model = model
-        self._constant = tensorflow.constant
-        taken, given = (
-            _only(path, *each) for each in (("input", model.inputs), ("output", model.outputs))
-        )
-        self._ends = taken, given
+        self._shapes: list[tuple[int, ...]] | None = None
+        """Shapes of the outputs of one image, where the model leaves them open."""
+        self._constant, self._flatten = tensorflow.constant, tensorflow.nest.flatten
+        self._ends = _ends_of(path, model)
         height, width, _ = axes_of(model, input_spec, path)[0].image
         self._size = height, width
         self._read(input_spec)
-        self._classes = classes_of(path, given, given.shape, self.facts.axes)
         # The batch is open, so that a last, smaller batch does not compile the model again.
         one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
         signature = tensorflow.TensorSpec([None, *one.shape[1:]], tensorflow.float32)
         self._call = compile_inference(model, input_signature=[signature])
+        if not self.facts.answers:
+            self._shapes = [each.shape for each in self.answers(one)]
+            self._read(input_spec)
 
     def reading(self, input_spec: InputSpec) -> "KerasSession":
         """Return a session of the same compiled model with another reading of its images."""
@@ -115,16 +120,23 @@ class KerasSession:
         types = ("float32",)
         spec = input_spec.model_copy(update={"input_size": self._size})
         self.facts, self._encode = facts_of(self._path, *self._ends, spec, types, types)
+        if self._shapes is not None:
+            self.facts = with_answers(self._path, self.facts, self._shapes)
 
-    def predict(self, images: Images) -> Predictions:
-        """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, K)."""
+    def predict(self, images: Images) -> Outputs:
+        """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, ...) an output."""
         check_images(self._path, self.facts, images)
-        predictions = np.empty((len(images), self._classes), np.float32)
+        values = [np.empty((len(images), *shape), np.float32) for shape in self.facts.answers]
         for start in range(0, len(images), BATCH):
             batch = self._encode(images[start : start + BATCH])
-            answer = self._call(self._constant(batch)).numpy()
-            predictions[start : start + BATCH] = answer.reshape(len(batch), self._classes)
-        return check_finite(self._path, predictions)
+            for kept, answer in zip(values, self.answers(batch), strict=True):
+                kept[start : start + BATCH] = answer.reshape(len(batch), *kept.shape[1:])
+        return finite_outputs(self._path, self.facts, values)
+
+    def answers(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return each output of the model for its encoded input."""
+        answer = self._call(self._constant(batch))
+        return [each.numpy() for each in self._flatten(answer)]
 
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs some images at once, uint8 (N, H, W, C)."""
@@ -139,10 +151,18 @@ class KerasSession:
         return lambda: self._call(tensor)
 
 
-def _only(path: Path, kind: str, tensors: list[Any]) -> TensorFacts:
-    if len(tensors) != 1:
+def _ends_of(path: Path, model: KerasModel) -> tuple[TensorFacts, list[TensorFacts]]:
+    if len(model.inputs) != 1 or not model.outputs:
         raise RuntimeFailure(
-            str(path), f"it has {len(tensors)} {kind}s", accepted=f"exactly one {kind}"
+            str(path),
+            f"it has {counted(len(model.inputs), 'input')}"
+            f" and {counted(len(model.outputs), 'output')}",
+            accepted="one input of images, and outputs",
         )
-    (tensor,) = tensors
-    return tensor_facts(tensor)
+    from edgecv.models.outputs import output_names
+
+    outputs = [tensor_facts(each) for each in model.outputs]
+    if len(outputs) > 1:
+        named = zip(outputs, output_names(model), strict=True)
+        outputs = [replace(each, name=name) for each, name in named]
+    return tensor_facts(model.inputs[0]), outputs

@@ -11,11 +11,12 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing, affine_of
-from edgecv.core.records import Shape
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import (
     add_constant,
@@ -26,7 +27,6 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
-from edgecv.formats.tensors import first_line
 
 OPSET = 17
 """The operator set that older models are converted to: one scale per channel needs 13."""

@@ -2,14 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.core.text import counted, listed
+from edgecv.core.text import counted, first_line, listed
 from edgecv.formats.export_checks import SHOWN
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
 from edgecv.formats.onnx.graph import (
     FLOAT_KERNELS,
@@ -18,16 +17,12 @@ from edgecv.formats.onnx.graph import (
     INTEGER_KERNELS,
     KERNELS,
     RECURRENT,
-    Quantization,
     quantization_of,
     read_model,
     stored_constant,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
-from edgecv.formats.stored_kernel import StoredKernel
-from edgecv.formats.tensors import first_line
-
-ERRORS_ONLY = 3
+from edgecv.formats.onnx.session import write_optimized
 
 
 def prove_float(model: ModelProto, where: str) -> None:
@@ -71,20 +66,18 @@ def _check_valid(model: ModelProto, where: str) -> None:
 def kernels_in(model: ModelProto) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
     found = [
-        (node, stored_constant(node.inputs[1]))
+        (node, stored)
         for node in read_model(model).graph
-        if node.op_type in KERNELS
+        if node.op_type in KERNELS and (stored := stored_constant(node.inputs[1])) is not None
     ]
-    return [_stored_kernel(node, *stored) for node, stored in found if stored is not None]
-
-
-def _stored_kernel(
-    node: Node, weights: NDArray[Any], quantization: Quantization | None
-) -> StoredKernel:
-    if quantization is None:
-        return StoredKernel(weights)
-    scale, zero_point = _output_of(node)
-    return StoredKernel(weights, tuple(map(float, quantization.scales.ravel())), scale, zero_point)
+    return [
+        StoredKernel(weights)
+        if quantization is None
+        else StoredKernel(
+            weights, tuple(map(float, quantization.scales.ravel())), *_output_of(node)
+        )
+        for node, (weights, quantization) in found
+    ]
 
 
 def _output_of(node: Node) -> tuple[float | None, int | None]:
@@ -139,17 +132,11 @@ def _count_kernels(model: ModelProto, where: str) -> tuple[str, ...]:
 
 def _optimised(model: ModelProto, where: str) -> ModelProto:
     import onnx
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
     with tempfile.TemporaryDirectory(prefix="edgecv-onnx-") as folder:
         path = Path(folder) / "optimised.onnx"
-        options.optimized_model_filepath = str(path)
         try:
-            onnxruntime.InferenceSession(
-                serialized(model), options, providers=["CPUExecutionProvider"]
-            )
+            write_optimized(serialized(model), path, "all")
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             raise StepError(where, f"ONNX Runtime refused it: {first_line(error)}") from error
         return onnx.load(path)

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.records import TensorFacts
-from edgecv.formats.contents import OPEN
+from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
+from edgecv.formats.onnx.session import NUMPY_NAMES
 from edgecv.formats.onnx.shape_values import inferred_shapes
 
 SMALL = 1024
 """The most elements of a constant whose values may determine a shape; others are left out."""
-NAMES = {"float": "float32", "double": "float64"}
 LONGEST_NAME = 300
 
 
@@ -56,11 +57,7 @@ class Constant:
         return count(self.shape) or 0
 
 
-def damaged(where: str, how: str) -> InputError:
-    """Return the error for a damaged file."""
-    return InputError(
-        where, f"is a damaged ONNX file: {how}", remedy="convert or download it again"
-    )
+damaged = partial(damaged_file, "ONNX")
 
 
 class CheckedGraph:
@@ -165,7 +162,7 @@ class CheckedGraph:
         if number not in self.types.values():
             return f"type {number}"
         name = str(self.types.Name(number)).lower()
-        return NAMES.get(name, name)
+        return NUMPY_NAMES.get(name, name)
 
     def _infer_shapes(self) -> Any:
         """Return a copy with types and shapes of all tensors, and without large constants."""

@@ -2,16 +2,15 @@
 
 import numpy as np
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Shape
-from edgecv.core.text import listed
+from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.graph import add_constant, add_node, quiet_logs, read_model, replace_node
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
-from edgecv.formats.tensors import first_line
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 OPSET = 17
 """The operator set of the files: enough for float32 and 8 bits, and read by runtimes since 2022."""
@@ -24,7 +23,6 @@ def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     Folding the rescaling too would gain 3%, but move the twin away from the baseline. Raises
     StepError if the model cannot be converted.
     """
-    tensorflow, _ = load_tensorflow()
     image = tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=INPUT)
     with quiet_logs():
         import tf2onnx

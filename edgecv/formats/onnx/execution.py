@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator
+from edgecv.core.data import Images
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Activation, ExecutedOperator, Images
 from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
 from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.qdq_form import KERNELS, PAIRS, SINGLES, write_as_qdq

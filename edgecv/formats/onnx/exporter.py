@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Artifact, Images
 from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter

@@ -7,8 +7,8 @@ from typing import Any
 
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import open_regular
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import ModelProto
-from edgecv.formats.tensors import first_line
 
 SIGN = b"location"
 """The key under which a tensor names its file: a file without it has no weights elsewhere."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.errors import InputError
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import ModelProto
-from edgecv.formats.tensors import first_line
 
 TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
 """Attributes of operators that name a type."""

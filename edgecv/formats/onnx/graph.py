@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
-from edgecv.formats.tensors import first_line
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that multiply by a kernel: their second input."""
 RECURRENT = ("LSTM", "GRU", "RNN")
 """ONNX Runtime's quantizer leaves their weights in float32."""
-"""Operators that multiply by a kernel: their second input."""
 FLOAT_KERNELS = tuple(
     "Conv FusedConv NhwcFusedConv ConvTranspose Gemm FusedGemm MatMul FusedMatMul".split()
 )
@@ -140,6 +140,27 @@ def quantization_of(node: Node) -> Quantization | None:
     return Quantization(
         scales, missing if zero_points is None else zero_points, attribute_of(node, "axis", 1)
     )
+
+
+def quantization_in(content: bytes, kind: str, name: str) -> tuple[float, int] | tuple[None, None]:
+    """Return scale and zero point of the "input", or of an "output" by name; None without one.
+
+    They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
+    """
+    graph = read_model(content).graph
+    if kind == "input":
+        nodes = [use.node for use in image_input(graph).uses()]
+        operator = "DequantizeLinear"
+    else:
+        nodes = [each.producer() for each in graph.outputs if each.name == name]
+        operator = "QuantizeLinear"
+    if any(node is None or node.op_type != operator for node in nodes):
+        return None, None
+    ends = {node.inputs[1:]: node for node in nodes}
+    found = quantization_of(ends.popitem()[1]) if len(ends) == 1 else None
+    if found is None or not found.is_one:
+        return None, None
+    return float(found.scales.item()), int(found.zero_points.item())
 
 
 def stored_constant(value: Value | None) -> tuple[NDArray[Any], Quantization | None] | None:

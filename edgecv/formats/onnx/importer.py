@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Importer
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.adapt import OnnxNetwork
-from edgecv.formats.tensors import first_line
 from edgecv.formats.trust import NO_TRUST, Trust
 
 

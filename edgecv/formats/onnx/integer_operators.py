@@ -109,7 +109,9 @@ class IntegerOperators:
         kernel = self.kernel(node)
         if kernel is not None and kernel.type not in SMALL_INTEGERS:
             return False
-        return self._enters_as_integers(node) and self._leaves_as_integers(node)
+        return self._enters_as_integers(node) and all(
+            self._is_quantized_next(value, node) for value in self.computed(node.outputs)
+        )
 
     def _enters_as_integers(self, node: Node) -> bool:
         data = [
@@ -130,9 +132,6 @@ class IntegerOperators:
     def _comes_from_conversion(self, value: Value) -> bool:
         maker = self._producer(value)
         return maker is not None and maker.op_type == "DequantizeLinear"
-
-    def _leaves_as_integers(self, node: Node) -> bool:
-        return all(self._is_quantized_next(value, node) for value in self.computed(node.outputs))
 
     def _is_quantized_next(self, value: Value, maker: Node) -> bool:
         takers = [use.node for use in value.uses()]

@@ -155,15 +155,7 @@ def _folded(found: Affine, node: Node, taken: Value, outputs: int, axis: int) ->
     if reals is None or not per_output(reals[0], outputs, axis):
         return None
     other = RealConstant(reals[0], float(np.max(reals[1], initial=0.0)))
-    if node.op_type == "Mul":
-        return found.times(other)
-    if node.op_type == "Add":
-        return found.plus(other)
-    if node.op_type == "Sub" and is_left:
-        return found.plus(-other)
-    if node.op_type == "Div" and is_left and np.all(other.values):
-        return found.times(RealConstant(1 / other.values))
-    return None
+    return found.behind(node.op_type, other, is_left=is_left)
 
 
 def steps_of(node: Node | None) -> Steps | None:

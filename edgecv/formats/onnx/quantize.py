@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Images
 from edgecv.core.errors import StepError
-from edgecv.core.records import Images
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
@@ -26,9 +27,12 @@ from edgecv.formats.onnx.graph import (
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.prepare import fold_rescaling
-from edgecv.formats.onnx.trained_ranges import optimise, take_trained_ranges
-from edgecv.formats.tensors import first_line
+from edgecv.formats.onnx.session import write_optimized
+from edgecv.formats.onnx.trained_ranges import take_trained_ranges
 
+CHANGES_KERNELS = ("ConvAddFusion", "ConvMulFusion", "ConvBNFusion")
+"""Optimizations that fold what follows a convolution into its weights: arithmetic behind a kernel
+stays behind the range that was trained for the kernel's output."""
 ACTIVATIONS = ("uint8", "int8")
 PROBABILITY_STEP = np.float32(1 / 256)
 
@@ -81,7 +85,7 @@ class Quantizer:
                 onnx_ir.save(self._model, source)  # A model in memory would be emptied.
                 is_trained = bool(self._trained.ranges)
                 if is_trained:
-                    optimise(source)
+                    write_optimized(source.read_bytes(), source, "basic", CHANGES_KERNELS)
                 # Symbolic shapes are for transformers: without them the bytes are the same.
                 quant_pre_process(
                     source, prepared, skip_symbolic_shape=True, skip_optimization=is_trained

@@ -8,24 +8,25 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, TensorFacts
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images, TensorFacts
-from edgecv.core.text import counted, were
+from edgecv.core.text import counted, first_line, were
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
+from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.quantized_ends import quantization_in
 from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
-from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
+from edgecv.formats.tensors import check_images, facts_of, with_answers
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
@@ -125,13 +126,11 @@ class OnnxRuntimeSession(FileSession):
         self._optimization = optimization
         self.content = in_one_file(path, self.content)
         self._session = self.make_session(threads=1)
-        ends = self._end("input"), self._end("output")
-        self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, OUTPUT_TYPES)
+        (taken,), given = self._ends("input"), self._ends("output")
+        self.facts, self.encode = facts_of(path, taken, given, input_spec, TYPES, OUTPUT_TYPES)
         self._batch = 1 if self.facts.batch == OPEN else self.facts.batch
-        given, axes = self.facts.output, self.facts.axes
-        says_all = len(given.shape) > 1 and axes.startswith("N") and OPEN not in given.shape[1:]
-        shape = given.shape if says_all else self._shape_of_an_answer()
-        self._classes = classes_of(path, given, shape, axes)
+        if not all(map(self._says_all, given)):
+            self.facts = with_answers(path, self.facts, self._shapes_of_answers())
 
     @property
     def images_of_a_run(self) -> int:
@@ -143,10 +142,14 @@ class OnnxRuntimeSession(FileSession):
         """The name of the program that wrote the file, as the file says."""
         return str(self._session.get_modelmeta().producer_name)
 
-    def _shape_of_an_answer(self) -> tuple[int, ...]:
+    def _says_all(self, given: TensorFacts) -> bool:
+        """Return True if the declared shape of an output tells that for one image."""
+        is_first = self.facts.axes.startswith("N")
+        return len(given.shape) > 1 and is_first and OPEN not in given.shape[1:]
+
+    def _shapes_of_answers(self) -> list[tuple[int, ...]]:
         black = np.zeros((self._batch, *self.facts.image), np.uint8)
-        (answer,) = self._session.run([self.facts.output.name], self.named(self.encode(black)))
-        return tuple(answer.shape)
+        return [each.shape for each in self._session.run(None, self.named(self.encode(black)))]
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), on all threads.
@@ -178,17 +181,18 @@ class OnnxRuntimeSession(FileSession):
         binding = session.io_binding()
         value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
         binding.bind_ortvalue_input(self.facts.input.name, value)
-        binding.bind_output(self.facts.output.name, "cpu")
+        for tensor in self.facts.outputs:
+            binding.bind_output(tensor.name, "cpu")
         return lambda: session.run_with_iobinding(binding)
 
-    def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
-        given = [self.facts.output.name]
-
+    def _runners(
+        self, images: Images, values: Sequence[NDArray[Any]]
+    ) -> list[Callable[[slice], None]]:
         def run(part: slice) -> None:
             for start in range(part.start, part.stop, self._batch):
                 stop = min(start + self._batch, part.stop)
-                (answer,) = self._session.run(given, self.named(self.feed(images[start:stop])))
-                values[start:stop] = self.rows_of(answer)[: stop - start]
+                answers = self._session.run(None, self.named(self.feed(images[start:stop])))
+                self._keep(values, slice(start, stop), answers)
 
         return [run] * self._threads
 
@@ -213,23 +217,27 @@ class OnnxRuntimeSession(FileSession):
             self._path, content or self.content, threads, self._optimization, profile
         )
 
-    def _end(self, kind: str) -> TensorFacts:
+    def _ends(self, kind: str) -> list[TensorFacts]:
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
-        if len(tensors) != 1:
+        if not tensors or (kind == "input" and len(tensors) > 1):
             names = ", ".join(tensor.name for tensor in tensors)
             raise RuntimeFailure(
                 str(self._path),
-                f"it has {len(tensors)} {kind}s" + (f": {names}" if names else ""),
-                accepted=f"exactly one {kind}",
+                f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else ""),
+                accepted="one input of images, and outputs",
             )
-        (tensor,) = tensors
-        facts, scale, zero_point = tensor_of(tensor), None, None
-        if facts.type in ("uint8", "int8"):
+        return [self._with_scale(tensor_of(each), kind, len(tensors)) for each in tensors]
+
+    def _with_scale(self, tensor: TensorFacts, kind: str, count: int) -> TensorFacts:
+        if tensor.type not in ("uint8", "int8"):
+            return tensor
+        scale, zero_point = None, None
+        if count == 1:
             metadata = dict(self._session.get_modelmeta().custom_metadata_map)
             scale, zero_point = _declared(self._path, kind, metadata)
-            if scale is None:
-                scale, zero_point = quantization_in(self.content, kind)
-        return replace(facts, scale=scale, zero_point=zero_point)
+        if scale is None:
+            scale, zero_point = quantization_in(self.content, kind, tensor.name)
+        return replace(tensor, scale=scale, zero_point=zero_point)
 
 
 def _declared(

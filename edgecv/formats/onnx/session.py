@@ -1,15 +1,16 @@
 """Sessions of ONNX Runtime on the CPU, and its names of types."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import TensorFacts
+from edgecv.core.text import first_line
 from edgecv.formats.image_axes import OPEN
-from edgecv.formats.tensors import first_line
 
-NAMES = {"float": "float32", "double": "float64"}
-"""numpy's names of types that ONNX Runtime names otherwise."""
+NUMPY_NAMES = {"float": "float32", "double": "float64"}
+"""numpy's names of types that ONNX and ONNX Runtime name otherwise."""
 Optimization = Literal["none", "basic", "extended", "all"]
 LEVELS: dict[Optimization, str] = {
     "none": "ORT_DISABLE_ALL",
@@ -39,8 +40,7 @@ def new_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = getattr(levels, LEVELS[optimization])
+    options.graph_optimization_level = _level(optimization)
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
@@ -50,8 +50,29 @@ def new_session(
         raise RuntimeFailure(str(path), f"ONNX Runtime refused it: {first_line(error)}") from None
 
 
+def write_optimized(
+    content: bytes, path: Path, optimization: Optimization, disabled: Sequence[str] = ()
+) -> None:
+    """Write a model as ONNX Runtime would run it; ``disabled``: optimizations that are left out."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.graph_optimization_level = _level(optimization)
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
+    )
+
+
+def _level(optimization: Optimization) -> Any:
+    import onnxruntime
+
+    return getattr(onnxruntime.GraphOptimizationLevel, LEVELS[optimization])
+
+
 def tensor_of(tensor: Any) -> TensorFacts:
     """Return the facts of an input or output of a session, with -1 for open axes."""
     element = str(tensor.type).removeprefix("tensor(").removesuffix(")")
     shape = tuple(length if isinstance(length, int) else OPEN for length in tensor.shape)
-    return TensorFacts(tensor.name, shape, NAMES.get(element, element))
+    return TensorFacts(tensor.name, shape, NUMPY_NAMES.get(element, element))

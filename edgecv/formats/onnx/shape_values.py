@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import ModelProto
-from edgecv.formats.tensors import first_line
 
 OPERATORS = frozenset(
     """

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
+from edgecv.formats.affine import RealConstant
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
@@ -156,13 +157,11 @@ def _is_rectified(node: Node) -> bool:
     """Return True if an operator gives nothing below 0."""
     from_zero = (node.op_type, attribute_of(node, "activation", ""))
     lowest = attribute_of(node, "activation_params", (1.0,))
-    is_clip = from_zero[1] == "Clip" and len(lowest) > 0 and lowest[0] >= 0
-    return is_clip or any(each in GIVES_FROM_ZERO for each in from_zero) or _clips_at_zero(node)
-
-
-def _clips_at_zero(node: Node) -> bool:
-    lowest = constant(input_of(node, 1)) if node.op_type == "Clip" else None
-    return lowest is not None and float(lowest) == 0.0
+    if from_zero[1] == "Clip" and len(lowest) > 0 and lowest[0] >= 0:
+        return True
+    least = constant(input_of(node, 1)) if node.op_type == "Clip" else None
+    clips_at_zero = least is not None and float(least) == 0.0
+    return clips_at_zero or any(each in GIVES_FROM_ZERO for each in from_zero)
 
 
 def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
@@ -174,8 +173,7 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
             if steps is None:
                 pixels.lose()
                 return
-            pixels.add(np.array(-steps.zero_point))
-            pixels.multiply(np.array(steps.scale))
+            pixels.dequantize(steps)
         return
     if node.op_type in LAYOUT:
         return
@@ -185,13 +183,4 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
         return
     values, is_left = others[0][0], node.inputs[0] is taken
     step = float(np.max(others[0][1], initial=0.0)) if values.size > 1 else 0.0
-    if node.op_type == "Mul":
-        pixels.multiply(values, step)
-    elif node.op_type == "Add":
-        pixels.add(values, step)
-    elif node.op_type == "Sub" and is_left:
-        pixels.add(-values, step)
-    elif node.op_type == "Div" and is_left and np.all(values):
-        pixels.multiply(1 / values)
-    else:
-        pixels.lose()
+    pixels.apply(node.op_type, RealConstant(values, step), is_left=is_left)

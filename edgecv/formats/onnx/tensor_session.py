@@ -6,13 +6,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import FileEnds
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import FileEnds
+from edgecv.core.text import first_line
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.session import tensor_of
-from edgecv.formats.tensors import first_line
 
 
 class OnnxTensors(FileTensors):

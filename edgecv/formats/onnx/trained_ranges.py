@@ -1,7 +1,6 @@
 """Ranges of activations that were found in training, taken from the conversions in a graph."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -20,9 +19,6 @@ from edgecv.formats.onnx.graph_types import Graph, Node, Value
 MOVES = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
 """Operators that change no value: the quantizer has one range before and behind them."""
 LARGEST_CODE = 255
-ERRORS_ONLY = 3
-CHANGES_KERNELS = ("ConvAddFusion", "ConvMulFusion", "ConvBNFusion")
-"""Optimizations that fold what follows a convolution into its weights."""
 
 Range = tuple[np.float32, int]
 """Scale and zero point of a uint8 tensor."""
@@ -70,25 +66,6 @@ class TrainedRanges:
             scale
         )
         return zero > 0 or is_open_above
-
-
-def optimise(path: Path) -> None:
-    """Optimise a model in its file as the quantizer's preparation does, but for trained kernels.
-
-    Arithmetic behind a kernel stays behind the range that was trained for the kernel's output.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(path)
-    onnxruntime.InferenceSession(
-        path.read_bytes(),
-        options,
-        providers=["CPUExecutionProvider"],
-        disabled_optimizers=list(CHANGES_KERNELS),
-    )
 
 
 def take_trained_ranges(graph: Graph) -> TrainedRanges:

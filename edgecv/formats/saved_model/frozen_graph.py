@@ -16,7 +16,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.costs import total_macs
 from edgecv.formats.saved_model.graph_probe import GraphProbe
-from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.tf import compile_function, keras, tensorflow
 
 CLASS, PACKAGE = "FrozenGraph", "edgecv"
 REGISTERED = f"{PACKAGE}>{CLASS}"
@@ -54,7 +54,6 @@ def graph_of(text: str, where: str) -> Any:
     """Return the GraphDef of a base64 text. Raises InputError if it is damaged or not allowed."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-    tensorflow, _ = load_tensorflow()
     graph = tensorflow.compat.v1.GraphDef()
     try:
         graph.ParseFromString(base64.b64decode(text, validate=True))
@@ -94,10 +93,9 @@ def constant_weights(nodes: Iterable[Any]) -> int:
 @cache
 def frozen_graph_layer() -> Any:
     """Return the class of the layer, known to tf-keras from now on."""
-    _, keras = load_tensorflow()
 
     @keras.saving.register_keras_serializable(PACKAGE, CLASS)
-    class FrozenGraph(keras.layers.Layer):  # type: ignore[misc,name-defined]
+    class FrozenGraph(keras.layers.Layer):  # type: ignore[misc]
         """Runs a graph: float32 (N, H, W, C) -> float32 (N, K).
 
         ``entering`` and ``leaving`` are its tensors; ``variables`` the shape of each weight, by
@@ -134,7 +132,6 @@ def frozen_graph_layer() -> Any:
 
         def macs(self) -> int | None:
             """Return the multiply-accumulates of one image; None where they are unknown."""
-            tensorflow, _ = load_tensorflow()
             if None in (shape := self.input_shape[1:]):
                 return None
             with tensorflow.Graph().as_default() as graph:
@@ -158,7 +155,6 @@ def frozen_graph_layer() -> Any:
             return result
 
         def _elements(self, images: Any, wanted: Sequence[str]) -> Any:
-            tensorflow, _ = load_tensorflow()
             entering = self._ends[0]
             names = (f"{name}:0" for name in self._shapes)
             values = (tensorflow.convert_to_tensor(value) for value in self._values)
@@ -195,7 +191,6 @@ def frozen_graph_model(
     graph: Any, ends: tuple[str, str], values: Mapping[str, Any], shape: Sequence[int], name: str
 ) -> KerasModel:
     """Return a tf-keras model of one layer: the graph, its weights, images of ``shape``."""
-    _, keras = load_tensorflow()
     image = keras.Input(tuple(shape), name="image")
     layer = frozen_graph_layer()(
         base64.b64encode(graph.SerializeToString(deterministic=True)).decode(),

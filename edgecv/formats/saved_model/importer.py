@@ -17,7 +17,7 @@ from edgecv.core.text import short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
 from edgecv.formats.saved_model.rewrites import Convolution, rewrite
 from edgecv.formats.trust import MEANS, NO_TRUST, Trust
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 SERVING = "serving_default"
 
@@ -71,7 +71,6 @@ def network_in(folder: Path, path: Path) -> KerasModel:
     ``path``: its name in errors. Raises InputError if it is not a model of images, or holds
     operations that do not only compute.
     """
-    tensorflow, _ = load_tensorflow()
     try:
         loaded = tensorflow.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow's errors have no other common base class
@@ -143,22 +142,21 @@ def _variables(graph: Any, variables: Sequence[Any]) -> dict[str, Any]:
 
     A constant is recognized by its value: of two equal ones, either may be the variable.
     """
-    tensorflow, _ = load_tensorflow()
     waiting = [np.asarray(each) for each in variables]
     values: dict[str, Any] = {}
     for node in graph.node:
         if node.op != "Const" or node.attr["dtype"].type != tensorflow.float32.as_datatype_enum:
             continue
         value = tensorflow.make_ndarray(node.attr["value"].tensor)
-        place = next((n for n, each in enumerate(waiting) if _equal(each, value)), None)
-        if place is None:
+        same = [
+            number
+            for number, each in enumerate(waiting)
+            if each.dtype == value.dtype and np.array_equal(each, value)
+        ]
+        if not same:
             continue
-        values[node.name] = waiting.pop(place)
+        values[node.name] = waiting.pop(same[0])
         node.op = "Placeholder"
         node.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
         del node.attr["value"]
     return values
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return bool(one.dtype == other.dtype and one.shape == other.shape and (one == other).all())

@@ -21,8 +21,8 @@ from edgecv.formats.saved_model.costs import (
     sides_of,
 )
 from edgecv.formats.saved_model.frozen_graph import OPERATIONS, constant_weights
+from edgecv.formats.saved_model.importer import SERVING
 
-SERVING = "serving_default"
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 NOT_SHOWN = ("Const", "Identity", "NoOp", "Placeholder", "VarHandleOp", "ReadVariableOp", *CALLS)
 LONGEST_NAME = 300

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 NUMERATOR = (
     -2.72614225801306e-10,
@@ -99,7 +99,6 @@ class _Writer:
 
     def constant(self, value: Any) -> str:
         """Add a constant, float32 or a numpy array, and return its name."""
-        tensorflow, _ = load_tensorflow()
         made = self._new("Const")
         tensor = tensorflow.make_tensor_proto(
             np.float32(value) if isinstance(value, float) else value

@@ -9,7 +9,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import counted, listed
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.stored_kernel import StoredKernel
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
 
 KERNEL_INPUT = 1
@@ -94,12 +94,11 @@ def _check_integers(
             accepted=" and ".join(wanted),
         )
     left = [str(each) for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
-    if not left:
-        return ()
-    return (
+    note = (
         f"left in float32: {len(left)} of {counted(len(tables.operators), 'operator')}, for"
-        f" want of an integer kernel: {listed(left, SHOWN)}",
+        f" want of an integer kernel: {listed(left, SHOWN)}"
     )
+    return (note,) if left else ()
 
 
 def _stands_at_an_end(operator: TFLiteOperator, tables: TFLiteTables) -> bool:

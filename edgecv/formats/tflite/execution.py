@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator
+from edgecv.core.data import Images
 from edgecv.core.quantization import Extremes
-from edgecv.core.records import Activation, ExecutedOperator, Images
 
 DELEGATE = "DELEGATE"
 NOTHING = -1

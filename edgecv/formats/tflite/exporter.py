@@ -8,20 +8,21 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import Artifact, Images, Shape
+from edgecv.core.text import first_line
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.saved_model.frozen_graph import holds_graph
-from edgecv.formats.tensors import first_line
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
-from edgecv.formats.tflite.pixel_range import needs_range_of_pixels
 from edgecv.models.kernels import kernels_of
-from edgecv.models.quantizers import PIXELS
-from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.preprocessing import pixel_layers
+from edgecv.models.quantizers import LARGEST_CODE, PIXELS, trained_kernels
+from edgecv.models.tf import compile_function, tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
 BATCH = 1
@@ -66,8 +67,6 @@ class TFLite(FileExporter):
     def _convert(
         self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool
     ) -> bytes:
-        tensorflow, _ = load_tensorflow()
-
         is_open = needs_range_of_pixels(model)
 
         def serve(image: Any) -> dict[str, Any]:
@@ -104,7 +103,6 @@ class TFLite(FileExporter):
         return content
 
     def _set_precision(self, converter: Any, calibration: Images) -> None:
-        tensorflow, _ = load_tensorflow()
         operators = tensorflow.lite.OpsSet
         if self.precision == "float32":
             return
@@ -124,6 +122,25 @@ class TFLite(FileExporter):
             ]
             converter.inference_input_type = tensorflow.int16
             converter.inference_output_type = tensorflow.int16
+
+
+def needs_range_of_pixels(model: KerasModel) -> bool:
+    """Return True if the converter would lose the scales of the first trained kernel.
+
+    Where the input of a kernel has no range, it finds the scales again from the rounded weights:
+    others than the trained ones if the weights no longer fill the range of their last step. An
+    offset of the pixels has a range of its own.
+    """
+    if any(getattr(layer, "quantizer_vars", None) for layer in model.layers):
+        return False
+    if any(np.any(getattr(layer, "offset", 1)) for layer in pixel_layers(model)):
+        return False
+    for kernel in trained_kernels(model):
+        weights, axis = np.abs(kernel.by_output()), 0 if kernel.scales.size > 1 else None
+        largest = np.atleast_1d(weights.max(axis=axis))
+        if np.any((largest > 0) & (largest < (LARGEST_CODE - 0.5) * kernel.scales)):
+            return True
+    return False
 
 
 def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:

@@ -16,7 +16,7 @@ from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, k
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.peak_memory import MemoryStep, peak_bytes
-from edgecv.formats.tflite.resized import shapes_for
+from edgecv.formats.tflite.interpreter import shapes_for
 from edgecv.formats.tflite.tables import (
     CONVERSIONS,
     UNPACKING,

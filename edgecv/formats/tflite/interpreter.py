@@ -1,14 +1,17 @@
 """LiteRT's interpreter: its kernels, its errors, and the facts of its tensors."""
 
 import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import TensorFacts
-from edgecv.formats.tensors import first_line
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.text import first_line
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 USUAL_KERNELS: Kernels = "xnnpack"
@@ -55,3 +58,47 @@ def facts_of_tensor(details: dict[str, Any]) -> TensorFacts:
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,
     )
+
+
+def shapes_for(content: bytes, where: str, shape: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Return the shape of each tensor by its number, as LiteRT finds it.
+
+    Raises InputError if the file does not take that shape.
+    """
+    try:
+        interpreter = new_interpreter(content, 1, "builtin")
+        (taken,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(taken["index"], list(shape))
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        found = f"cannot take an input of shape {list(shape)}: {first_line(error)}"
+        raise InputError(where, found) from None
+    return {
+        int(each["index"]): tuple(map(int, each["shape"]))
+        for each in interpreter.get_tensor_details()
+    }
+
+
+def named_outputs(interpreter: Any, outputs: Sequence[dict[str, Any]]) -> tuple[TensorFacts, ...]:
+    """Return the facts of the outputs; several have the names that the file's signature gives.
+
+    Names of tensors are the converter's, and may occur twice.
+    """
+    facts = [facts_of_tensor(each) for each in outputs]
+    if len(facts) < 2:
+        return tuple(facts)
+    signatures = interpreter.get_signature_list()
+    if len(signatures) == 1:
+        named = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
+        names = {int(details["index"]): str(name) for name, details in named.items()}
+        if names.keys() == {each["index"] for each in outputs}:
+            facts = [
+                replace(each, name=names[details["index"]])
+                for each, details in zip(facts, outputs, strict=True)
+            ]
+    seen: Counter[str] = Counter()
+    for number, each in enumerate(facts):
+        seen[each.name] += 1
+        if seen[each.name] > 1:
+            facts[number] = replace(each, name=f"{each.name} ({seen[each.name]})")
+    return tuple(facts)

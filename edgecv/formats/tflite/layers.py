@@ -92,15 +92,7 @@ class LayerReader:
         if other is None or values is None or not per_output(values, outputs, -1):
             return None
         constant = RealConstant(self.reals(other), step_of(other))
-        if taker.kind == "MUL":
-            return found.times(constant)
-        if taker.kind == "ADD":
-            return found.plus(constant)
-        if taker.kind == "SUB" and is_left:
-            return found.plus(-constant)
-        if taker.kind == "DIV" and is_left and np.all(constant.values):
-            return found.times(RealConstant(1 / constant.values))
-        return None
+        return found.behind(taker.kind, constant, is_left=is_left)
 
     def _kernel(self, operator: TFLiteOperator) -> Kernel | None:
         kind = operator.kind

@@ -1,24 +1,31 @@
 """The runtime of TFLite files: LiteRT, formerly TensorFlow Lite."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.records import Activation, ExecutedOperator, Images
-from edgecv.core.text import counted
+from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.tensors import check_images, classes_of, facts_of, first_line
+from edgecv.formats.tensors import check_images, facts_of
 from edgecv.formats.tflite.execution import activations, executed, extremes
 from edgecv.formats.tflite.input_probe import TFLiteProbe
-from edgecv.formats.tflite.interpreter import Kernels, facts_of_tensor, new_interpreter, refusal
+from edgecv.formats.tflite.interpreter import (
+    Kernels,
+    facts_of_tensor,
+    named_outputs,
+    new_interpreter,
+    refusal,
+)
 from edgecv.formats.tflite.state import keeps_state, without_state
 from edgecv.formats.tflite.stored_weights import TFLiteWeights
 from edgecv.formats.tflite.tensor_session import LiteRTTensors
@@ -114,21 +121,23 @@ class LiteRTSession(FileSession):
         self._reading = input_spec
         self._interpreters = [self.interpreter(threads=1)]
         self.has_state = keeps_state(self.content, str(path))
-        taken, given = self._only_input_and_output()
+        (taken,), given = self._ends()
         self._input: int = taken["index"]
-        self._output: int = given["index"]
-        ends = facts_of_tensor(taken), facts_of_tensor(given)
-        self.facts, self.encode = facts_of(path, *ends, input_spec, TYPES, TYPES)
-        self._classes = classes_of(path, ends[1], ends[1].shape, self.facts.axes)
+        self._outputs: list[int] = [each["index"] for each in given]
+        outputs = named_outputs(self._interpreters[0], given)
+        self.facts, self.encode = facts_of(
+            path, facts_of_tensor(taken), outputs, input_spec, TYPES, TYPES
+        )
         self._batch = self.facts.batch
-        if math.prod(ends[1].shape) != self._batch * self._classes:
-            raise UnsuitableFile(
-                str(path),
-                f"its batch is fixed at {self._batch} images, and its output has shape"
-                f" {list(ends[1].shape)}",
-                accepted="an answer for each image",
-                remedy="convert the model again with a batch of 1",
-            )
+        for tensor, shape in zip(outputs, self.facts.answers, strict=True):
+            if math.prod(tensor.shape) != self._batch * math.prod(shape):
+                raise UnsuitableFile(
+                    str(path),
+                    f"its batch is fixed at {self._batch} images, and its output has shape"
+                    f" {list(tensor.shape)}",
+                    accepted="an answer for each image",
+                    remedy="convert the model again with a batch of 1",
+                )
 
     @property
     def images_of_a_run(self) -> int:
@@ -172,9 +181,9 @@ class LiteRTSession(FileSession):
         except (RuntimeError, ValueError) as error:
             found = f"it cannot take {len(images)} images at once: {first_line(error)}"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
-        answers = len(interpreter.get_tensor(self._output))
-        if answers != len(images):
-            found = f"it gives {counted(answers, 'answer')} for {len(images)} images at once"
+        answers = {len(interpreter.get_tensor(each)) for each in self._outputs}
+        if answers != {len(images)}:
+            found = f"it gives {counted(min(answers), 'answer')} for {len(images)} images at once"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         return self.invocation(interpreter)
 
@@ -183,13 +192,15 @@ class LiteRTSession(FileSession):
         invoke: Callable[[], object] = interpreter.invoke
         return without_state(interpreter) if self.has_state else invoke
 
-    def _runners(self, images: Images, values: NDArray[Any]) -> list[Callable[[slice], None]]:
+    def _runners(
+        self, images: Images, values: Sequence[NDArray[Any]]
+    ) -> list[Callable[[slice], None]]:
         while len(self._interpreters) < self._threads:
             self._interpreters.append(self.interpreter(threads=1))
         return [self._runner(each, images, values) for each in self._interpreters]
 
     def _runner(
-        self, interpreter: Any, images: Images, values: NDArray[Any]
+        self, interpreter: Any, images: Images, values: Sequence[NDArray[Any]]
     ) -> Callable[[slice], None]:
         set_tensor, get_tensor = interpreter.set_tensor, interpreter.get_tensor
         invoke = self.invocation(interpreter)
@@ -199,7 +210,7 @@ class LiteRTSession(FileSession):
                 stop = min(start + self._batch, part.stop)
                 set_tensor(self._input, self.feed(images[start:stop]))
                 invoke()
-                values[start:stop] = self.rows_of(get_tensor(self._output))[: stop - start]
+                self._keep(values, slice(start, stop), [get_tensor(each) for each in self._outputs])
 
         return run
 
@@ -223,19 +234,19 @@ class LiteRTSession(FileSession):
             axes = image_axes(self._path, tensor, self._reading)
             interpreter.resize_tensor_input(details["index"], axes.shape(max(1, axes.batch)))
 
-    def _only_input_and_output(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _ends(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         (interpreter,) = self._interpreters
         try:
             inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         except ValueError as error:
             raise self._refusal(error) from None
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1 or not outputs:
             raise RuntimeFailure(
                 str(self._path),
                 f"it has {_ends_text(inputs, 'input')} and {_ends_text(outputs, 'output')}",
-                accepted="exactly one input and one output",
+                accepted="one input of images, and outputs",
             )
-        return inputs[0], outputs[0]
+        return inputs, outputs
 
     def _refusal(self, error: Exception) -> RuntimeFailure:
         return refusal(self._path, error)

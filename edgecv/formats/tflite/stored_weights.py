@@ -3,9 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
+from edgecv.formats.affine import RealConstant
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tflite.layers import (
@@ -115,18 +114,12 @@ class TFLiteWeights:
             entry = computed[0]
         steps = steps_of(start)
         if steps is not None:
-            pixels.add(np.array(-steps.zero_point))
-            pixels.multiply(np.array(steps.scale))
+            pixels.dequantize(steps)
         for kind, tensor in reversed(way):
             values = self._reader.reals(tensor)
             # One number alone is stored without an error.
             step = step_of(tensor) if values.size > 1 else 0.0
-            if kind == "DIV" and not np.all(values):
-                pixels.lose()
-            elif kind in ("MUL", "DIV"):
-                pixels.multiply(values if kind == "MUL" else 1 / values, step)
-            else:
-                pixels.add(values if kind == "ADD" else -values, step)
+            pixels.apply(kind, RealConstant(values, step))
 
 
 def _step(operator: TFLiteOperator, kernel: int | None) -> Step:

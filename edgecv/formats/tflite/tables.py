@@ -6,14 +6,13 @@ The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import InputError
-from edgecv.formats.contents import OPEN
+from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count, for_one_image
 
 DATA = 4
@@ -111,11 +110,7 @@ class TFLiteOperator:
         return default if found is None else int(found())
 
 
-def damaged(where: str, how: str) -> InputError:
-    """Return the error for a damaged file."""
-    return InputError(
-        where, f"is a damaged TFLite file: {how}", remedy="convert or download it again"
-    )
+damaged = partial(damaged_file, "TFLite")
 
 
 class TFLiteTables:

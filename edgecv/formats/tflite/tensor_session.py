@@ -7,14 +7,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import FileEnds
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.records import FileEnds
+from edgecv.core.text import first_line
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
-from edgecv.formats.tensors import first_line
-from edgecv.formats.tflite.interpreter import Kernels, facts_of_tensor, new_interpreter, refusal
+from edgecv.formats.tflite.interpreter import (
+    Kernels,
+    facts_of_tensor,
+    named_outputs,
+    new_interpreter,
+    refusal,
+)
 from edgecv.formats.tflite.state import keeps_state, without_state
 
 
@@ -45,7 +51,7 @@ class LiteRTTensors(FileTensors):
             raise UnsuitableFile(str(path), found, accepted="a batch of 1") from None
         given = self._interpreter.get_output_details()
         self._outputs = [int(each["index"]) for each in given]
-        self.ends = FileEnds(tuple(inputs), tuple(map(facts_of_tensor, given)))
+        self.ends = FileEnds(tuple(inputs), named_outputs(self._interpreter, given))
         self._has_state = keeps_state(content, str(path))
 
     def call(self, values: Sequence[NDArray[Any]]) -> Callable[[], object]:

@@ -1,14 +1,16 @@
 """Blocks of the networks with batch normalization: every layer has a name of its own."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
 from edgecv.core.plugins import Head
-from edgecv.core.records import Shape
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 WEIGHT_DECAY = 1e-4
+SMALLEST_AT_THE_END = 3
 
 
 def check_size(name: str, shape: Shape, smallest: int) -> None:
@@ -27,7 +29,6 @@ def rescaled(image: Tensor) -> Tensor:
     That trains better than 0..1; and the steps are 1/128, so that the byte of a camera is the int8
     code of its value plus 128, exactly, and the zero of a padded border is the pixel 128.
     """
-    _, keras = load_tensorflow()
     return keras.layers.Rescaling(1 / 128, offset=-1.0, name="rescale")(image)
 
 
@@ -35,20 +36,17 @@ def convolved(
     x: Tensor, filters: int, side: int, name: str, *, stride: int = 1, normalized: bool = True
 ) -> Tensor:
     """Convolve, padded to the same size, and normalize: (N, H, W, C) -> (N, H, W, filters)."""
-    _, keras = load_tensorflow()
     x = keras.layers.Conv2D(filters, side, **_options("kernel", stride, name))(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x) if normalized else x
 
 
-def convolved_by_channel(x: Tensor, name: str, *, stride: int = 1) -> Tensor:
-    """Convolve each channel by itself with 3x3 weights, and normalize: (N, H, W, C) both."""
-    _, keras = load_tensorflow()
-    x = keras.layers.DepthwiseConv2D(3, **_options("depthwise", stride, name))(x)
+def convolved_by_channel(x: Tensor, name: str, *, stride: int = 1, side: int = 3) -> Tensor:
+    """Convolve each channel by itself, and normalize: (N, H, W, C) both."""
+    x = keras.layers.DepthwiseConv2D(side, **_options("depthwise", stride, name))(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
 
 
 def _options(weight: str, stride: int, name: str) -> dict[str, Any]:
-    _, keras = load_tensorflow()
     return {
         "strides": stride,
         "padding": "same",
@@ -58,10 +56,9 @@ def _options(weight: str, stride: int, name: str) -> dict[str, Any]:
     }
 
 
-def rectified(x: Tensor, name: str) -> Tensor:
-    """Apply a ReLU."""
-    _, keras = load_tensorflow()
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
+def rectified(x: Tensor, name: str, most: float | None = None) -> Tensor:
+    """Apply a ReLU; ``most``: its largest value, where it has one."""
+    return keras.layers.ReLU(most, name=f"{name}_relu")(x)
 
 
 def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) -> Tensor:
@@ -72,9 +69,30 @@ def separable_block(x: Tensor, filters: int, number: int, *, stride: int = 1) ->
     return rectified(convolved(x, filters, 1, name), name)
 
 
+def residual_block(x: Tensor, filters: int, name: str, *, halves: bool) -> Tensor:
+    """Apply two 3x3 convolutions, added to their input, which is halved with them."""
+    stride = 2 if halves else 1
+    y = convolved(x, filters, 3, f"{name}_conv_1", stride=stride)
+    y = convolved(rectified(y, f"{name}_conv_1"), filters, 3, f"{name}_conv_2")
+    if halves:
+        x = convolved(x, filters, 1, f"{name}_shortcut", stride=stride, normalized=False)
+    return rectified(keras.layers.Add(name=f"{name}_add")([x, y]), name)
+
+
+def last_halvings(halving: Sequence[int], side: int) -> tuple[int, ...]:
+    """Return the layers that halve the sides, so that 3x3 places are left: ``side`` in pixels.
+
+    The first of a network are left out for small images.
+
+    >>> last_halvings((0, 2, 4, 6, 12), 96), last_halvings((0, 2, 4, 6, 12), 32)
+    ((0, 2, 4, 6, 12), (4, 6, 12))
+    """
+    most = (side // SMALLEST_AT_THE_END).bit_length() - 1
+    return tuple(halving[max(0, len(halving) - most) :])
+
+
 def ended(x: Tensor, head: Head, **options: Any) -> Tensor:
     """Average over all positions, and apply the task's head: (N, H, W, C) -> (N, ...)."""
-    _, keras = load_tensorflow()
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     for layer in head(**options):
         x = layer(x)

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 8
 
@@ -31,7 +31,6 @@ class DsCnn(Architecture):
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
         x = blocks.rectified(
             blocks.convolved(blocks.rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1"

@@ -9,19 +9,19 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 12
-SMALLEST_AT_THE_END = 3
 FIRST_FILTERS = 32
-BLOCKS = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
-"""Filters of each block at width 1."""
-HALVING = (0, 2, 4, 6, 12)
-"""The layers that halve the sides in the paper: the first convolution, 0, and these blocks."""
+BEFORE, LONGEST, AFTER = (64, 128, 128, 256, 256, 512), 512, (1024, 1024)
+"""Filters of the blocks at width 1: those before the longest stage, in it and after it."""
+HALVING = (0, 2, 4, 6)
+"""The layers that halve the sides in the paper: the first convolution, 0, and these blocks. The
+first block after the longest stage does so too."""
 
 
 class MobilenetV1(Architecture):
@@ -35,32 +35,24 @@ class MobilenetV1(Architecture):
     name: ClassVar[str] = "mobilenet_v1"
     width: float = Field(default=0.25, gt=0, le=4)
     """The factor on the number of filters of every layer."""
+    depth: int = Field(default=5, ge=0, le=32)
+    """Blocks in the longest stage, all of one size."""
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        _, keras = load_tensorflow()
-        halving = halvings(min(input_shape[:2]))
+        first_after = len(BEFORE) + self.depth + 1
+        halving = blocks.last_halvings((*HALVING, first_after), min(input_shape[:2]))
         image = keras.layers.Input(input_shape, name="image")
         first = self._filters(FIRST_FILTERS)
         x = blocks.convolved(
             blocks.rescaled(image), first, 3, "conv_1", stride=2 if 0 in halving else 1
         )
         x = blocks.rectified(x, "conv_1")
-        for number, filters in enumerate(BLOCKS, start=1):
+        for number, filters in enumerate((*BEFORE, *[LONGEST] * self.depth, *AFTER), start=1):
             stride = 2 if number in halving else 1
             x = blocks.separable_block(x, self._filters(filters), number, stride=stride)
         return keras.Model(image, blocks.ended(x, head), name=self.name)
 
     def _filters(self, at_width_1: int) -> int:
         return max(1, round(at_width_1 * self.width))
-
-
-def halvings(side: int) -> tuple[int, ...]:
-    """Return the layers that halve the sides, for images with ``side`` pixels on the shorter one.
-
-    >>> halvings(96), halvings(32)
-    ((0, 2, 4, 6, 12), (4, 6, 12))
-    """
-    most = (side // SMALLEST_AT_THE_END).bit_length() - 1
-    return HALVING[max(0, len(HALVING) - most) :]

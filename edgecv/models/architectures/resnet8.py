@@ -6,41 +6,37 @@ github.com/mlcommons/tiny, benchmark/training/image_classification/keras_model.p
 
 from typing import ClassVar
 
-from edgecv.core.keras_types import KerasModel, Tensor
+from pydantic import Field
+
+from edgecv.core.data import Shape
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 8
-FILTERS = (16, 32, 64)
+STACKS = 3
 
 
 class Resnet8(Architecture):
     """ResNet-8 of MLPerf Tiny: three residual stacks of 16, 32 and 64 filters."""
 
     name: ClassVar[str] = "resnet8"
+    width: int = Field(default=16, ge=1, le=256)
+    """Filters of the first stack; each further stack has twice as many."""
+    depth: int = Field(default=1, ge=1, le=32)
+    """Residual blocks of a stack."""
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
         blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        _, keras = load_tensorflow()
         image = keras.layers.Input(input_shape, name="image")
-        x = blocks.rectified(
-            blocks.convolved(blocks.rescaled(image), FILTERS[0], 3, "conv_1"), "conv_1"
-        )
-        for number, filters in enumerate(FILTERS, start=1):
-            x = _stack(x, filters, f"stack_{number}", halves=number > 1)
+        x = blocks.convolved(blocks.rescaled(image), self.width, 3, "conv_1")
+        x = blocks.rectified(x, "conv_1")
+        for stack in range(1, STACKS + 1):
+            for number in range(1, self.depth + 1):
+                name = f"stack_{stack}" if number == 1 else f"stack_{stack}_block_{number}"
+                halves = stack > 1 and number == 1
+                x = blocks.residual_block(x, self.width * 2 ** (stack - 1), name, halves=halves)
         x = blocks.ended(x, head, kernel_initializer="he_normal")
         return keras.Model(image, x, name=self.name)
-
-
-def _stack(x: Tensor, filters: int, name: str, *, halves: bool) -> Tensor:
-    """Return a residual stack: two convolutions, added to their input."""
-    _, keras = load_tensorflow()
-    stride = 2 if halves else 1
-    y = blocks.convolved(x, filters, 3, f"{name}_conv_1", stride=stride)
-    y = blocks.convolved(blocks.rectified(y, f"{name}_conv_1"), filters, 3, f"{name}_conv_2")
-    if halves:
-        x = blocks.convolved(x, filters, 1, f"{name}_shortcut", stride=stride, normalized=False)
-    return blocks.rectified(keras.layers.Add(name=f"{name}_add")([x, y]), name)

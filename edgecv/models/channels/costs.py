@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from math import prod
 
+from edgecv.core.costs import LayerCost, ModelCost
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.records import LayerCost, ModelCost
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import Alive, ChannelGraph, trace
 

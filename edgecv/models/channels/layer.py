@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer
-from edgecv.models.channels.union_find import Elements, Ids, UnionFind, Values
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.channels.ties import ChannelTies, Elements, Ids, Values
+from edgecv.models.tf import tensorflow
 
 ELEMENTWISE = frozenset(
     """
@@ -51,10 +51,10 @@ class LayerChannels:
     """False for a layer whose channels are all held: its kind, or this use, is not known."""
 
 
-Rule = Callable[[UnionFind, LayerChannels, Sequence[Elements]], Elements]
+Rule = Callable[[ChannelTies, LayerChannels, Sequence[Elements]], Elements]
 
 
-def hold_all(ties: UnionFind, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
+def hold_all(ties: ChannelTies, inputs: Sequence[Elements], shape: tuple[int, ...]) -> Elements:
     """Hold the input and output channels of an unknown layer."""
     for each in inputs:
         ties.hold(each.ids)
@@ -71,7 +71,7 @@ def shape_after(known: LayerChannels, inputs: Sequence[Elements]) -> tuple[int, 
 
 
 def tie_with_earlier_calls(
-    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]
 ) -> None:
     """Tie the inputs of all calls of a layer: a shared layer has one set of weights."""
     for earlier, now in zip(known.incoming, inputs, strict=False):
@@ -79,13 +79,13 @@ def tie_with_earlier_calls(
     known.incoming = known.incoming or tuple(each.ids for each in inputs)
 
 
-def only_nothing(ties: UnionFind, elements: Elements) -> Ids:
+def only_nothing(ties: ChannelTies, elements: Elements) -> Ids:
     """Hold the channels that leave a nonzero value when removed; return all channels."""
     ties.hold(elements.ids[elements.values != 0])
     return elements.ids
 
 
-def activate(known: LayerChannels, ties: UnionFind, ids: Ids, values: Values) -> Values:
+def activate(known: LayerChannels, ties: ChannelTies, ids: Ids, values: Values) -> Values:
     """Return the values after the layer's activation; hold channels that it combines."""
     activation = getattr(known.layer, "activation", None)
     if activation is None:
@@ -95,5 +95,4 @@ def activate(known: LayerChannels, ties: UnionFind, ids: Ids, values: Values) ->
         ties.hold(ids)
         known.follows = name in ACROSS_CHANNELS
         return values
-    tensorflow, _ = load_tensorflow()
     return np.asarray(activation(tensorflow.constant(values, "float32")), np.float64)

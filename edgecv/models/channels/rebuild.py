@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.channels.layer import LayerChannels
 from edgecv.models.channels.trace import Alive, ChannelGraph
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 
 def rebuild(model: KerasModel, graph: ChannelGraph, alive: Alive) -> KerasModel:
@@ -84,7 +84,6 @@ def _narrow(
 
 
 def _is_model(layer: KerasLayer) -> bool:
-    _, keras = load_tensorflow()
     return isinstance(layer, keras.Model) and layer._is_graph_network
 
 

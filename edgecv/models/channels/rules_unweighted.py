@@ -13,19 +13,18 @@ from edgecv.models.channels.layer import (
     only_nothing,
     shape_after,
 )
-from edgecv.models.channels.union_find import Elements, UnionFind, Values
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.channels.ties import ChannelTies, Elements, Values
+from edgecv.models.tf import tensorflow
 
 
-def elementwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def elementwise(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow a layer whose output element is a function of the same input element alone."""
     (entering,) = inputs
-    tensorflow, _ = load_tensorflow()
     values = tensorflow.constant(entering.values, "float32")
     return Elements(entering.shape, entering.ids, np.asarray(known.layer(values), np.float64))
 
 
-def rescaling(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def rescaling(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow one scale for all channels; hold where each has its own."""
     if np.ndim(known.layer.scale) or np.ndim(known.layer.offset):
         known.follows = False  # A number a channel, in the configuration.
@@ -33,30 +32,30 @@ def rescaling(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements])
     return elementwise(ties, known, inputs)
 
 
-def activation(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def activation(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow an element-wise activation; hold the channels if it combines them."""
     (entering,) = inputs
     values = activate(known, ties, entering.ids, entering.values)
     return Elements(entering.shape, entering.ids, values)
 
 
-def same(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def same(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow a layer that acts only in training."""
     return inputs[0]
 
 
-def over_positions(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def over_positions(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow pooling, cropping and resizing: a channel of one value keeps it."""
     return inputs[0].with_shape(shape_after(known, inputs))
 
 
-def zero_padding(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def zero_padding(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Hold the channels whose removal leaves a nonzero value inside and zero at the border."""
     only_nothing(ties, inputs[0])
     return inputs[0].with_shape(shape_after(known, inputs))
 
 
-def reshape(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def reshape(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow Flatten and Reshape if one channel is still one position of the last axis."""
     moved = _moved(ties, known, inputs[0], shape_after(known, inputs), np.reshape)
     # A shared Reshape gives one shape in all its calls.
@@ -66,7 +65,7 @@ def reshape(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -
     return moved
 
 
-def permute(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def permute(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow a Permute that keeps the channels on the last axis."""
     axes = [axis - 1 for axis in known.layer.dims]
     return _moved(
@@ -75,7 +74,7 @@ def permute(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -
 
 
 def _moved(
-    ties: UnionFind, known: LayerChannels, entering: Elements, shape: tuple[int, ...], move: Any
+    ties: ChannelTies, known: LayerChannels, entering: Elements, shape: tuple[int, ...], move: Any
 ) -> Elements:
     ids = move(np.broadcast_to(entering.ids, entering.shape), shape).reshape(-1, shape[-1])
     values = move(np.broadcast_to(entering.values, entering.shape), shape)
@@ -88,7 +87,7 @@ def _moved(
 def merge(combine: Callable[[Values], Values]) -> Rule:
     """Return the rule of a layer that combines its inputs element by element."""
 
-    def rule(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+    def rule(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
         shape = shape_after(known, inputs)
         if len({each.shape[-1] for each in inputs}) > 1:
             known.follows = False  # One channel against many: all of them would be one unit.
@@ -99,7 +98,7 @@ def merge(combine: Callable[[Values], Values]) -> Rule:
 
 
 def _combined(
-    ties: UnionFind,
+    ties: ChannelTies,
     inputs: Sequence[Elements],
     shape: tuple[int, ...],
     combine: Callable[[Values], Values],
@@ -110,7 +109,7 @@ def _combined(
     return Elements(shape, first.ids, combine(np.stack([each.values for each in inputs])))
 
 
-def multiply(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def multiply(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Follow a product; hold a gate of one channel for all, as zero times it stays zero."""
     shape = shape_after(known, inputs)
     wide = [each for each in inputs if each.shape[-1] == shape[-1]]
@@ -123,13 +122,15 @@ def multiply(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) 
     return product
 
 
-def across_channels(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def across_channels(
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]
+) -> Elements:
     """Hold the channels of a softmax, which depend on each other, or of pixels, which are given."""
     ties.hold(inputs[0].ids)
     return inputs[0].with_shape(shape_after(known, inputs))
 
 
-def concatenate(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def concatenate(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Lay channels side by side; along another axis, tie them."""
     shape = shape_after(known, inputs)
     if known.layer.axis % (len(shape) + 1) == len(shape):

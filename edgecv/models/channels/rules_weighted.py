@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgecv.core.keras_types import KerasLayer
 from edgecv.models.channels.layer import (
     Axes,
     Axis,
@@ -15,14 +14,16 @@ from edgecv.models.channels.layer import (
     shape_after,
     tie_with_earlier_calls,
 )
-from edgecv.models.channels.union_find import Elements, Ids, UnionFind
+from edgecv.models.channels.ties import ChannelTies, Elements, Ids
 
 
-def _bias(layer: KerasLayer, made: Ids) -> tuple[Axes, ...]:
-    return ((Axis(made, True),),) if layer.use_bias else ()
+def _taken(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Ids:
+    """Return the channels of the one input of a layer, the same in each of its calls."""
+    tie_with_earlier_calls(ties, known, inputs)
+    return only_nothing(ties, inputs[0])
 
 
-def _make(ties: UnionFind, known: LayerChannels, option: str) -> Ids:
+def _make(ties: ChannelTies, known: LayerChannels, option: str) -> Ids:
     """Return the channels that a layer makes, the same in each of its calls."""
     if known.made is None:
         known.made = ties.new(int(getattr(known.layer, option)))
@@ -31,36 +32,34 @@ def _make(ties: UnionFind, known: LayerChannels, option: str) -> Ids:
 
 
 def _produced(
-    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements], made: Ids
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements], made: Ids, *kernels: Axes
 ) -> Elements:
+    """Return what a layer gives that multiplies by ``kernels``, whose axes these are."""
+    bias: tuple[Axes, ...] = ((Axis(made, True),),) if known.layer.use_bias else ()
+    known.weights = (*kernels, *bias)
+    known.kernels = tuple(range(len(kernels)))
     values = activate(known, ties, made, np.zeros(len(made)))
     return Elements(shape_after(known, inputs), made, values)
 
 
-def dense(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def dense(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take input channels, the kernel's rows, and make new ones, its columns."""
-    tie_with_earlier_calls(ties, known, inputs)
-    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "units")
-    known.weights = ((Axis(taken, False), Axis(made, True)), *_bias(known.layer, made))
-    known.kernels = (0,)
-    return _produced(ties, known, inputs, made)
+    taken, made = _taken(ties, known, inputs), _make(ties, known, "units")
+    return _produced(ties, known, inputs, made, (Axis(taken, False), Axis(made, True)))
 
 
-def convolution(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def convolution(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels, of all groups together or group by group."""
-    tie_with_earlier_calls(ties, known, inputs)
-    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     groups = known.layer.groups
     along: Axis | None = Axis(taken, False)
     if groups > 1:
         along = _tie_groups(ties, known, taken.reshape(groups, -1), made.reshape(groups, -1))
     sides = (None,) * len(known.layer.kernel_size)
-    known.weights = ((*sides, along, Axis(made, True)), *_bias(known.layer, made))
-    known.kernels = (0,)
-    return _produced(ties, known, inputs, made)
+    return _produced(ties, known, inputs, made, (*sides, along, Axis(made, True)))
 
 
-def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
+def _tie_groups(ties: ChannelTies, known: LayerChannels, taken: Ids, made: Ids) -> Axis | None:
     """Tie the channels of a grouped convolution: its groups keep equal sizes, or go as a whole.
 
     ``taken``: (groups, inputs of a group), ``made``: (groups, outputs of a group).
@@ -77,42 +76,31 @@ def _tie_groups(ties: UnionFind, known: LayerChannels, taken: Ids, made: Ids) ->
     return Axis(taken[0], False)
 
 
-def transposed(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def transposed(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Take and make channels; the kernel has its outputs before its inputs."""
-    tie_with_earlier_calls(ties, known, inputs)
-    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     kernel = (None, None, Axis(made, True), Axis(taken, False))
-    known.weights = (kernel, *_bias(known.layer, made))
-    known.kernels = (0,)
-    return _produced(ties, known, inputs, made)
+    return _produced(ties, known, inputs, made, kernel)
 
 
-def depthwise(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def depthwise(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel by one or several kernels of its own."""
-    tie_with_earlier_calls(ties, known, inputs)
-    taken = only_nothing(ties, inputs[0])
+    taken = _taken(ties, known, inputs)
     made = np.repeat(taken, known.layer.depth_multiplier)
-    known.weights = ((None, None, Axis(taken, True), None), *_bias(known.layer, made))
-    known.kernels = (0,)
-    return _produced(ties, known, inputs, made)
+    return _produced(ties, known, inputs, made, (None, None, Axis(taken, True), None))
 
 
-def separable(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def separable(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Scale each channel, then make new ones of all."""
-    tie_with_earlier_calls(ties, known, inputs)
-    taken, made = only_nothing(ties, inputs[0]), _make(ties, known, "filters")
+    taken, made = _taken(ties, known, inputs), _make(ties, known, "filters")
     between = np.repeat(taken, known.layer.depth_multiplier)
-    known.weights = (
-        (None, None, Axis(taken, False), None),
-        (None, None, Axis(between, False), Axis(made, True)),
-        *_bias(known.layer, made),
-    )
-    known.kernels = (0, 1)
-    return _produced(ties, known, inputs, made)
+    scaling = (None, None, Axis(taken, False), None)
+    mixing = (None, None, Axis(between, False), Axis(made, True))
+    return _produced(ties, known, inputs, made, scaling, mixing)
 
 
 def batch_normalization(
-    ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]
+    ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]
 ) -> Elements:
     """Scale each channel by a number of its own."""
     (entering,) = inputs
@@ -120,17 +108,15 @@ def batch_normalization(
     if axes != [len(entering.shape)]:
         known.follows = False
         return hold_all(ties, inputs, entering.shape)
-    tie_with_earlier_calls(ties, known, inputs)
-    only_nothing(ties, entering)  # Its scale can be absent, and then leaves the value there.
+    _taken(ties, known, inputs)  # Its scale can be absent, and then leaves the value there.
     known.weights = tuple((Axis(entering.ids, True),) for _ in known.layer.weights)
     return entering
 
 
-def prelu(ties: UnionFind, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
+def prelu(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Elements:
     """Apply a slope per channel, or per element."""
     (entering,) = inputs
-    tie_with_earlier_calls(ties, known, inputs)
-    only_nothing(ties, entering)
+    _taken(ties, known, inputs)
     *sides, last = known.layer.alpha.shape
     along = Axis(entering.ids, True) if last == entering.shape[-1] else None
     known.weights = ((*(None for _ in sides), along),)

@@ -13,8 +13,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
-from edgecv.models.channels.union_find import Elements, Ids, UnionFind
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.channels.ties import ChannelTies, Elements, Ids
+from edgecv.models.tf import keras, tensorflow
 
 Alive = NDArray[np.bool_]
 """A mask of the kept channels, by number: bool (all channels,); the same throughout a unit."""
@@ -174,7 +174,6 @@ def trace(model: KerasModel) -> ChannelGraph:
 
     Raises InputError for a model that is no graph of layers.
     """
-    _, keras = load_tensorflow()
     if not isinstance(model, keras.Model) or not getattr(model, "_is_graph_network", False):
         raise InputError(
             getattr(model, "name", "the model"),
@@ -189,12 +188,13 @@ def trace(model: KerasModel) -> ChannelGraph:
     leaving = tuple(tracer.follow(model, entering, ""))
     for number in leaving:
         tracer.ties.hold(tracer.tensors[number].ids)
+    roots = tracer.ties.roots()
     return ChannelGraph(
         tracer.layers,
         tuple(tracer.calls),
         tuple(tracer.tensors),
-        tracer.ties.roots(),
-        tracer.ties.held_units(),
+        roots,
+        tracer.ties.held_units(roots),
         tracer.nested,
         leaving,
     )
@@ -204,7 +204,7 @@ class _Tracer:
     """The state of a trace."""
 
     def __init__(self) -> None:
-        self.ties = UnionFind()
+        self.ties = ChannelTies()
         self.layers: dict[str, LayerChannels] = {}
         self.calls: list[Call] = []
         self.tensors: list[Elements] = []
@@ -220,7 +220,6 @@ class _Tracer:
 
     def follow(self, model: KerasModel, entering: Sequence[int], prefix: str) -> list[int]:
         """Follow a model's layers in order; return the tensors that leave it."""
-        tensorflow, keras = load_tensorflow()
         known = {id(tensor): number for tensor, number in zip(model.inputs, entering, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Split
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
-from edgecv.core.records import Dataset, Event, Images, Outputs, Split
 from edgecv.core.text import counted
 from edgecv.models.tf import compile_function, compile_inference, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
+from edgecv.models.training.augmentation import augment
 from edgecv.models.training.checkpoint import (
     Epoch,
     TrainingProgress,
@@ -197,17 +199,17 @@ class _Trainer:
         images = tensorflow.constant(split.images)
         targets = tensorflow.constant(task.targets(split.labels))
 
-        def varied(chosen: Tensor, seeds: Tensor) -> Tensor:
-            return augment(tensorflow.gather(images, chosen), seeds, schedule)
+        def varied(chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+            taken, truth = tensorflow.gather(images, chosen), tensorflow.gather(targets, chosen)
+            return augment(taken, truth, seeds, schedule, task)
 
-        self._varied: Callable[[Tensor, Tensor], Tensor] = varied
+        self._varied: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
         raw_model = task.raw_model(model)
         loss_of = _loss(task, teacher)
 
         def step(chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
-            batch = varied(chosen, seeds)
-            truth = tensorflow.gather(targets, chosen)
+            batch, truth = varied(chosen, seeds)
             with tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
                 loss = tensorflow.reduce_mean(loss_of(batch, truth, raw))
@@ -249,7 +251,7 @@ class _Trainer:
         first = len(self.rates)
         for number, chosen in enumerate(self._order(first // self.steps)):
             seeds = tensorflow.constant([self.seed, first + number], "int32")
-            yield self._varied(tensorflow.constant(chosen), seeds)
+            yield self._varied(tensorflow.constant(chosen), seeds)[0]
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
         """Return which images the steps of an epoch take: (steps, batch)."""
@@ -315,29 +317,6 @@ def _loss(task: Task, teacher: Teacher | None) -> Callable[[Tensor, Tensor, Tens
         return options.mix * task.loss(targets, raw) + (1 - options.mix) * soft
 
     return both
-
-
-def augment(images: Tensor, seeds: Tensor, schedule: Schedule) -> Tensor:
-    """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape.
-
-    ``seeds`` (2,) alone decides what happens to each image.
-    """
-    tensorflow, _ = load_tensorflow()
-    if not schedule.shift and not schedule.mirror:
-        return tensorflow.cast(images, tensorflow.float32)
-    count, height, width = images.shape[:3]
-    shift = schedule.shift
-    margins = [[0, 0], [shift, shift], [shift, shift], [0, 0]]
-    padded = tensorflow.pad(images, margins, mode="REFLECT")
-    chance = tensorflow.random.stateless_uniform((3, count, 1), seeds)
-    offsets = tensorflow.cast(chance[:2] * (2 * shift + 1), tensorflow.int32)
-    rows = offsets[0] + tensorflow.range(height)
-    columns = tensorflow.broadcast_to(tensorflow.range(width), (count, width))
-    if schedule.mirror:
-        columns = tensorflow.where(chance[2] < 0.5, width - 1 - columns, columns)
-    moved = tensorflow.gather(padded, rows, axis=1, batch_dims=1)
-    moved = tensorflow.gather(moved, offsets[1] + columns, axis=2, batch_dims=1)
-    return tensorflow.cast(moved, tensorflow.float32)
 
 
 def _check_enough(data: Dataset, schedule: Schedule) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import float_encoders, rescaling_of
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Shape
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
 from edgecv.formats.saved_model.frozen_graph import holds_graph

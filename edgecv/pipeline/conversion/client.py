@@ -4,14 +4,17 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.costs import ModelCost
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Artifact, Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import needs_tensorflow
 from edgecv.formats.model_file import ModelFile
@@ -20,9 +23,8 @@ from edgecv.formats.trust import NO_TRUST
 from edgecv.pipeline.conversion.process_pool import PooledProcess, keep, take
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.isolation.client import ProcessClient
-from edgecv.system.isolation.codec import decode, decode_printable
+from edgecv.system.isolation.codec import decode, decode_outputs, decode_printable
 from edgecv.system.isolation.hdf5_check import REMEDY
-from edgecv.system.isolation.model_client import read_predictions
 from edgecv.system.isolation.process import ChildProcess
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request, StartFailure
@@ -77,27 +79,30 @@ class Converter(ProcessClient[PooledProcess]):
         }
         return self._request("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
-    def predict(self, source: ModelFile, images: Images) -> tuple[Predictions, int]:
-        """Return a model's predictions, float32 (N, K), and its number of parameters."""
+    def predict(self, source: ModelFile, images: Images) -> tuple[Outputs, int]:
+        """Return a model's outputs for images, and its number of parameters."""
 
-        def read(frame: Frame) -> tuple[Predictions, int]:
-            return read_predictions(frame, len(images)), _parameters(frame)
+        def read(frame: Frame) -> tuple[Outputs, int]:
+            return decode_outputs(frame, len(images)), _parameters(frame)
 
         arguments = {"images": str(self._images.path_of(images))}
         return self._request("predict", source, arguments, str(source.path), read)
 
     def predict_each(
         self, source: ModelFile, images: Images, choices: Mapping[str, Preprocessing]
-    ) -> dict[str, Predictions]:
-        """Return a model's predictions with each preprocessing, by name: float32 (N, K)."""
+    ) -> dict[str, Outputs]:
+        """Return a model's outputs for images with each preprocessing, by its name."""
 
-        def read(frame: Frame) -> dict[str, Predictions]:
-            if len(frame.arrays) != len(choices):
-                raise MalformedFrame(f"predictions for {len(frame.arrays)} preprocessings")
-            return {
-                name: read_predictions(Frame(frame.header, [each]), len(images))
-                for name, each in zip(choices, frame.arrays, strict=True)
-            }
+        def read(frame: Frame) -> dict[str, Outputs]:
+            headers, arrays = frame.header.get("each"), iter(frame.arrays)
+            if not isinstance(headers, list) or len(headers) != len(choices):
+                raise MalformedFrame("outputs for other preprocessings")
+            found = {}
+            for name, header in zip(choices, headers, strict=True):
+                names = header.get("names") if isinstance(header, dict) else None
+                count = len(names) if isinstance(names, list) else 0
+                found[name] = decode_outputs(Frame(header, [*islice(arrays, count)]), len(images))
+            return found
 
         arguments = {
             "images": str(self._images.path_of(images)),

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.costs import ModelCost
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, ModelCost, Predictions
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
@@ -27,7 +28,7 @@ from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import Trust
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.reports.json_file import write_artifact
-from edgecv.system.isolation.codec import encode
+from edgecv.system.isolation.codec import encode, encode_outputs
 from edgecv.system.isolation.heartbeat import LISTENER
 from edgecv.system.isolation.limits import AddressSpace, restrict
 from edgecv.system.isolation.server import ActionServer, Response
@@ -139,13 +140,13 @@ class ConversionServer:
 
         model = self._opened(source, trust)
         self._server.stage("running it")
-        found = self._predictions(KerasSession(model), _mapped(images))
-        return {"parameters": parameters_of(model)}, [found]
+        header, arrays = encode_outputs(self._outputs(KerasSession(model), _mapped(images)))
+        return {**header, "parameters": parameters_of(model)}, arrays
 
     def predict_each(
         self, source: Path, trust: Trust, images: str, choices: Mapping[str, Any]
     ) -> Response:
-        """Return the predictions of a model with each preprocessing, and their names."""
+        """Return the outputs of a model with each preprocessing, in order."""
         from edgecv.formats.keras.runtime import KerasSession
 
         session = KerasSession(self._opened(source, trust))
@@ -154,17 +155,19 @@ class ConversionServer:
         for choice in choices.values():
             asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
             try:
-                found.append(self._predictions(session.reading(asked), pixels))
+                found.append(encode_outputs(self._outputs(session.reading(asked), pixels)))
             except RuntimeFailure:  # No numbers: such pixels are too large for it.
-                found.append(np.full((len(pixels), 1), np.nan, np.float32))
-        return {"names": list(choices)}, found
+                nothing = np.full((len(pixels), 1), np.nan, np.float32)
+                found.append(encode_outputs(Outputs.one(nothing)))
+        arrays = [array for _, arrays in found for array in arrays]
+        return {"each": [header for header, _ in found]}, arrays
 
-    def _predictions(self, session: Session, pixels: Images) -> Predictions:
+    def _outputs(self, session: Session, pixels: Images) -> Outputs:
         parts = [session.predict(pixels[:0])]
         for start in range(0, len(pixels), PREDICT_AT_ONCE):
             parts.append(session.predict(pixels[start : start + PREDICT_AT_ONCE]))
             self._server.heartbeat()
-        return np.concatenate(parts)
+        return Outputs.joined(parts)
 
     def count(self, source: Path, trust: Trust) -> Response:
         """Return the cost of a model by its graph."""

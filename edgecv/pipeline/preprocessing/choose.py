@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
-from edgecv.core.records import Dataset
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.pipeline.preprocessing.model_reader import ModelReader

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecv.core.data import Images, Outputs
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Images, Outputs
 
 OF_A_RUN = "it is of a run of edgecv, whose files take pixels of 0..255"
 """The evidence of a file that the manifest beside it lists."""

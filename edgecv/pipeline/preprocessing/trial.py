@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing, fitting
-from edgecv.core.records import Dataset, Images, Outputs, Targets
 from edgecv.core.sample import balanced_rows
 from edgecv.evaluation.statistics.binary_scores import mcnemar
 from edgecv.pipeline.preprocessing.model_reader import ModelReader

@@ -64,7 +64,7 @@ class TrustOptions(CommandOptions):
     trust_model: bool = False
     """Load the Keras model whatever is in it: its author can run any code as you."""
     custom_objects: Several = ()
-    """A class or function of your own that the model needs, as module:name. Repeatable."""
+    """A class or function of your own that the model needs, as module:name; one or several."""
 
 
 class StoreOptions(CommandOptions):
@@ -130,6 +130,6 @@ class ModelOptions(CommandOptions):
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
     one_scale: Several = ()
     """A layer, by name pattern, whose int8 kernel has one scale: weights that are equal in MODEL
-    stay equal. Repeatable; kernels that --cluster makes have it by themselves."""
+    stay equal. One or several; kernels that --cluster makes have it by themselves."""
     labels: Annotated[Text | None, Flag(default="the classes of the data")] = None
     """A file with the name of each output of the model, a line each."""

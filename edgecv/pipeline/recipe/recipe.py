@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
-from edgecv.core.records import Dataset
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
 from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.core.text import nearest

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, create_model
 
 from edgecv.core.options import CommandOptions
-from edgecv.core.plugins import Technique
+from edgecv.core.plugins import Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
-from edgecv.core.technique_flag import TechniqueFlag
 
 
 class TechniqueOptionsBase(CommandOptions):

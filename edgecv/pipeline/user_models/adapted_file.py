@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.data import Images, Outputs
+from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Event, Images, OnEvent, Outputs, ignore_event
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
@@ -79,8 +80,7 @@ def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelRe
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
         message = f"{len(images):,} images through {file.path} with each preprocessing"
         on_event(Event("baseline", message))
-        found = converter.predict_each(file, images, choices)
-        return {name: Outputs.one(values) for name, values in found.items()}
+        return converter.predict_each(file, images, choices)
 
     def evidence(images: Images) -> InputEvidence:
         if is_sealed(file.path):

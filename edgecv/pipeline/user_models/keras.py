@@ -48,7 +48,7 @@ class KerasModel(UserModel):
         context.emit("baseline", f"opening the model {path}")
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
         adapted = adapt_file(file, context.store, context.converter)
-        data = load_data(recipe.data, adapted.facts.shape, context)
+        data = recipe.task.of_task(load_data(recipe.data, adapted.facts.shape, context))
         if adapted.facts.gives_logits:
             refuse_unnamed_numbers(recipe, data, str(path))
         data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))

@@ -10,10 +10,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from edgecv.core.costs import Costs
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.records import Costs, Images, Outputs, Predictions
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.pipeline.baseline import BaselinePredictions
@@ -80,8 +81,8 @@ class OnnxModel(UserModel):
         file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
-            loaded = load_data(recipe.data, facts.image, context)
-            numbers = worker.predict(file, loaded.test.images[:1], input_spec=input_spec).shape[1]
+            loaded = recipe.task.of_task(load_data(recipe.data, facts.image, context))
+            (numbers,) = facts.answers[0]
             data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
             choice = choose_preprocessing(
                 _reader(path, file, input_spec, worker, context),
@@ -97,9 +98,7 @@ class OnnxModel(UserModel):
             plain_notes = _plain_notes(plain, worker, data.test.images, outputs, recipe)
             output = facts.output
             try:
-                answers, logits = recipe.task.normalized(
-                    Outputs.one(outputs, output.name), {output.name: output.scale}
-                )
+                answers, logits = recipe.task.normalized(outputs, {output.name: output.scale})
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
@@ -170,7 +169,7 @@ class OnnxModel(UserModel):
 
 
 def _plain_notes(
-    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Predictions, recipe: Recipe
+    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Outputs, recipe: Recipe
 ) -> tuple[str, ...]:
     """Return what was done to a file to have one of float32, and what that changes."""
     notes = []
@@ -179,7 +178,7 @@ def _plain_notes(
     if plain.had_halves:
         path = Path(str(recipe.baseline.model))
         own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
-        same = float(np.mean(own.argmax(axis=1) == outputs.argmax(axis=1)))
+        same = float(np.mean(recipe.task.same_answer(own, outputs)))
         notes.append(
             "it holds 16-bit floats; the baseline is the same model computed in float32, which has"
             f" the same answer on {same:.2%} of the images"
@@ -198,7 +197,7 @@ def _reader(
         for name, choice in choices.items():
             asked = input_spec.model_copy(update={"preprocess": choice})
             try:
-                found[name] = Outputs.one(worker.predict(file, images, input_spec=asked))
+                found[name] = worker.predict(file, images, input_spec=asked)
             except RuntimeFailure:
                 found[name] = no_outputs(images)
         return found

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from edgecv.core.errors import InputError
+from edgecv.core.registry import ARCHITECTURES
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, trained_baseline
 from edgecv.pipeline.context import RunContext
@@ -21,12 +23,27 @@ class TrainedModel(UserModel):
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Accept everything: techniques check the architecture themselves."""
+        """Raise InputError if the head of the task does not fit the architecture.
+
+        Techniques check the architecture themselves.
+        """
+        task, architecture = recipe.task, recipe.architecture
+        if architecture.features != task.features:
+            fitting = [
+                name for name, cls in ARCHITECTURES.classes.items() if cls.features == task.features
+            ]
+            raise InputError(
+                "--architecture",
+                f"{architecture.name} gives a {architecture.features} of features, and the task "
+                f"{task.name} takes a {task.features}",
+                accepted=", ".join(fitting),
+            )
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
         """Load the data at the input size of the architecture."""
-        return cls(recipe, load_data(recipe.data, recipe.baseline.input_shape, context), context)
+        data = load_data(recipe.data, recipe.baseline.input_shape, context)
+        return cls(recipe, recipe.task.of_task(data), context)
 
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
         """Return no warnings: it was trained on these classes and these pixels."""

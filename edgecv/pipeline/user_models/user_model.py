@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from edgecv.core.costs import Costs
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.records import Costs, Dataset
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, baseline_predictions
 from edgecv.pipeline.context import RunContext

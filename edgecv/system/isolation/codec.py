@@ -4,6 +4,7 @@ The record itself is JSON that pydantic writes and reads back, with an index in 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Outputs
 from edgecv.core.text import printable
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
@@ -49,6 +51,35 @@ def decode_printable(kind: Callable[..., T], frame: Frame) -> T:
     """Return the record that a frame holds, with printable texts: they come from the file."""
     found: T = _printable(decode(kind, frame))
     return found
+
+
+def encode_outputs(outputs: Outputs) -> tuple[Mapping[str, Any], Sequence[NDArray[Any]]]:
+    """Return outputs as a frame's header and arrays: a frame's arrays have few axes."""
+    shapes = [list(each.shape[1:]) for each in outputs.arrays.values()]
+    header = {"names": list(outputs.arrays), "shapes": shapes}
+    flat = zip(outputs.arrays.values(), shapes, strict=True)
+    return header, [each.reshape(len(outputs), math.prod(shape)) for each, shape in flat]
+
+
+def decode_outputs(frame: Frame, count: int) -> Outputs:
+    """Return outputs for ``count`` images, with printable names. Raises MalformedFrame."""
+    names, shapes = frame.header.get("names"), frame.header.get("shapes")
+    if not isinstance(names, list) or not isinstance(shapes, list) or not names:
+        raise MalformedFrame("no outputs")
+    if not len(names) == len(shapes) == len(frame.arrays):
+        raise MalformedFrame(f"outputs: {len(frame.arrays)}, names: {len(names)}")
+    found = {}
+    for name, shape, values in zip(names, shapes, frame.arrays, strict=True):
+        if not isinstance(name, str) or not isinstance(shape, list):
+            raise MalformedFrame("an output without a name or a shape")
+        sides = [each for each in shape if type(each) is int and each > 0]
+        is_whole = len(sides) == len(shape) and values.shape == (count, math.prod(sides))
+        if values.dtype != np.float32 or not is_whole:
+            raise MalformedFrame(f"an output of {values.dtype} {values.shape}")
+        found[printable(name)[:LONGEST_TEXT]] = values.reshape(count, *sides)
+    if len(found) != len(names):
+        raise MalformedFrame("two outputs of the same name")
+    return Outputs(found)
 
 
 def decode_array(frame: Frame, type_name: str, *, is_shape: Callable[..., bool]) -> NDArray[Any]:

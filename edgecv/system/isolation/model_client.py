@@ -9,23 +9,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
 from edgecv.core.quantization import Extremes, Steps, Stored
-from edgecv.core.records import (
-    Activation,
-    ExecutedOperator,
-    FileEnds,
-    Images,
-    Outputs,
-    Predictions,
-    SessionFacts,
-)
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
-from edgecv.system.isolation.codec import decode_array, decode_printable
+from edgecv.system.isolation.codec import decode_array, decode_outputs, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import TYPED_ERRORS, Frame, MalformedFrame
@@ -98,8 +91,8 @@ class ModelClient(ProcessClient[ChildProcess]):
         images: Path | Images,
         progress: Progress | None = None,
         input_spec: InputSpec = DEFAULT_INPUT,
-    ) -> Predictions:
-        """Run all images through the file at ``path``: float32 (N, K).
+    ) -> Outputs:
+        """Run all images through the file at ``path``: float32 (N, ...) an output.
 
         ``images``: uint8 (N, H, W, C), or the path of an .npy file of them. An array is written
         to disk at its first use: it may not be changed between requests.
@@ -109,7 +102,7 @@ class ModelClient(ProcessClient[ChildProcess]):
             "predict",
             [path],
             {**_one(path, input_spec), "images": images_path},
-            lambda frame: read_predictions(frame, count),
+            lambda frame: decode_outputs(frame, count),
             on_progress=lambda done: progress(done, count) if progress else None,
         )
 
@@ -199,31 +192,18 @@ class ModelClient(ProcessClient[ChildProcess]):
         self,
         path: Path,
         samples: Sequence[NDArray[Any]],
-        ends: FileEnds,
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> Outputs:
-        """Run a file on samples, one array an input: float32 (N, shape of the input).
-
-        ``ends`` are those of the file. Returns its outputs as real numbers.
-        """
-        count = len(samples[0])
-        names = [each.name for each in ends.outputs]
-
-        def read(frame: Frame) -> Outputs:
-            shapes = frame.header.get("shapes")
-            if not isinstance(shapes, list) or not len(shapes) == len(frame.arrays) == len(names):
-                raise MalformedFrame(f"outputs: {len(frame.arrays)}, not {len(names)}")
-            found = {}
-            for name, shape, values in zip(names, shapes, frame.arrays, strict=True):
-                sides = [each for each in shape if type(each) is int] if shape else []
-                if values.dtype != np.float32 or values.shape != (count, math.prod(sides)):
-                    raise MalformedFrame(f"an output of {values.dtype} {values.shape}")
-                found[name] = values.reshape(count, *(sides[1:] if sides[:1] == [1] else sides))
-            return Outputs(found)
-
-        flat = [np.asarray(each, np.float32).reshape(count, -1) for each in samples]
+        """Run a file on samples, one array an input: float32 (N, shape of the input)."""
+        flat = [np.asarray(each, np.float32).reshape(len(each), -1) for each in samples]
         arguments = _one(path, input_spec)
-        return self._request("answers", [path], arguments, read, arrays=flat)
+        return self._request(
+            "answers",
+            [path],
+            arguments,
+            lambda frame: decode_outputs(frame, len(flat[0])),
+            arrays=flat,
+        )
 
     def time_block(self, path: Path, runs: int) -> NDArray[np.int64]:
         """Time runs of the batch that was warmed up last: nanoseconds, int64 (runs,)."""
@@ -328,14 +308,6 @@ class ModelClient(ProcessClient[ChildProcess]):
         if self._child is None:
             self._child = ChildProcess(MODELS, self._settings, limits=self._limits, log=self._log)
         return self._child
-
-
-def read_predictions(frame: Frame, count: int) -> Predictions:
-    """Return the predictions for ``count`` images, float32 (N, K)."""
-    predictions = decode_array(frame, "float32", is_shape=lambda *sides: len(sides) == 2)
-    if len(predictions) != count:
-        raise MalformedFrame(f"{len(predictions)} predictions for {count} images")
-    return predictions
 
 
 def read_stored(frame: Frame) -> Stored:

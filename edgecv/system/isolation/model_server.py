@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session, TensorSession
 from edgecv.core.quantization import Extremes, Stored
-from edgecv.core.records import Activation, ExecutedOperator, FileEnds, Images, SessionFacts
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.amx import leave_tiles_off
-from edgecv.system.isolation.codec import encode
+from edgecv.system.isolation.codec import encode, encode_outputs
 from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.isolation.timing import Call, interleave, runs_a_block, timed_block, warm_up
 
@@ -93,7 +94,7 @@ class ModelServer:
             self._server.progress(min(start, len(pixels)))
             if time.monotonic() - began < CHUNK_S:
                 size *= 2
-        return {}, [np.concatenate(parts)]
+        return encode_outputs(Outputs.joined(parts))
 
     def time(
         self,
@@ -158,13 +159,15 @@ class ModelServer:
         for sample in zip(*arrays, strict=True):
             parts.append(session.answer(sample))
             self._server.heartbeat()
+        found = {}
         for tensor, values in zip(session.ends.outputs, zip(*parts, strict=True), strict=True):
             if len({each.shape for each in values}) > 1:
-                found = f'its output "{tensor.name}" has another shape for another input'
-                raise RuntimeFailure(path, found, accepted="outputs of one shape")
-        outputs = [np.stack(each) for each in zip(*parts, strict=True)]
-        flat = [each.reshape(len(each), -1).astype(np.float32) for each in outputs]
-        return {"shapes": [list(each.shape[1:]) for each in outputs]}, flat
+                found_text = f'its output "{tensor.name}" has another shape for another input'
+                raise RuntimeFailure(path, found_text, accepted="outputs of one shape")
+            answers = np.stack(values).astype(np.float32)
+            # The batch of 1 that each run has.
+            found[tensor.name] = answers[:, 0] if answers.shape[1:2] == (1,) else answers
+        return encode_outputs(Outputs(found))
 
     def _tensors(self, path: str, input_spec: str, batch: int) -> TensorSession:
         asked = InputSpec.model_validate_json(input_spec)

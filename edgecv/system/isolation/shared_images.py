@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 from edgecv.system.storage import refusal
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.artifact import Artifact, Layer
 from edgecv.core.files import check_regular, file_sha256, read_regular
-from edgecv.core.records import Artifact, Layer
 
 
 def content_key(*parts: Any) -> str:

@@ -71,12 +71,9 @@ class Store:
         place = self.place(kind, name)
         with self.lock(f"{kind}-{name}", wait=True):
             if self.find(kind, name) is None:
-                self._fill(place, make)
+                with self.writing(place, replace=True) as folder:
+                    make(folder)
         return place
-
-    def _fill(self, place: Path, make: Callable[[Path], None]) -> None:
-        with self.writing(place, replace=True) as folder:
-            make(folder)
 
     @contextmanager
     def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:

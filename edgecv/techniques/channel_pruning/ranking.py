@@ -16,9 +16,9 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.layer import LayerChannels
+from edgecv.models.channels.ties import Ids
 from edgecv.models.channels.trace import ChannelGraph, Width
-from edgecv.models.channels.union_find import Ids
-from edgecv.models.tf import compile_function, load_tensorflow
+from edgecv.models.tf import compile_function, tensorflow
 
 Ranking = Literal["l1", "l2", "bn_scale", "taylor", "geometric_median"]
 Scores = NDArray[np.float64]
@@ -117,7 +117,6 @@ def _of_rows(rows: NDArray[np.float64], ranking: Ranking) -> NDArray[np.float64]
 
 def _taylor(model: KerasModel, graph: ChannelGraph, context: TechniqueContext) -> Scores:
     """Return the squared first-order change of the loss, summed over batches of real images."""
-    tensorflow, _ = load_tensorflow()
     raw_model = context.task.raw_model(model)
     split = context.calibration
 

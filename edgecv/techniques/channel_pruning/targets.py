@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import TechniqueContext
-from edgecv.core.records import TrialExport
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
 from edgecv.techniques.channel_pruning.sensitivity import Ladder
 from edgecv.techniques.channel_pruning.timings import Timings, measure_timings

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.preprocessing import pixel_layers
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.kinds import KERNELS, is_augmentation
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
@@ -26,7 +26,6 @@ def take_pixels(quantized: KerasModel) -> None:
     converter of TensorFlow does so only without padding, and finds the scales of the weights again.
     This is done after the training, whose steps are meant for weights of the usual size.
     """
-    _, keras = load_tensorflow()
     for layer in quantized.layers:
         if not isinstance(layer, keras.layers.Rescaling):
             continue
@@ -41,7 +40,6 @@ def take_pixels(quantized: KerasModel) -> None:
 
 def taken_up(model: KerasModel) -> list[str]:
     """Return the rescalings of pixels that the kernels behind them will take up."""
-    _, keras = load_tensorflow()
     found = [each for each in pixel_layers(model) if isinstance(each, keras.layers.Rescaling)]
     taken = [layer for layer in found if kernels_behind(model, layer) is not None]
     nodes = nodes_of(model)
@@ -79,7 +77,6 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
 
 def _is_of_input(nodes: list[Any], tensor: Tensor) -> bool:
     """Return True if nothing has been computed with the pixels."""
-    _, keras = load_tensorflow()
     maker = next(node for node in nodes if node.outputs is tensor)
     if isinstance(maker.layer, keras.layers.InputLayer):
         return True
@@ -89,7 +86,6 @@ def _is_of_input(nodes: list[Any], tensor: Tensor) -> bool:
 
 def _is_idle(layer: KerasLayer) -> bool:
     """Return True for a rescaling by 1, which another was merged into."""
-    _, keras = load_tensorflow()
     is_rescaling = isinstance(layer, keras.layers.Rescaling)
     return is_rescaling and bool(np.all(np.equal(layer.scale, 1)) and not np.any(layer.offset))
 

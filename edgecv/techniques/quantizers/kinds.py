@@ -2,7 +2,7 @@
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 NOISES = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 MOVES = frozenset(
@@ -48,7 +48,6 @@ def is_augmentation(layer: KerasLayer) -> bool:
 
 def is_fused_relu(layer: KerasLayer) -> bool:
     """Return True if a layer is a relu that integer kernels have built in."""
-    _, keras = load_tensorflow()
     if type(layer) is keras.layers.Activation:
         return keras.activations.serialize(layer.activation) in ("relu", "relu6")
     is_relu = type(layer) is keras.layers.ReLU
@@ -59,7 +58,6 @@ def is_fused_relu(layer: KerasLayer) -> bool:
 
 def has_range(layer: KerasLayer) -> bool:
     """Return True if the output of a layer has a range of its own in a file of integers."""
-    _, keras = load_tensorflow()
     kind = type(layer).__name__
     if kind == "Activation":
         return keras.activations.serialize(layer.activation) not in ("linear", "softmax")

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.first_kernels import taken_up
 from edgecv.techniques.quantizers.kinds import (
     KERNELS,
@@ -64,7 +64,6 @@ def fused_relus(model: KerasModel) -> dict[str, str]:
 
     Nothing else takes that layer's output. There is one range, behind the relu.
     """
-    _, keras = load_tensorflow()
     takers: dict[int, list[Any]] = {}
     for node in nodes_of(model):
         for tensor in node.keras_inputs:
@@ -72,7 +71,9 @@ def fused_relus(model: KerasModel) -> dict[str, str]:
     kept = {id(tensor) for tensor in model.outputs}
     found: dict[str, set[str] | None] = {}
     for node in nodes_of(model):
-        if not _is_linear(node.layer, keras):
+        linear = keras.activations.linear
+        is_linear = getattr(node.layer, "activation", linear) is linear
+        if type(node.layer).__name__ not in TAKES_UP_RELU or not is_linear:
             continue
         taking = takers.get(id(node.outputs), [])
         is_alone = len(taking) == 1 and id(node.outputs) not in kept
@@ -83,12 +84,6 @@ def fused_relus(model: KerasModel) -> dict[str, str]:
         else:
             found[node.layer.name] = None
     return {name: min(relus) for name, relus in found.items() if relus and len(relus) == 1}
-
-
-def _is_linear(layer: KerasLayer, keras: Any) -> bool:
-    if type(layer).__name__ not in TAKES_UP_RELU:
-        return False
-    return getattr(layer, "activation", keras.activations.linear) is keras.activations.linear
 
 
 def _config(layer: KerasLayer, *, one_scale: bool, is_open: bool) -> Any:

@@ -1,15 +1,15 @@
 """Ranges of the activations: found on real images, and shared where integers need one range."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
-from edgecv.core.records import Images
+from edgecv.core.plugins import Constraint
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.quantizers.kinds import (
     MOVES,
     SAME_RANGE,
@@ -27,16 +27,21 @@ INPUT = "input"
 """The pixels, among the names of layers."""
 
 
-@dataclass
 class RangePlan:
     """The layers whose outputs share a range, and the ranges that are known before any training."""
 
-    _parents: dict[str, str] = field(default_factory=lambda: {INPUT: INPUT})
-    _known: dict[str, Range] = field(default_factory=lambda: {INPUT: PIXELS})
+    def __init__(self) -> None:
+        from scipy.cluster.hierarchy import DisjointSet
+
+        self._groups = DisjointSet([INPUT])
+        self._known: dict[str, Range] = {INPUT: PIXELS}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._groups
 
     def add(self, name: str, known: Range | None = None) -> None:
         """Add a layer with a range of its own."""
-        self._parents.setdefault(name, name)
+        self._groups.add(name)
         if known is not None:
             self._known[name] = known
 
@@ -48,32 +53,24 @@ class RangePlan:
         """
         known = {self.known(each) for each in given}
         if len(known) == 1 and known != {None}:
-            self._parents[self._root(name)] = self._root(given[0])
+            self._groups.merge(name, given[0])
             return
         for each in given:
             if self.known(each) is None:
-                self._parents[self._root(each)] = self._root(name)
+                self._groups.merge(name, each)
 
     def known(self, name: str) -> Range | None:
         """Return the range of a layer if it is known."""
-        return self._known.get(self._root(name))
+        group = self._groups.subset(name)
+        return next((found for each, found in self._known.items() if each in group), None)
 
     def groups(self) -> list[list[str]]:
         """Return the names of the layers of each range."""
-        found: dict[str, list[str]] = {}
-        for name in self._parents:
-            found.setdefault(self._root(name), []).append(name)
-        return list(found.values())
-
-    def _root(self, name: str) -> str:
-        while self._parents[name] != name:
-            name = self._parents[name]
-        return name
+        return [sorted(each) for each in self._groups.subsets()]
 
 
 def plan_ranges(model: KerasModel) -> RangePlan:
     """Return the ranges that a model of plain layers is to have with quantizers."""
-    _, keras = load_tensorflow()
     makers = {id(node.outputs): node for node in nodes_of(model)}
     plan = RangePlan()
 
@@ -84,7 +81,7 @@ def plan_ranges(model: KerasModel) -> RangePlan:
             return [INPUT]
         if type(node.layer).__name__ in MOVES or is_augmentation(node.layer):
             return sources(node.keras_inputs[0])
-        return [node.layer.name] if node.layer.name in plan._parents else []
+        return [node.layer.name] if node.layer.name in plan else []
 
     def is_in_range_before(node: Any) -> bool:
         if not is_fused_relu(node.layer):
@@ -103,13 +100,11 @@ def plan_ranges(model: KerasModel) -> RangePlan:
     return plan
 
 
-class SharedRanges:
-    """A Constraint that keeps the ranges of a plan equal, and the known ones as they are."""
+class SharedRanges(Constraint):
+    """Keeps the ranges of a plan equal, and the known ones as they are."""
 
     def __init__(self, quantized: KerasModel, plan: RangePlan) -> None:
         limits = {wrapper.layer.name: range_of(wrapper) for wrapper in wrappers_of(quantized)}
-        tensorflow, _ = load_tensorflow()
-        self._tensorflow = tensorflow
         self._shared: list[list[Any]] = []
         self._known: list[tuple[Any, Range]] = []
         for group in plan.groups():
@@ -120,27 +115,17 @@ class SharedRanges:
             elif len(found) > 1:
                 self._shared.append(found)
 
-    def before_step(self, step: int, steps: int) -> None:
-        """Change nothing: which ranges are shared is decided once."""
-
     def project(self) -> None:
         """Give the layers of a group the range that holds all of theirs."""
         for group in self._shared:
-            low = self._tensorflow.reduce_min([each for each, _ in group])
-            high = self._tensorflow.reduce_max([each for _, each in group])
+            low = tensorflow.reduce_min([each for each, _ in group])
+            high = tensorflow.reduce_max([each for _, each in group])
             for least, most in group:
                 least.assign(low)
                 most.assign(high)
         for (least, most), (low, high) in self._known:
             least.assign(low)
             most.assign(high)
-
-    def restore(self) -> None:
-        """Go on: nothing is remembered."""
-
-    def settled(self, steps: int) -> int:
-        """Return 0: the ranges are shared from the start."""
-        return 0
 
 
 def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> SharedRanges:
@@ -150,7 +135,6 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> Shar
     training would end with ranges that are half empty. Returns the constraint that keeps shared
     ranges equal.
     """
-    _, keras = load_tensorflow()
     wrappers = [wrapper for wrapper in wrappers_of(quantized) if range_of(wrapper) is not None]
     layers = [model.get_layer(wrapper.layer.name) for wrapper in wrappers]
     outputs = [

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
-from edgecv.techniques.rewrites.plain_layers import nodes_of
+from edgecv.models.tf import keras, tensorflow
+from edgecv.techniques.rewrites.plain_layers import nodes_of, normalization_of
 
 Weights = list[NDArray[Any]]
 CHANNELS_OF = {
@@ -41,7 +41,6 @@ def fold(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
     else takes, and both are used once. Other layers keep their names. The changed kernels lose
     weight decay and constraints, which were meant for weights before a normalization.
     """
-    _, keras = load_tensorflow()
     pairs = [
         pair
         for pair in _pairs(model, lambda layer: type(layer) is keras.layers.BatchNormalization)
@@ -57,8 +56,7 @@ def fold(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
 
 def fuse_relus(model: KerasModel) -> KerasModel:
     """Return a copy in which each relu behind a linear layer is this layer's own activation."""
-    _, keras = load_tensorflow()
-    pairs = _pairs(model, lambda layer: _is_relu(layer, keras))
+    pairs = _pairs(model, _is_relu)
     result = _without(model, pairs, {pair.layer.name: {"activation": "relu"} for pair in pairs})
     for layer in result.layers:
         layer.set_weights(model.get_layer(layer.name).get_weights())
@@ -72,7 +70,6 @@ def folded_note(names: Sequence[str]) -> str:
 
 def normalizations_in(model: KerasModel) -> Iterator[str]:
     """Yield the name of each batch normalization, also of those in nested models."""
-    _, keras = load_tensorflow()
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from normalizations_in(layer)
@@ -82,7 +79,6 @@ def normalizations_in(model: KerasModel) -> Iterator[str]:
 
 def _pairs(model: KerasModel, is_wanted: Callable[[Any], bool]) -> list[FoldablePair]:
     """Return the wanted layers that alone take the output of a linear layer, each with it."""
-    tensorflow, keras = load_tensorflow()
     nodes = nodes_of(model)
     uses = Counter(id(node.layer) for node in nodes)
     takers = Counter(id(tensor) for node in nodes for tensor in node.keras_inputs)
@@ -97,12 +93,12 @@ def _pairs(model: KerasModel, is_wanted: Callable[[Any], bool]) -> list[Foldable
         (taken,) = node.keras_inputs
         layer = makers[id(taken)]
         is_alone = takers[id(taken)] == uses[id(layer)] == uses[id(node.layer)] == 1
-        if is_alone and _is_linear_kernel(layer, keras):
+        if is_alone and _is_linear_kernel(layer):
             found[layer.name] = FoldablePair(layer, node.layer, len(taken.shape))
     return [found[layer.name] for layer in model.layers if layer.name in found]
 
 
-def _is_linear_kernel(layer: KerasLayer, keras: Any) -> bool:
+def _is_linear_kernel(layer: KerasLayer) -> bool:
     return (
         type(layer) in [getattr(keras.layers, name) for name in CHANNELS_OF]
         and layer.activation is keras.activations.linear
@@ -110,7 +106,7 @@ def _is_linear_kernel(layer: KerasLayer, keras: Any) -> bool:
     )
 
 
-def _is_relu(layer: KerasLayer, keras: Any) -> bool:
+def _is_relu(layer: KerasLayer) -> bool:
     if type(layer) is keras.layers.Activation:
         return layer.activation is keras.activations.relu
     if type(layer) is not keras.layers.ReLU:
@@ -120,13 +116,8 @@ def _is_relu(layer: KerasLayer, keras: Any) -> bool:
 
 def _folded(pair: FoldablePair) -> Weights:
     """Return the weights of a layer with a normalization folded into it."""
-    layer, norm = pair.layer, pair.taken_up
-    mean, variance = (
-        weight.numpy().astype(np.float64) for weight in (norm.moving_mean, norm.moving_variance)
-    )
-    factor = 1 / np.sqrt(variance + norm.epsilon)
-    if norm.scale:
-        factor = factor * norm.gamma.numpy()
+    layer = pair.layer
+    factor, mean, beta = normalization_of(pair.taken_up)
     weights: Weights = layer.get_weights()
     bias = weights.pop() if layer.use_bias else np.zeros(len(factor))
     which, axis = CHANNELS_OF[type(layer).__name__]
@@ -135,8 +126,7 @@ def _folded(pair: FoldablePair) -> Weights:
         weights[which] = kernel * factor.reshape(kernel.shape[-2:])
     else:
         weights[which] = kernel * np.expand_dims(factor, list(range(1, -axis)))
-    shift = norm.beta.numpy() if norm.center else 0.0
-    weights.append((bias - mean) * factor + shift)
+    weights.append((bias - mean) * factor + beta)
     return [weight.astype(np.float32) for weight in weights]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras
 
 MERGED = {
     "__operators__.add": "Add",
@@ -47,7 +47,6 @@ def as_layer(layer: KerasLayer, name: str) -> KerasLayer | None:
 
     None if the layer is no operator, or has no counterpart.
     """
-    _, keras = load_tensorflow()
     symbol = getattr(layer, "symbol", None)
     if type(layer).__name__ != "TFOpLambda" or len(layer.inbound_nodes) != 1:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
 KEPT_INSIDE = ("linear", "relu")
@@ -41,20 +41,19 @@ def without_normalizations(model: KerasModel) -> KerasModel:
 
     Exact in inference. It is for those that could not be folded into the layer before them.
     """
-    _, keras = load_tensorflow()
 
     def replace(layer: KerasLayer, name: str) -> Chain:
-        is_norm = type(layer) is keras.layers.BatchNormalization
-        return (
-            _as_depthwise(layer, name) if is_norm and _is_of_images(layer) else [_copy(layer, name)]
-        )
+        if type(layer) is keras.layers.BatchNormalization:
+            axes = len(layer.get_input_shape_at(0))
+            if axes == 4 and [axis % axes for axis in layer.axis] == [3]:
+                return _as_depthwise(layer, name)
+        return [_copy(layer, name)]
 
     return rewritten(model, replace)
 
 
 def with_biases(model: KerasModel) -> KerasModel:
     """Return a copy in which each convolution and dense layer has a bias: 0 where it had none."""
-    _, keras = load_tensorflow()
     kinds = (
         keras.layers.Conv2D,
         keras.layers.Conv2DTranspose,
@@ -78,7 +77,6 @@ def merge_rescalings(model: KerasModel) -> KerasModel:
 
     ``pixel / 127.5 - 1`` of a Keras 3 model is two layers; only one is folded into a convolution.
     """
-    _, keras = load_tensorflow()
     makers = {id(node.outputs): node.layer for node in nodes_of(model)}
     for node in nodes_of(model):
         layer = node.layer
@@ -99,6 +97,15 @@ def _number(value: Any) -> Any:
     return value.tolist() if np.ndim(value) else float(value)
 
 
+def normalization_of(layer: KerasLayer) -> tuple[Any, Any, Any]:
+    """Return what a batch normalization does in inference: factor * (x - mean) + beta, float64."""
+    factor = 1 / np.sqrt(layer.moving_variance.numpy().astype(np.float64) + layer.epsilon)
+    if layer.scale:
+        factor = factor * layer.gamma.numpy()
+    beta = layer.beta.numpy() if layer.center else 0.0
+    return factor, layer.moving_mean.numpy().astype(np.float64), beta
+
+
 def nodes_of(model: KerasModel) -> list[Any]:
     """Return the calls of a flat model in the order of its graph."""
     depths = sorted(model._nodes_by_depth, reverse=True)
@@ -116,7 +123,6 @@ def rewritten(
     its weights as ``initial_weights``, or be built with them; else the last one takes those of the
     old layer. ``behind_input`` makes a layer that every input goes through first.
     """
-    _, keras = load_tensorflow()
     names = _names(model)
     made: dict[int, Chain] = {}
     fresh: list[tuple[Any, Any]] = []
@@ -149,7 +155,6 @@ def _replayed(
     model: KerasModel, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]
 ) -> list[Any]:
     """Call the new layers of a model on new tensors, in the order of its graph."""
-    tensorflow, keras = load_tensorflow()
     nest = tensorflow.nest
     tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
     for node in nodes_of(model):
@@ -176,7 +181,6 @@ def _replayed(
 
 def _names(model: KerasModel) -> dict[int, str]:
     """Return a name for each layer of a model and of those within it: id -> name."""
-    _, keras = load_tensorflow()
     found: dict[int, str] = {}
     taken: set[str] = set()
 
@@ -202,7 +206,6 @@ def _copy(layer: KerasLayer, name: str, **options: Any) -> KerasLayer:
 
 
 def _split(layer: KerasLayer, name: str) -> Chain:
-    _, keras = load_tensorflow()
     activation = getattr(layer, "activation", None)
     kinds = (
         keras.layers.Conv2D,
@@ -235,7 +238,6 @@ def _split(layer: KerasLayer, name: str) -> Chain:
 
 def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
     """Return a normalization of pixels as factor and offset: of all channels, or of each."""
-    _, keras = load_tensorflow()
     rank = len(layer.get_input_shape_at(0))
     if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
         return None
@@ -250,7 +252,6 @@ def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
 
 
 def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
-    _, keras = load_tensorflow()
     depthwise = keras.layers.DepthwiseConv2D(
         layer.kernel_size,
         layer.strides,
@@ -270,20 +271,9 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
     return [depthwise, pointwise]
 
 
-def _is_of_images(layer: KerasLayer) -> bool:
-    shape = layer.get_input_shape_at(0)
-    return len(shape) == 4 and [axis % 4 for axis in layer.axis] == [3]
-
-
 def _as_depthwise(layer: KerasLayer, name: str) -> Chain:
-    _, keras = load_tensorflow()
-    mean, variance = (
-        weight.numpy().astype(np.float64) for weight in (layer.moving_mean, layer.moving_variance)
-    )
-    factor = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.scale:
-        factor = factor * layer.gamma.numpy()
-    shift = -mean * factor + (layer.beta.numpy() if layer.center else 0.0)
+    factor, mean, beta = normalization_of(layer)
+    shift = -mean * factor + beta
     depthwise = keras.layers.DepthwiseConv2D(1, name=name)
     depthwise.initial_weights = [
         factor.reshape(1, 1, -1, 1).astype(np.float32),

@@ -11,7 +11,7 @@ import pytest
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.testing.accepted_file import change_entry, read_accepted
 from edgecv.acceptance.testing.fixture import EdgecvCompare
-from edgecv.core.records import Predictions
+from edgecv.core.data import Outputs
 from edgecv.pipeline.prediction_cache import SharedPredictionCache
 
 pytestmark = pytest.mark.quick
@@ -20,30 +20,30 @@ A_MOMENT = 0.3
 """Seconds in which one who does not wait would be done."""
 
 
-def predictions() -> Predictions:
-    return np.ones((1, 2), np.float32)
+def outputs() -> Outputs:
+    return Outputs.one(np.ones((1, 2), np.float32))
 
 
-def fail() -> Predictions:
+def fail() -> Outputs:
     raise KeyboardInterrupt
 
 
 def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
     begun, second_asked, go_on = Event(), Event(), Event()
 
-    def slow() -> Predictions:
+    def slow() -> Outputs:
         begun.set()
         go_on.wait()
-        return predictions()
+        return outputs()
 
-    def quick() -> Predictions:
+    def quick() -> Outputs:
         second_asked.set()
-        return predictions()
+        return outputs()
 
-    def measure(ask: Callable[[], Predictions]) -> float:
+    def measure(ask: Callable[[], Outputs]) -> float:
         prediction_cache = SharedPredictionCache(tmp_path)
         with prediction_cache.open():
-            return float(prediction_cache.predictions("key", ask).sum())
+            return float(prediction_cache.outputs("key", ask).only.sum())
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(measure, slow)
@@ -59,11 +59,11 @@ def test_who_comes_second_waits_and_finds_the_answer(tmp_path: Path) -> None:
 def test_an_interrupted_measurement_lets_others_go_on(tmp_path: Path) -> None:
     prediction_cache, other = SharedPredictionCache(tmp_path), SharedPredictionCache(tmp_path)
     with pytest.raises(KeyboardInterrupt), prediction_cache.open():
-        prediction_cache.predictions("key", fail)
+        prediction_cache.outputs("key", fail)
     with other.open():
-        assert other.predictions("key", predictions).sum() == 2
+        assert other.outputs("key", outputs).only.sum() == 2
     with prediction_cache.open():
-        assert prediction_cache.predictions("key", fail).sum() == 2, "it is kept"
+        assert prediction_cache.outputs("key", fail).only.sum() == 2, "it is kept"
 
 
 def test_two_who_accept_at_the_same_time_both_do(

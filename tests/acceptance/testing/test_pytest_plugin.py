@@ -36,7 +36,7 @@ HEAVY = (
     "onnx",
     "onnxruntime",
     "filelock",
-    "edgecv.core.records",
+    "edgecv.core.report",
 )
 
 

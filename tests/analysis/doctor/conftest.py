@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 
 SHAPE = (16, 16, 3)
 

@@ -15,8 +15,8 @@ from paths import HOSTILE
 from edgecv.analysis.doctor.records import Diagnosis
 from edgecv.analysis.doctor.text import fix_text, to_json, to_text
 from edgecv.analysis.options import DoctorOptions, doctor
+from edgecv.core.data import Images
 from edgecv.core.errors import EdgecvError, InputError
-from edgecv.core.records import Images
 from edgecv.pipeline.recipe.recipe import load_recipe
 
 

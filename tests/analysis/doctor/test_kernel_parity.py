@@ -10,8 +10,8 @@ from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.analysis.validate_request import single_file
+from edgecv.core.data import Images
 from edgecv.core.input_spec import DEFAULT_INPUT
-from edgecv.core.records import Images
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.parts import RunSettings

@@ -11,9 +11,10 @@ import pytest
 from edgecv.analysis.doctor.records import Diagnosis, Finding
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, ValidateOptions, doctor, validate
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError
-from edgecv.core.records import Baseline, Images
 from edgecv.core.registry import EXPORTERS
+from edgecv.core.report import Baseline
 from edgecv.reports.json_file import write_report
 from edgecv.system.storage import seal
 

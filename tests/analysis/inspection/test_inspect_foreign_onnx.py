@@ -19,6 +19,11 @@ def read(model: Any, where: str = "foreign.onnx") -> Contents:
     return onnx.read(model.SerializeToString(), where)
 
 
+def contents_of(*parts: Any, **types: Any) -> Contents:
+    """Return the contents of a model of nodes, inputs, outputs and constants."""
+    return read(onnx_model(*parts, **types))
+
+
 def node(kind: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     from onnx import helper
 
@@ -29,17 +34,15 @@ def node(kind: str, inputs: str, outputs: str, **attributes: Any) -> Any:
 
 
 def test_channels_first_groups_and_an_open_batch() -> None:
-    contents = read(
-        onnx_model(
-            [
-                node("Conv", "x w b", "c", group=2, pads=[1, 1, 1, 1]),
-                node("Relu", "c", "r"),
-                node("ConvTranspose", "r t", "y", strides=[2, 2]),
-            ],
-            {"x": ["batch", 4, 8, 8]},
-            {"y": ["batch", 3, 16, 16]},
-            {"w": normal(6, 2, 3, 3), "b": normal(6), "t": normal(6, 3, 2, 2)},
-        )
+    contents = contents_of(
+        [
+            node("Conv", "x w b", "c", group=2, pads=[1, 1, 1, 1]),
+            node("Relu", "c", "r"),
+            node("ConvTranspose", "r t", "y", strides=[2, 2]),
+        ],
+        {"x": ["batch", 4, 8, 8]},
+        {"y": ["batch", 3, 16, 16]},
+        {"w": normal(6, 2, 3, 3), "b": normal(6), "t": normal(6, 3, 2, 2)},
     )
     (image,) = contents.inputs
     assert shape_text(image) == "batch x 4 x 8 x 8"
@@ -52,13 +55,11 @@ def test_channels_first_groups_and_an_open_batch() -> None:
 
 
 def test_sides_that_stay_open_leave_costs_unknown() -> None:
-    contents = read(
-        onnx_model(
-            [node("Conv", "x w", "y")],
-            {"x": [None, 3, "height", None]},
-            {"y": [None, 8, None, None]},
-            {"w": normal(8, 3, 3, 3)},
-        )
+    contents = contents_of(
+        [node("Conv", "x w", "y")],
+        {"x": [None, 3, "height", None]},
+        {"y": [None, 8, None, None]},
+        {"w": normal(8, 3, 3, 3)},
     )
     (conv,) = contents.operators
     assert shape_text(contents.inputs[0]) == "N x 3 x height x N"
@@ -69,17 +70,15 @@ def test_sides_that_stay_open_leave_costs_unknown() -> None:
 
 
 def test_gemm_and_matmul_turned_or_not() -> None:
-    contents = read(
-        onnx_model(
-            [
-                node("Gemm", "x w b", "g", transB=1),
-                node("MatMul", "g m", "p"),
-                node("MatMul", "p q", "y"),
-            ],
-            {"x": [1, 20], "q": [5, 7]},
-            {"y": [1, 7]},
-            {"w": normal(10, 20), "b": normal(10), "m": normal(10, 5)},
-        )
+    contents = contents_of(
+        [
+            node("Gemm", "x w b", "g", transB=1),
+            node("MatMul", "g m", "p"),
+            node("MatMul", "p q", "y"),
+        ],
+        {"x": [1, 20], "q": [5, 7]},
+        {"y": [1, 7]},
+        {"w": normal(10, 20), "b": normal(10), "m": normal(10, 5)},
     )
     assert [each.macs for each in contents.operators] == [200, 50, 35]
     assert contents.parameters == 200 + 10 + 50
@@ -87,26 +86,24 @@ def test_gemm_and_matmul_turned_or_not() -> None:
 
 def test_a_flatten_of_computed_shapes_leaves_no_cost_unknown() -> None:
     """As tf2onnx writes it: the batch out of Shape, and -1 for the rest."""
-    contents = read(
-        onnx_model(
-            [
-                node("Conv", "x w", "c"),
-                node("Shape", "c", "s"),
-                node("Gather", "s order", "turned"),
-                node("Cast", "turned", "small", to=6),
-                node("Slice", "small zero one zero", "batch"),
-                node("Concat", "batch rest", "joined", axis=0),
-                node("Cast", "joined", "wanted", to=7),
-                node("Reshape", "c wanted", "flat"),
-                node("MatMul", "flat m", "y"),
-            ],
-            {"x": ["batch", 3, 8, 8]},
-            {"y": ["batch", 10]},
-            {
-                "w": normal(4, 3, 3, 3), "m": normal(144, 10), "order": np.array([0, 2, 3, 1]),
-                "zero": np.array([0]), "one": np.array([1]), "rest": np.array([144], np.int32),
-            },
-        )
+    contents = contents_of(
+        [
+            node("Conv", "x w", "c"),
+            node("Shape", "c", "s"),
+            node("Gather", "s order", "turned"),
+            node("Cast", "turned", "small", to=6),
+            node("Slice", "small zero one zero", "batch"),
+            node("Concat", "batch rest", "joined", axis=0),
+            node("Cast", "joined", "wanted", to=7),
+            node("Reshape", "c wanted", "flat"),
+            node("MatMul", "flat m", "y"),
+        ],
+        {"x": ["batch", 3, 8, 8]},
+        {"y": ["batch", 10]},
+        {
+            "w": normal(4, 3, 3, 3), "m": normal(144, 10), "order": np.array([0, 2, 3, 1]),
+            "zero": np.array([0]), "one": np.array([1]), "rest": np.array([144], np.int32),
+        },
     )  # fmt: skip
     by_type = {each.type: each for each in contents.operators}
     assert by_type["Reshape"].output_shape == (1, 144)
@@ -116,33 +113,29 @@ def test_a_flatten_of_computed_shapes_leaves_no_cost_unknown() -> None:
 
 
 def test_a_product_with_a_kernel_of_known_sides_is_counted() -> None:
-    contents = read(
-        onnx_model(
-            [node("Reshape", "x s", "r"), node("MatMul", "r m", "y")],
-            {"x": [1, 20], "s": [2]},
-            {"y": [1, 5]},
-            {"m": normal(20, 5)},
-            types={"s": "INT64"},
-        )
+    contents = contents_of(
+        [node("Reshape", "x s", "r"), node("MatMul", "r m", "y")],
+        {"x": [1, 20], "s": [2]},
+        {"y": [1, 5]},
+        {"m": normal(20, 5)},
+        types={"s": "INT64"},
     )
     assert contents.operators[-1].macs == 100
 
 
 def test_constants_that_several_operators_share_are_counted_once() -> None:
-    contents = read(
-        onnx_model(
-            [
-                node("Gemm", "x w b", "g"),
-                node("PRelu", "g slope", "p"),
-                node("Gemm", "p w b", "h"),
-                node("PRelu", "h slope", "q"),
-                node("Transpose", "w", "turned"),
-                node("MatMul", "q turned", "y"),
-            ],
-            {"x": [1, 10]},
-            {"y": [1, 10]},
-            {"w": normal(10, 10), "b": normal(10), "slope": normal(10)},
-        )
+    contents = contents_of(
+        [
+            node("Gemm", "x w b", "g"),
+            node("PRelu", "g slope", "p"),
+            node("Gemm", "p w b", "h"),
+            node("PRelu", "h slope", "q"),
+            node("Transpose", "w", "turned"),
+            node("MatMul", "q turned", "y"),
+        ],
+        {"x": [1, 10]},
+        {"y": [1, 10]},
+        {"w": normal(10, 10), "b": normal(10), "slope": normal(10)},
     )
     assert [each.parameters for each in contents.operators] == [110, 10, 0, 0, 0]
     assert (contents.parameters, contents.macs) == (120, 300)
@@ -150,23 +143,21 @@ def test_constants_that_several_operators_share_are_counted_once() -> None:
 
 
 def test_computed_constants_have_the_type_that_is_stored_and_no_other() -> None:
-    contents = read(
-        onnx_model(
-            [
-                node("Cast", "half", "kernel", to=1),
-                node("MatMul", "x kernel", "p"),
-                node("Cast", "places", "grid", to=1),
-                node("Add", "p grid", "a"),
-                node("Equal", "left right", "mask"),
-                node("Where", "mask a a", "y"),
-            ],
-            {"x": [1, 10]},
-            {"y": [1, 10]},
-            {
-                "half": normal(10, 10).astype(np.float16), "places": np.arange(10),
-                "left": normal(10), "right": normal(10),
-            },
-        )
+    contents = contents_of(
+        [
+            node("Cast", "half", "kernel", to=1),
+            node("MatMul", "x kernel", "p"),
+            node("Cast", "places", "grid", to=1),
+            node("Add", "p grid", "a"),
+            node("Equal", "left right", "mask"),
+            node("Where", "mask a a", "y"),
+        ],
+        {"x": [1, 10]},
+        {"y": [1, 10]},
+        {
+            "half": normal(10, 10).astype(np.float16), "places": np.arange(10),
+            "left": normal(10), "right": normal(10),
+        },
     )  # fmt: skip
     product, addition, choice = contents.operators
     assert (product.weight_type, product.parameters, product.weight_bytes) == ("float16", 100, 200)
@@ -176,13 +167,11 @@ def test_computed_constants_have_the_type_that_is_stored_and_no_other() -> None:
 
 
 def test_operators_of_onnx_runtime_that_are_not_known_have_no_costs() -> None:
-    contents = read(
-        onnx_model(
-            [node("QMoE", "x w", "y", domain="com.microsoft")],
-            {"x": [1, 10]},
-            {"y": [1, 10]},
-            {"w": normal(10, 10)},
-        )
+    contents = contents_of(
+        [node("QMoE", "x w", "y", domain="com.microsoft")],
+        {"x": [1, 10]},
+        {"y": [1, 10]},
+        {"w": normal(10, 10)},
     )
     assert (contents.macs, contents.known_macs) == (None, 0)
 
@@ -221,18 +210,16 @@ def test_operators_that_are_integer_by_name() -> None:
 
 
 def test_dynamic_quantization_by_integer_operators() -> None:
-    contents = read(
-        onnx_model(
-            [
-                node("DynamicQuantizeLinear", "x", "q s z"),
-                node("MatMulInteger", "q w z", "i"),
-                node("Cast", "i", "f", to=1),
-                node("Mul", "f s", "y"),
-            ],
-            {"x": [1, 20]},
-            {"y": [1, 10]},
-            {"w": np.ones((20, 10), np.int8)},
-        )
+    contents = contents_of(
+        [
+            node("DynamicQuantizeLinear", "x", "q s z"),
+            node("MatMulInteger", "q w z", "i"),
+            node("Cast", "i", "f", to=1),
+            node("Mul", "f s", "y"),
+        ],
+        {"x": [1, 20]},
+        {"y": [1, 10]},
+        {"w": np.ones((20, 10), np.int8)},
     )
     kinds = {each.type: each.arithmetic for each in contents.operators}
     assert kinds == {
@@ -297,18 +284,16 @@ def test_graphs_within_operators_and_functions_are_said() -> None:
         "own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])],
         [helper.make_opsetid("", 17)],
     )  # fmt: skip
-    contents = read(
-        onnx_model(
-            [
-                node("If", "c", "i", then_branch=branch("t"), else_branch=branch("e")),
-                node("Twice", "i", "y", domain="own"),
-            ],
-            {"c": []},
-            {"y": [1]},
-            types={"c": "BOOL"},
-            functions=[own],
-            opsets={"": 17, "own": 1},
-        )
+    contents = contents_of(
+        [
+            node("If", "c", "i", then_branch=branch("t"), else_branch=branch("e")),
+            node("Twice", "i", "y", domain="own"),
+        ],
+        {"c": []},
+        {"y": [1]},
+        types={"c": "BOOL"},
+        functions=[own],
+        opsets={"": 17, "own": 1},
     )
     notes = " ".join(contents.notes)
     assert "graphs within operators are not followed: If" in notes
@@ -386,15 +371,13 @@ def test_sparse_constants_are_counted() -> None:
     values = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
     places = helper.make_tensor("places", TensorProto.INT64, [2], [3, 5])
     sparse = helper.make_sparse_tensor(values, places, [20, 10])
-    contents = read(
-        onnx_model(
-            [
-                helper.make_node("Constant", [], ["w"], sparse_value=sparse),
-                node("MatMul", "x w", "y"),
-            ],
-            {"x": [1, 20]},
-            {"y": [1, 10]},
-        )
+    contents = contents_of(
+        [
+            helper.make_node("Constant", [], ["w"], sparse_value=sparse),
+            node("MatMul", "x w", "y"),
+        ],
+        {"x": [1, 20]},
+        {"y": [1, 10]},
     )
     (product,) = contents.operators
     assert (product.macs, product.parameters, product.weight_bytes) == (200, 200, 8)

@@ -110,10 +110,7 @@ def test_constants_that_several_operators_share_are_counted_once(read) -> None:
 def test_sparse_and_four_bit_weights(read) -> None:
     def edit(model: Any, schema: Any) -> None:
         graph = model.subgraphs[0]
-        conv, dense = (
-            next(each for each in graph.operators if kind_of(model, each) == kind)
-            for kind in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED)
-        )
+        conv, dense = conv_and_dense(model, schema)
         kernel = graph.tensors[conv.inputs[1]]
         model.buffers[kernel.buffer].data = np.zeros(40, np.uint8)
         kernel.sparsity = schema.SparsityParametersT()
@@ -127,6 +124,15 @@ def test_sparse_and_four_bit_weights(read) -> None:
     assert (dense.weight_type, dense.weight_bytes, dense.parameters) == ("int4", 48 + 16, 100)
     assert (conv.weight_bytes, conv.parameters) == (40 + 64, 448)
     assert any("stored sparse" in note for note in contents.notes)
+
+
+def conv_and_dense(model: Any, schema: Any) -> list[Any]:
+    """Return the first convolution and the first dense layer."""
+    operators, kinds = model.subgraphs[0].operators, schema.BuiltinOperator
+    return [
+        next(each for each in operators if kind_of(model, each) == kind)
+        for kind in (kinds.CONV_2D, kinds.FULLY_CONNECTED)
+    ]
 
 
 def kind_of(model: Any, operator: Any) -> int:
@@ -146,11 +152,7 @@ def test_a_scale_that_is_no_number_is_said_and_not_shown(read) -> None:
 
 def test_transposed_and_batched_products(read) -> None:
     def edit(model: Any, schema: Any) -> None:
-        graph = model.subgraphs[0]
-        conv, dense = (
-            next(each for each in graph.operators if kind_of(model, each) == kind)
-            for kind in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED)
-        )
+        conv, dense = conv_and_dense(model, schema)
         for operator, kind in (
             (conv, schema.BuiltinOperator.TRANSPOSE_CONV),
             (dense, schema.BuiltinOperator.BATCH_MATMUL),

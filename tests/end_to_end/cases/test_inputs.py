@@ -8,6 +8,7 @@ from paths import SHARED
 import edgecv
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import input_spec_of
+from edgecv.core.report import Report
 from edgecv.formats.trust import NO_TRUST
 from edgecv.pipeline.conversion.adapt_model import adapt
 
@@ -71,15 +72,15 @@ def test_costs_of_an_open_size() -> None:
     assert known.inputs[0].shape == (-1, 3, -1, -1), "the input is shown as the file has it"
 
 
-def test_an_onnx_file_of_an_open_size_is_quantized(tmp_path: Path) -> None:
-    report = edgecv.compress(
-        CASES / "open_size.onnx",
-        data=CASES / "open_size-images.npz",
-        input_size="32x32",
-        preprocess="-1..1",
-        output=str(tmp_path),
-        name="open",
+def compressed(model: str, data: str, folder: Path, **asked: str) -> Report:
+    return edgecv.compress(
+        CASES / model, data=CASES / data, output=str(folder), name="case", **asked
     )
+
+
+def test_an_onnx_file_of_an_open_size_is_quantized(tmp_path: Path) -> None:
+    asked = {"input_size": "32x32", "preprocess": "-1..1"}
+    report = compressed("open_size.onnx", "open_size-images.npz", tmp_path, **asked)
     (int8,) = (each for each in report.comparisons if not each.is_twin)
     assert int8.agreement is not None
     assert int8.agreement > 0.97
@@ -87,14 +88,8 @@ def test_an_onnx_file_of_an_open_size_is_quantized(tmp_path: Path) -> None:
 
 
 def test_a_missing_channel_axis_is_added_and_said(tmp_path: Path) -> None:
-    report = edgecv.compress(
-        CASES / "input_without_channels.keras",
-        data=CASES / "digits28.npz",
-        preprocess="0..1",
-        formats="tflite",
-        output=str(tmp_path),
-        name="grey",
-    )
+    asked = {"preprocess": "0..1", "formats": "tflite"}
+    report = compressed("input_without_channels.keras", "digits28.npz", tmp_path, **asked)
     assert all(each.value is not None and each.value > 0.94 for each in report.comparisons)
     assert any("without an axis for their channel: one was added" in each for each in report.notes)
 

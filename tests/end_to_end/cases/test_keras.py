@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not CASES.exists(), reason="needs the handed cas
 def accuracy_of(name: str) -> float:
     data = np.load(CASES / "digits32.npz")
     adapted = adapt(CASES / name, InputSpec(), NO_TRUST)
-    found = KerasSession(adapted.model).predict(data["x_test"]).argmax(axis=1)
+    found = KerasSession(adapted.model).predict(data["x_test"]).only.argmax(axis=1)
     return float(np.mean(found == data["y_test"].ravel()))
 
 

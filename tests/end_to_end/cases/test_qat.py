@@ -7,7 +7,7 @@ import pytest
 from paths import SHARED
 from tuning import tuning_on
 
-from edgecv.core.records import Dataset, Split
+from edgecv.core.data import Dataset, Split
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.formats.keras.importer import load
@@ -54,7 +54,7 @@ def test_quantization_aware_training_ends_in_the_files_of_both_formats(
     if name.endswith(".h5"):  # The only one that gives logits.
         model = keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
     trained = Qat(training=QUICK).apply(
-        Classification().separated(model), tuning_on(data, tmp_path)
+        Classification().separated(model), tuning_on(data, tmp_path / "epoch.npz")
     )
     artifacts = []
     for exporter, runtime in (
@@ -64,6 +64,6 @@ def test_quantization_aware_training_ends_in_the_files_of_both_formats(
         path = tmp_path / f"int8.{exporter.format}"
         artifacts.append(exporter.export(trained, data.calibration.images, path))
         with ModelClient(runtime, 1) as worker:
-            answers = worker.predict(path, data.test.images).argmax(axis=1)
+            answers = worker.predict(path, data.test.images).only.argmax(axis=1)
         assert (answers == data.test.labels).mean() >= AT_LEAST[name]
     assert check_same_scales(artifacts)

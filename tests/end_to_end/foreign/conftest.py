@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 
 SIDE, CLASSES = 8, 10
 

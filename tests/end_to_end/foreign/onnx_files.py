@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 
 SIDE, CLASSES = 8, 10
 WEIGHTS = np.random.default_rng(0).normal(size=(3, CLASSES))

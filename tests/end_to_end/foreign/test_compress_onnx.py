@@ -58,9 +58,9 @@ def test_it_becomes_a_twin_and_an_int8_file(
     # Random weights put many images near a border: of these, the classes say less than the numbers.
     assert int8.mean_probability_difference < 0.04  # type: ignore[operator]
     images = np.load(data)["x_test"][:50]
-    outputs = OnnxRuntime().open(model, 1, input_spec_of(preprocess)).predict(images)
+    outputs = OnnxRuntime().open(model, 1, input_spec_of(preprocess)).predict(images).only
     expected = outputs if options.get("ends_in") == "softmax" else softmax(outputs)
-    answers = OnnxRuntime().open(run / "float32.onnx", 1).predict(images)
+    answers = OnnxRuntime().open(run / "float32.onnx", 1).predict(images).only
     np.testing.assert_allclose(answers, expected, atol=1e-4)
     again = edgecv.validate(run)
     assert again.baseline is not None

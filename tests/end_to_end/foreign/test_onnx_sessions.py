@@ -59,14 +59,14 @@ def test_it_answers_as_numpy_does(
     session = OnnxRuntime().open(path, 1, input_spec_of(**input_spec))
     assert session.facts.image == (8, 8, 3)
     expected = onnx_files.logits_of(IMAGES, *affine)
-    np.testing.assert_allclose(session.predict(IMAGES), expected, atol=tolerance, rtol=1e-3)
+    np.testing.assert_allclose(session.predict(IMAGES).only, expected, atol=tolerance, rtol=1e-3)
     session.single_call(IMAGES[:1])()
 
 
 def test_bgr_and_numbers_a_channel(tmp_path: Path) -> None:
     path = onnx_files.mean_colour(tmp_path / "a.onnx")
     caffe = NAMED["caffe"]
-    answers = OnnxRuntime().open(path, 1, InputSpec(preprocess=caffe)).predict(IMAGES)
+    answers = OnnxRuntime().open(path, 1, InputSpec(preprocess=caffe)).predict(IMAGES).only
     mean = IMAGES.astype(np.float64).mean((1, 2))[:, ::-1] + np.array(caffe.offset)
     np.testing.assert_allclose(answers, mean @ onnx_files.WEIGHTS * 4, rtol=1e-3, atol=1e-2)
 
@@ -94,7 +94,7 @@ def test_a_shape_that_may_be_either_needs_a_flag(layout: str, tmp_path: Path) ->
     with pytest.raises(RuntimeFailure, match="give --layout nchw or --layout nhwc"):
         OnnxRuntime().open(path, 1)
     images = IMAGES[:, :3, :3]
-    answers = OnnxRuntime().open(path, 1, input_spec_of(layout=layout)).predict(images)
+    answers = OnnxRuntime().open(path, 1, input_spec_of(layout=layout)).predict(images).only
     np.testing.assert_allclose(answers, onnx_files.logits_of(images), rtol=1e-3, atol=1e-3)
 
 

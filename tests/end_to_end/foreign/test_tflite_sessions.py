@@ -82,7 +82,7 @@ def test_it_answers_as_keras_does(
     assert session.facts.input.type == taken
     expected = model((IMAGES * affine[0] + affine[1]).astype(np.float32)).numpy()
     tolerance = 1e-3 if kind in ("float32", "float16") else 0.05 * np.abs(expected).max()
-    np.testing.assert_allclose(session.predict(IMAGES), expected, atol=tolerance)
+    np.testing.assert_allclose(session.predict(IMAGES).only, expected, atol=tolerance)
     assert [f"pixels enter as {name}" in note for note in session.facts.notes] == (
         [True] if name else []
     )
@@ -108,7 +108,7 @@ def test_an_open_size_is_given_by_a_flag(tmp_path: Path) -> None:
     session = LiteRT().open(path, 2, input_spec_of("0..1", input_size="8x8"))
     assert session.facts.image == (8, 8, 3)
     expected = model((IMAGES / 255).astype(np.float32)).numpy()
-    np.testing.assert_allclose(session.predict(IMAGES), expected, atol=1e-4)
+    np.testing.assert_allclose(session.predict(IMAGES).only, expected, atol=1e-4)
     session.single_call(IMAGES[:1])()
     known = inspect(path, input_spec_of(input_size="8x8"))
     assert known.contents.macs == 6 * 6 * 4 * 27 + 4 * 3
@@ -136,7 +136,7 @@ def test_grey_images_and_fixed_batches(batch: int, shape: tuple[int, ...], tmp_p
     session = runtime.open(path, 2, spec)
     assert session.facts.image == (8, 8, channels)
     assert session.facts.batch == batch
-    np.testing.assert_allclose(session.predict(images), expected, atol=1e-4)
+    np.testing.assert_allclose(session.predict(images).only, expected, atol=1e-4)
     session.single_call(images[:1])()
     assert runtime.executed(path, images[:1], spec)
     *_, last = runtime.activations(path, images, spec)
@@ -159,4 +159,4 @@ def test_channels_in_front_and_an_answer_of_four_axes(tmp_path: Path) -> None:
     assert session.facts.notes == ("it takes channels before height and width",)
     numbers = (IMAGES / 255).astype(np.float32).transpose(0, 3, 1, 2)
     expected = model(numbers).numpy().reshape(len(IMAGES), 5)
-    np.testing.assert_allclose(session.predict(IMAGES), expected, atol=1e-5)
+    np.testing.assert_allclose(session.predict(IMAGES).only, expected, atol=1e-5)

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Outputs, Shape, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Head, Metric, Progress, Task, Terms
-from edgecv.core.records import Dataset, Outputs, Report, Shape, Split, Targets
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.models.training.schedule import Schedule
@@ -232,6 +233,11 @@ def test_files_are_compared_by_the_metrics_of_the_task(report: Report) -> None:
         assert [metric.name for metric in each.further_metrics] == ["RMSE"]
         assert each.statistics is not None
         assert each.statistics.accuracy is None, "scores are real numbers"
+        scores = each.statistics.scores
+        assert scores is not None
+        assert scores.difference_points == each.difference_points
+        assert scores.interval_points[0] < scores.difference_points < scores.interval_points[1]
+        assert scores.no_worse.margin_points == 3.0
         assert each.statistics.classes == ()
 
 
@@ -252,7 +258,9 @@ def test_the_report_is_in_the_terms_of_the_task(folder: Path, report: Report) ->
     for sentence in (
         "| MAE ",
         "; RMSE 0.",
+        "no worse than 3 points (95%): ",
         "images with another answer (",
+        "Wilcoxon's signed-rank test",
         "a height differs by ",
         "the answer is the same on ",
         "Heights are compared one by one.",

@@ -212,7 +212,7 @@ def show_report(run: Path) -> object:
 
     from edgecv.analysis.options import ValidateOptions
     from edgecv.analysis.validate_request import request_of
-    from edgecv.cli.console import narrow_table, report_table
+    from edgecv.cli.show import narrow_table, report_table
     from edgecv.pipeline.recipe_table import to_json
     from edgecv.pipeline.recipe_table import to_markdown as to_table
     from edgecv.reports.html import report_html

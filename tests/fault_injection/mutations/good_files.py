@@ -6,7 +6,7 @@ from typing import Any
 
 from rebuilding import export
 
-from edgecv.core.records import Dataset
+from edgecv.core.data import Dataset
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from good_files import Good, make_good
 
-from edgecv.core.records import Dataset
+from edgecv.core.data import Dataset
 
 SIDE = 32
 KINDS = ("residual", "depthwise", "gates")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 
 Changes = Callable[[Any, Any], None]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.records import Dataset, Images
+from edgecv.core.data import Dataset, Images
 from edgecv.core.registry import EXPORTERS
 
 CALIBRATION = 200

@@ -9,7 +9,8 @@ import numpy as np
 
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
-from edgecv.core.records import Gate, Predictions, Report
+from edgecv.core.data import Predictions
+from edgecv.core.report import Gate, Report
 from edgecv.pipeline.context import open_analysis
 
 HARMLESS = 0.005

@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 from exported_runs import Export, Runtimes
 
-from edgecv.core.records import Artifact
+from edgecv.core.artifact import Artifact
 from edgecv.core.registry import EXPORTERS
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import tiny_models
 
-from edgecv.core.records import Artifact, Predictions, SessionFacts
+from edgecv.core.artifact import Artifact, SessionFacts
+from edgecv.core.data import Outputs
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation import ModelClient
 
@@ -29,7 +30,7 @@ class Runtimes:
     def open(self, path: Path) -> SessionFacts:
         return self.worker(path).open(path)
 
-    def predict(self, path: Path, count: int = 200) -> Predictions:
+    def predict(self, path: Path, count: int = 200) -> Outputs:
         return self.worker(path).predict(path, tiny_models.images(count, seed=1))
 
     def close(self) -> None:

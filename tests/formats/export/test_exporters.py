@@ -19,6 +19,7 @@ from edgecv.core.options import parse_options
 from edgecv.core.registry import EXPORTERS
 from edgecv.system.storage import file_sha256
 
+Network = Callable[[str], Any]
 EVERY = [(name, each) for name, cls in EXPORTERS.classes.items() for each in cls.precisions]
 CALIBRATED = [("tflite", "int8"), ("tflite", "int16x8"), ("onnx", "int8")]
 
@@ -30,12 +31,12 @@ def test_a_file_answers_like_the_model(
     file_format: str,
     precision: str,
     export: Export,
-    network: Callable[[str], Any],
+    network: Network,
     runtimes: Runtimes,
 ) -> None:
     path, artifact = export(name, file_format, precision)
     expected = network(name).predict(tiny_models.images(200, seed=1).astype(np.float32), verbose=0)
-    found = runtimes.predict(path)
+    found = runtimes.predict(path).only
     alike = np.mean(found.argmax(axis=1) == expected.argmax(axis=1))
     assert len(np.unique(expected.argmax(axis=1))) > 1, "the test would prove nothing"
     if precision == "float32":
@@ -86,7 +87,7 @@ def test_weights_that_are_no_numbers_are_refused(
 @pytest.mark.quick
 @pytest.mark.parametrize(("file_format", "precision"), CALIBRATED)
 def test_calibration_without_images_is_refused(
-    file_format: str, precision: str, network: Callable[[str], Any], tmp_path: Path
+    file_format: str, precision: str, network: Network, tmp_path: Path
 ) -> None:
     exporter = EXPORTERS.get(file_format, "test")(precision=precision)
     path = tmp_path / f"model.{file_format}"
@@ -99,11 +100,7 @@ def test_calibration_without_images_is_refused(
 
 @pytest.mark.parametrize(("file_format", "precision"), CALIBRATED)
 def test_a_byte_is_a_pixel_however_dark_the_calibration_images(
-    file_format: str,
-    precision: str,
-    network: Callable[[str], Any],
-    runtimes: Runtimes,
-    tmp_path: Path,
+    file_format: str, precision: str, network: Network, runtimes: Runtimes, tmp_path: Path
 ) -> None:
     path = tmp_path / f"model.{file_format}"
     dim = (tiny_models.images(20) // 4 + 30).astype(np.uint8)
@@ -130,7 +127,7 @@ def test_the_model_of_the_caller_is_left_alone(file_format: str, tmp_path: Path)
 def test_nothing_is_printed_or_warned_of(
     file_format: str,
     precision: str,
-    network: Callable[[str], Any],
+    network: Network,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -201,7 +198,7 @@ def test_a_model_trained_with_quantization_is_an_int8_file_and_no_other(
     model = trained_with_quantization
     path = _export(file_format, "int8", model, tmp_path)
     expected = model.predict(tiny_models.images(200, seed=1).astype(np.float32), verbose=0)
-    alike = np.mean(runtimes.predict(path).argmax(axis=1) == expected.argmax(axis=1))
+    alike = np.mean(runtimes.predict(path).only.argmax(axis=1) == expected.argmax(axis=1))
     assert alike >= 0.9
     with pytest.raises(StepError, match=r"it quantizes in .*exported as int8"):
         _export(file_format, "float32", model, tmp_path)

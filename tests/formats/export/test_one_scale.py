@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import StepError
-from edgecv.core.records import Layer
 from edgecv.core.registry import EXPORTERS
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
@@ -74,7 +74,7 @@ def test_kernels_that_are_named_have_one_scale_and_the_others_do_not(
     assert len(set(layers["first"].scales)) > 4
     assert len(set(layers["deep"].scales)) > 1
     with ModelClient(runtime, 1) as worker:
-        found = worker.predict(tmp_path / f"a.{file_format}", PIXELS)
+        found = worker.predict(tmp_path / f"a.{file_format}", PIXELS).only
     expected = model(PIXELS.astype(np.float32), training=False).numpy()
     assert np.abs(found - expected).mean() < 0.01
 
@@ -84,7 +84,7 @@ def test_weights_that_took_up_the_rescaling_keep_one_scale(model: Any, tmp_path:
     assert layers["first"].distinct <= 15
     assert len(set(layers["first"].scales)) == 1
     with ModelClient("litert", 1) as worker:
-        found = worker.predict(tmp_path / "a.tflite", PIXELS)
+        found = worker.predict(tmp_path / "a.tflite", PIXELS).only
     expected = model(PIXELS.astype(np.float32), training=False).numpy()
     assert np.abs(found - expected).mean() < 0.01
 
@@ -96,7 +96,7 @@ def test_other_precisions_with_integer_kernels_have_it_too(
     layers = exported(model, "tflite", tmp_path, precision=precision, one_scale=("few",))
     assert layers["few"].distinct <= 15
     with ModelClient("litert", 1) as worker:
-        found = worker.predict(tmp_path / "a.tflite", PIXELS)
+        found = worker.predict(tmp_path / "a.tflite", PIXELS).only
     expected = model(PIXELS.astype(np.float32), training=False).numpy()
     assert np.abs(found - expected).mean() < 0.01
 

@@ -75,7 +75,7 @@ def test_scales_of_each_output_survive_the_fold(
     scales = {layer.name: len(layer.scales) for layer in artifact.layers}
     assert scales == {"full": 8, "depthwise": 8, "point": 6, "classes": 1}
     with ModelClient(runtime, 1) as worker:
-        found = worker.predict(path, images)
+        found = worker.predict(path, images).only
     expected = trained(images.astype(np.float32), training=False)
     assert np.abs(found - expected).max() < 0.02
 

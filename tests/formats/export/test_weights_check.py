@@ -9,8 +9,8 @@ import pytest
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS
+from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.onnx.exporter import Onnx
-from edgecv.formats.stored_kernel import StoredKernel
 from edgecv.formats.tflite.check import kernels_in
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.formats.weights_check import prove_weights

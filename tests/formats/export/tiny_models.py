@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 from edgecv.core.registry import EXPORTERS
 from edgecv.models.tf import load_tensorflow
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from edited_archive import edited_archive
 
+from edgecv.core.data import Images
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import input_spec_of
 from edgecv.core.preprocessing import named
-from edgecv.core.records import Images
 from edgecv.formats.keras.importer import load, load_with_parity
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import Trust
@@ -167,7 +167,7 @@ def test_what_is_kept_of_it_is_loaded_again_everywhere(
     expected = adapted.model.predict(images.astype(np.float32))
     np.testing.assert_array_equal(kept.load().predict(images.astype(np.float32)), expected)
     with ModelClient("keras", 1, options=trust.model_dump()) as worker:
-        np.testing.assert_allclose(worker.predict(kept.path, images), expected, atol=1e-6)
+        np.testing.assert_allclose(worker.predict(kept.path, images).only, expected, atol=1e-6)
     again = adapt_file(ModelFile.at(path, trust, input_spec_of("0..255")), store, converter)
     np.testing.assert_array_equal(again.model.predict(images.astype(np.float32)), expected)
 

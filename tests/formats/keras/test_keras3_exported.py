@@ -60,7 +60,7 @@ def test_attention_goes_into_both_formats(
             target = tmp_path / f"{precision}.{exporter.format}"
             exporter(precision=precision).export(adapted.model, images, target)
             with ModelClient(runtime, 1) as worker:
-                found = worker.predict(target, images)
+                found = worker.predict(target, images).only
             assert np.abs(found - expected).max() <= allowed, target.name
 
 
@@ -81,7 +81,7 @@ def test_operations_that_tflite_lacks_are_computed(
     target = tmp_path / "float32.tflite"
     TFLite(precision="float32").export(model, images[:0], target)
     with ModelClient("litert", 1) as worker:
-        found = worker.predict(target, images)
+        found = worker.predict(target, images).only
     for values in (found, model(images.astype(np.float32), training=False)):
         np.testing.assert_allclose(values, answers(original, images), atol=2e-5)
 

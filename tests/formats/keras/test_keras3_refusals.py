@@ -48,6 +48,19 @@ def layer(config: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
+def with_option(path: Path, edited: Any, option: str, value: Any) -> Path:
+    """Copy an archive, an option of its convolution changed."""
+    changed: Path = edited(
+        path, lambda config: layer(config, "conv")["config"].update({option: value})
+    )
+    return changed
+
+
+def check(found: str, said: str) -> None:
+    assert "conv (" in found
+    assert said in found
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
         load(path)
@@ -164,11 +177,7 @@ def test_a_layer_that_is_another(
 def test_an_option_that_is_not_safe(
     path: Path, edited: Any, option: str, value: Any, said: str
 ) -> None:
-    found = refusal(
-        edited(path, lambda config: layer(config, "conv")["config"].update({option: value}))
-    )
-    assert "conv (" in found
-    assert said in found
+    check(refusal(with_option(path, edited, option, value)), said)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +197,7 @@ def test_an_option_that_is_not_safe(
 def test_an_option_that_is_not_known(
     path: Path, edited: Any, option: str, value: Any, said: str
 ) -> None:
-    found = obstacle(
-        edited(path, lambda config: layer(config, "conv")["config"].update({option: value}))
-    )
-    assert "conv (" in found
-    assert said in found
+    check(obstacle(with_option(path, edited, option, value)), said)
 
 
 def test_all_problems_are_said_at_once(keras3: Any, save: Any) -> None:

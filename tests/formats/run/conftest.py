@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.core.records import Images
+from edgecv.core.data import Images
 from edgecv.models.tf import load_tensorflow
 
 SHAPE = (8, 8, 3)

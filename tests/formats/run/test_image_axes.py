@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec, input_spec_of
-from edgecv.core.records import TensorFacts
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.formats.onnx.runtime import OnnxRuntime
@@ -158,7 +158,7 @@ def test_files_of_each_order_answer_as_numpy_does(
     session = runtime.open(path, 2, spec)
     assert session.facts.image == (8, 9, channels)
     expected = (images.astype("f") / 255).mean((1, 2)) @ WEIGHTS[channels]
-    np.testing.assert_allclose(session.predict(images), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(session.predict(images).only, expected, rtol=1e-4, atol=1e-5)
     session.single_call(images[:1])()
     assert runtime.executed(path, images[:1], spec)
     product = {each.type: each for each in runtime.activations(path, images[:3], spec)}["MatMul"]

@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID253
 from refusal import check_refused
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
 pytestmark = pytest.mark.quick
@@ -87,7 +87,7 @@ def test_every_kind_of_batch_answers_as_numpy_does(
     batch: int | str, threads: int, tmp_path: Path, images: Images, expected: np.ndarray
 ) -> None:
     session = OnnxRuntime().open(write(tmp_path / "a.onnx", batch), threads)
-    np.testing.assert_allclose(session.predict(images), expected, atol=1e-5)
+    np.testing.assert_allclose(session.predict(images).only, expected, atol=1e-5)
     assert session.facts.input.shape == (-1 if batch == "n" else batch, 8, 8, 3)
 
 
@@ -100,15 +100,15 @@ def test_integers_are_scaled_by_the_metadata(
     session = OnnxRuntime().open(path, threads=1)
     assert (session.facts.input.type, session.facts.output.type) == (taken, given)
     assert session.facts.output.scale == 1 / 256
-    np.testing.assert_allclose(session.predict(images), expected, atol=1 / 256)
+    np.testing.assert_allclose(session.predict(images).only, expected, atol=1 / 256)
 
 
 def test_threads_and_neighbours_change_nothing(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx")
     alone = OnnxRuntime().open(path, threads=1)
-    one_by_one = np.concatenate([alone.predict(image[None]) for image in images])
+    one_by_one = np.concatenate([alone.predict(image[None]).only for image in images])
     for threads in (1, 2, 3):
-        together = OnnxRuntime().open(path, threads).predict(images)
+        together = OnnxRuntime().open(path, threads).predict(images).only
         np.testing.assert_array_equal(together, one_by_one)
 
 
@@ -123,7 +123,7 @@ def test_a_single_call_runs(batch: int | str, threads: int, tmp_path: Path, imag
 
 def test_bytes_need_no_metadata(tmp_path: Path, images: Images, expected: np.ndarray) -> None:
     session = OnnxRuntime().open(write(tmp_path / "a.onnx", taken="uint8"), threads=1)
-    np.testing.assert_allclose(session.predict(images), expected, atol=1e-5)
+    np.testing.assert_allclose(session.predict(images).only, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_what_is_not_an_onnx_file_is_refused(content: bytes, tmp_path: Path) -> 
 
 def test_weights_beside_the_file_are_a_part_of_it(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx")
-    expected = OnnxRuntime().open(path, threads=1).predict(images[:2])
+    expected = OnnxRuntime().open(path, threads=1).predict(images[:2]).only
     onnx.save(
         onnx.load(path), path, save_as_external_data=True, location="more.bin", size_threshold=0
     )
-    found = OnnxRuntime().open(path, threads=1).predict(images[:2])
+    found = OnnxRuntime().open(path, threads=1).predict(images[:2]).only
     np.testing.assert_array_equal(found, expected)
     (tmp_path / "more.bin").unlink()
     with pytest.raises(RuntimeFailure, match=r'weights .* are in "more.bin", which cannot be read'):
@@ -199,7 +199,7 @@ def test_weights_elsewhere_are_never_read(
 
 def test_the_word_location_alone_is_harmless(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx", metadata={"location": "Geneva"})
-    assert OnnxRuntime().open(path, threads=1).predict(images[:2]).shape == (2, 3)
+    assert OnnxRuntime().open(path, threads=1).predict(images[:2]).only.shape == (2, 3)
 
 
 def test_nan_is_refused_with_how_many_images(tmp_path: Path, images: Images) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.records import Images
 from edgecv.formats.onnx.runtime import OnnxRuntime
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.formats.tflite.state import keeps_state
@@ -71,7 +71,7 @@ def fresh(recurrent: Path, images: Images) -> np.ndarray:
     """Return what an interpreter that never saw another image answers for each."""
     opened = (LiteRT().open(recurrent, threads=1) for _ in images)
     return np.concatenate(
-        [each.predict(image[None]) for each, image in zip(opened, images, strict=True)]
+        [each.predict(image[None]).only for each, image in zip(opened, images, strict=True)]
     )
 
 
@@ -80,9 +80,9 @@ def test_threads_and_batches_change_no_answer(
     threads: int, recurrent: Path, images: Images, fresh: np.ndarray
 ) -> None:
     session = LiteRT().open(recurrent, threads)
-    np.testing.assert_array_equal(session.predict(images), fresh)
+    np.testing.assert_array_equal(session.predict(images).only, fresh)
     for size in (1, 7):
-        parts = [session.predict(images[at : at + size]) for at in range(0, len(images), size)]
+        parts = [session.predict(images[at : at + size]).only for at in range(0, len(images), size)]
         np.testing.assert_array_equal(np.concatenate(parts), fresh)
 
 
@@ -91,7 +91,7 @@ def test_the_order_of_images_changes_no_answer(
     order: str, recurrent: Path, images: Images, fresh: np.ndarray
 ) -> None:
     places = ORDERS[order]
-    found = LiteRT().open(recurrent, threads=2).predict(images[places])
+    found = LiteRT().open(recurrent, threads=2).predict(images[places]).only
     np.testing.assert_array_equal(found, fresh[places])
 
 
@@ -203,8 +203,8 @@ def test_onnx_runtime_keeps_no_state(images: Images, tmp_path: Path) -> None:
     save(model, path)
     opened = (OnnxRuntime().open(path, threads=1) for _ in range(8))
     fresh = np.concatenate(
-        [each.predict(image[None]) for each, image in zip(opened, images[:8], strict=True)]
+        [each.predict(image[None]).only for each, image in zip(opened, images[:8], strict=True)]
     )
     session = OnnxRuntime().open(path, threads=2)
-    np.testing.assert_array_equal(session.predict(images[:8]), fresh)
-    np.testing.assert_array_equal(session.predict(images[7::-1]), fresh[::-1])
+    np.testing.assert_array_equal(session.predict(images[:8]).only, fresh)
+    np.testing.assert_array_equal(session.predict(images[7::-1]).only, fresh[::-1])

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT
-from edgecv.core.records import TensorFacts
+from edgecv.core.text import first_line
 from edgecv.formats.image_input import pixel_encoder
-from edgecv.formats.tensors import decode_output, facts_of, first_line, run_slices
+from edgecv.formats.tensors import decode_output, facts_of, run_slices
 
 pytestmark = pytest.mark.quick
 
@@ -66,12 +67,12 @@ def test_quantized_output_is_scaled_back() -> None:
 def test_an_impossible_scale_or_zero_point_is_refused(scale: float, zero_point: int) -> None:
     taken, given = tensor("uint8", scale, zero_point), TensorFacts("o", (1, 3), "float32")
     with pytest.raises(RuntimeFailure, match="scale"):
-        facts_of(PATH, taken, given, DEFAULT_INPUT, ["uint8"], ["float32"])
+        facts_of(PATH, taken, [given], DEFAULT_INPUT, ["uint8"], ["float32"])
 
 
 def test_an_integer_that_does_not_say_its_scale_is_refused() -> None:
     for taken, given in (("int8", "float32"), ("uint8", "int8")):
-        ends = tensor(taken), TensorFacts("o", (1, 3), given)
+        ends = tensor(taken), [TensorFacts("o", (1, 3), given)]
         with pytest.raises(RuntimeFailure, match="is int8 and does not say its scale"):
             facts_of(PATH, *ends, DEFAULT_INPUT, ["uint8", "int8"], ["float32", "int8"])
 
@@ -80,7 +81,7 @@ def test_an_integer_that_does_not_say_its_scale_is_refused() -> None:
 def test_what_is_not_an_image_of_one_size_is_refused(shape: tuple[int, ...]) -> None:
     taken, given = TensorFacts("i", shape, "uint8"), TensorFacts("o", (1, 3), "float32")
     with pytest.raises(RuntimeFailure, match="accepted: images of one size") as caught:
-        facts_of(PATH, taken, given, DEFAULT_INPUT, ["uint8"], ["float32"])
+        facts_of(PATH, taken, [given], DEFAULT_INPUT, ["uint8"], ["float32"])
     assert f"shape {list(shape)}" in str(caught.value)
 
 

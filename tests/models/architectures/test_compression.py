@@ -1,23 +1,25 @@
 """Every technique on every architecture: what it promises is in the files of both formats."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from heads import head_for
+from tuning import tuning_on
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import SPLITS, Dataset, Split
 from edgecv.core.plugins import Architecture, Technique, TechniqueContext
-from edgecv.core.records import Artifact, Dataset, Split
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
 from edgecv.evaluation.scale_parity import check_same_scales
-from edgecv.evaluation.tasks.classification import ClassHead, Classification
+from edgecv.evaluation.tasks.segmentation import Segmentation
 from edgecv.models.architectures.ds_cnn import DsCnn
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import set_seed
-from edgecv.models.training.loop import Teacher, fit
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster
 from edgecv.techniques.distil import Distil
@@ -45,30 +47,21 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(96, 1), split(24, 2), split(32, 3), split(200, 4))
 
 
-def train(
-    model: Any, folder: Path, schedule: Any, constraint: Any = None, teacher: Any = None
-) -> None:
-    checkpoint = folder / "epoch.npz"
-    act = partial(fit, model, DATA, Classification(), schedule, seed=3, checkpoint=checkpoint)
-    act(on_event=lambda event: None, constraint=constraint, teacher=teacher)
-    checkpoint.unlink()
+def masked(split: Split) -> Split:
+    """Return the same images with masks: 1 where they are bright."""
+    is_below = np.arange(SIDE) // (SIDE // 2)
+    rows = (is_below == split.labels[:, np.newaxis]).astype(np.uint8)
+    return replace(split, labels=rows[:, :, np.newaxis].repeat(SIDE, axis=2))
 
 
-def tuning_with(folder: Path, baseline: Any, notes: list[str]) -> TechniqueContext:
-    def tune(tuned: Any, schedule: Any, constraint: Any = None, distillation: Any = None) -> None:
-        teacher = Teacher(baseline, distillation) if distillation else None
-        train(tuned, folder, schedule, constraint, teacher)
+MASKED = replace(DATA, **{name: masked(DATA.split(name)) for name in SPLITS})
 
-    return TechniqueContext(
-        fit=tune,
-        seed=3,
-        task=Classification(),
-        calibration=DATA.calibration,
-        note=notes.append,
-        progress=lambda words, done, total: None,
-        trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
-        remember=lambda name, make: make(),
-    )
+
+def tuning_of(name: str, folder: Path, **options: Any) -> TechniqueContext:
+    """Return the context for a network: a class an image, or a class a pixel."""
+    if NETWORKS[name].features == "map":
+        return tuning_on(MASKED, folder / "epoch.npz", task=Segmentation(), **options)
+    return tuning_on(DATA, folder / "epoch.npz", **options)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +71,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     @cache
     def make(name: str) -> Any:
         set_seed(0)
-        model = NETWORKS[name].build((SIDE, SIDE, 3), ClassHead(2))
-        train(model, tmp_path_factory.mktemp(name), QUICK)
+        model = NETWORKS[name].build((SIDE, SIDE, 3), head_for(NETWORKS[name], 2))
+        tuning_of(name, tmp_path_factory.mktemp(name)).fit(model, QUICK)
         average_at_once(model)
         return model
 
@@ -116,10 +109,11 @@ NETWORKS: dict[str, Architecture] = {
 }
 QUICK_CHAINS = {
     "resnet8": ("shrink",),
+    "unet_small": ("qat",),
     SHORT: ("pcqat",),
 }
-"""What is run by default: residual blocks and depthwise ones, and each technique that looks at how
-layers hang together; the others are told by kernels alone."""
+"""What is run by default: residual blocks, concatenations and depthwise ones, and each technique
+that looks at how layers hang together; the others are told by kernels alone."""
 
 
 def cases() -> list[Any]:
@@ -156,7 +150,10 @@ def test_promises_are_kept_in_both_formats(
     result, shared = baseline, frozenset[str]()
     for technique in CHAINS[chain]:
         technique.check_model(result)
-        context = replace(tuning_with(tmp_path, baseline, notes), shared_kernels=shared)
+        context = replace(
+            tuning_of(name, tmp_path, baseline=baseline, note=notes.append),
+            shared_kernels=shared,
+        )
         result = technique.apply(result, context)
         shared |= technique.shared_kernels(result)
     artifacts = exported(result, tmp_path, shared)
@@ -181,11 +178,11 @@ def check_agreement(model: Any, folder: Path) -> None:
 
     images = DATA.test.images
     answers = [model(images.astype(np.float32), training=False).numpy()]
-    assert 0.2 < answers[0].argmax(axis=1).mean() < 0.8, "all images of one class show nothing"
+    assert 0.2 < answers[0].argmax(axis=-1).mean() < 0.8, "all images of one class show nothing"
     for file_format, runtime in (("tflite", "litert"), ("onnx", "onnxruntime")):
         with ModelClient(runtime, 1) as worker:
-            answers.append(worker.predict(folder / f"a.{file_format}", images))
-    keras, tflite, onnx = (each.argmax(axis=1) for each in answers)
+            answers.append(worker.predict(folder / f"a.{file_format}", images).only)
+    keras, tflite, onnx = (each.argmax(axis=-1) for each in answers)
     assert np.mean(tflite == onnx) >= 0.99
     # After a dozen steps MobileNet answers 8% of the images otherwise when one pixel value in a
     # hundred is one higher: another order of rounding does as much.

@@ -4,16 +4,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from heads import head_for
 from paths import SHARED
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Architecture
-from edgecv.core.records import Shape
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.models.architectures.blocks import last_halvings
+from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.architectures.ds_cnn import DsCnn
-from edgecv.models.architectures.mobilenet_v1 import MobilenetV1, halvings
+from edgecv.models.architectures.mobilenet_v1 import MobilenetV1
+from edgecv.models.architectures.mobilenet_v2 import MobilenetV2
+from edgecv.models.architectures.regressor import Regressor
 from edgecv.models.architectures.resnet8 import Resnet8
+from edgecv.models.architectures.unet_small import UnetSmall
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
 
@@ -47,6 +53,14 @@ MOBILENET_32 = (
     + 256 * 10
 )
 DS_CNN = 16 * 16 * 75 * 64 + 4 * separable(16, 64, 64) + 64 * 10
+RESNET_BLOCKS = 3 * 32 * 32 * 2 * 144 * 16
+"""One more residual block in each stack: each of them costs the same."""
+UNET = (
+    64 * 64 * (27 * 8 + 72 * 8 + 144 * 8 + 8 * 4)
+    + 32 * 32 * (72 * 16 + 144 * 16 + 16 * 8 + 288 * 16)
+    + 16 * 16 * (144 * 32 + 288 * 32 + 32 * 16 + 576 * 32)
+    + 8 * 8 * (288 * 64 + 64 * 32)
+)
 FIGURES: list[tuple[Architecture, Shape, int, int, int]] = [
     # Published: 78,666 parameters and 12.5 million (MLPerf Tiny).
     (Resnet8(), (32, 32, 3), 10, 78_666, RESNET8),
@@ -56,6 +70,12 @@ FIGURES: list[tuple[Architecture, Shape, int, int, int]] = [
     (MobilenetV1(), (32, 32, 3), 10, 221_794 + 8 * 257, MOBILENET_32),
     # Kernel, bias and four numbers of normalization a channel.
     (DsCnn(), (32, 32, 3), 10, 64 * 80 + 4 * 64 * (9 + 5 + 64 + 5) + 650, DS_CNN),
+    # Published: 0.27 million parameters and 41 million multiply-accumulates. Beside them there are
+    # two shortcuts, biases, and two numbers of normalization a channel that are not trained.
+    (Resnet8(depth=3), (32, 32, 3), 10, 274_442, RESNET8 + 2 * RESNET_BLOCKS),
+    # Published: 300 million; 3.4 million parameters without biases and averages.
+    (MobilenetV2(width=1), (224, 224, 3), 1000, 3_556_040, 300_774_272),
+    (UnetSmall(), (64, 64, 3), 4, 64_860, UNET),
 ]
 
 
@@ -102,12 +122,18 @@ def test_mobilenet_is_the_benchmarks_layer_by_layer() -> None:
     np.testing.assert_allclose(ours(pixels, training=False).numpy(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+LARGE = ("efficientnet_lite0", "mobilenet_v2", "mobilenet_v3", "resnet20", "resnet56")
+"""Networks that take seconds to build: ``test_plugins`` builds each once by default."""
+EVERY = [slow(name) if name in LARGE else name for name in ARCHITECTURES.classes]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_two_builds_are_the_same_network(name: str) -> None:
     built = []
     for _ in range(2):
         set_seed(5)
-        built.append(ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(4)))
+        cls = ARCHITECTURES.get(name, "test")
+        built.append(cls().build((32, 32, 3), head_for(cls, 4)))
     one, other = built
     assert one.get_config() == other.get_config()
     assert weights_sha256(one) == weights_sha256(other)
@@ -116,11 +142,14 @@ def test_two_builds_are_the_same_network(name: str) -> None:
     assert logits.activation.__name__ == "linear"
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("shape", [slow((32, 32, 1)), slow((40, 24, 3)), (33, 47, 1)], ids=str)
 def test_grey_and_oblong_images_work(name: str, shape: Shape) -> None:
-    model = ARCHITECTURES.get(name, "test")().build(shape, ClassHead(3))
-    assert model(np.zeros((2, *shape), np.float32)).shape == (2, 3)
+    cls, is_map = ARCHITECTURES.get(name, "test"), name == "unet_small"
+    if is_map:
+        shape = (shape[0] // 8 * 8, shape[1] // 8 * 8, shape[2])
+    model = cls().build(shape, head_for(cls, 3))
+    assert model(np.zeros((2, *shape), np.float32)).shape == (2, *shape[:2] * is_map, 3)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +178,7 @@ def test_the_smallest_image_that_is_accepted_works(
     ],
 )
 def test_mobilenet_halves_while_three_places_are_left(side: int, halved: int) -> None:
-    assert len(halvings(side)) == halved
+    assert len(last_halvings((0, 2, 4, 6, 12), side)) == halved
     last = (
         MobilenetV1(width=0.01).build((side, side, 1), ClassHead(2)).get_layer("pool").input_shape
     )
@@ -165,9 +194,34 @@ def test_options_change_the_widths() -> None:
     small = DsCnn(filters=16, blocks=2).build((32, 32, 3), ClassHead(2))
     assert small.get_layer("block_2_pointwise").filters == 16
     assert "block_3_pointwise" not in [layer.name for layer in small.layers]
+    deep = MobilenetV1(depth=7).build((32, 32, 3), ClassHead(2))
+    assert len(deep.layers) - len(half.layers) == 2 * 6
+    assert [deep.get_layer(f"block_{each}_depthwise").strides[0] for each in (13, 14)] == [1, 2]
     for wrong in ({"width": 0.0}, {"width": -1.0}):
         with pytest.raises(InputError, match="greater than 0"):
             ARCHITECTURES.parse({"architecture": "mobilenet_v1", **wrong}, "test")
+
+
+@pytest.mark.parametrize(
+    "architecture", [CifarCnn(), Regressor(), UnetSmall(), slow(MobilenetV2())]
+)
+def test_a_network_may_be_deeper_and_wider(architecture: Architecture) -> None:
+    def macs(**options: float) -> int:
+        built = type(architecture)(**options).build((64, 64, 3), head_for(architecture, 2))
+        return cost_of_model(built).macs
+
+    depth, width = (getattr(architecture, each) for each in ("depth", "width"))
+    assert macs() < macs(depth=depth + 1)
+    assert 3 * macs() < macs(width=2 * width) < 4 * macs()
+
+
+def test_a_map_needs_sides_that_can_be_halved() -> None:
+    with pytest.raises(InputError, match=r"60x64 cannot be halved 3 times.*multiples of 8"):
+        UnetSmall().build((60, 64, 3), head_for(UnetSmall, 2))
+    assert UnetSmall(depth=2).build((60, 64, 1), head_for(UnetSmall, 2)).output_shape[1:3] == (
+        60,
+        64,
+    )
 
 
 def test_weight_decay_is_the_benchmarks() -> None:

@@ -565,9 +565,10 @@ class Graph:
         return layers.Activation(activation)(x)
 
 
-def check_random_graph(
-    steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
-) -> None:
+Steps = list[tuple[str, int, str, bool]]
+
+
+def check_random_graph(steps: Steps, fraction: float | None, seed: int) -> None:
     def build(layers: Any, x: Any) -> Any:
         graph = Graph()
         for step in steps:
@@ -598,16 +599,12 @@ few, many = (
 
 @few
 @random_graphs
-def test_a_few_random_graphs(
-    steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
-) -> None:
+def test_a_few_random_graphs(steps: Steps, fraction: float | None, seed: int) -> None:
     check_random_graph(steps, fraction, seed)
 
 
 @pytest.mark.slow
 @many
 @random_graphs
-def test_random_graphs(
-    steps: list[tuple[str, int, str, bool]], fraction: float | None, seed: int
-) -> None:
+def test_random_graphs(steps: Steps, fraction: float | None, seed: int) -> None:
     check_random_graph(steps, fraction, seed)

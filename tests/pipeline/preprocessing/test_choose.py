@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from edgecv.core.data import Dataset, Images, Outputs, Split
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import NAMED, Preprocessing
-from edgecv.core.records import Dataset, Images, Outputs, Split
 from edgecv.evaluation.task_of import default_task
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError
+from edgecv.core.events import Event
 from edgecv.core.input_spec import input_spec_of
-from edgecv.core.records import Event, Report
+from edgecv.core.report import Report
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.tf import load_tensorflow
 from edgecv.pipeline.conversion import Converter

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.core.records import Event
+from edgecv.core.events import Event
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.tf import keras_bytes

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
-from edgecv.core.records import Dataset, Outputs, Predictions, Targets, TextTable
-from edgecv.core.text import counted
+from edgecv.core.text import TextTable, counted
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgecv.core.records import Labels, Predictions
+from edgecv.core.data import Labels, Predictions
 
 BINS = 15
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgecv.core.data import Labels, Predictions
 from edgecv.core.errors import InputError
-from edgecv.core.records import Labels, Predictions
 
 LEAST_GAIN = 0.05
 STANDARD_DEVIATIONS = 5

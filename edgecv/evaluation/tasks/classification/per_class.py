@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Labels
 from edgecv.core.paired_results import ConfusionChange
-from edgecv.core.records import Labels
 
 LARGEST_CELLS = 5
 Answers = NDArray[np.int64]

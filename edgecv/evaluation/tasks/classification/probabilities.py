@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgecv.core.records import Predictions
+from edgecv.core.data import Predictions
 
 ROUNDING = 0.01
 """Largest distance of a probability from 0..1, and of the sum of a row from 1."""

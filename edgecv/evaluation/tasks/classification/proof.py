@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
-from edgecv.core.records import Targets
 from edgecv.core.text import counted
 from edgecv.evaluation.statistics.binary_scores import chance_of_at_most
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.records import TextTable
-from edgecv.core.text import counted
+from edgecv.core.text import TextTable, counted
 
 MOST_CLASSES = 20
 METHOD = (

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edgecv.formats.keras.keras3.options import NoCounterpart
+
 NATIVE = {
     name: name
     for name in """
@@ -97,18 +99,26 @@ MADE: Mapping[str, Steps] = {
 """Activations that tf-keras lacks, defines differently, or cannot train quantized."""
 
 
-def activation(name: str) -> Steps | None:
-    """Return the steps of an activation as a layer of its own; None if there are none.
+def activation_of(name: str) -> tuple[str, Steps]:
+    """Return an activation that a tf-keras layer can have itself, and the steps that follow it.
 
-    >>> [step.class_name for step in activation("hard_silu")]
-    ['Rescaling', 'ReLU', 'Rescaling', 'Multiply']
+    >>> activation_of("silu"), [step.class_name for step in activation_of("hard_silu")[1]]
+    (('swish', ()), ['Rescaling', 'ReLU', 'Rescaling', 'Multiply'])
     """
-    if name in NATIVE:
-        return (_named(NATIVE[name], 0, ""),)
-    if name not in MADE:
-        return None
-    *steps, last = MADE[name]
-    return (*steps, replace(last, suffix=""))
+    if name not in NATIVE and name not in MADE:
+        raise NoCounterpart(f"has the activation {name!r}")
+    return NATIVE.get(name, "linear"), MADE.get(name, ())
+
+
+def activation(name: str) -> Steps:
+    """Return the steps of an activation as a layer of its own."""
+    native, steps = activation_of(name)
+    return as_layer(steps or (_named(native, 0, ""),))
+
+
+def as_layer(steps: Steps) -> Steps:
+    """Return steps of which the last bears the name of the layer."""
+    return (*steps[:-1], replace(steps[-1], suffix=""))
 
 
 def after(step: ActivationStep, steps: Steps) -> Steps:

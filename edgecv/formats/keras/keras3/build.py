@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.core.text import short_name
+from edgecv.core.text import first_line, short_name
 from edgecv.formats.keras.allowlist import Problem
 from edgecv.formats.keras.keras3.activations import ActivationStep
 from edgecv.formats.keras.keras3.names import Names, valid_name
@@ -17,7 +17,7 @@ from edgecv.formats.keras.keras3.operations import Ref
 from edgecv.formats.keras.keras3.plan import LayerPlan, ModelPlan
 from edgecv.formats.keras.keras3.weights import KerasWeights
 from edgecv.formats.keras.sizes import LARGEST_TENSOR
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import keras, tensorflow
 
 
 class Unbuildable(Exception):
@@ -53,7 +53,6 @@ class Builder:
 
     def build(self, plan: ModelPlan) -> KerasModel:
         """Return the tf-keras model of a plan. Raises Unbuildable, UnusableWeights."""
-        _, keras = load_tensorflow()
         names = Names(layer.name for layer in plan.layers)
         made = {layer.name: Made(self._make(layer, names)) for layer in plan.layers}
         for layer in plan.layers:
@@ -79,7 +78,6 @@ class Builder:
         return layers
 
     def _layer(self, step: ActivationStep, layer: LayerPlan, names: Names) -> Any:
-        _, keras = load_tensorflow()
         name = names.free(f"{layer.name}_{step.suffix}") if step.suffix else names.of(layer.name)
         options = {"name": name, "trainable": layer.trainable, "dtype": "float32", **step.options}
         own: Any = self._objects.get(step.class_name)
@@ -205,7 +203,6 @@ def _tensors(takes: Any, made: Mapping[str, Made]) -> Any:
         return [_tensors(each, made) for each in takes]
     if isinstance(takes, dict):
         return {key: _tensors(each, made) for key, each in takes.items()}
-    tensorflow, _ = load_tensorflow()
     if isinstance(takes, Ref) and _is_there(takes, made):
         outputs = tensorflow.nest.flatten(made[takes.layer].outputs[takes.call])
         if takes.output < len(outputs):
@@ -218,8 +215,7 @@ def _attempt(layer: LayerPlan, make: Callable[..., Any], *arguments: Any) -> Any
     try:
         return make(*arguments)
     except Exception as error:  # noqa: BLE001  whatever tf-keras makes of options and shapes
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise _untranslatable(layer, f"is not possible in tf-keras: {lines[0][:200]}") from None
+        raise _untranslatable(layer, f"is not possible in tf-keras: {first_line(error)}") from None
 
 
 def _check_size(layer: LayerPlan, tensor: Tensor) -> None:

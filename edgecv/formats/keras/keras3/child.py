@@ -5,7 +5,7 @@ It sees only files that were checked before.
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.text import first_line
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
 from edgecv.formats.trust import import_object
 from edgecv.system.isolation.limits import AddressSpace
@@ -61,6 +62,19 @@ class Recorder:
             self.arrays.append(value)
 
 
+@contextmanager
+def recording(layers: Iterable[tuple[str, Any]]) -> Iterator[Recorder]:
+    """Record the outputs of layers, each with its path, while they are called."""
+    recorder, watched = Recorder(), list(layers)
+    for path, layer in watched:
+        layer.__dict__["call"] = recorder.watch(path, layer.call)
+    try:
+        yield recorder
+    finally:
+        for _, layer in watched:
+            layer.__dict__.pop("call", None)
+
+
 def main() -> None:
     """Serve requests from standard input until it ends."""
     server = ActionServer("Keras 3")
@@ -97,8 +111,7 @@ class OriginalServer:
         except EdgecvError:
             raise
         except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            found_wrong = f"cannot run it: {type(error).__name__}: {lines[0][:300]}"
+            found_wrong = f"cannot run it: {type(error).__name__}: {first_line(error)}"
             raise StepError(path, found_wrong) from error
         return {"layers": names, "outputs": count}, found
 
@@ -195,10 +208,6 @@ def _structure(model: Any) -> Any:
 
 
 def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[Array], int]:
-    recorder = Recorder()
-    watched = list(_operations(model, ""))
-    for path, operation in watched:
-        operation.__dict__["call"] = recorder.watch(path, operation.call)
     structure = _structure(model)
     types = [tensor.dtype for tensor in model.inputs]
 
@@ -207,11 +216,8 @@ def _run(keras: Any, model: Any, images: list[Array]) -> tuple[list[str], list[A
         given = model(keras.tree.pack_sequence_as(structure, tensors), training=False)
         return [np.asarray(each, np.float32) for each in keras.tree.flatten(given)]
 
-    try:
+    with recording(_operations(model, "")) as recorder:
         outputs = in_batches(call, images)
-    finally:
-        for _, operation in watched:
-            operation.__dict__.pop("call", None)
     return recorder.names, [*outputs, *recorder.arrays], len(outputs)
 
 

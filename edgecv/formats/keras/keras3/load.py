@@ -17,7 +17,7 @@ from edgecv.formats.keras.keras3.build import Builder, Unbuildable, Untranslatab
 from edgecv.formats.keras.keras3.original import OriginalModel
 from edgecv.formats.keras.keras3.parity import NotEqual, RebuildParity, keras3_parity
 from edgecv.formats.keras.keras3.plan import ModelPlan, PlanReader
-from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights
+from edgecv.formats.keras.keras3.weights import KerasWeights, UnusableWeights, checked_bytes
 from edgecv.formats.saved_model.importer import network_in
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.models.tf import load_tensorflow
@@ -59,7 +59,7 @@ def load_hdf5_with_parity(
     with tempfile.TemporaryDirectory(prefix="edgecv-keras3-") as name:
         folder = Path(name)
         check_classes(path, _with_modules(configuration), trust)
-        _check_weights(path, path)
+        checked_bytes(path, path)
         link, saved = folder / "checked.h5", folder / "saved.keras"
         link.symlink_to(path.absolute())
         with OriginalModel(path, folder, trust) as original:
@@ -107,7 +107,7 @@ def rebuild(path: Path, archive: KerasArchive, plan: ModelPlan, trust: Trust = N
         refuse(path, [error.problem])
         raise AssertionError from error
     except UnusableWeights as error:
-        raise _unusable(path, error) from None
+        raise error.of_file(path) from None
     refuse(path, [Problem(name, "weights", "belong to no layer") for name in extra])
     return Rebuilt(model, builder.ends)
 
@@ -123,7 +123,7 @@ def _converted(
         return rebuilt.model, keras3_parity(original, copy, *rebuilt, archive.policies)
     except (NotRebuilt, NotEqual) as error:
         reason = error.found if isinstance(error, NotEqual) else str(error)
-    _check_weights(original.path, archive.weights)
+    checked_bytes(original.path, archive.weights)
     archive.write(copy)
     exported = folder / "exported"
     try:
@@ -138,18 +138,6 @@ def _converted(
             str(original.path), found, accepted=error.accepted, remedy=error.remedy
         ) from error
     return model, replace(parity, unbuildable=reason)
-
-
-def _check_weights(path: Path, weights: Path) -> None:
-    try:
-        KerasWeights(weights).close()
-    except UnusableWeights as error:
-        raise _unusable(path, error) from None
-
-
-def _unusable(path: Path, error: UnusableWeights) -> InputError:
-    found = f"has weights that cannot be read: {error}"
-    return InputError(str(path), found, remedy="save the model again in Keras 3")
 
 
 def _with_modules(value: Any) -> Any:

@@ -37,3 +37,13 @@ def valid_name(name: str) -> str:
     """
     name = re.sub(r"[^A-Za-z0-9_.\\-]", "_", name)[:200]
     return name if re.match(r"[A-Za-z0-9.]", name) else f"layer{name}"
+
+
+def snake_case(kind: str) -> str:
+    """Return a class name as Keras 3 names groups of weights and functions.
+
+    >>> snake_case("ReLU"), snake_case("GlobalAveragePooling2D"), snake_case("Relu6")
+    ('re_lu', 'global_average_pooling2d', 'relu6')
+    """
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

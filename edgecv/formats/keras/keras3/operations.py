@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from edgecv.core.text import counted
 from edgecv.formats.keras.keras3.activations import ActivationStep, Steps, activation
+from edgecv.formats.keras.keras3.names import snake_case
 from edgecv.formats.keras.keras3.options import NoCounterpart
 
 
@@ -30,29 +31,16 @@ class Operation(NamedTuple):
 
 Arguments = Sequence[Any]
 Config = Mapping[str, Any]
-BY_NAME = {
-    "Relu": "relu",
-    "Relu6": "relu6",
-    "Sigmoid": "sigmoid",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-    "Silu": "silu",
-    "LogSigmoid": "log_sigmoid",
-    "HardSigmoid": "hard_sigmoid",
-    "HardSilu": "hard_silu",
-    "HardTanh": "hard_tanh",
-    "Selu": "selu",
-    "Tanh": "tanh",
-    "TanhShrink": "tanh_shrink",
-}
+Translation = Callable[[Config, Arguments], Operation]
+Linear = Callable[[float], tuple[float, float]]
 
 
 def operation(kind: str, config: Config, arguments: Arguments) -> Operation:
     """Return an operation as layers. Raises NoCounterpart with the reason."""
     if kind in BY_NAME:
-        steps = activation(BY_NAME[kind])
-        assert steps is not None
-        return Operation(_one(arguments), steps)
+        return Operation(_one(arguments), activation(snake_case(kind)))
+    if kind not in TRANSLATIONS:
+        raise NoCounterpart("has no counterpart in tf-keras")
     return TRANSLATIONS[kind](config, arguments)
 
 
@@ -81,51 +69,45 @@ def _scaled(tensor: Ref, scale: float, offset: float) -> Operation:
     return Operation(tensor, (ActivationStep("Rescaling", {"scale": scale, "offset": offset}),))
 
 
-def _merged(kind: str) -> Callable[[Config, Arguments], Operation]:
+def _layer(kind: str, options: Callable[[Config], Mapping[str, Any]]) -> Translation:
+    return lambda config, arguments: Operation(
+        _one(arguments), (ActivationStep(kind, options(config)),)
+    )
+
+
+def _merged(kind: str) -> Translation:
     return lambda _, arguments: Operation(_tensors(arguments), (ActivationStep(kind),))
 
 
-def _two(arguments: Arguments) -> tuple[Any, Any]:
-    if len(arguments) != 2:
-        raise NoCounterpart(f"takes {counted(len(arguments), 'value')}")
-    return arguments[0], arguments[1]
+def _arithmetic(kind: str, with_number: Linear, from_number: Linear) -> Translation:
+    """Translate an operation on two tensors into a layer, on a tensor and a number into Rescaling.
 
+    ``with_number``: scale and offset for a second argument that is a number; ``from_number``: for a
+    first one.
+    """
 
-def _add(_: Config, arguments: Arguments) -> Operation:
-    first, second = _two(arguments)
-    if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (ActivationStep("Add"),))
-    tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
-    return _scaled(_one([tensor]), 1.0, _number(other))
+    def translate(_: Config, arguments: Arguments) -> Operation:
+        if len(arguments) != 2:
+            raise NoCounterpart(f"takes {counted(len(arguments), 'value')}")
+        first, second = arguments
+        if isinstance(first, Ref) and isinstance(second, Ref):
+            return Operation(_tensors(arguments), (ActivationStep(kind),))
+        if isinstance(first, Ref):
+            return _scaled(first, *with_number(_number(second)))
+        return _scaled(_one([second]), *from_number(_number(first)))
 
-
-def _multiply(_: Config, arguments: Arguments) -> Operation:
-    first, second = _two(arguments)
-    if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (ActivationStep("Multiply"),))
-    tensor, other = (first, second) if isinstance(first, Ref) else (second, first)
-    return _scaled(_one([tensor]), _number(other), 0.0)
-
-
-def _subtract(_: Config, arguments: Arguments) -> Operation:
-    first, second = _two(arguments)
-    if isinstance(first, Ref) and isinstance(second, Ref):
-        return Operation(_tensors(arguments), (ActivationStep("Subtract"),))
-    if isinstance(first, Ref):
-        return _scaled(first, 1.0, -_number(second))
-    return _scaled(_one([second]), -1.0, _number(first))
+    return translate
 
 
 def _divide(_: Config, arguments: Arguments) -> Operation:
-    first, second = _two(arguments)
-    if not isinstance(first, Ref) or isinstance(second, Ref):
+    if len(arguments) != 2 or isinstance(arguments[1], Ref):
         raise NoCounterpart("divides by a tensor")
-    if _number(second) == 0:
+    if _number(arguments[1]) == 0:
         raise NoCounterpart("divides by zero")
-    return _scaled(first, 1 / _number(second), 0.0)
+    return _scaled(_one(arguments[:1]), 1 / _number(arguments[1]), 0.0)
 
 
-def _pooled(layer: str) -> Callable[[Config, Arguments], Operation]:
+def _pooled(layer: str) -> Translation:
     def translate(config: Config, arguments: Arguments) -> Operation:
         tensor = _one(arguments)
         rank, axis = len(tensor.shape), config.get("axis")
@@ -162,20 +144,7 @@ def _reshape(config: Config, arguments: Arguments) -> Operation:
 
 def _gelu(config: Config, arguments: Arguments) -> Operation:
     name = "gelu_by_tanh" if config.get("approximate", True) else "gelu"
-    steps = activation(name)
-    assert steps is not None
-    return Operation(_one(arguments), steps)
-
-
-def _leaky_relu(config: Config, arguments: Arguments) -> Operation:
-    slope = _number(config.get("negative_slope", 0.2))
-    return Operation(_one(arguments), (ActivationStep("LeakyReLU", {"alpha": slope}),))
-
-
-def _elu(config: Config, arguments: Arguments) -> Operation:
-    return Operation(
-        _one(arguments), (ActivationStep("ELU", {"alpha": _number(config.get("alpha", 1.0))}),)
-    )
+    return Operation(_one(arguments), activation(name))
 
 
 def _celu(config: Config, arguments: Arguments) -> Operation:
@@ -184,15 +153,11 @@ def _celu(config: Config, arguments: Arguments) -> Operation:
     return Operation(_one(arguments), (ActivationStep("ELU", {"alpha": 1.0}),))
 
 
-def _softmax(config: Config, arguments: Arguments) -> Operation:
-    return Operation(_one(arguments), (ActivationStep("Softmax", {"axis": _axis(config)}),))
-
-
 def _log_softmax(config: Config, arguments: Arguments) -> Operation:
     tensor = _one(arguments)
     if _axis(config) not in (-1, len(tensor.shape) - 1):
         raise NoCounterpart("is not over the last axis")
-    return Operation(tensor, (ActivationStep("Activation", {"activation": "log_softmax"}),))
+    return Operation(tensor, activation("log_softmax"))
 
 
 def _axis(config: Config) -> int:
@@ -202,10 +167,17 @@ def _axis(config: Config) -> int:
     return axis
 
 
-TRANSLATIONS: Mapping[str, Callable[[Config, Arguments], Operation]] = {
-    "Add": _add,
-    "Subtract": _subtract,
-    "Multiply": _multiply,
+BY_NAME = frozenset(
+    """
+    Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid HardSigmoid HardSilu HardTanh Selu Tanh
+    TanhShrink
+    """.split()
+)
+"""Activations without options, whose names are those of the functions."""
+TRANSLATIONS: Mapping[str, Translation] = {
+    "Add": _arithmetic("Add", lambda n: (1.0, n), lambda n: (1.0, n)),
+    "Subtract": _arithmetic("Subtract", lambda n: (1.0, -n), lambda n: (-1.0, n)),
+    "Multiply": _arithmetic("Multiply", lambda n: (n, 0.0), lambda n: (n, 0.0)),
     "Divide": _divide,
     "TrueDivide": _divide,
     "Negative": lambda _, arguments: _scaled(_one(arguments), -1.0, 0.0),
@@ -219,9 +191,11 @@ TRANSLATIONS: Mapping[str, Callable[[Config, Arguments], Operation]] = {
     "Max": _pooled("GlobalMaxPooling2D"),
     "Reshape": _reshape,
     "Gelu": _gelu,
-    "LeakyRelu": _leaky_relu,
-    "Elu": _elu,
+    "LeakyRelu": _layer(
+        "LeakyReLU", lambda config: {"alpha": _number(config.get("negative_slope", 0.2))}
+    ),
+    "Elu": _layer("ELU", lambda config: {"alpha": _number(config.get("alpha", 1.0))}),
     "Celu": _celu,
-    "Softmax": _softmax,
+    "Softmax": _layer("Softmax", lambda config: {"axis": _axis(config)}),
     "LogSoftmax": _log_softmax,
 }

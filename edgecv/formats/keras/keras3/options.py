@@ -1,7 +1,7 @@
 """The values of a Keras 3 layer's options, as plain data for tf-keras.
 
 tf-keras gets only values that are made here: numbers, strings, lists of them, and tables of the
-three kinds of objects below, with the options that both versions have.
+three kinds of objects below.
 """
 
 from collections.abc import Mapping
@@ -9,30 +9,7 @@ from typing import Any
 
 from edgecv.formats.keras.allowlist import CONSTRAINTS, INITIALIZERS, REGULARIZERS
 
-OPTIONS_OF_OBJECTS = {
-    "L1": ("l1",),
-    "L2": ("l2",),
-    "L1L2": ("l1", "l2"),
-    "MaxNorm": ("max_value", "axis"),
-    "MinMaxNorm": ("min_value", "max_value", "rate", "axis"),
-    "UnitNorm": ("axis",),
-    "Constant": ("value",),
-    "Identity": ("gain",),
-    "Orthogonal": ("gain", "seed"),
-    "RandomNormal": ("mean", "stddev", "seed"),
-    "TruncatedNormal": ("mean", "stddev", "seed"),
-    "RandomUniform": ("minval", "maxval", "seed"),
-    "VarianceScaling": ("scale", "mode", "distribution", "seed"),
-    "GlorotNormal": ("seed",),
-    "GlorotUniform": ("seed",),
-    "HeNormal": ("seed",),
-    "HeUniform": ("seed",),
-    "LecunNormal": ("seed",),
-    "LecunUniform": ("seed",),
-}
 RENAMED = {"OrthogonalInitializer": "Orthogonal", "IdentityInitializer": "Identity"}
-UNUSED = {"input_axes": None, "output_axes": None}
-"""Options of initializers that tf-keras does not have, and what they are when not used."""
 KINDS = {
     "initializer": INITIALIZERS,
     "regularizer": REGULARIZERS,
@@ -89,13 +66,9 @@ def object_of(value: Any, option: str) -> dict[str, Any] | None:
     if not isinstance(name, str) or name not in KINDS[option.rpartition("_")[2]]:
         raise NoCounterpart(f"has {option} {name!r}")
     name = RENAMED.get(name, name)
-    known = OPTIONS_OF_OBJECTS.get(name, ())
-    options = {}
-    for key, each in table(config or {}, option).items():
-        if key == "seed":
-            options[key] = seed(each)
-        elif key in known:
-            options[key] = plain(each, f"{option}.{key}")
-        elif key not in UNUSED or each != UNUSED[key]:
-            raise NoCounterpart(f"has {option} {name} with the option {key}")
+    options = {
+        key: seed(each) if key == "seed" else plain(each, f"{option}.{key}")
+        for key, each in table(config or {}, option).items()
+        if each is not None
+    }
     return {"class_name": name, "config": options}

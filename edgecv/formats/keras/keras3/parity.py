@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.text import short_name
-from edgecv.formats.keras.keras3.child import Recorder, in_batches
+from edgecv.core.text import first_line, short_name
+from edgecv.formats.keras.keras3.child import in_batches, recording
 from edgecv.formats.keras.keras3.original import OriginalModel, OriginalOutputs
-from edgecv.models.tf import load_tensorflow
+from edgecv.models.tf import tensorflow
 
 LARGEST_DIFFERENCE = 1e-4
 """The tolerance of outputs, relative to the largest of them where that is more than 1."""
@@ -120,8 +120,7 @@ def _run(
     try:
         return run_rebuilt(model, ends, images)
     except Exception as error:  # TensorFlow may lack a kernel, or memory
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        found = f"the model rebuilt in tf-keras cannot be run: {lines[0][:200]}"
+        found = f"the model rebuilt in tf-keras cannot be run: {first_line(error)}"
         raise StepError(str(path), found) from error
 
 
@@ -129,23 +128,15 @@ def run_rebuilt(
     model: KerasModel, ends: Mapping[str, Any], images: Sequence[Array]
 ) -> OriginalOutputs:
     """Run a tf-keras model on images, an array each input, and record its layers."""
-    tensorflow, _ = load_tensorflow()
-    recorder = Recorder()
     layers = [(path, each) for path, each in ends.items() if not hasattr(each, "layers")]
-    before = [each.call for _, each in layers]
-    for path, each in layers:
-        each.call = recorder.watch(path, each.call)
 
     def call(batch: list[Array]) -> list[Array]:
         tensors = [tensorflow.constant(each) for each in batch]
         given = model(tensorflow.nest.pack_sequence_as(model.input, tensors), training=False)
         return [np.asarray(each, np.float32) for each in tensorflow.nest.flatten(given)]
 
-    try:
+    with recording(layers) as recorder:
         outputs = in_batches(call, images)
-    finally:
-        for (_, each), original in zip(layers, before, strict=True):
-            each.call = original
     return OriginalOutputs(outputs, dict(zip(recorder.names, recorder.arrays, strict=True)))
 
 

@@ -1,10 +1,9 @@
-"""The plan of a Keras 3 model, read from its configuration without any Keras.
+"""The plan of a Keras 3 model, read from its configuration.
 
 A plan is a tree: models of layers, a layer with its calls, and each layer as the steps that
 tf-keras takes for it. All problems of a file are found here, at once.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from edgecv.formats.keras.allowlist import MODELS, Problem, join, name_of
 from edgecv.formats.keras.keras3.activations import ActivationStep, Steps
 from edgecv.formats.keras.keras3.calls import call_of, chained, tensors_of
 from edgecv.formats.keras.keras3.layers import COMMON, lambda_options, steps_of
+from edgecv.formats.keras.keras3.names import snake_case
 from edgecv.formats.keras.keras3.operations import operation
 from edgecv.formats.keras.keras3.options import NoCounterpart, check_float32, table
 from edgecv.formats.trust import NO_TRUST, Trust
@@ -135,8 +135,6 @@ class PlanReader:
             )
         except NoCounterpart as error:
             self.problems.append(Problem(place, kind, str(error)))
-        except KeyError:
-            self.problems.append(Problem(place, kind, "has no counterpart in tf-keras"))
         return LayerPlan(name, place, kind, where)
 
     def _steps(self, kind: str, config: Mapping[str, Any]) -> Steps:
@@ -156,9 +154,7 @@ def _group(kind: str, used: Counter[str]) -> str:
     >>> [_group(kind, used) for kind in ("Conv2D", "ReLU", "Conv2D", "GlobalAveragePooling2D")]
     ['conv2d', 're_lu', 'conv2d_1', 'global_average_pooling2d']
     """
-    name = re.sub(r"\W+", "", kind)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+    name = snake_case(kind)
     used[name] += 1
     return name if used[name] == 1 else f"{name}_{used[name] - 1}"
 

@@ -4,6 +4,7 @@ HDF5 can point anywhere: at other files, at other places of this one, at data th
 sizes that nothing is stored for. All of that is refused before a value is read.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
+from edgecv.core.errors import InputError
 from edgecv.core.text import short_name
 from edgecv.formats.keras.allowlist import join
 
@@ -24,6 +26,11 @@ MOST_OBJECTS = 200_000
 
 class UnusableWeights(Exception):
     """A weights file is not as Keras writes it. The message says what was found, and where."""
+
+    def of_file(self, path: Path) -> InputError:
+        """Return the error of the model file that the weights are in."""
+        found = f"has weights that cannot be read: {self}"
+        return InputError(str(path), found, remedy="save the model again, with model.save")
 
 
 class KerasWeights(Closing):
@@ -82,12 +89,9 @@ class KerasWeights(Closing):
 
         Seeds of random layers, optimizers and metrics lie beside ``layers``, not right in them.
         """
-        return [short_name(name) for name in self.datasets if self._is_left_over(name)]
-
-    def _is_left_over(self, name: str) -> bool:
-        folders = name.split("/")[:-2]
-        of_a_layer = len(folders) % 2 == 0 and {*folders[::2]} == {"layers"}
-        return of_a_layer and name not in self._asked
+        layers = re.compile(r"(layers/[^/]+/)+[^/]+/[^/]+")
+        unread = (name for name in self.datasets if name not in self._asked)
+        return [short_name(name) for name in unread if layers.fullmatch(name)]
 
     def _numbered(self, group: str) -> list[str]:
         prefix = f"{group}/{VALUES}/"
@@ -98,6 +102,18 @@ class KerasWeights(Closing):
         if numbers != [str(number) for number in range(len(numbers))]:
             raise UnusableWeights(f"{group} holds {', '.join(map(short_name, numbers))}")
         return [f"{prefix}{number}" for number in numbers]
+
+
+def checked_bytes(path: Path, weights: Path) -> int:
+    """Return the bytes of all arrays of a weights file, which is checked.
+
+    Raises InputError that names ``path``.
+    """
+    try:
+        with KerasWeights(weights) as found:
+            return sum(int(each.nbytes) for each in found.datasets.values())
+    except UnusableWeights as error:
+        raise error.of_file(path) from None
 
 
 def _checked(file: Any, file_bytes: int) -> dict[str, Any]:

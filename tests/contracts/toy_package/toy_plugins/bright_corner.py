@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from edgecv.core.data import Dataset, Images, Labels, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.records import Dataset, Images, Labels, Shape
 from edgecv.datasets.splits import partition
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")

@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from edgecv.core.artifact import Artifact, Layer
+from edgecv.core.data import Images
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
-from edgecv.core.records import Artifact, Images, Layer
 from edgecv.system.storage import describe, write_bytes
 
 

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from edgecv.core.artifact import SessionFacts, TensorFacts
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime
-from edgecv.core.records import Images, Predictions, SessionFacts, TensorFacts
 
 
 class DenseRuntime(Runtime):
@@ -44,18 +45,19 @@ class DenseSession:
         height, width, channels = map(int, arrays["image"])
         self.facts = SessionFacts(
             TensorFacts("image", (1, height, width, channels), "float32"),
-            TensorFacts("probabilities", (1, len(self._layers[-1][1])), "float32"),
+            (TensorFacts("probabilities", (1, len(self._layers[-1][1])), "float32"),),
+            ((len(self._layers[-1][1]),),),
             (height, width, channels),
         )
 
-    def predict(self, images: Images) -> Predictions:
+    def predict(self, images: Images) -> Outputs:
         """Run all images: rectified between the layers, a softmax at the end."""
         x = images.reshape(len(images), int(np.prod(self.facts.image)))
         x = x.astype(np.float32) * self._scale + self._offset
         for number, (kernel, bias) in enumerate(self._layers):
             x = (np.maximum(x, 0) if number else x) @ kernel + bias
         powers = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return Outputs.one(powers / powers.sum(axis=1, keepdims=True), "probabilities")
 
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image."""

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import OUTPUTS, WIDTHS, ZEROS, Technique, TechniqueContext
-from edgecv.core.records import Layer
+from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext
 from edgecv.models.kernels import kernels_of
 from edgecv.techniques.layer_selection import clone
 
@@ -19,7 +19,9 @@ class Rounding(Technique):
 
     name: ClassVar[str] = "rounding"
     makes: ClassVar[frozenset[str]] = frozenset({"rounded weights"})
-    keeps: ClassVar[frozenset[str]] = frozenset({WIDTHS, OUTPUTS, ZEROS})
+    keeps: ClassVar[frozenset[str]] = frozenset(
+        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
+    )
     steps: int = Field(default=64, ge=1, le=1000)
     """Steps between zero and the largest weight of a kernel."""
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Metric
-from edgecv.core.records import Outputs, Targets
 from edgecv.evaluation.tasks.classification import Classification
 
 

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Architecture, Head
-from edgecv.core.records import Shape
 from edgecv.models.tf import load_tensorflow
 
 

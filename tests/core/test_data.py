@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgecv.core.records import Outputs
+from edgecv.core.data import Outputs
 
 pytestmark = pytest.mark.quick
 

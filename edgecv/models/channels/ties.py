@@ -1,4 +1,4 @@
-"""Channels that must stay or go together: a union-find with some channels held in place.
+"""Channels that must stay or go together, some of them held in place.
 
 Every channel that a layer makes is an integer. An addition ties the channels of its inputs, a
 concatenation lays them side by side, a layer that is not known holds them.
@@ -13,6 +13,7 @@ Ids = NDArray[np.int64]
 """Channels by number: int64 (channels,)."""
 Values = NDArray[np.float64]
 """The value that each channel has once it is removed: float64 (channels,)."""
+NOTHING: Ids = np.array([], np.int64)
 
 
 @dataclass(frozen=True)
@@ -29,41 +30,41 @@ class Elements:
         return Elements(shape, self.ids, self.values)
 
 
-class UnionFind:
+class ChannelTies:
     """A growing set of channels, tied into units, some of them held."""
 
     def __init__(self) -> None:
-        self._parents: list[int] = []
-        self._held: list[int] = []
+        self._count = 0
+        self._left, self._right, self._held = [NOTHING], [NOTHING], [NOTHING]
 
     def new(self, count: int) -> Ids:
         """Return ``count`` new channels, each a unit of its own."""
-        first = len(self._parents)
-        self._parents.extend(range(first, first + count))
-        return np.arange(first, first + count)
+        self._count += count
+        return np.arange(self._count - count, self._count)
 
     def hold(self, ids: Ids) -> None:
         """Keep these channels, and all that are or will be tied to them."""
-        self._held.extend(ids.tolist())
+        self._held.append(ids)
 
     def tie(self, left: Ids, right: Ids) -> None:
         """Tie channels position by position."""
-        for one, other in zip(left.tolist(), right.tolist(), strict=True):
-            first, second = sorted((self._root(one), self._root(other)))
-            self._parents[second] = first
+        self._left.append(left)
+        self._right.append(right)
 
     def roots(self) -> Ids:
         """Return the unit of each channel: its first channel."""
-        return np.array([self._root(each) for each in range(len(self._parents))], np.int64)
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
 
-    def held_units(self) -> NDArray[np.bool_]:
+        ends = np.concatenate(self._left), np.concatenate(self._right)
+        ties = coo_array((np.ones(len(ends[0])), ends), shape=(self._count, self._count))
+        _, units = connected_components(ties, directed=False)
+        _, first = np.unique(units, return_index=True)
+        roots: Ids = first[units]
+        return roots
+
+    def held_units(self, roots: Ids) -> NDArray[np.bool_]:
         """Return the mask of the units that cannot be removed: bool (all channels,)."""
-        held = np.zeros(len(self._parents), np.bool_)
-        held[[self._root(each) for each in self._held]] = True
+        held = np.zeros(self._count, np.bool_)
+        held[roots[np.concatenate(self._held)]] = True
         return held
-
-    def _root(self, channel: int) -> int:
-        while self._parents[channel] != channel:
-            self._parents[channel] = self._parents[self._parents[channel]]
-            channel = self._parents[channel]
-        return channel

@@ -1,0 +1,127 @@
+"""Reports, judgements and trainings on the terminal: a table, the verdict and the next steps."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from edgecv.acceptance.outputs import to_table as judgement_table
+from edgecv.acceptance.records import Judgement
+from edgecv.acceptance.text import advice, cells, changed_first
+from edgecv.acceptance.text import headings as judgement_headings
+from edgecv.acceptance.text import verdict_line as judgement_line
+from edgecv.cli.console import WIDE, Screen
+from edgecv.cli.progress import score_text
+from edgecv.core.events import score_name
+from edgecv.core.report import Report
+from edgecv.core.text import counted, printable
+from edgecv.evaluation.task_of import task_of
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.baseline import Training
+from edgecv.reports.costs import costs_sentence
+from edgecv.reports.json_file import to_table
+from edgecv.reports.markdown import headings, row
+from edgecv.reports.paired_comparison import judged, pair_line
+from edgecv.reports.verdict import verdict_line
+
+COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
+
+
+def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json: bool) -> None:
+    """Show a report: the table and the verdict, or JSON."""
+    if as_json:
+        screen.table(to_table(report))
+        return
+    text = ""
+    if report.comparisons:
+        wide = screen.columns() >= WIDE
+        text += screen.rendered(report_table(report) if wide else narrow_table(report))
+    for each in judged(report):
+        text += screen.rendered(pair_line(each, task_of(report), report.data.classes))
+    if report.costs is not None and report.costs.baseline != report.costs.compressed:
+        text += screen.rendered(costs_sentence(report.costs))
+    text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
+    if folder is not None:
+        text += f"Written to {printable(str(folder))}: report.md says more\n"
+    screen.write(text)
+
+
+def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> None:
+    """Show a run compared with the accepted one: table, verdict and advice, or JSON."""
+    if as_json:
+        screen.table(judgement_table(judgement))
+        return
+    title = printable(f"{judgement.name} against {judgement.lock} of {judgement.since}")
+    table = _table(title, judgement_headings(judgement), left=3)
+    for change in changed_first(judgement):
+        table.add_row(*map(printable, cells(change, judgement)))
+    text = screen.rendered(table)
+    for reason in judgement.not_compared:
+        text += screen.rendered(f"Not compared: {reason}")
+    text += screen.rendered(judgement_line(judgement), style=COLOURS[judgement.outcome])
+    for sentence in advice(judgement):
+        text += screen.rendered(sentence)
+    screen.write(text)
+
+
+def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
+    """Show the result of a training, or its whole record as JSON."""
+    if as_json:
+        screen.table(asdict(training))
+        return
+    history, best, folder = training.history, training.best, training.folder
+    name = f"validation_{score_name(best)}"
+    seconds = sum(epoch["seconds"] for epoch in history)
+    test = training.test
+    screen.answer(
+        f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
+        f" {seconds:.0f} s, "
+        f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
+        f"{score_text(best[name])}\n"
+        f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"
+        f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
+    )
+
+
+def report_table(report: Report) -> Table:
+    """Return the table of a run."""
+    table = _table(_title(report), headings(task_of(report)), left=2)
+    for cells_of_row, style in _rows(report):
+        table.add_row(*map(printable, cells_of_row), style=style)
+    return table
+
+
+def narrow_table(report: Report) -> Table:
+    """Return the same table with one column for each artifact, for a narrow terminal."""
+    table = Table(title=_title(report), show_header=False)
+    rows = [cells_of_row for cells_of_row, _ in _rows(report)]
+    for _ in range(len(rows) + 1):
+        table.add_column(overflow="fold")
+    for heading, *line in zip(headings(task_of(report)), *rows, strict=True):
+        table.add_row(heading, *map(printable, line))
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
+    """Return an empty table, whose first columns are text and whose others are numbers."""
+    table = Table(title=title)
+    for place, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if place < left else "right")
+    return table
+
+
+def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
+    rows: list[tuple[tuple[str, ...], str]] = []
+    task = task_of(report)
+    if report.baseline is not None:
+        name, value = Path(report.baseline.path).name, task.headline.text(report.baseline.value)
+        runtime = runtime_of_file(Path(name)).name
+        rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
+    for comparison in report.comparisons:
+        rows.append((row(comparison, task), "dim" if comparison.is_twin else ""))
+    return rows
+
+
+def _title(report: Report) -> str:
+    images = report.data.splits["test"].images
+    return printable(f"{report.name}: {report.data.name}, {images:,} test images")

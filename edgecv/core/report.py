@@ -1,0 +1,167 @@
+"""The report of a run as plain data: measurements, comparisons, gates, and what they stand on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.costs import Costs
+from edgecv.core.data import Outputs
+from edgecv.core.display import Displayed
+from edgecv.core.paired_results import PairedStatistics
+
+Blocks = NDArray[np.int64]
+"""Timed runs of one process in interleaved blocks: int64 (blocks, runs a block), nanoseconds."""
+Outcome = Literal["passed", "failed", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference of one image, in microseconds, over ``runs`` timed runs."""
+
+    median_us: float
+    p95_us: float
+    threads: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One artifact, on one runtime, on one split."""
+
+    artifact: Artifact
+    runtime: str
+    outputs: Outputs
+    facts: SessionFacts
+    blocks_ns: tuple[Blocks, ...] | None = None
+    """Timed runs of each process; None where it was not timed."""
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A further metric of the task, of a candidate and of the baseline."""
+
+    name: str
+    value: float
+    baseline_value: float | None
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """The numbers of one output beside the baseline's, over all samples."""
+
+    name: str
+    """The baseline's name of the output."""
+    shape: tuple[int, ...]
+    """Shape for one sample."""
+    mean: float
+    """Mean absolute difference of a number."""
+    largest: float
+    of_range: float | None
+    """The largest difference as a fraction of the baseline's range; None where that is 0."""
+    cosine: float | None
+    """Mean cosine similarity of a sample; None where a sample is all zeros."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate (or twin) beside the baseline and its float twin, on the test split.
+
+    ``metric`` is the headline of the task, ``value`` a fraction where that is one; differences are
+    points (percentage points of a fraction), higher is better; ratios are float twin over
+    candidate, higher is better. A figure without anything to compare with is None.
+    """
+
+    artifact: Artifact
+    runtime: str
+    is_twin: bool
+    metric: str
+    value: float | None
+    """None where the images have no labels."""
+    baseline_value: float | None
+    difference_points: float | None
+    agreement: float | None
+    max_probability_difference: float | None
+    """Largest difference of one number of the outputs."""
+    size_ratio: float | None
+    speedup: float | None
+    speedup_interval: tuple[float, float] | None
+    """95% interval over processes; None where only one process was timed."""
+    latency: Latency | None
+    """None where it was not timed."""
+    input: TensorFacts
+    output: TensorFacts
+    mean_probability_difference: float | None = None
+    statistics: PairedStatistics | None = None
+    """Image by image against the baseline; None where there is no baseline."""
+    flips_picture: str | None = None
+    """Picture of the images whose answer changed, relative to the run directory."""
+    further_metrics: tuple[MetricValue, ...] = ()
+    output_differences: tuple[OutputDifference, ...] = ()
+    """Each output number by number, where nothing says what the numbers mean."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one limit on one artifact, or of a file that could not be measured."""
+
+    name: str
+    artifact: str
+    limit: float
+    observed: float | None
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """Number of images of a split, and their hash."""
+
+    images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Facts about the data, for the report."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, SplitFacts]
+    notes: tuple[str, ...] = ()
+    has_labels: bool = True
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The original model. ``path`` is relative to the run directory."""
+
+    path: str
+    parameters: int | None
+    """None where it was not loaded as a model."""
+    metric: str
+    value: float | None
+    """None where the images have no labels."""
+    sha256: str = ""
+    """SHA-256 of the model's file or folder as it was given; empty where it was trained."""
+
+
+@dataclass(frozen=True)
+class Report(Displayed):
+    """All of a run, as plain data. ``load_report`` reads it back."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    outcome: Outcome
+    data: DataFacts
+    baseline: Baseline | None
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[Gate, ...]
+    notes: tuple[str, ...] = ()
+    costs: Costs | None = None
+    """None where a model's graph could not be traced; the notes give the reason."""
+    schema_version: int = field(default=1)

@@ -1,0 +1,96 @@
+"""Real scores, and metrics of a whole set: a bootstrap over images, and Wilcoxon's test."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.paired_results import NoWorse, PairedScores
+from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, POWER, quantile
+
+RESAMPLES = 2000
+SEED = 0
+"""The same images are drawn for every candidate."""
+MOST_GROUPS = 400
+"""Groups of images that are left out in turn; each is one image where there are no more."""
+SMALLEST = 1e-9
+Scores = NDArray[np.float64]
+Statistic = Callable[[NDArray[np.int64]], float]
+"""A figure of some images, by their rows: int (N,); a row may occur several times."""
+
+
+def paired_scores(
+    difference: Statistic, scores: Scores, baseline_scores: Scores, margin_points: float
+) -> PairedScores:
+    """Return the statistics of two models by a metric, and by the scores of the images.
+
+    ``difference`` of the metric in points, candidate minus baseline; scores: float (N,), (N,).
+    """
+    from scipy.stats import wilcoxon
+
+    images, changed = len(scores), int(np.sum(scores != baseline_scores))
+    found = PairedScores(
+        images=images,
+        difference_points=difference(np.arange(images)),
+        interval_points=interval(difference, images, changed),
+        p_value=float(wilcoxon(scores, baseline_scores).pvalue) if changed else 1.0,
+        no_worse=NoWorse(margin_points, "cannot tell"),
+    )
+    return replace(found, no_worse=no_worse(found, margin_points))
+
+
+def interval(statistic: Statistic, images: int, changed: int) -> tuple[float, float]:
+    """Return the 95% interval of a figure by drawing images anew, of which some ``changed``.
+
+    The bias-corrected, accelerated bootstrap of Efron (1987), "Better bootstrap confidence
+    intervals", with the quantiles of Student's t for so many changed images (Hesterberg 2015,
+    "What teachers should know about the bootstrap"), and nowhere narrower than Student's interval:
+    where few images changed, a bootstrap is too narrow.
+    `pytest -m benchmark -s tests/benchmarks/test_coverage.py` prints how often it is right.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    random = np.random.default_rng(SEED)
+    drawn = np.array([statistic(random.integers(0, images, images)) for _ in range(RESAMPLES)])
+    seen = statistic(np.arange(images))
+    error, acceleration = _left_out(statistic, images)
+    if not error and np.ptp(drawn) == 0:
+        return seen, seen
+    freedom = max(changed, 2) - 1
+    wide = float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    below = (np.mean(drawn < seen) + np.mean(drawn <= seen)) / 2
+    bias = quantile(min(max(float(below), 1 / RESAMPLES), 1 - 1 / RESAMPLES))
+    far = wide * math.sqrt((freedom + 1) / freedom)
+    ends = np.array([bias - far, bias + far])
+    # Beyond the end of the acceleration lies the last of the drawn figures.
+    corrected = ends / np.maximum(1 - acceleration * ends, SMALLEST)
+    low, high = np.quantile(drawn, ndtr(bias + corrected))
+    return float(min(low, seen - wide * error)), float(max(high, seen + wide * error))
+
+
+def _left_out(statistic: Statistic, images: int) -> tuple[float, float]:
+    """Return standard error and acceleration of a figure, by leaving out groups of images."""
+    count = min(images, MOST_GROUPS)
+    groups = np.random.default_rng(SEED).permutation(images) % count
+    without = np.array([statistic(np.flatnonzero(groups != each)) for each in range(count)])
+    far = without.mean() - without
+    squares = float(np.sum(far**2))
+    acceleration = float(np.sum(far**3)) / (6 * squares**1.5) if squares else 0.0
+    return math.sqrt(squares * (count - 1) / count), acceleration
+
+
+def no_worse(found: PairedScores, margin_points: float) -> NoWorse:
+    """Test if a candidate is worse by less than a margin, or estimate the images needed for it."""
+    low, high = found.interval_points
+    if low >= -margin_points:
+        return NoWorse(margin_points, "yes")
+    if high < -margin_points:
+        return NoWorse(margin_points, "no")
+    distance = abs(found.difference_points + margin_points)
+    if not distance:
+        return NoWorse(margin_points, "cannot tell")
+    # The width of the interval shrinks with the root of the images.
+    share = (high - low) / 2 / distance * (1 + quantile(POWER) / quantile((1 + CONFIDENCE) / 2))
+    return NoWorse(margin_points, "cannot tell", math.ceil(found.images * share**2))

@@ -1,0 +1,304 @@
+"""Segmentation: the task of models that give the class of each pixel."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.errors import InputError
+from edgecv.core.paired_results import GroupDifference, PairedStatistics
+from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.targets import IGNORED
+from edgecv.core.text import TextTable, listed
+from edgecv.datasets.class_order import in_order_of
+from edgecv.evaluation.statistics.binary_scores import mcnemar
+from edgecv.evaluation.statistics.groups import SIGNIFICANCE, holm
+from edgecv.evaluation.tasks.classification.text import class_sentence
+from edgecv.evaluation.tasks.segmentation import counts, text, training
+from edgecv.evaluation.tasks.segmentation.counts import Counts
+from edgecv.evaluation.tasks.segmentation.doubts import doubts_of
+from edgecv.evaluation.tasks.segmentation.maps import (
+    are_class_numbers,
+    as_maps,
+    channels_last,
+    class_maps,
+    nearest,
+)
+from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
+from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.tf import keras
+
+SUM_TOLERANCE = 1e-2
+SMALLEST = 1e-12
+MOST_NAMES = 3
+
+
+class Segmentation(Task):
+    """The class of each pixel: trained on cross-entropy and Dice, judged by mIoU."""
+
+    name: ClassVar[str] = "segmentation"
+    features: ClassVar[str] = "map"
+    target: ClassVar[str] = "mask"
+    terms: ClassVar[Terms] = Terms(
+        score="IoU",
+        score_axis="mean IoU of an image",
+        loss="cross-entropy + Dice loss",
+        output="a probability",
+        outputs="classes a pixel",
+        same="nearly the same map",
+        groups="classes",
+    )
+    method: ClassVar[str] = text.METHOD
+    same_iou: float = Field(default=0.85, gt=0, le=1)
+    """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with its masks, and the names of their classes."""
+        found = super().of_task(data)
+        return replace(found, class_names=data.target_names.get("mask", data.class_names))
+
+    def head(self, data: Dataset) -> Head:
+        """Return a 1x1 convolution and a softmax, one map for each class of the data."""
+        return MapHead(len(data.class_names))
+
+    def targets(self, labels: Targets) -> Targets:
+        """Return the masks: uint8 (N, H, W)."""
+        return labels
+
+    def loss(self, targets: Any, raw: Any) -> Any:
+        """Cross-entropy plus soft Dice loss: (N, H, W), (N, h, w, K) -> (N,)."""
+        return training.loss_of(targets, raw)
+
+    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
+        """Divergence of softened probabilities, a pixel's mean: (N, ...), (N, ...) -> (N,)."""
+        return training.imitation_loss_of(teacher, raw, temperature)
+
+    def moved(self, targets: Any, move: Move) -> Any:
+        """Return masks that were moved as their images: (N, H, W)."""
+        return move.pixels(targets[..., None])[..., 0]
+
+    def training_score(self, targets: Any, raw: Any) -> Any:
+        """Intersection over union of each image: (N, H, W), (N, h, w, K) -> (N,)."""
+        return training.score_of(targets, raw)
+
+    def separated(self, model: Any) -> Any:
+        """Return the same function with its softmax or sigmoid as a layer of its own."""
+        return separate_softmax(model)
+
+    def raw_model(self, model: Any) -> Any:
+        """Return the model that ends before the softmax or sigmoid."""
+        return logits_model(model)
+
+    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+        """Return the mean Kullback-Leibler divergence of a pixel's probabilities, in nats."""
+        (given, wanted), _ = zip(*(as_maps(each, None) for each in (cut, whole)), strict=True)
+        ratio = np.log(np.maximum(wanted, SMALLEST)) - np.log(np.maximum(given, SMALLEST))
+        return float(np.mean((wanted * ratio).sum(axis=-1, dtype=np.float64)))
+
+    def fit_data(
+        self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
+    ) -> Dataset:
+        """Return the data with its classes in the order of ``names``, where these are given."""
+        return data if names is None else in_order_of(data, len(names), names)
+
+    def normalized(
+        self, outputs: Outputs, scales: Mapping[str, float | None]
+    ) -> tuple[Outputs, tuple[str, ...]]:
+        """Return probabilities, (N, H, W, classes), and notes where they had to be converted.
+
+        Raises ValueError where the outputs are no maps.
+        """
+        ((name, values),) = outputs.arrays.items()
+        maps, notes = as_maps(values, scales.get(name))
+        return Outputs.one(maps, name), notes
+
+    def check_baseline(self, outputs: Outputs, where: str) -> None:
+        """Raise InputError unless the baseline gives maps of probabilities, or of classes."""
+        super().check_baseline(outputs, where)
+        try:
+            maps = channels_last(outputs.only)
+        except ValueError as error:
+            raise InputError(
+                where,
+                str(error),
+                accepted="a class or probabilities for each pixel: [batch, height, width, classes]",
+                remedy="give another --task, or a model of maps",
+            ) from None
+        sums = maps.sum(axis=-1) if maps.shape[-1] > 1 else np.ones(1)
+        is_off = maps.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE
+        if is_off or (maps.max() > 1 + SUM_TOLERANCE and not are_class_numbers(maps)):
+            raise InputError(
+                where,
+                "gives maps that are not probabilities",
+                remedy="end the model with a Softmax layer",
+            )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return mIoU first, all of them over the pixels of all images."""
+        return (
+            Metric("mIoU", self._metric(lambda found: counts.mean(found.iou))),
+            Metric(
+                "mIoU without background",
+                self._metric(lambda found: counts.mean(found.iou[1:])),
+            ),
+            Metric("Dice", self._metric(lambda found: counts.mean(found.dice))),
+            Metric("pixel accuracy", self._metric(lambda found: found.right)),
+        )
+
+    def _metric(self, of: Callable[[Counts], Any]) -> Callable[[Outputs, Targets], float]:
+        return lambda outputs, targets: float(of(_counts(outputs, targets).total))
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return the mIoU of some images, by stored counts: (M,) -> mIoU."""
+        found = _counts(outputs, targets)
+        return lambda rows: float(counts.mean(found.of(rows).iou))
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return the mean IoU of the classes in each mask: float64 (N,).
+
+        1 for a mask in which nothing is known.
+        """
+        return counts.mean(_counts(outputs, targets).iou)
+
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return True for each image with nearly the reference's map: bool (N,)."""
+        maps = class_maps(reference)
+        found = counts.count(class_maps(outputs, maps.shape[1:]), maps)
+        union = found.given + found.wanted - found.hits
+        iou = np.where(union > 0, found.hits / np.maximum(1, union), np.nan)
+        same: NDArray[np.bool_] = counts.mean(iou) >= self.same_iou
+        return same
+
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return the class of each pixel, a byte each."""
+        return class_maps(outputs).tobytes()
+
+    def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the mean of the largest probability of each pixel, of some images."""
+        maps = channels_last(outputs.only[places])
+        largest: NDArray[np.float64] = maps.max(axis=-1).mean(axis=(1, 2), dtype=np.float64)
+        return largest
+
+    def guessing(self, data: Dataset) -> float | None:
+        """Return the mIoU of the commonest class everywhere."""
+        return float(counts.mean(best_constant(data.test.labels).total.iou))
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
+        """Return if the maps are better than one class everywhere."""
+        size = None if targets is None else targets.shape[1:]
+        return proof_of(class_maps(outputs, size), targets)
+
+    def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
+        """Return a warning about maps of another size than the masks.
+
+        Raises InputError where the masks are turned, or their classes are others.
+        """
+        return doubts_of(outputs, data, where)
+
+    def further_statistics(
+        self,
+        statistics: PairedStatistics,
+        outputs: Outputs,
+        baseline: Outputs,
+        targets: Targets,
+    ) -> PairedStatistics:
+        """Add the IoU of each class."""
+        after, before = (_counts(each, targets) for each in (outputs, baseline))
+        return replace(statistics, classes=_class_differences(after, before))
+
+    def score_text(self, value: float) -> str:
+        """Write a mean IoU."""
+        return f"{value:.1%}"
+
+    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
+        """Name the worst class."""
+        return [f"worst class {class_sentence(each, names)}" for each in statistics.classes[:1]]
+
+    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
+        """Return a row for each class."""
+        return text.class_table(statistics, names)
+
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return the IoU before and after, and the part of the pixels that changed."""
+        before, after = _maps_at(baseline, place), _maps_at(outputs, place)
+        changed = f"{np.mean(before != after):.1%} of the pixels changed"
+        if data.test_labels is None:
+            return (changed,)
+        mask = data.test.labels[place : place + 1]
+        scores = [self.score_per_image(_one(each, place), mask)[0] for each in (baseline, outputs)]
+        return (f"IoU {scores[0]:.0%} -> {scores[1]:.0%}", changed)
+
+    def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
+        """Return a test image and beside it the changed pixels: uint8 (H, 2 W, 3)."""
+        image = data.test.images[place]
+        before, after = (
+            nearest(_maps_at(each, place), image.shape[:2])[0] for each in (baseline, outputs)
+        )
+        mask = None if data.test_labels is None else data.test.labels[place]
+        return text.changed_pixels(image, before, after, mask)
+
+    def truth(self, data: Dataset, place: int) -> str:
+        """Return the names of the classes in the mask of a test image."""
+        found = np.unique(data.test.labels[place])
+        return listed([data.class_names[each] for each in found if each != IGNORED], MOST_NAMES)
+
+
+def _counts(outputs: Outputs, masks: Targets) -> Counts:
+    return counts.count(class_maps(outputs, masks.shape[1:]), masks)
+
+
+def _one(outputs: Outputs, place: int) -> Outputs:
+    return Outputs.one(outputs.only[place : place + 1])
+
+
+def _maps_at(outputs: Outputs, place: int) -> Any:
+    return class_maps(_one(outputs, place))
+
+
+def _class_differences(after: Counts, before: Counts) -> tuple[GroupDifference, ...]:
+    """Compare two models class by class, the worst first: IoU over all pixels, signs by image."""
+    classes = min(after.iou.shape[1], before.iou.shape[1])
+    present = np.flatnonzero(before.total.wanted[:classes])
+    now, then = (each.total.iou[present] for each in (after, before))
+    gains = after.iou[:, present] - before.iou[:, present]
+    wins, losses = (gains > 0).sum(axis=0), (gains < 0).sum(axis=0)
+    points = (now - then) * 100
+    p_values = mcnemar(wins, losses)
+    corrected = holm(p_values)
+    found = [
+        GroupDifference(
+            label=int(present[each]),
+            images=int((before.wanted[:, present[each]] > 0).sum()),
+            wins=int(wins[each]),
+            losses=int(losses[each]),
+            difference_points=float(points[each]),
+            p_value=float(p_values[each]),
+            corrected_p_value=float(corrected[each]),
+            is_significant=bool(corrected[each] < SIGNIFICANCE),
+            baseline=float(then[each]),
+            candidate=float(now[each]),
+        )
+        for each in range(len(present))
+    ]
+    return tuple(sorted(found, key=lambda one: (one.difference_points, one.p_value, one.label)))
+
+
+class MapHead:
+    """The last layers of a segmenter: float32 (N, H, W, F) -> probabilities (N, H, W, classes)."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def __call__(self, **options: Any) -> Sequence[Any]:
+        """Return a 1x1 convolution with ``options``, and a softmax."""
+        return [
+            keras.layers.Conv2D(self.classes, 1, name="logits", **options),
+            keras.layers.Softmax(name="probabilities"),
+        ]

@@ -1,0 +1,58 @@
+"""Table and pictures of segmentation: each class, and the pixels that changed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgecv.core.data import Images, Targets
+from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.text import TextTable
+from edgecv.evaluation.tasks.classification.text import MOST_CLASSES
+from edgecv.evaluation.tasks.segmentation.maps import Maps
+
+METHOD = (
+    "mIoU: intersection over union of each class over the pixels of all images, averaged over the "
+    "classes that the masks have. An image's score is that of its own pixels. A class is better or "
+    "worse in an image by its IoU there; p is the exact sign test of these images, corrected by "
+    "Holm's method for the number of classes."
+)
+HEADINGS = ("class", "images", "IoU before", "IoU", "points", "better", "worse", "corrected p")
+BETTER, WORSE, OTHER = (34, 139, 34), (178, 34, 34), (255, 140, 0)
+"""Colours of pixels that became right, became wrong, and changed otherwise."""
+DIMMED = 0.35
+
+
+def class_table(statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
+    """Return a row for each class, the worst first; None where no class was compared."""
+    found = [each for each in statistics.classes if each.candidate is not None]
+    if not found:
+        return None
+    rows = tuple(
+        (
+            names[each.label],
+            f"{each.images:,}",
+            f"{each.baseline:.2%}",
+            f"{each.candidate:.2%}",
+            f"{each.difference_points:+.2f}",
+            f"{each.wins:,}",
+            f"{each.losses:,}",
+            f"{each.corrected_p_value:.2g}",
+        )
+        for each in found[:MOST_CLASSES]
+    )
+    left_out = len(found) - len(rows)
+    return TextTable(HEADINGS, rows, f"The other {left_out:,} did better." if left_out else "")
+
+
+def changed_pixels(image: Images, before: Maps, after: Maps, mask: Targets | None) -> Images:
+    """Return an image with the changed pixels marked beside it: uint8 (H, 2 W, 3).
+
+    Maps and mask: uint8 (H, W); the mask is None where it is not known.
+    """
+    colours = np.broadcast_to(image, (*image.shape[:2], 3))
+    marked = (colours.mean(axis=-1, keepdims=True) * DIMMED).repeat(3, axis=-1).astype(np.uint8)
+    marked[before != after] = OTHER
+    if mask is not None:
+        marked[(before != after) & (after == mask)] = BETTER
+        marked[(before != after) & (before == mask)] = WORSE
+    return np.concatenate([colours, marked], axis=1)

@@ -1,0 +1,63 @@
+"""A small U-Net: a class for each pixel. 64,860 parameters at three channels and four classes.
+
+After Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", 2015,
+with three differences. Borders are padded, so that the map is as large as the image. Channels are
+halved before the sides are doubled, which costs a quarter. The sides are doubled by bilinear
+interpolation: ONNX Runtime has no transposed convolution of integers, and TFLite no fast nearest
+neighbour; files of it had the same size and speed in TFLite, and it leaves no checkerboard.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from edgecv.core.data import Shape
+from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel, Tensor
+from edgecv.core.plugins import Architecture, Head
+from edgecv.models.architectures import blocks
+from edgecv.models.tf import keras
+
+
+class UnetSmall(Architecture):
+    """Small U-Net: a class for each pixel, by bilinear upsampling."""
+
+    name: ClassVar[str] = "unet_small"
+    features: ClassVar[str] = "map"
+    width: int = Field(default=8, ge=1, le=256)
+    """Filters at the full size of the image; each halving of the sides doubles them."""
+    depth: int = Field(default=3, ge=1, le=6)
+    """Halvings of the sides. They must be divisible by 2 as often."""
+
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
+        step = 2**self.depth
+        blocks.check_size(self.name, input_shape, step)
+        if any(side % step for side in input_shape[:2]):
+            raise InputError(
+                self.name,
+                f"images of {input_shape[0]}x{input_shape[1]} cannot be halved {self.depth} times",
+                accepted=f"sides that are multiples of {step}",
+                remedy="give another --input-size, or a smaller depth",
+            )
+        image = keras.layers.Input(input_shape, name="image")
+        x, kept = blocks.rescaled(image), list[Tensor]()
+        for level in range(self.depth):
+            for number in (1, 2):
+                x = _convolved(x, self.width * 2**level, f"down_{level}_conv_{number}")
+            kept.append(x)
+            x = keras.layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
+        x = _convolved(x, self.width * step, "bottom_conv")
+        for level in reversed(range(self.depth)):
+            filters, name = self.width * 2**level, f"up_{level}"
+            x = _convolved(x, filters, f"{name}_narrow", side=1)
+            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_double")(x)
+            x = keras.layers.Concatenate(name=f"{name}_join")([x, kept[level]])
+            x = _convolved(x, filters, f"{name}_conv")
+        for layer in head():
+            x = layer(x)
+        return keras.Model(image, x, name=self.name)
+
+
+def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3) -> Tensor:
+    return blocks.rectified(blocks.convolved(x, filters, side, name), name)

@@ -1,0 +1,66 @@
+"""Augmentation: images of a batch are shifted and mirrored, and their targets with them."""
+
+from dataclasses import dataclass
+
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Task
+from edgecv.models.tf import load_tensorflow
+from edgecv.models.training.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class BatchMove:
+    """The shift of each image of a batch, and whether it is mirrored."""
+
+    offsets: Tensor
+    """int32 (2, N, 1): row and column, in the image with margins, of its first pixel."""
+    is_mirrored: Tensor | None
+    """bool (N, 1); None where no image is."""
+    margin: int
+    """Width of the margins, in pixels: the largest shift. They mirror the image."""
+    width: int
+    """Width of the images, in pixels."""
+
+    def pixels(self, maps: Tensor) -> Tensor:
+        """Return images or masks that were moved: (N, H, W, C) of the same type."""
+        tensorflow, _ = load_tensorflow()
+        count, height, width = maps.shape[:3]
+        margins = [[0, 0], [self.margin, self.margin], [self.margin, self.margin], [0, 0]]
+        padded = tensorflow.pad(maps, margins, mode="REFLECT")
+        rows = self.offsets[0] + tensorflow.range(height)
+        columns = tensorflow.broadcast_to(tensorflow.range(width), (count, width))
+        if self.is_mirrored is not None:
+            columns = tensorflow.where(self.is_mirrored, width - 1 - columns, columns)
+        moved = tensorflow.gather(padded, rows, axis=1, batch_dims=1)
+        return tensorflow.gather(moved, self.offsets[1] + columns, axis=2, batch_dims=1)
+
+    def points(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where points are after the move, in pixels: float32 (N, K) each.
+
+        A pixel reaches from its number to the next: the image from 0 to its width.
+        """
+        tensorflow, _ = load_tensorflow()
+        down, right = (
+            tensorflow.cast(self.margin - self.offsets[axis], x.dtype) for axis in (0, 1)
+        )
+        x, y = x + right, y + down
+        if self.is_mirrored is not None:
+            x = tensorflow.where(self.is_mirrored, self.width - x, x)
+        return x, y
+
+
+def augment(
+    images: Tensor, targets: Tensor, seeds: Tensor, schedule: Schedule, task: Task
+) -> tuple[Tensor, Tensor]:
+    """Shift and mirror a batch: uint8 (N, H, W, C) -> float32 of the same shape, and its targets.
+
+    ``seeds`` (2,) alone decides what happens to each image.
+    """
+    tensorflow, _ = load_tensorflow()
+    if not schedule.shift and not schedule.mirror:
+        return tensorflow.cast(images, tensorflow.float32), targets
+    chance = tensorflow.random.stateless_uniform((3, images.shape[0], 1), seeds)
+    offsets = tensorflow.cast(chance[:2] * (2 * schedule.shift + 1), tensorflow.int32)
+    is_mirrored = chance[2] < 0.5 if schedule.mirror else None
+    move = BatchMove(offsets, is_mirrored, schedule.shift, images.shape[2])
+    return tensorflow.cast(move.pixels(images), tensorflow.float32), task.moved(targets, move)
