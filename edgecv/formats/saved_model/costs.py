@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from edgecv.formats.contents import OPEN, total
+from edgecv.formats.saved_model.graph_probe import NORMALIZATIONS
 
 PRODUCTS = frozenset(
     """
@@ -60,8 +61,9 @@ def shapes_of_an_image(nodes: Sequence[Any]) -> Shapes:
         if name not in by_name:
             continue
         node = by_name[name]
-        declared = {sides_of(each) for each in node.attr[SHAPES].list.shape}
-        shape = declared.pop() if len(declared) == 1 else None
+        shape = declared_shape(node)
+        if any(sides_of(each) != shape for each in node.attr[SHAPES].list.shape):
+            shape = shape if node.op in NORMALIZATIONS else None  # Statistics are taken by nothing.
         found[name] = shape
         if shape is not None and OPEN in shape:
             sources = [found[each] for each in takes[name] if each in is_open]
@@ -109,9 +111,9 @@ def macs_of(node: Any, shapes: Shapes) -> int | None:
     """Return the multiply-accumulates of one of ``PRODUCTS`` for one image; None where unknown."""
     given = shapes.get(node.name)
     taken = [shapes.get(node_name(each)) for each in node.input if not each.startswith("^")]
-    if given is None or len(taken) < 2 or None in taken[:2]:
+    other = taken[1] if len(taken) > 1 else None
+    if given is None or not other:
         return None
-    one, other = (each or () for each in taken[:2])
     match node.op:
         case "Conv2D" | "Conv3D":
             return prod(given) * prod(other[:-1])
@@ -121,8 +123,8 @@ def macs_of(node: Any, shapes: Shapes) -> int | None:
             data = taken[2] if len(taken) > 2 else None
             return None if data is None else prod(data) * prod(other[:-1])
         case "Einsum":
-            return _einsum_macs(node.attr["equation"].s, (one, other))
-    return prod(given) * _shared(node, other) if other else None
+            return _einsum_macs(node.attr["equation"].s, taken)
+    return prod(given) * _shared(node, other)
 
 
 def total_macs(nodes: Sequence[Any]) -> int | None:
@@ -131,16 +133,17 @@ def total_macs(nodes: Sequence[Any]) -> int | None:
     return total(macs_of(node, shapes) for node in nodes if node.op in PRODUCTS)
 
 
-def _einsum_macs(equation: bytes, taken: Sequence[Shape]) -> int | None:
+def _einsum_macs(equation: bytes, taken: Sequence[Shape | None]) -> int | None:
     """Return the product of all sides: those that are summed over, and those that are kept."""
     terms = equation.decode("ascii", "replace").replace(" ", "").partition("->")[0].split(",")
+    known = [shape for shape in taken if shape is not None]
     if len(equation) > LONGEST_EINSUM or "." in equation.decode("ascii", "replace"):
         return None
-    if [len(term) for term in terms] != [len(shape) for shape in taken]:
+    if len(known) < len(taken) or [*map(len, terms)] != [*map(len, known)]:
         return None
     sides = {
         letter: side
-        for term, shape in zip(terms, taken, strict=True)
+        for term, shape in zip(terms, known, strict=True)
         for letter, side in zip(term, shape, strict=True)
     }
     return prod(sides.values())
