@@ -3,24 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from edgecv.analysis.number_samples import in_order_of, samples_of, samples_text
+from edgecv.analysis.number_samples import in_order_of, samples_of
 from edgecv.analysis.validate_request import ValidationRequest
-from edgecv.core.artifact import FileEnds
+from edgecv.core.artifact import FileEnds, SessionFacts
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Task
-from edgecv.core.registry import DATASETS
-from edgecv.core.report import Baseline, Comparison, DataFacts, Report
-from edgecv.evaluation.gates import verdict
-from edgecv.evaluation.output_differences import output_differences, unjudged
-from edgecv.evaluation.task_of import default_task
+from edgecv.core.registry import DATASETS, TASKS
+from edgecv.core.report import Baseline, Comparison, DataFacts, Measurement, Report
+from edgecv.evaluation.comparison import align_all, compare_all
+from edgecv.evaluation.gates import proof_gates, verdict
+from edgecv.evaluation.task_of import compared_outputs
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.run_report import judge
+from edgecv.pipeline.run_report import judge, samples_text
 from edgecv.system.environment import environment
-
-METRIC = "outputs"
 
 
 def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Report:
@@ -32,7 +30,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     if request.baseline is None:
         raise InputError(
             "--baseline",
-            "is missing: the files are no classifiers, so their numbers need others beside them",
+            "is missing: nothing says what the files' numbers mean, so others are needed",
             remedy="give the file that they were made of, or its float32 twin, as --baseline",
         )
     pool, where = context.measurements, str(request.baseline)
@@ -46,7 +44,7 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         )
     except RuntimeFailure as failure:
         raise InputError(where, failure.found, accepted=failure.accepted) from None
-    comparisons, failures = [], {}
+    measured, failures = [], {}
     for number, file in enumerate(request.files, start=1):
         path = file.artifact.path
         context.emit(
@@ -57,15 +55,20 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
             ends = worker.ends(file.path, file.input_spec)
             given = in_order_of(ends, samples, true)
             outputs = worker.answers(file.path, given, file.input_spec)
-            comparisons.append(_comparison(file, ends, outputs, reference))
+            measured.append(_measured(file, ends, outputs))
         except RuntimeFailure as failure:
             failures[path] = failure.reason
         except ValueError as error:
             failures[path] = str(error)
-    return number_report(request, comparisons, failures, facts, default_task())
+    kept, unmatched = align_all(measured, reference)
+    task = compared_outputs()
+    comparisons = compare_all(kept, reference, None, task, request.settings.threads)
+    report = _report(request, comparisons, failures | unmatched, facts, task)
+    gates = (*report.gates, *proof_gates(where, reference, None, task))
+    return replace(report, gates=gates, outcome=verdict(gates))
 
 
-def number_report(
+def _report(
     request: ValidationRequest,
     comparisons: Sequence[Comparison],
     failures: Mapping[str, str],
@@ -73,67 +76,31 @@ def number_report(
     task: Task,
 ) -> Report:
     """Return the report of outputs that were compared by numbers alone."""
-    gates = judge(comparisons, failures, comparisons, request.limits, task, ())
-    gates += [
-        unjudged(each.artifact.path, each.output_differences, samples_text(facts))
-        for each in comparisons
-    ]
+    gates = judge(comparisons, failures, comparisons, request.limits, task, facts)
     data = None if request.source is None else DATASETS.table(request.source)
     return Report(
         name="validate",
-        recipe={**request.settings.measured_with, **({} if data is None else {"data": data})},
+        recipe={
+            **request.settings.measured_with,
+            **({} if data is None else {"data": data}),
+            "task": TASKS.table(task),
+            "gates": request.limits.model_dump(exclude_none=True),
+        },
         environment=environment(),
         outcome=verdict(gates),
         data=facts,
-        baseline=Baseline(str(request.baseline), request.parameters, METRIC, None),
+        baseline=Baseline(str(request.baseline), request.parameters, task.headline.name, None),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
         notes=(*request.settings.notes, *request.trust.notes()),
     )
 
 
-def with_differences(comparison: Comparison, outputs: Outputs, reference: Outputs) -> Comparison:
-    """Return a comparison with nothing but its numbers: no metric, no agreement of answers.
-
-    Raises ValueError where the outputs cannot be compared.
-    """
-    found = output_differences(outputs, reference)
-    return replace(
-        comparison,
-        metric=METRIC,
-        value=None,
-        baseline_value=None,
-        difference_points=None,
-        agreement=None,
-        max_probability_difference=None,
-        mean_probability_difference=None,
-        statistics=None,
-        further_metrics=(),
-        output_differences=found,
-    )
-
-
-def _comparison(
-    file: MeasuredFile, ends: FileEnds, outputs: Outputs, reference: Outputs
-) -> Comparison:
-    bare = Comparison(
-        artifact=file.artifact,
-        runtime=runtime_of_file(file.path).name,
-        is_twin=False,
-        metric=METRIC,
-        value=None,
-        baseline_value=None,
-        difference_points=None,
-        agreement=None,
-        max_probability_difference=None,
-        size_ratio=None,
-        speedup=None,
-        speedup_interval=None,
-        latency=None,
-        input=ends.inputs[0],
-        output=ends.outputs[0],
-    )
-    return with_differences(bare, outputs, reference)
+def _measured(file: MeasuredFile, ends: FileEnds, outputs: Outputs) -> Measurement:
+    """Return the measurement of a file that takes no images, or several inputs."""
+    shapes = tuple(each.shape[1:] for each in outputs.arrays.values())
+    facts = SessionFacts(ends.inputs[0], ends.outputs, shapes, (1, 1, 1))
+    return Measurement(file.artifact, runtime_of_file(file.path).name, outputs, facts)
 
 
 def any_ends(files: Sequence[MeasuredFile], context: AnalysisContext) -> bool:

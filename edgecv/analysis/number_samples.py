@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import listed, printable
+from edgecv.datasets.npz_arrays import read_inputs
 from edgecv.formats.declared_inputs import random_reals
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.image_input import preprocessing_of
@@ -20,6 +23,7 @@ from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 
 SAMPLES = 32
+SHOWN = 8
 IMAGE_AXES = 4
 CHANNELS_FIRST, CHANNELS_LAST = (0, 1, 4, 2, 3), (0, 1, 3, 4, 2)
 """Axes of samples (N, 1, H, W, C) in the other order of channels."""
@@ -34,6 +38,8 @@ def samples_of(
     """Return one array an input of the baseline, and what the samples are."""
     if request.source is not None:
         return _image_samples(request, ends, context)
+    if request.inputs is not None:
+        return _given_samples(request.inputs, ends, str(request.baseline))
     generator = np.random.default_rng(request.settings.seed)
     quantized = _quantized_inputs(request, ends, context)
     samples = [
@@ -44,6 +50,40 @@ def samples_of(
     return samples, DataFacts(
         "random values", (), {"test": SplitFacts(SAMPLES, digest)}, has_labels=False
     )
+
+
+def _given_samples(path: Path, ends: FileEnds, baseline: str) -> tuple[Samples, DataFacts]:
+    """Return the arrays of a file for the baseline's inputs, by name: (N, shape of the input)."""
+    where = f"--data {path}"
+    arrays = read_inputs(path, where)
+    names = [each.name for each in ends.inputs]
+    if set(names) != set(arrays):
+        raise InputError(
+            where,
+            f"holds {listed(sorted(arrays), SHOWN)}, and {baseline} takes {listed(names, SHOWN)}",
+            accepted="an array for each input, by its name",
+        )
+    counts = {name: len(each) if each.ndim else 0 for name, each in arrays.items()}
+    if len(set(counts.values())) != 1 or not min(counts.values()):
+        text = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(where, f"holds other numbers of samples: {text}", accepted="one number")
+    samples = []
+    for tensor in ends.inputs:
+        values = arrays[tensor.name]
+        wanted = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+        if values.dtype.kind not in "fiub" or values.shape[1:] not in (wanted, tensor.shape):
+            raise InputError(
+                where,
+                f"{tensor.name} is {values.dtype} {list(values.shape)}",
+                accepted=f"numbers of shape {['samples', *wanted]}",
+            )
+        reals = values.astype(np.float32)
+        if not np.isfinite(reals).all():
+            raise InputError(where, f"{tensor.name} holds NaN or infinity")
+        samples.append(reals.reshape(len(values), *tensor.shape))
+    digest = hashlib.sha256(b"".join(each.tobytes() for each in samples)).hexdigest()
+    facts = {"test": SplitFacts(len(samples[0]), digest)}
+    return samples, DataFacts(printable(path.name), (), facts, has_labels=False)
 
 
 def _quantized_inputs(
@@ -119,9 +159,3 @@ def _turned(tensor: TensorFacts, values: Predictions) -> Predictions:
         f'its input "{tensor.name}" has the shape {list(tensor.shape)}, the baseline\'s'
         f" {list(values.shape[1:])}"
     )
-
-
-def samples_text(facts: DataFacts) -> str:
-    """Return the number of samples and what they are."""
-    count = facts.splits["test"].images
-    return f"{count} samples of {facts.name}"

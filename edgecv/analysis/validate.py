@@ -10,23 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
-from edgecv.analysis.number_comparison import (
-    any_ends,
-    compare_numbers,
-    number_report,
-    with_differences,
-)
+from edgecv.analysis.number_comparison import any_ends, compare_numbers
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
-from edgecv.core.registry import DATASETS
+from edgecv.core.registry import DATASETS, TASKS
 from edgecv.core.report import Baseline, Gate, Measurement, Report
-from edgecv.evaluation.comparison import compare_all, metric_of
+from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.gates import proof_gates, verdict
-from edgecv.evaluation.task_of import default_task
+from edgecv.evaluation.task_of import compared_outputs, default_task, task_key
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.pipeline.context import AnalysisContext
@@ -34,8 +30,16 @@ from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.run_report import judge
+from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.environment import environment
 from edgecv.system.storage import describe
+
+RawOutputs = tuple[Outputs, dict[str, float | None]]
+"""Outputs as a runtime gives them, and the scale of each."""
+NOT_CLASSES = (
+    "the files give numbers that are no probabilities, and the images have no labels: the numbers"
+    " are compared, --labels FILE calls them classes"
+)
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,27 @@ def validate(
     assert source is not None
     check_limits(source, request.limits, "--data")
     groups, failures = group_by_size(request, context)
+    task, chosen = _task(request, groups, context)
+    groups = [replace(group, data=task.of_task(group.data)) for group in groups]
     data = groups[0].data
-    task = default_task()
     request, groups, notes = _settled(request, groups, task, context)
     raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
-    if not (data.has_labels or request.labels or _tell_answers(raw, measurements, task)):
-        return _by_numbers(request, data, raw, measurements, failures)
+    is_known = data.has_labels or request.labels or request.task is not None
+    if task.ending and not is_known and not _tell_answers(raw, measurements, task):
+        task, chosen = compared_outputs(), (NOT_CLASSES,)
+        data = task.of_task(data)
+    if task.compares_numbers and raw is None:
+        raise _no_baseline(measurements)
+    for note in chosen:
+        context.emit("note", note)
     reference = None if raw is None else _normalized(request, raw, data, task)
-    if not data.class_names:
+    if task.ending and not data.class_names:
         data = _numbered(data, task, reference, measurements)
+    measurements, unmatched = align_all(measurements, reference)
     usable, unusable = _usable(measurements, data, task, context)
+    unusable |= unmatched
     margin = request.limits.margin_points
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
     outputs = {each.artifact.path: each.outputs for each in usable}
@@ -81,9 +94,9 @@ def validate(
         context.emit("note", note)
     # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
-    names = data.class_names
+    facts = data_facts(data)
     gates = [
-        *judge(comparisons, failures | unusable, candidates, request.limits, task, names),
+        *judge(comparisons, failures | unusable, candidates, request.limits, task, facts),
         *_proof(request, usable, reference, data, task),
         *checked.gates,
     ]
@@ -92,15 +105,16 @@ def validate(
         recipe={
             **request.settings.measured_with,
             "data": DATASETS.table(source),
+            **({} if task_key(task) == () else {"task": TASKS.table(task)}),
             "gates": request.limits.model_dump(exclude_none=True),
         },
         environment=environment(),
         outcome=verdict(gates),
-        data=data_facts(data),
+        data=facts,
         baseline=_baseline(request, data, task, reference),
         comparisons=tuple(comparisons),
         gates=tuple(gates),
-        notes=(*request.settings.notes, *request.trust.notes(), *notes, *checked.notes),
+        notes=(*request.settings.notes, *request.trust.notes(), *chosen, *notes, *checked.notes),
     )
     return report, ValidationArrays(data, task, reference, outputs)
 
@@ -156,69 +170,66 @@ def _whole(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:
     )
 
 
-def _tell_answers(
-    raw: tuple[Outputs, float | None] | None, measurements: Sequence[Measurement], task: Task
-) -> bool:
+def _tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], task: Task) -> bool:
     """Return True if a file, or the baseline, gives answers as the task takes them."""
     found = [] if raw is None else [raw]
-    found += [(each.outputs, each.facts.output.scale) for each in measurements]
-    for outputs, scale in found:
+    found += [(each.outputs, _scales(each.facts)) for each in measurements]
+    for outputs, scales in found:
         with suppress(ValueError):
-            _, converted = task.normalized(outputs, dict.fromkeys(outputs.arrays, scale))
+            _, converted = task.normalized(outputs, scales)
             if not converted:
                 return True
     return False
 
 
-def _by_numbers(
-    request: ValidationRequest,
-    data: Dataset,
-    raw: tuple[Outputs, float | None] | None,
-    measurements: Sequence[Measurement],
-    failures: dict[str, str],
-) -> tuple[Report, ValidationArrays]:
-    """Compare numbers that nothing calls classes: no softmax is taken of them."""
-    if raw is None:
-        files = ", ".join(each.artifact.path for each in measurements)
-        raise InputError(
-            files or "PATH",
-            "gives numbers that are no probabilities, and the images have no labels: nothing says"
-            " that they stand for classes",
-            remedy="--labels FILE names each as a class; --baseline FILE compares the numbers",
-        )
-    task, kept = default_task(), []
-    for comparison, each in zip(
-        compare_all(measurements, None, None, task, request.settings.threads),
-        measurements,
-        strict=True,
-    ):
-        try:
-            kept.append(with_differences(comparison, each.outputs, raw[0]))
-        except ValueError as error:
-            failures[each.artifact.path] = str(error)
-    report = number_report(request, kept, failures, data_facts(data), task)
-    outputs = {each.artifact.path: each.outputs for each in measurements}
-    return report, ValidationArrays(data, task, raw[0], outputs)
+def _task(
+    request: ValidationRequest, groups: Sequence[SizeGroup], context: AnalysisContext
+) -> tuple[Task, tuple[str, ...]]:
+    """Return the task of a run, or the one that data and files show, and notes.
+
+    Without labels one row of numbers may be a classifier's: that is seen when it is run.
+    """
+    if request.task is not None:
+        return request.task, ()
+    data, first = groups[0].data, groups[0].files[:1]
+    path = request.baseline or first[0].path
+    spec = request.baseline_input if request.baseline else first[0].input_spec
+    facts = context.measurements.open(runtime_of_file(path).name, path, spec)
+    is_row = len(facts.answers) == 1 and len(facts.answers[0]) == 1
+    if is_row and (request.labels is not None or not data.has_labels):
+        return default_task(), ()
+    return choose_task(data, facts.answers, "numbers", str(path))
+
+
+def _no_baseline(measurements: Sequence[Measurement]) -> InputError:
+    return InputError(
+        ", ".join(each.artifact.path for each in measurements) or "PATH",
+        "gives numbers that are no probabilities of the data's classes: nothing says what they"
+        " stand for",
+        remedy="--labels FILE names each as a class; --baseline FILE compares the numbers",
+    )
 
 
 def _raw_reference(
     request: ValidationRequest, data: Dataset, context: AnalysisContext
-) -> tuple[Outputs, float | None] | None:
-    """Return the baseline's outputs for the test images as they are, and their scale."""
+) -> RawOutputs | None:
+    """Return the baseline's outputs for the test images as they are, and their scales."""
     if request.baseline is None:
         return None
     count, pool = len(data.test), context.measurements
     context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
     outputs = pool.predict(runtime, request.baseline, data.test.images, input_spec)
-    return outputs, pool.open(runtime, request.baseline, input_spec).output.scale
+    return outputs, _scales(pool.open(runtime, request.baseline, input_spec))
 
 
-def _normalized(
-    request: ValidationRequest, raw: tuple[Outputs, float | None], data: Dataset, task: Task
-) -> Outputs:
+def _scales(facts: SessionFacts) -> dict[str, float | None]:
+    return {each.name: each.scale for each in facts.outputs}
+
+
+def _normalized(request: ValidationRequest, raw: RawOutputs, data: Dataset, task: Task) -> Outputs:
     """Return the baseline's outputs as the task takes them."""
-    (outputs, scale), wanted = raw, task.count_outputs(data)
+    (outputs, scales), wanted = raw, task.count_outputs(data)
     if wanted and _numbers(outputs) != wanted:
         raise InputError(
             str(request.baseline),
@@ -227,7 +238,7 @@ def _normalized(
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
-        return task.normalized(outputs, dict.fromkeys(outputs.arrays, scale))[0]
+        return task.normalized(outputs, scales)[0]
     except ValueError as error:
         raise InputError(
             str(request.baseline), str(error), remedy="end the model with a softmax"
@@ -275,12 +286,12 @@ def _usable(
     usable, failures = [], {}
     wanted = task.count_outputs(data)
     for each in measurements:
-        path, found, output = each.artifact.path, _numbers(each.outputs), each.facts.output
+        path, found = each.artifact.path, _numbers(each.outputs)
         if wanted is not None and found != wanted:
             failures[path] = f"gives {found} {task.terms.outputs}, the data has {wanted}"
             continue
         try:
-            outputs, changes = task.normalized(each.outputs, {output.name: output.scale})
+            outputs, changes = task.normalized(each.outputs, _scales(each.facts))
         except ValueError as error:
             failures[path] = str(error)
             continue

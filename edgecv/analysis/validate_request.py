@@ -11,13 +11,15 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource
+from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.registry import DATASETS
 from edgecv.core.report import Report
 from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
+from edgecv.datasets.npz_arrays import holds_inputs
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
@@ -35,7 +37,9 @@ class ValidationRequest:
 
     files: tuple[MeasuredFile, ...]
     source: DatasetSource | None
-    """None for random values of the declared inputs, which need a baseline."""
+    """None for arrays of the inputs, or for random values of them, which need a baseline."""
+    inputs: Path | None
+    """The .npz with an array for each input of the files."""
     settings: RunSettings
     """The seed is that of a run; 0 for single files."""
     baseline: Path | None
@@ -46,6 +50,8 @@ class ValidationRequest:
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
     """The name of each output, if it differs from the classes of the data."""
+    task: Task | None = None
+    """The task of a run; None where data and files show it."""
     test_sha256: str | None = None
     """SHA-256 of the test split in the report of the run."""
     limits: Limits = field(default_factory=Limits)
@@ -85,9 +91,10 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     for run in runs:
         check_seal(run)
     report = read_report(runs[0]) if runs else None
+    inputs = Path(data) if isinstance(data, str) and holds_inputs(Path(data)) else None
     source = (
         None
-        if data is None
+        if data is None or inputs is not None
         else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
     )
     seed, test_sha256, parameters = 0, None, None
@@ -97,7 +104,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             baseline = runs[0] / _file_name(report.baseline.path, runs[0])
             parameters = report.baseline.parameters
         kernels = options.kernels or str(report.recipe.get("kernels", USUAL_KERNELS))
-        if source is None:
+        if source is None and inputs is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = report.recipe.get("seed", 0)
             test_sha256 = report.data.splits["test"].sha256
@@ -108,7 +115,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         runtime_of_file(baseline)
         if baseline.is_dir():
             importer_of(baseline).check_trust(baseline, trust)
-    if source is None and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
+    is_random = source is None and inputs is None
+    if is_random and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
             "--data", "is needed for single files", accepted="cifar10, digits, or a path"
         )
@@ -130,12 +138,14 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     return ValidationRequest(
         files=tuple(files),
         source=source,
+        inputs=inputs,
         settings=settings,
         baseline=baseline,
         baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
         baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
         parameters=parameters,
         labels=labels,
+        task=None if report is None else task_of(report),
         test_sha256=test_sha256,
         limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
         trust=trust,

@@ -57,6 +57,10 @@ class Outputs:
         """Return the outputs for the first ``count`` images."""
         return Outputs({name: each[:count] for name, each in self.arrays.items()})
 
+    def rows(self, rows: NDArray[np.int64]) -> "Outputs":
+        """Return the outputs for the images at ``rows``."""
+        return Outputs({name: each[rows] for name, each in self.arrays.items()})
+
     @classmethod
     def joined(cls, parts: Sequence["Outputs"]) -> "Outputs":
         """Return the outputs for the images of all parts, in order."""
@@ -97,7 +101,8 @@ class Dataset:
     has_labels: bool = True
     """True if the labels of the images are known; metrics need them."""
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names of the numbers or keypoints of an image, by the kind of targets."""
+    """Names by the kind of targets: of the numbers or keypoints of an image; or the classes of a
+    kind that has others than ``class_names``, as a mask with a background."""
 
     @property
     def test_labels(self) -> Targets | None:

@@ -63,7 +63,16 @@ class OutputDifference:
     of_range: float | None
     """The largest difference as a fraction of the baseline's range; None where that is 0."""
     cosine: float | None
-    """Mean cosine similarity of a sample; None where a sample is all zeros."""
+    """Mean cosine similarity of a sample, 0 where only one of both is all zeros."""
+    sqnr_db: float | None = None
+    """Signal to quantization noise: 10 times the decimal logarithm of the sum of the baseline's
+    squares over that of the squared differences. None where either is 0."""
+    mean_interval: tuple[float, float] | None = None
+    """95% interval of ``mean`` over samples."""
+    cosine_interval: tuple[float, float] | None = None
+    """95% interval of ``cosine`` over samples."""
+    worst: tuple[int, ...] = ()
+    """Samples with the largest differences, by their place, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,8 @@ class Comparison:
     further_metrics: tuple[MetricValue, ...] = ()
     output_differences: tuple[OutputDifference, ...] = ()
     """Each output number by number, where nothing says what the numbers mean."""
+    further_outputs: tuple[TensorFacts, ...] = ()
+    """The outputs of the file after the first."""
 
 
 @dataclass(frozen=True)

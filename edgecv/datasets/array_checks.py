@@ -7,34 +7,107 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Images, Labels
+from edgecv.core.data import Images, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.text import counted, printable
+from edgecv.core.targets import IGNORED, KINDS, together
+from edgecv.core.text import printable
+from edgecv.datasets.array_targets import (
+    CLASS_INDICES,
+    as_targets,
+    kind_by_shape,
+    place_of,
+    refuse,
+)
 from edgecv.datasets.cache import Decoded
 
+MOST_CLASSES = 10_000
+Arrays = Mapping[str, NDArray[Any]]
 
-def decoded_of(arrays: Mapping[str, NDArray[Any]], notes: tuple[str, ...], where: str) -> Decoded:
-    """Check ``x_test``, ``y_test`` and what else there is of ``x_train``, ``y_train``,
+
+def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
+    """Check ``x_test`` and its targets, what else there is of ``x_train`` and its targets, and
     ``class_names``. Raises InputError that begins with ``where``.
 
-    Images that are already uint8 are not copied.
+    Of ``x``, without splits, all images become training images. Images that are already uint8 are
+    not copied.
     """
-    test_images = _as_images(arrays["x_test"], "x_test", where)
-    test_labels = _as_labels(arrays["y_test"], "y_test", len(test_images), where)
-    if "x_train" in arrays:
-        train_images = _as_images(arrays["x_train"], "x_train", where)
-        train_labels = _as_labels(arrays["y_train"], "y_train", len(train_images), where)
-    else:
-        train_images, train_labels = test_images[:0], test_labels[:0]
-    if train_images.shape[1:] != test_images.shape[1:]:
+    splits = (
+        [""] if "x" in arrays else [each for each in ("train", "test") if f"x_{each}" in arrays]
+    )
+    images = [
+        _as_images(arrays[name], name, where) for name in (f"x_{s}".rstrip("_") for s in splits)
+    ]
+    if images[0].shape[1:] != images[-1].shape[1:]:
         raise InputError(
             where,
-            f"x_train holds images of shape {train_images.shape[1:]}, "
-            f"x_test of {test_images.shape[1:]}",
+            f"x_train holds images of shape {images[0].shape[1:]}, "
+            f"x_test of {images[-1].shape[1:]}",
             accepted="one shape for both",
         )
-    class_names = _class_names(arrays, train_labels, test_labels, where)
-    return Decoded(class_names, train_images, train_labels, test_images, test_labels, notes)
+    fields = _fields(arrays, splits, images, where)
+    if "mask" in fields and _is_binary(fields["mask"]):
+        fields["mask"] = {
+            name: (each > 0).astype(np.uint8) for name, each in fields["mask"].items()
+        }
+        notes = (*notes, "masks of 0 and 255: 255 was taken for class 1")
+    class_names = _class_names(arrays, fields, sum(map(len, images)), where)
+    labels = [
+        _joined({field: list(found.values())[place] for field, found in fields.items()})
+        for place in range(len(splits))
+    ]
+    train, test = (images[0], labels[0]), (images[-1], labels[-1])
+    if splits == ["test"]:
+        train = test[0][:0], test[1][:0]
+    elif splits == [""]:
+        test = train[0][:0], train[1][:0]
+    return Decoded(class_names, *train, *test, notes)
+
+
+def _joined(fields: Mapping[str, Targets]) -> Targets:
+    """Return targets of several kinds as one array; the classes of images alone as they are."""
+    return fields["class"] if fields.keys() == {"class"} else together(fields)
+
+
+def _fields(
+    arrays: Arrays, splits: list[str], images: list[Images], where: str
+) -> dict[str, dict[str, Targets]]:
+    """Check all targets: field -> name of the array of each split -> targets."""
+    named = {place: name for name in arrays if (place := place_of(name)) is not None}
+    size = images[0].shape[2], images[0].shape[1]
+    fields: dict[str, dict[str, Targets]] = {}
+    for kind in sorted({kind for _, kind in named}):
+        there = [(split, kind) in named for split in splits]
+        if not all(there):
+            split = splits[there.index(False)] or "x"
+            raise InputError(
+                where,
+                f"there is {next(named[each] for each in named if each[1] == kind)}, and no such "
+                f"targets of {split}",
+                accepted="the same targets for all images",
+            )
+        names = [named[split, kind] for split in splits]
+        means = kind if kind in KINDS else kind_by_shape([arrays[name] for name in names], size)
+        if not kind and means is None:
+            raise InputError(
+                where,
+                f"{names[0]} holds {arrays[names[0]].dtype} of shape {arrays[names[0]].shape}",
+                accepted="; ".join(KINDS.values()),
+                remedy="targets of another kind have a name of their own: y_test_depth",
+            )
+        field = kind or str(means)
+        if field in fields:
+            raise InputError(where, f"there are two arrays of {field}: {names[0]}", accepted="one")
+        fields[field] = {
+            name: as_targets(field, arrays[name], len(each), size, name, where)
+            for name, each in zip(names, images, strict=True)
+        }
+    return fields
+
+
+def _is_binary(masks: Mapping[str, Targets]) -> bool:
+    return all(((each == 0) | (each == IGNORED)).all() for each in masks.values()) and any(
+        each.any() for each in masks.values()
+    )
 
 
 def _as_images(values: NDArray[Any], name: str, where: str) -> Images:
@@ -71,43 +144,18 @@ def _is_fraction(values: NDArray[Any]) -> bool:
     return values.dtype.kind == "f" and bool(np.nanmax(np.abs(values)) <= 1)
 
 
-def _as_labels(values: NDArray[Any], name: str, images: int, where: str) -> Labels:
-    """Check an array of labels; return it as int64 (N,)."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise InputError(
-            where,
-            f"{name} has the shape {values.shape}",
-            accepted="(N,) or (N, 1)",
-            remedy="of one-hot labels take argmax(axis=1)" if values.ndim == 2 else "",
-        )
-    if len(values) != images:
-        raise InputError(
-            where,
-            f"{name} has {counted(len(values), 'label')} for {counted(images, 'image')}",
-            accepted="one each",
-        )
-    if values.dtype.kind not in "iuf":
-        raise InputError(where, f"{name} holds {values.dtype}", accepted="whole numbers from 0 on")
-    wrong = (values < 0) | (values > np.iinfo(np.int32).max)
-    if values.dtype.kind == "f":
-        wrong |= ~np.isfinite(values) | (values != np.floor(values))
-    _refuse_labels(values, wrong, name, where, "whole numbers from 0 on")
-    return values.astype(np.int64)
-
-
-def _refuse_labels(
-    values: NDArray[Any], wrong: NDArray[np.bool_], name: str, where: str, accepted: str
-) -> None:
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise InputError(where, f"{name}[{index}] is {values[index].item()}", accepted=accepted)
-
-
 def _class_names(
-    arrays: Mapping[str, NDArray[Any]], train: Labels, test: Labels, where: str
+    arrays: Arrays, fields: Mapping[str, Mapping[str, Targets]], images: int, where: str
 ) -> tuple[str, ...]:
+    """Return the names of the classes, and check all targets with classes against them."""
+    indices = {
+        name: CLASS_INDICES[field](values)
+        for field, found in fields.items()
+        if field in CLASS_INDICES
+        for name, values in found.items()
+    }
+    if not indices:
+        return ()
     names = arrays.get("class_names")
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise InputError(
@@ -118,15 +166,15 @@ def _class_names(
         )
     if names is None:
         # without names, a label can only be judged by how many images there are
-        count = min(int(max(test.max(), train.max(initial=0))) + 1, len(train) + len(test))
-        class_names = tuple(str(label) for label in range(count))
+        most = images if "class" in fields else MOST_CLASSES
+        largest = max(int(each.max(initial=0)) for each in indices.values())
+        class_names = tuple(str(label) for label in range(min(largest + 1, most)))
     else:
         class_names = tuple(printable(name) for name in _as_strings(names, where))
         if len(set(class_names)) != len(class_names):
             raise InputError(where, "class_names names a class twice", accepted="different names")
-    for labels, name in ((train, "y_train"), (test, "y_test")):
-        wrong = labels >= len(class_names)
-        _refuse_labels(labels, wrong, name, where, f"0..{len(class_names) - 1}")
+    for name, values in indices.items():
+        refuse(values, values >= len(class_names), name, where, f"0..{len(class_names) - 1}")
     return class_names
 
 

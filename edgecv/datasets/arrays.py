@@ -16,13 +16,13 @@ from edgecv.core.text import counted, listed, nearest, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import fit_all
-from edgecv.datasets.npz_arrays import ARRAY_NAMES, MAX_BYTES
-from edgecv.datasets.splits import calibrating_of
+from edgecv.datasets.npz_arrays import ARRAY_NAMES, MAX_BYTES, is_array, lacking
+from edgecv.datasets.splits import calibrating_of, class_sizes
 
 WHERE = "--data"
 ACCEPTED = (
-    "(x_train, y_train, x_test, y_test) or (x_test, y_test), or a dict of these names, with "
-    "class_names where they are known"
+    "(x_train, y_train, x_test, y_test) or (x_test, y_test), or a dict of these names, or of x and "
+    "y, with class_names where they are known, and other targets such as y_test_boxes"
 )
 
 
@@ -50,7 +50,7 @@ class Arrays(DatasetSource):
 
         ``given``: a tuple (x_train, y_train, x_test, y_test) or (x_test, y_test), or a mapping of
         these names, to which ``class_names`` may be added. Images: uint8 (N, H, W, C), 0..255;
-        labels: integers (N,). Raises InputError with the remedy.
+        labels: integers (N,), or targets as in ``core.targets``. Raises InputError with the remedy.
         """
         arrays = _named(given)
         decoded = decoded_of(arrays, (), WHERE)
@@ -61,9 +61,11 @@ class Arrays(DatasetSource):
     def most_calibration_images(self) -> int:
         """Return the number of calibration images if no image is a copy of another."""
         decoded = self._given()
+        if not len(decoded.test_labels):
+            decoded = decoded.with_test_images(0)
         if not len(decoded.train_labels):
             return 0
-        sizes = np.bincount(decoded.train_labels, minlength=len(decoded.class_names))
+        sizes = class_sizes(decoded.train_labels, len(decoded.class_names))
         return max(1, int(calibrating_of(sizes).clip(0).sum()))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
@@ -73,6 +75,8 @@ class Arrays(DatasetSource):
             decoded = cached(
                 lambda: fit_all(decoded, shape, WHERE, progress), self.name, self.sha256, *shape
             )
+        if not len(decoded.test_images):
+            decoded = decoded.with_test_images(seed)
         return decoded.split(self.name, WHERE, self.validation, seed)
 
     def _given(self) -> Decoded:
@@ -89,7 +93,7 @@ def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Return the arrays by name, none of them copied. Raises InputError where one is missing."""
     if isinstance(given, Mapping):
         named = {str(name): value for name, value in given.items() if value is not None}
-        strange = [name for name in named if name not in ARRAY_NAMES]
+        strange = [name for name in named if not is_array(name)]
         if strange:
             raise InputError(
                 WHERE,
@@ -103,14 +107,9 @@ def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
         raise InputError(
             WHERE, f"{counted(len(given), 'array')} {were(len(given))} given", accepted=ACCEPTED
         )
-    pairs = [("x_test", "y_test")]
-    if "x_train" in named or "y_train" in named:
-        pairs.append(("x_train", "y_train"))
-    if missing := [name for pair in pairs for name in pair if name not in named]:
+    if missing := lacking(named):
         found = listed(sorted(named)) or "nothing"
-        raise InputError(
-            WHERE, f"there is no {' and no '.join(missing)}; there is {found}", accepted=ACCEPTED
-        )
+        raise InputError(WHERE, f"{missing}; there is {found}", accepted=ACCEPTED)
     arrays = {name: _as_array(value, name) for name, value in named.items()}
     if sum(array.nbytes for array in arrays.values()) > MAX_BYTES:
         raise InputError(WHERE, "the arrays are too large", accepted=f"{MAX_BYTES >> 30} GiB")

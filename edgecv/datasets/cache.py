@@ -12,15 +12,16 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Labels
+from edgecv.core.data import Dataset, Images, Targets
+from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.splits import (
     IMAGES_A_TEST_IMAGE,
     Digests,
@@ -45,17 +46,19 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Decoded:
-    """The images and labels of a source before the split: uint8 (N, H, W, C), int64 (N,)."""
+    """The images and targets of a source before the split: uint8 (N, H, W, C), (N, ...)."""
 
     class_names: tuple[str, ...]
     train_images: Images
-    train_labels: Labels
+    train_labels: Targets
     test_images: Images
-    test_labels: Labels
+    test_labels: Targets
     notes: tuple[str, ...] = ()
     digests: tuple[Digests, Digests] | None = None
     chosen_images: int = 0
     """Images at the end of the training images that are the validation split."""
+    target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """As of a Dataset."""
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
         """Split it into a data set called ``name``."""
@@ -72,15 +75,17 @@ class Decoded:
             digests=self.digests,
             where=where,
             chosen_images=self.chosen_images,
+            target_names=self.target_names,
         )
 
     def with_test_images(self, seed: int) -> "Decoded":
         """Return it with a test split, drawn from its training images by a seed."""
         digests = self.digests or (image_digests(self.train_images), self.test_images)
-        is_test = set_aside(self.train_labels, digests[0], seed)
+        is_test = set_aside(rarest_class(self.train_labels), digests[0], seed)
+        is_of_class = kinds_of(self.train_labels) == ("class",)
         note = (
-            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE} of each class was set "
-            f"aside for it, by the seed {seed}"
+            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE}"
+            f"{' of each class' * is_of_class} was set aside for it, by the seed {seed}"
         )
         return replace(
             self,
@@ -171,6 +176,7 @@ def _write(entry: Path, decoded: Decoded) -> None:
             "class_names": decoded.class_names,
             "notes": decoded.notes,
             "chosen_images": decoded.chosen_images,
+            "target_names": dict(decoded.target_names),
             "checksums": {name: _checksum(array) for name, array in arrays.items()},
         }
         (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
@@ -194,7 +200,9 @@ def _read(entry: Path) -> Decoded | None:
             arrays[name] = array
         class_names, notes = tuple(meta["class_names"]), tuple(meta["notes"])
         chosen = int(meta.get("chosen_images", 0))
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        named = meta.get("target_names", {}).items()
+        target_names = {kind: tuple(names) for kind, names in named}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
         return None
     with contextlib.suppress(OSError):  # a cache that cannot be written can still be read
         os.utime(entry / "meta.json")
@@ -207,6 +215,7 @@ def _read(entry: Path) -> Decoded | None:
         notes,
         (arrays["train_digests"], arrays["test_digests"]),
         chosen,
+        target_names,
     )
 
 

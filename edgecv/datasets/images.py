@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,12 @@ from edgecv.core.files import check_regular
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded, cached
-from edgecv.datasets.image_tree.decoding import BadImage, Resize, check_shape, decode, notes_of
+from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode_with_size, notes_of
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.thread_pool import in_batches
 from edgecv.datasets.image_tree.zip_tree import ZipTree
+from edgecv.datasets.placement import Resize
 from edgecv.datasets.splits import calibrating_of
 
 
@@ -95,6 +96,16 @@ class Decoding:
     progress: Progress
 
 
+class PlacedTargets(Protocol):
+    """The targets of annotated images, which are placed on each image as it is decoded."""
+
+    def check(self, row: int) -> None:
+        """Raise BadImage for an image that is not to be read."""
+
+    def place(self, row: int, size: tuple[int, int]) -> None:
+        """Keep the targets of the image of a row, by its width and height. Raises BadImage."""
+
+
 def decoded_once(
     source: str, tree: Tree, how: Decoding, decode: Callable[[Tree, Decoding], Decoded]
 ) -> Decoded:
@@ -138,18 +149,20 @@ def decode_files(
     names: list[str],
     sizes: list[int],
     how: Decoding,
+    targets: PlacedTargets | None = None,
 ) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
     """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
 
     ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
     """
     bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, how)
+    images, outcome = _decode_all(tree, names, bytes_each, how, targets)
     notes = [*notes_of(outcome.changes, how.shape)]
     good = np.ones(len(names), bool)
     if outcome.bad:
         good[[row for row, _ in outcome.bad]] = False
-        notes.append(_judge_bad(outcome.bad, names, how.where, how.skip_bad_images))
+        are_annotated = targets is not None
+        notes.append(_judge_bad(outcome.bad, names, how, are_annotated))
     return images, good, tuple(notes)
 
 
@@ -158,6 +171,7 @@ def _decode_all(
     names: list[str],
     bytes_each: int,
     how: Decoding,
+    targets: PlacedTargets | None,
 ) -> tuple[Images, _Outcome]:
     """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
     images = np.zeros((len(names), *how.shape), np.uint8)
@@ -166,7 +180,12 @@ def _decode_all(
         outcome = _Outcome(Counter(), [])
         for row in rows:
             try:
-                images[row], changes = decode(tree.read(names[row]), how.shape, how.resize)
+                if targets is not None:
+                    targets.check(row)
+                content = tree.read(names[row])
+                images[row], changes, size = decode_with_size(content, how.shape, how.resize)
+                if targets is not None:
+                    targets.place(row, size)
                 outcome.changes.update(changes)
             except BadImage as error:
                 outcome.bad.append((row, str(error)))
@@ -183,19 +202,20 @@ def _decode_all(
 
 
 def _judge_bad(
-    bad: list[tuple[int, str]],
-    names: list[str],
-    where: str,
-    skip_bad_images: bool,
+    bad: list[tuple[int, str]], names: list[str], how: Decoding, are_annotated: bool
 ) -> str:
     """Return the note, or raise InputError unless they are to be skipped."""
     named = [f"{names[row]} ({reason})" for row, reason in bad]
-    count = counted(len(bad), "image")
-    if skip_bad_images:
-        return f"{count} that cannot be read {were(len(bad))} left out: {listed(named, 20)}"
+    count = f"{counted(len(bad), 'image')}"
+    cannot = "cannot be used" if are_annotated else "cannot be read"
+    if how.skip_bad_images:
+        return (
+            f"{count} that {cannot} {were(len(bad))} left out{' with targets' * are_annotated}: "
+            f"{listed(named, 20)}"
+        )
     raise InputError(
-        where,
-        f"{count} cannot be read: {listed(named, 3)}",
+        how.where,
+        f"{count} {cannot}: {listed(named, 3)}",
         remedy="mend or remove them; --skip-bad-images leaves them out",
     )
 

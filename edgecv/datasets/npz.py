@@ -15,9 +15,11 @@ from edgecv.datasets.splits import CALIBRATION_IMAGES
 
 
 class Npz(DatasetSource):
-    """A .npz of x_train, y_train, x_test, y_test: uint8 images and integer labels.
+    """A .npz of x_train, y_train, x_test, y_test: uint8 images with labels or other targets.
 
-    ``x_test`` and ``y_test`` alone are enough to measure with. ``class_names`` may be added.
+    ``x_test`` and ``y_test`` alone are enough to measure with; of ``x`` and ``y`` test images are
+    drawn. ``class_names`` may be added. The shape tells the kind of targets, or their name:
+    ``y_test_mask``.
     """
 
     name: ClassVar[str] = "npz"
@@ -43,4 +45,6 @@ class Npz(DatasetSource):
             decoded = cached(
                 lambda: fit_all(decoded, shape, where, progress), self.name, sha256, *shape
             )
+        if not len(decoded.test_images):
+            decoded = decoded.with_test_images(seed)
         return decoded.split(path.name, where, self.validation, seed)

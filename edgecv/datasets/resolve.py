@@ -50,7 +50,7 @@ def _find(text: str, skip_bad_images: bool) -> DatasetSource:
             remedy=nearest(text.lower(), names),
         )
     check_regular(path, where, accepted=accepted_data(), folders=True)
-    for cls in DATASETS.classes.values():
+    for cls in sorted(DATASETS.classes.values(), key=lambda cls: not cls.reads_annotations):
         if cls.accepts(path):
             return cls.at(path, skip_bad_images=skip_bad_images)
     found = "no data set can be read from it"
@@ -72,6 +72,6 @@ def named_data() -> list[str]:
 def accepted_data() -> str:
     """Return a description of the accepted data."""
     return (
-        f"{', '.join(named_data())}, {LAYOUT}, a .npz, a cifar-10-python.tar.gz, "
-        "a folder of images without labels"
+        f"{', '.join(named_data())}, {LAYOUT}, images with annotations (COCO, YOLO, VOC, masks, "
+        "a .csv), a .npz, a cifar-10-python.tar.gz, a folder of images without labels"
     )

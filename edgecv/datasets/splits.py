@@ -1,13 +1,14 @@
 """Splitting of labelled images into four parts that share no image."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Labels, Split
+from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Split, Targets
 from edgecv.core.errors import InputError
+from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
 
 CALIBRATION_IMAGES = 1000
@@ -29,9 +30,9 @@ def partition(
     name: str,
     class_names: Sequence[str],
     train_images: Images,
-    train_labels: Labels,
+    train_labels: Targets,
     test_images: Images,
-    test_labels: Labels,
+    test_labels: Targets,
     *,
     validation: float,
     seed: int,
@@ -39,28 +40,31 @@ def partition(
     digests: tuple[Digests, Digests] | None = None,
     where: str = "",
     chosen_images: int = 0,
+    target_names: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Dataset:
-    """Take calibration and validation images out of train, class by class.
+    """Take calibration and validation images out of train, class by class if they have a class.
 
-    Images: uint8 (N, H, W, C); labels: int64 (N,). The test split stays as it is. What is drawn
-    depends on the pixels and the seed, not on the order of the images nor on a random
-    generator, so a library update cannot move an image between splits. ``digests`` are those of
-    the train and test images, if already known; errors start with ``where``. ``chosen_images``:
-    so many at the end of train are the validation split already. Raises InputError where a
-    class is too small.
+    Images: uint8 (N, H, W, C); labels: int64 (N,), or targets as in ``core.targets``. The test
+    split stays as it is. What is drawn depends on the pixels and the seed, not on the order of the
+    images nor on a random generator, so a library update cannot move an image between splits.
+    ``digests`` are those of the train and test images, if already known; errors start with
+    ``where``. ``chosen_images``: so many at the end of train are the validation split already.
+    Raises InputError where a class is too small.
     """
     where = where or f"--data {name}"
-    _check_test(where, class_names, test_labels)
+    if "class" in kinds_of(test_labels):
+        _check_test(where, class_names, class_of_each(test_labels))
     if digests is None:
         digests = image_digests(train_images), image_digests(test_images)
     rows, found = _distinct_rows(digests, train_labels, test_labels)
     is_chosen = rows >= len(train_labels) - chosen_images
     given, rows = rows[is_chosen], rows[~is_chosen]
-    sizes = np.bincount(train_labels[rows], minlength=len(class_names))
+    classes = class_of_each(train_labels)
+    sizes = class_sizes(train_labels[rows], len(class_names))
     if len(rows):
-        _check_sizes(where, class_names, sizes)
+        _check_sizes(where, class_names if "class" in kinds_of(train_labels) else (), sizes)
     rows = rows[_draw(digests[0][rows], seed)]
-    train, calibration, chosen = _deal(train_labels[rows], sizes, validation)
+    train, calibration, chosen = _deal(classes[rows], sizes, validation)
     validating = rows[chosen]
     if chosen_images:
         train, validating = np.sort(np.concatenate([train, chosen])), given
@@ -72,7 +76,14 @@ def partition(
         validation=_split(train_images, train_labels, validating),
         test=_split(test_images, test_labels, np.arange(len(test_labels))),
         notes=(*notes, *found),
+        target_names=target_names or {},
     )
+
+
+def class_sizes(labels: Targets, classes: int) -> _Integers:
+    """Return the number of images of each class, int64 (classes,); (1,) where they have none."""
+    has_class = "class" in kinds_of(labels)
+    return np.bincount(class_of_each(labels), minlength=classes if has_class else 1)
 
 
 def without_labels(
@@ -119,7 +130,7 @@ def without_labels(
     )
 
 
-def set_aside(labels: Labels, digests: Digests, seed: int) -> NDArray[np.bool_]:
+def set_aside(labels: _Integers, digests: Digests, seed: int) -> NDArray[np.bool_]:
     """Draw test images where the data has none: one in five of each class, True for each (N,)."""
     ordered = _draw(digests, seed)
     is_test = np.zeros(len(labels), bool)
@@ -136,7 +147,7 @@ def image_digests(images: Images) -> Digests:
     return np.frombuffer(hashes, np.uint8).reshape(len(images), 16)
 
 
-def _check_test(where: str, class_names: Sequence[str], labels: Labels) -> None:
+def _check_test(where: str, class_names: Sequence[str], labels: _Integers) -> None:
     if len(class_names) < 2:
         raise InputError(
             where, f"there is {counted(len(class_names), 'class')}", accepted="at least 2 classes"
@@ -155,29 +166,29 @@ def _check_test(where: str, class_names: Sequence[str], labels: Labels) -> None:
 def _check_sizes(where: str, class_names: Sequence[str], sizes: _Integers) -> None:
     smallest = int(np.argmin(sizes))
     if sizes[smallest] < SMALLEST_CLASS:
+        owner = f'the class "{class_names[smallest]}" has' if class_names else "there is"
         raise InputError(
             where,
-            f'the class "{class_names[smallest]}" has '
-            f"{counted(int(sizes[smallest]), 'training image')}, copies not counted",
-            accepted=f"at least {SMALLEST_CLASS} different ones a class, "
+            f"{owner} {counted(int(sizes[smallest]), 'training image')}, copies not counted",
+            accepted=f"at least {SMALLEST_CLASS} different ones{' a class' * bool(class_names)}, "
             "to share among train, calibration and validation",
-            remedy="add some, or leave the class out",
+            remedy="add some, or leave the class out" if class_names else "add some",
         )
 
 
 def _distinct_rows(
-    digests: tuple[Digests, Digests], train_labels: Labels, test_labels: Labels
+    digests: tuple[Digests, Digests], train_labels: Targets, test_labels: Targets
 ) -> tuple[_Integers, list[str]]:
     """Return the training rows to keep, int64 (K,), and notes on the others."""
     contradictions = test_copies = in_test = copies = 0
-    test: dict[bytes, int] = {}
-    for digest, label in zip(_keys(digests[1]), test_labels.tolist(), strict=True):
+    test: dict[bytes, Hashable] = {}
+    for digest, label in zip(_keys(digests[1]), _label_keys(test_labels), strict=True):
         test_copies += digest in test
         contradictions += test.setdefault(digest, label) != label
-    train: dict[bytes, int] = {}
+    train: dict[bytes, Hashable] = {}
     rows: list[int] = []
     for row, (digest, label) in enumerate(
-        zip(_keys(digests[0]), train_labels.tolist(), strict=True)
+        zip(_keys(digests[0]), _label_keys(train_labels), strict=True)
     ):
         known = test.get(digest, train.get(digest))
         if known is None:
@@ -205,8 +216,19 @@ def _distinct_rows(
             "the test split was left as it is"
         )
     if contradictions:
-        notes.append(f"{counted(contradictions, 'exact copy')} contradicted the class of the first")
+        meant = "class" if kinds_of(test_labels) == ("class",) else "targets"
+        notes.append(
+            f"{counted(contradictions, 'exact copy')} contradicted the {meant} of the first"
+        )
     return np.array(rows, np.int64), notes
+
+
+def _label_keys(labels: Targets) -> list[Hashable]:
+    """Return a key an image, equal where the targets are: classes themselves, else a hash."""
+    if labels.dtype.names is None:
+        classes: list[Hashable] = labels.tolist()
+        return classes
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in labels]
 
 
 def _keys(digests: Digests) -> list[bytes]:
@@ -224,7 +246,7 @@ def _draw(digests: Digests, seed: int) -> _Integers:
 
 
 def _deal(
-    labels: Labels, sizes: _Integers, validation: float
+    labels: _Integers, sizes: _Integers, validation: float
 ) -> tuple[_Integers, _Integers, _Integers]:
     """Return the positions of the train, calibration and validation images.
 
@@ -267,9 +289,18 @@ def _share(sizes: _Integers, total: int) -> _Integers:
     return np.maximum(shares, 1)
 
 
-def _split(images: Images, labels: Labels, rows: _Integers) -> Split:
-    chosen = np.ascontiguousarray(images[rows])
-    chosen_labels = labels[rows].astype(np.int64)
-    digest = hashlib.sha256(chosen.data)
-    digest.update(chosen_labels.astype("<i8").tobytes())
-    return Split(chosen, chosen_labels, digest.hexdigest())
+def _split(images: Images, labels: Targets, rows: _Integers) -> Split:
+    return hashed(np.ascontiguousarray(images[rows]), labels[rows])
+
+
+def hashed(images: Images, labels: Targets) -> Split:
+    """Return the split of contiguous images and their targets, with its hash."""
+    digest = hashlib.sha256(images.data)
+    if labels.dtype.names is None:
+        labels = labels.astype(np.int64)
+        digest.update(labels.astype("<i8").tobytes())
+    for name in labels.dtype.names or ():
+        values = labels[name].astype(labels[name].dtype.newbyteorder("<"))
+        digest.update(f"{name}{values.dtype.str}{values.shape}".encode())
+        digest.update(values.tobytes())
+    return Split(images, labels, digest.hexdigest())

@@ -10,10 +10,11 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.text import listed, were
 from edgecv.datasets.cache import Decoded
-from edgecv.datasets.image_tree.decoding import SUFFIXES, Resize, check_shape
+from edgecv.datasets.image_tree.decoding import SUFFIXES, check_shape
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
 from edgecv.datasets.images import Decoding, decode_files, decoded_once
+from edgecv.datasets.placement import Resize
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
 ENDINGS = ", ".join(SUFFIXES)

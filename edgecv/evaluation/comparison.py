@@ -1,6 +1,7 @@
 """Comparison of each artifact with the baseline and with the float twin of its format."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 import numpy as np
@@ -10,12 +11,35 @@ from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
 from edgecv.core.report import Comparison, Measurement, MetricValue
 from edgecv.evaluation.latency import speedup, summarize
+from edgecv.evaluation.output_differences import aligned, output_differences
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics
 
 
 def is_twin(artifact: Artifact) -> bool:
     """Return True if an artifact is the float32 export of a baseline."""
     return artifact.precision == "float32" and PurePath(artifact.path).stem == TWIN_STEM
+
+
+def align_all(
+    measurements: Sequence[Measurement], baseline: Outputs | None
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Return measurements whose outputs have the names of the baseline's.
+
+    Also path -> reason of those whose outputs cannot be compared. One output needs no name.
+    """
+    kept, failures = [], {}
+    for each in measurements:
+        if baseline is None or len(baseline.arrays) == len(each.outputs.arrays) == 1:
+            kept.append(each)
+            continue
+        try:
+            outputs, note = aligned(each.outputs, baseline)
+        except ValueError as error:
+            failures[each.artifact.path] = str(error)
+            continue
+        notes = (*each.artifact.notes, note) if note else each.artifact.notes
+        kept.append(replace(each, outputs=outputs, artifact=replace(each.artifact, notes=notes)))
+    return kept, failures
 
 
 def compare_all(
@@ -88,6 +112,12 @@ def compare(
         mean_probability_difference=mean,
         statistics=statistics,
         further_metrics=_further_metrics(outputs, baseline, targets, task),
+        output_differences=(
+            output_differences(outputs, baseline)
+            if task.compares_numbers and baseline is not None
+            else ()
+        ),
+        further_outputs=measurement.facts.outputs[1:],
     )
 
 

@@ -4,9 +4,10 @@ A limit that nobody gave fails only what chance does not explain: few test image
 call an honest file wrong.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from edgecv.core.report import Gate, Outcome
+from edgecv.core.report import Gate, Outcome, OutputDifference
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
@@ -110,3 +111,43 @@ def latency(judged: Judged, limit: float) -> Gate:
         reason = f"the limit is of the machine {meant}, this is {judged.machine}"
         return judged.not_known("max_latency_us", limit, reason)
     return replace(latency_gate(judged.comparison, limit), name="max_latency_us")
+
+
+def cosine(judged: Judged, limit: float) -> Gate:
+    """Check the least cosine similarity of an output."""
+    return _worst_output(judged, "min_cosine", limit, lambda each: each.cosine)
+
+
+def default_cosine(judged: Judged, limit: float) -> Gate | None:
+    """Check the least cosine similarity where outputs are compared by numbers."""
+    return cosine(judged, limit) if judged.comparison.output_differences else None
+
+
+def sqnr(judged: Judged, limit: float) -> Gate:
+    """Check the least signal to quantization noise ratio of an output, in decibels."""
+    return _worst_output(judged, "min_sqnr_db", limit, lambda each: each.sqnr_db)
+
+
+def difference(judged: Judged, limit: float) -> Gate:
+    """Check the largest difference of a number, as a fraction of the range of its output."""
+    return _worst_output(judged, "max_difference", limit, lambda each: each.of_range)
+
+
+def _worst_output(
+    judged: Judged, key: str, limit: float, figure: Callable[[OutputDifference], float | None]
+) -> Gate:
+    """Check the output with the worst figure; an output without one is equal, or constant."""
+    differing = [each for each in judged.comparison.output_differences if each.largest]
+    if not differing:
+        if judged.comparison.output_differences:
+            return judged.gate(key, limit, limit, "passed", "no number differs")
+        return judged.not_known(key, limit)
+    constant = [each for each in differing if figure(each) is None]
+    if constant:
+        reason = f"{constant[0].name}: the baseline's numbers are all equal, these are not"
+        return judged.gate(key, limit, 0.0, "failed", reason)
+    is_least = key.startswith("min_")
+    pairs = [(figure(each) or 0.0, each.name) for each in differing]
+    value, name = min(pairs) if is_least else max(pairs)
+    holds = value >= limit - ROUNDING if is_least else value <= limit + ROUNDING
+    return judged.gate(key, limit, value, "passed" if holds else "failed", name)

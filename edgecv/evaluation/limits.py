@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from edgecv.core.options import Options
 from edgecv.core.quantity import (
     BYTES,
+    DECIBELS,
     FRACTION,
     IMAGES,
     MICROSECONDS,
@@ -23,13 +24,17 @@ from edgecv.core.report import Gate
 from edgecv.evaluation.limit import Default, Evidence, Judged, Limit, LimitDetail
 from edgecv.evaluation.limit_gates import (
     class_drop,
+    cosine,
     default_agreement,
     default_class_drop,
+    default_cosine,
     default_drop,
+    difference,
     drop,
     flips,
     latency,
     speedup,
+    sqnr,
 )
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.system.environment import machine
@@ -120,6 +125,30 @@ class Limits(Options):
         Limit("max_probability_difference", SMALL_FRACTION, "largest difference in {output}"),
     ] = Field(default=None, ge=0, le=1)
     """Fail if one probability differs by more from the baseline's, on any image."""
+    min_cosine: Annotated[
+        FractionOrWord,
+        Limit(
+            cosine,
+            FRACTION,
+            "cosine similarity of an output with the baseline's",
+            default=Default(0.9, default_cosine),
+            allowed="a cosine similarity of {:g}% or more",
+        ),
+    ] = None
+    """Fail if the mean cosine similarity of an output with the baseline's is smaller. By default
+    0.9, which proves nothing but that the file is not broken; for --task outputs."""
+    min_sqnr_db: Annotated[
+        float | None,
+        Limit(sqnr, DECIBELS, "decibels of signal to quantization noise", option="min_sqnr"),
+    ] = Field(default=None, ge=-100, le=300)
+    """Fail if the signal to quantization noise ratio of an output is smaller, in decibels; for
+    --task outputs."""
+    max_difference: Annotated[
+        float | None,
+        Limit(difference, SMALL_FRACTION, "largest difference, as a fraction of an output's range"),
+    ] = Field(default=None, ge=0, le=1e6)
+    """Fail if a number differs by more from the baseline's, on any image, as a fraction of the
+    range of its output; for --task outputs."""
     max_bytes: Annotated[
         int | None, Limit("artifact.bytes", BYTES, "bytes", option="max_size", evidence="size")
     ] = Field(default=None, ge=1)
@@ -176,11 +205,17 @@ class Limits(Options):
         given = self.max_drop_points
         return given if isinstance(given, int | float) else DEFAULT_MARGIN_POINTS
 
+    @property
+    def judges_numbers(self) -> bool:
+        """True if a limit on the numbers of outputs is given."""
+        keys = {key for key, _, _ in self.given()}
+        return bool(keys & {"min_cosine", "min_sqnr_db", "max_difference"})
+
     def with_defaults(self) -> Self:
         """Return the limits with the default ones where nothing is given.
 
-        >>> Limits(max_drop_points="none").with_defaults().model_dump(exclude_none=True)
-        {'max_drop_points': 'none', 'min_agreement': 'default', 'max_class_drop_points': 'default'}
+        >>> Limits(max_drop_points="none").with_defaults().max_class_drop_points
+        'default'
         """
         missing = {
             key: DEFAULT

@@ -14,16 +14,13 @@ SHOWN = 3
 def check_model(model: KerasModel, where: str) -> Shape:
     """Return height, width and channels of the model's one input.
 
-    Raises StepError unless the model has one image input and one output, and if a weight is NaN
-    or infinite: converters accept such weights and return another type than asked for.
+    Raises StepError unless the model has one image input, and if a weight is NaN or infinite:
+    converters accept such weights and return another type than asked for.
     """
-    inputs, outputs = model.inputs or [], model.outputs or []
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise StepError(
-            where,
-            f"the model has {counted(len(inputs), 'input')} and {counted(len(outputs), 'output')}",
-            accepted="one input and one output",
-        )
+    inputs = model.inputs or []
+    if len(inputs) != 1:
+        found = f"the model has {counted(len(inputs), 'input')}"
+        raise StepError(where, found, accepted="one input of images")
     shape = tuple(inputs[0].shape[1:])
     if len(shape) != 3 or None in shape:
         raise StepError(

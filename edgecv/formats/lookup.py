@@ -35,30 +35,11 @@ def needs_tensorflow(path: Path) -> bool:
     return all(cls.needs_tensorflow for cls in importers if path.suffix.lower() in cls.suffixes)
 
 
-def count_outputs(model: KerasModel, path: Path) -> int:
-    """Return the number of outputs of a model for one image.
-
-    Raises InputError unless it has one input and one output of shape (batch, numbers).
-    """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise InputError(
-            str(path),
-            f"has {counted(len(model.inputs), 'input')} and"
-            f" {counted(len(model.outputs), 'output')}",
-            accepted="one of each",
-        )
-    outputs = tuple(model.outputs[0].shape)
-    if len(outputs) != 2 or outputs[1] is None or outputs[1] < 2:
-        raise InputError(
-            str(path),
-            f"gives outputs of shape {outputs}",
-            accepted="(None, classes): one number a class for an image",
-        )
-    return int(outputs[1])
-
-
 def input_shape_of(model: KerasModel, path: Path) -> Shape:
-    """Return height, width and channels of a model's input. Raises InputError for others."""
+    """Return height, width and channels of a model's only input. Raises InputError for others."""
+    if len(model.inputs) != 1:
+        found = f"has {counted(len(model.inputs), 'input')}"
+        raise InputError(str(path), found, accepted="one input of images")
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
         raise InputError(

@@ -1,13 +1,8 @@
 """The softmax or sigmoid at the end: exported files end in it, training takes what is before."""
 
-import numpy as np
-
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import keras
-
-RANDOM_IMAGES = 8
-TOLERANCE = 1e-3
 
 
 def logits_model(model: KerasModel) -> KerasModel:
@@ -59,31 +54,9 @@ def separate_softmax(model: KerasModel) -> KerasModel:
     return keras.Model(linear.inputs, layer(linear.outputs[0]), name=model.name)
 
 
-def with_softmax(model: KerasModel, where: str) -> tuple[KerasModel, str]:
-    """Return the model, with a softmax added to logits, and a sentence on what was found.
-
-    Raises InputError if it ends in a sigmoid: its outputs then belong to several questions.
-    """
+def with_softmax(model: KerasModel) -> tuple[KerasModel, str]:
+    """Return a model of one row of numbers with a softmax added, and a sentence on it."""
     last = model.layers[-1]
-    activation = getattr(getattr(last, "layer", last), "activation", None)
-    if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:
-        return model, "the model gives probabilities"
-    if activation is keras.activations.sigmoid:
-        raise InputError(
-            where,
-            f"ends in a sigmoid ({last.name}): each output is a yes or no of its own",
-            accepted="one softmax over the classes, or logits",
-        )
-    if _gives_probabilities(model):
-        return model, f"the model gives probabilities, by {last.name}"
     probabilities = keras.layers.Softmax(name=f"{last.name}_softmax")(model.outputs[0])
     whole = keras.Model(model.inputs, probabilities, name=model.name)
     return whole, f"the model gives logits: a softmax was added after {last.name}"
-
-
-def _gives_probabilities(model: KerasModel) -> bool:
-    """Return True if the outputs for random images are probabilities."""
-    shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
-    images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
-    values = model(images, training=False).numpy()
-    return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= TOLERANCE)

@@ -10,11 +10,13 @@ from edgecv.core.report import Comparison, Gate, Report
 from edgecv.evaluation.gates import PROOF, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.paired_statistics import with_margin
+from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
-from edgecv.pipeline.run_report import is_candidate
+from edgecv.pipeline.run_report import is_candidate, samples_text, unjudged_gates
 from edgecv.reports.json_file import read_report, write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes
@@ -61,13 +63,15 @@ def _has_other_limits(report: Report, recipe: Recipe) -> bool:
     """Return True if a recipe gives a limit that the run of a report was not judged by."""
     asked, stored = recipe.table(), dict(report.recipe)
     limits, before = asked.pop("gates"), stored.pop("gates", {})
+    if not recipe.task_is_given:
+        stored["task"] = asked["task"]
     original = dict(stored.get("baseline", {}))
     for key in FOUND:
         if key not in asked["baseline"]:
             original.pop(key, None)
     if asked != {**stored, "baseline": original}:
         return False
-    has_proof = any(gate.name == PROOF for gate in report.gates)
+    has_proof = task_of(report).compares_numbers or any(g.name == PROOF for g in report.gates)
     return has_proof and any(before.get(key) != limit for key, limit in limits.items())
 
 
@@ -83,7 +87,7 @@ def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place:
     data = load_data(recipe.data, (height, width, channels), context)
     if data_facts(data).splits != report.data.splits:
         raise _another(place, data.name)
-    check_limits(data, recipe.gates, "[gates]")
+    check_limits(task_of(report).of_task(data), recipe.gates, "[gates]")
 
 
 def _another(place: Path, name: str) -> InputError:
@@ -99,15 +103,17 @@ def _judged(report: Report, recipe: Recipe) -> Report:
     margin = recipe.gates.margin_points
     comparisons = tuple(_with_margin(each, margin) for each in report.comparisons)
     gates: list[Gate] = []
+    limits = recipe.gates.with_defaults()
     for each in comparisons:
         if is_candidate(each, recipe):
             gates += judge_limits(
                 each,
-                recipe.gates.with_defaults(),
+                limits,
                 classes=report.data.classes,
                 machine=str(report.environment["machine"]),
             )
-    kept = [gate for gate in report.gates if gate.name not in gate_texts()]
+            gates += unjudged_gates(each, limits, samples_text(report.data))
+    kept = [gate for gate in report.gates if gate.name not in (*gate_texts(), OUTPUTS)]
     gates = [*gates, *kept]
     return replace(
         report,

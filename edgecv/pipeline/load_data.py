@@ -9,6 +9,7 @@ from edgecv.core.data import SPLITS, Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.report import DataFacts, SplitFacts
+from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import printable
 from edgecv.pipeline.context import AnalysisContext
 
@@ -31,8 +32,8 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
     counts = ", ".join(f"{name} {len(data.split(name)):,}" for name in SPLITS)
     context.emit("data", f"{data.name}: {counts}")
     if data.has_labels:
-        counted = class_counts(data)
-        context.emit("data", f"test images a class: {counts_text(counted)}")
+        if counted := class_counts(data):
+            context.emit("data", f"test images a class: {counts_text(counted)}")
         if note := imbalance(counted):
             data = replace(data, notes=(*data.notes, note))
     for note in data.notes:
@@ -44,10 +45,9 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
 
 def class_counts(data: Dataset) -> dict[str, int]:
     """Return the test images of each class, the most first; empty where labels are no classes."""
-    labels = np.asarray(data.test.labels)
-    if labels.ndim != 1 or not data.class_names or not np.issubdtype(labels.dtype, np.integer):
+    if "class" not in kinds_of(data.test.labels) or not data.class_names:
         return {}
-    counts = np.bincount(labels, minlength=len(data.class_names))
+    counts = np.bincount(class_of_each(data.test.labels), minlength=len(data.class_names))
     order = np.argsort(-counts, kind="stable")
     return {data.class_names[place]: int(counts[place]) for place in order}
 

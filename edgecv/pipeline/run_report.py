@@ -6,11 +6,13 @@ from pathlib import Path
 
 from edgecv.core.costs import Costs
 from edgecv.core.plugins import Task
-from edgecv.core.report import Baseline, Comparison, Gate, Measurement, Report
-from edgecv.evaluation.comparison import compare_all, metric_of
+from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
+from edgecv.core.text import counted
+from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.output_differences import unjudged
 from edgecv.pipeline.baseline import labels_text
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -40,33 +42,49 @@ def judge(
     candidates: Sequence[Comparison],
     limits: Limits,
     task: Task,
-    classes: Sequence[str],
+    data: DataFacts,
 ) -> list[Gate]:
     """Return the gates: failed measurements, checks of conversions, limits on candidates."""
+    samples = samples_text(data)
     gates = gates_of_every_run(comparisons, failures, task)
     for each in candidates:
-        gates += judge_limits(each, limits, classes=classes, machine=machine())
+        gates += judge_limits(each, limits, classes=data.classes, machine=machine())
+        gates += unjudged_gates(each, limits, samples)
     return gates
+
+
+def samples_text(data: DataFacts) -> str:
+    """Return the number of samples and what they are."""
+    return f"{counted(data.splits['test'].images, 'sample')} of {data.name}"
+
+
+def unjudged_gates(comparison: Comparison, limits: Limits, samples: str) -> list[Gate]:
+    """Return the gate of numbers that differ from the baseline's where no limit judges them."""
+    found = comparison.output_differences
+    if limits.judges_numbers or not any(each.largest for each in found):
+        return []
+    return [unjudged(comparison.artifact.path, found, samples)]
 
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     """Compare the measurements with the baseline and judge them; write pictures to ``folder``."""
     recipe, data, outputs = model.recipe, model.data, model.reference.outputs
     task = recipe.task
+    measurements, unmatched = align_all(results.measurements, outputs)
     compared = compare_all(
-        results.measurements,
+        measurements,
         outputs,
         data.test_labels,
         task,
         recipe.settings.threads,
         recipe.gates.margin_points,
     )
-    comparisons = write_flips(compared, results.measurements, outputs, data, task, folder)
+    comparisons = write_flips(compared, measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
-    limits = recipe.gates.with_defaults()
+    limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
     gates = [
-        *judge(comparisons, results.failures, candidates, limits, task, data.class_names),
+        *judge(comparisons, failures, candidates, limits, task, data_facts(data)),
         *proof_gates(path, outputs, data.test_labels, task),
     ]
     for technique in recipe.techniques:

@@ -26,8 +26,9 @@ def to_table(report: Report) -> dict[str, Any]:
     for comparison in table["comparisons"]:
         if not comparison["further_metrics"]:
             del comparison["further_metrics"]
-        if not comparison["output_differences"]:
-            del comparison["output_differences"]
+        for key in ("output_differences", "further_outputs"):
+            if not comparison[key]:
+                del comparison[key]
         statistics = comparison["statistics"]
         if statistics is not None and statistics["scores"] is None:
             del statistics["scores"]

@@ -128,7 +128,10 @@ def _tensors(report: Report) -> list[str]:
     for each in report.comparisons:
         lines += [
             f"{each.artifact.path}: takes {tensor_text(each.input)}",
-            f"{each.artifact.path}: gives {tensor_text(each.output)}",
+            *(
+                f"{each.artifact.path}: gives {tensor_text(output)}"
+                for output in (each.output, *each.further_outputs)
+            ),
         ]
     return lines
 

@@ -137,6 +137,9 @@ def _number(value: float) -> str:
 
 def _candidate(comparison: Comparison, task: Task) -> str:
     parts = [f"{comparison.metric} {task.headline.text(comparison.value, 1)}"]
+    if comparison.output_differences:
+        worst = min(comparison.output_differences, key=lambda each: each.cosine or 0.0)
+        parts = [f"cosine {worst.cosine or 0.0:.4f} ({worst.name})"]
     if comparison.value is None and comparison.agreement is not None:
         parts.append(f"agreement {comparison.agreement:.1%}")
     if comparison.difference_points is not None:
@@ -196,6 +199,8 @@ def _limits(report: Report) -> str:
         text = "No limit was asked for: set one with --max-drop POINTS"
     if report.data.has_labels:
         return text
+    if task_of(report).compares_numbers:
+        return f"{text}. Outputs were compared by numbers: no accuracy is known"
     return f"{text}. The images have no labels: no accuracy is known"
 
 

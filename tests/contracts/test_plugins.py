@@ -68,7 +68,9 @@ def test_an_architecture_refuses_images_that_are_too_small(name: str) -> None:
         cls().build((4, 4, 3), head_for(cls, 7))
 
 
-@pytest.mark.parametrize("name", TASKS.classes)
+@pytest.mark.parametrize(
+    "name", [name for name, cls in TASKS.classes.items() if not cls.compares_numbers]
+)
 def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
     task = TASKS.get(name, "test")()
     labels = np.array([0, 1, 2])

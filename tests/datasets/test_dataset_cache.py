@@ -23,13 +23,13 @@ SHAPE = (8, 8, 3)
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return what has been decoded since, file by file."""
     calls: list[bytes] = []
-    real = images.decode
+    real = images.decode_with_size
 
     def counting(data: bytes, *options: Any) -> Any:
         calls.append(data)
         return real(data, *options)
 
-    monkeypatch.setattr(images, "decode", counting)
+    monkeypatch.setattr(images, "decode_with_size", counting)
     return calls
 
 

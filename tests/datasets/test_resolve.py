@@ -71,7 +71,10 @@ def test_home_is_understood(
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("foo", ['--data: "foo" is neither a data set nor a file', "cifar10, digits, a folder"]),
+        (
+            "foo",
+            ['--data: "foo" is neither a data set nor a file', "cifar10, digits, scenes, a folder"],
+        ),
         ("cifar-10", ['did you mean "cifar10"?']),
         ("CIFAR10", ['did you mean "cifar10"?']),
         ("digit", ['did you mean "digits"?']),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import NAMED
 from edgecv.evaluation.gates import exit_code
 from edgecv.formats.model_file import ModelFile
@@ -304,7 +305,8 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
         PROGRAM + READY.replace("converting", "adapting") + "os.abort()",
     )
     ends = Ends(
-        shape=SHAPE, classes=10, axes="NCHW", batch=-1, gives_logits=True,
+        shape=SHAPE, outputs=(OutputShape(name="o", shape=(10,)),), axes="NCHW", batch=-1,
+        is_classifier=True, activation="Softmax",
         preprocess=NAMED["imagenet"],
     )  # fmt: skip
     converter = Converter()
@@ -323,7 +325,8 @@ def test_the_verdict_on_a_model_is_that_of_a_child_which_has_seen_no_other(
     count.write_text("")
     program = READY.replace("converting it", "running it") + (
         f"path = {str(count)!r}; open(path, 'a').write('x'); "
-        "answer = lambda: write_all(1, pack({'kind': 'answer', 'parameters': 1}, "
+        "answer = lambda: write_all(1, pack({'kind': 'answer', 'parameters': 1, 'names': ['o'], "
+        "'shapes': [[2]]}, "
         "[np.zeros((12, 2), np.float32)])); answer(); hear(); os.abort()"
     )
     monkeypatch.setattr(

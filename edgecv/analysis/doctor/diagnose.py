@@ -25,7 +25,8 @@ from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.sample import sample_rows
-from edgecv.evaluation.task_of import default_task
+from edgecv.core.text import counted
+from edgecv.evaluation.task_of import usual_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
@@ -73,13 +74,14 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder,
     ):
         context.emit("doctor", f"running {options.path}")
-        shape = worker.open(file.path, file.input_spec).image
+        facts = worker.open(file.path, file.input_spec)
+        shape, task = facts.image, usual_task(facts.answers)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
         files, models = _files(options), None
         if examined.source is not None:
-            data = load_data(examined.source, shape, context)
-            models, _ = settled(_models(options, files), data, default_task(), context)
+            data = task.of_task(load_data(examined.source, shape, context))
+            models, _ = settled(_models(options, files), data, task, context)
             images, files = data.test.images, models.files
             file = files[0]
         twin = None
@@ -100,7 +102,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         if quick is not None and options.kernels == USUAL_KERNELS:
             findings += speed_findings(options, file, quick, contents, context)
     if images is not None:
-        parity = compare_kernels(files, images, context)
+        parity = compare_kernels(files, images, task, context)
         is_named = isinstance(options.data, str)
         findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
@@ -109,17 +111,12 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
 
 def not_run(contents: Contents) -> str:
     """Return the reason for which a file's structure alone is read; empty if it can be run."""
-    ends = (contents.inputs, "input"), (contents.outputs, "output")
-    for given, word in ends:
-        if len(given) != 1:
-            return f"it has {len(given)} {word}s, and is not run: its structure was read"
+    if len(contents.inputs) != 1:
+        count = counted(len(contents.inputs), "input")
+        return f"it has {count}, and is not run: its structure was read"
     image = contents.inputs[0]
     if image.has_shape and len(image.shape) != IMAGE_SIDES:
         return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
-    answer = contents.outputs[0]
-    if answer.has_shape and sum(length != 1 for length in answer.shape[1:]) > 1:
-        found = f"it gives {list(answer.shape)} and no row of numbers an image"
-        return f"{found}, and is not run: its structure was read"
     return ""
 
 

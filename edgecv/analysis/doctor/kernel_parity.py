@@ -12,9 +12,9 @@ import numpy as np
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.plugins import Task
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
-from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import Kernels
 from edgecv.pipeline.context import AnalysisContext
@@ -31,7 +31,7 @@ ANOTHER_ANSWER = 0.01
 
 
 def compare_kernels(
-    files: Sequence[MeasuredFile], images: Images, context: AnalysisContext
+    files: Sequence[MeasuredFile], images: Images, task: Task, context: AnalysisContext
 ) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 
@@ -60,7 +60,6 @@ def compare_kernels(
                 continue
             cells.append(KernelCell(str(path), name, len(found)))
             answers.append(found)
-    task = default_task()
 
     def agreement(one: Outputs, other: Outputs) -> float:
         return float(np.mean(task.same_answer(one, other)))
@@ -106,7 +105,7 @@ def parity_findings(parity: KernelParity, data: str = "DATA") -> Iterator[Findin
                 "kernels-disagree",
                 "warning",
                 where,
-                f"another top-1 on {1 - same:.1%} of {counted(cell.images, 'image')} than under "
+                f"another answer on {1 - same:.1%} of {counted(cell.images, 'image')} than under "
                 f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
                 _remedy(cell, data),
             )

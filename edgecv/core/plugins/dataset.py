@@ -20,6 +20,8 @@ class DatasetSource(Plugin):
 
     mirrors: ClassVar[bool] = True
     """True if an image mirrored left to right keeps its class; False for handwriting."""
+    reads_annotations: ClassVar[bool] = False
+    """True if it reads targets in files beside the images: it is asked first for a path."""
     has_labels: ClassVar[bool] = True
     """True if the classes of the images are known; training and accuracy need them."""
 

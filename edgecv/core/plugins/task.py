@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,21 @@ class Task(Plugin):
     conversion_limit: ClassVar[float] = 1e-4
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
+    compares_numbers: ClassVar[bool] = False
+    """True if every number of the outputs is compared with the baseline's, and judged by that."""
+    ending: ClassVar[str] = ""
+    """Kind of outputs that ``finished`` leaves as they are: "probabilities", "sigmoid"; empty for
+    any numbers."""
+
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True if targets and outputs are of this task, so that nobody has to name it.
+
+        ``answers``: the shape of each output for one image; ``ending``: "probabilities", "sigmoid"
+        or "numbers", as the model's last layer gives.
+        """
+        return False
+
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with the targets of this task. Raises InputError where it has none."""
         return with_targets(data, self.target, self.name) if data.has_labels else data
@@ -149,6 +164,13 @@ class Task(Plugin):
     @abstractmethod
     def training_score(self, targets: Tensor, raw: Tensor) -> Tensor:
         """Score of each image by its raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
+
+    def finished(self, model: KerasModel, where: str) -> tuple[KerasModel, str]:
+        """Return a user's model as files are made of it, and a sentence on its outputs.
+
+        Logits get their activation. Raises InputError where its outputs are none of this task.
+        """
+        return model, f"its outputs are taken as {self.terms.outputs}"
 
     def separated(self, model: KerasModel) -> KerasModel:
         """Return the same function, with the last activation as a layer of its own."""
@@ -193,6 +215,10 @@ class Task(Plugin):
         ValueError, with what was found, where they are no outputs of this task.
         """
         return outputs, ()
+
+    def activation(self, outputs: Outputs) -> Literal["Softmax", "Sigmoid"] | None:
+        """Return the function that ``normalized`` takes of outputs that are logits, else None."""
+        return None
 
     def check_baseline(self, outputs: Outputs, where: str) -> None:
         """Raise InputError where the baseline's outputs cannot serve as a reference."""

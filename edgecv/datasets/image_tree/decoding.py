@@ -3,27 +3,31 @@
 import io
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from edgecv.core.data import Images, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
-from edgecv.core.text import counted, were
+from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import Decoded
-from edgecv.datasets.image_tree.decoding_work import TooMuchWork, check_opened, check_parts
+from edgecv.datasets.image_tree.decoding_work import (
+    MAX_SIDE,
+    TooMuchWork,
+    check_opened,
+    check_parts,
+)
 from edgecv.datasets.image_tree.thread_pool import in_batches
+from edgecv.datasets.placement import Resize, resized
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+R = TypeVar("R")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-Resize = Literal["stretch", "crop", "pad"]
-"""The way a picture of another aspect fits: all of it stretched, its middle, or all of it with
-black beside it."""
 RESIZED: dict[Resize, str] = {"stretch": "resized", "crop": "cropped", "pad": "padded"}
 _TURNED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _CHANGES: dict[str, Callable[[int, Shape], str]] = {
@@ -70,24 +74,56 @@ def check_shape(shape: Shape, where: str) -> None:
 
 def decode(data: bytes, shape: Shape, resize: Resize = "stretch") -> tuple[Images, tuple[str, ...]]:
     """Decode an image file: uint8 (H, W, C), and the changes that it needed. Raises BadImage."""
+    pixels, changes, _ = decode_with_size(data, shape, resize)
+    return pixels, changes
+
+
+def decode_with_size(
+    data: bytes, shape: Shape, resize: Resize
+) -> tuple[Images, tuple[str, ...], tuple[int, int]]:
+    """Decode as ``decode`` does; return also width and height of the upright image in the file."""
+
+    def fitted(found: Opened) -> tuple[Images, tuple[str, ...], tuple[int, int]]:
+        pixels, changes = fit(found.image, shape, resize)
+        return pixels, ("moving", *changes) if found.is_moving else changes, found.size
+
+    # Decoding a large JPEG at a fraction of its size is cheaper; twice the target size leaves
+    # enough pixels to average.
+    return open_image(data, fitted, 2 * max(shape[:2]))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image file that is open, turned upright."""
+
+    image: "Image"
+    size: tuple[int, int]
+    """Width and height in the file, turned upright: a JPEG may be decoded at a fraction of it."""
+    is_moving: bool
+
+
+def open_image(data: bytes, use: Callable[[Opened], R], enough: int = MAX_SIDE) -> R:
+    """Return what ``use`` makes of an image file. Raises BadImage.
+
+    A JPEG may be decoded at a fraction of its size, if no side gets shorter than ``enough``.
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    height, width, _ = shape
     try:
         scans = check_parts(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_opened(image, scans, len(data))
-            # Decoding a large JPEG at a fraction of its size is cheaper; twice the target size
-            # leaves enough pixels to average.
-            enough = 2 * max(height, width)
+            width, height = image.size
             if min(image.size) > enough:
                 image.draft(None, (enough, enough))
             image.load()
             # an MPO is a photo and its preview: the photo comes first
             is_moving = getattr(image, "is_animated", False) and image.format != "MPO"
             upright = ImageOps.exif_transpose(image) if _TURNED & image.info.keys() else image
-            pixels, changes = fit(upright, shape, resize)
-            return pixels, ("moving", *changes) if is_moving else changes
+            is_turned = upright.size != image.size
+            return use(
+                Opened(upright, (height, width) if is_turned else (width, height), is_moving)
+            )
     except BadImage:
         raise
     except TooMuchWork as error:
@@ -154,8 +190,19 @@ def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> D
         decoded.test_images, shape, lambda done, _: progress(train_count + done, total)
     )
     notes = notes_of(train_changes + test_changes, shape)
+    size = found[1], found[0]
+    train_labels, _ = resized(decoded.train_labels, size, shape)
+    test_labels, kept = resized(decoded.test_labels, size, shape)
+    if kept and notes:
+        notes = (*notes, f"not changed with the size of the images: {listed(kept)}")
     return replace(
-        decoded, train_images=train, test_images=test, notes=(*decoded.notes, *notes), digests=None
+        decoded,
+        train_images=train,
+        train_labels=train_labels,
+        test_images=test,
+        test_labels=test_labels,
+        notes=(*decoded.notes, *notes),
+        digests=None,
     )
 
 

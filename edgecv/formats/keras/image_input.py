@@ -41,8 +41,8 @@ def fitted(model: KerasModel, input_spec: InputSpec, path: Path) -> tuple[KerasM
 
     Raises InputError if it cannot.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        return model, []  # It is refused with the number of its inputs and outputs.
+    if len(model.inputs) != 1:
+        return model, []  # It is refused with the number of its inputs.
     axes, note = axes_of(model, input_spec, path)
     taken = tuple(model.inputs[0].shape)
     if taken == (None, *axes.image):

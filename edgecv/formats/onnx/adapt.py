@@ -1,12 +1,12 @@
-"""Adaptation of a foreign ONNX model to edgecv's form: pixels in, probabilities out.
+"""Adaptation of a foreign ONNX model to edgecv's form: it takes pixels (batch, H, W, C).
 
-Names, axis order, preprocessing and softmax become part of the graph. Its layers do not change, so
-the result is the float32 twin of the original.
+Names, axis order, preprocessing and a softmax become part of the graph. Its layers do not change,
+so the result is the float32 twin of the original.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.options import Options
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.text import first_line
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
@@ -27,6 +28,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
+from edgecv.models.outputs import PROBABILITIES
 
 OPSET = 17
 """The operator set that older models are converted to: one scale per channel needs 13."""
@@ -69,15 +71,18 @@ class OnnxNetwork:
 
 
 class Ends(Options):
-    """Input and output of a foreign model, as found by running it."""
+    """Input and outputs of a foreign model, as found by running it."""
 
     shape: Annotated[Shape, Field(strict=False)]
-    classes: int
+    outputs: Annotated[tuple[OutputShape, ...], Field(strict=False)]
+    is_classifier: bool
+    """True if its row of numbers becomes "probabilities"."""
     axes: str
     """The order of the input's axes: N images, H height, W width, C channels."""
     batch: int
     """Images of one run; -1 where the file leaves it open."""
-    gives_logits: bool
+    activation: Literal["", "Softmax", "Sigmoid"]
+    """The operator that is added behind the output; empty for none."""
     preprocess: Preprocessing
 
 
@@ -98,16 +103,18 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
         )
     model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
     _check(model.graph, where)
-    is_row = len(model.graph.outputs[0].shape or ()) == ROW
+    ranks = [len(each.shape or ()) for each in model.graph.outputs]
     _name_ends(model.graph, ends)
-    named = canonical(model, where)
+    names = (PROBABILITIES,) if ends.is_classifier else [each.name for each in ends.outputs]
+    named = canonical(model, where, outputs=names)
     floats = [each for each in named.graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
     parameters = sum(int(np.prod(each.dims)) for each in floats)
     model = read_model(named)
     _open_batch(model.graph, ends.batch)
     _take_pixels(model.graph, ends, where)
-    _give_probabilities(model.graph, ends, is_row=is_row)
-    result = canonical(model, where)
+    for place, rank in enumerate(ranks):
+        _give_reals(model.graph, place, ends, rank)
+    result = canonical(model, where, outputs=names)
     _check_batch(result, ends.shape, where)
     return serialized(result), parameters
 
@@ -158,18 +165,20 @@ def _check(graph: Graph, where: str) -> None:
             accepted="weights of 32 or 16 bits",
             remedy="export the model again as float32",
         )
-    if graph.outputs[0].producer() is None:
-        raise StepError(where, "computes nothing: its output is no operator's")
+    for each in graph.outputs:
+        if each.producer() is None:
+            raise StepError(where, f'computes nothing: its output "{each.name}" is no operator\'s')
 
 
 def _name_ends(graph: Graph, ends: Ends) -> None:
-    """Set the known shapes of input and output, which an exporter may have left open."""
+    """Set the known shapes of input and outputs, which an exporter may have left open."""
     import onnx_ir
 
     lengths = dict(zip("NHWC", (BATCH, *ends.shape), strict=True))
     graph.inputs[0].shape = onnx_ir.Shape([lengths[axis] for axis in ends.axes])
-    answer = [BATCH, ends.classes] if ends.axes.startswith("N") else [ends.classes, BATCH]
-    graph.outputs[0].shape = onnx_ir.Shape(answer)
+    for value, answer in zip(graph.outputs, ends.outputs, strict=True):
+        sides = [BATCH, *answer.shape]
+        value.shape = onnx_ir.Shape(sides if ends.axes.startswith("N") else [*sides[1:], BATCH])
 
 
 def _open_batch(graph: Graph, batch: int) -> None:
@@ -236,22 +245,26 @@ def _turn_first_kernel(graph: Graph, ends: Ends, order: list[int]) -> bool:
     return True
 
 
-def _give_probabilities(graph: Graph, ends: Ends, *, is_row: bool) -> None:
-    """Make the output one row of float32 probabilities per image."""
+def _give_reals(graph: Graph, place: int, ends: Ends, rank: int) -> None:
+    """Make an output float32 with the batch in front: (batch, ...), of the shape in ``ends``.
+
+    ``rank``: the axes that it has in the file, axes of length 1 included.
+    """
     import onnx_ir
 
-    answer = graph.outputs[0]
+    answer, shape = graph.outputs[place], ends.outputs[place].shape
     if answer.dtype != onnx_ir.DataType.FLOAT:
         answer = add_node(graph, "Cast", [answer], to=int(onnx_ir.DataType.FLOAT))
     if ends.axes.endswith("N"):
-        answer = add_node(graph, "Transpose", [answer], perm=[1, 0])
-    if not is_row:
+        answer = add_node(graph, "Transpose", [answer], perm=[rank - 1, *range(rank - 1)])
+    if len(shape) == 1 and rank != ROW:
         answer = add_node(graph, "Flatten", [answer], axis=1)
-    if ends.gives_logits:
-        answer = add_node(graph, "Softmax", [answer], axis=1)
+    if ends.activation:
+        axis = {"axis": 1} if ends.activation == "Softmax" else {}
+        answer = add_node(graph, ends.activation, [answer], **axis)
     answer.dtype = onnx_ir.DataType.FLOAT
-    answer.shape = onnx_ir.Shape([BATCH, ends.classes])
-    graph.outputs[0] = answer
+    answer.shape = onnx_ir.Shape([BATCH, *shape])
+    graph.outputs[place] = answer
 
 
 def _check_batch(model: ModelProto, shape: Shape, where: str) -> None:
@@ -265,10 +278,18 @@ def _check_batch(model: ModelProto, shape: Shape, where: str) -> None:
         session = onnxruntime.InferenceSession(
             serialized(model), options, providers=["CPUExecutionProvider"]
         )
-        session.run(None, {INPUT: two})
+        answers = session.run(None, {INPUT: two})
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
         raise StepError(
             where,
             f"cannot be made to take any number of images: {first_line(error)}",
             remedy="export the model again with an open batch",
         ) from error
+    for output, answer in zip(session.get_outputs(), answers, strict=True):
+        if len(answer) != len(two):
+            raise StepError(
+                where,
+                f'its output "{output.name}" is {list(answer.shape)} for two images',
+                accepted="an answer for each image",
+                remedy="export the model again with an open batch",
+            )

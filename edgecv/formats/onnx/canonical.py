@@ -7,6 +7,7 @@ and it keeps the names of the file.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from edgecv.core.errors import StepError
@@ -14,28 +15,34 @@ from edgecv.formats.onnx.graph import constant
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 
 INPUT = "image"
-OUTPUT = "probabilities"
 BATCH = "batch"
 PRODUCER = "edgecv"
 """The program that wrote a file."""
 
 
-def canonical(model: Model, where: str, metadata: dict[str, str] | None = None) -> ModelProto:
+def canonical(
+    model: Model,
+    where: str,
+    metadata: dict[str, str] | None = None,
+    outputs: Sequence[str] = (),
+) -> ModelProto:
     """Return the canonical ModelProto of an onnx-ir model.
 
-    Nodes that the output does not need are left out, equal constants become one, and only the
-    operator sets in use, the given metadata and the shapes of input and output are kept.
+    Nodes that no output needs are left out, equal constants become one, and only the operator sets
+    in use, the given metadata and the shapes of inputs and outputs are kept. ``outputs``: their
+    names, where they change.
     """
     import onnx
 
     source = model.graph
-    names = CanonicalNames(source)
+    outputs = outputs or [str(each.name) for each in source.outputs]
+    names = CanonicalNames(source, outputs)
     copies = [names.renamed(node) for node in _in_order(source, where)]
     graph = onnx.helper.make_graph(
         copies,
         "edgecv",
         [_end(source.inputs[0], INPUT)],
-        [_end(source.outputs[0], OUTPUT)],
+        [_end(each, name) for each, name in zip(source.outputs, outputs, strict=True)],
         initializer=names.constants,
     )
     domains = {node.domain for node in copies}
@@ -60,10 +67,12 @@ def serialized(model: ModelProto) -> bytes:
 
 
 def _in_order(graph: Graph, where: str) -> list[Node]:
-    """Return the nodes that the output needs, each after its producers."""
+    """Return the nodes that the outputs need, each after its producers."""
     done: set[Any] = set()
     ordered: list[Any] = []
-    waiting: list[tuple[Any, bool]] = [(graph.outputs[0].producer(), False)]
+    waiting: list[tuple[Any, bool]] = [
+        (each.producer(), False) for each in reversed(graph.outputs) if each.producer() is not None
+    ]
     while waiting:  # Not recursive: networks are deeper than Python's stack.
         node, are_inputs_done = waiting.pop()
         if are_inputs_done:
@@ -83,11 +92,12 @@ def _in_order(graph: Graph, where: str) -> list[Node]:
 class CanonicalNames:
     """New names of the nodes, tensors and constants of a graph, in the order of use."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
         self.constants: list[Any] = []
         self._nodes: Counter[str] = Counter()
         self._constant_of: dict[tuple[int, tuple[int, ...], bytes], str] = {}
-        self._tensors = {graph.inputs[0]: INPUT, graph.outputs[0]: OUTPUT, None: ""}
+        named = zip(graph.outputs, outputs, strict=True)
+        self._tensors: dict[Any, str] = {graph.inputs[0]: INPUT, **dict(named), None: ""}
 
     def renamed(self, node: Node) -> Any:
         """Return a node as a NodeProto under its new name, with new names of tensors."""

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from edgecv.core.data import Images
 from edgecv.core.errors import StepError
 from edgecv.core.text import first_line
-from edgecv.formats.onnx.canonical import INPUT, OUTPUT, canonical
+from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
+    Quantization,
     add_constant,
     add_node,
     attribute_of,
@@ -24,7 +25,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
     replace_node,
 )
-from edgecv.formats.onnx.graph_types import Graph, ModelProto
+from edgecv.formats.onnx.graph_types import Graph, ModelProto, Value
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.prepare import fold_rescaling
 from edgecv.formats.onnx.session import write_optimized
@@ -35,6 +36,7 @@ CHANGES_KERNELS = ("ConvAddFusion", "ConvMulFusion", "ConvBNFusion")
 stays behind the range that was trained for the kernel's output."""
 ACTIVATIONS = ("uint8", "int8")
 PROBABILITY_STEP = np.float32(1 / 256)
+BETWEEN_0_AND_1 = ("Softmax", "Sigmoid")
 
 
 class Quantizer:
@@ -59,6 +61,7 @@ class Quantizer:
         self._io = io
         self._kernels = kernels
         self._model = read_model(model)
+        self._outputs = [str(each.name) for each in self._model.graph.outputs]
         if any(node.op_type == "QuantizeLinear" for node in self._model.graph):
             move_reshapes_back(self._model.graph)
         self._trained = take_trained_ranges(self._model.graph)
@@ -114,10 +117,10 @@ class Quantizer:
             ) from error
         if self._io == "float32":
             self._take_floats(model.graph)
-            return canonical(model, self._where)
+            return canonical(model, self._where, outputs=self._outputs)
         self._take_bytes(model.graph, activations)
         metadata = self._give_integers(model.graph)
-        return canonical(model, self._where, metadata)
+        return canonical(model, self._where, metadata, self._outputs)
 
     def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
         """Return fixed ranges: of the input, whose codes are bytes, and those found in training."""
@@ -127,9 +130,11 @@ class Quantizer:
         trained = self._trained.ranges.items()
         ranges = {name: each for name, each in trained if name in present}
         ranges[INPUT] = np.float32(1), self._zero
-        if graph[-1].op_type == "Softmax":
-            # As in a TFLite file, codes of probabilities do not depend on the calibration images.
-            ranges[OUTPUT] = PROBABILITY_STEP, 0
+        for answer in graph.outputs:
+            maker = answer.producer()
+            if maker is not None and maker.op_type in BETWEEN_0_AND_1:
+                # As in a TFLite file, codes of these do not depend on the calibration images.
+                ranges[str(answer.name)] = PROBABILITY_STEP, 0
         kernels = self._kernels.overrides(graph, self._where)
         return (
             _one_scale_grouped(graph)
@@ -182,25 +187,36 @@ class Quantizer:
         shifted.producer().replace_input_with(0, image)
 
     def _give_integers(self, graph: Graph) -> dict[str, str]:
-        """Make the quantized tensor the output; return scales and zero points as metadata."""
-        answer = graph.outputs[0]
+        """Make the quantized tensors the outputs; return scales and zero points as metadata.
+
+        Those of several outputs stand in the graph alone.
+        """
+        found = [self._give_integer(graph, each) for each in tuple(graph.outputs)]
+        metadata = {
+            "edgecv.input_scale": "1.0",
+            "edgecv.input_zero_point": str(-self._io_shift),
+        }
+        if len(found) > 1:
+            return metadata
+        return metadata | {
+            "edgecv.output_scale": repr(float(found[0].scales.item())),
+            "edgecv.output_zero_point": str(int(found[0].zero_points.item())),
+        }
+
+    def _give_integer(self, graph: Graph, answer: Value) -> Quantization:
         dequantize = answer.producer()
-        if dequantize.op_type != "DequantizeLinear":
+        if dequantize is None or dequantize.op_type != "DequantizeLinear":
             raise StepError(
                 self._where,
-                f"int8 was asked for; the output came back float32 from {dequantize.op_type}",
+                f'int8 was asked for; the output "{answer.name}" came back float32 from'
+                f" {'an input' if dequantize is None else dequantize.op_type}",
                 remedy="choose float32, or the tflite format",
             )
         found, codes = quantization_of(dequantize), dequantize.inputs[0]
         assert found is not None
         codes.shape, codes.dtype = answer.shape, dequantize.inputs[2].dtype
         replace_node(graph, dequantize, codes)
-        return {
-            "edgecv.input_scale": "1.0",
-            "edgecv.input_zero_point": str(-self._io_shift),
-            "edgecv.output_scale": repr(float(found.scales.item())),
-            "edgecv.output_zero_point": str(int(found.zero_points.item())),
-        }
+        return found
 
 
 def _one_scale_grouped(graph: Graph) -> dict[str, Any]:

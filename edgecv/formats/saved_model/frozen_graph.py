@@ -96,22 +96,23 @@ def frozen_graph_layer() -> Any:
 
     @keras.saving.register_keras_serializable(PACKAGE, CLASS)
     class FrozenGraph(keras.layers.Layer):  # type: ignore[misc]
-        """Runs a graph: float32 (N, H, W, C) -> float32 (N, K).
+        """Runs a graph: float32 (N, H, W, C) -> float32 (N, ...), or a dict of several by name.
 
-        ``entering`` and ``leaving`` are its tensors; ``variables`` the shape of each weight, by
-        the name of the node that stands for it.
+        ``entering`` and ``leaving`` are its tensors, several by the names of the outputs;
+        ``variables`` the shape of each weight, by the name of the node that stands for it.
         """
 
         def __init__(
             self,
             graph: str,
             entering: str,
-            leaving: str,
+            leaving: str | Mapping[str, str],
             variables: Mapping[str, Sequence[int]],
             **options: Any,  # name, dtype and so on: what Keras gives to all layers
         ) -> None:
             super().__init__(**options)
-            self._text, self._ends, self._shapes = graph, (entering, leaving), dict(variables)
+            self._text, self._entering, self._shapes = graph, entering, dict(variables)
+            self._leaving = leaving if isinstance(leaving, str) else dict(leaving)
             self._graph = graph_of(graph, self.name)
             self._run = compile_function(self._imported, autograph=False)
             self._values: list[Any] = []
@@ -144,32 +145,33 @@ def frozen_graph_layer() -> Any:
 
         def probe(self) -> GraphProbe:
             """Return the graph, run up to one of its first operations."""
-            return GraphProbe(self._graph, self._ends[0], self._values_of)
+            return GraphProbe(self._graph, self._entering, self._values_of)
 
         def _values_of(self, images: Any, names: Sequence[str]) -> list[Any]:
             run = compile_function(lambda taken: self._elements(taken, names), autograph=False)
             return [each.numpy() for each in run(images)]
 
         def _imported(self, images: Any) -> Any:
-            (result,) = self._elements(images, [self._ends[1]])
-            return result
+            if isinstance(self._leaving, str):
+                (result,) = self._elements(images, [self._leaving])
+                return result
+            found = self._elements(images, [*self._leaving.values()])
+            return dict(zip(self._leaving, found, strict=True))
 
         def _elements(self, images: Any, wanted: Sequence[str]) -> Any:
-            entering = self._ends[0]
             names = (f"{name}:0" for name in self._shapes)
             values = (tensorflow.convert_to_tensor(value) for value in self._values)
-            given = {entering: images, **dict(zip(names, values, strict=True))}
+            given = {self._entering: images, **dict(zip(names, values, strict=True))}
             return tensorflow.graph_util.import_graph_def(
                 self._graph, input_map=given, return_elements=list(wanted), name=""
             )
 
         def get_config(self) -> dict[str, Any]:
-            entering, leaving = self._ends
             return {
                 **super().get_config(),
                 "graph": self._text,
-                "entering": entering,
-                "leaving": leaving,
+                "entering": self._entering,
+                "leaving": self._leaving,
                 "variables": self._shapes,
             }
 
@@ -188,7 +190,11 @@ def holds_graph(model: KerasModel) -> bool:
 
 
 def frozen_graph_model(
-    graph: Any, ends: tuple[str, str], values: Mapping[str, Any], shape: Sequence[int], name: str
+    graph: Any,
+    ends: tuple[str, str | Mapping[str, str]],
+    values: Mapping[str, Any],
+    shape: Sequence[int],
+    name: str,
 ) -> KerasModel:
     """Return a tf-keras model of one layer: the graph, its weights, images of ``shape``."""
     image = keras.Input(tuple(shape), name="image")

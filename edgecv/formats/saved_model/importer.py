@@ -13,7 +13,7 @@ import numpy as np
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Importer
-from edgecv.core.text import short_name
+from edgecv.core.text import counted, short_name
 from edgecv.formats.saved_model.frozen_graph import check_graph, frozen_graph_model
 from edgecv.formats.saved_model.rewrites import Convolution, rewrite
 from edgecv.formats.trust import MEANS, NO_TRUST, Trust
@@ -85,7 +85,7 @@ def network_in(folder: Path, path: Path) -> KerasModel:
 
 
 def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
-    """Return the serving function, which has one input and one output."""
+    """Return the serving function, which has one input."""
     names = sorted(signatures)
     if not names or (SERVING not in names and len(names) > 1):
         raise InputError(
@@ -96,12 +96,9 @@ def _serving(path: Path, signatures: Mapping[str, Any]) -> Any:
         )
     serving = signatures[SERVING if SERVING in names else names[0]]
     _, inputs = serving.structured_input_signature
-    outputs = serving.structured_outputs
-    for kind, found in (("inputs", inputs), ("outputs", outputs)):
-        if len(found) != 1:
-            raise InputError(
-                str(path), f"has {len(found)} {kind}: {', '.join(sorted(found))}", accepted="one"
-            )
+    if len(inputs) != 1:
+        found = f"has {counted(len(inputs), 'input')}: {', '.join(sorted(inputs))}"
+        raise InputError(str(path), found, accepted="one input of images")
     return serving
 
 
@@ -120,8 +117,10 @@ def _image_shape(path: Path, serving: Any) -> Sequence[int]:
     return sides[1:]
 
 
-def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str], Mapping[str, Convolution]]:
-    """Return the function as a graph without variables or calls, its two ends, its convolutions."""
+def _frozen(
+    path: Path, serving: Any
+) -> tuple[Any, tuple[str, str | Mapping[str, str]], Mapping[str, Convolution]]:
+    """Return the function as a graph without variables or calls, its ends, its convolutions."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     try:
@@ -133,7 +132,12 @@ def _frozen(path: Path, serving: Any) -> tuple[Any, tuple[str, str], Mapping[str
         for each in frozen.graph.get_operations()
         if each.type == "Conv2D" and each.get_attr("data_format") == b"NHWC"
     }
-    ends = frozen.inputs[0].name, frozen.outputs[0].name
+    # TensorFlow flattens the dict of outputs in the order of their names.
+    leaving = {
+        str(name): each.name
+        for name, each in zip(sorted(serving.structured_outputs), frozen.outputs, strict=True)
+    }
+    ends = frozen.inputs[0].name, leaving if len(leaving) > 1 else frozen.outputs[0].name
     return frozen.graph.as_graph_def(), ends, convolutions
 
 

@@ -86,8 +86,8 @@ def _check_integers(
             f" {listed([str(operator) for operator in floats], SHOWN)}",
             remedy="replace these layers, or choose float16",
         )
-    ends = tuple(tensor.type for tensor in tables.inputs + tables.outputs)
-    if ends != wanted:
+    ends = [tensor.type for tensor in tables.inputs + tables.outputs]
+    if ends != [wanted[0], *(wanted[1] for _ in tables.outputs)]:
         raise StepError(
             where,
             f"{precision} was asked for; input and output came back {' and '.join(ends)}",

@@ -20,6 +20,7 @@ from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.models.kernels import kernels_of
+from edgecv.models.outputs import file_output_names
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.quantizers import LARGEST_CODE, PIXELS, trained_kernels
 from edgecv.models.tf import compile_function, tensorflow
@@ -67,13 +68,14 @@ class TFLite(FileExporter):
     def _convert(
         self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool
     ) -> bytes:
-        is_open = needs_range_of_pixels(model)
+        is_open, names = needs_range_of_pixels(model), file_output_names(model)
 
         def serve(image: Any) -> dict[str, Any]:
             if is_open:
                 # The converter finds the scales of a kernel again where its input has no range.
                 image = tensorflow.quantization.fake_quant_with_min_max_args(image, *PIXELS)
-            return {"probabilities": model(image, training=False)}
+            answers = tensorflow.nest.flatten(model(image, training=False))
+            return dict(zip(names, answers, strict=True))
 
         image = tensorflow.TensorSpec((BATCH, *shape), tensorflow.float32, name="image")
         # The converter first saves the owner of the variables as a SavedModel. The same bytes come

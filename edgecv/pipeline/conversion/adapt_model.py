@@ -11,14 +11,19 @@ from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import float_encoders, rescaling_of
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import Options
+from edgecv.core.output_shape import OutputShape
+from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.formats.keras.image_input import fitted
-from edgecv.formats.lookup import count_outputs, importer_of, input_shape_of
+from edgecv.formats.image_axes import OPEN
+from edgecv.formats.keras.image_input import fitted, tensor_facts
+from edgecv.formats.keras.runtime import KerasSession
+from edgecv.formats.lookup import importer_of, input_shape_of
 from edgecv.formats.saved_model.frozen_graph import holds_graph
+from edgecv.formats.tensors import answer_shape
 from edgecv.formats.trust import Trust
 from edgecv.models.input_probe import KerasProbe
+from edgecv.models.outputs import Ending, ending_of, output_names
 from edgecv.models.preprocessing import found_in, with_preprocessing
-from edgecv.models.softmax import with_softmax
 from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
 from edgecv.techniques.quantizers.first_kernels import take_pixels
 
@@ -35,13 +40,15 @@ class ModelFacts(Options):
 
     shape: Annotated[Shape, Field(strict=False)]
     """Height, width and channels of its input."""
-    outputs: int
+    outputs: Annotated[tuple[OutputShape, ...], Field(strict=False)]
+    ending: Ending
+    """The kind of its own outputs."""
+    ending_note: str
+    """A sentence on it."""
     rescales: bool
     """True if the graph itself rescales its pixels."""
     is_own: bool
     """True if the file needs no adaptation."""
-    gives_logits: bool
-    """True if a softmax was added to it."""
     notes: Annotated[tuple[str, ...], Field(strict=False)]
     untrainable: str = ""
     """Reason why no technique can train it; empty for a model with layers."""
@@ -51,7 +58,7 @@ class ModelFacts(Options):
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """A model that takes pixels and gives probabilities, and its facts."""
+    """A model that takes pixels, and its facts."""
 
     model: Any
     facts: ModelFacts
@@ -59,33 +66,55 @@ class AdaptedModel:
     """The same model with the quantizers that it was trained with; None if it had none."""
 
 
-def adapt(path: Path, input_spec: InputSpec, trust: Trust) -> AdaptedModel:
-    """Load and adapt a model. Raises InputError if it is no model, unsafe, or not adaptable."""
+def adapt(
+    path: Path, input_spec: InputSpec, trust: Trust, task: Task | None = None
+) -> AdaptedModel:
+    """Load and adapt a model; ``task``: None to take its outputs as they are.
+
+    Raises InputError if it is no model, unsafe, or not adaptable.
+    """
     importer = importer_of(path)
     original, notes = importer.load_with_notes(path, trust)
     plain = without_quantizers(original) if has_quantizers(original) else original
     loaded, changes = fitted(plain, input_spec, path)
-    shape, outputs = input_shape_of(loaded, path), count_outputs(loaded, path)
+    shape, outputs = input_shape_of(loaded, path), _outputs(loaded, path)
+    ending, ending_note = ending_of(loaded)
     own = _rescaling(loaded, shape)
     asked = input_spec.preprocess
-    model, more, gives_logits = _adapted(loaded, asked, str(path), own)
+    model, more = _adapted(loaded, asked, str(path), own)
     quantized = None
     if plain is not original:
         with quantizers_known():
-            quantized, _, _ = _adapted(fitted(original, input_spec, path)[0], asked, str(path), own)
+            quantized, _ = _adapted(fitted(original, input_spec, path)[0], asked, str(path), own)
+            if task is not None:
+                quantized, _ = task.finished(quantized, str(path))
             take_pixels(quantized)
         notes = (*notes, TRAINED_RANGES)
+    if task is not None:
+        model, ending_note = task.finished(model, str(path))
     facts = ModelFacts(
         shape=shape,
         outputs=outputs,
+        ending=ending,
+        ending_note=ending_note,
         rescales=own is not None,
         is_own=model is original and importer.keeps_its_format(path),
-        gives_logits=gives_logits,
         notes=(*trust.notes(), *notes, *changes, *more),
         untrainable=notes[0] if notes and holds_graph(loaded) else "",
         has_quantizers=quantized is not None,
     )
     return AdaptedModel(model, facts, quantized)
+
+
+def _outputs(model: Any, path: Path) -> tuple[OutputShape, ...]:
+    """Return name and shape of each output; open sides are those of a run."""
+    facts = [tensor_facts(each) for each in model.outputs]
+    if any(OPEN in each.shape[1:] for each in facts):
+        shapes = KerasSession(model, path).facts.answers
+    else:
+        shapes = tuple(answer_shape(path, each, (1, *each.shape[1:])) for each in facts)
+    named = zip(output_names(model), shapes, strict=True)
+    return tuple(OutputShape(name=name, shape=shape) for name, shape in named)
 
 
 def _rescaling(model: Any, shape: Shape) -> str | None:
@@ -97,7 +126,7 @@ def _rescaling(model: Any, shape: Shape) -> str | None:
 
 def _adapted(
     model: Any, asked: Preprocessing | None, where: str, own: str | None
-) -> tuple[Any, tuple[str, ...], bool]:
+) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     if asked is None:
         unseen = "nobody can see whether it rescales them (--preprocess)"
@@ -112,5 +141,4 @@ def _adapted(
             )
         model, how = with_preprocessing(model, asked, where)
         notes.append(f"preprocessing: {how}")
-    adapted, note = with_softmax(model, where)
-    return adapted, (*notes, note), adapted is not model
+    return model, tuple(notes)

@@ -13,9 +13,9 @@ from edgecv.core.costs import ModelCost
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
-from edgecv.core.plugins import Exporter
+from edgecv.core.plugins import Exporter, Task
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.registry import EXPORTERS
+from edgecv.core.registry import EXPORTERS, TASKS
 from edgecv.formats.lookup import needs_tensorflow
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
@@ -116,14 +116,14 @@ class Converter(ProcessClient[PooledProcess]):
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
 
-    def adopt(self, source: ModelFile) -> Path:
-        """Open a user's model and adapt it to its ``input_spec``: see ``adapt_model.adapt``.
+    def adopt(self, source: ModelFile, task: Task | None = None) -> Path:
+        """Open a user's model and adapt it to its input and a task: see ``adapt_model.adapt``.
 
         Returns a folder with the facts and the adapted model, which exists until ``close``. Raises
         InputError also if the file crashes the child, hangs it or uses up its memory.
         """
         folder = Path(tempfile.mkdtemp(prefix="adopted-", dir=self._folder.name))
-        arguments = {"path": str(folder)}
+        arguments = {"path": str(folder), "task": None if task is None else TASKS.table(task)}
         where = str(source.path)
         try:
             return self._request("adopt", source, arguments, where, lambda _: folder)

@@ -21,7 +21,7 @@ from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.registry import EXPORTERS
+from edgecv.core.registry import EXPORTERS, TASKS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.saved_model.frozen_graph import parameters_of
@@ -199,12 +199,13 @@ class ConversionServer:
             write_bytes(Path(path), plain)
         return {"was_external": whole is not content, "had_halves": plain is not whole}, []
 
-    def adopt(self, source: Path, trust: Trust, path: str) -> Response:
+    def adopt(self, source: Path, trust: Trust, path: str, task: Any) -> Response:
         """Write a user's model, adapted, and its facts."""
         from edgecv.models.tf import model_bytes
 
         self._server.stage("opening it")
-        adapted = adapt(source, self._input_spec, trust)
+        asked = None if task is None else TASKS.parse(task, "conversion")
+        adapted = adapt(source, self._input_spec, trust, asked)
         folder = Path(path)
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)

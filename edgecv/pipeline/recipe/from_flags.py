@@ -8,7 +8,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, flag_of, parse_options
 from edgecv.core.plugins import Exporter, Technique
-from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
@@ -120,7 +120,8 @@ class CompressOptions(
                 self.kernels or USUAL_KERNELS,
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
-            task=TASKS.parse({"task": "classification"}, "task"),
+            task=TASKS.parse(DEFAULT_TASK, "task"),
+            task_is_given=not self.model,
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"

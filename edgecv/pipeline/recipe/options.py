@@ -23,9 +23,10 @@ class DataOptions(ImageOptions):
     """The images of a new run."""
 
     data: Annotated[Data | None, Flag(default="cifar10")] = None
-    """A data set of images with classes: cifar10, digits, a folder or .zip with train/CLASS/ and
-    test/CLASS/, or a .npz. For a MODEL also a folder of images without labels, and for a MODEL that
-    is only converted (none, float16, dynamic) test/ alone is enough."""
+    """A data set: cifar10, digits, scenes, a folder or .zip with train/CLASS/ and test/CLASS/,
+    images with annotations (COCO, YOLO, VOC, masks, a .csv), or a .npz. For a MODEL also a folder
+    of images without labels, and for a MODEL that is only converted (none, float16, dynamic) test/
+    alone is enough."""
 
 
 class MeasuredDataOptions(ImageOptions):

@@ -10,7 +10,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
-from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DATASETS, DEFAULT_TASK, EXPORTERS, TASKS, TECHNIQUES
 from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
@@ -30,6 +30,8 @@ class Recipe(Options):
     settings: RunSettings
     data: DatasetSource
     task: Task
+    task_is_given: bool = True
+    """False where model and data decide, and ``task`` is only the usual one."""
     baseline: BaselineOptions
     architecture: Architecture
     schedule: Schedule
@@ -129,7 +131,8 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     return Recipe(
         settings=settings,
         data=source,
-        task=TASKS.parse(table.get("task", {"task": "classification"}), f"{where}, [task]"),
+        task=TASKS.parse(table.get("task", DEFAULT_TASK), f"{where}, [task]"),
+        task_is_given="task" in table or original.model is None,
         baseline=original,
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
         schedule=parse_schedule(training, f"{where}, [baseline.training]"),

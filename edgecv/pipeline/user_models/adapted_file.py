@@ -1,4 +1,4 @@
-"""A user's Keras model, opened and adapted by a child: pixels in, probabilities out."""
+"""A user's Keras model, opened and adapted by a child."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,20 +8,22 @@ from typing import Any
 from edgecv.core.data import Images, Outputs
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_evidence import InputEvidence
+from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.registry import TASKS
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
 from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
-STAGE_VERSION = 6
+STAGE_VERSION = 7
 FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
 class AdaptedFile:
-    """A user's Keras model, adapted for all later steps: pixels in, probabilities out."""
+    """A user's Keras model, adapted for all later steps: it takes pixels."""
 
     file: ModelFile
     """The user's own file."""
@@ -60,14 +62,18 @@ class AdaptedFile:
         return ModelFile.at(self.keep(store).path.with_name(QUANTIZED), self.file.trust)
 
 
-def adapt_file(file: ModelFile, store: Store, converter: Converter) -> AdaptedFile:
+def adapt_file(
+    file: ModelFile, store: Store, converter: Converter, task: Task | None = None
+) -> AdaptedFile:
     """Open and adapt a user's model in a child, or take the stored one of an earlier run.
 
+    ``task``: None to take its outputs as they are.
     Raises InputError if the file is no model, is unsafe, cannot be adapted, or crashes the child.
     """
     options = file.input_spec.model_dump(mode="json")
-    key = content_key("model", STAGE_VERSION, file.sha256, options, file.trust.model_dump())
-    folder = store.find("models", key) or converter.adopt(file)
+    trust, asked = file.trust.model_dump(), () if task is None else (TASKS.table(task),)
+    key = content_key("model", STAGE_VERSION, file.sha256, options, trust, *asked)
+    folder = store.find("models", key) or converter.adopt(file, task)
     facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     path = file.path if facts.is_own else next(folder.glob("model.*"))
     return AdaptedFile(file, path, key, facts, converter)

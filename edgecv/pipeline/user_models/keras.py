@@ -17,7 +17,7 @@ from edgecv.pipeline.user_models.adapted_file import (
     adapt_file,
     reader_of,
 )
-from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
+from edgecv.pipeline.user_models.user_model import UserModel, fitted_to_task
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,20 @@ class KerasModel(UserModel):
         context.emit("baseline", f"opening the model {path}")
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
         adapted = adapt_file(file, context.store, context.converter)
-        data = recipe.task.of_task(load_data(recipe.data, adapted.facts.shape, context))
-        if adapted.facts.gives_logits:
-            refuse_unnamed_numbers(recipe, data, str(path))
-        data = recipe.task.fit_data(data, adapted.facts.outputs, recipe.baseline.labels, str(path))
+        loaded, own = load_data(recipe.data, adapted.facts.shape, context), adapted.facts
+        recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
         reader = reader_of(adapted, context.on_event)
         choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
         if choice.name is not None:
             baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
             file = replace(file, input_spec=baseline.input_spec)
-            adapted = adapt_file(file, context.store, context.converter)
             recipe = recipe.replace(baseline=baseline)
-        facts = adapted.facts.model_copy(update={"notes": (*choice.notes, *adapted.notes)})
-        adapted = replace(adapted, facts=facts)
+        if choice.name is not None or recipe.task.ending not in ("", own.ending):
+            adapted = adapt_file(file, context.store, context.converter, recipe.task)
+        if recipe.task.ending:
+            notes = (*notes, adapted.facts.ending_note)
+        notes = (*choice.notes, *adapted.notes, *notes)
+        adapted = replace(adapted, facts=adapted.facts.model_copy(update={"notes": notes}))
         for note in adapted.notes:
             context.emit("note", note)
         return cls(recipe, data, context, adapted)

@@ -10,13 +10,17 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
+from edgecv.models.outputs import Ending
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.conversion.client import PlainOnnx
@@ -24,12 +28,17 @@ from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.user_models.user_model import UserModel, refuse_unnamed_numbers
+from edgecv.pipeline.user_models.user_model import UserModel, fitted_to_task
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
 ADAPTED = "adapted.onnx"
-STAGE_VERSION = 2
+STAGE_VERSION = 3
+LOOK_AT = 8
+"""Images whose outputs show whether they are probabilities."""
+SUM_TOLERANCE = 1e-3
+ROW_OF_NUMBERS = 2
+"""Axes of outputs that are one row of numbers for an image."""
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
 
 
@@ -81,9 +90,10 @@ class OnnxModel(UserModel):
         file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
-            loaded = recipe.task.of_task(load_data(recipe.data, facts.image, context))
-            (numbers,) = facts.answers[0]
-            data = recipe.task.fit_data(loaded, numbers, recipe.baseline.labels, str(path))
+            loaded, shapes = load_data(recipe.data, facts.image, context), _shapes(facts)
+            some = loaded.test.images[sample_rows(len(loaded.test), LOOK_AT)]
+            ending = ending_of(worker.predict(file, some, input_spec=input_spec))
+            recipe, data, found = fitted_to_task(recipe, loaded, shapes, ending, str(path))
             choice = choose_preprocessing(
                 _reader(path, file, input_spec, worker, context),
                 data,
@@ -96,25 +106,26 @@ class OnnxModel(UserModel):
                 input_spec = recipe.baseline.input_spec
             outputs = worker.predict(file, data.test.images, input_spec=input_spec)
             plain_notes = _plain_notes(plain, worker, data.test.images, outputs, recipe)
-            output = facts.output
             try:
-                answers, logits = recipe.task.normalized(outputs, {output.name: output.scale})
+                answers, logits = recipe.task.normalized(
+                    outputs, {each.name: each.scale for each in facts.outputs}
+                )
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None
-        if logits:
-            refuse_unnamed_numbers(recipe, data, str(path))
+        is_classifier = recipe.task.ending == "probabilities"
         ends = Ends(
             shape=facts.image,
-            classes=len(data.class_names),
+            outputs=shapes,
+            is_classifier=is_classifier,
             axes=facts.axes,
             batch=facts.batch,
-            gives_logits=bool(logits),
+            activation=recipe.task.activation(outputs) or "",
             preprocess=input_spec.preprocess or Preprocessing(),
         )
-        outputs_as = logits or ("it gives probabilities",)
+        outputs_as = logits or (("it gives probabilities",) if is_classifier else ())
         found_out = (*facts.notes, *outputs_as, *plain_notes)
-        notes = (*(f"the model: {note}" for note in found_out), *choice.notes, COSTS)
+        notes = (*(f"the model: {note}" for note in found_out), *found, *choice.notes, COSTS)
         for note in notes:
             context.emit("note", note)
         return cls(recipe, data, context, ModelFile.at(file), ends, answers, notes)
@@ -166,6 +177,21 @@ class OnnxModel(UserModel):
     def costs(self, compressed: ModelFile) -> tuple[Costs | None, tuple[str, ...]]:
         """Return no costs: the notes name the command that counts multiply-accumulates."""
         return None, ()
+
+
+def _shapes(facts: SessionFacts) -> tuple[OutputShape, ...]:
+    pairs = zip(facts.outputs, facts.answers, strict=True)
+    return tuple(OutputShape(name=tensor.name, shape=shape) for tensor, shape in pairs)
+
+
+def ending_of(outputs: Outputs) -> Ending:
+    """Return what a model of no known graph gives, by its outputs for some images."""
+    values = next(iter(outputs.arrays.values()))
+    if len(outputs.arrays) == 1 and values.ndim == ROW_OF_NUMBERS and values.shape[1] > 1:
+        sums = values.sum(axis=1)
+        if values.min() >= 0 and np.abs(sums - 1).max() <= SUM_TOLERANCE:
+            return "probabilities"
+    return "numbers"
 
 
 def _plain_notes(

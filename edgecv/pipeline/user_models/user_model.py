@@ -1,6 +1,8 @@
 """The contract of a user's model: everything that a run needs of it."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,27 +11,41 @@ from typing import Any, ClassVar, Self
 from edgecv.core.costs import Costs
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
+from edgecv.core.output_shape import OutputShape
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, baseline_predictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.model_costs import costs_of
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.task_choice import choose_task
 
 
-def refuse_unnamed_numbers(recipe: Recipe, data: Dataset, where: str) -> None:
-    """Raise InputError where nothing says that a model's numbers, no probabilities, are classes.
+def fitted_to_task(
+    recipe: Recipe, data: Dataset, outputs: Sequence[OutputShape], ending: str, where: str
+) -> tuple[Recipe, Dataset, tuple[str, ...]]:
+    """Return the recipe with the task of a run, the data with its targets, and notes.
 
-    Numbers of boxes or of a regression look like logits, and a softmax would be added to them.
+    ``ending``: as ``Task.fits`` takes it. Raises InputError where model, data and task do not fit.
     """
-    if data.has_labels or recipe.baseline.labels is not None:
-        return
-    raise InputError(
-        where,
-        "gives numbers that are no probabilities, and the images have no labels: nothing says that"
-        " they stand for classes",
-        accepted="a model that ends in a softmax, images with labels, or --labels",
-        remedy="--labels FILE names each number as a class; a softmax is then added",
-    )
+    answers: list[tuple[int, ...]] = [each.shape for each in outputs]
+    notes: tuple[str, ...] = ()
+    if not recipe.task_is_given and recipe.baseline.labels is None:
+        task, notes = choose_task(data, answers, ending, where)
+        recipe = recipe.replace(task=task)
+    data = recipe.task.of_task(data)
+    names = recipe.baseline.labels
+    is_map = recipe.task.features == "map"
+    if len(answers) == 1 and len(answers[0]) in ((2, 3) if is_map else (1,)):
+        data = recipe.task.fit_data(data, math.prod(answers[0]), names, where)
+    elif recipe.task.ending:
+        found = ", ".join("x".join(map(str, each)) for each in answers)
+        raise InputError(
+            where,
+            f"gives {found} numbers for an image",
+            accepted=f"one {'map' if is_map else 'row of numbers'} an image for {recipe.task.name}",
+            remedy="--task outputs compares all of them by numbers",
+        )
+    return recipe, data, notes
 
 
 @dataclass(frozen=True)

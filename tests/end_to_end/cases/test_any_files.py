@@ -28,17 +28,18 @@ def test_files_of_any_inputs_and_outputs_are_timed() -> None:
     assert all(each.latency.median_us > 0 for each in found.timings)
 
 
-def test_four_outputs_are_compared_by_numbers_and_nothing_passes(tmp_path: Path) -> None:
+def test_four_outputs_are_compared_by_numbers(tmp_path: Path) -> None:
     copy = Path(shutil.copy(DETECTION, tmp_path / "copy.tflite"))
     report = edgecv.validate(DETECTION, baseline=copy)
     (comparison,) = report.comparisons
-    assert report.outcome == "inconclusive"
+    assert report.outcome == "passed"
     assert report.data.name == "random values"
     assert [each.largest for each in comparison.output_differences] == [0.0] * 4
-    assert comparison.agreement is None
-    (reason,) = {gate.reason for gate in report.gates if gate.name == "outputs"}
-    assert "4 outputs compared by numbers" in reason
-    assert "nothing was proven of accuracy" in reason
+    assert comparison.value is None
+    assert comparison.agreement == 1.0
+    assert [each.name for each in comparison.further_outputs] == [
+        each.name for each in comparison.output_differences[1:]
+    ]
 
 
 def test_a_damaged_file_differs_by_numbers_on_images_too(tmp_path: Path) -> None:
@@ -58,8 +59,12 @@ def test_a_damaged_file_differs_by_numbers_on_images_too(tmp_path: Path) -> None
     report = edgecv.validate(damaged, baseline=DETECTION, data=data)
     (comparison,) = report.comparisons
     assert max(each.largest for each in comparison.output_differences) > 0
+    assert report.outcome != "passed"
+    (reason,) = {gate.reason for gate in report.gates if gate.name == "outputs"}
+    assert "4 outputs compared by numbers" in reason
+    assert "give --min-cosine" in reason
     assert report.data.name == data.name
-    with pytest.raises(InputError, match="no classifiers, so their numbers need others"):
+    with pytest.raises(InputError, match="FILE compares the numbers"):
         edgecv.validate(damaged, data=data)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
+from edgecv.core.targets import kinds_of
 from edgecv.core.text import TextTable, counted
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
@@ -20,7 +21,8 @@ from edgecv.evaluation.tasks.classification.output_order import check_order
 from edgecv.evaluation.tasks.classification.per_class import confusion_changes
 from edgecv.evaluation.tasks.classification.probabilities import as_probabilities
 from edgecv.evaluation.tasks.classification.proof import proof_of
-from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.outputs import ending_of
+from edgecv.models.softmax import logits_model, separate_softmax, with_softmax
 from edgecv.models.tf import load_tensorflow
 
 SUM_TOLERANCE = 1e-2
@@ -33,6 +35,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     has_binary_scores: ClassVar[bool] = True
+    ending: ClassVar[str] = "probabilities"
     terms: ClassVar[Terms] = Terms(
         score="accuracy",
         score_axis="fraction right",
@@ -43,6 +46,18 @@ class Classification(Task):
         groups="classes",
     )
     method: ClassVar[str] = text.METHOD
+
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True for one row of numbers, one for each class of the data.
+
+        Without labels only probabilities are told from other numbers.
+        """
+        if len(answers) != 1 or len(answers[0]) != 1 or ending == "sigmoid":
+            return False
+        if not data.has_labels:
+            return ending == "probabilities"
+        return kinds_of(data.test.labels) == ("class",) and answers[0][0] > 1
 
     def head(self, data: Dataset) -> Head:
         """Return a dense layer and a softmax, one output for each class of the data."""
@@ -73,6 +88,15 @@ class Classification(Task):
         tensorflow, _ = load_tensorflow()
         right = tensorflow.argmax(raw, 1, tensorflow.int32) == targets
         return tensorflow.cast(right, tensorflow.float32)
+
+    def finished(self, model: Any, where: str) -> tuple[Any, str]:
+        """Return a classifier that gives probabilities; a softmax is added to logits."""
+        found, text = ending_of(model)
+        return (model, text) if found == "probabilities" else with_softmax(model)
+
+    def activation(self, outputs: Outputs) -> Literal["Softmax"] | None:
+        """Return Softmax for logits."""
+        return "Softmax" if as_probabilities(outputs.only, None)[1] else None
 
     def separated(self, model: Any) -> Any:
         """Return the same function with its softmax as a layer of its own."""

@@ -12,7 +12,7 @@ from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
-from edgecv.core.targets import IGNORED
+from edgecv.core.targets import IGNORED, kinds_of
 from edgecv.core.text import TextTable, listed
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.binary_scores import mcnemar
@@ -29,7 +29,8 @@ from edgecv.evaluation.tasks.segmentation.maps import (
     nearest,
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
-from edgecv.models.softmax import logits_model, separate_softmax
+from edgecv.models.outputs import ending_of
+from edgecv.models.softmax import logits_model, separate_softmax, with_softmax
 from edgecv.models.tf import keras
 
 SUM_TOLERANCE = 1e-2
@@ -42,6 +43,7 @@ class Segmentation(Task):
 
     name: ClassVar[str] = "segmentation"
     features: ClassVar[str] = "map"
+    ending: ClassVar[str] = "probabilities"
     target: ClassVar[str] = "mask"
     terms: ClassVar[Terms] = Terms(
         score="IoU",
@@ -56,10 +58,11 @@ class Segmentation(Task):
     same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
 
-    def of_task(self, data: Dataset) -> Dataset:
-        """Return the data with its masks, and the names of their classes."""
-        found = super().of_task(data)
-        return replace(found, class_names=data.target_names.get("mask", data.class_names))
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True for one map, where the data has masks."""
+        is_map = len(answers) == 1 and len(answers[0]) in (2, 3) and min(answers[0][:2]) > 0
+        return is_map and data.has_labels and "mask" in kinds_of(data.test.labels)
 
     def head(self, data: Dataset) -> Head:
         """Return a 1x1 convolution and a softmax, one map for each class of the data."""
@@ -84,6 +87,27 @@ class Segmentation(Task):
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Intersection over union of each image: (N, H, W), (N, h, w, K) -> (N,)."""
         return training.score_of(targets, raw)
+
+    def finished(self, model: Any, where: str) -> tuple[Any, str]:
+        """Return a segmenter that gives probabilities; logits get their softmax, or sigmoid."""
+        found, text = ending_of(model)
+        output, last = model.outputs[0], model.layers[-1]
+        is_one = output.shape[-1] == 1
+        if found == "probabilities" or (found == "sigmoid" and is_one):
+            return model, text
+        if found == "sigmoid":
+            raise InputError(
+                where,
+                f"ends in a sigmoid ({last.name}): each map is a yes or no of its own",
+                accepted="one softmax over the classes, one sigmoid for two, or logits",
+            )
+        if not output.dtype.is_floating:
+            return model, "the model gives the number of the class of each pixel"
+        if not is_one:
+            return with_softmax(model)
+        ending = keras.layers.Activation("sigmoid", name=f"{last.name}_sigmoid")
+        whole = keras.Model(model.inputs, ending(output), name=model.name)
+        return whole, f"the model gives one logit a pixel: a sigmoid was added after {last.name}"
 
     def separated(self, model: Any) -> Any:
         """Return the same function with its softmax or sigmoid as a layer of its own."""
@@ -183,6 +207,13 @@ class Segmentation(Task):
         maps = channels_last(outputs.only[places])
         largest: NDArray[np.float64] = maps.max(axis=-1).mean(axis=(1, 2), dtype=np.float64)
         return largest
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean and the largest difference of a probability."""
+        if outputs.only.shape == reference.only.shape:
+            return super().differences(outputs, reference)
+        one, other = (self.normalized(each, {})[0] for each in (outputs, reference))
+        return super().differences(one, other)
 
     def guessing(self, data: Dataset) -> float | None:
         """Return the mIoU of the commonest class everywhere."""

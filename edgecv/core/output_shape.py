@@ -1,0 +1,15 @@
+"""Name and shape of a model's output."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from edgecv.core.options import Options
+
+
+class OutputShape(Options):
+    """One output of a model."""
+
+    name: str
+    shape: Annotated[tuple[int, ...], Field(strict=False)]
+    """Its shape for one image: (K,) where it is one row of numbers."""

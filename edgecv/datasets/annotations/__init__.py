@@ -1,0 +1,1 @@
+"""Targets in files beside images: formats of annotations that people have."""

@@ -1,0 +1,87 @@
+"""COCO data sets."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar
+
+from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
+from edgecv.core.plugins import Progress
+from edgecv.core.text import listed
+from edgecv.datasets.annotations.annotated import Annotations, ImageNames
+from edgecv.datasets.annotations.coco import KEYS, annotations_of_coco, parse_coco
+from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.source import AnnotatedSource
+from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
+from edgecv.datasets.image_tree.folder_tree import Tree
+
+EDGE_BYTES = 65_536
+"""Bytes at both ends of a file in which its keys are searched for."""
+_SPLIT_WORD = re.compile(r"[_ .-]?(train|val|valid|validation|test)(ing)?\d{0,4}(?![a-z])")
+
+
+class Coco(AnnotatedSource):
+    """A COCO .json, or a folder with some: boxes, masks of polygons or run lengths, keypoints.
+
+    Files or folders called train, val and test are the splits. Objects are ``boxes``; where all
+    have a segmentation, also ``mask``; where images have the keypoints of one object,
+    ``keypoints``. Of ``instances_*`` and others, ``instances_*`` are read: give a file for others.
+    """
+
+    name: ClassVar[str] = "coco"
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return True for a .json with COCO's keys, or a folder with one."""
+        if path.is_file():
+            return path.suffix.lower() == ".json" and _has_keys(path)
+        return path.is_dir() and any(
+            _has_keys(path / name) for name in files_below(path) if name.lower().endswith(".json")
+        )
+
+    def root(self, path: Path) -> Path:
+        """Return the folder above annotations/, where the images are not beside the file."""
+        beside = any(name.lower().endswith(SUFFIXES) for name in files_below(path.parent))
+        return path.parent if beside else path.absolute().parent.parent
+
+    def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
+        """Read one file, or all files of a folder that are of one group."""
+        files = tree.listing().files
+        groups: dict[str, list[str]] = defaultdict(list)
+        contents = {}
+        for name in [file] if file else [each for each in files if each.lower().endswith(".json")]:
+            try:
+                content = tree.read(name)
+            except BadImage as error:
+                raise InputError(where, f"{name} cannot be read: {error}") from None
+            if file or all(key in content for key in KEYS):
+                contents[name] = content
+                groups[_SPLIT_WORD.sub("", name.rpartition("/")[2].lower())].append(name)
+        wanted = next(
+            (each for each in groups if each.startswith("instances")), next(iter(groups), "")
+        )
+        if len(groups) > 1 and not wanted.startswith("instances"):
+            raise InputError(
+                where,
+                f"there are several groups of COCO files: {listed(sorted(groups), 5)}",
+                accepted="one, or one that begins with instances",
+                remedy="give a file: --data annotations/other_train.json",
+            )
+        found = [parse_coco(contents[name], name, where) for name in groups[wanted]]
+        unread = [name for group, names in groups.items() if group != wanted for name in names]
+        annotations = annotations_of_coco(found, ImageNames(files), where)
+        return annotations.with_note(f"not read: {listed(unread)}" if unread else "")
+
+
+def _has_keys(path: Path) -> bool:
+    """Return True if a file holds COCO's keys at its beginning or end."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(EDGE_BYTES)
+            size = file.seek(0, 2)
+            file.seek(max(0, size - EDGE_BYTES))
+            ends = head + file.read(EDGE_BYTES)
+    except (OSError, InputError):
+        return False
+    return sum(key in ends for key in KEYS) >= 2

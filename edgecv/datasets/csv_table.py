@@ -1,0 +1,72 @@
+"""Images with targets in a CSV file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Progress
+from edgecv.core.text import listed
+from edgecv.datasets.annotations.annotated import Annotations, ImageNames
+from edgecv.datasets.annotations.columns import annotations_of
+from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.mask_files import NAME_FILES
+from edgecv.datasets.annotations.source import AnnotatedSource
+from edgecv.datasets.annotations.tables import read_table
+from edgecv.datasets.class_folders import holds_classes
+from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
+from edgecv.datasets.image_tree.folder_tree import Tree, has_splits
+
+ENDINGS = (".csv", ".tsv")
+
+
+class CsvTable(AnnotatedSource):
+    """A .csv of image files and their targets: classes, numbers, keypoints or boxes.
+
+    Numeric columns are numbers, one column of text the class, several of 0 and 1 the classes that
+    an image has, NAME_x with NAME_y a keypoint, and xmin, ymin, xmax, ymax a box a row. A column
+    ``split``, or files train.csv, val.csv and test.csv, give the splits.
+    """
+
+    name: ClassVar[str] = "csv"
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return True for a .csv, or a folder with one and images that are in no class folders."""
+        if path.is_file():
+            return path.suffix.lower() in ENDINGS
+        if not path.is_dir():
+            return False
+        files = list(files_below(path))
+        return bool(_tables(files)) and not _has_classes(path, files)
+
+    def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
+        """Read the rows of one file, or of all files at the top of the folder."""
+        files = tree.listing().files
+        found = []
+        for name in [file] if file else _tables(files):
+            try:
+                found.append(read_table(tree.read(name), name, where))
+            except BadImage as error:
+                raise InputError(where, f"{name} cannot be read: {error}") from None
+        columns = max((each.columns for each in found), key=len)
+        used = [each for each in found if each.columns == columns]
+        others = [each.name for each in found if each.columns != columns]
+        annotations = annotations_of(used, ImageNames(files), where)
+        note = f"not read, because of other columns: {listed(others)}" if others else ""
+        return annotations.with_note(note)
+
+
+def _tables(files: Iterable[str]) -> list[str]:
+    return [
+        name
+        for name in files
+        if "/" not in name and name.lower().endswith(ENDINGS) and name.lower() not in NAME_FILES
+    ]
+
+
+def _has_classes(path: Path, files: list[str]) -> bool:
+    """Return True if the images lie in class folders: then a table beside them says nothing new."""
+    pictures = [name for name in files if name.lower().endswith(SUFFIXES)]
+    in_splits = has_splits(path) and any(name.count("/") > 1 for name in pictures)
+    return not pictures or in_splits or holds_classes(path)

@@ -1,0 +1,88 @@
+"""Masks beside images."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Progress
+from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
+from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.mask_files import SUFFIXES, MaskClasses, classes_of_masks
+from edgecv.datasets.annotations.source import AnnotatedSource
+from edgecv.datasets.image_tree.decoding import SUFFIXES as IMAGE_SUFFIXES
+from edgecv.datasets.image_tree.folder_tree import Tree
+
+IMAGES = {"images", "image", "imgs", "img", "jpegimages", "input", "inputs"}
+MASKS = set("masks mask labels label annotations annots segmentationclass segmentation "
+            "segmentations gt groundtruth ground_truth trimaps".split())  # fmt: skip
+_ENDING = re.compile(r"[_-]?(mask|masks|label|labels|labelids|seg|segmentation|gt|l)$")
+
+
+class MaskFolders(AnnotatedSource):
+    """Images with masks: images/ and masks/ of PNG files that hold the class of each pixel.
+
+    A pixel is the number of its class, 255 where it is of none, or the colour of its class. A file
+    ``classes.txt`` names the classes, one a line; ``class_dict.csv`` gives names with colours.
+    A mask has the name of its image, perhaps with ``_mask`` behind it. train, val and test may be
+    folders above or below images/ and masks/.
+    """
+
+    name: ClassVar[str] = "masks"
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return True for a folder with images/ and masks/ in which names match."""
+        if not path.is_dir():
+            return False
+        images, masks = _pictures(files_below(path))
+        return bool(images.keys() & masks.keys())
+
+    def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
+        """Find the mask of each image, and the classes of all masks."""
+        images, masks = _pictures(tree.listing().files)
+        if not images.keys() & masks.keys():
+            raise InputError(where, "no image has a mask", accepted="images/a.jpg, masks/a.png")
+        classes = classes_of_masks(tree, list(masks.values()), progress, where)
+        found = [
+            _annotated(name, masks.get(key), classes, tree) for key, name in images.items()
+        ] + [
+            AnnotatedImage(name, split_of(name), bad="it is the mask of no image")
+            for key, name in masks.items()
+            if key not in images
+        ]
+        notes = (classes.note,) if classes.note else ()
+        return Annotations(found, classes.names, notes=notes)
+
+
+def _annotated(image: str, mask: str | None, classes: MaskClasses, tree: Tree) -> AnnotatedImage:
+    if mask is None:
+        return AnnotatedImage(image, split_of(image), bad="it has no mask")
+
+    def make(size: Size) -> object:
+        return classes.read(tree.read(mask), size)
+
+    return AnnotatedImage(image, split_of(image), {"mask": make})
+
+
+def _pictures(files: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return images and masks by a key that is the same for an image and its mask."""
+    images: dict[str, str] = {}
+    masks: dict[str, str] = {}
+    for name in files:
+        *folders, last = name.lower().split("/")
+        stem, dot, ending = last.rpartition(".")
+        for place in reversed(range(len(folders))):
+            above = "/".join(folders[:place] + folders[place + 1 :])
+            if folders[place] in IMAGES and dot + ending in IMAGE_SUFFIXES:
+                images[f"{above}/{stem}"] = name
+                break
+            if folders[place] in MASKS and dot + ending in SUFFIXES:
+                masks[f"{above}/{stem}"] = name
+                break
+    plain: dict[str, str] = {}
+    for key, name in masks.items():
+        own = key if key in images else _ENDING.sub("", key)
+        plain[key if own in plain else own] = name  # A second mask stays the mask of no image.
+    return images, plain

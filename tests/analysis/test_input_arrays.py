@@ -1,0 +1,86 @@
+"""Files of several inputs, fed with arrays by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgecv
+from edgecv.core.errors import InputError
+
+SHAPE = (12, 7)
+RANDOM = np.random.default_rng(0)
+ARRAYS = {
+    "spectrogram": RANDOM.normal(size=(20, *SHAPE)).astype(np.float32),
+    "word": RANDOM.integers(0, 5, (20, 3)),
+}
+
+
+def write_model(path: Path, factor: float) -> Path:
+    """Write a model of two inputs: spectrogram x factor, and what a table says of three words."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    table = np.arange(10, dtype=np.float32).reshape(5, 2)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["spectrogram", "factor"], ["louder"]),
+            helper.make_node("Gather", ["table", "word"], ["meaning"]),
+        ],
+        "two",
+        [
+            helper.make_tensor_value_info("spectrogram", TensorProto.FLOAT, [1, *SHAPE]),
+            helper.make_tensor_value_info("word", TensorProto.INT64, [1, 3]),
+        ],
+        [
+            helper.make_tensor_value_info("louder", TensorProto.FLOAT, [1, *SHAPE]),
+            helper.make_tensor_value_info("meaning", TensorProto.FLOAT, [1, 3, 2]),
+        ],
+        [numpy_helper.from_array(np.float32(factor), "factor"),
+         numpy_helper.from_array(table, "table")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    np.savez(folder / "inputs.npz", **ARRAYS)
+    factors = {"true": 2.0, "near": 2.01, "wrong": -2.0}
+    found = {name: write_model(folder / f"{name}.onnx", each) for name, each in factors.items()}
+    return {**found, "inputs": folder / "inputs.npz"}
+
+
+def test_arrays_are_fed_by_name(models: dict[str, Path]) -> None:
+    report = edgecv.validate(
+        models["near"], baseline=models["true"], data=models["inputs"], min_sqnr=40
+    )
+    assert report.outcome == "passed"
+    assert (report.data.name, report.data.splits["test"].images) == ("inputs.npz", 20)
+    louder, meaning = report.comparisons[0].output_differences
+    largest = np.abs(ARRAYS["spectrogram"]).max() * 0.01
+    assert louder.largest == pytest.approx(largest, rel=1e-4)
+    assert (meaning.name, meaning.largest) == ("meaning", 0.0)
+    wrong = edgecv.validate(models["wrong"], baseline=models["true"], data=models["inputs"])
+    assert wrong.outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"word": None}, r"holds spectrogram, and .*true\.onnx takes spectrogram, word"),
+        ({"word": ARRAYS["word"][:7]}, "holds other numbers of samples: spectrogram 20, word 7"),
+        ({"word": np.zeros((20, 4), int)}, r"word is int64 \[20, 4\]"),
+        ({"word": np.array([["a"] * 3] * 20)}, "word is <U1"),
+        ({"spectrogram": np.full((20, *SHAPE), np.nan)}, "spectrogram holds NaN"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    models: dict[str, Path], tmp_path: Path, changed: dict[str, np.ndarray | None], found: str
+) -> None:
+    arrays = {name: each for name, each in {**ARRAYS, **changed}.items() if each is not None}
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(InputError, match=found):
+        edgecv.validate(models["near"], baseline=models["true"], data=tmp_path / "bad.npz")

@@ -1,0 +1,27 @@
+"""Images with a drawn shape, as files, and the places where it lies."""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+NOTHING = lambda done, total: None  # noqa: E731
+
+
+def encoded(pixels: Any, format: str = "PNG", **options: Any) -> bytes:
+    content = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(content, format, **options)
+    return content.getvalue()
+
+
+def shape_image(number: int, size: tuple[int, int] = (40, 30)) -> tuple[Any, tuple[int, ...]]:
+    """Draw a bright rectangle on a dark image of a width and height: pixels, and its edges."""
+    random = np.random.default_rng(number)
+    width, height = size
+    left, top = int(random.integers(0, width // 2)), int(random.integers(0, height // 2))
+    right, bottom = left + width // 3, top + height // 3
+    pixels = random.integers(0, 40, (height, width, 3)).astype(np.uint8)
+    pixels[top:bottom, left:right] = 180 + 60 * (number % 2)
+    return pixels, (left, top, right, bottom)

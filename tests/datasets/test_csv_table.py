@@ -1,0 +1,165 @@
+"""CSV files of images and their targets, as people write them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from annotated_trees import NOTHING, encoded, shape_image
+
+from edgecv.core.data import SPLITS, Dataset
+from edgecv.core.errors import InputError
+from edgecv.core.targets import kinds_of, with_targets
+from edgecv.datasets.class_folders import ClassFolders
+from edgecv.datasets.csv_table import CsvTable
+from edgecv.datasets.resolve import resolve
+
+pytestmark = pytest.mark.quick
+
+SHAPE = (30, 40, 3)
+IMAGES = {f"photos/IMG {n}.JPG": encoded(shape_image(n)[0], "JPEG") for n in range(24)}
+PLAIN = [f"photos/IMG {n}.JPG,{n % 7 + 0.5},{n}" for n in range(24)]
+
+
+def table(header: str, rows: list[str], **more: bytes) -> dict[str, bytes]:
+    return {**IMAGES, "labels.csv": "\n".join([header, *rows]).encode(), **more}
+
+
+def load(path: Path, **options: Any) -> Dataset:
+    source = resolve(str(path), **options)
+    assert isinstance(source, CsvTable)
+    return source.load(SHAPE, 0, NOTHING)
+
+
+def rows_of(data: Dataset) -> int:
+    return sum(len(data.split(name)) for name in SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "kinds"),
+    [
+        ("file,age,height", lambda n: f"photos/IMG {n}.JPG,{n},{n / 7}", {"numbers"}),
+        ("filename,label", lambda n: f"IMG {n}.JPG,{'cat dog'.split()[n % 2]}", {"class"}),
+        ("image_id,label", lambda n: f"IMG {n},{n % 3 + 1}", {"class"}),
+        ("image,ok", lambda n: f"IMG {n}.jpg,{n % 2}", {"class"}),
+        ("path,sea,sun", lambda n: f"C:\\Users\\me\\photos\\IMG {n}.JPG,{n % 2},1", {"classes"}),
+        (";image;kind", lambda n: f"{n};.\\photos\\img {n}.jpg;{'ab'[n % 2]}", {"class"}),
+        (
+            "file,eye_x,eye_y,nose_x,nose_y",
+            lambda n: f"photos/IMG {n}.JPG,1,2,{'' if n % 2 else 3},{'' if n % 2 else 4.5}",
+            {"keypoints"},
+        ),
+        ("file,kind,age", lambda n: f"photos/IMG {n}.JPG,k{n % 2},{n}", {"class", "numbers"}),
+    ],
+)  # fmt: skip
+def test_columns_say_the_kinds(make_tree: Any, header: str, row: Any, kinds: set[str]) -> None:
+    data = load(make_tree(table(header, [row(n) for n in range(24)])))
+    assert set(kinds_of(data.test.labels)) == kinds
+    assert rows_of(data) == 24
+    assert "labels.csv holds for each image: " in " ".join(data.notes)
+
+
+def test_values_stay_with_their_images(make_tree: Any) -> None:
+    rows = [f"photos/IMG {n}.JPG,{shape_image(n)[1][0]},{shape_image(n)[1][1]}" for n in range(24)]
+    data = load(make_tree(table("file,corner_x,corner_y", rows)) / "labels.csv")
+    assert data.target_names == {"keypoints": ("corner",)}
+    for image, points in zip(data.train.images, data.train.labels["keypoints"], strict=True):
+        x, y, is_visible = points[0].astype(int)
+        bright = image[..., 0] > 120
+        assert is_visible
+        assert (bright.argmax() % 40, bright.argmax() // 40) == (x, y)
+
+
+def test_boxes_have_a_row_each(make_tree: Any) -> None:
+    rows = [
+        ",".join(map(str, (f"IMG {n}.JPG", 40, 30, "ab"[n % 2], *shape_image(n)[1])))
+        for n in range(23)
+        for _ in range(1 + n % 2)
+    ]
+    rows.append("IMG 23.JPG,40,30,,,,,")
+    header = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    data = load(make_tree(table(header, rows)))
+    assert data.class_names == ("a", "b")
+    counts = np.concatenate([data.split(n).labels["boxes"][:, :, 0] >= 0 for n in SPLITS]).sum(1)
+    assert sorted(counts.tolist()) == [0, *[1] * 12, *[2] * 11]
+
+
+def test_semicolons_decimal_commas_and_other_encodings(make_tree: Any) -> None:
+    text = "Datei;Größe\n" + "\n".join(f"photos\\IMG {n}.JPG;{n},5" for n in range(24))
+    data = load(make_tree({**IMAGES, "labels.csv": text.encode("cp1252")}))
+    assert data.target_names == {"numbers": ("größe",)}
+    values = np.concatenate([data.split(name).labels["numbers"][:, 0] for name in SPLITS])
+    assert sorted(values.tolist()) == [n + 0.5 for n in range(24)]
+
+
+def test_a_column_or_files_give_the_splits(make_tree: Any) -> None:
+    names = ["train"] * 14 + ["valid"] * 4 + ["Test"] * 6
+    rows = [f"{row},{name}" for row, name in zip(PLAIN, names, strict=True)]
+    data = load(make_tree(table("file,age,size,split", rows)))
+    assert [len(data.split(name)) for name in SPLITS] == [12, 2, 4, 6]
+    files = {
+        **IMAGES,
+        "train.csv": "\n".join(["file,age,size", *PLAIN[:18]]).encode(),
+        "test.csv": "\n".join(["file,age,size", *PLAIN[18:]]).encode(),
+        "sample_submission.csv": b"file,age\nphotos/IMG 1.JPG,0",
+    }
+    data = load(make_tree(files, "two"))
+    assert len(data.test) == 6
+    assert "not read, because of other columns: sample_submission.csv" in data.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({3: "photos/IMG 3.JPG,,3"}, "photos/IMG 3.JPG (its age is empty)"),
+        ({3: "photos/IMG 3.JPG,n/a,3"}, 'IMG 3.JPG (its age is "n/a")'),
+        ({3: "photos/IMG 3.JPG,nan,3"}, 'IMG 3.JPG (its age is "nan")'),
+        ({3: "photos/IMG 99.JPG,1,3"}, "photos/IMG 99.JPG (there is no such file"),
+        ({3: ""}, "photos/IMG 3.JPG (no annotation names it)"),
+        ({3: PLAIN[3] + "\nphotos/IMG 3.JPG,9,9"}, "(its rows contradict each other)"),
+        ({3: "../../IMG 3.JPG,1,3"}, "../../IMG 3.JPG (there is no such file"),
+    ],
+)  # fmt: skip
+def test_wrong_rows_are_refused_or_skipped(
+    make_tree: Any, change: dict[int, str], reason: str
+) -> None:
+    rows = [change.get(place, row) for place, row in enumerate(PLAIN)]
+    path = make_tree(table("file,age,size", rows))
+    with pytest.raises(InputError, match="cannot be used: ") as caught:
+        load(path)
+    assert reason in str(caught.value)
+    data = load(path, skip_bad_images=True)
+    assert rows_of(data) == 23
+    assert any("left out with targets: " in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("file,age\nno.jpg,1", "no column of labels.csv names an image file"),
+        ("file,one,two\n" + "\n".join(f"IMG {n}.JPG,a,b" for n in range(24)), "2 columns of text"),
+        ("file,age\nphotos/IMG 1.JPG,1,2", "row 2 has 3 columns, the first row has 2"),
+        ("file\nphotos/IMG 1.JPG", "holds no table"),
+        ("", "holds no table"),
+        ("file,x\n" + '"' + "a" * 200_000, "is no CSV file"),
+        ("file,split\n" + "\n".join(f"IMG {n}.JPG,train" for n in range(24)), "has no targets"),
+    ],
+)
+def test_wrong_tables_are_refused(make_tree: Any, text: str, part: str) -> None:
+    path = make_tree({**IMAGES, "labels.csv": text.encode()})
+    with pytest.raises(InputError) as caught:
+        load(path / "labels.csv")
+    assert part in str(caught.value)
+
+
+def test_a_class_in_one_split_alone_is_refused(make_tree: Any) -> None:
+    rows = [f"IMG {n}.JPG,{n % 2},{int(n < 3)},{'test' if n > 17 else 'train'}" for n in range(24)]
+    path = make_tree(table("file,sea,sun,split", rows))
+    with pytest.raises(InputError, match=r"the class sun \(an image\) is in training images alone"):
+        with_targets(load(path), "classes", "multilabel")
+
+
+def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: Any) -> None:
+    files = {f"{'ab'[n % 2]}/{n}.jpg": content for n, content in enumerate(IMAGES.values())}
+    path = make_tree(files | {"labels.csv": b"file,label\na/0.jpg,a"})
+    assert isinstance(resolve(str(path)), ClassFolders)

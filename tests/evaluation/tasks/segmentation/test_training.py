@@ -1,0 +1,121 @@
+"""Training of maps: losses, scores, moved masks, and the layers that a user's model ends in."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecv.core.data import Dataset, Outputs, Split
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Task
+from edgecv.core.targets import IGNORED, together
+from edgecv.evaluation.tasks.segmentation import MapHead, Segmentation
+from edgecv.models.tf import keras, tensorflow
+from edgecv.models.training.augmentation import BatchMove
+
+TASK: Task = Segmentation()
+RANDOM = np.random.default_rng(0)
+MASKS = RANDOM.integers(0, 3, (6, 8, 8)).astype(np.uint8)
+MASKS[:, :2] = IGNORED
+RAW = RANDOM.normal(0, 2, (6, 8, 8, 3)).astype(np.float32)
+
+
+def test_the_loss_knows_nothing_of_ignored_pixels() -> None:
+    other = RAW.copy()
+    other[:, :2] = RANDOM.normal(0, 9, other[:, :2].shape)
+    loss = TASK.loss(MASKS, RAW).numpy()
+    assert loss.shape == (6,)
+    np.testing.assert_allclose(loss, TASK.loss(MASKS, other).numpy(), rtol=1e-5)
+    perfect = 20 * np.eye(3, dtype=np.float32)[np.where(MASKS == IGNORED, 0, MASKS)]
+    assert (TASK.loss(MASKS, perfect).numpy() < 1e-3).all()
+    assert (loss > 0.5).all()
+
+
+def test_cross_entropy_is_the_mean_over_known_pixels() -> None:
+    known = MASKS[:, 2:]
+    powers = np.exp(RAW[:, 2:].astype(np.float64))
+    shares = powers / powers.sum(-1, keepdims=True)
+    entropy = -np.log(np.take_along_axis(shares, known[..., None].astype(int), -1)).mean((1, 2, 3))
+    wanted = np.eye(3)[known]
+    hits = (shares * wanted).sum((1, 2))
+    dice = (2 * hits + 1) / (shares.sum((1, 2)) + wanted.sum((1, 2)) + 1)
+    expected = entropy + 1 - dice.mean(-1)
+    np.testing.assert_allclose(TASK.loss(MASKS, RAW).numpy(), expected, rtol=1e-5)
+
+
+def test_the_score_in_training_is_that_of_the_evaluation() -> None:
+    powers = np.exp(RAW)
+    outputs = Outputs.one(powers / powers.sum(-1, keepdims=True))
+    expected = TASK.score_per_image(outputs, MASKS)
+    np.testing.assert_allclose(TASK.training_score(MASKS, RAW).numpy(), expected, rtol=1e-5)
+
+
+def test_one_logit_a_pixel_is_two_classes_and_small_maps_are_resized() -> None:
+    masks = (MASKS > 0).astype(np.uint8)
+    pair = np.concatenate([np.zeros_like(RAW[..., :1]), RAW[..., :1]], axis=-1)
+    one, two = (TASK.loss(masks, each).numpy() for each in (RAW[..., :1], pair))
+    np.testing.assert_allclose(one, two, rtol=1e-6)
+    assert TASK.loss(masks.repeat(2, 1).repeat(2, 2), RAW).numpy().shape == (6,)
+
+
+def test_a_student_learns_from_each_pixel_of_its_teacher() -> None:
+    assert TASK.imitation_loss(RAW, RAW, 2.0).numpy() == pytest.approx(np.zeros(6), abs=1e-6)
+    assert (TASK.imitation_loss(RAW, RAW[:, ::-1], 2.0).numpy() > 0.1).all()
+    assert TASK.divergence(TASK.normalized(Outputs.one(RAW), {})[0].only, RAW) == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+def test_masks_move_with_their_images() -> None:
+    offsets = tensorflow.constant([[[0], [3], [1], [2], [4], [2]]] * 2)
+    mirrored = tensorflow.constant([[True], [False]] * 3)
+    move = BatchMove(offsets, mirrored, 2, 8)
+    moved = TASK.moved(tensorflow.constant(MASKS), move).numpy()
+    assert moved.dtype == np.uint8
+    pixels = move.pixels(tensorflow.constant(MASKS[..., None].repeat(3, -1))).numpy()
+    np.testing.assert_array_equal(moved, pixels[..., 0])
+
+
+def model_of(*layers: Any) -> Any:
+    return keras.Sequential([keras.layers.InputLayer((8, 8, 3)), *layers])
+
+
+def test_a_users_model_gets_what_it_ends_in() -> None:
+    convolution = keras.layers.Conv2D
+    for maps, kind in ((3, "softmax"), (1, "sigmoid")):
+        logits = model_of(convolution(maps, 1, name="map"))
+        finished, text = TASK.finished(logits, "m.keras")
+        assert text.endswith(f"a {kind} was added after map")
+        assert TASK.finished(finished, "m.keras")[0] is finished
+        whole = model_of(convolution(maps, 1, activation=kind))
+        assert TASK.finished(whole, "m.keras")[0] is whole
+        separate = TASK.separated(whole)
+        pixels = RANDOM.normal(0, 1, (2, 8, 8, 3)).astype(np.float32)
+        np.testing.assert_allclose(separate(pixels), whole(pixels), atol=1e-6)
+        raw = TASK.raw_model(separate)(pixels).numpy()
+        expected = TASK.normalized(Outputs.one(raw), {})[0].only
+        given = TASK.normalized(Outputs.one(whole(pixels).numpy()), {})[0].only
+        np.testing.assert_allclose(expected, given, atol=1e-5)
+    resized = model_of(
+        convolution(3, 1, activation="softmax"),
+        keras.layers.UpSampling2D(2, interpolation="bilinear"),
+    )
+    assert TASK.finished(resized, "m.keras")[0] is resized
+    with pytest.raises(InputError, match="each map is a yes or no of its own"):
+        TASK.finished(model_of(convolution(3, 1, activation="sigmoid")), "m.keras")
+
+
+def test_the_head_has_a_map_for_each_class() -> None:
+    found = MapHead(5)(kernel_initializer="zeros")
+    assert model_of(*found).output_shape == (None, 8, 8, 5)
+
+
+def test_maps_and_masks_name_the_task() -> None:
+    split = Split(np.zeros((6, 8, 8, 3), np.uint8), together({"mask": MASKS}), "0")
+    data = Dataset("maps", ("a", "b", "c"), split, split, split, split)
+    fits = type(TASK).fits
+    assert fits(data, [(8, 8, 3)], "probabilities")
+    assert fits(data, [(8, 8)], "numbers")
+    assert not fits(data, [(3,)], "probabilities")
+    assert not fits(data, [(8, 8, 3), (4,)], "probabilities")
+    assert TASK.of_task(data).test.labels.dtype == np.uint8
