@@ -79,7 +79,7 @@ def test_weights_that_are_no_numbers_are_refused(
     kernel, bias = model.get_layer("conv_2").get_weights()
     kernel[0, 0, 0, :2] = np.nan, np.inf
     model.get_layer("conv_2").set_weights([kernel, bias])
-    with pytest.raises(StepError, match=r'layer "conv_2": 2 of 1152 numbers .* are NaN'):
+    with pytest.raises(StepError, match=r'layer "conv_2": 2 of 1,152 numbers .* are NaN'):
         _export(file_format, precision, model, tmp_path)
     assert not list(tmp_path.iterdir())
 
