@@ -11,7 +11,7 @@ from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.coco import KEYS, annotations_of_coco, parse_coco
-from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.files_below import files_below, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.folder_tree import Tree
@@ -36,9 +36,11 @@ class Coco(AnnotatedSource):
         """Return True for a .json with COCO's keys, or a folder with one."""
         if path.is_file():
             return path.suffix.lower() == ".json" and _has_keys(path)
-        return path.is_dir() and any(
-            _has_keys(path / name) for name in files_below(path) if name.lower().endswith(".json")
-        )
+        if not path.is_dir():
+            return False
+        files = list(files_below(path))
+        names = [name for name in files if name.lower().endswith(".json")]
+        return any(_has_keys(path / name) for name in names) and not has_class_folders(files)
 
     def root(self, path: Path) -> Path:
         """Return the folder above annotations/, where the images are not beside the file."""
@@ -61,6 +63,13 @@ class Coco(AnnotatedSource):
         wanted = next(
             (each for each in groups if each.startswith("instances")), next(iter(groups), "")
         )
+        if not groups:
+            raise InputError(
+                where,
+                "no .json has images, annotations and categories",
+                accepted="files of COCO",
+                remedy="--data FILE says what is wrong with one",
+            )
         if len(groups) > 1 and not wanted.startswith("instances"):
             raise InputError(
                 where,

@@ -9,13 +9,13 @@ from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.columns import annotations_of
-from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.files_below import files_below, has_class_folders
 from edgecv.datasets.annotations.mask_files import NAME_FILES
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.tables import read_table
 from edgecv.datasets.class_folders import holds_classes
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
-from edgecv.datasets.image_tree.folder_tree import Tree, has_splits
+from edgecv.datasets.image_tree.folder_tree import Tree
 
 ENDINGS = (".csv", ".tsv")
 
@@ -38,7 +38,9 @@ class CsvTable(AnnotatedSource):
         if not path.is_dir():
             return False
         files = list(files_below(path))
-        return bool(_tables(files)) and not _has_classes(path, files)
+        has_images = any(name.lower().endswith(SUFFIXES) for name in files)
+        has_classes = has_class_folders(files) or holds_classes(path)
+        return bool(_tables(files)) and has_images and not has_classes
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read the rows of one file, or of all files at the top of the folder."""
@@ -63,10 +65,3 @@ def _tables(files: Iterable[str]) -> list[str]:
         for name in files
         if "/" not in name and name.lower().endswith(ENDINGS) and name.lower() not in NAME_FILES
     ]
-
-
-def _has_classes(path: Path, files: list[str]) -> bool:
-    """Return True if the images lie in class folders: then a table beside them says nothing new."""
-    pictures = [name for name in files if name.lower().endswith(SUFFIXES)]
-    in_splits = has_splits(path) and any(name.count("/") > 1 for name in pictures)
-    return not pictures or in_splits or holds_classes(path)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
+from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
 from edgecv.datasets.annotations.files_below import files_below
 from edgecv.datasets.annotations.mask_files import SUFFIXES, MaskClasses, classes_of_masks
@@ -33,17 +34,35 @@ class MaskFolders(AnnotatedSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Return True for a folder with images/ and masks/ in which names match."""
+        """Return True for a folder with images/ and masks/."""
         if not path.is_dir():
             return False
-        images, masks = _pictures(files_below(path))
-        return bool(images.keys() & masks.keys())
+        files = list(files_below(path))
+        images, masks = _pictures(files)
+        others = {
+            name.rpartition("/")[0] for name in files if name.lower().endswith(IMAGE_SUFFIXES)
+        }
+        others -= {name.rpartition("/")[0] for name in (*images.values(), *masks.values())}
+        # without matching names and other folders, it is masks with names that are to be mended
+        return bool(images and masks and (images.keys() & masks.keys() or not others))
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Find the mask of each image, and the classes of all masks."""
         images, masks = _pictures(tree.listing().files)
         if not images.keys() & masks.keys():
-            raise InputError(where, "no image has a mask", accepted="images/a.jpg, masks/a.png")
+            raise InputError(
+                where,
+                f"no mask has the name of an image: {listed([*images.values()], 2)}; "
+                f"{listed([*masks.values()], 2)}",
+                accepted="images/a.jpg with masks/a.png or masks/a_mask.png",
+            )
+        if wrong := [name for name in masks.values() if not name.lower().endswith(SUFFIXES)]:
+            raise InputError(
+                where,
+                f"{listed(wrong, 3)}: their pixels are not what was saved",
+                accepted=f"masks that end in {' or '.join(SUFFIXES)}",
+                remedy="save the masks again, from where they were drawn",
+            )
         classes = classes_of_masks(tree, list(masks.values()), progress, where)
         found = [
             _annotated(name, masks.get(key), classes, tree) for key, name in images.items()
@@ -78,7 +97,7 @@ def _pictures(files: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
             if folders[place] in IMAGES and dot + ending in IMAGE_SUFFIXES:
                 images[f"{above}/{stem}"] = name
                 break
-            if folders[place] in MASKS and dot + ending in SUFFIXES:
+            if folders[place] in MASKS and dot + ending in IMAGE_SUFFIXES:
                 masks[f"{above}/{stem}"] = name
                 break
     plain: dict[str, str] = {}

@@ -158,7 +158,9 @@ class Canvas:
         for number, (top, left, side) in enumerate(
             _places(draws, self.shape, draws.between(1, self.most_digits))
         ):
-            digit = int(pool[draws.between(0, len(pool) - 1)])
+            # the largest digit is of each class in turn, so that no split lacks one
+            fitting = pool[classes[pool] == row % CLASSES] if number == 0 else pool
+            digit = int(fitting[draws.between(0, len(fitting) - 1)])
             opacity = enlarged(inks[digit][:, :, None], side, side) * 255 // 16
             part = pixels[top : top + side, left : left + side]
             ink = _ink(draws, int(part.sum()) // part.size, self.shape[2])
@@ -218,7 +220,7 @@ def _places(draws: Draws, shape: Shape, count: int) -> Iterator[tuple[int, int, 
     least = min(height, width)
     taken = np.zeros((height, width), bool)
     for number in range(count):
-        low, high = (6, 9) if number == 0 else (3, 5)
+        low, high = (7, 9) if number == 0 else (4, 6)
         for _ in range(20):
             side = draws.between(least * low // 16, least * high // 16)
             top, left = draws.between(0, height - side), draws.between(0, width - side)

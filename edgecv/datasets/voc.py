@@ -12,7 +12,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.files_below import files_below, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.voc import MOST_BYTES, VocFile, parse_voc
 from edgecv.datasets.image_tree.decoding import BadImage
@@ -37,8 +37,9 @@ class PascalVoc(AnnotatedSource):
         """Return True for a folder with .xml files of annotations."""
         if not path.is_dir():
             return False
-        names = [name for name in files_below(path) if is_xml(name)]
-        return any(_is_annotation(path / name) for name in names[:MOST_TRIED])
+        files = list(files_below(path))
+        names = list(filter(is_xml, files))[:MOST_TRIED]
+        return any(_is_annotation(path / name) for name in names) and not has_class_folders(files)
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read all .xml files."""

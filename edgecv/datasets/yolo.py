@@ -12,7 +12,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.files_below import files_below, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.yolo import YoloFacts, YoloObjects, parse_objects, parse_yaml
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
@@ -40,8 +40,11 @@ class Yolo(AnnotatedSource):
         """Return True for a folder with images and text files of objects that belong to them."""
         if not path.is_dir():
             return False
-        labels = _labels(list(files_below(path)))
-        return any(_holds_an_object(path / name) for name in list(labels.values())[:MOST_TRIED])
+        files = list(files_below(path))
+        labels = list(_labels(files).values())[:MOST_TRIED]
+        return any(_holds_an_object(path / name) for name in labels) and not has_class_folders(
+            files
+        )
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read data.yaml and all text files."""

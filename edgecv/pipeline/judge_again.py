@@ -64,7 +64,7 @@ def _has_other_limits(report: Report, recipe: Recipe) -> bool:
     asked, stored = recipe.table(), dict(report.recipe)
     limits, before = asked.pop("gates"), stored.pop("gates", {})
     if not recipe.task_is_given:
-        stored["task"] = asked["task"]
+        stored.pop("task", None)
     original = dict(stored.get("baseline", {}))
     for key in FOUND:
         if key not in asked["baseline"]:

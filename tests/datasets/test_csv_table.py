@@ -141,6 +141,7 @@ def test_wrong_rows_are_refused_or_skipped(
         ("file,age\nphotos/IMG 1.JPG,1,2", "row 2 has 3 columns, the first row has 2"),
         ("file\nphotos/IMG 1.JPG", "holds no table"),
         ("", "holds no table"),
+        ("\n".join(PLAIN), "the first row of labels.csv is of an image"),
         ("file,x\n" + '"' + "a" * 200_000, "is no CSV file"),
         ("file,split\n" + "\n".join(f"IMG {n}.JPG,train" for n in range(24)), "has no targets"),
     ],

@@ -186,3 +186,15 @@ def test_smoothed_colours_are_refused(make_tree: Any) -> None:
     path = make_tree(files | {"masks/0.png": encoded(noise)})
     with pytest.raises(InputError, match=r"different colours.*class_dict\.csv"):
         load(path)
+
+
+def test_masks_of_other_names_are_not_taken_for_a_class(make_tree: Any) -> None:
+    path = make_tree(tree(image="images/photo{}.jpg", mask="masks/drawing{}.png"))
+    with pytest.raises(InputError, match=r"no mask has the name of an image: images/photo0\.jpg"):
+        load(path)
+
+
+def test_masks_that_are_jpegs_are_refused(make_tree: Any) -> None:
+    path = make_tree(tree(lambda mask: encoded(mask, "JPEG"), mask="masks/{}.jpg"))
+    with pytest.raises(InputError, match=r"masks/0\.jpg.*not what was saved.*\.png or \.bmp"):
+        load(path)

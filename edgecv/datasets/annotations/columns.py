@@ -16,6 +16,7 @@ from edgecv.datasets.annotations.annotated import (
     split_of_annotations,
 )
 from edgecv.datasets.annotations.tables import ACCEPTED, Table, WrongValue
+from edgecv.datasets.array_targets import MOST_BOXES
 
 FILES = {"file", "filename", "file_name", "image", "image_path", "path", "filepath", "img",
          "image_name", "image_id", "id"}  # fmt: skip
@@ -80,6 +81,8 @@ def _merged(one: AnnotatedImage, other: AnnotatedImage) -> AnnotatedImage:
     if one.split != other.split:
         return replace(one, bad="its rows are of two splits")
     if "boxes" in one.targets:
+        if len(one.targets["boxes"]) > MOST_BOXES:
+            return replace(one, bad=f"it has more than {MOST_BOXES:,} boxes")
         boxes = np.concatenate([one.targets["boxes"], other.targets["boxes"]])
         return replace(one, targets={"boxes": boxes})
     if any(not np.array_equal(one.targets[kind], other.targets[kind]) for kind in one.targets):
@@ -92,6 +95,13 @@ def _file_column(table: Table, names: ImageNames, where: str) -> int:
     named = [place for place, name in enumerate(table.columns) if name in FILES]
     for place in (*named, *range(len(table.columns))):
         if any(names.find(row[place]) for row in table.rows[:MOST_TRIED]):
+            if names.find(table.columns[place]):
+                raise InputError(
+                    where,
+                    f"the first row of {printable(table.name)} is of an image",
+                    accepted=ACCEPTED,
+                    remedy="add a row of names",
+                )
             return int(place)
     raise InputError(
         where,

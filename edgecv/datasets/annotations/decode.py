@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
 from edgecv.core.targets import NO_BOX, together
-from edgecv.core.text import counted, were
+from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
 from edgecv.datasets.array_targets import MOST_BOXES
 from edgecv.datasets.cache import Decoded
@@ -29,6 +29,9 @@ def decode_annotated(found: Annotations, tree: Tree, how: Decoding) -> Decoded:
     images = _with_splits([*found.images, *unnamed])
     if not found.images:
         raise InputError(how.where, "its annotations name no image", accepted="images with targets")
+    if all(each.bad for each in images):
+        reasons = [f"{each.file} ({each.bad})" for each in images]
+        raise InputError(how.where, f"no image can be used: {listed(reasons, 3)}")
     targets = _Placing(images, files, how)
     pixels, good, notes = decode_files(
         tree,
@@ -95,7 +98,7 @@ class _Placing:
         self.files = files
         self.how = how
         self.cut = np.zeros(len(images), np.int64)
-        first = next(each for each in images if not each.bad or each.targets).targets
+        first = next(each for each in images if not each.bad).targets
         self.fields = {kind: self._empty(kind, first[kind]) for kind in first}
 
     def _empty(self, kind: str, value: Any) -> Targets:
@@ -152,7 +155,7 @@ class _Placing:
     def notes(self) -> list[str]:
         """Return a note on the boxes that a crop has cut off."""
         cut = int(self.cut.sum())
-        return [f"{counted(cut, 'box')[:-1]}es {were(cut)} cut off by --resize crop"] if cut else []
+        return [f"boxes that --resize crop cut off: {cut:,}"] if cut else []
 
 
 def _checked_boxes(image: AnnotatedImage, size: Size) -> NDArray[np.float32]:

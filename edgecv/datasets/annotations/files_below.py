@@ -1,20 +1,22 @@
 """A quick look at the files of a folder, to know what kind of data it holds."""
 
 import os
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edgecv.datasets.image_tree.folder_tree import is_ignored
+from edgecv.datasets.image_tree.decoding import SUFFIXES
+from edgecv.datasets.image_tree.folder_tree import SPLITS, is_ignored
 
 DEEPEST = 4
-MOST_A_FOLDER = 200
-MOST_FOLDERS = 500
+MOST_OF_AN_ENDING = 200
+MOST_FOLDERS = 100
 
 
 def files_below(path: Path) -> Iterator[str]:
-    """Yield the names of some files of a folder, as of a tree: at most 200 of each of 500 folders.
+    """Yield the names of some files of a folder, as of a tree: 200 of each ending in each folder.
 
-    Their names are in order, so that an image and its annotation are among them.
+    Names are in order, so that an image and its annotation are among them.
     """
     waiting = [""]
     for _ in range(MOST_FOLDERS):
@@ -22,17 +24,35 @@ def files_below(path: Path) -> Iterator[str]:
             return
         folder = waiting.pop(0)
         try:
-            names = sorted(os.listdir(path / folder))
+            entries = sorted(os.scandir(path / folder), key=lambda entry: entry.name)
         except OSError:
             continue
-        count = 0
-        for name in names:
-            whole = f"{folder}/{name}" if folder else name
-            if is_ignored(name):
+        counts: Counter[str] = Counter()
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            ending = entry.name.rpartition(".")[2].lower()
+            if is_ignored(entry.name):
                 continue
-            if os.path.isdir(path / whole) and not os.path.islink(path / whole):
-                if whole.count("/") < DEEPEST:
-                    waiting.append(whole)
-            elif count < MOST_A_FOLDER:
-                count += 1
-                yield whole
+            if entry.is_dir(follow_symlinks=False):
+                if name.count("/") < DEEPEST:
+                    waiting.append(name)
+            elif counts[ending] < MOST_OF_AN_ENDING:
+                counts[ending] += 1
+                yield name
+
+
+def has_class_folders(files: Iterable[str]) -> bool:
+    """Return True if train/ or test/ holds folders of images: they are classes, whatever is beside.
+
+    >>> has_class_folders(["train/cat/1.png", "train/dog/2.png", "labels.csv"])
+    True
+    >>> has_class_folders(["train/images/1.png", "train/labels/1.txt"])
+    False
+    """
+    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for name in files:
+        if name.lower().endswith(SUFFIXES):
+            *above, folder, _ = ("", "", *name.split("/"))
+            if above[-1] in SPLITS:
+                found[tuple(above)].add(folder)
+    return any(len(folders) > 1 for folders in found.values())

@@ -100,8 +100,10 @@ def parse_objects(content: bytes, facts: YoloFacts) -> YoloObjects:
             values = [float(part) for part in parts]
         except ValueError:
             raise BadImage(f'its line {number} is "{printable(line[:40])}"') from None
+        if not np.isfinite(values).all():
+            raise BadImage(f"its line {number} has what is no number")
         kind, rest = values[0], values[1:]
-        if kind != int(kind) or kind < 0 or (facts.names and kind >= len(facts.names)):
+        if kind != int(kind) or not 0 <= kind < (len(facts.names) or MOST_CLASSES):
             raise BadImage(f"its line {number} has the class {parts[0]}, which is not there")
         pose = facts.points * facts.point_numbers
         if len(rest) in (4, 5) or (pose and len(rest) == 4 + pose):

@@ -31,7 +31,7 @@ class Recipe(Options):
     data: DatasetSource
     task: Task
     task_is_given: bool = True
-    """False where model and data decide, and ``task`` is only the usual one."""
+    """False until model and data have decided: ``task`` is only the usual one."""
     baseline: BaselineOptions
     architecture: Architecture
     schedule: Schedule
@@ -65,7 +65,7 @@ class Recipe(Options):
         return {
             **settings,
             "data": DATASETS.table(self.data),
-            "task": TASKS.table(self.task),
+            **({"task": TASKS.table(self.task)} if self.task_is_given else {}),
             "baseline": baseline,
             "technique": [TECHNIQUES.table(technique) for technique in self.techniques],
             "export": [EXPORTERS.table(exporter) for exporter in self.exports],

@@ -32,7 +32,7 @@ def fitted_to_task(
     if not recipe.task_is_given and recipe.baseline.labels is None:
         task, notes = choose_task(data, answers, ending, where)
         recipe = recipe.replace(task=task)
-    data = recipe.task.of_task(data)
+    recipe, data = recipe.replace(task_is_given=True), recipe.task.of_task(data)
     names = recipe.baseline.labels
     is_map = recipe.task.features == "map"
     if len(answers) == 1 and len(answers[0]) in ((2, 3) if is_map else (1,)):

@@ -273,13 +273,9 @@ def test_the_report_is_in_the_terms_of_the_task(folder: Path, report: Report) ->
         assert (folder / str(each.flips_picture)).stat().st_size > 1000
 
 
-def test_the_exporters_call_every_output_by_the_name_of_a_classifier(report: Report) -> None:
-    """Not behind the seam yet: the name stands in every exported file, whose bytes must not change.
-
-    A name of the task's own comes with named outputs.
-    """
+def test_an_output_that_is_no_classifiers_is_not_called_probabilities(report: Report) -> None:
     outputs = {each.artifact.path: each.output.name for each in report.comparisons}
-    assert outputs["float32.onnx"] == outputs["int8.onnx"] == "probabilities"
+    assert outputs["float32.onnx"] == outputs["int8.onnx"] == "output"
 
 
 def test_a_report_of_a_task_that_is_not_here_says_so(

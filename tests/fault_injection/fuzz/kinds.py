@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecv.system.isolation import ModelClient, check_hdf5
 
-from . import attacks
+from . import annotations, attacks
 from .mutations import Mutation, of_bytes, of_json, of_members, of_text
 
 REPOSITORY = Path(__file__).parents[3]
@@ -233,6 +233,9 @@ KINDS = {
     "recipe": Kind(".toml", _recipes, of_text, _read_recipe),
     "zip": Kind(".zip", _zips, of_members({}), _load_data),
     "npz": Kind(".npz", _npzs, of_members({}), _load_data),
+    "annotations": Kind(
+        ".bin", annotations.seeds, annotations.of_annotations, annotations.read_annotations
+    ),
     "json": Kind(".json", _jsons, of_json, _read_json),
     "report": Kind(
         ".json", attacks.reports, attacks.of_report, attacks.read_edited_report, attacks.locks

@@ -16,7 +16,7 @@ from .kinds import KINDS
 from .mutations import of_bytes, of_json, of_text
 
 
-@pytest.mark.parametrize("kind", ["recipe", "zip", "npz", "scans"])
+@pytest.mark.parametrize("kind", ["recipe", "zip", "npz", "annotations", "scans"])
 def test_mutants_are_accepted_or_refused_with_a_line(kind: str, tmp_path: Path) -> None:
     result = fuzz(kind, 150, 0, tmp_path / "found")
     assert result.findings == []
