@@ -20,11 +20,9 @@ from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
-
-SHARED = ("data", "skip_bad_images", "resize", "trust_model", "custom_objects")
-"""Options that are passed on to the validation."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,10 @@ def gate_run(
         gates = old.gates
     if threads is None:
         threads = 1 if old is None or old.speed is None else old.speed.threads
-    shared = {name: getattr(options, name) for name in SHARED}
+    shared = {
+        name: getattr(options, name)
+        for name in (*TrustOptions.model_fields, *MeasuredDataOptions.model_fields)
+    }
     asked = parse_flags(ValidateOptions, {**shared, "paths": (run,), "threads": threads})
     request = replace(asked.request(), limits=gates)
     with open_analysis(request.settings, on_event, log, request.trust) as context:

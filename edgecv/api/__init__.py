@@ -7,6 +7,7 @@ notebook, and in a script with ``progress=True``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,17 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
+parameters_of = partial(
+    with_parameters,
+    wording=in_parameters,
+    own={
+        "progress": "Show progress; when not given, in a notebook only.",
+        "on_event": "A function that is called with each event of the run.",
+    },
+)
 
-@with_parameters(TrainOptions, in_parameters)
+
+@parameters_of(TrainOptions)
 def train(
     data: Data | None = None,
     *,
@@ -48,8 +58,6 @@ def train(
         data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or a
             dict of these names with class_names where they are known. Images: uint8 (N, height,
             width, channels), 0..255; labels: integers (N,).
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event of the run.
     """
     from edgecv.pipeline import run as pipeline
 
@@ -59,7 +67,7 @@ def train(
         return pipeline.train(asked.to_recipe(), store, this.on_event)
 
 
-@with_parameters(CompressOptions, in_parameters)
+@parameters_of(CompressOptions)
 def compress(
     model: Model | None = None,
     *,
@@ -84,8 +92,6 @@ def compress(
         data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or
             (x_test, y_test), or a dict of these names with class_names where they are known.
             Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event of the run.
     """
     from edgecv.pipeline import run as pipeline
 
@@ -101,7 +107,7 @@ def compress(
         return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 
-@with_parameters(ValidateOptions, in_parameters)
+@parameters_of(ValidateOptions)
 def validate(
     paths: str | Path | Sequence[str | Path],
     *,
@@ -122,8 +128,6 @@ def validate(
         data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
         baseline: The original to compare with, a path or a Keras model; a run folder has its
             own.
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event.
     """
     with call(progress, on_event, PATH="paths") as this:
         original = None if baseline is None else this.model_file(baseline, "baseline=")
@@ -135,7 +139,7 @@ def validate(
     return replace(report, baseline=replace(report.baseline, path=Path(report.baseline.path).name))
 
 
-@with_parameters(GateOptions, in_parameters)
+@parameters_of(GateOptions)
 def gate(
     run: str | Path,
     *,
@@ -154,8 +158,6 @@ def gate(
     Args:
         run: A run folder.
         data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event.
     """
     with call(progress, on_event) as this:
         asked = options_of(GateOptions, {"run": run, "data": as_data(data), **options})
@@ -163,7 +165,7 @@ def gate(
         return acceptance.gate(asked, names, on_event=this.on_event)
 
 
-@with_parameters(BenchOptions, in_parameters)
+@parameters_of(BenchOptions)
 def bench(
     paths: str | Path | Sequence[str | Path],
     *,
@@ -180,8 +182,6 @@ def bench(
 
     Args:
         paths: The files; one or several.
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event.
     """
     from edgecv.analysis.bench import bench_files
 
@@ -190,7 +190,7 @@ def bench(
         return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
 
 
-@with_parameters(DoctorOptions, in_parameters)
+@parameters_of(DoctorOptions)
 def doctor(
     path: str | Path,
     *,
@@ -211,8 +211,6 @@ def doctor(
         data: Images to compare kernels and layers on, as for compress; (x_test, y_test) is
             enough.
         baseline: The model that the file was made from, a path or a Keras model.
-        progress: Show progress; when not given, in a notebook only.
-        on_event: A function that is called with each event.
     """
     with call(progress, on_event) as this:
         original = None if baseline is None else this.model_file(baseline, "baseline=")
@@ -220,7 +218,7 @@ def doctor(
         return analysis.doctor(options_of(DoctorOptions, given), on_event=this.on_event)
 
 
-@with_parameters(InspectOptions, in_parameters)
+@parameters_of(InspectOptions)
 def inspect(model: Model, **options: Any) -> Inspection:
     """Read the contents of a model: inputs, operators, costs, memory, quantization.
 

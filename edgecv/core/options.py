@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
@@ -126,28 +126,33 @@ def help_of(options: type[Options], name: str) -> str:
 
 
 def with_parameters(
-    options: type[Options], wording: Callable[[str], str] = str
+    options: type[Options],
+    wording: Callable[[str], str] = str,
+    own: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[C], C]:
     """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
 
     ``inspect.signature`` and ``help`` show every field with its default and its help, after the
     function's own parameters; the docstring lists them under ``Args:``. ``parse_options`` rejects
-    unknown names. ``wording`` translates each help, which is written for the command line.
+    unknown names. ``wording`` translates each help, which is written for the command line; ``own``
+    is the help of parameters that several functions have beside their options.
     """
 
     def decorate(function: C) -> C:
-        own = inspect.signature(function).parameters
-        kept = [each for each in own.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-        fields = {key: each for key, each in options.model_fields.items() if key not in own}
+        given = inspect.signature(function).parameters
+        kept = [each for each in given.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        fields = {key: each for key, each in options.model_fields.items() if key not in given}
         parameters = [*kept, *(_parameter(*item) for item in fields.items())]
         parameters.sort(key=lambda each: each.kind)
         function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
-        lines = [f"    {name}: {wording(help_of(options, name))}" for name in fields]
-        own_help = inspect.getdoc(function) or ""
-        heading = [] if "\nArgs:\n" in own_help else ["", "Args:"]
-        function.__doc__ = "\n".join([own_help, *heading, *lines])
+        texts = {key: text for key, text in own.items() if key in given}
+        texts |= {name: wording(help_of(options, name)) for name in fields}
+        text = inspect.getdoc(function) or ""
+        heading = [] if "\nArgs:\n" in text else ["", "Args:"]
+        lines = [f"    {name}: {each}" for name, each in texts.items()]
+        function.__doc__ = "\n".join([text, *heading, *lines])
         return function
 
     return decorate

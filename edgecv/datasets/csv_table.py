@@ -1,14 +1,17 @@
 """Images with targets in a CSV file."""
 
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import open_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
-from edgecv.datasets.annotations.columns import annotations_of
+from edgecv.datasets.annotations.columns import FILES, annotations_of
 from edgecv.datasets.annotations.files_below import files_below, has_class_folders
 from edgecv.datasets.annotations.mask_files import NAME_FILES
 from edgecv.datasets.annotations.source import AnnotatedSource
@@ -18,6 +21,8 @@ from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.folder_tree import Tree
 
 ENDINGS = (".csv", ".tsv")
+MOST_BYTES, MOST_TRIED = 65_536, 10
+"""Beginning of a table, and lines of it, in which names of images are searched for."""
 
 
 class CsvTable(AnnotatedSource):
@@ -38,9 +43,10 @@ class CsvTable(AnnotatedSource):
         if not path.is_dir():
             return False
         files = list(files_below(path))
-        has_images = any(name.lower().endswith(SUFFIXES) for name in files)
-        has_classes = has_class_folders(files) or holds_classes(path)
-        return bool(_tables(files)) and has_images and not has_classes
+        if has_class_folders(files) or holds_classes(path):
+            return False
+        folders = {Path(name).parent for name in files if name.lower().endswith(SUFFIXES)}
+        return any(_names_images(path, name, folders) for name in _tables(files))
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read the rows of one file, or of all files at the top of the folder."""
@@ -57,6 +63,31 @@ class CsvTable(AnnotatedSource):
         annotations = annotations_of(used, ImageNames(files), where)
         note = f"not read, because of other columns: {listed(others)}" if others else ""
         return annotations.with_note(note)
+
+
+def _names_images(path: Path, table: str, folders: set[Path]) -> bool:
+    """Return True if a row of a table names an image file in one of some folders."""
+    try:
+        with open_regular(path / table) as file:
+            lines = file.read(MOST_BYTES).decode("utf-8", "replace").splitlines()[:MOST_TRIED]
+    except (OSError, InputError):
+        return False
+    if len(lines) < 2:
+        return False
+    header, *cells = (
+        {part.strip(' "\ufeff').lower() for part in re.split(r"[,;\t/\\]", each)} for each in lines
+    )
+    has_name = bool(header & FILES)  # Only then "3" is 3.jpg, and no number.
+    found = set().union(*cells)
+    pictures = (
+        name.lower()
+        for folder in folders
+        for name in os.listdir(path / folder)
+        if name.lower().endswith(SUFFIXES)
+    )
+    if has_name:
+        found |= {f"{cell}{ending}" for cell in found for ending in SUFFIXES}
+    return not found.isdisjoint(pictures)
 
 
 def _tables(files: Iterable[str]) -> list[str]:

@@ -70,7 +70,7 @@ class Scenes(DatasetSource):
                 f"the model takes images of {shape[0]}x{shape[1]}",
                 accepted=f"sides of at least {LEAST_SIDE} pixels",
             )
-        inks, classes = _digits(where)
+        inks, classes = _digits()
         counts = self._shares(self.scenes)
         splits: dict[str, Any] = {}
         done = 0
@@ -85,16 +85,8 @@ class Scenes(DatasetSource):
             done += counts[name]
         progress(done, done)
         digits = tuple(str(number) for number in range(CLASSES))
-        return Dataset(
-            self.name,
-            digits,
-            **splits,
-            target_names={
-                "mask": ("background", *digits),
-                "keypoints": POINTS,
-                "numbers": ("count",),
-            },
-        )
+        names = {"mask": ("background", *digits), "keypoints": POINTS, "numbers": ("count",)}
+        return Dataset(self.name, digits, **splits, target_names=names)
 
     def _shares(self, total: int) -> dict[str, int]:
         """Return the number of each split for a total of scenes, or of digits of a class."""
@@ -246,13 +238,9 @@ def _keypoints(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([x, y, np.ones_like(x)], axis=2)
 
 
-def _digits(where: str) -> tuple[_Integers, _Integers]:
+def _digits() -> tuple[_Integers, _Integers]:
     """Return the ink of the digits, int64 (N, 8, 8), 0..16, and their classes, int64 (N,)."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise InputError(
-            where, "scikit-learn is not installed", remedy="pip install scikit-learn"
-        ) from None
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     return found.images.astype(np.int64), found.target.astype(np.int64)

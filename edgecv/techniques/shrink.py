@@ -4,11 +4,9 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 2023, implemented anew; for the rankings see ``channel_pruning/ranking.py``.
 """
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -25,12 +23,13 @@ from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import rebuild
-from edgecv.models.channels.trace import ChannelGraph, Width, trace
+from edgecv.models.channels.trace import ChannelGraph, trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of
+from edgecv.techniques.channel_pruning.ladder import Ladder, ladder_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
-from edgecv.techniques.channel_pruning.sensitivity import Ladder, damages, steps_of
+from edgecv.techniques.channel_pruning.sensitivity import damages
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
 
@@ -275,42 +274,14 @@ class Shrink(Technique):
         )
 
     def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
-        """Return the sizes that each width may have. Raises InputError if a pattern fits none.
-
-        ``before``: the widths before the first round, which the floor is a fraction of.
-        """
-        widths = graph.widths
-        if not widths:
-            raise InputError("shrink", "no channels of this model can be removed")
-        for pattern in (*self.exclude, *self.widths):
-            if not any(_matches(width, pattern) for width in widths):
-                raise InputError(
-                    "shrink",
-                    f'"{pattern}" matches no layer whose channels can be removed',
-                    accepted=", ".join(maker for width in widths for maker in width.makers),
-                )
-        ladder: dict[str, tuple[int, ...]] = {}
-        for width in widths:
-            given = [kept for name, kept in self.widths.items() if _matches(width, name)]
-            if given and any(_matches(width, pattern) for pattern in self.exclude):
-                raise InputError("shrink", f"{width.name} is in widths and in exclude")
-            each = width.channels_each
-            if given and (given[0] > width.channels or given[0] % each):
-                raise InputError(
-                    "shrink",
-                    f"{width.name} has {width.channels} channels, {given[0]} are to be kept",
-                    accepted=f"{each} to {width.channels}" + f", by {each}" * (each > 1),
-                )
-            if given:
-                ladder[width.name] = (given[0] // each,)
-            elif not any(_matches(width, pattern) for pattern in self.exclude):
-                # A width that is new in a later round is what a cut has left of others.
-                least = math.ceil(before.get(width.name, len(width)) * self.floor)
-                multiple = math.lcm(self.multiple, each) // each
-                ladder[width.name] = steps_of(len(width), least, multiple)
-        if not ladder:
-            raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
-        return ladder
+        return ladder_of(
+            graph.widths,
+            before,
+            kept=self.widths,
+            exclude=self.exclude,
+            floor=self.floor,
+            multiple=self.multiple,
+        )
 
     def _targets(self, macs: int) -> Targets:
         """Return the targets for a model of ``macs`` multiply-accumulates."""
@@ -355,7 +326,3 @@ def _channels(graph: ChannelGraph) -> dict[str, int]:
 
 def _widths(graph: ChannelGraph) -> dict[str, int]:
     return {width.name: len(width) for width in graph.widths}
-
-
-def _matches(width: Width, pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (width.name, *width.makers))

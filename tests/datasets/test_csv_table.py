@@ -13,6 +13,7 @@ from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
+from edgecv.datasets.unlabelled import UnlabelledImages
 
 pytestmark = pytest.mark.quick
 
@@ -164,3 +165,9 @@ def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: An
     files = {f"{'ab'[n % 2]}/{n}.jpg": content for n, content in enumerate(IMAGES.values())}
     path = make_tree(files | {"labels.csv": b"file,label\na/0.jpg,a"})
     assert isinstance(resolve(str(path)), ClassFolders)
+
+
+def test_a_table_of_other_things_beside_images_is_no_data(make_tree: Any) -> None:
+    images = {f"{number}.jpg": content for number, content in enumerate(IMAGES.values())}
+    path = make_tree({**images, "expenses.csv": b"day,money\nmonday,3\n"})
+    assert isinstance(resolve(str(path)), UnlabelledImages)

@@ -16,8 +16,6 @@ entries_of_all_groups = cache(entry_points)
 class InstalledPlugin:
     """An entry point of another package: its class, or the reason why it cannot be used."""
 
-    entry: str
-    """Its name in its group."""
     place: str
     """``module:Class``, and the package with its version."""
     cls: type[Plugin] | None = None
@@ -46,11 +44,11 @@ def _loaded(entry: EntryPoint) -> InstalledPlugin:
     # Whatever the other package raises: an exit of the whole program too.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         fault = f"{type(error).__name__}: {one_line(str(error))}".removesuffix(": ")
-        return InstalledPlugin(entry.name, place, fault=fault)
+        return InstalledPlugin(place, fault=fault)
     if not isinstance(cls, type) or not issubclass(cls, Plugin):
-        return InstalledPlugin(entry.name, place, fault="it is no class of a plug-in")
+        return InstalledPlugin(place, fault="it is no class of a plug-in")
     if missing := sorted(cls.__abstractmethods__):
-        return InstalledPlugin(entry.name, place, fault=f"it lacks {', '.join(missing)}")
+        return InstalledPlugin(place, fault=f"it lacks {', '.join(missing)}")
     if not isinstance(getattr(cls, "name", None), str) or not inspect.getdoc(cls):
-        return InstalledPlugin(entry.name, place, fault="it has no name, or no docstring")
-    return InstalledPlugin(entry.name, place, cls)
+        return InstalledPlugin(place, fault="it has no name, or no docstring")
+    return InstalledPlugin(place, cls)

@@ -17,6 +17,7 @@ from edgecv.datasets.annotations.annotated import (
 )
 from edgecv.datasets.annotations.tables import ACCEPTED, Table, WrongValue
 from edgecv.datasets.array_targets import MOST_BOXES
+from edgecv.datasets.image_tree.decoding import SUFFIXES
 
 FILES = {"file", "filename", "file_name", "image", "image_path", "path", "filepath", "img",
          "image_name", "image_id", "id"}  # fmt: skip
@@ -94,7 +95,10 @@ def _file_column(table: Table, names: ImageNames, where: str) -> int:
     """Return the column of image files: one with such a name, else the first with such values."""
     named = [place for place, name in enumerate(table.columns) if name in FILES]
     for place in (*named, *range(len(table.columns))):
-        if any(names.find(row[place]) for row in table.rows[:MOST_TRIED]):
+        cells = [row[place] for row in table.rows[:MOST_TRIED]]
+        if place not in named:  # There "3" is a number, and not 3.jpg.
+            cells = [cell for cell in cells if cell.strip().lower().endswith(SUFFIXES)]
+        if any(names.find(cell) for cell in cells):
             if names.find(table.columns[place]):
                 raise InputError(
                     where,

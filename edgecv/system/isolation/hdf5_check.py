@@ -1,4 +1,4 @@
-"""A check of HDF5 files: a child process reads each one before this process opens it.
+"""A check of HDF5 files: a child process reads each one before its parent opens it.
 
 The HDF5 library trusts its files: damaged ones make it crash or loop for ever. A file that a child
 has read from end to end, within its limits, is safe to read here.
@@ -8,6 +8,7 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
@@ -15,9 +16,10 @@ from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
+from edgecv.system.isolation.server import ActionServer, Response
 
 REMEDY = "the file is damaged or hostile: save the model again"
-PROGRAM = ChildProgram("edgecv.system.isolation.hdf5_child", stages=("reading it",), remedy=REMEDY)
+PROGRAM = ChildProgram("edgecv.system.isolation.hdf5_check", stages=("reading it",), remedy=REMEDY)
 SECONDS = 10
 """Processor time for a small file; a large one gets more."""
 BYTES_A_SECOND = 50_000_000
@@ -87,3 +89,47 @@ def _read_through(content: Path, path: Path) -> None:
         ProcessLimits(MEMORY_BYTES + MEMORY_A_FILE_BYTE * size, file_bytes=0, cpu_s=seconds),
         environment={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    server = ActionServer("HDF5")
+    import h5py  # noqa: F401  before the limits are set
+
+    server.serve({"read": read})
+
+
+def read(path: str) -> Response:
+    """Read all attributes and arrays of a file. Raises InputError where HDF5 cannot."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            _read_all(file)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  any error means that it cannot be read
+        found = "is a damaged Keras file: HDF5 cannot read it"
+        raise InputError("", found, remedy=REMEDY) from None
+    return {}, []
+
+
+def _read_all(group: Any) -> None:
+    """Read the members of a group; links out of the file are not followed."""
+    import h5py
+
+    waiting, seen = [group], {group.id}
+    while waiting:
+        current = waiting.pop()
+        for name in current.attrs:
+            current.attrs[name]
+        if isinstance(current, h5py.Dataset):
+            if not current.external:
+                current[()]
+            continue
+        for name in current:
+            if isinstance(current.get(name, getlink=True), h5py.HardLink):
+                member = current[name]
+                if member.id not in seen:
+                    seen.add(member.id)
+                    waiting.append(member)

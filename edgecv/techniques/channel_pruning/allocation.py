@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.ties import Ids
 from edgecv.models.channels.trace import ChannelGraph, Width
-from edgecv.techniques.channel_pruning.sensitivity import Damage, Ladder
+from edgecv.techniques.channel_pruning.ladder import Ladder
+from edgecv.techniques.channel_pruning.sensitivity import Damage
 from edgecv.techniques.channel_pruning.timings import Timings
 
 LEAST_DAMAGE = 1e-6

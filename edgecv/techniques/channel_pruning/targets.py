@@ -8,7 +8,7 @@ from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import TechniqueContext
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
-from edgecv.techniques.channel_pruning.sensitivity import Ladder
+from edgecv.techniques.channel_pruning.ladder import Ladder
 from edgecv.techniques.channel_pruning.timings import Timings, measure_timings
 
 MOST_WIDENINGS = 8

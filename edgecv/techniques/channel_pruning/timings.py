@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgecv.techniques.channel_pruning.sensitivity import Ladder
+from edgecv.techniques.channel_pruning.ladder import Ladder
 
 MOST_TIMINGS = 32
 

@@ -12,32 +12,22 @@ import numpy as np
 from edgecv.core.keras_types import KerasLayer
 from edgecv.models.tf import keras
 
-MERGED = {
-    "__operators__.add": "Add",
-    "math.add": "Add",
-    "math.multiply": "Multiply",
-    "math.subtract": "Subtract",
-    "math.maximum": "Maximum",
-    "math.minimum": "Minimum",
-}
+MODULES = ("__operators__", "math", "nn", "")
+"""Modules of TensorFlow whose functions are known by the last part of their name."""
+MERGED = frozenset("add multiply subtract maximum minimum".split())
 FUNCTIONS = {
-    "nn.relu": "relu",
-    "nn.silu": "swish",
-    "nn.swish": "swish",
-    "nn.sigmoid": "sigmoid",
-    "math.sigmoid": "sigmoid",
+    "relu": "relu",
+    "silu": "swish",
+    "swish": "swish",
     "sigmoid": "sigmoid",
-    "math.tanh": "tanh",
-    "nn.tanh": "tanh",
     "tanh": "tanh",
 }
 AFFINE: dict[str, Callable[[float, bool], tuple[float, float] | None]] = {
-    "__operators__.add": lambda number, is_left: (1.0, number),
-    "math.add": lambda number, is_left: (1.0, number),
-    "math.multiply": lambda number, is_left: (number, 0.0),
-    "math.subtract": lambda number, is_left: (-1.0, number) if is_left else (1.0, -number),
-    "math.truediv": lambda number, is_left: None if is_left or not number else (1 / number, 0.0),
-    "math.divide": lambda number, is_left: None if is_left or not number else (1 / number, 0.0),
+    "add": lambda number, is_left: (1.0, number),
+    "multiply": lambda number, is_left: (number, 0.0),
+    "subtract": lambda number, is_left: (-1.0, number) if is_left else (1.0, -number),
+    "truediv": lambda number, is_left: None if is_left or not number else (1 / number, 0.0),
+    "divide": lambda number, is_left: None if is_left or not number else (1 / number, 0.0),
 }
 """Factor and offset of an operation with a number, and whether the number stands at the left."""
 
@@ -47,26 +37,28 @@ def as_layer(layer: KerasLayer, name: str) -> KerasLayer | None:
 
     None if the layer is no operator, or has no counterpart.
     """
-    symbol = getattr(layer, "symbol", None)
     if type(layer).__name__ != "TFOpLambda" or len(layer.inbound_nodes) != 1:
+        return None
+    module, _, kind = str(layer.symbol).rpartition(".")
+    if module not in MODULES:
         return None
     node = layer.inbound_nodes[0]
     given = [*node.call_args, *(node.call_kwargs[key] for key in node.call_kwargs if key != "name")]
     tensors = [is_symbolic(each) for each in given]
-    if symbol in MERGED and tensors == [True, True]:
+    if kind in MERGED and tensors == [True, True]:
         if len({len(each.shape) for each in given}) == 1:
-            return getattr(keras.layers, MERGED[symbol])(name=name)
+            return getattr(keras.layers, kind.title())(name=name)
         return None
     if tensors == [True]:
-        if symbol == "nn.relu6":
+        if kind == "relu6":
             return keras.layers.ReLU(6.0, name=name)
-        function = FUNCTIONS.get(str(symbol))
+        function = FUNCTIONS.get(kind)
         return None if function is None else keras.layers.Activation(function, name=name)
-    if sorted(tensors) == [False, True] and symbol in AFFINE:
+    if sorted(tensors) == [False, True] and kind in AFFINE:
         number = given[tensors.index(False)]
         if isinstance(number, bool) or np.ndim(number) or not np.isreal(number):
             return None
-        affine = AFFINE[symbol](float(number), tensors.index(False) == 0)
+        affine = AFFINE[kind](float(number), tensors.index(False) == 0)
         if affine is not None:
             return keras.layers.Rescaling(affine[0], affine[1], name=name)
     return None
