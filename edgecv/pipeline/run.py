@@ -29,6 +29,7 @@ from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
+from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
@@ -56,6 +57,7 @@ def run(
 def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
+    TrainedModel.check(recipe)
     with open_run(store, recipe.settings, on_event) as context:
         data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
         model = trained_baseline(recipe, data, context)

@@ -1,0 +1,35 @@
+"""A network whose features the task does not take is refused before anything is loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from edgecv.core.errors import InputError
+from edgecv.pipeline.recipe.recipe import parse_recipe
+from edgecv.pipeline.run import run, train
+from edgecv.system.storage import Store
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.mark.parametrize("act", [run, train])
+@pytest.mark.parametrize(
+    ("task", "network", "accepted"),
+    [("segmentation", "cifar_cnn", "unet_small"), ("classification", "unet_small", "resnet8")],
+)
+def test_a_network_must_fit_its_task(
+    act: object, task: str, network: str, accepted: str, tmp_path: Path
+) -> None:
+    recipe = parse_recipe(
+        {
+            "name": "r",
+            "data": {"source": "scenes"},
+            "task": {"task": task},
+            "baseline": {"architecture": network},
+            "export": [{"format": "onnx", "precision": "int8"}],
+        },
+        "r.toml",
+    )
+    with pytest.raises(InputError, match="of features, and the task") as caught:
+        act(recipe, Store(tmp_path))  # type: ignore[operator]
+    assert accepted in caught.value.accepted
