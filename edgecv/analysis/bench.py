@@ -24,6 +24,7 @@ from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular
 from edgecv.core.report import Blocks, Latency
+from edgecv.core.text import counted
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
@@ -135,7 +136,7 @@ class _Bench:
         """
         began, cores = time.monotonic(), least_busy(self.settings.threads, LOOK_S)
         paths = self._alive()[:: 1 if number % 2 == 0 else -1]
-        self.context.emit("latency", f"timing {len(paths)} files in turn", number + 1)
+        self.context.emit("latency", f"timing {counted(len(paths), 'file')} in turn", number + 1)
         with self._fresh(paths) as workers:
             files = self._warmed_up(workers, cores)
             opening_s = time.monotonic() - began
@@ -268,7 +269,7 @@ def _few_processes(processes: int, settings: BenchOptions) -> list[str]:
         return []
     return [
         f"{processes} processes of each file fit into {settings.budget:g} s: the intervals are"
-        f" wide; a longer --budget narrows them"
+        " wide; a longer --budget narrows them"
     ]
 
 

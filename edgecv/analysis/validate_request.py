@@ -21,7 +21,7 @@ from edgecv.datasets.npz_arrays import holds_inputs
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
-from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
@@ -113,9 +113,12 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         names = report.recipe.get("baseline", {}).get("labels")
         if labels is None and names is not None:
             labels = tuple(map(str, names))
+    trust = Trust(everything=options.trust_model, custom_objects=options.custom_objects)
     of_baseline = None
     if baseline is not None:
         runtime_of_file(baseline)
+        if baseline.is_dir():
+            importer_of(baseline).check_trust(baseline, trust)
         of_baseline = report_of(baseline.parent)
     is_random = source is None and inputs is None
     if is_random and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
@@ -152,7 +155,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         task=None if report is None else task_of(report),
         test_sha256=test_sha256,
         limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
-        trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
+        trust=trust,
         unproven=tuple(_unproven(files, paths, report)),
     )
 

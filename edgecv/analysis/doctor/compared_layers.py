@@ -8,7 +8,7 @@ from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.reference_check.kernel_pairs import paired
 from edgecv.analysis.reference_check.weights import judge_weights
 from edgecv.core.quantization import Stored
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def left_layers(compared: ComparedLayers) -> Iterator[Finding]:
             "not-compared",
             "note",
             listed(compared.left),
-            f"{len(compared.left)} of its {len(compared.left) + len(compared.pairs)} layers have no"
-            " counterpart in the baseline that could be read, or its channels in another order:"
-            " they were not compared",
+            f"{len(compared.left)} of its"
+            f" {counted(len(compared.left) + len(compared.pairs), 'layer')} have no counterpart in"
+            " the baseline that could be read, or its channels in another order: they were not"
+            " compared",
         )

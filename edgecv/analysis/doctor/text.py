@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity
+from edgecv.core.text import counted
 from edgecv.reports.verdict import percent
 
 WORST_LAYERS = 8
@@ -72,7 +73,7 @@ def _matrix(parity: KernelParity) -> list[str]:
     """Return a line for each cell: images with another top-1, and the largest difference."""
     lines = ["  kernels: images with another top-1, and the largest difference of an output"]
     for number, cell in enumerate(parity.cells):
-        name = f"    {number + 1} {cell.path}, {cell.kernels}, {cell.images} images"
+        name = f"    {number + 1} {cell.path}, {cell.kernels}, {counted(cell.images, 'image')}"
         if cell.failure:
             lines.append(f"    {number + 1} {cell.path}, {cell.kernels}: {cell.failure}")
             continue

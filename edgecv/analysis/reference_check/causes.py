@@ -71,7 +71,8 @@ def cause_of(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     if text := moved_pixels(pair) or _input_scale(pair):
         return Cause(text)
     count = int(pair.bias_off.sum())
-    return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} are others")
+    others = "is another" if count == 1 else "are others"
+    return Cause(f"{count} of the {len(pair.bias)} biases of {pair.name} {others}")
 
 
 def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:

@@ -24,7 +24,7 @@ from edgecv.core.data import Dataset
 from edgecv.core.files import open_regular
 from edgecv.core.quantization import Stored
 from edgecv.core.report import Comparison, Gate, Outcome
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed, were
 from edgecv.pipeline.measure import MeasuredFile
 
 LABELS = "labels.txt"
@@ -133,8 +133,9 @@ def _not_compared(path: str, own: Stored, pairing: Pairing) -> list[str]:
     if not pairing.pairs:
         return [f"{path} holds other layers than the float32 twin: only its answers were judged"]
     return [
-        f"{path}: {len(pairing.left)} of its {len(own.kernels)} layers were not compared"
-        f" ({listed(pairing.left)}): the float32 twin has no counterpart that could be read"
+        f"{path}: {len(pairing.left)} of its {counted(len(own.kernels), 'layer')}"
+        f" {were(len(pairing.left))} not compared ({listed(pairing.left)}): the float32"
+        " twin has no counterpart that could be read"
     ]
 
 
@@ -191,8 +192,8 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     reason = (
         ""
         if outcome == "passed"
-        else f"{beside} names {len(names)} classes, the file has {outputs} outputs: it was cut"
-        " short, or is of another model"
+        else f"{beside} names {counted(len(names), 'class')}, the file has"
+        f" {counted(outputs, 'output')}: it was cut short, or is of another model"
     )
     return [Gate("labels", checked.path, float(outputs), float(len(names)), outcome, reason)]
 
@@ -221,6 +222,6 @@ def _operators_note(checked: CheckedFile) -> list[str]:
         return []
     named = [f"{count} {kind}" for kind, count in more.items()]
     return [
-        f"{checked.path} runs {sum(more.values())} operators that its float32 twin does"
+        f"{checked.path} runs {counted(sum(more.values()), 'operator')} that its float32 twin does"
         f" not: {', '.join(named[:MOST_CAUSES])}"
     ]

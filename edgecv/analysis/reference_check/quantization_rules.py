@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from edgecv.core.quantization import Link, Point, Stored
+from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_format
 
 PROBABILITIES = ("SOFTMAX", "LOGISTIC", "SIGMOID")
@@ -61,7 +62,8 @@ def _weights(own: Stored) -> Iterator[str]:
     for kernel in own.kernels:
         if kernel.zero_points:
             yield (
-                f'{kernel.zero_points} zero points of the weights of "{kernel.name}" are not 0,'
+                f'the weights of "{kernel.name}" have'
+                f" {counted(kernel.zero_points, 'zero point')} other than 0,"
                 " and int8 weights are symmetric"
             )
 

@@ -17,6 +17,7 @@ from edgecv.analysis.reference_check.quantization_rules import PROBABILITIES
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.core.data import Dataset
 from edgecv.core.report import Gate
+from edgecv.core.text import counted
 
 FEWEST_TEST_TRACES = 2
 
@@ -65,7 +66,8 @@ def _gates(
         named = data.class_names[one_class.label]
         all_of = "all" if one_class.of_class == one_class.images else f"{one_class.of_class}"
         reason = (
-            f"its ranges were set by {one_class.images} images, {all_of} of class {named}: it was"
+            f"its ranges were set by {counted(one_class.images, 'image')}, {all_of} of class"
+            f" {named}: it was"
             " calibrated on one class; calibrate on images of all classes"
         )
         return [Gate("ranges", path, ONE_TEST, one_class.p_value, "failed", reason)]
@@ -83,6 +85,9 @@ def _gates(
     tested = [each.p_value for each in (one_class, beyond) if each is not None]
     if not tested:
         return []
-    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
+    found = (
+        f"{len(traced.images)} of its ranges were traced to"
+        f" {counted(len(set(traced.images)), 'image')}"
+    )
     reason = f"{found}; {seen}"
     return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edgecv.analysis.reference_check.causes import FLIPPED, Cause, cause_of
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
+from edgecv.core.text import counted
 
 MOST_CAUSES = 3
 
@@ -51,5 +52,6 @@ def _texts(causes: Sequence[Cause]) -> tuple[str, ...]:
         ordered = sorted(causes, key=lambda each: each.flipped is not None)
         return tuple(each.text for each in ordered)
     ends = [f"{end:g}" for end in dict.fromkeys((flipped[0], flipped[-1]))]
-    joined = f"{' to '.join(ends)}% of the weights of {len(flipped)} layers are others: {FLIPPED}"
+    layers = counted(len(flipped), "layer")
+    joined = f"{' to '.join(ends)}% of the weights of {layers} are others: {FLIPPED}"
     return (joined, *(each.text for each in causes if each.flipped is None))

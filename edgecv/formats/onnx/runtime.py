@@ -15,7 +15,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.text import counted, first_line
+from edgecv.core.text import counted, first_line, were
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
@@ -174,7 +174,8 @@ class OnnxRuntimeSession(FileSession):
         if self.facts.batch not in (OPEN, len(images)):
             raise RuntimeFailure(
                 str(self._path),
-                f"its batch is fixed at {self._batch}, and {len(images)} images were given",
+                f"its batch is fixed at {self._batch}, and {counted(len(images), 'image')}"
+                f" {were(len(images))} given",
                 accepted=f"a batch of {self._batch}",
             )
         return self._bound(self.encode(images))

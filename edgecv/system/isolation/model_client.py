@@ -131,7 +131,7 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         def read(frame: Frame) -> dict[Path, NDArray[np.int64]]:
             if len(frame.arrays) != len(paths):
-                raise MalformedFrame(f"timings of {len(frame.arrays)} files, not {len(paths)}")
+                raise MalformedFrame(f"timed files: {len(frame.arrays)}, not {len(paths)}")
             for blocks in frame.arrays:
                 if blocks.dtype != np.int64 or blocks.ndim != 2 or not blocks.size:
                     raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")

@@ -65,7 +65,7 @@ def test_a_technique_is_refused_for_a_graph_without_layers(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("two_outputs.keras", "1 inputs and 2 outputs"),
+        ("two_outputs.keras", "1 input and 2 outputs"),
         ("binary_sigmoid.keras", r"outputs of shape \(None, 1\)"),
         ("binary_logit.keras", r"outputs of shape \(None, 1\)"),
         ("multilabel.keras", "ends in a sigmoid"),

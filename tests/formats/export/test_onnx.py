@@ -222,7 +222,7 @@ def test_recurrent_weights_that_stay_float32_are_no_int8_file(kind: str, tmp_pat
     model = keras.Model(image, layers.Dense(3, activation="softmax")(given))
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
     path = tmp_path / "int8.onnx"
-    with pytest.raises(StepError, match="1 operators came back float32"):
+    with pytest.raises(StepError, match="1 operator came back float32"):
         Onnx(precision="int8").export(model, images, path)
     assert not path.exists()
     Onnx(precision="float32").export(model, images, path)
