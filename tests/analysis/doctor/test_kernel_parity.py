@@ -61,7 +61,8 @@ def test_kernels_that_answer_otherwise_are_a_finding() -> None:
         (
             "kernels-disagree",
             "a under builtin",
-            "another answer on 4.0% of 200 images than under XNNPACK, outputs differ by up to 0.200",
+            "another answer on 4.0% of 200 images than under XNNPACK, outputs differ by up to"
+            " 0.200",
         ),
         ("kernels-fail", "a under reference", "died"),
     ]
