@@ -10,6 +10,7 @@ from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.data import Outputs
 from edgecv.core.paired_results import PairedAccuracy
 from edgecv.core.report import Comparison, Report
+from edgecv.core.text import counted
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import paired_accuracy
 
@@ -46,7 +47,7 @@ def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str
         sentences.append(
             f"the test data is not the accepted one: {lock.data.name}, {lock.data.images:,} "
             f"images, SHA-256 {_short(lock.data.test_sha256)} -> {report.data.name}, "
-            f"{test.images:,} images, {_short(test.sha256)}"
+            f"{counted(test.images, 'image')}, {_short(test.sha256)}"
         )
     if baseline_sha256 != lock.baseline.sha256:
         sentences.append(

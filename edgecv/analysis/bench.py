@@ -18,12 +18,13 @@ import numpy as np
 
 from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
-from edgecv.analysis.validate_request import described_input
+from edgecv.analysis.validate_request import described_input, report_in
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular
 from edgecv.core.report import Blocks, Latency
+from edgecv.core.text import counted
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
@@ -135,7 +136,7 @@ class _Bench:
         """
         began, cores = time.monotonic(), least_busy(self.settings.threads, LOOK_S)
         paths = self._alive()[:: 1 if number % 2 == 0 else -1]
-        self.context.emit("latency", f"timing {len(paths)} files in turn", number + 1)
+        self.context.emit("latency", f"timing {counted(len(paths), 'file')} in turn", number + 1)
         with self._fresh(paths) as workers:
             files = self._warmed_up(workers, cores)
             opening_s = time.monotonic() - began
@@ -171,7 +172,9 @@ class _Bench:
                 median_s = worker.warm_up_random(
                     path,
                     batch=self.settings.batch,
-                    input_spec=described_input(path, self.settings.input_spec),
+                    input_spec=described_input(
+                        path, self.settings.input_spec, report_in(path.parent)
+                    ),
                     cores=cores,
                     longest_s=min(max(longest_s, SHORTEST_WARM_UP_S), LONGEST_WARM_UP_S),
                 )
@@ -266,7 +269,7 @@ def _few_processes(processes: int, settings: BenchOptions) -> list[str]:
         return []
     return [
         f"{processes} processes of each file fit into {settings.budget:g} s: the intervals are"
-        f" wide; a longer --budget narrows them"
+        " wide; a longer --budget narrows them"
     ]
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from edgecv.analysis.bench import BenchResult, Timing
+from edgecv.core.text import counted
 
 HEADINGS = ("file", "median us", "p95 us", "runs", "time over the first (95%)", "verdict")
 
@@ -34,11 +35,13 @@ def to_text(bench: BenchResult) -> str:
 
 def how(bench: BenchResult) -> str:
     """Return a sentence on how the files were timed."""
-    threads = "1 thread" if bench.threads == 1 else f"{bench.threads} threads"
     cores = ", ".join(map(str, bench.cores))
-    images = "one image" if bench.batch == 1 else f"{bench.batch} images"
-    times = f"{bench.processes} process{'es' if bench.processes > 1 else ''} of each file in turn"
-    return f"{threads} on core {cores}, {images} a run, {times}, {bench.seconds:.1f} s in all"
+    images = "one image" if bench.batch == 1 else counted(bench.batch, "image")
+    times = f"{counted(bench.processes, 'process')} of each file in turn"
+    return (
+        f"{counted(bench.threads, 'thread')} on core {cores}, {images} a run, {times},"
+        f" {bench.seconds:.1f} s in all"
+    )
 
 
 def _row(timing: Timing) -> tuple[str, ...]:

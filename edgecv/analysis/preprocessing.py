@@ -12,6 +12,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import counted
 from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -125,7 +126,8 @@ def _by_agreement(
         return file.input_spec, ()
     note = (
         f"{file.path}: pixels of 0..255 enter it as they are, as --preprocess is part of it: it"
-        f" agrees with the baseline on {trial.mean('raw'):.1%} of {trial.images} images so, and on"
+        f" agrees with the baseline on {trial.mean('raw'):.1%} of"
+        f" {counted(trial.images, 'image')} so, and on"
         f" {trial.mean('asked'):.1%} otherwise"
     )
     return file.input_spec.model_copy(update={"preprocess": RAW}), (note,)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from edgecv.analysis.options import ValidateOptions
@@ -20,7 +21,7 @@ from edgecv.datasets.npz_arrays import holds_inputs
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
-from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
@@ -90,7 +91,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         )
     for run in runs:
         check_seal(run)
-    report = read_report(runs[0]) if runs else None
+    report_of = cache(report_in)
+    report = report_of(runs[0]) or read_report(runs[0]) if runs else None
     inputs = Path(data) if isinstance(data, str) and holds_inputs(Path(data)) else None
     source = (
         None
@@ -108,10 +110,16 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = report.recipe.get("seed", 0)
             test_sha256 = report.data.splits["test"].sha256
-        if labels is None:
-            labels = _labels_of(report)
+        names = report.recipe.get("baseline", {}).get("labels")
+        if labels is None and names is not None:
+            labels = tuple(map(str, names))
+    trust = Trust(everything=options.trust_model, custom_objects=options.custom_objects)
+    of_baseline = None
     if baseline is not None:
         runtime_of_file(baseline)
+        if baseline.is_dir():
+            importer_of(baseline).check_trust(baseline, trust)
+        of_baseline = report_of(baseline.parent)
     is_random = source is None and inputs is None
     if is_random and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
@@ -120,9 +128,9 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     files: list[MeasuredFile] = []
     for path in paths:
         files += (
-            _files_of_run(path, report)
+            [_from_disk(path, each.artifact) for each in report.comparisons]
             if report and path.is_dir()
-            else [single_file(path, input_spec)]
+            else [single_file(path, input_spec, report_of(path.parent))]
         )
     _check_unique([file.path for file in files])
     settings = parse_options(
@@ -138,14 +146,16 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         inputs=inputs,
         settings=settings,
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT if baseline is None else described_input(baseline, input_spec),
-        baseline_is_of_run=baseline is not None and is_baseline_of_run(baseline),
+        baseline_input=DEFAULT_INPUT
+        if baseline is None
+        else described_input(baseline, input_spec, of_baseline),
+        baseline_is_of_run=baseline is not None and is_baseline_of(baseline, of_baseline),
         parameters=parameters,
         labels=labels,
         task=options.parsed_task() or (None if report is None else task_of(report)),
         test_sha256=test_sha256,
         limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
-        trust=Trust(everything=options.trust_model, custom_objects=options.custom_objects),
+        trust=trust,
         unproven=tuple(_unproven(files, paths, report)),
     )
 
@@ -182,11 +192,6 @@ def _limits_of(report: Report | None, runs: Sequence[Path], source: DatasetSourc
     return limits if source is None or source.has_labels else limits.without(limits.of_labels())
 
 
-def _labels_of(report: Report) -> tuple[str, ...] | None:
-    names = report.recipe.get("baseline", {}).get("labels")
-    return None if names is None else tuple(map(str, names))
-
-
 def _check_paths(paths: Sequence[Path]) -> None:
     """Raise InputError for two runs, or for one path given twice."""
     if len([path for path in paths if path.is_dir()]) > 1:
@@ -200,10 +205,6 @@ def _check_unique(paths: Sequence[Path]) -> None:
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
-
-
-def _files_of_run(folder: Path, report: Report) -> list[MeasuredFile]:
-    return [_from_disk(folder, each.artifact) for each in report.comparisons]
 
 
 def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
@@ -226,37 +227,34 @@ def _file_name(name: str, folder: Path) -> str:
     return name
 
 
-def single_file(path: Path, asked: InputSpec) -> MeasuredFile:
-    """Return a file that stands alone: one that a run beside it has written describes its input."""
+def report_in(folder: Path) -> Report | None:
+    """Return the report of the run in a folder; None if there is none."""
+    return read_report(folder) if (folder / "report.json").is_file() else None
+
+
+def single_file(path: Path, asked: InputSpec, report: Report | None) -> MeasuredFile:
+    """Return a file that stands alone: one that the run beside it has written describes its input.
+
+    ``report``: of the run in its folder.
+    """
     runtime = runtime_of_file(path)
     artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
-    if (path.parent / "report.json").is_file():
-        for each in read_report(path.parent).comparisons:
-            if each.artifact.sha256 == artifact.sha256:
-                artifact = each.artifact
+    if report is not None:
+        same = [each.artifact for each in report.comparisons]
+        artifact = next((each for each in same if each.sha256 == artifact.sha256), artifact)
     is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked)
+    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked, report)
     return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
 
 
-def _run_of_baseline(path: Path) -> Report | None:
-    """Return the report of the run that a file is the baseline of; None if it is of none."""
-    if not (path.parent / "report.json").is_file():
-        return None
-    report = read_report(path.parent)
-    is_it = report.baseline is not None and report.baseline.path == path.name
-    return report if is_it else None
-
-
-def is_baseline_of_run(path: Path) -> bool:
+def is_baseline_of(path: Path, report: Report | None) -> bool:
     """Return True if the report of a run says how this file, its baseline, is read."""
-    return _run_of_baseline(path) is not None
+    return report is not None and report.baseline is not None and report.baseline.path == path.name
 
 
-def described_input(path: Path, asked: InputSpec) -> InputSpec:
+def described_input(path: Path, asked: InputSpec, report: Report | None) -> InputSpec:
     """Return the input of a file: the baseline of a run by its recipe, others as requested."""
-    report = _run_of_baseline(path)
-    if report is None:
+    if report is None or not is_baseline_of(path, report):
         return asked
     if not runtime_of_file(path).runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.

@@ -7,7 +7,6 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic.fields import FieldInfo
 
 from edgecv.cli.commands import COMMANDS
 from edgecv.cli.console import Screen
@@ -43,7 +42,7 @@ def build(command: str) -> SectionedCommand:
             code = module.run(settings, screen)
         raise typer.Exit(code)
 
-    parameters = [_parameter(*item) for item in options.model_fields.items()]
+    parameters = [_parameter(options, name) for name in options.model_fields]
     parameters.sort(key=lambda each: each.default is not inspect.Parameter.empty)
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -63,9 +62,10 @@ def _module(command: str) -> Any:
     return import_module(f"edgecv.cli.{COMMANDS[command].module or command}")
 
 
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+def _parameter(options: type[CommandOptions], name: str) -> inspect.Parameter:
+    field = options.model_fields[name]
     flag, kind = flag_of(name, field), _kind(field.annotation)
-    shown: dict[str, Any] = {"help": help_of(field)}
+    shown: dict[str, Any] = {"help": help_of(options, name)}
     if flag.default:
         shown["show_default"] = flag.default
     if flag.is_argument:

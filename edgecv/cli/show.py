@@ -14,7 +14,7 @@ from edgecv.cli.console import WIDE, Screen
 from edgecv.cli.progress import score_text
 from edgecv.core.events import score_name
 from edgecv.core.report import Report
-from edgecv.core.text import printable
+from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import Training
@@ -74,7 +74,8 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     seconds = sum(epoch["seconds"] for epoch in history)
     test = training.test
     screen.answer(
-        f"{training.parameters:,} parameters, {len(history)} epochs in {seconds:.0f} s, "
+        f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
+        f" {seconds:.0f} s, "
         f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
         f"{score_text(best[name])}\n"
         f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.text import counted
+
 Images = NDArray[np.uint8]
 """Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
 Labels = NDArray[np.int64]
@@ -45,7 +47,7 @@ class Outputs:
     def only(self) -> Predictions:
         """Return the values of the one output. Raises ValueError where there are several."""
         if len(self.arrays) != 1:
-            raise ValueError(f"{len(self.arrays)} outputs: {', '.join(self.arrays)}")
+            raise ValueError(f"{counted(len(self.arrays), 'output')}: {', '.join(self.arrays)}")
         return next(iter(self.arrays.values()))
 
     def __len__(self) -> int:

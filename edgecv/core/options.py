@@ -14,19 +14,39 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 from edgecv.core.errors import InputError, unknown_name
+from edgecv.core.field_docstrings import field_docstrings
 from edgecv.core.text import LONGEST_NAME, short_name
 
 
 class Options(BaseModel):
     """A frozen table of typed options: an unknown key or a wrong type is refused."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON schema, with the docstring of each field as its description."""
+        made = handler(schema)
+        fields = handler.resolve_ref_schema(made).get("properties", {})
+        for name, text in field_docstrings(cls).items():
+            if name in fields:
+                fields[name].setdefault("description", text)
+        return made
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741
@@ -99,9 +119,10 @@ def flag_of(name: str, field: FieldInfo) -> Flag:
     return Flag(given.name or f"--{name.replace('_', '-')}", given.default, given.is_argument)
 
 
-def help_of(field: FieldInfo) -> str:
+def help_of(options: type[Options], name: str) -> str:
     """Return the help of a field in one line."""
-    return " ".join((field.description or "").split())
+    written = options.model_fields[name].description
+    return " ".join((written or field_docstrings(options).get(name, "")).split())
 
 
 def with_parameters(
@@ -127,7 +148,7 @@ def with_parameters(
             parameters, return_annotation=inspect.signature(function).return_annotation
         )
         texts = {key: text for key, text in own.items() if key in given}
-        texts |= {name: wording(help_of(each)) for name, each in fields.items()}
+        texts |= {name: wording(help_of(options, name)) for name in fields}
         text = inspect.getdoc(function) or ""
         heading = [] if "\nArgs:\n" in text else ["", "Args:"]
         lines = [f"    {name}: {each}" for name, each in texts.items()]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options
+from edgecv.core.text import counted
 
 Number = float | Annotated[tuple[float, ...], Field(strict=False)]
 
@@ -53,7 +54,7 @@ def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any
     """
     scale, offset = (_numbers(each, channels, where) for each in (asked.scale, asked.offset))
     if asked.channels == "bgr" and channels != 3:
-        raise InputError(where, f"bgr for {channels} channels", accepted="3 channels")
+        raise InputError(where, f"bgr for {counted(channels, 'channel')}", accepted="3 channels")
     order = [2, 1, 0] if asked.channels == "bgr" else list(range(channels))
     return scale, offset, order
 
@@ -73,7 +74,7 @@ def _numbers(value: Number, channels: int, where: str) -> Any:
     if len(numbers) not in (1, channels) or not np.isfinite(numbers).all():
         raise InputError(
             where,
-            f"{len(numbers)} numbers for {channels} channels",
+            f"{counted(len(numbers), 'number')} for {counted(channels, 'channel')}",
             accepted=f"one number, or {channels}",
         )
     return np.broadcast_to(numbers, channels)

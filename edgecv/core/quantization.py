@@ -25,6 +25,11 @@ class Steps:
     high: int
 
     @property
+    def is_cut(self) -> bool:
+        """True if it can hold nothing below 0."""
+        return self.zero_point == self.low
+
+    @property
     def floor(self) -> float:
         """The smallest real that it can hold."""
         return (self.low - self.zero_point) * self.scale

@@ -20,10 +20,13 @@ class TextTable:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun.
 
-    >>> counted(1, "image"), counted(12000, "image")
-    ('1 image', '12,000 images')
+    >>> counted(1, "image"), counted(12000, "image"), counted(2, "class"), counted(0, "exact copy")
+    ('1 image', '12,000 images', '2 classes', '0 exact copies')
     """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    if count == 1:
+        return f"1 {noun}"
+    ending = "ies" if noun.endswith("y") else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun.removesuffix('y')}{ending}"
 
 
 def were(count: int) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
 from edgecv.core.targets import IGNORED, KINDS, NO_BOX
+from edgecv.core.text import counted
 from edgecv.datasets.placement import box_fault, inside
 
 NAME = re.compile(
@@ -80,7 +81,9 @@ def as_targets(
         raise InputError(where, found, accepted=accepted, remedy=remedy)
     if len(values) != images:
         raise InputError(
-            where, f"{name} has {len(values):,} labels for {images:,} images", accepted="one each"
+            where,
+            f"{name} has {counted(len(values), 'label')} for {counted(images, 'image')}",
+            accepted="one each",
         )
     if values.dtype.kind not in ("iuf" if field == "class" else "biuf"):
         raise InputError(where, f"{name} holds {values.dtype}", accepted=accepted)

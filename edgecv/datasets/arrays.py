@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.core.text import listed, nearest
+from edgecv.core.text import counted, listed, nearest, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import fit_all
@@ -104,7 +104,9 @@ def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
     elif len(given) in (2, 4):
         named = dict(zip(ARRAY_NAMES[-len(given) - 1 : -1], given, strict=True))
     else:
-        raise InputError(WHERE, f"{len(given)} arrays are given", accepted=ACCEPTED)
+        raise InputError(
+            WHERE, f"{counted(len(given), 'array')} {were(len(given))} given", accepted=ACCEPTED
+        )
     if missing := lacking(named):
         found = listed(sorted(named)) or "nothing"
         raise InputError(WHERE, f"{missing}; there is {found}", accepted=ACCEPTED)

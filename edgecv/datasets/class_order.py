@@ -10,6 +10,7 @@ import numpy as np
 from edgecv.core.data import Dataset, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
+from edgecv.core.text import counted
 
 LARGEST_LABELS_BYTES = 1_000_000
 A_NAME_A_LINE = "a file of UTF-8, a name a line"
@@ -47,7 +48,9 @@ def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Da
     """
     if labels is not None and len(labels) != outputs:
         raise InputError(
-            "--labels", f"names {len(labels)} outputs, the model has {outputs}", accepted="one each"
+            "--labels",
+            f"names {counted(len(labels), 'output')}, the model has {outputs}",
+            accepted="one each",
         )
     if not data.has_labels:
         names = labels or [str(number) for number in range(outputs)]

@@ -216,9 +216,10 @@ def _distinct_rows(
             "the test split was left as it is"
         )
     if contradictions:
-        copied = "exact copy" if contradictions == 1 else "exact copies"
         meant = "class" if kinds_of(test_labels) == ("class",) else "targets"
-        notes.append(f"{contradictions:,} {copied} contradicted the {meant} of the first")
+        notes.append(
+            f"{counted(contradictions, 'exact copy')} contradicted the {meant} of the first"
+        )
     return np.array(rows, np.int64), notes
 
 

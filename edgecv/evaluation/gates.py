@@ -6,6 +6,7 @@ from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import NoWorse
 from edgecv.core.plugins import Task
 from edgecv.core.report import Comparison, Gate, Outcome
+from edgecv.core.text import counted
 
 ROUNDING = 1e-9
 PROOF = "proof"
@@ -117,7 +118,7 @@ def cannot_tell(found: NoWorse, images: int) -> str:
     >>> cannot_tell(NoWorse(1.0, "cannot tell", 12_345), 5000)
     'cannot tell with 5,000 images, needs about 12,000'
     """
-    text = f"cannot tell with {images:,} images"
+    text = f"cannot tell with {counted(images, 'image')}"
     if found.needed_images is None:
         return f"{text}, nor with any number while the difference is what it is"
     return f"{text}, needs about {float(f'{found.needed_images:.2g}'):,.0f}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edgecv.core.report import Gate, Outcome, OutputDifference
+from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.paired_statistics import no_worse
@@ -56,7 +57,7 @@ def default_agreement(judged: Judged, limit: float) -> Gate | None:
     images = round(statistics.flips.count / statistics.flips.fraction)
     if chance_of_at_most(images - statistics.flips.count, images, limit) < (1 - CONFIDENCE) / 2:
         return judged.gate(name, limit, observed, "failed")
-    reason = f"cannot tell with {images:,} images"
+    reason = f"cannot tell with {counted(images, 'image')}"
     return judged.gate(name, limit, observed, "inconclusive", reason)
 
 
@@ -80,7 +81,7 @@ def class_drop(judged: Judged, limit: float) -> Gate:
     certain = [each for each in over if each.is_significant]
     worst = (certain or found)[0]
     outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
-    reason = f"{judged.classes[worst.label]}, {worst.images:,} images"
+    reason = f"{judged.classes[worst.label]}, {counted(worst.images, 'image')}"
     if outcome == "inconclusive":
         reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
     return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)

@@ -92,7 +92,7 @@ def _accepted(key: str) -> str:
 def _fields() -> dict[str, Any]:
     fields = {}
     for key, name in option_names().items():
-        limit, help_text = all_limits().get(key), help_of(Limits.model_fields[key])
+        limit, help_text = all_limits().get(key), help_of(Limits, key)
         written = f" Written as {limit.quantity.accepted}; none switches it off." if limit else ""
         kind = str | int | float | None if limit else Name | None
         fields[name] = (kind, Field(default=None, description=f"{help_text}{written}"))

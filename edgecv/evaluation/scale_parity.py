@@ -44,10 +44,9 @@ def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
 
 def _difference(one: Layer, other: Layer) -> str:
     """Return the first value that differs; empty if none does."""
-    ours, theirs = _as_many(one.scales, other.scales), _as_many(other.scales, one.scales)
-    if len(ours) != len(theirs):
-        return f"{len(ours)} and {len(theirs)} of its weights"
-    for number, (first, second) in enumerate(zip(ours, theirs, strict=True)):
+    if len(one.scales) != len(other.scales):
+        return f"{len(one.scales)} and {len(other.scales)} of its weights"
+    for number, (first, second) in enumerate(zip(one.scales, other.scales, strict=True)):
         if not _is_same(first, second):
             return f"{first:.6g} and {second:.6g} of its weights in output {number}"
     if not _is_same(one.output_scale or 0.0, other.output_scale or 0.0):
@@ -55,11 +54,6 @@ def _difference(one: Layer, other: Layer) -> str:
     if one.output_zero_point != other.output_zero_point:
         return f"zero at {one.output_zero_point} and {other.output_zero_point} of its output"
     return ""
-
-
-def _as_many(scales: Sequence[float], others: Sequence[float]) -> Sequence[float]:
-    """Return one scale of a whole kernel as one of each channel, where the other file has those."""
-    return list(scales) * len(others) if len(scales) == 1 else scales
 
 
 def _is_same(one: float, other: float) -> bool:

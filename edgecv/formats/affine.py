@@ -1,6 +1,6 @@
 """Products and sums behind a kernel, folded into it: batch normalization in any form."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +13,34 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RealConstant:
-    """A constant as reals: one, or one for each output of a kernel; and the step of its codes."""
+    """A constant as reals: one, or one for each output of a kernel."""
 
     values: Reals
-    step: float = 0.0
+    steps: Reals = field(default_factory=lambda: np.zeros(1))
+    """The distance to the next value that could be stored: one number, or one for each value."""
+
+    @classmethod
+    def stored(cls, reals: NDArray[Any], kind: str, step: float) -> "RealConstant":
+        """Return a constant that a file stores as ``kind``; ``step``: that of integers."""
+        if kind == "float16":
+            steps = np.spacing(np.abs(reals).astype(np.float16)).astype(np.float64)
+        else:  # One integer alone has a scale of its own, and no error.
+            steps = np.array(step if np.size(reals) > 1 else 0.0)
+        return cls(np.asarray(reals, np.float64), steps)
 
     def __neg__(self) -> "RealConstant":
-        return RealConstant(-self.values, self.step)
+        return RealConstant(-self.values, self.steps)
 
     def inverse(self) -> "RealConstant":
-        """Return one divided by it; it has no 0."""
-        return RealConstant(1 / self.values, self.step / float(np.min(np.abs(self.values))) ** 2)
+        """Return 1 over it: no value may be 0."""
+        return RealConstant(1 / self.values, self.steps / self.values**2)
+
+    def wide(self, outputs: int) -> tuple[Reals, Reals]:
+        """Return a value and a step for each of some outputs."""
+        values, steps = (
+            np.broadcast_to(each.ravel(), (outputs,)) for each in (self.values, self.steps)
+        )
+        return values, steps
 
 
 def product_or_sum(
@@ -72,19 +89,19 @@ class Affine:
 
     def times(self, factor: RealConstant) -> "Affine":
         """Return it behind a product with one number, or with one number for each output."""
-        wide = np.broadcast_to(factor.values.ravel(), self.bias.shape).astype(np.float64)
+        wide, error = factor.wide(len(self.bias))
         largest = np.abs(self.weights).max(axis=(1, 2), initial=0.0)
         return Affine(
             self.weights * wide[:, np.newaxis, np.newaxis],
-            self.steps * np.abs(wide) + factor.step * largest,
+            self.steps * np.abs(wide) + error * largest,
             self.bias * wide,
-            self.bias_steps * np.abs(wide) + factor.step * np.abs(self.bias),
+            self.bias_steps * np.abs(wide) + error * np.abs(self.bias),
         )
 
     def plus(self, term: RealConstant) -> "Affine":
         """Return it behind a sum with one number, or with one number for each output."""
-        wide = np.broadcast_to(term.values.ravel(), self.bias.shape)
-        return replace(self, bias=self.bias + wide, bias_steps=self.bias_steps + term.step)
+        wide, error = term.wide(len(self.bias))
+        return replace(self, bias=self.bias + wide, bias_steps=self.bias_steps + error)
 
     def behind(
         self, operator: str, constant: RealConstant, *, is_left: bool = True

@@ -14,6 +14,7 @@ from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
+from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.image_input import range_of, range_of_pixels
 
@@ -119,7 +120,7 @@ class FileTensors(TensorSession, ABC):
         if self._batch > 1 and self._batch not in found:
             raise UnsuitableFile(
                 str(self._path),
-                f"it gives {min(found)} answers for {self._batch} images at once",
+                f"it gives {counted(min(found), 'answer')} for {self._batch} images at once",
                 accepted="a batch of 1",
             )
         return self.call(values)

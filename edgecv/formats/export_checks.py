@@ -36,8 +36,8 @@ def check_model(model: KerasModel, where: str) -> Shape:
             if bad:
                 raise StepError(
                     where,
-                    f'layer "{layer.name}": {bad} of {values.size} numbers of {weight.name}'
-                    " are NaN or infinite",
+                    f'layer "{layer.name}": {bad} of {counted(values.size, "number")} of'
+                    f" {weight.name} are NaN or infinite",
                     remedy="the training has diverged: train again with a smaller learning rate",
                 )
     height, width, channels = (int(length) for length in shape)

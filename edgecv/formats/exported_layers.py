@@ -34,7 +34,8 @@ def read_layers(
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),
                 is_depthwise=name is not None and name not in others,
-                scales=stored.scales,
+                # One scale may be written once for each channel.
+                scales=stored.scales[:1] if len(set(stored.scales)) == 1 else stored.scales,
                 output_scale=stored.output_scale,
                 output_zero_point=stored.output_zero_point,
             )

@@ -65,9 +65,13 @@ def runtime_of_format(file_format: str) -> type[Runtime]:
 
 
 def runtime_of_file(path: Path) -> type[Runtime]:
-    """Return the runtime that opens a file, by its suffix. Raises InputError if there is none."""
+    """Return the runtime that opens a file, by its suffix. Raises InputError if there is none.
+
+    A SavedModel folder is opened by the runtime of Keras models, as one layer.
+    """
+    is_saved_model = path.is_dir() and any(cls.reads(path) for cls in IMPORTERS.classes.values())
     for cls in RUNTIMES.classes.values():
-        if path.suffix.lower() in cls.suffixes:
+        if path.suffix.lower() in cls.suffixes or (is_saved_model and cls.name == "keras"):
             return cls
     known = [suffix for cls in RUNTIMES.classes.values() for suffix in cls.suffixes]
     raise InputError(

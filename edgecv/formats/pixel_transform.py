@@ -60,14 +60,14 @@ class Pixels:
             self.lose()
             return
         is_product, other = found
-        row = np.broadcast_to(other.values.ravel(), len(self.matrix))
+        row, step = other.wide(len(self.matrix))
         self._room, self.matrix = self._room.copy(), self.matrix.copy()
         if is_product:
             self._room *= np.abs(row[:, np.newaxis])
-            self._room += np.abs(self.matrix) * other.step / 2
+            self._room += np.abs(self.matrix) * step[:, np.newaxis] / 2
             self.matrix *= row[:, np.newaxis]
         else:
-            self._room[:, -1] += other.step / 2
+            self._room[:, -1] += step / 2
             self.matrix[:, -1] += row
 
     def dequantize(self, steps: Steps) -> None:

@@ -14,6 +14,7 @@ from edgecv.core.artifact import SessionFacts, TensorFacts
 from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
+from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
@@ -157,7 +158,8 @@ def finite_outputs(path: Path, facts: SessionFacts, values: Sequence[NDArray[Any
         if bad := int(np.count_nonzero(~are_finite)):
             output = f' in its output "{tensor.name}"' if len(facts.outputs) > 1 else ""
             raise RuntimeFailure(
-                str(path), f"it gives NaN or infinity{output} on {bad} of {len(each)} images"
+                str(path),
+                f"it gives NaN or infinity{output} on {bad} of {counted(len(each), 'image')}",
             )
     return Outputs(found)
 

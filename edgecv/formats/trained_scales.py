@@ -55,9 +55,7 @@ def _pixel_factors(model: KerasModel) -> set[float]:
 def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) -> str:
     """Return the first scale of a kernel that differs; empty if none does."""
     found, trained = np.array(layer.scales), kernel.scales
-    if trained.size == 1 and len(set(layer.scales)) == 1:
-        found = found[:1]  # One scale may be written once for each channel.
-    if found.size != trained.size:
+    if len({found.size, trained.size} - {1}) > 1:
         return f"{found.size} of its weights, and {trained.size} were trained"
     # The scale of a channel of zeros means nothing.
     axis = 0 if trained.size > 1 else None
@@ -70,7 +68,8 @@ def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) ->
     if not fewest.any():
         return ""
     place = int(np.argmax(fewest))
-    return f"{found[place]:.6g} of its weights in output {place}, trained {trained[place]:.6g}"
+    own, wanted = (float(np.broadcast_to(each, fewest.shape)[place]) for each in (found, trained))
+    return f"{own:.6g} of its weights in output {place}, trained {wanted:.6g}"
 
 
 def _output_differs(layer: Layer, trained: TrainedOutput) -> str:

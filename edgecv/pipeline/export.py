@@ -9,6 +9,7 @@ from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS
+from edgecv.core.text import counted
 from edgecv.evaluation.comparison import is_twin
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.model_file import ModelFile
@@ -130,7 +131,9 @@ def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
     counts = {
         len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
     }
-    return tuple(f"ranges found on {count} calibration images" for count in sorted(counts))
+    return tuple(
+        f"ranges found on {counted(count, 'calibration image')}" for count in sorted(counts)
+    )
 
 
 def format_notes(recipe: Recipe) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Blocks, Measurement
+from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
@@ -189,7 +190,8 @@ class MeasurementPool(Closing):
             group = [file for file in files if file.artifact.format == file_format]
             runtime = runtime_of_format(file_format)
             worker = self.timer(runtime.name)
-            self.on_event(Event("latency", f"timing {len(group)} {file_format} files in turn"))
+            timed_files = counted(len(group), f"{file_format} file")
+            self.on_event(Event("latency", f"timing {timed_files} in turn"))
             try:
                 count = 1 if runtime.needs_tensorflow else PROCESSES
                 timed = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Baseline, Comparison, Report
-from edgecv.core.text import printable_lines
+from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions
@@ -81,7 +81,9 @@ def to_json(reports: Sequence[Report]) -> str:
 
 
 def _parameters(baseline: Baseline) -> str:
-    return "" if baseline.parameters is None else f"{baseline.parameters:,} parameters and "
+    return (
+        "" if baseline.parameters is None else f"{counted(baseline.parameters, 'parameter')} and "
+    )
 
 
 def to_markdown(reports: Sequence[Report]) -> str:
@@ -92,7 +94,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
             split = report.data.splits["test"]
             value = task_of(report).headline.text(report.baseline.value)
             line = (
-                f"{report.data.name}, {split.images:,} test images: the baseline has "
+                f"{report.data.name}, {counted(split.images, 'test image')}: the baseline has "
                 f"{_parameters(report.baseline)}{value}."
             )
             if line not in lines:

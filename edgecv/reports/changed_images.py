@@ -8,6 +8,7 @@ from edgecv.core.data import Dataset, Outputs
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
 from edgecv.core.report import Comparison, Measurement
+from edgecv.core.text import counted
 from edgecv.evaluation.changed_answers import most_confident
 from edgecv.reports.contact_sheet import Tile, write_contact_sheet
 
@@ -34,7 +35,8 @@ def write_flips(
         tiles = _tiles(statistics.flips, outputs[each.artifact.path], baseline, data, task)
         name = f"flips-{each.artifact.path}.png"
         title = (
-            f"{each.artifact.path}: {len(tiles)} of {statistics.flips.count:,} images with another "
+            f"{each.artifact.path}: {len(tiles)} of {counted(statistics.flips.count, 'image')}"
+            " with another "
             "answer, the most confident first"
         )
         write_contact_sheet(title, tiles, folder / name)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from edgecv.core.report import Report
-from edgecv.core.text import printable_lines
+from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.markdown import headings, row
 from edgecv.reports.verdict import verdict_line
@@ -30,7 +30,7 @@ def report_html(report: Report, verdict: str = "") -> str:
         rows.append(tuple(cells.get(each, "") for each in columns))
     rows += [row(each, task) for each in report.comparisons]
     test = report.data.splits.get("test")
-    images = "" if test is None else f", {test.images:,} test images"
+    images = "" if test is None else f", {counted(test.images, 'test image')}"
     return html_block(
         html_table(f"{report.name}: {report.data.name}{images}", columns, rows),
         html_verdict(report.outcome, verdict or verdict_line(report)),

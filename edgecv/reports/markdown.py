@@ -3,7 +3,7 @@
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, Report
-from edgecv.core.text import printable_lines
+from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import task_of
@@ -207,12 +207,12 @@ def _scales(scales: tuple[float, ...]) -> str:
         return "-"
     if len(scales) == 1:
         return f"{scales[0]:.6g}"
-    return f"{min(scales):.6g} to {max(scales):.6g}, {len(scales)} channels"
+    return f"{min(scales):.6g} to {max(scales):.6g}, {counted(len(scales), 'channel')}"
 
 
 def _data(report: Report, task: Task) -> list[str]:
     splits = [
-        f"{name}: {facts.images:,} images, SHA-256 {facts.sha256}"
+        f"{name}: {counted(facts.images, 'image')}, SHA-256 {facts.sha256}"
         for name, facts in report.data.splits.items()
     ]
     known = f", {len(report.data.classes)} {task.terms.outputs}" if report.data.classes else ""
@@ -220,7 +220,7 @@ def _data(report: Report, task: Task) -> list[str]:
 
 
 def _parameters(baseline: Baseline) -> str:
-    return "" if baseline.parameters is None else f", {baseline.parameters:,} parameters"
+    return "" if baseline.parameters is None else f", {counted(baseline.parameters, 'parameter')}"
 
 
 def _baseline(report: Report, task: Task) -> list[str]:

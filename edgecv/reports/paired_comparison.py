@@ -107,7 +107,7 @@ def _then_now(metric: Metric, baseline: float | None, value: float | None) -> st
 def _accuracy(found: PairedAccuracy) -> str:
     low, high = found.interval_points
     return (
-        f"{found.wins:,} wins and {found.losses:,} losses of {found.images:,} "
+        f"{counted(found.wins, 'win')} and {counted(found.losses, 'loss')} of {found.images:,} "
         f"(p = {found.p_value:.2g}), {found.difference_points:+.2f} points "
         f"({low:+.2f} to {high:+.2f})"
     )

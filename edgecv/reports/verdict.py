@@ -6,6 +6,7 @@ from edgecv.core.plugins import ModelProperty, Task
 from edgecv.core.quantity import FRACTION
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import Comparison, Gate, Report
+from edgecv.core.text import counted
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
@@ -65,7 +66,7 @@ def _joined(sentences: Sequence[str]) -> str:
     """
     if len(sentences) <= FEW:
         return "; ".join(sentences)
-    return "\n  ".join([f"{len(sentences)} gates", *sentences])
+    return "\n  ".join([counted(len(sentences), "gate"), *sentences])
 
 
 def _no_faster(report: Report) -> str:

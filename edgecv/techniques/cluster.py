@@ -14,6 +14,7 @@ from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.layer_selection import chosen, is_excluded, target_of
@@ -86,7 +87,8 @@ class Cluster(Technique):
             if not excluded and layer.distinct > most:
                 raise StepError(
                     where,
-                    f"{layer.name} has {layer.distinct} distinct weights, {most} were asked for",
+                    f"{layer.name} has {counted(layer.distinct, 'distinct weight')},"
+                    f" {most} were asked for",
                     remedy=f'exclude it: exclude = ["{layer.name}"]',
                 )
 

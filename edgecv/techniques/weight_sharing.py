@@ -63,5 +63,5 @@ def kept(
             zeros.append(kernel)
     if not shared and not zeros:
         return None
-    note(f"kept the shared weights of {len(shared)} layers, the zeros of {len(zeros)} more")
+    note(f"layers that kept their shared weights: {len(shared)}, their zeros: {len(zeros)}")
     return SharedValues(shared, zeros)

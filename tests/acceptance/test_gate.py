@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 import edgecv
 from edgecv.acceptance.lock import default_limits
-from edgecv.acceptance.outputs import to_table
+from edgecv.acceptance.outputs import check_files, to_table
 from edgecv.acceptance.text import advice, verdict_line
 from edgecv.cli import app
 from edgecv.core.errors import InputError
+from edgecv.system.storage.atomic_files import write_bytes
 
 ChangedRun = Callable[[dict[str, bytes]], Path]
 
@@ -130,3 +131,14 @@ def test_wrong_places_are_refused_before_anything_is_measured(
     with pytest.raises(InputError, match="is not a run folder"):
         edgecv.gate(tmp_path / "nothing", against=accepted.lock_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_itself_is_replaced_by_the_file_that_is_written(tmp_path: Path) -> None:
+    junit, run = tmp_path / "junit.xml", tmp_path / "run"
+    for loop in (junit, run):
+        loop.symlink_to(loop.name)
+    check_files(run, {"--junit": junit})
+    write_bytes(junit, b"<testsuites/>")
+    assert not junit.is_symlink()
+    with pytest.raises(InputError, match="there is no folder"):
+        check_files(tmp_path / "own", {"--junit": run / "junit.xml"})

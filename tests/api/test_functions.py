@@ -92,7 +92,7 @@ def test_arrays_without_training_images_cannot_calibrate() -> None:
     ("options", "expected"),
     [
         ({"data": (IMAGES / 255.0, LABELS)}, r"data: x_test holds float64.*multiply by 255"),
-        ({"data": 3}, r"data: 1 arrays are given"),
+        ({"data": 3}, r"data: 1 array was given"),
         ({"data": TEST, "quantize": "int9"}, r'quantize: "int9".*did you mean "int8"'),
         ({"data": ALL, "quantize": "none", "io": "int8"}, r'io: .*or give quantize="int8"'),
         ({"data": ALL, "drop_on": "bound"}, r"drop_on: goes with max_drop=; give max_drop= too"),

@@ -1,6 +1,7 @@
 """The language of the package: the field's own words, docstrings that name what a thing is."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ PRIVATE_WORDS = {
 """Words that a reader of this field would not search for."""
 VAGUE = re.compile(r"(What|Whatever|Of|Whether|Who|Whose|How|Which|Where|When|Why)\b")
 """A first word that says nothing of the thing: the noun of the field stands there instead."""
+COUNTED = re.compile(r" (inputs|outputs|layers|operators|arrays|classes|epochs|files|gates)\b")
+"""Nouns that often stand beside 1: ``counted(...)`` writes them."""
+UNCOUNTED = ("number_comparison.py", "number_samples.py", "output_differences.py")
 Node = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -72,3 +76,17 @@ def test_a_docstring_begins_with_what_the_thing_is_or_does(path: Path) -> None:
         if VAGUE.match(text)
     ]
     assert vague == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_message_says_1_inputs(path: Path) -> None:
+    found = [
+        ast.unparse(text)
+        for text in ast.walk(ast.parse(path.read_text()))
+        if isinstance(text, ast.JoinedStr)
+        for count, after in itertools.pairwise(text.values)
+        if isinstance(count, ast.FormattedValue) and ast.unparse(count.value).startswith("len(")
+        if isinstance(after, ast.Constant) and path.name not in UNCOUNTED
+        if COUNTED.match(str(after.value))
+    ]
+    assert not found, "write the number and its noun by counted(...) of edgecv.core.text"

@@ -28,7 +28,7 @@ def parameters_of(command: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("command", "name"), OPTIONS_OF_COMMANDS)
 def test_every_option_has_help_of_whole_sentences(command: str, name: str) -> None:
-    words = help_of(options_of(command).model_fields[name])
+    words = help_of(options_of(command), name)
     assert words[:1].isupper() or words.startswith((".", "HEIGHT", "test/"))
     assert words.endswith(".")
     assert parameters_of(command)[name].help == words

@@ -98,5 +98,5 @@ def test_wrong_numbers_are_refused() -> None:
         named("imagnet", "--preprocess")
     _, keras = load_tensorflow()
     grey = keras.Sequential([keras.layers.InputLayer((8, 8, 1)), keras.layers.Conv2D(2, 3)])
-    with pytest.raises(InputError, match="bgr for 1 channels"):
+    with pytest.raises(InputError, match="bgr for 1 channel;"):
         with_preprocessing(grey, Preprocessing(channels="bgr"), "test")

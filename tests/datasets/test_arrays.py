@@ -99,7 +99,7 @@ def test_they_come_from_no_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        (lambda a: (a["x_test"],), ["1 arrays are given", "(x_test, y_test)"]),
+        (lambda a: (a["x_test"],), ["1 array was given", "(x_test, y_test)"]),
         (lambda a: {"x_test": a["x_test"]}, ["there is no y_test; there is x_test"]),
         (lambda a: {**a, "y_train": None}, ["there is no y_train"]),
         (lambda a: {**a, "x_tset": a["x_test"]}, ['called "x_tset"', 'did you mean "x_test"?']),

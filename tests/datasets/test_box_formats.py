@@ -328,6 +328,10 @@ def test_a_text_file_of_no_image_is_refused(make_tree: Any) -> None:
     [
         (b"names: {1: a, 2: b}", "names are not numbered from 0 on"),
         (b"names: [a\n", "data.yaml: while parsing"),
+        (b"names: {0: a, x: b}", "data.yaml: names are not numbered from 0 on"),
+        (b"names: !!bool maybe", "data.yaml: 'maybe'"),
+        (b"names: !!int ''", "data.yaml: string index out of range"),
+        (b"names: !!timestamp x", "data.yaml: "),
         (b"a: &a [names]\nnames: *a", "holds an alias"),
         (b"names: !!python/object/apply:os.system [touch marker]", "could not determine a constr"),
         (b"- names", "is no table"),

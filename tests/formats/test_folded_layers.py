@@ -15,10 +15,11 @@ pytestmark = pytest.mark.quick
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(4, 3, 3, 3)).astype(np.float32)
 BIAS = RANDOM.normal(size=4).astype(np.float32)
+NO_PIXELS = Pixels(None, (8, 8, 3))
 FACTOR, TERM = (RANDOM.uniform(0.5, 2, 4).astype(np.float32) for _ in range(2))
 
 
-def read(nodes: list[Any], constants: dict[str, Any]) -> Stored:
+def read(nodes: list[Any], constants: dict[str, Any], pixels: Pixels = NO_PIXELS) -> Stored:
     from onnx import TensorProto, helper, numpy_helper
 
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])
@@ -26,7 +27,7 @@ def read(nodes: list[Any], constants: dict[str, Any]) -> Stored:
     tensors = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
     graph = helper.make_graph(nodes, "g", [image], [answer], tensors)
     content = helper.make_model(graph).SerializeToString()
-    return OnnxWeights(content).stored(Pixels(None, (8, 8, 3)))
+    return OnnxWeights(content).stored(pixels)
 
 
 def node(kind: str, inputs: str, outputs: str, **given: Any) -> Any:
@@ -71,6 +72,31 @@ def test_what_is_not_one_factor_an_output_is_not_folded() -> None:
     found = read(nodes, {"w": WEIGHTS, "b": BIAS, "f": np.ones((8, 8), np.float32)})
     assert np.array_equal(found.kernels[0].values, WEIGHTS.reshape(4, 3, 9))
     assert [each.type for each in found.points] == ["kernel", "Mul"]
+
+
+@pytest.mark.parametrize(("kind", "of"), [("Mul", FACTOR), ("Div", 1 / FACTOR)])
+def test_the_rounding_of_constants_in_half_precision_is_known(kind: str, of: Any) -> None:
+    nodes = [node(kind, "x r", "p"), node("Add", "p o", "q"), node("Conv", "q w b", "a"),
+             node(kind, "a f", "c"), node("Add", "c t", "y")]  # fmt: skip
+    sides = (1, 4, 1, 1)
+    half = {
+        "r": of.reshape(sides)[:, :3], "o": TERM.reshape(sides)[:, :3],
+        "f": of.reshape(sides), "t": TERM.reshape(sides),
+    }  # fmt: skip
+    half = {name: values.astype(np.float16) for name, values in half.items()}
+    pixels = Pixels(lambda images: images.astype(np.float32), (8, 8, 3))
+    found = read(nodes, {"w": WEIGHTS, "b": BIAS, **half}, pixels)
+    exact = np.concatenate([np.diag(FACTOR[:3]), TERM[:3, None]], axis=1)
+    assert found.pixels is not None
+    assert found.pixels_room is not None
+    error = np.abs(found.pixels - exact)
+    assert 0 < error.max() < 1e-2
+    assert np.all(error <= found.pixels_room + 1e-6)
+    (kernel,) = found.kernels
+    error = np.abs(kernel.values - WEIGHTS.reshape(4, 3, 9) * FACTOR[:, None, None])
+    assert 0 < error.max() < 1e-2
+    assert np.all(error <= kernel.steps[:, None, None] / 2 + 1e-6)
+    assert np.all(np.abs(kernel.bias - BIAS * FACTOR - TERM) <= kernel.bias_steps / 2 + 1e-6)
 
 
 def test_a_transposed_matrix_in_tflite_is_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """SavedModel folders: converted and quantized with trust, and never trained."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import InputError, UnsuitableFile
 from edgecv.core.input_spec import input_spec_of
+from edgecv.core.registry import EXPORTERS
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.keras.importer import load
+from edgecv.formats.saved_model import inspect
 from edgecv.formats.saved_model.frozen_graph import graph_of
 from edgecv.formats.saved_model.importer import SavedModelFolder
 from edgecv.formats.trust import Trust
@@ -94,6 +97,30 @@ def test_it_gives_what_its_serving_function_gives(
     np.testing.assert_allclose(kept.predict(images, verbose=0), expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("maker", ["save", "export", "keras3"])
+def test_multiply_accumulates_are_known_by_declared_shapes(
+    maker: str, folders: dict[str, Path]
+) -> None:
+    macs = 30 * 30 * 4 * 27 + 4 * 10
+    assert inspect.read(folders[maker]).macs == macs
+    assert SavedModelFolder().load(folders[maker], TRUSTED).layers[-1].macs() == macs
+
+
+def test_an_image_may_be_several_rows_of_a_product(tmp_path: Path) -> None:
+    """A dense layer on axes of an image makes them rows, by shapes that are open twice."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input((8, 8, 3))
+    tokens = layers.Dense(5)(layers.Reshape((16, 6))(layers.Conv2D(6, 2, strides=2)(image)))
+    attention = layers.MultiHeadAttention(2, 4)(tokens, tokens)
+    keras.Model(image, layers.Dense(3)(layers.Flatten()(attention))).export(tmp_path)
+    ends = 16 * 6 * 12 + 16 * 6 * 5 + 16 * 5 * 3
+    projections, products = 4 * 16 * 5 * 8, 2 * 16 * 16 * 8
+    assert inspect.read(tmp_path).macs == ends + projections + products
+    frozen = SavedModelFolder().load(tmp_path, TRUSTED).layers[-1]
+    assert frozen.macs() == ends + projections + products
+
+
 def flags(folder: Path, **options: Any) -> CompressOptions:
     return CompressOptions(model=str(folder), data="digits", **options)
 
@@ -127,6 +154,24 @@ def test_it_needs_trust_before_anything_starts(folders: dict[str, Path], tmp_pat
     with pytest.raises(InputError, match=r"no layers to train: prune, qat.*\.keras or"):
         run(flags(folders["save"], trust_model=True, prune="0.5", qat=True).to_recipe(), store)
     assert not store.root.exists()
+
+
+def test_a_folder_is_the_baseline_of_a_file_where_it_is_trusted(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.tflite"
+    exporter = EXPORTERS.get("tflite", "test")(precision="float32")
+    exporter.export(SavedModelFolder().load(folders["save"], TRUSTED), np.empty((0, *SHAPE)), path)
+    folder = shutil.copytree(folders["save"], tmp_path / "folder")
+    options = ValidateOptions(paths=(path,), data="digits", baseline=folder, preprocess="-1..1")
+    with pytest.raises(InputError, match=r"is a SavedModel: it can write files.*--trust-model"):
+        validate(options)
+    report = validate(options.model_copy(update={"trust_model": True}))
+    assert [each.agreement for each in report.comparisons] == [1.0]
+    assert {each.name for each in report.gates if each.outcome == "failed"} == set()
+    os.mkfifo(folder / "variables/waits")
+    with pytest.raises(InputError, match="is a FIFO"):
+        validate(options.model_copy(update={"trust_model": True}))
 
 
 def refused(model: Any, folder: Path) -> str:

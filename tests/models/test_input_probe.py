@@ -101,7 +101,7 @@ def test_batch_normalization_is_found_also_in_a_nested_model(is_nested: bool) ->
     found = dict(KerasSession(model).evidence(IMAGES).divergences)
     assert min(found, key=lambda name: found[name]) == "0..1"
     assert found["0..1"] < 0.05
-    assert found["0..255"] > 1000
+    assert found["0..255"] > 5, "as far as statistics that no training has changed"
     np.testing.assert_array_equal(model(FRACTIONS, training=False).numpy(), before)
 
 

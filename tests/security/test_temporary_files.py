@@ -111,6 +111,15 @@ def test_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_onnx_runtime_writes_no_identifier_into_the_home(tmp_path: Path) -> None:
+    """It did, and sent events over the network: ``ORT_DISABLE_TELEMETRY`` stops both."""
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    code = "import edgecv, onnxruntime; onnxruntime.get_available_providers()"
+    usual = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], env=usual | places, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_temporary_files_lie_in_the_folder_and_places_come_back(tmp_path: Path) -> None:
     import tempfile
 

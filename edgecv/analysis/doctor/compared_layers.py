@@ -8,7 +8,7 @@ from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.reference_check.kernel_pairs import paired
 from edgecv.analysis.reference_check.weights import judge_weights
 from edgecv.core.quantization import Stored
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class ComparedLayers:
     pairs: tuple[tuple[str, str, str], ...]
     """For each layer its output in the file, its output in the reference, and its Keras name."""
     left: tuple[str, ...]
-    """The layers of the file that have no counterpart."""
+    """The layers of the file that have no counterpart, or its channels in another order."""
     is_other_model: bool
     """True if most weights are others: errors of layers would not be those of the file."""
     outside: float
@@ -37,9 +37,11 @@ def compared_layers(own: Stored, reference: Stored, names: Sequence[str]) -> Com
             pair.name if is_named else "",
         )
         for pair in pairing.pairs
+        if not pair.is_reordered
     )
+    moved = tuple(pair.name for pair in pairing.pairs if pair.is_reordered)
     is_other = found.is_other_training and len(pairs) > 1
-    return ComparedLayers(pairs, pairing.left, is_other, found.outside)
+    return ComparedLayers(pairs, (*pairing.left, *moved), is_other, found.outside)
 
 
 def other_weights(path: Path, compared: ComparedLayers) -> Finding:
@@ -62,6 +64,8 @@ def left_layers(compared: ComparedLayers) -> Iterator[Finding]:
             "not-compared",
             "note",
             listed(compared.left),
-            f"{len(compared.left)} of its {len(compared.left) + len(compared.pairs)} layers have no"
-            " counterpart in the baseline that could be read: they were not compared",
+            f"{len(compared.left)} of its"
+            f" {counted(len(compared.left) + len(compared.pairs), 'layer')} have no counterpart in"
+            " the baseline that could be read, or its channels in another order: they were not"
+            " compared",
         )

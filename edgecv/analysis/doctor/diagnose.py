@@ -11,14 +11,14 @@ from edgecv.analysis.doctor.execution import delegate_findings, processor_findin
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
-from edgecv.analysis.doctor.run_files import examined_file
+from edgecv.analysis.doctor.run_files import examined_file, read_models
 from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.analysis.validate_request import described_input, is_baseline_of_run, single_file
+from edgecv.analysis.validate_request import single_file
 from edgecv.core.data import Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
@@ -58,7 +58,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     _check(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
-    file = single_file(options.path, options.input_spec)
+    file = single_file(options.path, options.input_spec, examined.report)
     findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
@@ -78,12 +78,12 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         shape, task = facts.image, usual_task(facts.answers)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
-        files, models = _files(options), None
+        models: ReadModels | None = None
         if examined.source is not None:
             data = task.of_task(load_data(examined.source, shape, context))
-            models, _ = settled(_models(options, files), data, task, context)
-            images, files = data.test.images, models.files
-            file = files[0]
+            models = read_models(options, file, examined.report)
+            models, _ = settled(models, data, task, context)
+            images, file = data.test.images, models.files[0]
         twin = None
         if options.baseline is not None:
             spec = models.baseline_input if models is not None else options.input_spec
@@ -101,8 +101,8 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         quick = examined.twin or (None if twin is None else twin.path)
         if quick is not None and options.kernels == USUAL_KERNELS:
             findings += speed_findings(options, file, quick, contents, context)
-    if images is not None:
-        parity = compare_kernels(files, images, task, context)
+    if images is not None and models is not None:
+        parity = compare_kernels(models.files, images, task, context)
         is_named = isinstance(options.data, str)
         findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
@@ -153,19 +153,6 @@ def _check(options: DoctorOptions, *, has_images: bool) -> None:
         parse_options(runtime, {"kernels": options.kernels}, "--kernels")
     elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
-
-
-def _files(options: DoctorOptions) -> tuple[MeasuredFile, ...]:
-    """Return the file, and the one beside it."""
-    paths = [options.path, *([options.beside] if options.beside else [])]
-    return tuple(single_file(path, options.input_spec) for path in paths)
-
-
-def _models(options: DoctorOptions, files: tuple[MeasuredFile, ...]) -> ReadModels:
-    if options.baseline is None:
-        return ReadModels(files)
-    spec = described_input(options.baseline, options.input_spec)
-    return ReadModels(files, options.baseline, spec, is_baseline_of_run(options.baseline))
 
 
 def _more_bits(file_format: str) -> str:

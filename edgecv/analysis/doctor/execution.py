@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.artifact import ExecutedOperator
+from edgecv.core.text import counted
 from edgecv.formats.contents import Contents
 from edgecv.system.cpu import instructions
 
@@ -38,7 +39,7 @@ def delegate_findings(
             "xnnpack-off",
             "error",
             "all operators",
-            f"XNNPACK took none of {len(operators)} operators: {why}{slower}",
+            f"XNNPACK took none of {counted(len(operators), 'operator')}: {why}{slower}",
             'choose types that it takes: precision = "int8" under [[export]]'
             if kernels == "xnnpack"
             else "open the file with XNNPACK: it is what LiteRT does by default",
@@ -49,7 +50,8 @@ def delegate_findings(
             "delegate-coverage",
             "note",
             ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
-            f"XNNPACK took {taken} of {len(operators)} operators; these run on builtin kernels",
+            f"XNNPACK took {taken} of {counted(len(operators), 'operator')}; builtin kernels run"
+            " the others",
         )
     yield Finding(
         "operator-times",
@@ -70,7 +72,8 @@ def profile_findings(
             "float-kernels",
             "warning",
             ", ".join(each.name for each in left),
-            f"the file says integers, and ONNX Runtime runs {len(left)} operators in float: it has "
+            f"the file says integers, and ONNX Runtime runs {counted(len(left), 'operator')} in"
+            " float: it has "
             "no integer kernel for these types here",
             "let edgecv choose the activations' type on this machine: "
             'precision = "int8" under [[export]]',

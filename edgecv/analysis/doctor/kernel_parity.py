@@ -14,6 +14,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Task
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import Kernels
 from edgecv.pipeline.context import AnalysisContext
@@ -104,7 +105,7 @@ def parity_findings(parity: KernelParity, data: str = "DATA") -> Iterator[Findin
                 "kernels-disagree",
                 "warning",
                 where,
-                f"another answer on {1 - same:.1%} of {cell.images} images than under "
+                f"another answer on {1 - same:.1%} of {counted(cell.images, 'image')} than under "
                 f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
                 _remedy(cell, data),
             )

@@ -6,12 +6,20 @@ from pathlib import Path
 
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import DoctorOptions
+from edgecv.analysis.preprocessing import ReadModels
+from edgecv.analysis.validate_request import (
+    described_input,
+    is_baseline_of,
+    report_in,
+    single_file,
+)
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.registry import DATASETS
 from edgecv.core.report import Comparison, Report
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.pipeline.measure import MeasuredFile
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
@@ -29,6 +37,8 @@ class ExaminedFile:
     twin: Path | None = None
     """The float32 file of the same run and the same weights."""
     findings: tuple[Finding, ...] = ()
+    report: Report | None = None
+    """The report of the run that the file lies in."""
 
 
 def examined_file(options: DoctorOptions) -> ExaminedFile:
@@ -47,15 +57,35 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
         chosen, found = _chosen(path, report)
         options = options.model_copy(update={"path": path / chosen.artifact.path})
         return _of_run(options, report, source or _source_of(path, report), found)
-    if not (path.parent / REPORT).is_file() or not path.is_file():
+    beside = report_in(path.parent) if path.is_file() else None
+    if beside is None:
         return ExaminedFile(options, source)
-    report = read_report(path.parent)
     sha256 = describe(path, format=runtime_of_file(path).format, precision="").sha256
-    if all(each.artifact.sha256 != sha256 for each in report.comparisons):
-        return ExaminedFile(options, source)
-    if source is None and options.baseline is None:
-        return ExaminedFile(options, source)  # Without images, structure alone is read.
-    return _of_run(options, report, source or _source_of(path.parent, report), ())
+    is_other = all(each.artifact.sha256 != sha256 for each in beside.comparisons)
+    # Without images, structure alone is read.
+    if is_other or (source is None and options.baseline is None):
+        return ExaminedFile(options, source, report=beside)
+    return _of_run(options, beside, source or _source_of(path.parent, beside), ())
+
+
+def read_models(options: DoctorOptions, file: MeasuredFile, report: Report | None) -> ReadModels:
+    """Return the file, the one beside it and the baseline, and how each is read.
+
+    ``report``: of the run that the file lies in.
+    """
+
+    def known(path: Path) -> Report | None:
+        return report if path.parent == options.path.parent else report_in(path.parent)
+
+    beside, baseline = options.beside, options.baseline
+    files = [file]
+    if beside is not None:
+        files.append(single_file(beside, options.input_spec, known(beside)))
+    if baseline is None:
+        return ReadModels(tuple(files))
+    of_baseline = known(baseline)
+    spec = described_input(baseline, options.input_spec, of_baseline)
+    return ReadModels(tuple(files), baseline, spec, is_baseline_of(baseline, of_baseline))
 
 
 def _source_of(folder: Path, report: Report) -> DatasetSource:
@@ -107,7 +137,7 @@ def _of_run(
         floats = folder / f"float32{suffix}"
         twin = floats if floats.is_file() and floats != options.path else None
     changed = options.model_copy(update={"baseline": reference, "data": options.data or source})
-    return ExaminedFile(changed, source, twin, tuple(found))
+    return ExaminedFile(changed, source, twin, tuple(found), report)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgecv.analysis.bench import time_files
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import BenchOptions, DoctorOptions
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -65,12 +65,18 @@ def _causes(contents: Contents) -> Iterator[str]:
     if hybrid:
         names = listed(sorted({each.type for each in hybrid}))
         kind = hybrid[0].weight_type
-        yield f"{len(hybrid)} operators ({names}) round or unpack {kind} weights in each run"
+        yield (
+            f"{kind} weights are rounded or unpacked in each run, in"
+            f" {counted(len(hybrid), 'operator')} ({names})"
+        )
     if any(each.type in HYBRID for each in contents.operators):
         yield "its activations are rounded anew for each image"
     conversions = sum(each.arithmetic == "conversion" for each in contents.operators)
     if kernels and conversions > MANY * len(contents.operators) and contents.format == "tflite":
-        yield f"{conversions} of its {len(contents.operators)} operators only convert"
+        yield (
+            f"of its {counted(len(contents.operators), 'operator')}, {conversions} do nothing"
+            " but convert"
+        )
 
 
 def _operators(file: MeasuredFile, context: AnalysisContext) -> Iterator[str]:
@@ -86,7 +92,10 @@ def _operators(file: MeasuredFile, context: AnalysisContext) -> Iterator[str]:
         left = [each.type for each in operators if not each.is_delegated]
         if left and len(left) > MANY * len(operators):
             kinds = listed(sorted(set(left)))
-            yield f"{len(left)} of {len(operators)} operators ({kinds}) have no XNNPACK kernel"
+            yield (
+                f"XNNPACK has no kernel for {len(left)} of"
+                f" {counted(len(operators), 'operator')} ({kinds})"
+            )
         return
     total = sum(each.microseconds or 0.0 for each in operators)
     if not total:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from edgecv.analysis.doctor.records import Finding
+from edgecv.core.text import counted
 from edgecv.formats.contents import Contents, Operator
 from edgecv.formats.dtypes import SMALL_INTEGERS
 
@@ -67,7 +68,7 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
         "dynamic-range",
         "error" if claims else "warning",
         _places(hybrid),
-        f"{sold}: {len(hybrid)} operators have {hybrid[0].weight_type} weights and "
+        f"{sold}: {counted(len(hybrid), 'operator')} with {hybrid[0].weight_type} weights and "
         f"{hybrid[0].activation_type} activations, which are rounded anew for each image",
         'give fixed ranges: precision = "int8" under [[export]], with calibration images',
     )

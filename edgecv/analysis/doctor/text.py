@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity
+from edgecv.core.text import counted
 from edgecv.reports.verdict import percent
 
 WORST_LAYERS = 8
@@ -38,7 +39,7 @@ def to_text(diagnosis: Diagnosis) -> str:
 
 
 def _summary(diagnosis: Diagnosis) -> str:
-    """Return how many errors and warnings there are."""
+    """Return how many errors and warnings there are, and what was not looked at."""
     counts = {
         word: sum(each.severity == word for each in diagnosis.findings)
         for word in ("error", "warning")
@@ -46,7 +47,12 @@ def _summary(diagnosis: Diagnosis) -> str:
     counted = [
         f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count
     ]
-    return " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
+    found = " and ".join(counted) or "nothing is wrong that edgecv doctor knows of"
+    if any(each.name == "not-run" for each in diagnosis.findings):
+        return f"{found}, in its structure alone: its answers, layers and speed were not looked at"
+    if diagnosis.parity is None:
+        return f"{found}; without --data, its answers and its layers were not looked at"
+    return found
 
 
 def fix_text(fix: Fix) -> str:
@@ -67,7 +73,7 @@ def _matrix(parity: KernelParity) -> list[str]:
     """Return a line for each cell: images with another top-1, and the largest difference."""
     lines = ["  kernels: images with another top-1, and the largest difference of an output"]
     for number, cell in enumerate(parity.cells):
-        name = f"    {number + 1} {cell.path}, {cell.kernels}, {cell.images} images"
+        name = f"    {number + 1} {cell.path}, {cell.kernels}, {counted(cell.images, 'image')}"
         if cell.failure:
             lines.append(f"    {number + 1} {cell.path}, {cell.kernels}: {cell.failure}")
             continue

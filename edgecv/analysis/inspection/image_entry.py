@@ -5,6 +5,7 @@ from pathlib import Path
 from edgecv.core.errors import InputError, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.preprocessing import NAMED, Preprocessing, affine_of
+from edgecv.core.text import counted
 from edgecv.formats.contents import Contents, ImageEntry
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.image_input import preprocessing_of
@@ -29,7 +30,8 @@ def _entry(path: Path, contents: Contents, input_spec: InputSpec) -> ImageEntry:
     if len(contents.inputs) != 1:
         raise UnsuitableFile(
             str(path),
-            f"it has {len(contents.inputs)} inputs, and --preprocess, --layout and --input-size"
+            f"it has {counted(len(contents.inputs), 'input')}, and --preprocess, --layout and"
+            " --input-size"
             " describe the only one",
             remedy="leave them out",
         )

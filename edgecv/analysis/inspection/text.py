@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from edgecv.core.text import listed, printable
+from edgecv.core.text import counted, listed, printable
 from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Operator
 from edgecv.formats.lookup import runtime_of_format
 
@@ -140,7 +140,9 @@ def _cells(operator: Operator) -> tuple[str, ...]:
         _cost(operator.parameters),
         _cost(operator.macs),
         operator.activation_type,
-        f"{operator.weight_type}, {scales:,} scales" if scales > 1 else operator.weight_type,
+        f"{operator.weight_type}, {counted(scales, 'scale')}"
+        if scales > 1
+        else operator.weight_type,
         f"{operator.weight_bytes:,}" if operator.weight_bytes else "",
         "" if operator.arithmetic == "other" else operator.arithmetic,
     )
@@ -159,7 +161,7 @@ def _costs(contents: Contents) -> str:
         macs = f"{least}: not known for {_counted(unknown)}"
     parameters = "parameters: not known"
     if contents.parameters is not None:
-        parameters = f"{contents.parameters:,} parameters"
+        parameters = counted(contents.parameters, "parameter")
     return f"{parameters}{f' in {stored:,} bytes' if stored else ''}; {macs}"
 
 

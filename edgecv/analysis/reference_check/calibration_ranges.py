@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.analysis.reference_check.layer_structure import PairedPoint
 from edgecv.core.data import Labels
-from edgecv.core.quantization import Extremes, Steps
+from edgecv.core.quantization import Extremes
 
 LEVEL = 0.05
 """Probability that honest ranges fail by chance, over both tests of the ranges together: the stated
@@ -26,19 +27,11 @@ NEARLY_ALL = 0.9
 """Share of the traced images that must be of one class to suspect it: one may be an accident."""
 DRAWS = 4000
 SEED = 0
-USUAL_CALIBRATION = 100
+USUAL_CALIBRATION = 50
+"""Fewest images that nobody calls too few. TensorFlow's guides calibrate on 100 and more; 50 drawn
+at random are an honest choice, whose ranges more test images exceed."""
 FEWEST_CALIBRATION = 10
 MOST_CALIBRATION = 1000
-
-
-@dataclass(frozen=True)
-class Bound:
-    """The range of one point: ``place`` is its column in the extremes of the twin."""
-
-    name: str
-    place: int
-    steps: Steps
-    starts_at_zero: bool
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Traced:
     """The images that set ranges: their rows, and the bounds they set."""
 
     images: tuple[int, ...]
-    bounds: tuple[Bound, ...]
+    bounds: tuple[PairedPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ class Beyond:
     """Corrected for the number of bounds."""
 
 
-def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
+def trace(bounds: Sequence[PairedPoint], extremes: Extremes) -> Traced:
     """Find the image that set each bound: the one whose largest value equals it.
 
     Only ranges that start at 0 are traced: others were moved so that 0 is a whole step. If several
@@ -78,7 +71,7 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
     """
     images, found = [], []
     for bound in bounds:
-        if not _is_one_sided(bound):
+        if not bound.steps.is_cut:
             continue
         distance = np.abs(extremes.high[:, bound.place] - bound.steps.ceiling)
         near = np.flatnonzero(distance <= SAME_VALUE * bound.steps.scale)
@@ -89,7 +82,12 @@ def trace(bounds: Sequence[Bound], extremes: Extremes) -> Traced:
 
 
 def judge_classes(
-    bounds: Sequence[Bound], traced: Traced, extremes: Extremes, labels: Labels, *, is_all: bool
+    bounds: Sequence[PairedPoint],
+    traced: Traced,
+    extremes: Extremes,
+    labels: Labels,
+    *,
+    is_all: bool,
 ) -> OneClass | None:
     """Test the hypothesis that the file was calibrated on images of all classes.
 
@@ -105,7 +103,7 @@ def judge_classes(
         return None
     ((label, count),) = Counter(int(labels[each]) for each in distinct).most_common(1)
     high = extremes.high[:, [bound.place for bound in traced.bounds]]
-    spans = [bound for bound in bounds if not _is_one_sided(bound)]
+    spans = [bound for bound in bounds if not bound.steps.is_cut]
     spanned = [_spanned(bound, extremes, labels == label) for bound in spans]
     found = sum(is_found for is_found, _ in spanned)
     if count < NEARLY_ALL * len(distinct) or (spans and not found and is_all):
@@ -125,10 +123,6 @@ def judge_classes(
             likely[counts.argmax()] += _at_least(found, pairs)
     as_unlikely = float(likely[likely <= likely[label]].sum())
     return OneClass(len(distinct), count, label, (1 + as_unlikely) / (1 + draws))
-
-
-def _is_one_sided(bound: Bound) -> bool:
-    return bound.steps.zero_point == bound.steps.low
 
 
 def _calibration_size(traced: Traced, high: NDArray[np.float32]) -> int:
@@ -156,7 +150,9 @@ def _draws(
         yield np.unique(chosen[high[chosen].argmax(axis=0)]), chosen[ends]
 
 
-def _spanned(bound: Bound, extremes: Extremes, chosen: NDArray[np.bool_]) -> tuple[bool, float]:
+def _spanned(
+    bound: PairedPoint, extremes: Extremes, chosen: NDArray[np.bool_]
+) -> tuple[bool, float]:
     """Return True if two of the chosen images span a range, and the chance of a coincidence."""
     low = extremes.low[chosen, bound.place].astype(np.float64)
     high = extremes.high[chosen, bound.place].astype(np.float64)
@@ -185,7 +181,7 @@ def _at_least(count: int, chances: Sequence[float]) -> float:
     return float(exactly[count:].sum())
 
 
-def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> Beyond | None:
+def judge_fit(bounds: Sequence[PairedPoint], extremes: Extremes, calibration: int) -> Beyond | None:
     """Test whether more test images exceed a range than honest calibration explains.
 
     The number of m test images that exceed the largest value of n calibration images is
@@ -206,7 +202,7 @@ def judge_fit(bounds: Sequence[Bound], extremes: Extremes, calibration: int) -> 
     return worst
 
 
-def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
+def _ends(bound: PairedPoint, extremes: Extremes) -> list[tuple[str, int]]:
     """Return how many images exceed each end that a calibration image has set.
 
     By more than half a step: less is lost to rounding anyway. Where nearly all images have the same
@@ -217,7 +213,7 @@ def _ends(bound: Bound, extremes: Extremes) -> list[tuple[str, int]]:
     room = 0.5 * steps.scale
     high = extremes.high[:, bound.place]
     above = (bound.name, int((high > steps.ceiling + room).sum()))
-    if _is_one_sided(bound):
+    if steps.is_cut:
         return [above]
     low = extremes.low[:, bound.place]
     return [above, (bound.name, int((low < steps.floor - room).sum()))]

@@ -4,15 +4,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from edgecv.analysis.reference_check.gates import CheckedFile, judge
-from edgecv.analysis.reference_check.twin import Twin, export_twin, given_twin, is_float
+from edgecv.analysis.reference_check.gates import CheckedFile, ReferenceCheck, judge
+from edgecv.analysis.reference_check.kernel_pairs import Padding
+from edgecv.analysis.reference_check.twin import Reference, export_twin, given_twin, is_float
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.data import Dataset
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.quantization import Stored
 from edgecv.core.report import Comparison, Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
@@ -23,14 +24,6 @@ REFUSED = "refused it"
 """Part of the message of a runtime that has read a file and refuses to run it."""
 
 
-@dataclass(frozen=True)
-class ReferenceCheck:
-    """Gates on single files, and sentences for the report."""
-
-    gates: tuple[Gate, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
 @dataclass
 class CheckContext:
     """The twins and ranges that all files share: each is made once for each format."""
@@ -39,19 +32,19 @@ class CheckContext:
     data: Dataset
     run: AnalysisContext
     folder: Path
-    _twins: dict[str, tuple[Twin, Stored] | str] = field(default_factory=dict)
-    _ranges: dict[str, ReferenceRanges] = field(default_factory=dict)
+    _references: dict[str, Reference | str] = field(default_factory=dict)
+    _ranges: dict[tuple[str, Padding], ReferenceRanges] = field(default_factory=dict)
 
-    def twin(self, file_format: str) -> tuple[Twin, Stored] | str:
-        """Return a format's twin and its tensors, or the reason for having none."""
-        if file_format not in self._twins:
+    def reference(self, file_format: str) -> Reference | str:
+        """Return a format's twin, or the reason for having none."""
+        if file_format not in self._references:
             try:
-                self._twins[file_format] = self._find(file_format)
+                self._references[file_format] = self._find(file_format)
             except RuntimeFailure as failure:
-                self._twins[file_format] = f"no float32 twin could be made: {failure.reason}"
-        return self._twins[file_format]
+                self._references[file_format] = f"no float32 twin could be made: {failure.reason}"
+        return self._references[file_format]
 
-    def _find(self, file_format: str) -> tuple[Twin, Stored] | str:
+    def _find(self, file_format: str) -> Reference | str:
         request, baseline = self.request, self.request.baseline
         twin = given_twin(file_format, baseline, request.baseline_input, request.files)
         if twin is None:
@@ -66,14 +59,16 @@ class CheckContext:
         stored = self.worker(file_format).stored(twin.path, twin.input_spec)
         if not is_float(stored):
             return f"{twin.path} is no float32 file to compare with"
-        return twin, stored
+        return Reference(twin, stored)
 
-    def ranges(self, file_format: str, twin: Twin) -> ReferenceRanges:
+    def ranges(self, file_format: str, padding: Padding) -> ReferenceRanges:
         """Return the smallest and largest values of the twin's tensors for each image."""
-        if file_format not in self._ranges:
+        key, found = (file_format, padding), self.reference(file_format)
+        assert not isinstance(found, str)
+        if key not in self._ranges:
             worker = self.worker(file_format)
-            self._ranges[file_format] = measure_ranges(self.data, worker, twin, self.run)
-        return self._ranges[file_format]
+            self._ranges[key] = measure_ranges(self.data, worker, found.twin, self.run, padding)
+        return self._ranges[key]
 
     def worker(self, file_format: str) -> ModelClient:
         """Return the child process that runs files of a format."""
@@ -119,22 +114,10 @@ def _check(
     file_format, path = file.artifact.format, file.artifact.path
     try:
         stored = shared.worker(file_format).stored(file.path, file.input_spec)
-        found = shared.twin(file_format)
-        twin = None if isinstance(found, str) else found[0]
-        if twin is not None and twin.path == file.path:
+        found = shared.reference(file_format)
+        if not isinstance(found, str) and found.twin.path == file.path:
             return ReferenceCheck()
-        checked = CheckedFile(
-            artifact=file.artifact,
-            path=file.path,
-            stored=stored,
-            twin=None if isinstance(found, str) else found[1],
-            no_twin=found if isinstance(found, str) else "",
-            names=() if twin is None else twin.names,
-            data=shared.data,
-            comparison=comparison,
-        )
-        ranges = None if twin is None else lambda: shared.ranges(file_format, twin)
-        judged, notes = judge(checked, ranges)
+        checked = CheckedFile(file, stored, found, shared.data, comparison)
+        return judge(checked, partial(shared.ranges, file_format))
     except RuntimeFailure as failure:
         return ReferenceCheck(notes=(f"{path} could not be checked: {failure.reason}",))
-    return ReferenceCheck(tuple(judged), tuple(notes))

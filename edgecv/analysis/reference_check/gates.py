@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from edgecv.analysis.reference_check.kernel_pairs import KernelPair, Pairing, paired
+from edgecv.analysis.reference_check.kernel_pairs import (
+    Padding,
+    Pairing,
+    padding_of,
+    paired,
+)
 from edgecv.analysis.reference_check.layer_structure import (
     PairedPoint,
     paired_points,
@@ -13,14 +17,15 @@ from edgecv.analysis.reference_check.layer_structure import (
 from edgecv.analysis.reference_check.precision import claim_of, other_than_claimed
 from edgecv.analysis.reference_check.quantization_rules import broken_rules
 from edgecv.analysis.reference_check.range_gates import bounds_of, judge_ranges
+from edgecv.analysis.reference_check.twin import Reference
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
-from edgecv.core.artifact import Artifact
 from edgecv.core.data import Dataset
 from edgecv.core.files import open_regular
 from edgecv.core.quantization import Stored
 from edgecv.core.report import Comparison, Gate, Outcome
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed, were
+from edgecv.pipeline.measure import MeasuredFile
 
 LABELS = "labels.txt"
 LARGEST_LABELS_BYTES = 1_000_000
@@ -30,74 +35,95 @@ SAME_WORK = ("Gemm",)
 
 
 @dataclass(frozen=True)
+class ReferenceCheck:
+    """Gates on single files, and sentences for the report."""
+
+    gates: tuple[Gate, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CheckedFile:
     """One file, and everything that it is compared with."""
 
-    artifact: Artifact
-    path: Path
+    file: MeasuredFile
     stored: Stored
-    twin: Stored | None
-    no_twin: str
-    """The reason for having no twin; empty if no comparison was requested."""
-    names: tuple[str, ...]
+    reference: Reference | str
+    """The twin, or the reason for having none; empty if no comparison was requested."""
     data: Dataset
     comparison: Comparison | None
     """None if the runtime refuses the file."""
 
+    @property
+    def path(self) -> str:
+        """The path of the file, as reports name it."""
+        return self.file.artifact.path
 
-def judge(
-    checked: CheckedFile, ranges: Callable[[], ReferenceRanges] | None
-) -> tuple[list[Gate], list[str]]:
+    @property
+    def twin(self) -> Stored | None:
+        """The tensors of the twin."""
+        return None if isinstance(self.reference, str) else self.reference.stored
+
+
+def judge(checked: CheckedFile, ranges: Callable[[Padding], ReferenceRanges]) -> ReferenceCheck:
     """Return the gates on a file, and sentences for the report.
 
-    ``ranges`` runs the twin over many images: it is called only if there are ranges to test.
+    ``ranges`` runs the twin over many images, with the file's values behind the borders: it is
+    called only if there are ranges to test.
     """
-    path, own = checked.artifact.path, checked.stored
+    path, own, reference = checked.path, checked.stored, checked.reference
     gates, notes = [], []
-    weights: WeightCheck | None = None
     points: tuple[PairedPoint, ...] = ()
-    pairs: tuple[KernelPair, ...] = ()
-    if checked.no_twin:
-        notes.append(f"{path}: {checked.no_twin}, so that its weights were not compared")
-    if checked.twin is not None:
-        pairing = paired(own, checked.twin, checked.names)
-        pairs = pairing.pairs
+    has_twins_weights = False
+    if isinstance(reference, str):
+        if reference:
+            notes.append(f"{path}: {reference}, so that its weights were not compared")
+    else:
+        twin = reference.stored
+        pairing = paired(own, twin, reference.twin.names)
         notes += _not_compared(path, own, pairing)
-        if pairs:
-            names = checked.data.class_names
-            products = _products(own) != _products(checked.twin)
-            weights = judge_weights(pairs, names, has_other_products=products)
-    if weights is not None:
-        if weights.is_folded_otherwise:
-            notes.append(
-                f"{path}: batch normalization is folded into other weights than in the float32"
-                " twin, or factors were moved between layers: only its answers were judged; give"
-                " the float32 file that it was made from as --baseline to judge its weights too"
-            )
-        elif weights.is_other_training:
-            notes.append(
-                f"{path}: {weights.outside:.0%} of its weights are not those of the baseline; it is"
-                " of a model that was trained further, or of another one: only its answers were"
-                " judged; give the model that it was exported from as --baseline to judge them too"
-            )
-        else:
-            assert checked.twin is not None
-            points = paired_points(own, checked.twin, pairs)
-            structure = structural_causes(own, checked.twin, pairs, points)
+        weights = judge_weights(
+            pairing.pairs,
+            checked.data.class_names,
+            has_other_products=_products(own) != _products(twin),
+        )
+        has_twins_weights = bool(pairing.pairs) and weights.are_the_twins
+        if other := _other_model(weights):
+            notes.append(f"{path}: {other}")
+        elif pairing.pairs:
+            points = paired_points(own, twin, pairing.pairs)
+            structure = structural_causes(own, twin, pairing.pairs, points)
             gates.append(_weights_gate(path, weights, structure))
-            if structure or not weights.are_the_twins:
+            if structure or not has_twins_weights:
                 points = ()
-    has_twins_weights = weights is not None and weights.are_the_twins
     gates += _rules_gate(checked, points)
     gates += _claim_gate(checked, has_twins_weights=has_twins_weights)
     gates += _labels_gate(checked)
     bounds = bounds_of(points)
-    if bounds and ranges is not None and checked.comparison is not None:
-        found, more = judge_ranges(path, checked.data, bounds, ranges())
+    if bounds and checked.twin is not None and checked.comparison is not None:
+        seen = ranges(padding_of(own, checked.twin))
+        found, more = judge_ranges(path, checked.data, bounds, seen)
         gates += found
         notes += more
     notes += [*_speed_note(checked.comparison), *_operators_note(checked)]
-    return gates, notes
+    return ReferenceCheck(tuple(gates), tuple(notes))
+
+
+def _other_model(weights: WeightCheck) -> str:
+    """Return the reason for which weights cannot be judged; empty if they can."""
+    if weights.is_folded_otherwise:
+        return (
+            "batch normalization is folded into other weights than in the float32 twin, or factors"
+            " were moved between layers: only its answers were judged; give the float32 file that"
+            " it was made from as --baseline to judge its weights too"
+        )
+    if weights.is_other_training:
+        return (
+            f"{weights.outside:.0%} of its weights are not those of the baseline; it is of a model"
+            " that was trained further, or of another one: only its answers were judged; give the"
+            " model that it was exported from as --baseline to judge them too"
+        )
+    return ""
 
 
 def _not_compared(path: str, own: Stored, pairing: Pairing) -> list[str]:
@@ -107,8 +133,9 @@ def _not_compared(path: str, own: Stored, pairing: Pairing) -> list[str]:
     if not pairing.pairs:
         return [f"{path} holds other layers than the float32 twin: only its answers were judged"]
     return [
-        f"{path}: {len(pairing.left)} of its {len(own.kernels)} layers were not compared"
-        f" ({listed(pairing.left)}): the float32 twin has no counterpart that could be read"
+        f"{path}: {len(pairing.left)} of its {counted(len(own.kernels), 'layer')}"
+        f" {were(len(pairing.left))} not compared ({listed(pairing.left)}): the float32"
+        " twin has no counterpart that could be read"
     ]
 
 
@@ -117,17 +144,17 @@ def _products(stored: Stored) -> int:
     return sum(count for kind, count in stored.operators if kind.upper() in PRODUCTS)
 
 
-def _weights_gate(path: str, weights: WeightCheck, structure: Sequence[str] = ()) -> Gate:
+def _weights_gate(path: str, weights: WeightCheck, structure: Sequence[str]) -> Gate:
     causes = (*weights.causes, *structure)
     if not causes:
         return Gate("weights", path, 0.0, 0.0, "passed", "all are the twin's, rounded")
-    shown = "; ".join(causes[:MOST_CAUSES])
+    return Gate("weights", path, 0.0, weights.outside, "failed", _reason(causes))
+
+
+def _reason(causes: Sequence[str]) -> str:
     more = len(causes) - MOST_CAUSES
-    also = f"; and {more} more" if more > 0 else ""
-    return Gate("weights", path, 0.0, weights.outside, "failed", f"{shown}{also}; {REMEDY}")
-
-
-REMEDY = "export it again from the baseline"
+    also = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*causes[:MOST_CAUSES], *also, "export it again from the baseline"])
 
 
 def _rules_gate(checked: CheckedFile, points: Sequence[PairedPoint]) -> list[Gate]:
@@ -135,30 +162,26 @@ def _rules_gate(checked: CheckedFile, points: Sequence[PairedPoint]) -> list[Gat
     if not any(kernel.is_quantized for kernel in own.kernels):
         return []
     zeros = [(each.name, each.own) for each in points if each.true.starts_at_zero]
-    broken = broken_rules(own, checked.artifact.format, zeros)
-    path = checked.artifact.path
+    broken = broken_rules(own, checked.file.artifact.format, zeros)
+    path = checked.path
     if not broken:
         return [Gate("quantization", path, 0.0, 0.0, "passed")]
-    more = f"; and {len(broken) - MOST_CAUSES} more" if len(broken) > MOST_CAUSES else ""
-    reason = f"{'; '.join(broken[:MOST_CAUSES])}{more}; {REMEDY}"
-    return [Gate("quantization", path, 0.0, float(len(broken)), "failed", reason)]
+    return [Gate("quantization", path, 0.0, float(len(broken)), "failed", _reason(broken))]
 
 
 def _claim_gate(checked: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
-    claim = claim_of(checked.artifact)
+    claim = claim_of(checked.file.artifact)
     if claim is None or claim == "float32":
         return []
     other = other_than_claimed(claim, checked.stored, has_twins_weights=has_twins_weights)
     outcome: Outcome = "passed" if other is None else "failed"
     reason = "" if other is None else f"{other}; give the file that was meant, or call it so"
-    return [
-        Gate("precision", checked.artifact.path, 0.0, float(other is not None), outcome, reason)
-    ]
+    return [Gate("precision", checked.path, 0.0, float(other is not None), outcome, reason)]
 
 
 def _labels_gate(checked: CheckedFile) -> list[Gate]:
     """Compare the number of labels beside a file with its outputs."""
-    beside = checked.path.parent / LABELS
+    beside = checked.file.path.parent / LABELS
     if not beside.is_file():
         return []
     with open_regular(beside) as file:
@@ -169,11 +192,10 @@ def _labels_gate(checked: CheckedFile) -> list[Gate]:
     reason = (
         ""
         if outcome == "passed"
-        else f"{beside} names {len(names)} classes, the file has {outputs} outputs: it was cut"
-        " short, or is of another model"
+        else f"{beside} names {counted(len(names), 'class')}, the file has"
+        f" {counted(outputs, 'output')}: it was cut short, or is of another model"
     )
-    path = checked.artifact.path
-    return [Gate("labels", path, float(outputs), float(len(names)), outcome, reason)]
+    return [Gate("labels", checked.path, float(outputs), float(len(names)), outcome, reason)]
 
 
 def _speed_note(comparison: Comparison | None) -> list[str]:
@@ -200,6 +222,6 @@ def _operators_note(checked: CheckedFile) -> list[str]:
         return []
     named = [f"{count} {kind}" for kind, count in more.items()]
     return [
-        f"{checked.artifact.path} runs {sum(more.values())} operators that its float32 twin does"
+        f"{checked.path} runs {counted(sum(more.values()), 'operator')} that its float32 twin does"
         f" not: {', '.join(named[:MOST_CAUSES])}"
     ]

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.analysis.reference_check.channel_order import in_twins_order
 from edgecv.analysis.reference_check.layer_matching import Match, match_layers
 from edgecv.core.quantization import Floats, Kernel, Stored
 
@@ -19,6 +20,10 @@ SMALLEST_FLOAT16 = 2.0**-24
 ROUNDED_TWICE = 5e-3
 FEW = 0.02
 """Share of the weights that may be others in a kernel that is found again."""
+
+
+Padding = tuple[float, ...]
+"""The values behind the borders of the first convolution, one a channel; empty for 0."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class KernelPair:
     is_last: bool = False
     raw: tuple[Floats, Floats, Floats] | None = None
     """Weights of both, and the room, before the rescaling of pixels is a part of them."""
+    is_reordered: bool = False
+    """True if the file has its outputs in another order, and all that take them do so too."""
     others: tuple[str, str] = ("", "")
     """The layers of the twin that its weights and its biases are of, if they are of others."""
 
@@ -73,16 +80,24 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
     found, left = [], []
     followed = {number for kernel in own.kernels for number in kernel.inputs}
     matches = {each.own: each for each in match_layers(own.kernels, twin.kernels)}
-    for number, kernel in enumerate(own.kernels):
+    arranged = [
+        replace(each, values=np.ascontiguousarray(matches[n].arrange(each.values)))
+        if n in matches
+        else each
+        for n, each in enumerate(own.kernels)
+    ]
+    partner = {number: match.true for number, match in matches.items()}
+    ordered, reordered = in_twins_order(arranged, twin.kernels, partner)
+    for number, kernel in enumerate(ordered):
         match = matches.get(number)
         if match is None:
             left.append(_short(kernel.name))
             continue
         true = twin.kernels[match.true]
         name = names[match.true] if len(names) == len(twin.kernels) else _short(true.name)
-        moved = replace(kernel, values=np.ascontiguousarray(match.arrange(kernel.values)))
-        pair = _pair(name, match, moved, true, is_last=number not in followed)
-        pair = replace(pair, others=_others(pair, twin.kernels, names))
+        pair = _pair(name, match, kernel, true, is_last=number not in followed)
+        others = _others(pair, twin.kernels, names)
+        pair = replace(pair, others=others, is_reordered=number in reordered)
         if 0 in (match.own, match.true):
             mine, yours = own.pixels, twin.pixels
             if mine is not None and yours is not None and match.own == match.true:
@@ -93,6 +108,22 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
                 continue
         found.append(pair)
     return Pairing(tuple(found), tuple(left))
+
+
+def padding_of(own: Stored, twin: Stored) -> Padding:
+    """Return the values behind the borders of a file that takes bytes as they are, for its twin.
+
+    Where the twin's 0 is between two bytes, such a file pads with the nearest one. Empty for 0.
+    """
+    if own.pixels is None or twin.pixels is None or own.pixels.shape != twin.pixels.shape:
+        return ()
+    zero = -own.pixels[:, -1]
+    slopes = twin.pixels[:, :-1]
+    reached = slopes @ zero + twin.pixels[:, -1]
+    is_bytes = np.array_equal(own.pixels[:, :-1], np.eye(len(zero))) and np.all(zero % 1 == 0)
+    size = np.abs(slopes).sum(axis=1)
+    is_near = np.all(np.abs(reached) <= HALF * size) and np.any(np.abs(reached) > ARITHMETIC * size)
+    return tuple(map(float, reached)) if is_bytes and is_near else ()
 
 
 def _short(name: str) -> str:

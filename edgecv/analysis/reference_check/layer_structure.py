@@ -6,7 +6,8 @@ from itertools import combinations
 
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 from edgecv.analysis.reference_check.layer_matching import nearest
-from edgecv.core.quantization import KERNEL, Point, Stored
+from edgecv.analysis.reference_check.quantization_rules import FEW_STEPS
+from edgecv.core.quantization import KERNEL, Point, Steps, Stored
 from edgecv.core.text import listed
 
 NONLINEAR = {
@@ -17,10 +18,12 @@ NONLINEAR = {
     "Softplus": "softplus", "Swish": "swish", "Selu": "selu",
 }  # fmt: skip
 """Activations that a quantizer leaves as operators; a ReLU may become the end of a range."""
+CONVERSIONS = frozenset("QUANTIZE DEQUANTIZE QUANTIZELINEAR DEQUANTIZELINEAR CAST IDENTITY".split())
+LINEAR = frozenset("ADD SUB MUL DIV NEG RESHAPE TRANSPOSE".split())
+"""Operators that alone cannot write an activation."""
+RECTIFIERS = frozenset("RELU RELU6 RELU_0_TO_1 CLIP MAX MIN MAXIMUM MINIMUM".split())
 MOST_TRIED = 200
 """Exchanges of two layers that are tried to explain another order."""
-FEW_STEPS = 16
-"""A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,12 @@ class PairedPoint:
     place: int
     own: Point
     true: Point
+
+    @property
+    def steps(self) -> Steps:
+        """The scale and zero point in the file, of a point that is quantized there."""
+        assert self.own.steps is not None
+        return self.own.steps
 
 
 def paired_points(
@@ -116,10 +125,14 @@ def _missing_activations(
             set(stored.kernels[number].behind)
             for stored, number in ((own, pair.number), (twin, pair.place))
         )
-        # Where it is written by other operators, there are some that the twin does not have.
         missing = sorted({NONLINEAR[kind] for kind in yours - mine if kind in NONLINEAR})
-        if missing and not {kind for kind in mine - yours if kind not in IGNORED}:
+        # Where it is written by other operators, one of them bends too, or the end of a range.
+        others = {kind.upper() for kind in mine - yours} - CONVERSIONS
+        is_bent = others - LINEAR or {kind.upper() for kind in mine} & RECTIFIERS
+        is_cut = any(
+            pair.number in point.sources and point.steps is not None and point.steps.is_cut
+            for point in own.points
+            if point.type != KERNEL
+        )
+        if missing and not (others and (is_bent or is_cut)):
             yield f"the {listed(missing)} behind {pair.name} is missing"
-
-
-IGNORED = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity")

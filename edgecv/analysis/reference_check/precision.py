@@ -32,12 +32,10 @@ def other_than_claimed(claim: str, stored: Stored, *, has_twins_weights: bool) -
         return None
     types = [kernel.type for kernel in stored.kernels]
     floats = [kind for kind in types if kind.startswith(("float", "bfloat"))]
-    found = (
-        "is the float32 twin" if has_twins_weights else f"is a {floats[0]} file" if floats else ""
-    )
     if claim in ("int8", "int16x8", "dynamic") and len(floats) == len(types):
         same = ", the same as the twin's" if has_twins_weights else ""
-        return f"it is called {claim}, all of its weights are {floats[0]}{same}: it {found}"
+        kind = "the float32 twin" if has_twins_weights else f"a {floats[0]} file"
+        return f"it is called {claim}, all of its weights are {floats[0]}{same}: it is {kind}"
     if claim == "float16" and types.count("float16") == 0:
         return f"it is called float16, its weights are {types[0]}"
     if any(kind in DYNAMIC for kind, _ in stored.operators):

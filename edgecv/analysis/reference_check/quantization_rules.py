@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from edgecv.core.quantization import Link, Point, Stored
+from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_format
 
-PROBABILITIES = ("SOFTMAX", "LOGISTIC")
+PROBABILITIES = ("SOFTMAX", "LOGISTIC", "SIGMOID")
+"""Operators whose range is fixed by both formats."""
 PROBABILITY_STEP = 1 / 256
 INT8 = (-128, 127)
 FEW_STEPS = 16
+"""A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
 SAME = 1e-6
 """Relative difference up to which two scales are the same number."""
 
@@ -59,7 +62,8 @@ def _weights(own: Stored) -> Iterator[str]:
     for kernel in own.kernels:
         if kernel.zero_points:
             yield (
-                f'{kernel.zero_points} zero points of the weights of "{kernel.name}" are not 0,'
+                f'the weights of "{kernel.name}" have'
+                f" {counted(kernel.zero_points, 'zero point')} other than 0,"
                 " and int8 weights are symmetric"
             )
 

@@ -6,7 +6,6 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     ONE_TEST,
     USUAL_CALIBRATION,
     Beyond,
-    Bound,
     OneClass,
     Traced,
     judge_classes,
@@ -14,26 +13,26 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     trace,
 )
 from edgecv.analysis.reference_check.layer_structure import PairedPoint
+from edgecv.analysis.reference_check.quantization_rules import PROBABILITIES
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.core.data import Dataset
 from edgecv.core.report import Gate
+from edgecv.core.text import counted
 
 FEWEST_TEST_TRACES = 2
 
 
-def bounds_of(points: Sequence[PairedPoint]) -> list[Bound]:
-    """Return the ranges that calibration images have set."""
-    # The range of a softmax is fixed by both formats: no image sets it.
+def bounds_of(points: Sequence[PairedPoint]) -> list[PairedPoint]:
+    """Return the points whose ranges calibration images have set."""
     return [
-        Bound(each.name, each.place, each.own.steps, each.true.starts_at_zero)
+        each
         for each in points
-        if each.own.steps is not None
-        and each.own.type.upper() not in ("SOFTMAX", "LOGISTIC", "SIGMOID")
+        if each.own.steps is not None and each.own.type.upper() not in PROBABILITIES
     ]
 
 
 def judge_ranges(
-    path: str, data: Dataset, bounds: Sequence[Bound], ranges: ReferenceRanges
+    path: str, data: Dataset, bounds: Sequence[PairedPoint], ranges: ReferenceRanges
 ) -> tuple[list[Gate], list[str]]:
     """Return the gate on the ranges of a file, and sentences for the report."""
     traced, one_class = Traced((), ()), None
@@ -67,7 +66,8 @@ def _gates(
         named = data.class_names[one_class.label]
         all_of = "all" if one_class.of_class == one_class.images else f"{one_class.of_class}"
         reason = (
-            f"its ranges were set by {one_class.images} images, {all_of} of class {named}: it was"
+            f"its ranges were set by {counted(one_class.images, 'image')}, {all_of} of class"
+            f" {named}: it was"
             " calibrated on one class; calibrate on images of all classes"
         )
         return [Gate("ranges", path, ONE_TEST, one_class.p_value, "failed", reason)]
@@ -85,6 +85,9 @@ def _gates(
     tested = [each.p_value for each in (one_class, beyond) if each is not None]
     if not tested:
         return []
-    found = f"{len(traced.images)} of its ranges were traced to {len(set(traced.images))} images"
+    found = (
+        f"{len(traced.images)} of its ranges were traced to"
+        f" {counted(len(set(traced.images)), 'image')}"
+    )
     reason = f"{found}; {seen}"
     return [Gate("ranges", path, ONE_TEST, min(tested), "passed", reason)]

@@ -31,6 +31,14 @@ class Twin:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A twin and its tensors."""
+
+    twin: Twin
+    stored: Stored
+
+
 def given_twin(
     file_format: str, baseline: Path | None, input_spec: InputSpec, files: Sequence[MeasuredFile]
 ) -> Twin | None:

@@ -1,6 +1,8 @@
 """Ranges of the twin: the smallest and largest value of each tensor, for each of many images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -32,12 +34,20 @@ class ReferenceRanges:
 
 
 def measure_ranges(
-    data: Dataset, worker: ModelClient, twin: Twin, context: AnalysisContext
+    data: Dataset,
+    worker: ModelClient,
+    twin: Twin,
+    context: AnalysisContext,
+    padding: Sequence[float] = (),
 ) -> ReferenceRanges:
-    """Run the twin over test images and training images, as many as the time allows."""
+    """Run the twin over test images and training images, as many as the time allows.
+
+    ``padding``: see ``Runtime.watcher``.
+    """
+    look = partial(worker.extremes, twin.path, input_spec=twin.input_spec, padding=padding)
     # In random order: where the time is short, the first of them are run only.
     test = data.test.images[sample_rows(len(data.test), _most(data.test.images))]
-    at_test = worker.extremes(twin.path, test, budget_s=TEST_SECONDS, input_spec=twin.input_spec)
+    at_test = look(test, budget_s=TEST_SECONDS)
     images, labels, of = _training_images(data)
     if not len(images):
         return ReferenceRanges(None, labels, of, at_test)
@@ -46,9 +56,7 @@ def measure_ranges(
     def progress(done: int, count: int) -> None:
         context.emit("diagnose", "training images through the float32 twin", done, count)
 
-    at_train = worker.extremes(
-        twin.path, images, budget_s=SECONDS, progress=progress, input_spec=twin.input_spec
-    )
+    at_train = look(images, budget_s=SECONDS, progress=progress)
     return ReferenceRanges(at_train, labels[: len(at_train.high)], of, at_test)
 
 

@@ -1,14 +1,13 @@
 """Comparison of a file's weights with its twin's: equal but for rounding, or different."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecv.analysis.reference_check.causes import cause_of
+from edgecv.analysis.reference_check.causes import FLIPPED, Cause, cause_of
 from edgecv.analysis.reference_check.kernel_pairs import KernelPair
+from edgecv.core.text import counted
 
 MOST_CAUSES = 3
-FLIPPED = re.compile(r"([\d.]+)% of the weights of (.+) are others: bits or signs were flipped")
 
 
 @dataclass(frozen=True)
@@ -42,19 +41,17 @@ def judge_weights(
     off = sum(int(pair.off.sum()) + int(pair.bias_off.sum()) for pair in pairs)
     is_other = 2 * len(whole) > len(pairs)
     is_folded = any(each.is_folded for each in causes) and (has_other_products or len(causes) > 1)
-    texts = _joined([each.text for each in causes])
+    texts = _texts(causes)
     return WeightCheck(off / max(1, count), texts, is_other, is_folded)
 
 
-def _joined(causes: Sequence[str]) -> tuple[str, ...]:
-    """Merge the causes that were found in several kernels."""
-    flipped = [found for each in causes if (found := FLIPPED.fullmatch(each)) is not None]
-    others = [each for each in causes if FLIPPED.fullmatch(each) is None]
+def _texts(causes: Sequence[Cause]) -> tuple[str, ...]:
+    """Return the causes as text; weights that were flipped in several kernels are one."""
+    flipped = sorted(each.flipped for each in causes if each.flipped is not None)
     if len(flipped) < 2:
-        return (*others, *(each.group(0) for each in flipped))
-    parts = sorted(float(each.group(1)) for each in flipped)
-    span = f"{parts[0]:g}%" if parts[0] == parts[-1] else f"{parts[0]:g} to {parts[-1]:g}%"
-    joined = (
-        f"{span} of the weights of {len(flipped)} layers are others: bits or signs were flipped"
-    )
-    return (joined, *others)
+        ordered = sorted(causes, key=lambda each: each.flipped is not None)
+        return tuple(each.text for each in ordered)
+    ends = [f"{end:g}" for end in dict.fromkeys((flipped[0], flipped[-1]))]
+    layers = counted(len(flipped), "layer")
+    joined = f"{' to '.join(ends)}% of the weights of {layers} are others: {FLIPPED}"
+    return (joined, *(each.text for each in causes if each.flipped is None))

@@ -133,6 +133,12 @@ class Runtime(Plugin):
         """
         return InputEvidence()
 
-    def watcher(self, path: Path, threads: int, input_spec: InputSpec) -> Watcher:
-        """Return a function that gives the extremes of each point of ``stored`` for each image."""
+    def watcher(
+        self, path: Path, threads: int, input_spec: InputSpec, padding: Sequence[float] = ()
+    ) -> Watcher:
+        """Return a function that gives the extremes of each point of ``stored`` for each image.
+
+        ``padding``: the values behind the borders of the first convolution, one a channel, if they
+        are not 0.
+        """
         raise RuntimeFailure(str(path), f"{self.name} does not say what its operators give")

@@ -41,12 +41,11 @@ def parse_yaml(content: bytes, name: str, where: str) -> YoloFacts:
                 raise yaml.YAMLError("holds an alias")
             return super().compose_node(parent, index)
 
-    try:
+    try:  # A tag whose value is none of its kind, !!bool maybe, is a KeyError, or some other error.
         if len(content) > MOST_YAML_BYTES:
             raise ValueError(f"is larger than {MOST_YAML_BYTES:,} bytes")
-        value = yaml.load(content, Loader)
-        return _facts(value)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return _facts(yaml.load(content, Loader))
+    except (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(where, f"{printable(name)}: {reason}", accepted=ACCEPTED) from None
 
@@ -56,7 +55,7 @@ def _facts(value: Any) -> YoloFacts:
         raise ValueError("is no table")
     names = value.get("names", [])
     if isinstance(names, Mapping):
-        if sorted(names) != list(range(len(names))):
+        if set(names) != set(range(len(names))):
             raise ValueError("names are not numbered from 0 on")
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or len(names) > MOST_CLASSES:

@@ -10,12 +10,13 @@ from edgecv.core.costs import LayerCost
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.core.text import counted
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.keras.keras2 import hdf5_version
 from edgecv.formats.keras.keras3.archive import keras_version
-from edgecv.formats.saved_model.frozen_graph import parameters_of
+from edgecv.formats.saved_model.frozen_graph import frozen_graph_layer, parameters_of
 from edgecv.formats.trust import NO_TRUST
 
 QUANTIZERS = "QuantizeWrapper"
@@ -76,8 +77,8 @@ def _contents(file: KerasModel, path: Path, input_spec: InputSpec) -> Contents:
     operators = tuple(_operators(uses, layers))
     if wrapped := [each for each in operators if each.type.startswith(QUANTIZERS)]:
         notes.append(
-            f"{len(wrapped)} layers stand in quantizers of tensorflow-model-optimization; their "
-            "ranges and counters are among the parameters"
+            f"the ranges and counters of {counted(len(wrapped), 'quantizer')} of"
+            " tensorflow-model-optimization are among the parameters"
         )
     return Contents(
         format="keras",
@@ -143,6 +144,9 @@ def _macs(layer: KerasLayer, use: LayerCost) -> int | None:
     """Return the multiply-accumulates of a layer; None if they are unknown."""
     if use.macs > 0:
         return use.macs
+    if isinstance(layer, frozen_graph_layer()):
+        known: int | None = layer.macs()
+        return known
     inner = layer.layer if type(layer).__name__.startswith(QUANTIZERS) else layer
     kernel = next((getattr(inner, name) for name in KERNELS if hasattr(inner, name)), None)
     if kernel is None:

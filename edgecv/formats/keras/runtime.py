@@ -46,12 +46,14 @@ class KerasRuntime(Runtime):
     ) -> "KerasSession":
         """Open the file at ``path``. Raises RuntimeFailure if it is not usable."""
         from edgecv.formats.keras.importer import load
+        from edgecv.formats.saved_model.importer import SavedModelFolder
         from edgecv.models.tf import load_tensorflow
 
         # Before the model is built: TensorFlow takes its threads before its first operation.
         load_tensorflow(threads=threads)
         trust = Trust(everything=self.everything, custom_objects=self.custom_objects)
-        return KerasSession(load(path, trust), path, input_spec)
+        read = SavedModelFolder().load if path.is_dir() else load
+        return KerasSession(read(path, trust), path, input_spec)
 
     def reread(self, session: Session, input_spec: InputSpec) -> Session | None:
         """Return the same compiled model with another reading of its images."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecv.core.errors import StepError
-from edgecv.core.text import first_line, listed
+from edgecv.core.text import counted, first_line, listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
@@ -30,7 +30,7 @@ def prove_float(model: ModelProto, where: str) -> None:
     _check_valid(model, where)
     quantized = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear"]
     if quantized:
-        found = f"{len(quantized)} operators quantize: {listed(quantized, SHOWN)}"
+        found = f"it quantizes in {counted(len(quantized), 'operator')}: {listed(quantized, SHOWN)}"
         remedy = "a model that was trained with quantization is exported as int8"
         raise StepError(where, f"float32 was asked for; {found}", remedy=remedy)
 
@@ -47,7 +47,7 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     if floats:
         raise StepError(
             where,
-            f"int8 was asked for; {len(floats)} operators came back float32:"
+            f"int8 was asked for; {counted(len(floats), 'operator')} came back float32:"
             f" {listed(floats, SHOWN)}",
             remedy="replace these layers, or choose the tflite format",
         )
@@ -119,14 +119,14 @@ def _count_kernels(model: ModelProto, where: str) -> tuple[str, ...]:
     if not integers:
         raise StepError(
             where,
-            f"ONNX Runtime would run all of its {len(floats)} layers in float32",
+            f"ONNX Runtime would run all of its {counted(len(floats), 'layer')} in float32",
             remedy="choose float32, or the tflite format",
         )
     if not floats:
         return ()
     return (
-        f"ONNX Runtime runs {len(floats)} of {len(floats) + len(integers)} layers in float32 on"
-        f" this machine: {listed(floats, SHOWN)}",
+        f"ONNX Runtime runs {len(floats)} of {counted(len(floats) + len(integers), 'layer')} in"
+        f" float32 on this machine: {listed(floats, SHOWN)}",
     )
 
 

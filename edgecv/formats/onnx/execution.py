@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from edgecv.core.artifact import Activation, ExecutedOperator
 from edgecv.core.data import Images
 from edgecv.core.quantization import Extremes
-from edgecv.formats.onnx.graph import CONVERSIONS, FUSED, only_consumer, quantization_of, read_model
+from edgecv.formats.onnx.graph import (
+    CONVERSIONS,
+    FUSED,
+    add_constant,
+    add_node,
+    constant,
+    input_of,
+    only_consumer,
+    quantization_of,
+    read_model,
+)
 from edgecv.formats.onnx.graph_types import Graph, Value
 from edgecv.formats.onnx.qdq_form import KERNELS, PAIRS, SINGLES, write_as_qdq
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
@@ -74,10 +84,15 @@ def activations(
 
 
 def watcher(
-    make_session: Callable[..., Any], content: bytes, threads: int, size: int | None
+    make_session: Callable[..., Any],
+    content: bytes,
+    threads: int,
+    size: int | None,
+    padding: Sequence[float] = (),
 ) -> Callable[[Callable[[Images], Feed], Images], Extremes]:
     """Return a function that gives the extremes of each point; ``size``: of a fixed batch."""
     names = [name for name, _ in OnnxWeights(content).points()]
+    content = _padded_with(content, padding) if padding else content
     session = make_session(threads, content=with_outputs(content, names))
 
     def watch(feed: Callable[[Images], Feed], images: Images) -> Extremes:
@@ -95,6 +110,29 @@ def watcher(
         return Extremes(low, high)
 
     return watch
+
+
+def _padded_with(content: bytes, values: Sequence[float]) -> bytes:
+    """Return a float model whose first convolution has other values than 0 behind its borders.
+
+    ``values``: one a channel. They are taken from all pixels, and given back by its bias.
+    """
+    import onnx_ir
+
+    model = read_model(content)
+    graph = model.graph
+    first = next((node for node in graph if node.op_type == "Conv"), None)
+    weights = None if first is None else constant(first.inputs[1])
+    if first is None or weights is None or weights.shape[1] != len(values):
+        return content
+    border = np.asarray(values, np.float32)
+    bias = constant(input_of(first, 2))
+    added = weights.sum(axis=tuple(range(2, weights.ndim))) @ border + (0 if bias is None else bias)
+    wide = add_constant(graph, "edgecv.border", border.reshape(-1, *[1] * (weights.ndim - 2)))
+    first.replace_input_with(0, add_node(graph, "Sub", [first.inputs[0], wide], first))
+    first.resize_inputs(3)
+    first.replace_input_with(2, add_constant(graph, "edgecv.border_bias", added.astype(np.float32)))
+    return bytes(onnx_ir.to_proto(model).SerializeToString())
 
 
 def _first(values: NDArray[Any], size: int) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Weights that an ONNX file keeps in other files: taken where they lie in its folder."""
 
-import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -73,9 +73,11 @@ def is_inside(location: str, folder: Path) -> bool:
     path = PurePosixPath(location.replace("\\", "/"))
     if not location or "\0" in location or path.is_absolute() or ".." in path.parts:
         return False
-    with contextlib.suppress(OSError, RuntimeError):
-        return (folder / path).resolve().is_relative_to(folder.resolve())
-    return False
+    return _real(folder / path).is_relative_to(_real(folder))
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Unlike resolve(), it survives a loop of links.
 
 
 def _data_of(tensor: Any, path: Path, most_bytes: int) -> bytes:
@@ -94,7 +96,7 @@ def _data_of(tensor: Any, path: Path, most_bytes: int) -> bytes:
     if offset is None or length is None:
         raise refused("at a place that is no number")
     try:
-        with open_regular((folder / location).resolve(), str(path)) as file:
+        with open_regular(_real(folder / location), str(path)) as file:
             file.seek(offset)
             data = file.read(min(length or most_bytes + 1, most_bytes + 1))
     except OSError as error:

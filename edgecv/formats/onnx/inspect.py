@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 from edgecv.formats.contents import Contents, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, bytes_of, count
 from edgecv.formats.onnx.checked_graph import (
@@ -207,7 +207,7 @@ class OnnxInspector:
                 "between them, which take and give integers"
             )
         if constant := len(model.graph.node) - len(self._nodes):
-            notes.append(f"{constant} operators work on constants alone; they are not shown")
+            notes.append(f"not shown: {counted(constant, 'operator')} on constants alone")
         batches = [each.shape[0] for each in self._file.inputs.values() if each.shape]
         if batches and max(batches) > 1:
             notes.append(f"costs are those of the whole batch of {max(batches)}")

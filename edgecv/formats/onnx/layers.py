@@ -123,7 +123,7 @@ def operator_behind(value: Value, axis: int) -> tuple[Node, Value, list[Node], i
     while not value.is_graph_output() and (taker := only_consumer(value)) is not None:
         if taker.op_type == "QuantizeLinear":
             steps = steps_of(taker)
-            if steps is not None and steps.zero_point == steps.low:
+            if steps is not None and steps.is_cut:
                 return None  # It cuts off what is below 0, as the ReLU did that was here.
         if taker.op_type == "Transpose":
             order = list(attribute_of(taker, "perm", ()))
@@ -151,10 +151,9 @@ def _folded(found: Affine, node: Node, taken: Value, outputs: int, axis: int) ->
     if node.op_type not in ARITHMETIC or len(node.inputs) != 2:
         return None
     is_left = node.inputs[0] is taken
-    reals = reals_of(node.inputs[1 if is_left else 0])
-    if reals is None or not per_output(reals[0], outputs, axis):
+    other = real_constant(node.inputs[1 if is_left else 0])
+    if other is None or not per_output(other.values, outputs, axis):
         return None
-    other = RealConstant(reals[0], float(np.max(reals[1], initial=0.0)))
     return found.behind(node.op_type, other, is_left=is_left)
 
 
@@ -205,6 +204,14 @@ def reals_of(value: Value | None) -> Reals | None:
     wide = steps.reshape(sides) if steps.size > 1 else steps[0]
     middle = centres.reshape(sides) if centres.size > 1 else centres[0]
     return (codes.astype(np.float64) - middle) * wide, steps, centres, codes.dtype.name
+
+
+def real_constant(value: Value | None) -> RealConstant | None:
+    """Return the factor or term that a constant is; None if the tensor is computed."""
+    found = reals_of(value)
+    if found is None:
+        return None
+    return RealConstant.stored(found[0], found[3], float(np.max(found[1], initial=0.0)))
 
 
 def _spans(values: NDArray[Any], steps: NDArray[Any], zero_points: NDArray[Any]) -> bool:

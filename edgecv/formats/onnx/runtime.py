@@ -15,7 +15,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.text import counted, first_line
+from edgecv.core.text import counted, first_line, were
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
@@ -99,11 +99,17 @@ class OnnxRuntime(FileRuntime):
         assert isinstance(session, OnnxRuntimeSession)
         return OnnxProbe(session.content, session.values)
 
-    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
+    def watcher(
+        self,
+        path: Path,
+        threads: int,
+        input_spec: InputSpec = DEFAULT_INPUT,
+        padding: Sequence[float] = (),
+    ) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
         session = self.open(path, threads, input_spec)
         size = None if session.facts.batch == OPEN else session.images_of_a_run
-        watch = watcher(session.make_session, session.content, threads, size)
+        watch = watcher(session.make_session, session.content, threads, size, padding)
         return lambda images: watch(lambda part: session.named(session.feed(part)), images)
 
 
@@ -168,7 +174,8 @@ class OnnxRuntimeSession(FileSession):
         if self.facts.batch not in (OPEN, len(images)):
             raise RuntimeFailure(
                 str(self._path),
-                f"its batch is fixed at {self._batch}, and {len(images)} images were given",
+                f"its batch is fixed at {self._batch}, and {counted(len(images), 'image')}"
+                f" {were(len(images))} given",
                 accepted=f"a batch of {self._batch}",
             )
         return self._bound(self.encode(images))

@@ -3,10 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
-from edgecv.formats.affine import RealConstant
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
@@ -19,7 +16,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
-from edgecv.formats.onnx.layers import layer_of, operator_behind, reals_of, steps_of
+from edgecv.formats.onnx.layers import layer_of, operator_behind, real_constant, reals_of, steps_of
 from edgecv.formats.onnx.qdq_form import write_as_qdq
 from edgecv.formats.pixel_transform import Pixels
 
@@ -177,10 +174,8 @@ def _apply(node: Node, taken: Value, pixels: Pixels, *, is_first: bool) -> None:
         return
     if node.op_type in LAYOUT:
         return
-    others = [reals_of(each) for each in node.inputs if each is not taken]
+    others = [real_constant(each) for each in node.inputs if each is not taken]
     if len(others) != 1 or others[0] is None:
         pixels.lose()
         return
-    values, is_left = others[0][0], node.inputs[0] is taken
-    step = float(np.max(others[0][1], initial=0.0)) if values.size > 1 else 0.0
-    pixels.apply(node.op_type, RealConstant(values, step), is_left=is_left)
+    pixels.apply(node.op_type, others[0], is_left=node.inputs[0] is taken)

@@ -14,6 +14,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
+from edgecv.formats.saved_model.costs import total_macs
 from edgecv.formats.saved_model.graph_probe import GraphProbe
 from edgecv.models.tf import compile_function, keras, tensorflow
 
@@ -129,6 +130,18 @@ def frozen_graph_layer() -> Any:
         def constants(self) -> int:
             """Return the number of weights that are constants of the graph."""
             return constant_weights(self._graph.node)
+
+        def macs(self) -> int | None:
+            """Return the multiply-accumulates of one image; None where they are unknown."""
+            if None in (shape := self.input_shape[1:]):
+                return None
+            with tensorflow.Graph().as_default() as graph:
+                image = tensorflow.zeros((1, *shape))
+                tensorflow.graph_util.import_graph_def(
+                    self._graph, input_map={self._ends[0]: image}, name=""
+                )
+                nodes = graph.as_graph_def(add_shapes=True).node
+            return total_macs(nodes)
 
         def probe(self) -> GraphProbe:
             """Return the graph, run up to one of its first operations."""

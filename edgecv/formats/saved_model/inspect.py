@@ -1,7 +1,7 @@
 """Inspection of a SavedModel by its tables alone: nothing of it is loaded or run.
 
-Its operations are those of the serving function and of the functions that it calls. Their costs
-depend on shapes that only loading it would tell.
+Its operations are those of the serving function and of the functions that it calls, their costs
+those by the shapes that they declare.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +12,19 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.formats.contents import OPEN, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, count
+from edgecv.formats.saved_model.costs import (
+    PRODUCTS,
+    declared_shape,
+    macs_of,
+    node_name,
+    shapes_of_an_image,
+    sides_of,
+)
 from edgecv.formats.saved_model.frozen_graph import OPERATIONS, constant_weights
 from edgecv.formats.saved_model.importer import SERVING
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 NOT_SHOWN = ("Const", "Identity", "NoOp", "Placeholder", "VarHandleOp", "ReadVariableOp", *CALLS)
-PRODUCTS = frozenset(
-    """
-    Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 MatMul BatchMatMul
-    BatchMatMulV2 BatchMatMulV3 Einsum
-    """.split()
-)
 LONGEST_NAME = 300
 MOST_NODES = 100_000
 DEEPEST = 50
@@ -61,8 +63,11 @@ class _Inspector:
         """Return the contents of the folder."""
         serving = self._graph.signature_def[SERVING]
         top = self._reached([each.name for each in serving.outputs.values()])
-        nodes = list(self._followed(top, 0))
-        operators = tuple(_operator(node) for node in nodes if node.op not in NOT_SHOWN)
+        followed = list(self._followed(top, 0))
+        nodes = [node for node, _ in followed]
+        operators = tuple(
+            _operator(node, macs) for node, macs in followed if node.op not in NOT_SHOWN
+        )
         variables = [node for node in top if node.op == "VarHandleOp"]
         return Contents(
             format="saved_model",
@@ -75,47 +80,54 @@ class _Inspector:
             known_macs=known_total(each.macs for each in operators),
             peak_activation_bytes=None,
             notes=(
-                "it was not loaded, so its costs are not known: compress writes files of it,"
-                " whose costs inspect shows",
+                "it was not loaded, so its peak of activations is not known: compress writes files"
+                " of it, whose costs inspect shows",
             ),
         )
 
     def _reached(self, tensors: Sequence[str]) -> list[Any]:
         """Return the nodes of the graph that tensors depend on, in its order."""
         nodes = {node.name: node for node in self._graph.graph_def.node}
-        waiting, seen = [_node_name(each) for each in tensors], set[str]()
+        waiting, seen = [node_name(each) for each in tensors], set[str]()
         while waiting:
             name = waiting.pop()
             if name not in seen and name in nodes:
-                waiting += map(_node_name, nodes[name].input)
+                waiting += map(node_name, nodes[name].input)
             seen.add(name)
         return [node for name, node in nodes.items() if name in seen]
 
-    def _followed(self, nodes: Sequence[Any], depth: int) -> Iterator[Any]:
-        """Yield nodes, and those of the functions that they call."""
+    def _followed(
+        self, nodes: Sequence[Any], depth: int, *, by_image: bool = True
+    ) -> Iterator[tuple[Any, int | None]]:
+        """Yield nodes, and those of the functions that they call, with their multiply-accumulates.
+
+        ``by_image``: an image is one row of what they take.
+        """
         if depth > DEEPEST:
             raise _damaged(self._folder, f"its functions call others more than {DEEPEST} deep")
         left = MOST_NODES
+        shapes = shapes_of_an_image(nodes) if by_image else {}
         for node in nodes:
-            yield node
+            yield node, macs_of(node, shapes) if node.op in PRODUCTS else None
             called = node.attr["f"].func.name if node.op in CALLS else ""
-            for each in self._followed(self._functions.get(called, ()), depth + 1):
+            is_row = by_image and (shapes.get(node.name) or ())[:1] == (1,)
+            inner = self._functions.get(called, ())
+            for each in self._followed(inner, depth + 1, by_image=is_row):
                 left -= 1
                 if left < 0:
                     raise _damaged(self._folder, f"it has more than {MOST_NODES:,} operations")
                 yield each
 
 
-def _operator(node: Any) -> Operator:
-    shapes = node.attr["_output_shapes"].list.shape
+def _operator(node: Any, macs: int | None) -> Operator:
     kind = node.attr["T"].type or node.attr["dtype"].type
     is_known = node.op in OPERATIONS and node.op not in PRODUCTS
     return Operator(
         name=node.name[:LONGEST_NAME],
         type=node.op[:LONGEST_NAME],
-        output_shape=_sides(shapes[0]) if shapes else None,
+        output_shape=declared_shape(node),
         parameters=0 if is_known else None,
-        macs=0 if is_known else None,
+        macs=0 if is_known else macs,
         activation_type=_type(kind) if kind else "",
         weight_type="",
         weight_scales=0,
@@ -127,7 +139,7 @@ def _operator(node: Any) -> Operator:
 def _weights(variables: Sequence[Any], nodes: Sequence[Any]) -> int | None:
     """Return the number of weights in the variables and in the constants that are used."""
     counts = [
-        count(_sides(each.attr["shape"].shape))
+        count(sides_of(each.attr["shape"].shape))
         for each in variables
         if _type(each.attr["dtype"].type) in FLOATS
     ]
@@ -137,7 +149,7 @@ def _weights(variables: Sequence[Any], nodes: Sequence[Any]) -> int | None:
 def _ends(tensors: Mapping[str, Any]) -> tuple[End, ...]:
     ends = []
     for name, each in sorted(tensors.items()):
-        sides = _sides(each.tensor_shape) or ()
+        sides = sides_of(each.tensor_shape) or ()
         ends.append(
             End(
                 name[:LONGEST_NAME],
@@ -150,12 +162,6 @@ def _ends(tensors: Mapping[str, Any]) -> tuple[End, ...]:
     return tuple(ends)
 
 
-def _sides(shape: Any) -> tuple[int, ...] | None:
-    if shape.unknown_rank:
-        return None
-    return tuple(dim.size if dim.size >= 0 else OPEN for dim in shape.dim)
-
-
 def _type(number: int) -> str:
     from tensorflow.core.framework import types_pb2
 
@@ -163,10 +169,6 @@ def _type(number: int) -> str:
         return f"type {number}"
     name = str(types_pb2.DataType.Name(number)).removeprefix("DT_").lower()
     return {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)
-
-
-def _node_name(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
 
 
 def _damaged(folder: Path, how: str) -> InputError:

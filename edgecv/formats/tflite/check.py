@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import StepError
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import StoredKernel
@@ -56,8 +56,9 @@ def prove(
         found = sorted({kernel.type for _, kernel in others})
         raise StepError(
             where,
-            f"{precision} was asked for; the weights of {len(others)} operators came back"
-            f" {' and '.join(found)}: {listed([str(operator) for operator, _ in others], SHOWN)}",
+            f"{precision} was asked for; the weights of {counted(len(others), 'operator')} came"
+            f" back {' and '.join(found)}:"
+            f" {listed([str(operator) for operator, _ in others], SHOWN)}",
         )
     if precision == "float16":
         _check_range(tables, kernels, where)
@@ -81,7 +82,7 @@ def _check_integers(
     if floats and not partly:
         raise StepError(
             where,
-            f"{precision} was asked for; {len(floats)} operators came back with floats:"
+            f"{precision} was asked for; {counted(len(floats), 'operator')} came back with floats:"
             f" {listed([str(operator) for operator in floats], SHOWN)}",
             remedy="replace these layers, or choose float16",
         )
@@ -94,8 +95,8 @@ def _check_integers(
         )
     left = [str(each) for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
     note = (
-        f"left in float32: {len(left)} of {len(tables.operators)} operators, which have no integer"
-        f" kernel: {listed(left, SHOWN)}"
+        f"left in float32: {len(left)} of {counted(len(tables.operators), 'operator')}, for"
+        f" want of an integer kernel: {listed(left, SHOWN)}"
     )
     return (note,) if left else ()
 
@@ -113,7 +114,7 @@ def _check_not_quantized(tables: TFLiteTables, precision: str, where: str) -> No
     if quantized:
         raise StepError(
             where,
-            f"{precision} was asked for; {len(quantized)} operators quantize activations:"
+            f"{precision} was asked for; it quantizes in {counted(len(quantized), 'operator')}:"
             f" {listed([str(operator) for operator in quantized], SHOWN)}",
             remedy="a model that was trained with quantization is exported as int8",
         )
@@ -124,7 +125,8 @@ def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, 
     if large:
         raise StepError(
             where,
-            f"dynamic was asked for; the weights of {len(large)} operators came back float32:"
+            f"dynamic was asked for; the weights of {counted(len(large), 'operator')} came back"
+            " float32:"
             f" {listed(large, SHOWN)}",
         )
     if len(others) == len(kernels):
@@ -137,8 +139,8 @@ def _prove_dynamic(kernels: Kernels, others: Kernels, where: str) -> tuple[str, 
     if not others:
         return ()
     return (
-        f"float32 are the weights of {len(others)} of {len(kernels)} layers, which have fewer than"
-        f" {SMALLEST_DYNAMIC}: {listed([str(operator) for operator, _ in others], SHOWN)}",
+        f"float32 are the weights of {len(others)} of {counted(len(kernels), 'layer')}, fewer than"
+        f" {SMALLEST_DYNAMIC} in each: {listed([str(operator) for operator, _ in others], SHOWN)}",
     )
 
 

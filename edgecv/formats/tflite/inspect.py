@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.image_axes import image_axes
@@ -183,7 +183,7 @@ class TFLiteInspector:
         subgraphs = self._tables.model.SubgraphsLength()
         kinds = sorted({each.type for each in operators})
         if subgraphs > 1:
-            notes.append(f"it has {subgraphs} subgraphs; only the first is shown")
+            notes.append(f"it has {counted(subgraphs, 'subgraph')}; only the first is shown")
         if flow := [kind for kind in kinds if kind in CONTROL_FLOW]:
             notes.append(f"other subgraphs are run, and not followed: {listed(flow)}")
         if custom := [kind[7:-1] for kind in kinds if kind.startswith("CUSTOM(")]:
@@ -192,8 +192,7 @@ class TFLiteInspector:
             notes.append(f"weights that are stored sparse: {listed(sparse)}")
         if unpacked := len(list(filter(self._is_unpacking, self._tables.operators))):
             notes.append(
-                f"{unpacked} constants pass through an operator before they are used; "
-                "these operators are not shown"
+                f"not shown: {counted(unpacked, 'operator')} that constants pass through before use"
             )
         batch = max(
             (each.declared[0] for each in self._tables.inputs if len(each.declared) > 1), default=1

@@ -66,12 +66,15 @@ class LayerReader:
             kernel = found.put_into(kernel)
         return TFLiteLayer(replace(kernel, output=output), end, tuple(inside))
 
-    def reals(self, tensor: TFLiteTensor) -> NDArray[np.float64]:
-        """Return a constant as reals; 0 if it cannot be read."""
-        found = self._tables.values(tensor)
-        values = np.zeros(1) if found is None else found.astype(np.float64)
-        steps = steps_of(tensor)
-        return values if steps is None else (values - steps.zero_point) * steps.scale
+    def constant(self, tensor: TFLiteTensor) -> RealConstant:
+        """Return the factor or term that a constant is; 0 if it cannot be read."""
+        found, steps = self._tables.values(tensor), steps_of(tensor)
+        if found is None:
+            return RealConstant(np.zeros(1))
+        if steps is None:
+            return RealConstant.stored(found, found.dtype.name, 0.0)
+        reals = (found.astype(np.float64) - steps.zero_point) * steps.scale
+        return RealConstant.stored(reals, found.dtype.name, steps.scale)
 
     def _only_taker(self, operator: TFLiteOperator) -> int | None:
         """Return the operator that alone takes another's output, which nothing has rectified."""
@@ -91,8 +94,7 @@ class LayerReader:
         values = self._tables.values(other)
         if other is None or values is None or not per_output(values, outputs, -1):
             return None
-        constant = RealConstant(self.reals(other), step_of(other))
-        return found.behind(taker.kind, constant, is_left=is_left)
+        return found.behind(taker.kind, self.constant(other), is_left=is_left)
 
     def _kernel(self, operator: TFLiteOperator) -> Kernel | None:
         kind = operator.kind
@@ -160,12 +162,6 @@ class LayerReader:
             return codes.astype(np.float64), nothing
         bias_steps = steps * taken.scale
         return codes * bias_steps, bias_steps
-
-
-def step_of(tensor: TFLiteTensor) -> float:
-    """Return the step between the values of a tensor; 0 for floats."""
-    steps = steps_of(tensor)
-    return 0.0 if steps is None else steps.scale
 
 
 def steps_of(tensor: TFLiteTensor | None) -> Steps | None:

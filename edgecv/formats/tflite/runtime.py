@@ -13,7 +13,7 @@ from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.text import first_line
+from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, facts_of
@@ -91,8 +91,16 @@ class LiteRT(FileRuntime):
         number = self.weights(session.content, path).first_weights_input()
         return TFLiteProbe(interpreter, session.invocation(interpreter), number, session.first_part)
 
-    def watcher(self, path: Path, threads: int, input_spec: InputSpec = DEFAULT_INPUT) -> Watcher:
+    def watcher(
+        self,
+        path: Path,
+        threads: int,
+        input_spec: InputSpec = DEFAULT_INPUT,
+        padding: Sequence[float] = (),
+    ) -> Watcher:
         """Return a function that gives the extremes of each point for uint8 images (N, H, W, C)."""
+        if padding:
+            raise RuntimeFailure(str(path), "its borders cannot be given other values")
         session = self.open(path, threads, input_spec)
         interpreter = session.interpreter(threads=threads, keep_all=True)
         numbers = self.weights(session.content, path).point_numbers()
@@ -183,7 +191,7 @@ class LiteRTSession(FileSession):
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
         answers = {len(interpreter.get_tensor(each)) for each in self._outputs}
         if answers != {len(images)}:
-            found = f"it gives {min(answers)} answers for {len(images)} images at once"
+            found = f"it gives {counted(min(answers), 'answer')} for {len(images)} images at once"
             raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         return self.invocation(interpreter)
 

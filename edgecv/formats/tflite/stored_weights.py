@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import replace
 
 from edgecv.core.quantization import KERNEL, Link, Point, Stored
-from edgecv.formats.affine import RealConstant
 from edgecv.formats.kernel_graph import Step, kernel_graph
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tflite.layers import (
@@ -12,7 +11,6 @@ from edgecv.formats.tflite.layers import (
     OUTPUTS_AXIS,
     WEIGHTS,
     LayerReader,
-    step_of,
     steps_of,
 )
 from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
@@ -116,10 +114,7 @@ class TFLiteWeights:
         if steps is not None:
             pixels.dequantize(steps)
         for kind, tensor in reversed(way):
-            values = self._reader.reals(tensor)
-            # One number alone is stored without an error.
-            step = step_of(tensor) if values.size > 1 else 0.0
-            pixels.apply(kind, RealConstant(values, step))
+            pixels.apply(kind, self._reader.constant(tensor))
 
 
 def _step(operator: TFLiteOperator, kernel: int | None) -> Step:

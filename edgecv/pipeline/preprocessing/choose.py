@@ -9,6 +9,7 @@ from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing, fitting
 from edgecv.core.sample import sample_rows
+from edgecv.core.text import counted
 from edgecv.pipeline.preprocessing.model_reader import ModelReader
 from edgecv.pipeline.preprocessing.trial import DEFAULT, Trial, choices_with, run_trial
 
@@ -89,7 +90,8 @@ def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvi
         if trial.is_open(current):
             text = f"{trial.best} may be the right --preprocess: {figures}, which proves neither"
             return Choice(None, (text,))
-        return Choice()
+        kept = f"no other --preprocess than {DEFAULT} is clearly better: {figures}"
+        return Choice(None, (kept,) if trial.is_cut else ())
     if fits and DEFAULT not in fits:
         raise InputError(
             model.where, f"{_divergences_text(evidence)}; {figures}", remedy=_remedy(fits)
@@ -110,7 +112,7 @@ def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[st
 
 def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice:
     fits = _near(evidence.divergences)
-    if fits[:1] == [DEFAULT]:
+    if fits == [DEFAULT]:
         return Choice()
     if len(fits) == 1:
         text = f"{_divergences_text(evidence)}; {fits[0]} was taken, as none was given"
@@ -146,7 +148,8 @@ def _remedy(names: Sequence[str]) -> str:
 
 def _scores_text(trial: Trial, task: Task) -> str:
     figures = ", ".join(f"{task.score_text(trial.mean(name))} as {name}" for name in trial.scores)
-    return f"its score on {trial.images} images is {figures}"
+    cut = ", as many as a minute allows," if trial.is_cut else ""
+    return f"its score on {counted(trial.images, 'image')}{cut} is {figures}"
 
 
 def _divergences_text(evidence: InputEvidence) -> str:

@@ -67,7 +67,7 @@ def decode_outputs(frame: Frame, count: int) -> Outputs:
     if not isinstance(names, list) or not isinstance(shapes, list) or not names:
         raise MalformedFrame("no outputs")
     if not len(names) == len(shapes) == len(frame.arrays):
-        raise MalformedFrame(f"{len(frame.arrays)} outputs with {len(names)} names")
+        raise MalformedFrame(f"outputs: {len(frame.arrays)}, names: {len(names)}")
     found = {}
     for name, shape, values in zip(names, shapes, frame.arrays, strict=True):
         if not isinstance(name, str) or not isinstance(shape, list):
@@ -85,7 +85,7 @@ def decode_outputs(frame: Frame, count: int) -> Outputs:
 def decode_array(frame: Frame, type_name: str, *, is_shape: Callable[..., bool]) -> NDArray[Any]:
     """Return a frame's only array. Raises MalformedFrame where it is of another type or shape."""
     if len(frame.arrays) != 1:
-        raise MalformedFrame(f"{len(frame.arrays)} arrays, not 1")
+        raise MalformedFrame(f"arrays: {len(frame.arrays)}, not 1")
     (array,) = frame.arrays
     if array.dtype != type_name or not is_shape(*array.shape):
         raise MalformedFrame(f"an array of {array.dtype} {array.shape}")

@@ -131,7 +131,7 @@ class ModelClient(ProcessClient[ChildProcess]):
 
         def read(frame: Frame) -> dict[Path, NDArray[np.int64]]:
             if len(frame.arrays) != len(paths):
-                raise MalformedFrame(f"timings of {len(frame.arrays)} files, not {len(paths)}")
+                raise MalformedFrame(f"timed files: {len(frame.arrays)}, not {len(paths)}")
             for blocks in frame.arrays:
                 if blocks.dtype != np.int64 or blocks.ndim != 2 or not blocks.size:
                     raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")
@@ -249,10 +249,12 @@ class ModelClient(ProcessClient[ChildProcess]):
         budget_s: float,
         progress: Progress | None = None,
         input_spec: InputSpec = DEFAULT_INPUT,
+        padding: Sequence[float] = (),
     ) -> Extremes:
         """Return the extremes of each point of a file for each image, uint8 (N, H, W, C).
 
         After ``budget_s`` no further images are started: then there are fewer rows than images.
+        ``padding``: see ``Runtime.watcher``.
         """
         images_path, count = self._on_disk(images)
 
@@ -265,7 +267,12 @@ class ModelClient(ProcessClient[ChildProcess]):
         return self._request(
             "extremes",
             [path],
-            {**_one(path, input_spec), "images": images_path, "budget_s": budget_s},
+            {
+                **_one(path, input_spec),
+                "images": images_path,
+                "budget_s": budget_s,
+                "padding": list(padding),
+            },
             read,
             on_progress=lambda done: progress(done, count) if progress else None,
         )

@@ -208,12 +208,15 @@ class ModelServer:
         found = self._runtime.input_evidence(session, Path(path), pixels, asked)
         return encode(InputEvidence, found)
 
-    def extremes(self, path: str, input_spec: str, images: str, budget_s: float) -> Response:
+    def extremes(
+        self, path: str, input_spec: str, images: str, budget_s: float, padding: list[float]
+    ) -> Response:
         """Return the extremes of each point of a file for each image."""
         self._server.stage("running it")
         asked = InputSpec.model_validate_json(input_spec)
         watchers = [
-            self._runtime.watcher(Path(path), 1, asked) for _ in range(max(1, self._threads))
+            self._runtime.watcher(Path(path), 1, asked, padding)
+            for _ in range(max(1, self._threads))
         ]
         pixels, parts = self._mapped(images), [watchers[0](self._mapped(images)[:1])]
         began, done = time.monotonic(), 1

@@ -306,3 +306,6 @@ def test_an_output_that_is_no_row_is_not_run_and_its_structure_is_read(tmp_path:
     found = doctor(DoctorOptions(path=path))
     (note,) = (each for each in found.findings if each.name == "not-run")
     assert "it gives [1, 3, 8, 8] and no row of numbers an image" in note.observed
+    assert to_text(found).endswith(
+        "in its structure alone: its answers, layers and speed were not looked at"
+    )

@@ -12,15 +12,18 @@ from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.analysis.validate_request import single_file
 from edgecv.core.data import Images
 from edgecv.core.input_spec import DEFAULT_INPUT
+from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.parts import RunSettings
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:
-    given = [single_file(files / f"float32.{kind}", DEFAULT_INPUT) for kind in ("tflite", "onnx")]
+    given = [
+        single_file(files / f"float32.{kind}", DEFAULT_INPUT, None) for kind in ("tflite", "onnx")
+    ]
     with open_analysis(RunSettings(name="doctor")) as context:
-        found = compare_kernels(given, pixels[:20], context)
+        found = compare_kernels(given, pixels[:20], default_task(), context)
     assert [each.kernels for each in found.cells] == [
         name for kind in ("tflite", "onnx") for name in runtime_of_format(kind).kernel_variants
     ]
@@ -58,7 +61,8 @@ def test_kernels_that_answer_otherwise_are_a_finding() -> None:
         (
             "kernels-disagree",
             "a under builtin",
-            "another top-1 on 4.0% of 200 images than under XNNPACK, outputs differ by up to 0.200",
+            "another answer on 4.0% of 200 images than under XNNPACK, outputs differ by up to"
+            " 0.200",
         ),
         ("kernels-fail", "a under reference", "died"),
     ]
@@ -72,7 +76,9 @@ def test_kernels_that_die_of_a_file_are_one_cell() -> None:
         pytest.skip(f"needs {path}, which is not part of the project")
     images = np.random.default_rng(0).integers(0, 256, (3, 49, 10, 1), dtype=np.uint8)
     with open_analysis(RunSettings(name="doctor")) as context:
-        found = compare_kernels([single_file(path, DEFAULT_INPUT)], images, context)
+        found = compare_kernels(
+            [single_file(path, DEFAULT_INPUT, None)], images, default_task(), context
+        )
     usual, _, reference = found.cells
     assert (usual.images, usual.failure) == (3, "")
     assert reference.failure.startswith("litert died of SIGABRT while")

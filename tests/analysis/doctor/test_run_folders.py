@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecv.analysis.doctor.records import Diagnosis, Finding
+from edgecv.analysis.doctor.records import Diagnosis, Finding, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, ValidateOptions, doctor, validate
 from edgecv.core.data import Images
 from edgecv.core.errors import InputError
 from edgecv.core.registry import EXPORTERS
-from edgecv.core.report import Baseline
-from edgecv.reports.json_file import write_report
+from edgecv.core.report import Baseline, Report
+from edgecv.reports.json_file import read_report, write_report
 from edgecv.system.storage import seal
 
 
@@ -96,10 +96,44 @@ def test_other_weights_are_said_where_there_is_no_run(
 
 def test_warnings_are_counted() -> None:
     warning = Finding("a", "warning", "here", "this")
-    assert to_text(Diagnosis("x", (warning, warning))).endswith("  2 warnings")
-    assert to_text(Diagnosis("x", ())).endswith("nothing is wrong that edgecv doctor knows of")
+    images = KernelParity((), (), ())
+    assert to_text(Diagnosis("x", (warning, warning), parity=images)).splitlines()[-2] == (
+        "  2 warnings"
+    )
+    quiet = "nothing is wrong that edgecv doctor knows of"
+    assert f"  {quiet}\n" in to_text(Diagnosis("x", (), parity=images))
+    assert to_text(Diagnosis("x", ())).endswith(
+        f"{quiet}; without --data, its answers and its layers were not looked at"
+    )
 
 
 def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no run folder"):
         doctor(DoctorOptions(path=tmp_path))
+
+
+def test_the_report_of_a_run_is_read_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgecv.analysis import validate_request
+    from edgecv.analysis.doctor import run_files
+
+    read: list[Path] = []
+
+    def reader(folder: Path) -> Report:
+        read.append(folder)
+        return read_report(folder)
+
+    for module in (validate_request, run_files):
+        monkeypatch.setattr(module, "read_report", reader)
+    ValidateOptions(paths=(run,)).request()
+    assert read == [run]
+    given = ValidateOptions(
+        paths=(run / "int8.tflite",), baseline=run / "baseline.keras", data="digits"
+    )
+    assert given.request().baseline_is_of_run
+    assert read == [run, run]
+    options = DoctorOptions(path=run / "int8.tflite", data="digits")
+    examined = run_files.examined_file(options)
+    file = validate_request.single_file(run / "int8.tflite", options.input_spec, examined.report)
+    models = run_files.read_models(examined.options, file, examined.report)
+    assert models.baseline == run / "compressed.keras"
+    assert read == [run, run, run]

@@ -94,7 +94,7 @@ def test_quantizers_are_named_and_what_they_wrap_is_counted(read) -> None:
         "Dense",
         "Dense",
     ]
-    assert any("stand in quantizers" in note for note in contents.notes)
+    assert any("ranges and counters of" in note for note in contents.notes)
 
 
 def test_a_layer_that_is_called_twice_has_its_weights_once(read) -> None:

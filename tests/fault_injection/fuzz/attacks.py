@@ -4,6 +4,7 @@ Readers run in the child of a campaign. They raise ``AssertionError`` for a text
 would obey, for an "internal error" and for a traceback.
 """
 
+import atexit
 import copy
 import io
 import json
@@ -92,6 +93,7 @@ def run_folder() -> Path:
     from .kinds import _exported, _npzs
 
     folder = Path(tempfile.mkdtemp(prefix="edgecv-fuzz-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "data.npz").write_bytes(_npzs()[0])
     run = folder / "run"
     run.mkdir()
@@ -472,31 +474,31 @@ FUNCTIONS = {
 
 
 def read_configuration(path: Path) -> object:
-    """Check a configuration as one of Keras 2, and plan a model by it as one of Keras 3."""
-    from edgecv.core.tables import json_value
+    """Read a configuration in an archive: checked as one of Keras 2, planned as one of Keras 3."""
+    import zipfile
+
     from edgecv.formats.keras.keras2_safety import check, classes_in, registered_names
-    from edgecv.formats.keras.keras3.archive import KerasArchive, _plain
+    from edgecv.formats.keras.keras3.archive import (
+        CONFIGURATION,
+        WEIGHTS,
+        read_archive,
+        read_keras2_archive,
+    )
     from edgecv.formats.keras.keras3.load import read_plan as plan_of
     from edgecv.formats.trust import NO_TRUST
 
-    try:
-        table = json_value(path.read_bytes())
-    except ValueError as error:
-        raise EdgecvError(path.name, str(error)) from None
-    refusals = []
-    try:
-        check(path, table, NO_TRUST)
-        classes_in(table), registered_names(table)
-    except EdgecvError as error:
-        refusals.append(error)
-    if isinstance(table, dict):
+    archive = path.with_suffix(".keras")
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr(CONFIGURATION, path.read_bytes())
+        members.writestr(WEIGHTS, b"weights")
+    with tempfile.TemporaryDirectory(prefix="edgecv-fuzz-") as folder:
         try:
-            return plan_of(path, KerasArchive(_plain(table, set()), path, ()))
-        except EdgecvError as error:
-            refusals.append(error)
-    if refusals:
-        raise refusals[0]
-    return table
+            found = read_keras2_archive(archive, Path(folder)).configuration
+            check(archive, found, NO_TRUST)
+            classes_in(found), registered_names(found)
+        except EdgecvError:
+            return plan_of(archive, read_archive(archive, Path(folder)))
+    return found
 
 
 def _artifact(report: Any, chance: Random) -> Any:

@@ -23,7 +23,9 @@ START_S = 300.0
 MEMORY_BYTES = 2**30
 """A tiny file may not make the process grow by more."""
 SAID_EVERY = 100
-FINDINGS = ("crash", "hang", "traceback", "garbled", "memory")
+ITS_OWN = ("edgecv-fuzz-", "cache", "temporary", "work", "said.txt", "mutant", "run")
+"""Beginnings of the names of the campaign's own files; its child may be killed beside them."""
+FINDINGS = ("crash", "hang", "traceback", "garbled", "memory", "left")
 HEADINGS = ("kind", "mutants", "accepted", "refused", "ended a child", *FINDINGS, "seconds")
 
 
@@ -63,7 +65,7 @@ def fuzz(
     result = Result(kind)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecv-fuzz-") as name:
-        child = _Child(kind, Path(name))
+        child = Watched(kind, Path(name))
         for number, mutant in enumerate(mutants(kind, count, seed)):
             path = Path(name) / f"mutant{KINDS[kind].suffix}"
             path.write_bytes(mutant)
@@ -78,18 +80,27 @@ def fuzz(
             if (number + 1) % SAID_EVERY == 0:
                 seconds = time.monotonic() - began
                 say(f"{kind}: {number + 1:,} of {count:,} mutants, {seconds:.0f} s")
-        child.end()
+        for left in child.left():
+            result.outcomes["left"] += 1
+            result.findings.append(("left", left, "a file that was there when all had ended"))
     result.seconds = time.monotonic() - began
     return result
 
 
-class _Child:
+class Watched:
     """A process that reads mutants, started again when one of them has ended it."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self._kind = kind
         self._log = folder / "said.txt"
-        self._environment = {"EDGECV_CACHE_DIR": str(folder / "cache"), "TMPDIR": str(folder)}
+        self._folder = folder
+        for name in ("cache", "temporary", "work"):
+            (folder / name).mkdir()
+        self._environment = {
+            "EDGECV_CACHE_DIR": str(folder / "cache"),
+            "TMPDIR": str(folder / "temporary"),
+            "PYTHONPATH": str(REPOSITORY),
+        }
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> tuple[str, str]:
@@ -121,6 +132,18 @@ class _Child:
             self._process.wait()
             self._process = None
 
+    def left(self) -> list[Path]:
+        """Let it end by itself; return what it leaves where files go, its cache apart."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                self._process.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self.end()
+        found = [*self._folder.iterdir(), *self._folder.glob("[tw]*/*")]
+        return sorted(path for path in found if not path.name.startswith(ITS_OWN))
+
     def _start(self) -> None:
         import os
 
@@ -131,7 +154,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                cwd=REPOSITORY,
+                cwd=self._folder / "work",
                 env={**os.environ, **self._environment},
             )
         if self._line(START_S) != "ready\n":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .campaign import Result, fuzz, mutants, table
+from .campaign import Result, Watched, fuzz, mutants, table
 from .kills import REPOSITORY, Killer
 from .kinds import KINDS
 from .mutations import of_bytes, of_json, of_text
@@ -54,6 +54,16 @@ def test_what_was_found_stands_below_the_table(tmp_path: Path) -> None:
     text = table([result])
     assert "| recipe | 4 | 0 | 3 | 0 | 1 |" in text
     assert text.endswith("a.toml: SIGSEGV: gone")
+
+
+@pytest.mark.quick
+def test_files_that_stay_are_found(tmp_path: Path) -> None:
+    child = Watched("recipe", tmp_path)
+    assert child.left() == []
+    stayed = [tmp_path / "evil.png", tmp_path / "temporary/a", tmp_path / "work/b"]
+    for path in stayed:
+        path.touch()
+    assert child.left() == stayed
 
 
 def test_a_kill_before_every_change_on_disk_loses_nothing(tmp_path: Path) -> None:

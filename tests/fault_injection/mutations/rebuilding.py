@@ -35,13 +35,15 @@ def of_one_class(data: Dataset, label: int, count: int = CALIBRATION) -> Images:
 
 
 def rescaled(model: Any, scale: float, offset: float) -> Any:
-    """Return the model with another rescaling as its first layer, and the same weights."""
+    """Return the model with another rescaling of pixels, and the same weights."""
     from edgecv.models.tf import load_tensorflow
 
     _, keras = load_tensorflow()
 
+    first = next(each for each in model.layers if isinstance(each, keras.layers.Rescaling))
+
     def other(layer: Any) -> Any:
-        if isinstance(layer, keras.layers.Rescaling):
+        if layer is first:
             return keras.layers.Rescaling(scale, offset=offset, name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 

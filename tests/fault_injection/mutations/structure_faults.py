@@ -161,7 +161,7 @@ def between_layers(file_format: str, content: bytes) -> Iterator[Planted]:
 
         return plant
 
-    for a, b in (pairs[0], pairs[-1]):
+    for a, b in dict.fromkeys((pairs[0], pairs[-1])):
         name = f"{a} {b}"
         yield Planted(
             "layers swapped", name, "weights", "the layers .* are swapped",

@@ -204,6 +204,32 @@ def test_normalization_that_is_folded_elsewhere_is_no_fault(good: Good, tmp_path
     assert gate.outcome == "passed"
 
 
+def test_channels_in_another_order_throughout_are_no_fault(good: Good, tmp_path: Path) -> None:
+    from edgecv.models.tf import load_tensorflow
+
+    _, keras = load_tensorflow()
+    first, second = [
+        each.name for each in good.model.layers if isinstance(each, keras.layers.Conv2D)
+    ][:2]
+    changed = keras.models.clone_model(good.model)
+    changed.set_weights(good.model.get_weights())
+    kernel, bias = changed.get_layer(first).get_weights()
+    order = np.random.default_rng(0).permutation(len(bias))
+    changed.get_layer(first).set_weights([kernel[..., order], bias[order]])
+    path = export(changed, fair_draw(good.data, 0), tmp_path / "half.tflite")
+    taker, *rest = changed.get_layer(second).get_weights()
+    changed.get_layer(second).set_weights([taker[:, :, order], *rest])
+    whole = export(changed, fair_draw(good.data, 0), tmp_path / "whole.tflite")
+    report, _ = judge([path, whole], good.folder / "float32.tflite", good.source)
+    assert any("are swapped" in each.reason for each in failed(report, path))
+    outcomes = {
+        each.name: each.outcome
+        for each in report.gates
+        if each.artifact == str(whole) and each.name in DIAGNOSES
+    }
+    assert outcomes == {"weights": "passed", "quantization": "passed", "ranges": "passed"}
+
+
 def test_factors_that_were_moved_into_the_next_layer_are_no_fault(
     good: Good, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The choice of a preprocessing: by a paired test on images of all classes, or by statistics."""
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -93,6 +94,32 @@ def test_a_model_that_says_one_class_is_not_taken_for_a_right_one() -> None:
     assert "50.0% as caffe" in note
 
 
+def test_a_slow_model_is_tried_on_as_many_images_as_a_minute_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, taken = [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def slow(accuracies: Mapping[str, float], image_s: float) -> ModelReader:
+        quick = model(accuracies)
+
+        def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+            now[0] += image_s * len(images)
+            taken.append(len(images))
+            return quick.predict(images, choices)
+
+        return ModelReader("model.h5", predict, quick.evidence)
+
+    with pytest.raises(InputError, match="score on 100 images, as many as a minute allows, is "):
+        choose_preprocessing(slow(BETTER, 0.6), ordered_data(), default_task(), None)
+    with pytest.raises(InputError, match=r"on 64 images, .*give --preprocess 0\.\.1$"):
+        choose_preprocessing(slow(BETTER, 9.0), ordered_data(), default_task(), None)
+    same = dict.fromkeys(NAMED, 0.8)
+    (note,) = choose_preprocessing(slow(same, 9.0), ordered_data(), default_task(), None).notes
+    assert "no other --preprocess than 0..255 is clearly better: its score on 64 images" in note
+    assert taken == [64, 36, 64, 64]
+
+
 @pytest.mark.parametrize("asked", ["0..1", "0..255"])
 def test_what_was_asked_for_is_kept(asked: str) -> None:
     found = choose_preprocessing(model(BETTER), ordered_data(), default_task(), NAMED[asked])
@@ -140,6 +167,7 @@ def test_statistics_decide_where_accuracy_does_not() -> None:
             {"0..255": 4000.0, "0..1": 0.2, "-1..1": 0.3},
             r"0\.\.1 or --preprocess -1\.\.1",
         ),
+        ({"0..255": 0.0, "0..1": 0.0}, r"give --preprocess 0\.\.255 or --preprocess 0\.\.1"),
         ({"0..255": 4000.0, "0..1": 2.0}, "was trained on none of them"),
         ({}, "has no batch normalization that shows its pixels"),
     ],

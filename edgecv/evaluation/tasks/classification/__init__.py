@@ -14,7 +14,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import TextTable
+from edgecv.core.text import TextTable, counted
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
@@ -194,8 +194,8 @@ class Classification(Task):
         if len(ordered.class_names) != wanted:
             raise InputError(
                 where,
-                f"gives {outputs} numbers for an image, and {data.name} has "
-                f"{len(data.class_names)} classes",
+                f"gives {counted(outputs, 'number')} for an image, and {data.name} has "
+                f"{counted(len(data.class_names), 'class')}",
                 accepted="one output a class, or one output for two classes",
                 remedy="--labels FILE names each output; the data may then have fewer classes",
             )

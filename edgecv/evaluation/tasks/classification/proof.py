@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
+from edgecv.core.text import counted
 from edgecv.evaluation.statistics.binary_scores import chance_of_at_most
 
 Answers = NDArray[np.int64]
@@ -42,7 +43,7 @@ def _better_than_guessing(answers: Answers, labels: Targets) -> Proof:
     if accuracy <= limit:
         return Proof(accuracy, limit, f"{text}: {NOTHING}; {REMEDY}", False)
     if 1 - chance_of_at_most(right - 1, images, guessing) > SIGNIFICANCE:
-        reason = f"{text}, which may be chance with {images:,} images: {NOTHING}"
+        reason = f"{text}, which may be chance with {counted(images, 'image')}: {NOTHING}"
         return Proof(accuracy, limit, reason, False)
     return Proof(accuracy, limit, text, True)
 

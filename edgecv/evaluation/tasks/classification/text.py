@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.text import TextTable
+from edgecv.core.text import TextTable, counted
 
 MOST_CLASSES = 20
 METHOD = (
@@ -58,5 +58,5 @@ def class_table(statistics: PairedStatistics, names: Sequence[str]) -> TextTable
         for each in found[:MOST_CLASSES]
     )
     left_out = len(found) - len(rows)
-    below = f"The other {left_out:,} classes did better." if left_out else ""
+    below = f"The other {counted(left_out, 'class')} did better." if left_out else ""
     return TextTable(HEADINGS, rows, below)

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.tables import json_value
+from edgecv.core.text import counted
 from edgecv.system.system_limits import as_limit
 
 LARGEST_CONFIGURATION_BYTES = 50_000_000
@@ -112,7 +113,7 @@ def _only(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Return a member that is there once: of two, other readers might take the other."""
     found = [member for member in archive.infolist() if member.filename == name]
     if len(found) != 1:
-        raise ValueError(f"it has {len(found)} members {name}")
+        raise ValueError(f"it has {counted(len(found), 'member')} {name}")
     return found[0]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, TypeGuard
 
+from edgecv.core.text import counted
 from edgecv.formats.keras.keras3.operations import Ref
 from edgecv.formats.keras.keras3.options import NoCounterpart, plain, table
 
@@ -27,7 +28,7 @@ def call_of(node: Any, *, of_operation: bool = False) -> Any:
     if of_operation:
         return takes
     if not takes or any(each is not None for each in takes[1:]):
-        raise NoCounterpart(f"is called with {len(takes)} arguments")
+        raise NoCounterpart(f"is called with {counted(len(takes), 'argument')}")
     return takes[0]
 
 

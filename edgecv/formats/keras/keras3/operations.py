@@ -7,6 +7,7 @@ layer gives the same. Everything else is refused.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from edgecv.core.text import counted
 from edgecv.formats.keras.keras3.activations import ActivationStep, Steps, activation
 from edgecv.formats.keras.keras3.names import snake_case
 from edgecv.formats.keras.keras3.options import NoCounterpart
@@ -87,7 +88,7 @@ def _arithmetic(kind: str, with_number: Linear, from_number: Linear) -> Translat
 
     def translate(_: Config, arguments: Arguments) -> Operation:
         if len(arguments) != 2:
-            raise NoCounterpart(f"takes {len(arguments)} values")
+            raise NoCounterpart(f"takes {counted(len(arguments), 'value')}")
         first, second = arguments
         if isinstance(first, Ref) and isinstance(second, Ref):
             return Operation(_tensors(arguments), (ActivationStep(kind),))

@@ -51,7 +51,7 @@ def test_the_note_names_the_classes() -> None:
     turned = TASK.fit_data(data, 1, ("dog", "cat"), "m.keras")
     assert turned.test.labels.tolist() == [1, 0, 0, 0]
     three = Dataset("three", ("a", "b", "c"), SPLIT, SPLIT, SPLIT, SPLIT)
-    with pytest.raises(InputError, match=r"gives 1 numbers .* has 3 classes"):
+    with pytest.raises(InputError, match=r"gives 1 number .* has 3 classes"):
         TASK.fit_data(three, 1, None, "m.keras")
 
 
