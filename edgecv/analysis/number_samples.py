@@ -13,7 +13,7 @@ from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.sample import sample_rows
-from edgecv.core.text import listed, printable
+from edgecv.core.text import counted, listed, printable
 from edgecv.datasets.npz_arrays import read_inputs
 from edgecv.formats.declared_inputs import random_reals
 from edgecv.formats.image_axes import image_axes
@@ -114,7 +114,7 @@ def _image_samples(
     if len(ends.inputs) != 1:
         raise InputError(
             "--data",
-            f"holds images, and {request.baseline} takes {len(ends.inputs)} inputs",
+            f"holds images, and {request.baseline} takes {counted(len(ends.inputs), 'input')}",
             remedy="leave --data out: random values of the declared inputs are taken",
         )
     (tensor,) = _quantized_inputs(request, ends, context)
@@ -143,7 +143,8 @@ def in_order_of(ends: FileEnds, samples: Samples, reference: FileEnds) -> Sample
     """Return the samples in a file's order of axes. Raises ValueError where they do not fit."""
     if len(ends.inputs) != len(samples):
         raise ValueError(
-            f"takes {len(ends.inputs)} inputs, the baseline takes {len(reference.inputs)}"
+            f"takes {counted(len(ends.inputs), 'input')}, the baseline takes"
+            f" {len(reference.inputs)}"
         )
     return [_turned(tensor, each) for tensor, each in zip(ends.inputs, samples, strict=True)]
 

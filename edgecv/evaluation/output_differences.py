@@ -33,7 +33,7 @@ def aligned(outputs: Outputs, reference: Outputs) -> tuple[Outputs, str]:
     """
     own, true = outputs.arrays, reference.arrays
     if len(own) != len(true):
-        raise ValueError(f"gives {len(own)} outputs, the baseline gives {len(true)}")
+        raise ValueError(f"gives {counted(len(own), 'output')}, the baseline gives {len(true)}")
     if own.keys() == true.keys():
         pairs = {name: own[name] for name in true}
     else:

@@ -68,18 +68,33 @@ def test_an_architecture_refuses_images_that_are_too_small(name: str) -> None:
         cls().build((4, 4, 3), head_for(cls, 7))
 
 
+EYE = np.eye(3, dtype=np.float32)
+PERFECT = {
+    "class": (np.arange(3), EYE),
+    "classes": (EYE.astype(np.uint8), EYE),
+    "numbers": (EYE, EYE),
+    "mask": tuple(np.stack([np.stack([each] * 4, 1)] * 4, 1) for each in (np.arange(3), EYE)),
+}
+"""Targets of three images, and the outputs that say exactly that, by the kind of targets."""
+
+
 @pytest.mark.parametrize(
     "name", [name for name, cls in TASKS.classes.items() if not cls.compares_numbers]
 )
 def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
     task = TASKS.get(name, "test")()
-    labels = np.array([0, 1, 2])
-    right = np.eye(3, dtype=np.float32)
-    if task.features == "map":
-        labels, right = (np.stack([np.stack([each] * 4, 1)] * 4, 1) for each in (labels, right))
-    assert task.metric(Outputs.one(right), labels) == 1.0
-    assert task.metric(Outputs.one(np.roll(right, 1, axis=-1)), labels) == 0.0
-    assert task.score_per_image(Outputs.one(right), labels).shape == (3,)
+    labels, right = PERFECT[task.target]
+    wrong = np.roll(right, 1, axis=-1)
+    best, worst = (task.metric(Outputs.one(each), labels) for each in (right, wrong))
+    assert best == (1.0 if task.headline.higher_is_better else 0.0)
+    assert task.headline.gain_points(best, worst) > 10
+    if task.target in ("class", "mask"):
+        assert worst == 0.0
+    good, bad = (task.score_per_image(Outputs.one(each), labels) for each in (right, wrong))
+    assert good.shape == (3,)
+    assert (good > bad).all()
+    sampled = task.resampled(Outputs.one(right), labels)(np.array([0, 2, 2]))
+    assert sampled == pytest.approx(best)
 
 
 @pytest.mark.parametrize("name", EXPORTERS.classes)

@@ -65,7 +65,7 @@ def test_outputs_of_other_names_belong_together_by_shape_and_then_by_values() ->
 @pytest.mark.parametrize(
     ("outputs", "found"),
     [
-        (Outputs({"boxes": BOXES}), "gives 1 outputs, the baseline gives 3"),
+        (Outputs({"boxes": BOXES}), "gives 1 output, the baseline gives 3"),
         (
             Outputs({"boxes": BOXES[:, :5], "scores": SCORES, "others": OTHERS}),
             r"its output boxes has the shape \[5, 4\], the baseline's \[10, 4\]",
