@@ -86,7 +86,7 @@ LIES = {
     READY + "print('x' * 100, flush=True); time.sleep(9)": "answered nonsense",
     READY + "say({'kind': 'riddle'}); time.sleep(9)": "kind 'riddle'",
     READY + "say({'kind': 'answer'}); time.sleep(9)": "no outputs",
-    READY + "say(ONE, [])": "0 outputs with 1 names",
+    READY + "say(ONE, [])": "outputs: 0, names: 1",
     READY + "say(ONE, [np.zeros((5, 2), np.int64)])": r"an output of int64 \(5, 2\)",
     READY + "say(ONE, [np.zeros((4, 2), np.float32)])": r"an output of float32 \(4, 2\)",
     READY + "say(ONE | {'names': [1]}, [np.zeros((5, 2), np.float32)])": "without a name",

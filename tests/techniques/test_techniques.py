@@ -125,7 +125,7 @@ def test_other_scales_in_two_files_of_one_model_are_an_error() -> None:
     assert check_same_scales([same, artifact("b")])
     for changes, shown in (
         ({"scales": (0.1, 0.21)}, "0.2 and 0.21 of its weights in output 1"),
-        ({"scales": (0.1,)}, "0.2 and 0.1 of its weights in output 1"),
+        ({"scales": (0.1,)}, "2 and 1 of its weights"),
         ({"scales": (0.1, 0.2, 0.3)}, "2 and 3 of its weights"),
         ({"output_zero_point": 4}, "zero at 3 and 4 of its output"),
         ({"output_scale": 0.51}, "0.5 and 0.51 of its output"),

@@ -138,7 +138,7 @@ def frozen_graph_layer() -> Any:
             with tensorflow.Graph().as_default() as graph:
                 image = tensorflow.zeros((1, *shape))
                 tensorflow.graph_util.import_graph_def(
-                    self._graph, input_map={self._ends[0]: image}, name=""
+                    self._graph, input_map={self._entering: image}, name=""
                 )
                 nodes = graph.as_graph_def(add_shapes=True).node
             return total_macs(nodes)

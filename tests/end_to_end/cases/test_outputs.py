@@ -167,5 +167,5 @@ def test_without_a_limit_nothing_is_proven(tmp_path: Path) -> None:
 
 
 def test_a_technique_needs_targets(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--task outputs: compares numbers without targets"):
+    with pytest.raises(InputError, match=r"outputs.*compares numbers without targets"):
         edgecv.compress(TWO, data=CASES / "digits32.npz", output=tmp_path, prune=0.5)

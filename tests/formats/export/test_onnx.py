@@ -207,7 +207,7 @@ def test_ranges_that_training_found_are_taken_out() -> None:
     # The range is wider than what the Relu lets through, so the quantizer must not take it out.
     assert trained.ranges["relu"] == (np.float32(0.5), 100)
     assert trained.kept_in(edited) == ["rectifier"]
-    assert trained.ranges["negative"] == (np.float32(0.5), 100)
+    assert trained.ranges["probabilities"] == (np.float32(0.5), 100)
     assert [node.op_type for node in edited] == ["Relu", "Neg"]
     assert edited[1].outputs[0].name == "probabilities"
     assert edited.outputs[0] is edited[1].outputs[0]

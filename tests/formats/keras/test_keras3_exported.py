@@ -126,8 +126,19 @@ def test_half_precision_becomes_float32(
     np.testing.assert_allclose(model(images.astype(np.float32)), expected, atol=0.03)
 
 
-def test_more_than_a_model_of_images_is_named(keras3: Any, save: Callable[[Any], Path]) -> None:
+def test_several_outputs_are_exported(
+    keras3: Any, save: Callable[[Any], Path], images: Images
+) -> None:
     entering = keras3.Input(SHAPE)
-    given = keras3.ops.exp(entering)
-    with pytest.raises(InputError, match=r"exp \(Exp\) has no counterpart.*has 2 outputs"):
-        load(save(keras3.Model(entering, [given, given + 1])))
+    given = keras3.ops.exp(entering / 255)
+    model = load(save(keras3.Model(entering, [given, given + 1])))
+    found = model(images.astype(np.float32))
+    for number in (0, 1):
+        expected = np.exp(images.astype(np.float32) / 255) + number
+        np.testing.assert_allclose(found[f"output_{number}"], expected, rtol=1e-5)
+
+
+def test_more_than_a_model_of_images_is_named(keras3: Any, save: Callable[[Any], Path]) -> None:
+    one, other = keras3.Input(SHAPE), keras3.Input(SHAPE)
+    with pytest.raises(InputError, match=r"\(Exp\) has no counterpart"):
+        load(save(keras3.Model([one, other], keras3.ops.exp(one) + other)))

@@ -138,6 +138,9 @@ def photographs(shape: tuple[int, ...] = SHAPE, count: int = 6) -> NDArray[np.fl
     return pixels.astype(np.float32)
 
 
+GAINS = {"mobilenet_v2": 1.6, "efficientnet_lite0": 1.6}
+"""A convolution without an activation gives back all that it takes: with DEEP the numbers of these
+grow until float32 rounds them differently in a narrower network."""
 LONG = ("mobilenet_v1",)
 """Left to the slow tests: thirteen times the block of which ds_cnn has four."""
 
@@ -151,7 +154,7 @@ LONG = ("mobilenet_v1",)
 )
 def test_every_architecture(name: str) -> None:
     model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(7))
-    check_each_removal(model, photographs((32, 32, 3)), gain=DEEP)
+    check_each_removal(model, photographs((32, 32, 3)), gain=GAINS.get(name, DEEP))
 
 
 @pytest.mark.slow
