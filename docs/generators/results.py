@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
+COMPARED = "## Image by image against the baseline"
 HEAD = """# Results
 
 Made from `report.json` of finished runs by `python docs/generators/results.py RUN...`; nothing here
@@ -45,9 +46,8 @@ def measured(markdown: str) -> str:
     """Return the table and the comparison image by image of a ``report.md``."""
     lines = markdown.partition("\n## ")[0].splitlines()
     table = [line for line in lines if line.startswith("| ")]
-    compared = [
-        line for line in markdown.splitlines() if line.startswith("- ") and " wins " in line
-    ]
+    section = markdown.partition(f"\n{COMPARED}\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+    compared = [line for line in section.splitlines() if line.startswith("- ")]
     return "\n".join([*table, "", "## Image by image", "", *compared, ""])
 
 
