@@ -45,6 +45,8 @@ def read_inputs(path: Path, where: str) -> dict[str, NDArray[Any]]:
 
 def holds_inputs(path: Path) -> bool:
     """Return True for a .npz without any array of a data set: each is an input of a model."""
+    if path.suffix.lower() != ".npz":  # A .zip of images is an archive too.
+        return False
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             names = [info.filename.removesuffix(".npy") for info in archive.infolist()]

@@ -1,5 +1,6 @@
 """Files of several inputs, fed with arrays by name."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import edgecv
 from edgecv.core.errors import InputError
+from edgecv.datasets.npz_arrays import holds_inputs
 
 SHAPE = (12, 7)
 RANDOM = np.random.default_rng(0)
@@ -65,6 +67,15 @@ def test_arrays_are_fed_by_name(models: dict[str, Path]) -> None:
     assert (meaning.name, meaning.largest) == ("meaning", 0.0)
     wrong = edgecv.validate(models["wrong"], baseline=models["true"], data=models["inputs"])
     assert wrong.outcome == "failed"
+
+
+def test_only_a_npz_without_images_holds_inputs(models: dict[str, Path], tmp_path: Path) -> None:
+    assert holds_inputs(models["inputs"])
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("test/cat/1.png", b"pixels")
+    np.savez(tmp_path / "data.npz", x_test=np.zeros(3), y_test=np.zeros(3))
+    for other in ("images.zip", "data.npz", "missing.npz", "."):
+        assert not holds_inputs(tmp_path / other)
 
 
 @pytest.mark.parametrize(

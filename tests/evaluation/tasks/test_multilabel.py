@@ -1,5 +1,8 @@
 """Several labels an image: mAP, the labels that are given, and what the default limits catch."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from marks import SIDE, marks
@@ -8,12 +11,13 @@ from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.report import Gate, Measurement
-from edgecv.core.targets import with_targets
+from edgecv.core.targets import together, with_targets
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.multilabel import Multilabel
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
+from edgecv.pipeline.task_choice import choose_task
 
 pytestmark = pytest.mark.quick
 
@@ -34,6 +38,15 @@ def gates(values: np.ndarray) -> dict[str, Gate]:
     limits = Limits().with_defaults()
     judged = judge_limits(found, limits, classes=DATA.class_names, machine="here")
     return {gate.name: gate for gate in judged}
+
+
+@pytest.mark.parametrize("answers", [[(3,)], ((3,),)], ids=["list", "tuple"])
+def test_a_number_for_each_label_is_of_this_task(answers: Any) -> None:
+    labels = together({"classes": LABELS})
+    split = replace(DATA.test, labels=labels)
+    data = replace(DATA, train=split, calibration=split, validation=split, test=split)
+    assert Multilabel.fits(data, answers, "numbers")
+    assert choose_task(data, answers, "numbers", "m.tflite")[0].name == "multilabel"
 
 
 def test_average_precision_is_that_of_scikit_learn_also_with_equal_probabilities() -> None:

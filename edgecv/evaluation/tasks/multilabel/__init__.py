@@ -60,7 +60,7 @@ class Multilabel(Task):
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
         """Return True for several classes an image, and a number for each."""
         wanted = [(len(data.class_names),)]
-        return data.has_labels and "classes" in kinds_of(data.test.labels) and answers == wanted
+        return data.has_labels and "classes" in kinds_of(data.test.labels) and [*answers] == wanted
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with its labels, 0 or 1 each; one class an image is one of them."""
