@@ -1,7 +1,6 @@
 """Files of any inputs and outputs beside a baseline, compared number by number."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from edgecv.analysis.number_samples import in_order_of, samples_of
 from edgecv.analysis.validate_request import ValidationRequest
@@ -10,7 +9,7 @@ from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Task
 from edgecv.core.registry import DATASETS, TASKS
-from edgecv.core.report import Baseline, Comparison, DataFacts, Measurement, Report
+from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
 from edgecv.evaluation.comparison import align_all, compare_all
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs
@@ -63,20 +62,19 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     kept, unmatched = align_all(measured, reference)
     task = compared_outputs()
     comparisons = compare_all(kept, reference, None, task, request.settings.threads)
-    report = _report(request, comparisons, failures | unmatched, facts, task)
-    gates = (*report.gates, *proof_gates(where, reference, None, task))
-    return replace(report, gates=gates, outcome=verdict(gates))
+    gates = judge(comparisons, failures | unmatched, comparisons, request.limits, task, facts)
+    gates += proof_gates(where, reference, None, task)
+    return _report(request, comparisons, gates, facts, task)
 
 
 def _report(
     request: ValidationRequest,
     comparisons: Sequence[Comparison],
-    failures: Mapping[str, str],
+    gates: Sequence[Gate],
     facts: DataFacts,
     task: Task,
 ) -> Report:
     """Return the report of outputs that were compared by numbers alone."""
-    gates = judge(comparisons, failures, comparisons, request.limits, task, facts)
     data = None if request.source is None else DATASETS.table(request.source)
     return Report(
         name="validate",

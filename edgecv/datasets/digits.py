@@ -1,15 +1,15 @@
 """Handwritten digits that come with scikit-learn."""
 
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.plugins import Progress
 from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.embedded import EmbeddedSource
 from edgecv.datasets.image_tree.decoding import check_shape
 
 TEST_FRACTION = 0.25
@@ -19,7 +19,7 @@ TEST_SEED = 0
 """Seed of the test split, not the run's: every run uses the same test images."""
 
 
-class Digits(DatasetSource):
+class Digits(EmbeddedSource):
     """1,797 handwritten digits of 8x8 pixels, embedded in scikit-learn: no network is needed.
 
     They are enlarged to the shape of the model. A quarter of each class, always the same, is the
@@ -27,20 +27,9 @@ class Digits(DatasetSource):
     """
 
     name: ClassVar[str] = "digits"
+    origin: ClassVar[str] = "the digits come with edgecv"
     mirrors: ClassVar[bool] = False
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return False: the digits have no path."""
-        return False
-
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Raise InputError: the digits have no path."""
-        raise InputError(
-            f"--data {path}", "the digits come with edgecv", accepted=f"--data {cls.name}"
-        )
 
     def most_calibration_images(self) -> int:
         """Return the constant number of calibration images."""

@@ -1,8 +1,7 @@
 """Scenes of handwritten digits, with targets of every kind."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,9 @@ from pydantic import Field
 
 from edgecv.core.data import SPLITS, Dataset, Shape, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.plugins import Progress
 from edgecv.core.targets import NO_BOX, together
+from edgecv.datasets.embedded import EmbeddedSource
 from edgecv.datasets.image_tree.decoding import check_shape
 from edgecv.datasets.splits import CALIBRATION_IMAGES, CALIBRATION_PERCENT, hashed
 
@@ -27,7 +27,7 @@ POINTS = ("centre", "top_left", "top_right", "bottom_right", "bottom_left")
 _Integers = NDArray[np.int64]
 
 
-class Scenes(DatasetSource):
+class Scenes(EmbeddedSource):
     """Scenes of handwritten digits on random backgrounds, with masks, boxes, keypoints, counts.
 
     The digits are those of scikit-learn; no network is needed. No digit image is in two splits,
@@ -38,23 +38,12 @@ class Scenes(DatasetSource):
     """
 
     name: ClassVar[str] = "scenes"
+    origin: ClassVar[str] = "the scenes are made by edgecv"
     mirrors: ClassVar[bool] = False
     scenes: int = Field(default=3000, ge=100, le=100_000)
     """Number of scenes; one in five is for the test."""
     most_digits: int = Field(default=3, ge=1, le=5)
     """Largest number of digits in a scene."""
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return False: the scenes have no path."""
-        return False
-
-    @classmethod
-    def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
-        """Raise InputError: the scenes have no path."""
-        raise InputError(
-            f"--data {path}", "the scenes are made by edgecv", accepted=f"--data {cls.name}"
-        )
 
     def most_calibration_images(self) -> int:
         """Return the number of calibration scenes."""

@@ -52,7 +52,7 @@ def ending_of(model: KerasModel) -> tuple[Ending, str]:
     if not is_row_or_map or (model.outputs[0].shape[-1] == 1 and activation is not None):
         return "numbers", NUMBERS
     values = _random_outputs(model)
-    if values.shape[-1] != 1 and _sum_to_one(values):
+    if values.shape[-1] != 1 and sum_to_one(values):
         return "probabilities", f"the model gives probabilities, by {last.name}"
     if values.shape[1:] == (1,) and _between_zero_and_one(values):
         return "sigmoid", f"the model gives one probability, by {last.name}"
@@ -66,7 +66,8 @@ def _random_outputs(model: KerasModel) -> Predictions:
     return values
 
 
-def _sum_to_one(values: Predictions) -> bool:
+def sum_to_one(values: Predictions) -> bool:
+    """Return True if outputs are probabilities of one class: (N, ..., K)."""
     return bool(values.min() >= 0 and np.abs(values.sum(axis=-1) - 1).max() <= TOLERANCE)
 
 

@@ -17,7 +17,7 @@ def group_differences(
     present, place = np.unique(groups, return_inverse=True)
     wins = np.bincount(place[right & ~baseline_right], minlength=len(present))
     losses = np.bincount(place[~right & baseline_right], minlength=len(present))
-    return _compared(present, np.bincount(place), wins, losses)
+    return _by_wins(present, np.bincount(place), wins, losses)
 
 
 def label_differences(
@@ -26,13 +26,27 @@ def label_differences(
     """Compare two models label by label on all images, the worst first: bool (N, K), (N, K)."""
     images, labels = right.shape
     wins, losses = (right & ~baseline_right).sum(axis=0), (~right & baseline_right).sum(axis=0)
-    return _compared(np.arange(labels), np.full(labels, images), wins, losses)
+    return _by_wins(np.arange(labels), np.full(labels, images), wins, losses)
 
 
-def _compared(
+def _by_wins(
     present: Counts, images: Counts, wins: Counts, losses: Counts
 ) -> tuple[GroupDifference, ...]:
-    points = (wins - losses) / images * 100
+    return compared_groups(present, images, wins, losses, (wins - losses) / images * 100)
+
+
+def compared_groups(
+    present: Counts,
+    images: Counts,
+    wins: Counts,
+    losses: Counts,
+    points: NDArray[np.float64],
+    figures: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> tuple[GroupDifference, ...]:
+    """Return the difference of each group, the worst first: all arrays (groups,).
+
+    ``figures`` of baseline and candidate, where the points are their difference.
+    """
     p_values = mcnemar(wins, losses)
     corrected = holm(p_values)
     found = [
@@ -45,6 +59,8 @@ def _compared(
             p_value=float(p_values[each]),
             corrected_p_value=float(corrected[each]),
             is_significant=bool(corrected[each] < SIGNIFICANCE),
+            baseline=None if figures is None else float(figures[0][each]),
+            candidate=None if figures is None else float(figures[1][each]),
         )
         for each in range(len(present))
     ]

@@ -20,7 +20,7 @@ from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.sample import sample_rows
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
-from edgecv.models.outputs import Ending
+from edgecv.models.outputs import Ending, sum_to_one
 from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.conversion.client import PlainOnnx
@@ -36,7 +36,6 @@ ADAPTED = "adapted.onnx"
 STAGE_VERSION = 3
 LOOK_AT = 8
 """Images whose outputs show whether they are probabilities."""
-SUM_TOLERANCE = 1e-3
 ROW_OF_NUMBERS = 2
 """Axes of outputs that are one row of numbers for an image."""
 COSTS = "multiply-accumulates are not in this report: edgecv inspect counts those of an ONNX file"
@@ -187,11 +186,8 @@ def _shapes(facts: SessionFacts) -> tuple[OutputShape, ...]:
 def ending_of(outputs: Outputs) -> Ending:
     """Return what a model of no known graph gives, by its outputs for some images."""
     values = next(iter(outputs.arrays.values()))
-    if len(outputs.arrays) == 1 and values.ndim == ROW_OF_NUMBERS and values.shape[1] > 1:
-        sums = values.sum(axis=1)
-        if values.min() >= 0 and np.abs(sums - 1).max() <= SUM_TOLERANCE:
-            return "probabilities"
-    return "numbers"
+    is_row = len(outputs.arrays) == 1 and values.ndim == ROW_OF_NUMBERS and values.shape[1] > 1
+    return "probabilities" if is_row and sum_to_one(values) else "numbers"
 
 
 def _plain_notes(

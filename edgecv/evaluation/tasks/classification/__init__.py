@@ -12,10 +12,11 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
-from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
+from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import TextTable, counted
 from edgecv.datasets.class_order import in_order_of
+from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
@@ -29,16 +30,16 @@ from edgecv.evaluation.tasks.classification.probabilities import (
 )
 from edgecv.evaluation.tasks.classification.proof import proof_of
 from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import logits_model, separate_softmax, with_activation
+from edgecv.models.softmax import with_activation
 from edgecv.models.tf import keras, tensorflow
+from edgecv.models.training.imitation import divergence_from, two_classes
 
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
-SMALLEST = 1e-12
 TWO = 2
 
 
-class Classification(Task):
+class Classification(ProbabilityTask):
     """One class an image: trained on cross-entropy, judged by accuracy."""
 
     name: ClassVar[str] = "classification"
@@ -111,7 +112,7 @@ class Classification(Task):
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
-        logits, classes = _logits(raw), self._classes(targets)
+        logits, classes = two_classes(raw), self._classes(targets)
         loss = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
         if self.label_smoothing is not None:
             spread = -tensorflow.reduce_mean(tensorflow.nn.log_softmax(logits), axis=-1)
@@ -124,18 +125,12 @@ class Classification(Task):
         return tensorflow.cast(targets[:, 0], tensorflow.int32)
 
     def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
-        """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,).
-
-        Scaled by the square of the temperature, so that the gradients match those of the labels.
-        """
-        log_softmax = tensorflow.nn.log_softmax
-        wanted, given = (log_softmax(_logits(each) / temperature) for each in (teacher, raw))
-        divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
-        return temperature**2 * divergence
+        """Divergence of softened probabilities from the teacher's: (N, K), (N, K) -> (N,)."""
+        return divergence_from(teacher, raw, temperature)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return 1 where the likeliest class is the label, else 0: (N,), (N, K) -> (N,)."""
-        right = tensorflow.argmax(_logits(raw), 1, tensorflow.int32) == self._classes(targets)
+        right = tensorflow.argmax(two_classes(raw), 1, tensorflow.int32) == self._classes(targets)
         return tensorflow.cast(right, tensorflow.float32)
 
     def finished(self, model: Any, where: str) -> tuple[Any, str]:
@@ -158,14 +153,6 @@ class Classification(Task):
             return model, text
         return with_activation(model, "sigmoid" if is_one else "softmax")
 
-    def separated(self, model: Any) -> Any:
-        """Return the same function with its softmax or sigmoid as a layer of its own."""
-        return separate_softmax(model)
-
-    def raw_model(self, model: Any) -> Any:
-        """Return the model that ends before the softmax or sigmoid."""
-        return logits_model(model)
-
     def divergence(self, whole: Predictions, cut: Predictions) -> float:
         """Return the mean Kullback-Leibler divergence of probabilities: (N, K), (N, K) -> nats.
 
@@ -173,9 +160,7 @@ class Classification(Task):
         >>> Classification().divergence(same, same)
         0.0
         """
-        whole, cut = of_classes(whole), of_classes(cut)
-        ratio = np.log(np.maximum(whole, SMALLEST)) - np.log(np.maximum(cut, SMALLEST))
-        return float(np.mean((whole * ratio).sum(axis=1, dtype=np.float64)))
+        return mean_divergence(of_classes(whole), of_classes(cut))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
         """Return the number of classes of the data, and 1 for two classes."""
@@ -354,12 +339,6 @@ def likeliest(outputs: Outputs) -> NDArray[np.int64]:
 
 def _figure(figure: Callable[..., float], outputs: Outputs, targets: Targets) -> float:
     return figure(of_classes(outputs.only), targets)
-
-
-def _logits(raw: Any) -> Any:
-    """Return a logit a class: that of one output is of the second of two, beside 0."""
-    is_one = raw.shape[-1] == 1
-    return tensorflow.concat([tensorflow.zeros_like(raw), raw], axis=-1) if is_one else raw
 
 
 class ClassHead:

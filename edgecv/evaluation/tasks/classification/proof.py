@@ -38,7 +38,7 @@ def proof_of(answers: Answers, labels: Targets | None) -> Proof:
 def _better_than_guessing(answers: Answers, labels: Targets) -> Proof:
     right, images = int(np.sum(answers == labels)), len(labels)
     accuracy, guessing = right / images, guessed(answers, labels)
-    limit = guessing + min(MARGIN, MARGIN_OF_THE_REST * (1 - guessing))
+    limit = limit_above(guessing)
     text = f"is right on {accuracy:.1%} of the images, and guessing on {guessing:.1%}"
     if accuracy <= limit:
         return Proof(accuracy, limit, f"{text}: {NOTHING}; {REMEDY}", False)
@@ -46,6 +46,15 @@ def _better_than_guessing(answers: Answers, labels: Targets) -> Proof:
         reason = f"{text}, which may be chance with {counted(images, 'image')}: {NOTHING}"
         return Proof(accuracy, limit, reason, False)
     return Proof(accuracy, limit, text, True)
+
+
+def limit_above(guessing: float) -> float:
+    """Return what a fraction must exceed to be better than guessing.
+
+    >>> limit_above(0.1), round(limit_above(0.9), 4)
+    (0.15000000000000002, 0.91)
+    """
+    return guessing + min(MARGIN, MARGIN_OF_THE_REST * (1 - guessing))
 
 
 def guessed(answers: Answers, labels: Targets) -> float:

@@ -11,28 +11,25 @@ from pydantic import Field
 from edgecv.core.data import SPLITS, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import PairedStatistics
-from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
+from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import TextTable, listed
+from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
+from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import logits_model, separate_softmax, with_activation
+from edgecv.models.softmax import with_activation
 from edgecv.models.tf import keras, tensorflow
 
 LOGITS = "it gives logits: a sigmoid is taken of each"
-ONE_ANSWER = 0.95
-"""Nearly all images."""
-MARGIN, MARGIN_OF_THE_REST = 0.05, 0.1
-"""A mAP must lie above guessing by 5 points, or by a tenth of all that lies above it."""
 SHUFFLES, CHANCE = 100, 0.95
 """Answers that are given to the images at random, and the part that must score less."""
-NOTHING = "nothing was proven"
 
 
-class Multilabel(Task):
+class Multilabel(ProbabilityTask):
     """Several classes an image: trained on binary cross-entropy, judged by mAP."""
 
     name: ClassVar[str] = "multilabel"
@@ -118,14 +115,6 @@ class Multilabel(Task):
                 remedy="--task classification",
             )
         return (model, text) if found == "sigmoid" else with_activation(model, "sigmoid")
-
-    def separated(self, model: Any) -> Any:
-        """Return the same function with its sigmoid as a layer of its own."""
-        return separate_softmax(model)
-
-    def raw_model(self, model: Any) -> Any:
-        """Return the model that ends before the sigmoid."""
-        return logits_model(model)
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
         """Return the number of labels of the data."""
@@ -227,17 +216,14 @@ class Multilabel(Task):
             text = f"gives the same labels to {share:.1%} of the images"
             holds = share < ONE_ANSWER
             return Proof(share, ONE_ANSWER, text if holds else f"{text}: {NOTHING}", holds)
-        wanted = targets == 1
-        metric = mean_average_precision(outputs.only, wanted)
-        found = metric(np.arange(len(wanted)))
+        found = self._precision(outputs, targets)
         random = np.random.default_rng(0)
         by_chance = [
             self._precision(outputs, targets[random.permutation(len(targets))])
             for _ in range(SHUFFLES)
         ]
         guessing = float(np.mean(by_chance))
-        limit = guessing + min(MARGIN, MARGIN_OF_THE_REST * (1 - guessing))
-        limit = max(limit, float(np.quantile(by_chance, CHANCE)))
+        limit = max(limit_above(guessing), float(np.quantile(by_chance, CHANCE)))
         text = f"has a mAP of {found:.1%}, and guessing of {guessing:.1%}"
         if found <= limit:
             text += f": {NOTHING}; are these its images, --preprocess and --labels?"

@@ -12,6 +12,7 @@ from edgecv.core.data import Dataset, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
+from edgecv.evaluation.tasks.classification.proof import NOTHING
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
     mean_absolute_error,
@@ -28,7 +29,9 @@ SIGNIFICANCE = 0.05
 SHOWN = 4
 """Numbers below a picture."""
 FEWEST_IMAGES = 2
-NOTHING = "nothing was proven"
+SMALLEST = 1e-12
+EPSILON = 1e-3
+"""Added to a variance of 1 by the batch normalization that is only a scale."""
 
 
 class Regression(Task):
@@ -281,9 +284,6 @@ class Regression(Task):
         return _text(wanted_of(data.test.labels[place : place + 1]).values[0])
 
 
-SMALLEST = 1e-12
-
-
 def _values(outputs: Outputs) -> Values:
     """Return the outputs as one row an image: float64 (N, K)."""
     return outputs.only.reshape(len(outputs), -1).astype(np.float64)
@@ -364,7 +364,3 @@ class NumbersHead:
             name="numbers",
         )
         return [dense, scale]
-
-
-EPSILON = 1e-3
-"""Added to a variance of 1 by the batch normalization that is only a scale."""

@@ -11,12 +11,12 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import IGNORED, kinds_of
 from edgecv.core.text import TextTable, listed
 from edgecv.datasets.class_order import in_order_of
-from edgecv.evaluation.statistics.binary_scores import mcnemar
-from edgecv.evaluation.statistics.groups import SIGNIFICANCE, holm
+from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
+from edgecv.evaluation.statistics.groups import compared_groups
 from edgecv.evaluation.tasks.classification.text import class_sentence
 from edgecv.evaluation.tasks.segmentation import counts, text, training
 from edgecv.evaluation.tasks.segmentation.counts import Counts
@@ -30,15 +30,14 @@ from edgecv.evaluation.tasks.segmentation.maps import (
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
 from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import logits_model, separate_softmax, with_activation
+from edgecv.models.softmax import with_activation
 from edgecv.models.tf import keras
 
 SUM_TOLERANCE = 1e-2
-SMALLEST = 1e-12
 MOST_NAMES = 3
 
 
-class Segmentation(Task):
+class Segmentation(ProbabilityTask):
     """The class of each pixel: trained on cross-entropy and Dice, judged by mIoU."""
 
     name: ClassVar[str] = "segmentation"
@@ -109,19 +108,10 @@ class Segmentation(Task):
         whole = keras.Model(model.inputs, ending(output), name=model.name)
         return whole, f"the model gives one logit a pixel: a sigmoid was added after {last.name}"
 
-    def separated(self, model: Any) -> Any:
-        """Return the same function with its softmax or sigmoid as a layer of its own."""
-        return separate_softmax(model)
-
-    def raw_model(self, model: Any) -> Any:
-        """Return the model that ends before the softmax or sigmoid."""
-        return logits_model(model)
-
     def divergence(self, whole: Predictions, cut: Predictions) -> float:
         """Return the mean Kullback-Leibler divergence of a pixel's probabilities, in nats."""
         (given, wanted), _ = zip(*(as_maps(each, None) for each in (cut, whole)), strict=True)
-        ratio = np.log(np.maximum(wanted, SMALLEST)) - np.log(np.maximum(given, SMALLEST))
-        return float(np.mean((wanted * ratio).sum(axis=-1, dtype=np.float64)))
+        return mean_divergence(wanted, given)
 
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
@@ -300,25 +290,8 @@ def _class_differences(after: Counts, before: Counts) -> tuple[GroupDifference, 
     now, then = (each.total.iou[present] for each in (after, before))
     gains = after.iou[:, present] - before.iou[:, present]
     wins, losses = (gains > 0).sum(axis=0), (gains < 0).sum(axis=0)
-    points = (now - then) * 100
-    p_values = mcnemar(wins, losses)
-    corrected = holm(p_values)
-    found = [
-        GroupDifference(
-            label=int(present[each]),
-            images=int((before.wanted[:, present[each]] > 0).sum()),
-            wins=int(wins[each]),
-            losses=int(losses[each]),
-            difference_points=float(points[each]),
-            p_value=float(p_values[each]),
-            corrected_p_value=float(corrected[each]),
-            is_significant=bool(corrected[each] < SIGNIFICANCE),
-            baseline=float(then[each]),
-            candidate=float(now[each]),
-        )
-        for each in range(len(present))
-    ]
-    return tuple(sorted(found, key=lambda one: (one.difference_points, one.p_value, one.label)))
+    images = (before.wanted[:, present] > 0).sum(axis=0)
+    return compared_groups(present, images, wins, losses, (now - then) * 100, (then, now))
 
 
 class MapHead:

@@ -6,12 +6,11 @@ from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
 from edgecv.evaluation.statistics.binary_scores import mcnemar
 from edgecv.evaluation.tasks.classification.proof import (
-    MARGIN,
-    MARGIN_OF_THE_REST,
     NOTHING,
     ONE_ANSWER,
     REMEDY,
     SIGNIFICANCE,
+    limit_above,
 )
 from edgecv.evaluation.tasks.segmentation.counts import Counts, count, mean
 from edgecv.evaluation.tasks.segmentation.maps import Maps
@@ -27,7 +26,7 @@ def proof_of(answers: Maps, masks: Targets | None) -> Proof:
         return Proof(float(is_one), ONE_ANSWER, reason, holds)
     found, constant = count(answers, masks), best_constant(masks)
     value, guessing = (float(mean(each.total.iou)) for each in (found, constant))
-    limit = guessing + min(MARGIN, MARGIN_OF_THE_REST * (1 - guessing))
+    limit = limit_above(guessing)
     text = f"has a mIoU of {value:.1%}, and one class everywhere {guessing:.1%}"
     if value <= limit:
         return Proof(value, limit, f"{text}: {NOTHING}; {REMEDY}", False)

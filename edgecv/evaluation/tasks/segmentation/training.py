@@ -5,6 +5,7 @@ from typing import Any
 from edgecv.core.keras_types import Tensor
 from edgecv.core.targets import IGNORED
 from edgecv.models.tf import tensorflow
+from edgecv.models.training.imitation import divergence_from, two_classes
 
 SMOOTH = 1.0
 """Pixels that both areas of a class get on top: one of few pixels then decides nothing."""
@@ -28,14 +29,8 @@ def loss_of(masks: Tensor, raw: Tensor) -> Tensor:
 
 
 def imitation_loss_of(teacher: Tensor, raw: Tensor, temperature: float) -> Tensor:
-    """Divergence from the teacher's softened probabilities, a pixel's mean: (N, ...) x 2 -> (N,).
-
-    Scaled by the square of the temperature, so that the gradients match those of the masks.
-    """
-    log_softmax = tensorflow.nn.log_softmax
-    wanted, given = (log_softmax(two_classes(each) / temperature) for each in (teacher, raw))
-    divergence = tensorflow.reduce_sum(tensorflow.exp(wanted) * (wanted - given), axis=-1)
-    return temperature**2 * tensorflow.reduce_mean(divergence, axis=(1, 2))
+    """Divergence from the teacher's probabilities, a pixel's mean: (N, ...), (N, ...) -> (N,)."""
+    return tensorflow.reduce_mean(divergence_from(teacher, raw, temperature), axis=(1, 2))
 
 
 def score_of(masks: Tensor, raw: Tensor) -> Tensor:
@@ -44,13 +39,6 @@ def score_of(masks: Tensor, raw: Tensor) -> Tensor:
     answers = tensorflow.one_hot(tensorflow.argmax(logits, -1), logits.shape[-1])
     hits, areas, occurs = _areas(answers * known[..., tensorflow.newaxis], wanted)
     return _mean(hits / tensorflow.maximum(1.0, areas - hits), occurs)
-
-
-def two_classes(raw: Tensor) -> Tensor:
-    """Return logits of two classes for one logit a pixel: (N, H, W, 1) -> (N, H, W, 2)."""
-    if raw.shape[-1] > 1:
-        return raw
-    return tensorflow.concat([tensorflow.zeros_like(raw), raw], axis=-1)
 
 
 def _prepared(masks: Tensor, raw: Tensor) -> Any:
