@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.profile import PeakMemory
@@ -24,6 +25,7 @@ def deployed_file(suffix: str, **other: Any) -> DeployedFile:
             ((3,),),
             (8, 8, 1),
         ),
+        "input_spec": DEFAULT_INPUT,
         "preprocess": Preprocessing(),
         "resize": "stretch",
         "task": default_task(),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.preprocessing import Preprocessing
@@ -25,10 +26,12 @@ class DeployedFile:
     path: Path
     facts: SessionFacts
     """Its inputs and outputs, as the runtime of this machine sees them."""
+    input_spec: InputSpec
+    """The input as a runtime of this machine is told to read it."""
     preprocess: Preprocessing
     """Arithmetic on pixels of 0..255 before they are quantized; most files take the pixels."""
     resize: str
-    """How photographs of another size are fitted: stretch, crop or pad."""
+    """The way in which photographs of another size are fitted: stretch, crop or pad."""
     task: Task
     """The meaning of the outputs."""
     labels: tuple[str, ...]
@@ -40,7 +43,7 @@ class DeployedFile:
     others: tuple[str, ...] = ()
     """Names of the other files of its run."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """Where it comes from: hashes, recipe, commit, verdict; plain values."""
+    """Its origin: hashes, recipe, commit, verdict; plain values."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class DeployContext:
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a device says of itself, or was found out about it."""
+    """Facts about a device: said by itself, or found out about it."""
 
     runtime: str
-    """What runs the file there, with its version."""
+    """Name and version of the program that runs the file there."""
     memory_bytes: int | None = None
     """Bytes of memory that the model takes there; None where that is not known."""
     flash_bytes: int | None = None
