@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
-from edgecv.system.isolation.protocol import TYPED_ERRORS
+from edgecv.system.isolation.typed_errors import TYPED_ERRORS
 from edgecv.system.temporary import session_folder
 
 PROGRAM = ChildProgram(

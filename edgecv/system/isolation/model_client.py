@@ -21,8 +21,9 @@ from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_outputs, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
-from edgecv.system.isolation.protocol import TYPED_ERRORS, Frame, MalformedFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
+from edgecv.system.isolation.typed_errors import TYPED_ERRORS
 
 MODELS = ChildProgram(
     "edgecv.system.isolation.model_server",

@@ -1,8 +1,11 @@
 """Frames between parent and child: a JSON header, then arrays as their bytes.
 
 No pickle: a child that a hostile file has taken over can lie, but not run code in the parent.
-Both lengths are bounded before anything is allocated.
+Both lengths are bounded before anything is allocated. The module is sent to other machines too:
+it runs under Python 3.8, with numpy alone.
 """
+
+from __future__ import annotations
 
 import json
 import math
@@ -10,19 +13,12 @@ import os
 import select
 import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Sequence, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgecv.core.errors import (
-    EdgecvError,
-    InputError,
-    RuntimeFailure,
-    StepError,
-    UnsuitableFile,
-)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAGIC = b"edgecv01"
 PREFIX = struct.Struct(">8sI")
@@ -30,15 +26,8 @@ LARGEST_HEADER_BYTES = 2**20
 LARGEST_ARRAYS_BYTES = 2**30
 MOST_ARRAYS = 2**14
 TYPES = ("float32", "int64", "uint8")
-TYPED_ERRORS: dict[str, type[EdgecvError]] = {
-    cls.__name__: cls
-    for cls in (EdgecvError, InputError, StepError, RuntimeFailure, UnsuitableFile)
-}
-"""Errors of a child that the parent raises again, by class name."""
-OUT_OF_MEMORY = "OutOfMemory"
-"""Name of the error of a child that needs more memory than its limit."""
 
-Read = Callable[[int], bytes | bytearray]
+Read = Callable[[int], Union[bytes, bytearray]]
 """Returns exactly the requested number of bytes."""
 
 
@@ -66,8 +55,11 @@ def pack(header: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> byte
     return b"".join([PREFIX.pack(MAGIC, len(text)), text, *(array.tobytes() for array in arrays)])
 
 
-def unpack(read: Read) -> Frame:
-    """Read one frame. Raises MalformedFrame, and whatever ``read`` raises."""
+def unpack(read: Read, most_bytes: int = LARGEST_ARRAYS_BYTES) -> Frame:
+    """Read one frame, with arrays of ``most_bytes`` at most.
+
+    Raises MalformedFrame, and whatever ``read`` raises.
+    """
     magic, length = PREFIX.unpack(read(PREFIX.size))
     if magic != MAGIC or length > LARGEST_HEADER_BYTES:
         raise MalformedFrame(f"starts with {magic!r} and a header of {length} bytes")
@@ -77,12 +69,12 @@ def unpack(read: Read) -> Frame:
         raise MalformedFrame(f"its header is not JSON: {type(error).__name__}") from None
     if not isinstance(header, dict):
         raise MalformedFrame("its header is not a table")
-    room = LARGEST_ARRAYS_BYTES
+    room = most_bytes
     arrays = []
     for kind, shape in _descriptions(header.pop("arrays", None)):
         count = math.prod(shape) * kind.itemsize
         if count > room:
-            raise MalformedFrame(f"announces more than {LARGEST_ARRAYS_BYTES} bytes")
+            raise MalformedFrame(f"announces more than {most_bytes} bytes")
         room -= count
         arrays.append(np.frombuffer(read(count), kind).reshape(shape))
     return Frame(header, arrays)

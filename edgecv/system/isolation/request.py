@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.text import one_line
 from edgecv.system.isolation.process import ChildProcess
-from edgecv.system.isolation.protocol import OUT_OF_MEMORY, Frame, MalformedFrame
+from edgecv.system.isolation.protocol import Frame, MalformedFrame
+from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY
 from edgecv.system.system_limits import OwnLimits, SystemLimit, limit_reached
 
 T = TypeVar("T")

@@ -28,13 +28,12 @@ from edgecv.system.isolation.limits import (
     take_pipes,
 )
 from edgecv.system.isolation.protocol import (
-    OUT_OF_MEMORY,
-    TYPED_ERRORS,
     pack,
     read_exactly,
     unpack,
     write_all,
 )
+from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY, TYPED_ERRORS
 from edgecv.system.system_limits import keep_a_second_of_processor_time
 
 LONGEST_START_S = 900.0

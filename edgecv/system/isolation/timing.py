@@ -1,12 +1,19 @@
-"""Interleaved timing of several models, so that a slow second affects all of them equally."""
+"""Interleaved timing of several models, so that a slow second affects all of them equally.
+
+The module is sent to other machines too: it runs under Python 3.8, with numpy alone.
+"""
+
+from __future__ import annotations
 
 import gc
 import math
 import time
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Call = Callable[[], object]
 

@@ -1,0 +1,1 @@
+"""A host that OpenSSH reaches, with Python, numpy and a runtime."""

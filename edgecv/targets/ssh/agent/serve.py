@@ -1,0 +1,101 @@
+"""Answers of a host to requests from standard input: frames in, frames out.
+
+The folder is removed, and the process ends, when the connection does or is silent for long.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import shutil
+import threading
+import time
+from typing import Any
+
+from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
+from edgecv.targets.ssh.agent.model import Model, load
+
+IDLE_S = 600.0
+"""Longest wait for a request: a machine that lost its cable closes no connection."""
+SECONDS_BETWEEN_HEARTBEATS = 1.0
+
+
+def serve(folder: str, kind: str, runtime: str) -> None:
+    """Answer requests for a file until there are no more."""
+    requests, responses = os.dup(0), os.dup(1)
+    # Native code prints to descriptor 1 and may read 0.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    waiting: queue.Queue[Frame] = queue.Queue()
+    reader = threading.Thread(target=_read_all, args=(requests, waiting, folder), daemon=True)
+    reader.start()
+    try:
+        module, version = load(runtime)
+        facts = {
+            "runtime": version,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        }
+        write_all(responses, pack({"kind": "ready", **facts}))
+        _answer_all(waiting, responses, lambda frame: Model(folder, kind, module, frame))
+    except Exception as error:  # noqa: BLE001  any error of a library is the answer
+        write_all(responses, pack({"kind": "failure", "found": _reason(error)}))
+    finally:
+        _end(folder)
+
+
+def _answer_all(waiting: queue.Queue[Frame], responses: int, opened: Any) -> None:
+    model: Any = None
+    while True:
+        frame = waiting.get()
+        asked = frame.header["do"]
+        try:
+            if asked == "open":
+                model = None
+                model = opened(frame)
+                answer: dict[str, Any] = {"memory_bytes": model.memory_bytes}
+                arrays: list[Any] = []
+            elif asked == "predict":
+                answer, arrays = {}, model.predict(frame.arrays[0], Heartbeat(responses))
+            else:
+                answer, arrays = {}, [model.time(frame.arrays[0], frame.header["budget_s"])]
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001  any error of a library is the answer
+            answer, arrays = {"kind": "failure", "found": _reason(error)}, []
+        write_all(responses, pack({"kind": "answer", **answer}, arrays))
+
+
+class Heartbeat:
+    """A sign of progress after an image, at most once a second."""
+
+    def __init__(self, responses: int) -> None:
+        self._responses, self._sent_at = responses, time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        """Say how many images are done."""
+        if time.monotonic() - self._sent_at > SECONDS_BETWEEN_HEARTBEATS:
+            self._sent_at = time.monotonic()
+            write_all(self._responses, pack({"kind": "progress", "done": done}))
+
+
+def _read_all(requests: int, waiting: queue.Queue[Frame], folder: str) -> None:
+    """Queue requests; native code that runs meanwhile ends with the connection too."""
+    try:
+        while True:
+            waiting.put(
+                unpack(lambda count: read_exactly(requests, count, time.monotonic() + IDLE_S))
+            )
+    finally:
+        _end(folder)
+
+
+def _end(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,230 @@
+"""One connection to a host: OpenSSH's client in a child process, and the program that it starts."""
+
+import os
+import select
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from numpy.typing import NDArray
+
+from edgecv.core.closing import Closing
+from edgecv.core.errors import StepError
+from edgecv.core.text import first_line, one_line, printable
+from edgecv.system.isolation.protocol import Frame, MalformedFrame, pack, read_exactly, unpack
+from edgecv.targets.ssh.failures import FAILURES, NO_FOLDER, NO_PYTHON, NO_ROOM
+
+OPTIONS = (
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "NoHostAuthenticationForLocalhost=no",
+    "UpdateHostKeys=no",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "LogLevel=ERROR",
+    "ConnectTimeout=20",
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=3",
+)
+"""Options that hold whatever the user's configuration says: nothing is asked, no host key is
+accepted, and nothing of this machine is offered to the host."""
+SCRIPT = (
+    'umask 077; t="${{TMPDIR:-/tmp}}/edgecv-{token}"; rm -rf "$t"-*;'
+    f' d=$(mktemp -d "$t-XXXXXX") || exit {NO_FOLDER};'
+    ' clean() {{ rm -rf "$d"; }}; trap clean EXIT; trap "exit 130" HUP INT TERM;'
+    # Byte by byte: what follows the program on the same stream is left to it.
+    f' dd bs=1 count={{bytes}} of="$d/program" 2>/dev/null || exit {NO_ROOM};'
+    f" command -v {{python}} >/dev/null || exit {NO_PYTHON};"
+    ' {python} "$d/program" "$d" {kind}; exit $?'
+)
+"""The command on the host. It has no quote ', no ! and no line break: any login shell may read it.
+A new connection removes the folders of the ones before."""
+START_S, SILENCE_S, CLOSE_S, EXIT_S = 120.0, 120.0, 10.0, 5.0
+"""Longest waits in seconds: for the start, for a frame, for an end in order, for a last message."""
+KEPT_BYTES = 8192
+LONGEST_TEXT = 200
+PACKAGES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
+"""Packages that run a format."""
+
+
+class ConnectionLost(StepError):
+    """A connection that ended without an answer: another one may bring it."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """The way to a program on a host."""
+
+    url: str
+    """ssh://[USER@]HOST[:PORT]"""
+    python: str
+    """The interpreter there."""
+    config: str
+    """The configuration of the client; empty for the user's own."""
+    kind: str
+    """The format that the program runs."""
+    token: str
+    """The part of the names of its folders that no other deployment has."""
+
+
+class Connection(Closing):
+    """A running program on a host. Its ``facts`` are what it says of itself: untrusted text.
+
+    Raises StepError where it cannot start, as ConnectionLost where the network may be the cause.
+    """
+
+    def __init__(self, login: Login, program: bytes, log: Path | None) -> None:
+        self._login, self._log = login, log
+        script = SCRIPT.format(
+            token=login.token, bytes=len(program), python=login.python, kind=login.kind
+        )
+        command = ["ssh", *(["-F", os.path.abspath(login.config)] if login.config else [])]
+        command += [part for each in OPTIONS for part in ("-o", each)]
+        try:
+            self._process = subprocess.Popen(
+                [*command, "--", login.url, f"exec sh -c {shlex.quote(script)}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+                # Ctrl-C reaches this process alone, which ends the host's side in order.
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            remedy = "apt-get install openssh-client"
+            raise StepError("ssh", "OpenSSH's client is not installed", remedy=remedy) from None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._requests, self._responses = self._process.stdin, self._process.stdout
+        self._stderr, self._errors = self._process.stderr, bytearray()
+        self._reader = threading.Thread(target=self._keep_errors, daemon=True)
+        self._reader.start()
+        try:
+            self._send(program, START_S)
+            header = self._await("ready", START_S).header
+        except BaseException:
+            self.close()
+            raise
+        self.facts = {name: _text(header.get(name)) for name in ("runtime", "python", "machine")}
+
+    def ask(
+        self,
+        header: Mapping[str, Any],
+        arrays: Sequence[NDArray[Any]],
+        *,
+        most_bytes: int,
+        heartbeats: int,
+        silence_s: float,
+    ) -> Frame:
+        """Return the answer to a request, with arrays of ``most_bytes`` at most."""
+        self._send(pack(header, arrays), silence_s)
+        return self._await("answer", silence_s, most_bytes, heartbeats)
+
+    def close(self) -> None:
+        """End the program on the host, which removes its folder; wait for it a while."""
+        try:
+            with suppress(OSError):
+                self._requests.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(CLOSE_S)
+        finally:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+            self._responses.close()
+            if self._log is not None and self._errors:
+                with self._log.open("ab") as log:
+                    log.write(self._errors)
+                self._errors.clear()
+
+    def _send(self, data: bytes, silence_s: float) -> None:
+        requests = self._requests.fileno()
+        os.set_blocking(requests, False)
+        poll = select.poll()
+        poll.register(requests, select.POLLOUT)
+        left = memoryview(data)
+        while left:
+            if not poll.poll(silence_s * 1000):
+                raise StepError(self._login.url, f"takes no request for {silence_s:g} s")
+            try:
+                left = left[os.write(requests, left) :]
+            except BrokenPipeError:
+                self._raise_death()
+
+    def _await(
+        self, kind: str, silence_s: float, most_bytes: int = 0, heartbeats: int = 0
+    ) -> Frame:
+        while True:
+            frame = self._receive(silence_s, most_bytes)
+            found = frame.header.get("kind")
+            if found == kind:
+                return frame
+            if found == "failure":
+                text = _text(frame.header.get("found"))
+                raise StepError(self._login.url, f"cannot run the file: {text}")
+            if found != "progress" or heartbeats < 1:
+                self._raise_nonsense(f"a message of kind {_text(found)}")
+            heartbeats -= 1
+
+    def _receive(self, silence_s: float, most_bytes: int) -> Frame:
+        responses, deadline = self._responses.fileno(), time.monotonic() + silence_s
+        try:
+            return unpack(lambda count: read_exactly(responses, count, deadline), most_bytes)
+        except TimeoutError:
+            raise StepError(self._login.url, f"gives no answer within {silence_s:g} s") from None
+        except MalformedFrame as error:
+            self._raise_nonsense(first_line(error))
+        except EOFError:
+            self._raise_death()
+
+    def _raise_nonsense(self, found: str) -> NoReturn:
+        raise StepError(
+            self._login.url,
+            f"answers with something else than frames: {found}",
+            remedy=f"`ssh {self._login.url} true` must print nothing: see the start files of its"
+            " shell",
+        )
+
+    def _raise_death(self) -> NoReturn:
+        """Raise the error for a connection that has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(EXIT_S)
+        self._reader.join(EXIT_S)
+        text, status = self._errors.decode("utf-8", "replace"), self._process.returncode
+        lines = [line for line in text.splitlines() if line.strip()]
+        last = f": {_text(lines[-1])}" if lines else ""
+        url, python = self._login.url, self._login.python
+        for cause, sign, found, remedy in FAILURES:
+            if status == cause and sign in text:
+                packages = PACKAGES[self._login.kind]
+                raise StepError(
+                    url,
+                    found.format(python=python, package=packages) + last,
+                    remedy=remedy.format(url=url, python=python, package=packages),
+                )
+        ended = "was closed" if status is None else f"ended with status {status}"
+        raise ConnectionLost(url, f"the connection {ended}{last}")
+
+    def _keep_errors(self) -> None:
+        """Keep the last messages of ssh and of the host; the rest is dropped."""
+        with self._stderr as stream:
+            while some := stream.read(KEPT_BYTES):
+                self._errors += some
+                del self._errors[:-KEPT_BYTES]
+
+
+def _text(value: Any) -> str:
+    return printable(one_line(str(value)))[:LONGEST_TEXT]

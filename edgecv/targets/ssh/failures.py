@@ -1,0 +1,42 @@
+"""Ends of a connection that another one would have too, by the status of ssh and its messages."""
+
+from edgecv.targets.ssh.agent.start import MISSING, NO_NUMPY, NO_RUNTIME, OLD_PYTHON, OLDEST
+
+NO_FOLDER, NO_ROOM, NO_PYTHON, OF_SSH = 81, 82, 83, 255
+"""Statuses of the script on the host where a step fails, and of ssh itself."""
+NO_SPACE = "make room there: ssh {url} df -h /tmp"
+INSTALL = "ssh {url} {python} -m pip install "
+OTHER = ", or --python of an environment there"
+FAILURES = (
+    (
+        OF_SSH,
+        "IDENTIFICATION HAS CHANGED",
+        "shows another host key than the known one, which may be an attack",
+        "if the host was set up anew, remove the old key by ssh-keygen -R",
+    ),
+    (
+        OF_SSH,
+        "Host key verification failed",
+        "has a host key that is not known here",
+        "connect once by hand and compare its fingerprint: ssh {url}",
+    ),
+    (
+        OF_SSH,
+        "Permission denied",
+        "does not let this user in",
+        "`ssh {url}` must work without a question: see ssh-copy-id and ssh-add",
+    ),
+    (NO_FOLDER, "", "cannot make a folder", NO_SPACE),
+    (NO_ROOM, "", "has no room for the program", NO_SPACE),
+    (NO_PYTHON, "", "has no {python}", "install Python there, or name it by --python"),
+    (OLD_PYTHON, "", "has an old {python}", f"--python: {'.'.join(map(str, OLDEST))} or newer"),
+    (MISSING + NO_NUMPY, "", "its {python} lacks numpy", f"{INSTALL}numpy{OTHER}"),
+    (MISSING + NO_RUNTIME, "", "its {python} lacks {package}", f"{INSTALL}{{package}}{OTHER}"),
+    (
+        MISSING + NO_NUMPY + NO_RUNTIME,
+        "",
+        "its {python} lacks numpy and {package}",
+        f"{INSTALL}numpy {{package}}{OTHER}",
+    ),
+)
+"""Status, text in the messages, what was found, what to do."""

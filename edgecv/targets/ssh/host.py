@@ -1,0 +1,163 @@
+"""A file on a host: its answers come in parts, and a lost part is asked for again."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.core.closing import Closing
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import StepError
+from edgecv.core.plugins import DeployedFile, DeviceFacts
+from edgecv.core.preprocessing import affine_of
+from edgecv.core.report import Blocks
+from edgecv.core.text import counted
+from edgecv.formats.image_input import PIXELS, pixel_encoder
+from edgecv.formats.tflite.state import keeps_state
+from edgecv.system.isolation.protocol import Frame
+from edgecv.targets.answers import real_outputs
+from edgecv.targets.ssh.connection import PACKAGES, SILENCE_S, Connection, ConnectionLost
+
+WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before each further connection; a part that no connection brings ends the deployment."""
+FIRST_IMAGES = 16
+PART_S, PART_BYTES = 2.0, 2**22
+"""Largest part: images that take about so long, of so many bytes with their answers."""
+TIMED_S, LONGEST_TIMING_S = 1.0, 600.0
+TITLES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+
+
+class Host(Closing):
+    """A file that is open on a host; a lost connection is replaced."""
+
+    def __init__(
+        self, file: DeployedFile, content: bytes, url: str, connect: Callable[[], Connection]
+    ) -> None:
+        self._file, self._content, self._url, self._connect = file, content, url, connect
+        self._connection: Connection | None = None
+        self._said: Mapping[str, str] | None = None
+        self._losses = 0
+        self.facts = DeviceFacts("")
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def predict(self, images: Images) -> Outputs:
+        """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
+        pairs = list(zip(self._file.facts.outputs, self._file.facts.answers, strict=True))
+        lengths = [np.dtype(each.type).itemsize * math.prod(shape) for each, shape in pairs]
+        batch = max(1, self._file.facts.batch)
+        most = max(1, PART_BYTES // (images[:1].nbytes + sum(lengths)) // batch) * batch
+        parts, start, size = [], 0, min(most, batch * FIRST_IMAGES)
+        while start < len(images):
+            some, began = images[start : start + size], time.monotonic()
+            frame = self._ask({"do": "predict"}, [some], len(some) * sum(lengths), len(some))
+            shapes = [(len(some), length) for length in lengths]
+            if [each.shape for each in frame.arrays] != shapes or not all(
+                each.dtype == np.uint8 for each in frame.arrays
+            ):
+                raise StepError(self._url, "gives answers of another size than the file's")
+            stored = {
+                tensor.name: values.view(tensor.type).reshape(len(some), *shape)
+                for (tensor, shape), values in zip(pairs, frame.arrays, strict=True)
+            }
+            parts.append(real_outputs(self._file, stored, len(some), self._url))
+            start += len(some)
+            if time.monotonic() - began < PART_S / 2:
+                size = min(2 * size, most)
+        return Outputs.joined(parts)
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        """Return timed runs of one image, uint8 (1, H, W, C), in nanoseconds."""
+        request = {"do": "time", "budget_s": TIMED_S}
+        arrays = self._ask(request, [image], PART_BYTES, 0, LONGEST_TIMING_S).arrays
+        if len(arrays) != 1 or arrays[0].dtype != np.int64 or arrays[0].ndim != 2:
+            raise StepError(self._url, "gives no times")
+        if not arrays[0].size or arrays[0].min() <= 0:
+            raise StepError(self._url, "gives times of 0 or less")
+        return (arrays[0],)
+
+    def close(self) -> None:
+        """End the program on the host, which leaves nothing there."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(
+        self,
+        header: Mapping[str, Any],
+        arrays: Sequence[NDArray[Any]],
+        most_bytes: int,
+        heartbeats: int,
+        silence_s: float = SILENCE_S,
+    ) -> Frame:
+        waits = iter(WAITS_S)
+        while True:
+            try:
+                connection = self._connection or self._open()
+                return connection.ask(
+                    header,
+                    arrays,
+                    most_bytes=most_bytes,
+                    heartbeats=heartbeats,
+                    silence_s=silence_s,
+                )
+            except ConnectionLost as lost:
+                self.close()
+                self._losses += 1
+                wait_s = next(waits, None)
+                if wait_s is None:
+                    found = f"{lost.found}, {len(WAITS_S) + 1} times in a row"
+                    raise StepError(lost.where, found) from None
+            time.sleep(wait_s)
+
+    def _open(self) -> Connection:
+        connection = self._connection = self._connect()
+        if self._said not in (None, connection.facts):
+            raise StepError(self._url, "is another machine than before the connection was lost")
+        self._said = connection.facts
+        facts, channels = self._file.facts, self._file.facts.image[2]
+        # The value of each pixel value in each channel: uint8 (1, 256, 1, C).
+        ramp = np.arange(PIXELS, dtype=np.uint8).repeat(channels).reshape(1, PIXELS, 1, channels)
+        encode = pixel_encoder(facts.input, "NHWC", self._file.preprocess, channels)
+        kind, batch = self._file.artifact.format, max(1, facts.batch)
+        lengths = dict(zip("NHWC", (batch, *facts.image), strict=True))
+        where = str(self._file.path)
+        answer = connection.ask(
+            {
+                "do": "open",
+                "type": facts.input.type,
+                "image": facts.image,
+                "axes": facts.axes,
+                "batch": batch,
+                "shape": [lengths[axis] for axis in facts.axes],
+                "channels": affine_of(self._file.preprocess, channels, where)[2],
+                "keeps_state": kind == "tflite" and keeps_state(self._content, where),
+            },
+            [np.frombuffer(self._content, np.uint8), encode(ramp).reshape(-1).view(np.uint8)],
+            most_bytes=0,
+            heartbeats=1,
+            silence_s=SILENCE_S,
+        )
+        said, notes = connection.facts, []
+        if said["runtime"] != (here := f"{TITLES[kind]} {version(PACKAGES[kind])}"):
+            notes.append(f"{said['runtime']} there, {here} here: answers may differ")
+        if self._losses:
+            notes.append(f"lost the connection {counted(self._losses, 'time')}, and went on")
+        memory = answer.header.get("memory_bytes")
+        self.facts = DeviceFacts(
+            f"{said['runtime']}, Python {said['python']}, {said['machine']}",
+            memory_bytes=memory if type(memory) is int and memory > 0 else None,
+            flash_bytes=self._file.artifact.bytes,
+            notes=tuple(notes),
+        )
+        return connection
