@@ -9,6 +9,7 @@ import os
 import platform
 import queue
 import shutil
+import signal
 import threading
 import time
 from typing import Any
@@ -18,6 +19,8 @@ from edgecv.targets.ssh.agent.model import Model, load
 
 IDLE_S = 600.0
 """Longest wait for a request: a machine that lost its cable closes no connection."""
+LONGEST_S = 900
+"""Longest work on a request: native code that hangs is ended by the system."""
 SECONDS_BETWEEN_HEARTBEATS = 1.0
 
 
@@ -49,6 +52,7 @@ def _answer_all(waiting: queue.Queue[Frame], responses: int, opened: Any) -> Non
     model: Any = None
     while True:
         frame = waiting.get()
+        signal.alarm(LONGEST_S)
         asked = frame.header["do"]
         try:
             if asked == "open":
@@ -65,6 +69,7 @@ def _answer_all(waiting: queue.Queue[Frame], responses: int, opened: Any) -> Non
         except Exception as error:  # noqa: BLE001  any error of a library is the answer
             answer, arrays = {"kind": "failure", "found": _reason(error)}, []
         write_all(responses, pack({"kind": "answer", **answer}, arrays))
+        signal.alarm(0)
 
 
 class Heartbeat:
