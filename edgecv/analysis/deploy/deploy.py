@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgecv.analysis.deploy.describe import completed, described
 from edgecv.analysis.deploy.place import Place
-from edgecv.analysis.deploy.proof import Proof
+from edgecv.analysis.deploy.proof import DeviceProof
 from edgecv.analysis.deploy.request import origin_of, parse_target, request_of_deployment
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validate import validate, whole_file
@@ -36,7 +36,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         report, arrays = validate(replace(request, files=files), context)
         resize = getattr(request.source, "resize", None) or "stretch"
         found = completed(found, arrays, resize, context)
-        proof = Proof(found, report, arrays, request.limits, context)
+        proof = DeviceProof(found, report, arrays, request.limits, context)
         with place.folder() as folder:
             context.emit("build", f"building {target.name}")
             target.build(found, folder)

@@ -22,7 +22,7 @@ SAME = "same_answers"
 
 
 @dataclass(frozen=True)
-class Proof:
+class DeviceProof:
     """A file that was measured on this machine, and its report there."""
 
     file: DeployedFile
@@ -86,7 +86,7 @@ class Proof:
 
 
 def _beside(
-    here: Outputs, there: Measurement, device: Device, target: Target, proof: Proof
+    here: Outputs, there: Measurement, device: Device, target: Target, proof: DeviceProof
 ) -> Deployment:
     """Compare the answers of the device with those of this machine, image by image."""
     task = proof.arrays.task

@@ -10,6 +10,10 @@ from edgecv.formats.tflite.state import keeps_state
 
 FILE = "model"
 RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime"}
+MEANINGS = {
+    "probabilities": "a probability for each name, which add up to 1",
+    "sigmoid": "a probability for each name",
+}
 PIXELS = "bytes of 0..255 as a camera or an image file gives them"
 
 
@@ -29,7 +33,7 @@ def card(file: DeployedFile) -> dict[str, Any]:
             {
                 **_tensor(tensor),
                 "answer": list(file.facts.answers[number]),
-                "meaning": file.task.terms.outputs,
+                "meaning": MEANINGS.get(file.task.ending, file.task.terms.outputs),
                 "activation": file.activation if number == 0 else None,
             }
             for number, tensor in enumerate(file.facts.outputs)

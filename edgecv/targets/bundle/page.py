@@ -100,8 +100,7 @@ def _pixels(takes: Mapping[str, Any]) -> str:
 def _output(gives: Mapping[str, Any]) -> str:
     text = f"- **Output** `{printable(gives['name'])}`: `{gives['type']}` of shape {gives['shape']}"
     if gives["scale"] is not None:
-        zero = gives["zero_point"] or 0
-        text += f"; a number is {gives['scale']:.9g} x (stored - {zero})"
+        text += f"; a number is {gives['scale']:.9g} x (stored {-(gives['zero_point'] or 0):+})"
     if gives["activation"]:
         text += f"; its {gives['activation'].lower()} makes probabilities"
-    return f"{text}. It stands for {gives['meaning']}."
+    return f"{text}. It gives {gives['meaning']}."
