@@ -8,21 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from deployed import deployed_file
 from devices import found, needs
 
 from edgecv.core.artifact import Artifact
-from edgecv.core.data import Images
-from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DeployContext, DeployedFile
 from edgecv.core.report import Report
@@ -33,7 +31,7 @@ from edgecv.targets.ssh.host import Host
 from edgecv.targets.ssh.target import Ssh
 
 device = pytest.mark.device
-IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,23 @@ class Server:
             time.sleep(0.05)
         return names
 
-    def sessions(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+    def processes(self, name: str) -> list[Any]:
+        """Return the clients, the sessions of the server, or the programs on the host."""
+        import psutil
+
+        sessions = psutil.Process(self.process.pid).children(recursive=True)
+        clients = psutil.Process().children() if name == "ssh" else []
+        return [each for each in [*clients, *sessions] if each.name().rstrip(".0123456789") == name]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("sshd")
+    with running(tmp_path_factory.mktemp("sshd")) as made:
+        yield made
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
     (folder / "host").mkdir()
     for name in ("host_key", "user_key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
@@ -168,31 +176,29 @@ def test_a_host_gives_the_answers_of_this_machine(
 def test_lost_connections_resume_and_leave_nothing(
     server: Server, file: DeployedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "PART_BYTES", 400)
+    monkeypatch.setattr(host, "PART_BYTES", 13_000)
     monkeypatch.setattr(host, "WAITS_S", (0.0,) * 20)
     images, chance = np.tile(IMAGES, (8, 1, 1, 1)), random.Random(0)
     here = file_at(file.path)[1].arrays
-    kills, done = 0, threading.Event()
+    roles = ["ssh", "sshd", "python"]
+    done, kills = threading.Event(), list[str]()
 
     def cut() -> None:
-        nonlocal kills
-        while not done.wait(chance.uniform(0.1, 0.6)):
-            for session in server.sessions():
-                kills += 1
-                session.kill()
+        while not done.wait(chance.uniform(0.7, 1.5)):
+            kills.append(roles[len(kills) % len(roles)])
+            for each in server.processes(kills[-1]):
+                each.kill()
 
     cutter = threading.Thread(target=cut)
     with opened(server.target(), file, tmp_path / "built") as there:
         cutter.start()
-        answers = [there.predict(images) for _ in range(3)]
+        while len(kills) < 4:
+            answers = there.predict(images)
+            for one, other in zip(answers.arrays.values(), here.values(), strict=True):
+                np.testing.assert_array_equal(one, np.tile(other, (8, 1)))
         done.set()
         cutter.join()
-        answers.append(there.predict(images))
         assert any("lost the connection" in note for note in there.facts.notes)
-    assert kills > 3
-    for given in answers:
-        for one, other in zip(given.arrays.values(), here.values(), strict=True):
-            np.testing.assert_array_equal(one, np.tile(other, (8, 1)))
     assert server.left() == []
 
 
@@ -202,14 +208,125 @@ def test_a_host_that_never_comes_back_is_one_sentence(
     server: Server, file: DeployedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "WAITS_S", (0.0, 0.0))
-    with opened(server.target(), file, tmp_path / "built") as there:
-        program = Path(server.program("kill -9 $$"))
-        object.__setattr__(there._connect.__closure__, "x", 0) if False else None
-        monkeypatch.setattr(
-            there, "_connect", lambda: _other_program(server, file, tmp_path, str(program))
-        )
-        for session in server.sessions():
-            session.kill()
-        with pytest.raises(StepError, match="3 times in a row"):
-            there.predict(IMAGES)
+    (tmp_path / "sshd").mkdir()
+    with running(tmp_path / "sshd") as server:
+        with opened(server.target(), file, tmp_path / "built") as there:
+            sessions = server.processes("sshd")
+            server.process.kill()
+            server.process.wait()
+            for session in sessions:
+                session.kill()
+            with pytest.raises(StepError, match=r"Connection refused, 3 times in a row"):
+                there.predict(IMAGES)
+        assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_host_that_cannot_be_trusted_is_refused(
+    server: Server, file: DeployedFile, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    known = tmp_path / "known"
+    text = server.config.read_text().replace(f"{server.config.parent}/known_hosts", str(known))
+    config.write_text(text + "StrictHostKeyChecking no\n")
+    known.write_text("")
+    target = server.target(config=str(config))
+    assert "has a host key that is not known here" in refusal(target, file, tmp_path / "one")
+    other = (server.config.parent / "user_key.pub").read_text()
+    known.write_text(f"[127.0.0.1]:{server.port} {other}")
+    assert "another host key than the known one" in refusal(target, file, tmp_path / "two")
+    assert known.read_text().count("\n") == 1
     assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_host_that_lets_nobody_in_is_one_sentence(
+    server: Server, file: DeployedFile, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(server.config.read_text().replace("/user_key", "/host_key"))
+    found = refusal(server.target(config=str(config)), file, tmp_path / "one")
+    assert "does not let this user in" in found
+    assert f"`ssh ssh://127.0.0.1:{server.port}` must work without a question" in found
+    closed = server.target(host="//127.0.0.1:1")
+    assert "port 1: Connection refused" in refusal(closed, file, tmp_path / "two")
+    missing = server.target(host="//nowhere.invalid")
+    assert "Could not resolve hostname nowhere.invalid" in refusal(missing, file, tmp_path / "3")
+
+
+HOSTS = {
+    "exit 91": "lacks numpy; ssh ssh://127.0.0.1:{port} {python} -m pip install numpy, or --python",
+    "exit 92": "-m pip install ai-edge-litert,",
+    "exit 93": "lacks numpy and ai-edge-litert; ssh ",
+    "exit 89": "3.8 or newer",
+    "echo Welcome to the machine; cat": "something else than frames: starts with b'Welcome '",
+    r"printf 'edgecv01\377\377\377\377'; cat >/dev/null": "and a header of 4294967295 bytes",
+    r"""printf 'edgecv01\0\0\0\17{{"arrays": [3]}}'; cat >/dev/null""": "an array of 0",
+    r"""printf 'edgecv01\0\0\0\57{{"arrays": [{{"type": "uint8", "shape": [99]}}]}}    ';"""
+    " cat >/dev/null": "announces more than 0 bytes",
+    r"""printf 'edgecv01\0\0\0\44{{"kind": "x\\u001b[2J", "arrays": []}}'; cat >/dev/null""":
+        "a message of kind",
+    "cat >/dev/null": "gives no answer within 1 s",
+    "yes >&2": "gives no answer within 1 s",
+    "sleep 0.2; exit 7": "the connection ended with status 7",
+    "echo lost in thought >&2; kill -9 $$": "ended with status 137: ",
+}  # fmt: skip
+
+
+@device
+@needs("ssh", "sshd")
+@pytest.mark.parametrize("program", HOSTS)
+def test_a_host_that_speaks_nonsense_is_one_sentence(
+    server: Server,
+    file: DeployedFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+) -> None:
+    monkeypatch.setattr(connection, "START_S", 1.0)
+    monkeypatch.setattr(connection, "CLOSE_S", 1.0)
+    python = server.program(program.replace("{{", "{").replace("}}", "}"))
+    found = refusal(server.target(python=python), file, tmp_path / "built")
+    assert HOSTS[program].format(port=server.port, python=python) in found
+    assert "\x1b" not in found
+    assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_host_without_python_or_room_is_one_sentence(
+    server: Server, file: DeployedFile, tmp_path: Path
+) -> None:
+    found = refusal(server.target(python="python9"), file, tmp_path / "built")
+    assert "has no python9" in found
+
+
+def test_the_address_is_a_url() -> None:
+    for text, url in {
+        "//pi@host:22": "ssh://pi@host:22",
+        "ssh://pi@host": "ssh://pi@host",
+        "pi.local": "ssh://pi.local",
+        "//[::1]:2222": "ssh://[::1]:2222",
+    }.items():
+        assert Ssh(host=text).host == url
+
+
+@pytest.mark.parametrize(
+    "text", ["-oProxyCommand=x", "//-x@host", "//a b", "//a'b", "//a%h", "//a@-b", "//a:x", "//a;b"]
+)
+def test_an_address_that_ssh_could_take_for_more_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"ssh://\[USER@\]HOST\[:PORT\]"):
+        parse_options(Ssh, {"host": text}, "--to")
+    with pytest.raises(InputError, match="a name or a path"):
+        parse_options(Ssh, {"host": "//a", "python": text}, "--to")
+
+
+def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names no host"):
+        Ssh().check(deployed_file("tflite"), None)
+    with pytest.raises(InputError, match="does not take"):
+        Ssh(host="a").check(deployed_file("keras"), None)
+    with pytest.raises(InputError, match="there is no file"):
+        Ssh(host="a", config=str(tmp_path / "none")).check(deployed_file("onnx"), None)
