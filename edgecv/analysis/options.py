@@ -10,6 +10,7 @@ from edgecv.core.events import Event
 from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
+from edgecv.datasets.placement import Resize
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
@@ -130,6 +131,18 @@ def deploy(
     from edgecv.analysis.deploy.deploy import deploy as deploy_file
 
     return deploy_file(options, on_event, log)
+
+
+class PredictOptions(LabelOptions, InputOptions, TaskOptions):
+    """Options of ``edgecv predict``."""
+
+    file: Annotated[OnePath, Flag("FILE", is_argument=True)]
+    """A .tflite or .onnx file."""
+    images: Annotated[Paths, Flag("IMAGES", is_argument=True)]
+    """PNG, JPEG, WebP or BMP images."""
+    resize: Resize | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black."""
 
 
 class InspectOptions(InputOptions):

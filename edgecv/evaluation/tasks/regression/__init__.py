@@ -12,6 +12,7 @@ from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
+from edgecv.core.text import name_at
 from edgecv.evaluation.tasks.classification.proof import NOTHING
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
@@ -278,6 +279,11 @@ class Regression(Task):
         """Return the numbers of an image, before and after."""
         before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the numbers of an image with their names."""
+        found = enumerate(_values(outputs)[place])
+        return ", ".join(f"{name_at(names, number)} {each:.4g}" for number, each in found)
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the numbers of a test image as they should be."""
