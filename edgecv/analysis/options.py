@@ -96,7 +96,7 @@ class DeployOptions(
     """Options of ``edgecv deploy`` and ``edgecv.deploy``."""
 
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
-    """A run folder, or a .tflite or .onnx file; with --diff two bundles, the old one first."""
+    """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
     """The target, by its name: bundle. See edgecv list."""
     artifact: Text | None = None
@@ -117,8 +117,6 @@ class DeployOptions(
     """Fail if a smaller fraction of the images gets the answer of this machine."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads while a file is timed on this machine."""
-    diff: bool = False
-    """Say what a new bundle changes for the device, beside an old one; nothing is written."""
 
 
 def deploy(

@@ -49,6 +49,7 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
         raise InputError(str(path), "is no file for a device", accepted=device_suffixes())
     if not path.exists():
         raise InputError(str(path), "there is no such file", accepted=device_suffixes())
+    task = options.parsed_task()
     report = report_in(path.parent)
     file = single_file(path, options.input_spec, report)
     if report is not None and file.artifact.sha256 not in {
@@ -61,7 +62,6 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
     found: dict[int, Prediction | EdgecvError] = {}
     images, places = _decoded(options, facts, found)
     if places:
-        task = options.parsed_task()
         task = task or (usual_task(facts.answers) if report is None else task_of(report))
         spec, _ = settled_input(path, file.input_spec, _as_data(images, names), task, context)
         raw = context.measurements.predict(runtime, path, images, spec)

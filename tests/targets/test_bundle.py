@@ -16,6 +16,7 @@ import pytest
 from deployed import deployed_file
 
 from edgecv.acceptance.verify import verify
+from edgecv.analysis.deploy.difference import changes
 from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
@@ -292,3 +293,42 @@ def test_a_program_is_not_trusted(tmp_path: Path, code: str, said: str) -> None:
     process = BundleProcess(deployed_file("tflite"), tmp_path, DeployContext(lambda *text: None))
     with pytest.raises(StepError, match=said):
         process.predict(np.zeros((2, 8, 8, 1), np.uint8))
+
+
+def test_a_new_bundle_is_compared_with_an_old_one(
+    bundle: tuple[Report, Path], tmp_path: Path
+) -> None:
+    old = bundle[1]
+    assert changes(old, old) == []
+    new = shutil.copytree(old, tmp_path / "new")
+    card = json.loads((new / "model.json").read_text())
+    card["inputs"][0]["zero_point"] = 3
+    (new / "model.json").write_text(json.dumps(card))
+    golden = new / "golden" / "03.output0.bin"
+    golden.write_bytes(np.roll(np.frombuffer(golden.read_bytes(), "int8"), 1).tobytes())
+    (new / "labels.txt").write_text("a\n")
+    assert dict(changes(old, new)) == {
+        "inputs[0] zero_point": "0 -> 3",
+        "labels.txt": "10 names -> 1 name, or other names",
+        "answers": "1 of 20 golden images get another answer",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("model.json", "{", "model.json: is damaged"),
+        ("model.json", '{"format": 1, "task": {}, "inputs": [], "outputs": []}', '"inputs"'),
+        ("golden/00.output0.bin", "xx", "has 2 bytes"),
+        ("labels.txt", None, "cannot be read"),
+    ],
+)
+def test_a_bundle_of_a_stranger_is_not_trusted(
+    bundle: tuple[Report, Path], tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    copy = shutil.copytree(bundle[1], tmp_path / "copy")
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_text(content)
+    with pytest.raises(InputError, match=said):
+        changes(bundle[1], copy)

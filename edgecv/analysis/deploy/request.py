@@ -34,6 +34,12 @@ def parse_target(text: str | None) -> Target:
     return TARGETS.parse({"target": name, **({cls.address: address} if colon else {})}, "--to")
 
 
+def check_one(paths: Sequence[Path]) -> None:
+    """Raise InputError for none or several paths."""
+    if len(paths) != 1:
+        raise InputError("RUN", f"{len(paths)} are given", accepted="one run, or one file")
+
+
 def request_of_deployment(
     options: DeployOptions, target: Target
 ) -> tuple[ValidationRequest, MeasuredFile, Report | None]:
@@ -41,8 +47,6 @@ def request_of_deployment(
 
     Raises InputError for a run that is not what was written, and where no file of it fits.
     """
-    if len(options.paths) != 1:
-        raise InputError("RUN", f"{len(options.paths)} are given", accepted="one run, or one file")
     path = options.paths[0]
     is_run = path.is_dir()
     baseline = options.baseline
