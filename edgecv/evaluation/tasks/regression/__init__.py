@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
@@ -181,10 +181,10 @@ class Regression(Task):
         hits = tensorflow.repeat(tensorflow.cast(is_near, far.dtype), 2, axis=1)
         return _mean(hits * tensorflow.cast(targets[:, 1] > 0, far.dtype), targets)
 
-    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
-        exact = whole.reshape(len(whole), -1).astype(np.float64)
-        far = (exact - cut.reshape(exact.shape)) ** 2
+        exact = _values(whole)
+        far = (exact - _values(cut)) ** 2
         return float(np.mean(far / (exact.var(axis=0) + SMALLEST)))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
