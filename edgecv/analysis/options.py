@@ -98,7 +98,11 @@ class DeployOptions(
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
-    """The target, by its name: bundle. See edgecv list."""
+    """The target: bundle, ssh://USER@HOST[:PORT], or another of edgecv list."""
+    python: Annotated[Text | None, Flag(default="python3")] = None
+    """The interpreter on a host of ssh://, where numpy and the runtime are."""
+    ssh_config: Annotated[Text | None, Flag(default="yours")] = None
+    """Another configuration of SSH, as ssh -F takes it."""
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None

@@ -1,13 +1,16 @@
 """A file on a host over SSH: a real sshd of our own, on this machine."""
 
+import ast
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ import pytest
 from deployed import deployed_file
 from devices import found, needs
 
+from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.artifact import Artifact
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.options import parse_options
@@ -44,7 +48,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def target(self, **options: Any) -> Ssh:
-        given = {"host": f"//127.0.0.1:{self.port}", "config": str(self.config)}
+        given = {"host": f"//127.0.0.1:{self.port}", "ssh_config": str(self.config)}
         return Ssh(**{"python": sys.executable, **given, **options})
 
     def program(self, text: str) -> str:
@@ -231,7 +235,7 @@ def test_a_host_that_cannot_be_trusted_is_refused(
     text = server.config.read_text().replace(f"{server.config.parent}/known_hosts", str(known))
     config.write_text(text + "StrictHostKeyChecking no\n")
     known.write_text("")
-    target = server.target(config=str(config))
+    target = server.target(ssh_config=str(config))
     assert "has a host key that is not known here" in refusal(target, file, tmp_path / "one")
     other = (server.config.parent / "user_key.pub").read_text()
     known.write_text(f"[127.0.0.1]:{server.port} {other}")
@@ -247,7 +251,7 @@ def test_a_host_that_lets_nobody_in_is_one_sentence(
 ) -> None:
     config = tmp_path / "config"
     config.write_text(server.config.read_text().replace("/user_key", "/host_key"))
-    found = refusal(server.target(config=str(config)), file, tmp_path / "one")
+    found = refusal(server.target(ssh_config=str(config)), file, tmp_path / "one")
     assert "does not let this user in" in found
     assert f"`ssh ssh://127.0.0.1:{server.port}` must work without a question" in found
     closed = server.target(host="//127.0.0.1:1")
@@ -285,8 +289,9 @@ def test_a_host_that_speaks_nonsense_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     program: str,
 ) -> None:
-    monkeypatch.setattr(connection, "START_S", 1.0)
-    monkeypatch.setattr(connection, "CLOSE_S", 1.0)
+    if "within 1 s" in HOSTS[program]:
+        monkeypatch.setattr(connection, "START_S", 1.0)
+        monkeypatch.setattr(connection, "CLOSE_S", 1.0)
     python = server.program(program.replace("{{", "{").replace("}}", "}"))
     found = refusal(server.target(python=python), file, tmp_path / "built")
     assert HOSTS[program].format(port=server.port, python=python) in found
@@ -329,4 +334,59 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not take"):
         Ssh(host="a").check(deployed_file("keras"), None)
     with pytest.raises(InputError, match="there is no file"):
-        Ssh(host="a", config=str(tmp_path / "none")).check(deployed_file("onnx"), None)
+        Ssh(host="a", ssh_config=str(tmp_path / "none")).check(deployed_file("onnx"), None)
+
+
+def command(server: Server, output: Path, folder: Path, *options: str) -> list[str]:
+    run = [sys.executable, "-m", "edgecv", "deploy", str(output / "main")]
+    run += ["--artifact", "int8.tflite", "--out", str(folder), "--python", sys.executable]
+    run += ["--to", f"ssh://127.0.0.1:{server.port}", "--ssh-config", str(server.config)]
+    return [*run, *options]
+
+
+@device
+@needs("ssh", "sshd")
+def test_deploy_proves_a_file_on_a_host(
+    server: Server, output: Path, main_report: Report, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        command(server, output, tmp_path / "there", "--images", "60", "--min-same", "1"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "int8.tflite on ssh" in done.stdout
+    assert sorted(os.listdir(tmp_path / "there")) == [
+        "manifest.json", "model.tflite", "program.pyz", "report.json", "report.md",
+    ]  # fmt: skip
+    assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_an_interrupt_ends_the_host_too(
+    server: Server, output: Path, main_report: Report, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        command(server, output, tmp_path / "there"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not server.processes("python"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert not server.processes("python")
+    assert server.left() == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_option_of_another_target_is_refused() -> None:
+    options = DeployOptions(paths=(Path("run"),), to="bundle", python="python3")
+    with pytest.raises(InputError, match="--python: bundle has no such option"):
+        deploy(options)
+
+
+def test_the_program_is_python_3_8(file: DeployedFile, tmp_path: Path) -> None:
+    Ssh().build(file, tmp_path)
+    with zipfile.ZipFile(tmp_path / "program.pyz") as archive:
+        for name in archive.namelist():
+            ast.parse(archive.read(name), feature_version=(3, 8))

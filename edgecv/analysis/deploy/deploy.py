@@ -21,7 +21,7 @@ from edgecv.targets.board import profile_named
 
 def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Report:
     """Deploy a file: see ``analysis.options.deploy``."""
-    target = parse_target(options.to)
+    target = parse_target(options)
     profile = None if options.profile is None else profile_named(options.profile)
     check_one(options.paths)
     given = options.paths[0].resolve()

@@ -18,20 +18,27 @@ from edgecv.formats.lookup import device_suffixes
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.environment import environment
 
+OF_TARGETS = ("python", "ssh_config")
+"""Options that are those of a target."""
 TIMES = ("min_speedup", "max_latency_us")
 """Limits on time that a run was made with: they are for the machine that made it."""
 
 
-def parse_target(text: str | None) -> Target:
+def parse_target(options: DeployOptions) -> Target:
     """Return the target of ``--to NAME`` or ``--to NAME:TEXT``. Raises InputError."""
-    if text is None:
+    if options.to is None:
         accepted = ", ".join(TARGETS.classes)
         raise InputError("--to", "is needed: where to", accepted=accepted)
-    name, colon, address = text.partition(":")
+    name, colon, address = options.to.partition(":")
     cls = TARGETS.get(name, "--to")
     if colon and not cls.address:
         raise InputError("--to", f"{name} has no address", remedy=f"leave :{address} out")
-    return TARGETS.parse({"target": name, **({cls.address: address} if colon else {})}, "--to")
+    given = {each: getattr(options, each) for each in OF_TARGETS if getattr(options, each)}
+    for each in given.keys() - cls.model_fields.keys():
+        flag = f"--{each.replace('_', '-')}"
+        raise InputError(flag, f"{name} has no such option", remedy="leave it out")
+    table = {"target": name, **({cls.address: address} if colon else {}), **given}
+    return TARGETS.parse(table, "--to")
 
 
 def check_one(paths: Sequence[Path]) -> None:

@@ -48,8 +48,8 @@ class Ssh(Target):
     """The host, as ssh://[USER@]HOST[:PORT]; HOST may be a name of your SSH configuration."""
     python: str = "python3"
     """The Python of the host, with numpy and ai-edge-litert or onnxruntime."""
-    config: str = ""
-    """Another SSH configuration than your own, as ssh -F takes it."""
+    ssh_config: str = ""
+    """Another configuration of SSH than your own, as ssh -F takes it."""
 
     @field_validator("host")
     @classmethod
@@ -71,8 +71,8 @@ class Ssh(Target):
         super().check(file, profile)
         if not self.host:
             raise InputError("--to ssh", "names no host", remedy="--to ssh://USER@HOST[:PORT]")
-        if self.config and not Path(self.config).is_file():
-            raise InputError("config", f"there is no file {self.config}")
+        if self.ssh_config and not Path(self.ssh_config).is_file():
+            raise InputError("--ssh-config", f"there is no file {self.ssh_config}")
         if file.artifact.bytes >= LARGEST_ARRAYS_BYTES:
             found = f"has {counted(file.artifact.bytes, 'byte')}"
             raise InputError(str(file.path), found, accepted=f"less than {LARGEST_ARRAYS_BYTES:,}")
@@ -96,7 +96,7 @@ class Ssh(Target):
         """Start the program on the host; it ends, and its folder goes, with the context."""
         program, kind = (folder / PROGRAM).read_bytes(), file.artifact.format
         content = (folder / f"model.{kind}").read_bytes()
-        login = Login(self.host, self.python, self.config, kind, secrets.token_hex(8))
+        login = Login(self.host, self.python, self.ssh_config, kind, secrets.token_hex(8))
         context.emit("connecting", self.host)
         with Host(
             file, content, self.host, lambda: Connection(login, program, context.log)
