@@ -18,7 +18,7 @@ from edgecv.core.report import Blocks
 from edgecv.core.text import printable
 from edgecv.targets.answers import real_outputs
 from edgecv.targets.c.answers import encoded, litert_answers
-from edgecv.targets.c.project import Layout
+from edgecv.targets.c.project import PlacedProgram
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
@@ -36,7 +36,7 @@ def c_compiler() -> str | None:
 
 @contextmanager
 def compiled(
-    file: DeployedFile, layout: Layout, folder: Path, compiler: str, context: DeployContext
+    file: DeployedFile, layout: PlacedProgram, folder: Path, compiler: str, context: DeployContext
 ) -> Iterator["CompiledProject"]:
     """Compile a project in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="edgecv-c-") as built:
@@ -51,7 +51,9 @@ def compiled(
 class CompiledProject:
     """The main program of a project: bytes of inputs in, bytes of outputs out."""
 
-    def __init__(self, file: DeployedFile, layout: Layout, program: Path, version: str) -> None:
+    def __init__(
+        self, file: DeployedFile, layout: PlacedProgram, program: Path, version: str
+    ) -> None:
         self._file, self._layout, self._program = file, layout, program
         self.facts = DeviceFacts(f"C99 of {version[:LONGEST_VERSION]}", memory_bytes=layout.arena)
 
@@ -111,7 +113,7 @@ def _run(command: Sequence[str], seconds: int, given: bytes = b"") -> bytes:
     except subprocess.TimeoutExpired:
         raise StepError(name, f"does not end within {seconds} s") from None
     if done.returncode:
-        said = printable(done.stderr.decode("utf-8", "replace").strip())
-        lines = said.splitlines() or ["nothing is said"]
+        printed = printable(done.stderr.decode("utf-8", "replace").strip())
+        lines = printed.splitlines() or ["nothing is printed"]
         raise StepError(name, f"ends with status {done.returncode}: {lines[0]}")
     return done.stdout

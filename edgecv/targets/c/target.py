@@ -13,7 +13,7 @@ from edgecv.targets.c.compiled import CompiledProject, c_compiler, compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
 from edgecv.targets.c.program import Arithmetic
-from edgecv.targets.c.project import Golden, Layout, write
+from edgecv.targets.c.project import Golden, PlacedProgram, write
 
 
 class CProject(Target):
@@ -60,5 +60,5 @@ class CProject(Target):
         with compiled(file, self._layout(file), folder, compiler, context) as project:
             yield project
 
-    def _layout(self, file: DeployedFile) -> Layout:
+    def _layout(self, file: DeployedFile) -> PlacedProgram:
         return generate(file.path.read_bytes(), str(file.path), self.kernels)

@@ -12,7 +12,7 @@ ACROSS = "HW"
 
 
 @dataclass(frozen=True)
-class Axis:
+class WindowAxis:
     """A window on one axis of an image."""
 
     taps: int
@@ -23,7 +23,7 @@ class Axis:
 
 def axes(
     operator: TFLiteOperator, inputs: Sequence[int], outputs: Sequence[int], taps: Sequence[int]
-) -> tuple[Axis, Axis]:
+) -> tuple[WindowAxis, WindowAxis]:
     """Return the window of an operator on both axes, checked against the sizes of its output."""
     found = []
     for across, input_side, output_side, tap in zip(ACROSS, inputs, outputs, taps, strict=True):
@@ -36,7 +36,7 @@ def axes(
         covered = input_side if same else input_side - span + 1
         same_sides([output_side], [-(-covered // stride)])
         pad = max((output_side - 1) * stride + span - input_side, 0) // 2 if same else 0
-        found.append(Axis(tap, stride, dilation, pad))
+        found.append(WindowAxis(tap, stride, dilation, pad))
     return found[0], found[1]
 
 
@@ -46,7 +46,7 @@ class Window:
 
     source: TFLiteTensor
     output: TFLiteTensor
-    axes: tuple[Axis, Axis]
+    axes: tuple[WindowAxis, WindowAxis]
 
     def __post_init__(self) -> None:
         for each in (self.source, self.output):

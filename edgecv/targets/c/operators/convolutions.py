@@ -33,7 +33,7 @@ LANES = 8
 
 
 @dataclass(frozen=True)
-class Layer:
+class WeightedLayer:
     """An operator that multiplies by constant weights, whose outputs lie on an axis of them."""
 
     program: Program
@@ -151,14 +151,14 @@ class Layer:
 
 def _layer(
     program: Program, operator: TFLiteOperator, places: tuple[int, int, int] = (0, 1, 2)
-) -> Layer:
+) -> WeightedLayer:
     """Return an operator's layer. ``places``: of its image, weights and bias among its inputs."""
     given = (*operator.inputs, None, None, None)
     source, filters, bias = (given[place] for place in places)
     if source is None or filters is None:
         raise Lacking("an input that is left out")
     axis = 3 if operator.kind == "DEPTHWISE_CONV_2D" else 0
-    return Layer(program, operator, source, filters, bias, axis)
+    return WeightedLayer(program, operator, source, filters, bias, axis)
 
 
 def convolution(program: Program, operator: TFLiteOperator) -> None:
@@ -231,7 +231,7 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     )
 
 
-def _lanes(layer: Layer) -> tuple[int, ...]:
+def _lanes(layer: WeightedLayer) -> tuple[int, ...]:
     """Return the number of the first channels that LiteRT rounds by vector instructions."""
     if layer.kind == "float32":
         return ()
@@ -239,7 +239,7 @@ def _lanes(layer: Layer) -> tuple[int, ...]:
     return (channels - channels % LANES if layer.program.arithmetic == "builtin" else 0,)
 
 
-def _window(layer: Layer, taps: tuple[int, int], outputs: int) -> Window:
+def _window(layer: WeightedLayer, taps: tuple[int, int], outputs: int) -> Window:
     damaged_unless(layer.output.shape[-1] == outputs, "its weights are for other channels")
     across = axes(layer.operator, layer.source.shape[1:3], layer.output.shape[1:3], taps)
     return Window(layer.source, layer.output, across)
