@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import LONGEST_SIDE, damaged_unless, record, same_sides, size
+from edgecv.targets.c.program import (
+    LONGEST_SIDE,
+    damaged_unless,
+    elements,
+    record,
+    same_sides,
+    size,
+)
 
 SAME, VALID = 0, 1
 ACROSS = "HW"
@@ -42,7 +49,7 @@ def axes(
 
 @dataclass(frozen=True)
 class Window:
-    """A window with the images that it reads and writes: one image, channels last."""
+    """A window with the images that it reads and writes, channels last."""
 
     source: TFLiteTensor
     output: TFLiteTensor
@@ -50,10 +57,8 @@ class Window:
 
     def __post_init__(self) -> None:
         for each in (self.source, self.output):
-            damaged_unless(
-                len(each.shape) == 4 and each.shape[0] == 1,
-                f"{list(each.shape)} is not one image",
-            )
+            damaged_unless(len(each.shape) == 4, f"{list(each.shape)} is no image")
+        same_sides(self.output.shape[:1], self.source.shape[:1])
 
     def record(self) -> str:
         """Return C for its constant ``p``."""
@@ -79,8 +84,19 @@ class Window:
             pad_left=columns.pad,
         )
 
+    def repeated(self, call: str, places: tuple[str, str]) -> str:
+        """Return a call for each image of a batch; ``places``: of input and output in it."""
+        images = self.source.shape[0]
+        if images == 1:
+            return call
+        for place, tensor in zip(places, (self.source, self.output), strict=True):
+            call = call.replace(place, f"{place} + n * {elements(tensor) // images}")
+        return f"for (int32_t n = 0; n < {images}; n++) {{\n    {call}\n}}"
+
     def above(self, *, transposed: bool = False) -> dict[int, int]:
-        """Return how far the input must lie above the output."""
+        """Return how far the input must lie above the output, if they may share memory."""
+        if self.source.shape[0] > 1:
+            return {}
         rows, columns = (
             [
                 max(0, -(-(place + axis.pad - axis.taps + 1) // axis.stride))
