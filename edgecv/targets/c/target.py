@@ -21,6 +21,7 @@ class CProject(Target):
 
     name: ClassVar[str] = "c"
     formats: ClassVar[tuple[str, ...]] = ("tflite",)
+    missing: ClassVar[str] = "this machine has no C compiler (cc, gcc or clang)"
     address: ClassVar[str] = "kernels"
     kernels: Arithmetic = "builtin"
     """The kernels of LiteRT whose integers it computes: builtin, or reference."""

@@ -34,9 +34,9 @@ def test_factors_above_one_are_those_of_litert(
     tables = TFLiteTables(int8_models["convolutions"], "model")
     content = bytearray(int8_models["convolutions"])
     kinds = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-    for operator in tables.operators:
-        if operator.kind in kinds:
-            (output,) = operator.outputs
+    for output in tables.outputs:
+        operator = tables.producer(output)
+        if operator is not None and operator.kind in kinds:
             tables.write_scales(content, output, np.array([output.scales[0] * factor]))
     assert not disagreements(bytes(content), "builtin", tmp_path / "c", flags=("-O1",))
 
