@@ -98,7 +98,7 @@ class DeployOptions(
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
-    """The target: bundle, ssh://USER@HOST[:PORT], or another of edgecv list."""
+    """The target: bundle, c, ssh://USER@HOST[:PORT]. See edgecv list."""
     python: Annotated[Text | None, Flag(default="python3")] = None
     """The interpreter on a host of ssh://, where numpy and the runtime are."""
     ssh_config: Annotated[Text | None, Flag(default="yours")] = None

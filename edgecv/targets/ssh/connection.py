@@ -46,8 +46,9 @@ SCRIPT = (
     # Byte by byte: what follows the program on the same stream is left to it.
     f' dd bs=1 count={{bytes}} of="$d/program" 2>/dev/null || exit {NO_ROOM};'
     f" command -v {{python}} >/dev/null || exit {NO_PYTHON};"
-    # Libraries leave files of their own where temporary ones go.
-    ' TMPDIR="$d" {python} "$d/program" "$d" {kind}; exit $?'
+    # Python leaves compiled files, and ONNX Runtime those of its telemetry.
+    ' export TMPDIR="$d" PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1;'
+    ' {python} "$d/program" "$d" {kind}; exit $?'
 )
 """The command on the host. It has no quote ', no ! and no line break: any login shell may read it.
 A new connection removes the folders of the ones before."""
