@@ -1,0 +1,133 @@
+"""The C project of a TFLite file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgecv.core.errors import InputError
+from edgecv.core.text import counted
+from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.targets.c.operators import WRITERS
+from edgecv.targets.c.planner import Buffer, arena_size, plan
+from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size
+from edgecv.targets.c.project import Golden, Layout, write
+
+SHOWN = 5
+
+
+def generate(
+    content: bytes,
+    where: str,
+    arithmetic: Arithmetic = "builtin",
+    golden: Golden | None = None,
+) -> dict[str, str]:
+    """Return the files of a C project by their names.
+
+    Its answers are those of the LiteRT kernels named. Raises InputError where an operator, a type
+    or a shape is not supported: all of them are named.
+    """
+    tables = TFLiteTables(content, where)
+    program = Program(tables, arithmetic)
+    needed = _needed(tables)
+    refused = [found for each in needed if (found := _write(program, each))]
+    refused += _check_ends(program)
+    if refused:
+        more = f" and {counted(len(refused) - SHOWN, 'more')}" if len(refused) > SHOWN else ""
+        raise InputError(
+            where,
+            f"the C target lacks {'; '.join(refused[:SHOWN])}{more}",
+            accepted=", ".join(sorted(WRITERS)),
+            remedy="export it at precision int8 or float32 without these layers, or use another"
+            " target",
+        )
+    return write(layout(program), golden or Golden())
+
+
+def layout(program: Program) -> Layout:
+    """Return a program with the places of its tensors in the arena."""
+    numbers, buffers = _buffers(program)
+    above = _above(program, numbers, buffers)
+    offsets = plan(buffers, above)
+    places = dict(zip(numbers, offsets, strict=True))
+    return Layout(program, places, arena_size(buffers, offsets))
+
+
+def _write(program: Program, operator: TFLiteOperator) -> str | None:
+    """Add an operator; return what is lacking for it."""
+    write_operator = WRITERS.get(operator.kind)
+    try:
+        if write_operator is None:
+            kinds = {each.type for each in operator.outputs}
+            raise Lacking(f"the operator, of {' and '.join(sorted(kinds))}")
+        write_operator(program, operator)
+    except Lacking as error:
+        return f"{operator}: {error}"
+    return None
+
+
+def _needed(tables: TFLiteTables) -> list[TFLiteOperator]:
+    """Return the operators that the outputs depend on; those of constants are done here."""
+    wanted = {each.number for each in tables.outputs}
+    found: list[TFLiteOperator] = []
+    for operator in reversed(tables.operators):
+        made = {each.number for each in operator.outputs}
+        if not made & wanted or all(tables.constant(each) for each in operator.outputs):
+            continue
+        found.append(operator)
+        given = operator.inputs[:1] if operator.kind == "RESHAPE" else operator.inputs
+        wanted |= {each.number for each in given if each is not None}
+    return found[::-1]
+
+
+def _check_ends(program: Program) -> list[str]:
+    """Return what is lacking for the inputs and outputs of the model."""
+    refused = []
+    for each in (*program.tables.inputs, *program.tables.outputs):
+        try:
+            elements(each)
+            size(each)
+            if program.tables.constant(each) is not None:
+                raise Lacking("a constant output")
+        except Lacking as error:
+            refused.append(f'"{each.first_name}": {error}')
+    return refused
+
+
+def _buffers(program: Program) -> tuple[list[int], list[Buffer]]:
+    tables, steps = program.tables, program.steps
+    by_number = {each.number: each for each in tables.tensors}
+    first = {program.root(each.number): -1 for each in tables.inputs}
+    last = dict(first)
+    for number, step in enumerate(steps):
+        for each in step.outputs:
+            first.setdefault(program.root(each), number)
+        for each in (*step.inputs, *step.outputs):
+            last[program.root(each)] = number
+    for each in tables.outputs:
+        last[program.root(each.number)] = len(steps)
+    numbers = list(first)
+    return numbers, [
+        Buffer(
+            elements(by_number[number]) * size(by_number[number]),
+            size(by_number[number]),
+            first[number],
+            last[number],
+        )
+        for number in numbers
+    ]
+
+
+def _above(
+    program: Program, numbers: Sequence[int], buffers: Sequence[Buffer]
+) -> dict[tuple[int, int], int]:
+    """Return the pairs of input and output that may share memory: both only at this step."""
+    place = {number: index for index, number in enumerate(numbers)}
+    found = {}
+    for number, step in enumerate(program.steps):
+        if len(step.outputs) != 1:
+            continue
+        output = place[program.root(step.outputs[0])]
+        for source, least in step.above.items():
+            taken = place[source]
+            if buffers[taken].last == number == buffers[output].first and taken != output:
+                found[taken, output] = least
+    return found
