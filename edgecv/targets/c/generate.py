@@ -1,11 +1,10 @@
 """The C project of a TFLite file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import counted
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
 from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size

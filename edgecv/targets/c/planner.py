@@ -31,7 +31,7 @@ def plan(buffers: Sequence[Buffer], above: Above) -> tuple[int, ...]:
     least = lower_bound(buffers, above)
     orders = _orders(buffers)
     best_order, best, best_size = orders[0], (), 0
-    shuffled = random.Random(0)  # noqa: S311  not for secrets
+    shuffled = random.Random(0)
     spent = 0
     while orders or (best_size > least and spent < TRIALS):
         if orders:
@@ -75,9 +75,7 @@ def lower_bound(buffers: Sequence[Buffer], above: Above) -> int:
     shared = {number for pair in above for number in pair}
     steps = {each.first for each in buffers}
     for step in steps:
-        live = [
-            number for number, each in enumerate(buffers) if each.first <= step <= each.last
-        ]
+        live = [number for number, each in enumerate(buffers) if each.first <= step <= each.last]
         alone = sum(buffers[number].size for number in live if number not in shared)
         largest = max(largest, alone)
     return largest

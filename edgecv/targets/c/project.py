@@ -79,9 +79,7 @@ def write(layout: Layout, golden: Golden) -> dict[str, str]:
         "edgecv_main.c": _filled(
             "edgecv_main.c",
             **{f"{end}_BYTES": _bytes_of(tensors) for end, tensors in ends.items()},
-            OUTPUT_IS_FLOAT=", ".join(
-                str(int(each.type == "float32")) for each in ends["OUTPUT"]
-            ),
+            OUTPUT_IS_FLOAT=", ".join(str(int(each.type == "float32")) for each in ends["OUTPUT"]),
         ),
         **{name: _template(name) for name in BUILD_FILES},
     }

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgecv.core.artifact import TensorFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
 from edgecv.formats.image_input import pixel_encoder
-from edgecv.targets.answers import real_outputs
+from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.firmware.client import BoardClient
 
 TIMED_BLOCKS, RUNS_A_BLOCK = 5, 10
@@ -55,14 +54,9 @@ class BoardDevice:
 
     def _stored(self) -> Outputs:
         """Return all outputs, which the board gives as they are stored."""
-        facts = self._file.facts
-        sizes = [stored_bytes(tensor) for tensor in facts.outputs]
-        content, start, stored = self._client.outputs(sum(sizes)), 0, {}
-        for tensor, shape, size in zip(facts.outputs, facts.answers, sizes, strict=True):
-            values = np.frombuffer(content[start : start + size], tensor.type)
-            stored[tensor.name] = values.reshape(1, *shape)
-            start += size
-        return real_outputs(self._file, stored, 1, self._client.where)
+        content = self._client.outputs(sum(output_bytes(self._file)))
+        rows = np.frombuffer(content, np.uint8)[None]
+        return outputs_of_bytes(self._file, rows, self._client.where)
 
     def _decimals(self) -> Outputs:
         """Return the only output of a board of others, which gives it with three decimals."""
@@ -76,8 +70,3 @@ class BoardDevice:
         values = self._client.results(math.prod(answers[0]))
         reals = np.array(values, np.float32).reshape(1, *answers[0])
         return Outputs({outputs[0].name: reals})
-
-
-def stored_bytes(tensor: TensorFacts) -> int:
-    """Return the bytes of a tensor."""
-    return math.prod(tensor.shape) * np.dtype(tensor.type).itemsize

@@ -13,14 +13,12 @@ from edgecv.core.text import printable
 
 ANSWER_S = 60.0
 """Seconds in which a board must answer a command."""
-QUIET_S = 0.3
-"""Seconds without a byte after which a board has nothing more to say."""
 LEAST_BYTES = 65_536
 """Bytes of an answer that are always allowed: 8 KB of outputs, and lines around them."""
 STANDARD_BYTES, OWN_BYTES = 38, 256
 """Bytes of one command that loads an input: MLPerf Tiny's commands have 80 characters at most."""
 OWN_PROFILE = "m-profile-[edgecv firmware 1]"
-READY = "m-ready"
+READY = b"m-ready\r\n"
 LONGEST_SHOWN = 80
 
 
@@ -52,10 +50,9 @@ class BoardClient:
     def greet(self) -> None:
         """Find out what it is. Raises StepError where nothing that speaks the protocol answers."""
         # The first sign ends what another program may have begun. A board that starts says that it
-        # is ready by itself, so that the number of answers is not known.
+        # is ready by itself: only what follows its name is known to be the last of its answer.
         self._stream.write(b"%name%")
-        self._until_ready("name", LEAST_BYTES)
-        self._skip()
+        self._until_ready("name", LEAST_BYTES, after=b"m-name-")
         lines = self.ask("profile")
         self.gives_bytes = OWN_PROFILE in lines
         self.chunk = OWN_BYTES if self.gives_bytes else STANDARD_BYTES
@@ -110,29 +107,22 @@ class BoardClient:
             raise self._nonsense(errors)
         return lines
 
-    def _until_ready(self, command: str, most_bytes: int) -> list[str]:
-        content, end, ready = self._rest, time.monotonic() + self._answer_s, f"{READY}\r\n".encode()
-        while ready not in content:
-            content += self._stream.read(max(0.0, end - time.monotonic()))
-            if len(content) > most_bytes:
-                raise StepError(self.where, f"answers more than {most_bytes:,} bytes")
-            if ready not in content and time.monotonic() >= end:
+    def _until_ready(self, command: str, most_bytes: int, after: bytes = b"") -> list[str]:
+        """Return the lines up to the "m-ready" that is the first behind ``after``."""
+        content, end = self._rest, time.monotonic() + self._answer_s
+        # Without ``after`` in it, -1 becomes its end.
+        while (place := content.find(READY, content.find(after) % (len(content) + 1))) < 0:
+            if time.monotonic() >= end:
                 raise StepError(
                     self.where,
                     f'does not answer "{_shown(command)}" within {self._answer_s:g} s',
                     remedy="is it the right port and speed, and does the firmware run?",
                 )
-        answer, self._rest = content.split(ready, 1)
-        return answer.decode("ascii", "replace").splitlines()
-
-    def _skip(self) -> None:
-        """Take no notice of what it goes on to say."""
-        skipped = 0
-        while part := self._stream.read(QUIET_S):
-            skipped += len(part)
-            if skipped > LEAST_BYTES:
-                raise StepError(self.where, f"says more than {LEAST_BYTES:,} bytes unasked")
-        self._rest = b""
+            content += self._stream.read(max(0.0, end - time.monotonic()))
+            if len(content) > most_bytes:
+                raise StepError(self.where, f"answers more than {most_bytes:,} bytes")
+        self._rest = content[place + len(READY) :]
+        return content[:place].decode("ascii", "replace").splitlines()
 
     def _nonsense(self, lines: list[str]) -> StepError:
         return StepError(

@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from edgecv.core.plugins import DeployedFile
-from edgecv.targets.firmware.board_device import stored_bytes
+from edgecv.targets.answers import output_bytes
 
 SOURCES = ("edgecv_firmware.c", "edgecv_firmware.h")
 IDENTITY = """/* The model that the firmware runs. */
@@ -15,7 +15,7 @@ IDENTITY = """/* The model that the firmware runs. */
 def firmware_files(file: DeployedFile) -> dict[str, str]:
     """Return the files by their names, to stand beside those of the C project."""
     folder = files(__package__) / "sources"
-    sizes = ", ".join(str(stored_bytes(tensor)) for tensor in file.facts.outputs)
+    sizes = ", ".join(map(str, output_bytes(file)))
     return {
         **{name: (folder / name).read_text() for name in SOURCES},
         "edgecv_identity.h": IDENTITY.format(sha256=file.artifact.sha256, sizes=sizes),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -111,7 +111,7 @@ class PortStream:
             raise StepError(self._where, f"the connection is lost: {_reason(error)}") from None
 
 
-def _pyserial() -> "type[Serial] | object":
+def _pyserial() -> Any:
     try:
         import serial
     except ImportError:

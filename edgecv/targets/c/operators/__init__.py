@@ -6,8 +6,8 @@ from edgecv.formats.tflite.tables import TFLiteOperator
 from edgecv.targets.c.operators import (
     activations,
     arithmetic,
-    convolutions,
     conversions,
+    convolutions,
     moves,
     pools,
     resizes,

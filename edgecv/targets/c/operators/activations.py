@@ -144,9 +144,7 @@ def _hard_swish(operator: TFLiteOperator) -> list[int]:
     given, scale, zero, made, output_zero = codes(operator)
     fine = single(1 / 128) * single(scale)
     output_factor, output_exponent = _sixteen_bits(float(fine / single(made)))
-    gate_factor, gate_exponent = _sixteen_bits(
-        float(fine / (single(3) / single(32768)))
-    )
+    gate_factor, gate_exponent = _sixteen_bits(float(fine / (single(3) / single(32768))))
     if output_exponent > 0:
         raise Lacking("its output's scale is too small")
     found = []

@@ -28,7 +28,9 @@ def convert(program: Program, operator: TFLiteOperator) -> None:
     if source.type in LIMITS and output.type in LIMITS:
         given, scale, zero, made, output_zero = codes(operator)
         factor = scaled(scale / made)
-        add_table(program, operator, [multiply(code - zero, factor) + output_zero for code in given])
+        add_table(
+            program, operator, [multiply(code - zero, factor) + output_zero for code in given]
+        )
         return
     if {source.type, output.type} not in ({"float32", each} for each in LIMITS):
         raise Lacking(f"{source.type} to {output.type}")

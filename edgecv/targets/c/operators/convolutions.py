@@ -115,9 +115,7 @@ class Layer:
             highest=highest,
         )
 
-    def _integers(
-        self, kernel: str, weights: NDArray[Any], outputs: int
-    ) -> list[NDArray[Any]]:
+    def _integers(self, kernel: str, weights: NDArray[Any], outputs: int) -> list[NDArray[Any]]:
         """Return weights, bias and factors. Raises Lacking if a sum could overflow."""
         if weights.dtype != np.int8:
             raise Lacking(f"its weights of {weights.dtype}")

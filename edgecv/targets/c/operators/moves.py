@@ -162,9 +162,7 @@ def split(program: Program, operator: TFLiteOperator) -> None:
 def slices(program: Program, operator: TFLiteOperator) -> None:
     """SLICE and STRIDED_SLICE."""
     source, output = _moved(operator)
-    begins, second = (
-        program.weights(each).reshape(-1).tolist() for each in operator.inputs[1:3]
-    )
+    begins, second = (program.weights(each).reshape(-1).tolist() for each in operator.inputs[1:3])
     damaged_unless(len(begins) == len(second) <= len(source.shape), "its starts and ends")
     if operator.kind == "SLICE":
         damaged_unless(len(begins) == len(source.shape), "its starts and ends")
@@ -177,7 +175,7 @@ def slices(program: Program, operator: TFLiteOperator) -> None:
         chosen, kept = _strided(program, operator, source, begins, second)
     for each, side in zip(chosen, source.shape, strict=True):
         damaged_unless(
-            len(each) > 0 and 0 <= min(each) and max(each) < side, "it reads outside its input"
+            len(each) > 0 and min(each) >= 0 and max(each) < side, "it reads outside its input"
         )
     same_sides(output.shape, kept)
     read = steps(source.shape)

@@ -31,9 +31,7 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
     """MAX_POOL_2D and AVERAGE_POOL_2D."""
     source, output = only(operator)
     taps = operator.option("FilterHeight"), operator.option("FilterWidth")
-    window = Window(
-        source, output, axes(operator, source.shape[1:3], output.shape[1:3], taps)
-    )
+    window = Window(source, output, axes(operator, source.shape[1:3], output.shape[1:3], taps))
     same_sides(output.shape[3:], source.shape[3:])
     activation = operator.option("FusedActivationFunction")
     is_float = kind_of(source, output) == "float32"

@@ -29,7 +29,9 @@ def _images(program: Program, operator: TFLiteOperator) -> tuple[TFLiteTensor, T
     source, output = only(operator, 2)
     for each in (source, output):
         elements(each)
-        damaged_unless(len(each.shape) == 4 and each.shape[0] == 1, f"{each.shape} is not one image")
+        damaged_unless(
+            len(each.shape) == 4 and each.shape[0] == 1, f"{each.shape} is not one image"
+        )
     sides = program.weights(operator.inputs[1]).reshape(-1).tolist()
     same_sides(output.shape, [1, *sides, source.shape[3]])
     if kind_of(source, output) == "int8":
@@ -52,9 +54,7 @@ def nearest(program: Program, operator: TFLiteOperator) -> None:
         for given, made in zip(source.shape[1:3], output.shape[1:3], strict=True)
     )
     program.kernel("nearest")
-    names = [
-        program.constant("nearest", np.array(each, np.uint16)) for each in (rows, columns)
-    ]
+    names = [program.constant("nearest", np.array(each, np.uint16)) for each in (rows, columns)]
     pixel = source.shape[3] * size(source)
     places = program.place(source), program.place(output)
     arguments = (len(rows), len(columns), source.shape[2], pixel, *names, *places)
@@ -95,7 +95,10 @@ def bilinear(program: Program, operator: TFLiteOperator) -> None:
         scale = float(exact) if is_float else parts / PARTS
         # A pixel less than the first that is read: how the place is rounded does not matter.
         first.append(
-            [max(0, min(math.floor(place * scale - 0.5 * half) - 1, given - 1)) for place in range(made)]
+            [
+                max(0, min(math.floor(place * scale - 0.5 * half) - 1, given - 1))
+                for place in range(made)
+            ]
         )
     name = "bilinear_float" if is_float else "bilinear_int8"
     program.kernel(name)
