@@ -31,6 +31,8 @@ def deployed_file(suffix: str, **other: Any) -> DeployedFile:
         "task": default_task(),
         "labels": ("a", "b", "c"),
         "golden": np.zeros((2, 8, 8, 1), np.uint8),
+        "golden_outputs": (np.zeros((2, 3), np.uint8),),
+        "activation": None,
         "peak": PeakMemory(500, "conv", 64),
     }
     return DeployedFile(**given | other)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from numpy.typing import NDArray
+
 from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError
@@ -38,6 +40,10 @@ class DeployedFile:
     """Names of the classes, or of the numbers."""
     golden: Images
     """Images drawn over the whole test split: uint8 (N, H, W, C), 0..255."""
+    golden_outputs: tuple[NDArray[Any], ...]
+    """Each output for these images, as the file stores it: (N, ...)."""
+    activation: str | None
+    """The function that makes probabilities of the first output: Softmax, Sigmoid, or None."""
     peak: PeakMemory | None
     """None where the file leaves a size open."""
     others: tuple[str, ...] = ()

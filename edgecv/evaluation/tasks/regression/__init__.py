@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Predictions, Targets
+from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
@@ -169,10 +169,10 @@ class Regression(Task):
         """Return minus the mean error, of the range: (N, 3, K), (N, ...) -> (N,)."""
         return -_mean(tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2], targets)
 
-    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
-        exact = whole.reshape(len(whole), -1).astype(np.float64)
-        far = (exact - cut.reshape(exact.shape)) ** 2
+        exact = _values(whole)
+        far = (exact - _values(cut)) ** 2
         return float(np.mean(far / (exact.var(axis=0) + SMALLEST)))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
