@@ -94,16 +94,18 @@ class Program:
         if values is None:
             what = "an input that is left out" if tensor is None else f'"{tensor.first_name}"'
             raise Lacking(f"{what} is not stored in the file, or not as plain numbers")
+        assert tensor is not None
+        if tensor.type == "float32":
+            if values.dtype not in (np.float16, np.float32):
+                raise Lacking(f"{values.dtype} weights that are used as float32")
+            return values.astype(np.float32)
         return values
 
     def place(self, tensor: TFLiteTensor) -> str:
         """Return C for the place of an input or output: in the arena, or of a constant."""
         if self.tables.constant(tensor) is None:
             return f"@{self.root(tensor.number)}:{tensor.type}@"
-        values = self.weights(tensor)
-        if tensor.type == "float32":
-            values = values.astype(np.float32)
-        return self.constant("values", values)
+        return self.constant("values", self.weights(tensor))
 
     def root(self, number: int) -> int:
         """Return the tensor whose bytes a tensor is."""
@@ -115,20 +117,12 @@ class Program:
         self, operator: TFLiteOperator, code: str, above: Mapping[int, int] | None = None
     ) -> None:
         """Add the code of an operator."""
-        read = [
-            each.number
-            for each in operator.inputs
-            if each is not None and self.tables.constant(each) is None
-        ]
-        self.steps.append(
-            Step(
-                operator,
-                code,
-                tuple(self.root(each) for each in read if f"@{self.root(each)}:" in code),
-                tuple(each.number for each in operator.outputs),
-                {self.root(number): least for number, least in (above or {}).items()},
-            )
-        )
+        roots = {self.root(each.number) for each in operator.inputs if each is not None}
+        read = tuple(each for each in sorted(roots) if f"@{each}:" in code)
+        made = tuple(each.number for each in operator.outputs)
+        shared = {self.root(number): least for number, least in (above or {}).items()}
+        shared = {number: least for number, least in shared.items() if number in read}
+        self.steps.append(Step(operator, code, read, made, shared))
 
 
 def call(name: str, *arguments: object) -> str:

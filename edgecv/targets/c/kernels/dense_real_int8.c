@@ -8,7 +8,7 @@ static void dense_real_int8(int32_t rows, int32_t inputs, int32_t outputs, const
         const int8_t *w = weights;
         for (int32_t i = 0; i < outputs; i++, w += inputs) {
             const int32_t sum = bias[i] + dot_int8(input, w, inputs, q->input_zero);
-            const int32_t value = (int32_t)round((double)sum * factors[i]);
+            const int32_t value = (int32_t)fmin(fmax(round(sum * factors[i]), -65536), 65536);
             *output++ = (int8_t)clamp(value + q->output_zero, q->lowest, q->highest);
         }
     }

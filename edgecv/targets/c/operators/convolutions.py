@@ -29,6 +29,7 @@ from edgecv.targets.c.windows import Window, axes
 WIDEST = LIMITS["int8"][1] - LIMITS["int8"][0]
 """The largest distance of an int8 code from its zero point."""
 INT32_MAX = 2**31 - 1
+LANES = 8
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ class Layer:
             limits: tuple[object, ...] = tuple(
                 map(real, bounds(operator.option("FusedActivationFunction")))
             )
-            constants = [weights.astype(np.float32), self._bias(outputs, np.float32)]
+            if weights.dtype != np.float32:
+                raise Lacking(f"{weights.dtype} weights that are used as float32")
+            constants = [weights, self._bias(outputs, np.float32)]
         else:
             program.kernel(f"{kernel}_int8", **({"ROUNDING": rounding} if rounding else {}))
             name = f"{kernel}_int8{'_' + rounding if rounding else ''}"
@@ -128,8 +131,6 @@ class Layer:
             raise Lacking("its sums do not fit 32 bits")
         factors = self._factors(outputs)
         if kernel == "dense_real":
-            if max(factors) >= 1:
-                raise Lacking("its scales")
             return [weights, bias, np.array(factors)]
         multipliers, shifts = zip(*map(scaled, factors), strict=True)
         return [weights, bias, np.array(multipliers, np.int32), np.array(shifts, np.int8)]
@@ -187,7 +188,8 @@ def depthwise(program: Program, operator: TFLiteOperator) -> None:
     damaged_unless(
         one == 1 and outputs % layer.source.shape[3] == 0, "its weights are for other channels"
     )
-    layer.add("depthwise", (window.record(), ("&p",)), weights, window.above())
+    shape = window.record(), ("&p",)
+    layer.add("depthwise", shape, weights, window.above(), more=_lanes(layer))
 
 
 def transposed(program: Program, operator: TFLiteOperator) -> None:
@@ -203,7 +205,7 @@ def transposed(program: Program, operator: TFLiteOperator) -> None:
         "its weights are for other channels",
     )
     above = window.above(transposed=True)
-    layer.add("transposed", (window.record(), ("&p",)), weights, above)
+    layer.add("transposed", (window.record(), ("&p",)), weights, above, more=_lanes(layer))
 
 
 def dense(program: Program, operator: TFLiteOperator) -> None:
@@ -227,6 +229,14 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
     )
+
+
+def _lanes(layer: Layer) -> tuple[int, ...]:
+    """Return the number of the first channels that LiteRT rounds by vector instructions."""
+    if layer.kind == "float32":
+        return ()
+    channels = layer.output.shape[3]
+    return (channels - channels % LANES if layer.program.arithmetic == "builtin" else 0,)
 
 
 def _window(layer: Layer, taps: tuple[int, int], outputs: int) -> Window:

@@ -26,6 +26,9 @@ from edgecv.targets.c.windows import Window, axes
 INTEGER = {"TYPE": "int8", "ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
 FLOAT = {"TYPE": "float", "ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
 
+LANES = 16
+"""The channels that LiteRT's mean of an image takes at a time, by vector instructions."""
+
 
 def pool(program: Program, operator: TFLiteOperator) -> None:
     """MAX_POOL_2D and AVERAGE_POOL_2D."""
@@ -81,10 +84,12 @@ def mean(program: Program, operator: TFLiteOperator) -> None:
         return
     program.kernel("mean_int8")
     is_image = len(sides) == 4 and reduced == [1, 2] and bool(operator.option("KeepDims"))
-    numbers = (_image_mean if is_image and program.arithmetic == "builtin" else _any_mean)(
+    is_vector = is_image and program.arithmetic == "builtin"
+    numbers = (_image_mean if is_vector else _any_mean)(
         quantization(source), quantization(output), count
     )
-    program.add(operator, call("mean_int8", outer, count, inner, *numbers, *places))
+    lanes = inner - inner % LANES if is_vector else 0
+    program.add(operator, call("mean_int8", outer, count, inner, *numbers, lanes, *places))
 
 
 def _any_mean(
