@@ -18,6 +18,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
 from edgecv.core.profile import Profile
 from edgecv.system.storage import write_bytes
+from edgecv.targets.c.generate import generate
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 from edgecv.targets.firmware.files import firmware_files
@@ -61,6 +62,7 @@ class Qemu(Target):
         board, sources = BOARDS[self.board], files(__package__) / "sources"
         parts = {name.upper(): value for name, value in vars(board).items()}
         written = {
+            **generate(file.path.read_bytes(), str(file.path)),
             **firmware_files(file),
             "board.c": (sources / "board.c").read_text(),
             **{
@@ -85,7 +87,7 @@ class Qemu(Target):
             sizes = _run(["arm-none-eabi-size", "firmware.elf"], work, where, context)
             text, data, bss = map(int, re.findall(r"\d+", sizes.splitlines()[-1])[:3])
             facts = DeviceFacts(
-                f"generated C on an emulated {self.board} ({_version(work, where, context)})",
+                f"C on an emulated {self.board} ({_version(work, where, context)})",
                 memory_bytes=data + bss,
                 flash_bytes=text + data,
                 notes=("QEMU counts no cycles: there is no time", "memory is without the stack"),
@@ -97,8 +99,10 @@ class Qemu(Target):
 
 
 def _version(work: Path, where: str, context: DeployContext) -> str:
-    first = _run(["qemu-system-arm", "--version"], work, where, context).splitlines()[0]
-    return re.sub(r"[^\w.() +:~-]", "", first)[:60].strip()
+    found = re.search(
+        r"\d+\.\d+\.\d+", _run(["qemu-system-arm", "--version"], work, where, context)
+    )
+    return f"QEMU {found[0]}" if found else "QEMU"
 
 
 def _run(command: list[str], work: Path, where: str, context: DeployContext) -> str:

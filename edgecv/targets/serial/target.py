@@ -1,5 +1,6 @@
 """A board on a serial port that runs the firmware, or any that speaks MLPerf Tiny's protocol."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
 from edgecv.core.profile import Profile
 from edgecv.system.storage import write_bytes
+from edgecv.targets.c.generate import generate
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 from edgecv.targets.firmware.files import firmware_files
@@ -40,7 +42,8 @@ class SerialBoard(Target):
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the C project with the firmware, as it is on the board."""
-        for name, text in firmware_files(file).items():
+        project = generate(file.path.read_bytes(), str(file.path))
+        for name, text in {**project, **firmware_files(file)}.items():
             write_bytes(folder / name, text.encode())
 
     @contextmanager
@@ -122,4 +125,5 @@ def _pyserial() -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)

@@ -42,13 +42,13 @@ class Tflm(Target):
                 accepted="Linux on x86_64",
                 remedy='pip install "edgecv[micro]"',
             )
-        arena = _run(file, file.golden[:1]).arena
+        arena = _arena(file)
         if profile is not None:
             check_ram(str(file.path), PeakMemory(arena.total, NAME), profile)
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the array, the operators and the size of the arena."""
-        content, arena = file.path.read_bytes(), _run(file, file.golden[:1]).arena
+        content, arena = file.path.read_bytes(), _arena(file)
         lines = resolver_lines(TFLiteTables(content, str(file.path)).operators)
         parts = {
             "BYTES": len(content),
@@ -77,7 +77,7 @@ class MicroDevice:
 
     def __init__(self, file: DeployedFile, context: DeployContext) -> None:
         self._file, self._context = file, context
-        self.facts = _facts(file, _run(file, file.golden[:1]).arena)
+        self.facts = _facts(file, _arena(file))
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
@@ -87,6 +87,11 @@ class MicroDevice:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return None: its kernels on this machine say nothing of a microcontroller's time."""
         return None
+
+
+def _arena(file: DeployedFile) -> Arena:
+    """Return what the interpreter takes: it is the same for all images."""
+    return _run(file, np.zeros((1, *file.facts.image), np.uint8)).arena
 
 
 def _run(file: DeployedFile, images: Images, log: Path | None = None) -> MicroAnswer:
