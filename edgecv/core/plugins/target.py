@@ -133,8 +133,10 @@ class Target(Plugin):
     @abstractmethod
     def open(
         self, file: DeployedFile, folder: Path, context: DeployContext
-    ) -> AbstractContextManager[Device]:
+    ) -> AbstractContextManager[Device | None]:
         """Bring what ``build`` wrote to the device and start it; it ends with the context.
+
+        None where nothing on this machine can run it: it is built, and not proven.
 
         Nothing that is written while it runs may stay in ``folder``.
         """

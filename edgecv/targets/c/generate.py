@@ -8,46 +8,49 @@ from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
 from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size
-from edgecv.targets.c.project import Golden, Layout, write
+from edgecv.targets.c.project import Layout
 
 SHOWN = 5
 
 
-def generate(
-    content: bytes,
-    where: str,
-    arithmetic: Arithmetic = "builtin",
-    golden: Golden | None = None,
-) -> dict[str, str]:
-    """Return the files of a C project by their names.
+def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> Layout:
+    """Return a TFLite file as calls of C functions, with the places of its tensors.
 
-    Its answers are those of the LiteRT kernels named. Raises InputError where an operator, a type
+    Its integers are those of the LiteRT kernels named. Raises InputError where an operator, a type
     or a shape is not supported: all of them are named.
     """
     tables = TFLiteTables(content, where)
     program = Program(tables, arithmetic)
-    needed = _needed(tables)
-    refused = [found for each in needed if (found := _write(program, each))]
+    refused = [found for each in _needed(tables) if (found := _write(program, each))]
     refused += _check_ends(program)
     if refused:
-        more = f" and {counted(len(refused) - SHOWN, 'more')}" if len(refused) > SHOWN else ""
+        more = f" and {counted(len(refused) - SHOWN, 'other')}" if len(refused) > SHOWN else ""
         raise InputError(
             where,
-            f"the C target lacks {'; '.join(refused[:SHOWN])}{more}",
+            f"target c lacks {'; '.join(refused[:SHOWN])}{more}",
             accepted=", ".join(sorted(WRITERS)),
-            remedy="export it at precision int8 or float32 without these layers, or use another"
-            " target",
+            remedy="edgecv compress --quantize int8 makes int8 layers of float32 ones;"
+            " --to bundle takes every operator",
         )
-    return write(layout(program), golden or Golden())
+    return _layout(program)
 
 
-def layout(program: Program) -> Layout:
+def _layout(program: Program) -> Layout:
     """Return a program with the places of its tensors in the arena."""
     numbers, buffers = _buffers(program)
     above = _above(program, numbers, buffers)
     offsets = plan(buffers, above)
     places = dict(zip(numbers, offsets, strict=True))
-    return Layout(program, places, arena_size(buffers, offsets))
+    return Layout(program, places, arena_size(buffers, offsets), _peak(program, buffers))
+
+
+def _peak(program: Program, buffers: Sequence[Buffer]) -> str:
+    """Return the operator during which most bytes are needed."""
+    needed = [
+        sum(each.size for each in buffers if each.first <= number <= each.last)
+        for number in range(len(program.steps))
+    ]
+    return str(program.steps[needed.index(max(needed))].operator) if needed else ""
 
 
 def _write(program: Program, operator: TFLiteOperator) -> str | None:
@@ -101,8 +104,8 @@ def _buffers(program: Program) -> tuple[list[int], list[Buffer]]:
             first.setdefault(program.root(each), number)
         for each in (*step.inputs, *step.outputs):
             last[program.root(each)] = number
-    for each in tables.outputs:
-        last[program.root(each.number)] = len(steps)
+    for output in tables.outputs:
+        last[program.root(output.number)] = len(steps)
     numbers = list(first)
     return numbers, [
         Buffer(

@@ -30,7 +30,9 @@ def plan(buffers: Sequence[Buffer], above: Above) -> tuple[int, ...]:
     count = len(buffers)
     least = lower_bound(buffers, above)
     orders = _orders(buffers)
-    best_order, best, best_size = orders[0], (), 0
+    best_order = orders[0]
+    best: tuple[int, ...] = ()
+    best_size = 0
     shuffled = random.Random(0)
     spent = 0
     while orders or (best_size > least and spent < TRIALS):

@@ -221,7 +221,7 @@ def bounds(activation: int) -> tuple[float, float]:
     return BOUNDS[activation]
 
 
-def rounded(x: float) -> int:
+def rounded(x: "float | np.float32") -> int:
     """Return the nearest integer, halves away from zero."""
     value = float(x)
     if not math.isfinite(value):

@@ -38,6 +38,13 @@ class Layout:
     places: dict[int, int]
     """By the number of a tensor, its offset in bytes."""
     arena: int
+    peak: str
+    """The operator during which most of its bytes are needed."""
+
+    @property
+    def constant_bytes(self) -> int:
+        """The bytes of flash that weights and tables take."""
+        return sum(each.nbytes for each in self.program.constants.values())
 
     def place(self, number: int, kind: str) -> str:
         """Return C for the place of a tensor."""
@@ -81,7 +88,7 @@ def write(layout: Layout, golden: Golden) -> dict[str, str]:
             **{f"{end}_BYTES": _bytes_of(tensors) for end, tensors in ends.items()},
             OUTPUT_IS_FLOAT=", ".join(str(int(each.type == "float32")) for each in ends["OUTPUT"]),
         ),
-        **{name: _template(name) for name in BUILD_FILES},
+        **{name: template(name) for name in BUILD_FILES},
     }
 
 
@@ -91,9 +98,8 @@ def _bytes_of(tensors: Sequence[TFLiteTensor]) -> str:
 
 def _macros(layout: Layout) -> Iterator[str]:
     tables = layout.program.tables
-    constants = sum(each.nbytes for each in layout.program.constants.values())
     yield f"#define EDGECV_ARENA_BYTES {layout.arena}"
-    yield f"#define EDGECV_CONSTANT_BYTES {constants}"
+    yield f"#define EDGECV_CONSTANT_BYTES {layout.constant_bytes}"
     for end, tensors in (("INPUT", tables.inputs), ("OUTPUT", tables.outputs)):
         for number, tensor in enumerate(tensors):
             name = f"EDGECV_{end}_{number}"
@@ -148,9 +154,10 @@ def _definition(name: str, values: NDArray[Any]) -> str:
 
 
 def _filled(name: str, **parts: object) -> str:
-    return Template(_template(name)).substitute(parts)
+    return Template(template(name)).substitute(parts)
 
 
 @cache
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return a file of ``templates/``."""
     return (files(__package__) / "templates" / name).read_text()
