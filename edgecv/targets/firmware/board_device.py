@@ -9,8 +9,8 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
-from edgecv.formats.image_input import pixel_encoder
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.c.answers import encoded
 from edgecv.targets.firmware.client import BoardClient
 
 TIMED_BLOCKS, RUNS_A_BLOCK = 5, 10
@@ -26,8 +26,6 @@ class BoardDevice:
     ) -> None:
         self._file, self._client, self._context = file, client, context
         self.facts = facts
-        channels = file.facts.image[2]
-        self._encode = pixel_encoder(file.facts.input, "NHWC", file.preprocess, channels)
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
@@ -35,7 +33,7 @@ class BoardDevice:
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C); None for a board without a clock."""
-        self._client.load(self._encode(image).tobytes())
+        self._client.load(encoded(self._file, image).tobytes())
         blocks = []
         for _ in range(TIMED_BLOCKS):
             microseconds = self._client.infer(RUNS_A_BLOCK)
@@ -48,7 +46,7 @@ class BoardDevice:
         for number in range(len(images)):
             if number % PROGRESS == 0:
                 self._context.emit("evaluate", f"image {number + 1:,} of {len(images):,}")
-            self._client.load(self._encode(images[number : number + 1]).tobytes())
+            self._client.load(encoded(self._file, images[number : number + 1]).tobytes())
             self._client.infer(1)
             yield self._stored() if self._client.gives_bytes else self._decimals()
 

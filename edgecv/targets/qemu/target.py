@@ -15,10 +15,10 @@ from string import Template
 from typing import ClassVar, Literal
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
+from edgecv.core.plugins import DeployContext, DeployedFile, Device, DeviceFacts
 from edgecv.core.profile import Profile
 from edgecv.system.storage import write_bytes
-from edgecv.targets.c.generate import generate
+from edgecv.targets.c.target import CProject
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 from edgecv.targets.firmware.files import firmware_files
@@ -35,11 +35,10 @@ AT_ONCE = 65_536
 """Most bytes that are read from the emulated port at once."""
 
 
-class Qemu(Target):
+class Qemu(CProject):
     """An emulated Cortex-M board: the answers, the flash and the memory are real, no time is."""
 
     name: ClassVar[str] = "qemu"
-    formats: ClassVar[tuple[str, ...]] = ("tflite",)
     address: ClassVar[str] = "board"
 
     board: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"] = "cortex-m4"
@@ -59,10 +58,10 @@ class Qemu(Target):
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the C project, the firmware, and what the board needs."""
+        super().build(file, folder)
         board, sources = BOARDS[self.board], files(__package__) / "sources"
         parts = {name.upper(): value for name, value in vars(board).items()}
         written = {
-            **generate(file.path.read_bytes(), str(file.path)),
             **firmware_files(file),
             "board.c": (sources / "board.c").read_text(),
             **{
@@ -76,7 +75,7 @@ class Qemu(Target):
     @contextmanager
     def open(
         self, file: DeployedFile, folder: Path, context: DeployContext
-    ) -> Iterator[BoardDevice]:
+    ) -> Iterator[Device | None]:
         """Compile the folder elsewhere and start the emulator; it ends with the context."""
         where = f"--to qemu:{self.board}"
         with tempfile.TemporaryDirectory(prefix="edgecv-qemu-") as temporary:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
+from edgecv.core.plugins import DeployContext, DeployedFile, Device, DeviceFacts
 from edgecv.core.profile import Profile
 from edgecv.system.storage import write_bytes
-from edgecv.targets.c.generate import generate
+from edgecv.targets.c.target import CProject
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 from edgecv.targets.firmware.files import firmware_files
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 WRITE_S = 10.0
 
 
-class SerialBoard(Target):
+class SerialBoard(CProject):
     """A board on a serial port, with the firmware of the C project: answers and time are real."""
 
     name: ClassVar[str] = "serial"
-    formats: ClassVar[tuple[str, ...]] = ("tflite",)
     address: ClassVar[str] = "port"
 
     port: str
@@ -42,14 +41,14 @@ class SerialBoard(Target):
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the C project with the firmware, as it is on the board."""
-        project = generate(file.path.read_bytes(), str(file.path))
-        for name, text in {**project, **firmware_files(file)}.items():
+        super().build(file, folder)
+        for name, text in firmware_files(file).items():
             write_bytes(folder / name, text.encode())
 
     @contextmanager
     def open(
         self, file: DeployedFile, folder: Path, context: DeployContext
-    ) -> Iterator[BoardDevice]:
+    ) -> Iterator[Device | None]:
         """Open the port, and check that the board runs this file."""
         where = f"--to serial:{self.port}"
         with PortStream(self.port, self.baud, where) as stream:

@@ -14,10 +14,10 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
 from edgecv.core.profile import PeakMemory, Profile, check_ram
 from edgecv.core.report import Blocks
-from edgecv.formats.image_input import pixel_encoder
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.system.storage import write_bytes
 from edgecv.targets.answers import outputs_of_bytes
+from edgecv.targets.c.answers import encoded
 from edgecv.targets.tflm.interpreter import NAME, Arena, MicroAnswer, is_installed, run_micro
 from edgecv.targets.tflm.resolver import resolver_lines
 
@@ -95,8 +95,7 @@ def _arena(file: DeployedFile) -> Arena:
 
 
 def _run(file: DeployedFile, images: Images, log: Path | None = None) -> MicroAnswer:
-    encode = pixel_encoder(file.facts.input, "NHWC", file.preprocess, file.facts.image[2])
-    return run_micro(file.path, encode(images), log)
+    return run_micro(file.path, encoded(file, images), log)
 
 
 def _facts(file: DeployedFile, arena: Arena) -> DeviceFacts:
