@@ -29,7 +29,7 @@ class SerialBoard(CProject):
     name: ClassVar[str] = "serial"
     address: ClassVar[str] = "port"
 
-    port: str
+    port: str = ""
     """Its serial port: /dev/ttyACM0, COM3."""
     baud: int = Field(default=115_200, ge=300, le=4_000_000)
     """Bits a second of the port."""
@@ -37,6 +37,8 @@ class SerialBoard(CProject):
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Refuse what the C target refuses, and a machine without pyserial."""
         super().check(file, profile)
+        if not self.port:
+            raise InputError("--to serial", "names no port", accepted="serial:/dev/ttyACM0")
         _pyserial()
 
     def build(self, file: DeployedFile, folder: Path) -> None:

@@ -39,7 +39,7 @@ class Arena:
     head: int
     """Activations and buffers of kernels; the same on a board."""
     tail: int
-    """What stays while the model lives; less on a board, whose pointers have 4 bytes."""
+    """Tables that stay while the model lives; fewer on a board, whose pointers have 4 bytes."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ class _Interpreter:
 
         content = Path(path).read_bytes()
         recording = runtime.InterpreterConfig.kAllocationRecording
-        with _messages() as said:
+        with _messages() as printed:
             try:
                 found = runtime.Interpreter.from_bytes(content, intrepreter_config=recording)
             except Exception as error:  # noqa: BLE001  it raises anything on damage
-                reason = [line for line in said() if "Arena" not in line] or [str(error)]
+                reason = [line for line in printed() if "Arena" not in line] or [str(error)]
                 raise InputError(path, f"{NAME} refuses it: {reason[0]}") from None
         self._server.stage("running it")
         given, outputs = found.get_input_details(0), _outputs(content)
@@ -118,9 +118,9 @@ class _Interpreter:
             answers = (np.ascontiguousarray(found.get_output(each)) for each in range(outputs))
             rows.append(np.concatenate([each.reshape(-1).view(np.uint8) for each in answers]))
             self._server.progress(number + 1)
-        with _messages() as said:
+        with _messages() as printed:
             found.print_allocations()
-            sizes = {name: int(size) for name, size in _ALLOCATION.findall("\n".join(said()))}
+            sizes = {name: int(size) for name, size in _ALLOCATION.findall("\n".join(printed()))}
         return {"arena": [sizes[name] for name in SIZES]}, [np.stack(rows)]
 
 

@@ -25,5 +25,5 @@ def method_of(kind: str) -> str:
     >>> method_of("DEPTHWISE_CONV_2D"), method_of("PADV2")
     ('AddDepthwiseConv2D', 'AddPadV2')
     """
-    words = (word if word == "2D" else word.capitalize() for word in kind.split("_"))
-    return METHODS.get(kind, f"Add{''.join(words)}")
+    parts = (part if part == "2D" else part.capitalize() for part in kind.split("_"))
+    return METHODS.get(kind, f"Add{''.join(parts)}")
