@@ -82,7 +82,7 @@ class DeviceProof:
     def without_device(self, target: Target) -> Report:
         """Return the report of a file that was built and that nothing here can run."""
         row = f"{self.file.artifact.path} on {target.name}"
-        reason = f"nothing on this machine runs what {target.name} builds: it is not proven"
+        reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
         return replace(self.report, name="deploy", gates=gates, outcome=verdict(list(gates)))
 

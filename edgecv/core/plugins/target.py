@@ -95,6 +95,8 @@ class Target(Plugin):
 
     formats: ClassVar[tuple[str, ...]]
     """Formats of the artifacts that it takes, the preferred one first."""
+    missing: ClassVar[str] = ""
+    """The reason for which ``open`` gives no device: "this machine has no C compiler"."""
     address: ClassVar[str] = ""
     """The option that TEXT of ``--to NAME:TEXT`` sets; empty for a target without any."""
 

@@ -1,28 +1,34 @@
 """The C project of a TFLite file."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Collection, Sequence
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.text import counted
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
+from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor, damaged
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
 from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size
-from edgecv.targets.c.project import Layout
+from edgecv.targets.c.project import PlacedProgram
 
 SHOWN = 5
 
 
-def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> Layout:
+def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> PlacedProgram:
     """Return a TFLite file as calls of C functions, with the places of its tensors.
 
     Its integers are those of the LiteRT kernels named. Raises InputError where an operator, a type
     or a shape is not supported: all of them are named.
     """
-    tables = TFLiteTables(content, where)
-    program = Program(tables, arithmetic)
-    refused = [found for each in _needed(tables) if (found := _write(program, each))]
-    refused += _check_ends(program)
+    try:
+        program = Program(TFLiteTables(content, where), arithmetic)
+        refused = _written(program)
+    except EdgecvError:
+        raise
+    except struct.error:
+        raise damaged(where, "it refers to places beyond its end") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise damaged(where, f"{type(error).__name__}: {error}") from error
     if refused:
         more = f" and {counted(len(refused) - SHOWN, 'other')}" if len(refused) > SHOWN else ""
         raise InputError(
@@ -35,13 +41,13 @@ def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> 
     return _layout(program)
 
 
-def _layout(program: Program) -> Layout:
+def _layout(program: Program) -> PlacedProgram:
     """Return a program with the places of its tensors in the arena."""
     numbers, buffers = _buffers(program)
     above = _above(program, numbers, buffers)
     offsets = plan(buffers, above)
     places = dict(zip(numbers, offsets, strict=True))
-    return Layout(program, places, arena_size(buffers, offsets), _peak(program, buffers))
+    return PlacedProgram(program, places, arena_size(buffers, offsets), _peak(program, buffers))
 
 
 def _peak(program: Program, buffers: Sequence[Buffer]) -> str:
@@ -53,17 +59,31 @@ def _peak(program: Program, buffers: Sequence[Buffer]) -> str:
     return str(program.steps[needed.index(max(needed))].operator) if needed else ""
 
 
-def _write(program: Program, operator: TFLiteOperator) -> str | None:
-    """Add an operator; return what is lacking for it."""
+def _write(program: Program, operator: TFLiteOperator, known: Collection[int]) -> str | None:
+    """Add an operator; return what is lacking for it. ``known``: the tensors computed before."""
     write_operator = WRITERS.get(operator.kind)
     try:
         if write_operator is None:
             kinds = {each.type for each in operator.outputs}
             raise Lacking(f"the operator, of {' and '.join(sorted(kinds))}")
+        for each in _read(operator):
+            if each.number not in known and program.tables.constant(each) is None:
+                raise Lacking(f'"{each.first_name}", which is not computed before it is read')
         write_operator(program, operator)
     except Lacking as error:
         return f"{operator}: {error}"
     return None
+
+
+def _written(program: Program) -> list[str]:
+    """Add all operators that are needed; return what is lacking for them."""
+    refused = []
+    known = {each.number for each in program.tables.inputs}
+    for operator in _needed(program.tables):
+        if (found := _write(program, operator, known)) is not None:
+            refused.append(found)
+        known |= {each.number for each in operator.outputs}
+    return refused + _check_ends(program, known)
 
 
 def _needed(tables: TFLiteTables) -> list[TFLiteOperator]:
@@ -75,20 +95,28 @@ def _needed(tables: TFLiteTables) -> list[TFLiteOperator]:
         if not made & wanted or all(tables.constant(each) for each in operator.outputs):
             continue
         found.append(operator)
-        given = operator.inputs[:1] if operator.kind == "RESHAPE" else operator.inputs
-        wanted |= {each.number for each in given if each is not None}
+        wanted |= {each.number for each in _read(operator)}
     return found[::-1]
 
 
-def _check_ends(program: Program) -> list[str]:
+def _read(operator: TFLiteOperator) -> list[TFLiteTensor]:
+    """Return the inputs that are read: the shape of a RESHAPE is that of its output."""
+    given = operator.inputs[:1] if operator.kind == "RESHAPE" else operator.inputs
+    return [each for each in given if each is not None]
+
+
+def _check_ends(program: Program, known: Collection[int]) -> list[str]:
     """Return what is lacking for the inputs and outputs of the model."""
-    refused = []
-    for each in (*program.tables.inputs, *program.tables.outputs):
+    ends = program.tables.inputs, program.tables.outputs
+    refused = [] if all(ends) else ["a model without inputs or outputs"]
+    for each in (*ends[0], *ends[1]):
         try:
             elements(each)
             size(each)
             if program.tables.constant(each) is not None:
-                raise Lacking("a constant output")
+                raise Lacking("an input or output that is constant")
+            if each.number not in known:
+                raise Lacking("an output that is not computed")
         except Lacking as error:
             refused.append(f'"{each.first_name}": {error}')
     return refused

@@ -1,4 +1,4 @@
-"""How far an operator's input must lie above its output, so that none is written too early."""
+"""Distances of an operator's input from its output that let them share memory."""
 
 from collections.abc import Sequence
 

@@ -4,7 +4,7 @@ from string import Template
 
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.text import printable
-from edgecv.targets.c.project import Layout, template
+from edgecv.targets.c.project import PlacedProgram, template
 
 EXACT = {
     "int8": "Every int8 output is byte for byte that of LiteRT's {kernels} kernels.",
@@ -13,7 +13,7 @@ EXACT = {
 }
 
 
-def page(file: DeployedFile, layout: Layout) -> str:
+def page(file: DeployedFile, layout: PlacedProgram) -> str:
     """Return README.md of a project."""
     tables = layout.program.tables
     is_float = any(

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-TRIALS = 40_000
+MOST_PLACED = 40_000
 """The most placements of one tensor that a search tries."""
 
 
@@ -35,7 +35,7 @@ def plan(buffers: Sequence[Buffer], above: Above) -> tuple[int, ...]:
     best_size = 0
     shuffled = random.Random(0)
     spent = 0
-    while orders or (best_size > least and spent < TRIALS):
+    while orders or (best_size > least and spent < MOST_PLACED):
         if orders:
             order = orders.pop()
         else:

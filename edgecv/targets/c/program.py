@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.text import counted
 from edgecv.formats.dtypes import BITS
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
 from edgecv.targets.c.fixed_point import multiplier
@@ -43,7 +44,7 @@ class Lacking(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class KernelCall:
     """One operator: C code in which ``@7@`` stands for the place of tensor 7.
 
     ``above``: by the number of an input, the bytes by which it must lie above the output where both
@@ -59,11 +60,11 @@ class Step:
 
 @dataclass
 class Program:
-    """What is emitted, in the order of the calls."""
+    """The calls of a model in their order, with the kernels and constants that they need."""
 
     tables: TFLiteTables
     arithmetic: Arithmetic
-    steps: list[Step] = field(default_factory=list)
+    steps: list[KernelCall] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     kernels: dict[str, str] = field(default_factory=dict)
     views: dict[int, int] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Program:
         made = tuple(each.number for each in operator.outputs)
         shared = {self.root(number): least for number, least in (above or {}).items()}
         shared = {number: least for number, least in shared.items() if number in read}
-        self.steps.append(Step(operator, code, read, made, shared))
+        self.steps.append(KernelCall(operator, code, read, made, shared))
 
 
 def call(name: str, *arguments: object) -> str:
@@ -152,7 +153,8 @@ def only(operator: TFLiteOperator, inputs: int = 1) -> tuple[TFLiteTensor, TFLit
     """Return the first input and the one output of an operator that has so many inputs."""
     damaged_unless(
         len(operator.inputs) == inputs and len(operator.outputs) == 1,
-        f"it has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs",
+        f"it has {counted(len(operator.inputs), 'input')} and"
+        f" {counted(len(operator.outputs), 'output')}",
     )
     source = operator.inputs[0]
     if source is None:

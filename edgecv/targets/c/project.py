@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.tables import TFLiteTensor
-from edgecv.targets.c.program import C_TYPES, Program, Step, elements, real, size
+from edgecv.targets.c.program import C_TYPES, KernelCall, Program, elements, real, size
 
 PLACE = re.compile(r"@(\d+):(\w+)@")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
@@ -31,7 +31,7 @@ class Golden:
 
 
 @dataclass(frozen=True)
-class Layout:
+class PlacedProgram:
     """A program whose tensors have their places in the arena."""
 
     program: Program
@@ -52,7 +52,7 @@ class Layout:
         return f"(({C_TYPES[kind]} *)(void *)(arena.bytes + {offset}))"
 
 
-def write(layout: Layout, golden: Golden) -> dict[str, str]:
+def write(layout: PlacedProgram, golden: Golden) -> dict[str, str]:
     """Return the files by their names."""
     program = layout.program
     ends = {"INPUT": program.tables.inputs, "OUTPUT": program.tables.outputs}
@@ -96,7 +96,7 @@ def _bytes_of(tensors: Sequence[TFLiteTensor]) -> str:
     return ", ".join(str(elements(each) * size(each)) for each in tensors)
 
 
-def _macros(layout: Layout) -> Iterator[str]:
+def _macros(layout: PlacedProgram) -> Iterator[str]:
     tables = layout.program.tables
     yield f"#define EDGECV_ARENA_BYTES {layout.arena}"
     yield f"#define EDGECV_CONSTANT_BYTES {layout.constant_bytes}"
@@ -112,14 +112,14 @@ def _macros(layout: Layout) -> Iterator[str]:
                 yield f"#define {name}_ZERO_POINT ({tensor.zero_point})"
 
 
-def _step(layout: Layout, step: Step) -> str:
+def _step(layout: PlacedProgram, step: KernelCall) -> str:
     code = PLACE.sub(lambda found: layout.place(int(found[1]), found[2]), step.code)
     name = _comment(step.operator.outputs[0].first_name)
     indented = "\n".join(f"        {line}" for line in code.strip().splitlines())
     return f"    {{ /* {step.operator.kind} {name} */\n{indented}\n    }}"
 
 
-def _cases(layout: Layout, tensors: Sequence[TFLiteTensor]) -> str:
+def _cases(layout: PlacedProgram, tensors: Sequence[TFLiteTensor]) -> str:
     return "\n".join(
         f"    case {number}: return {layout.place(tensor.number, tensor.type)};"
         for number, tensor in enumerate(tensors)

@@ -13,7 +13,7 @@ from edgecv.targets.c.compiled import c_compiler, compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
 from edgecv.targets.c.program import Arithmetic
-from edgecv.targets.c.project import Golden, Layout, write
+from edgecv.targets.c.project import Golden, PlacedProgram, write
 
 
 class CProject(Target):
@@ -21,6 +21,7 @@ class CProject(Target):
 
     name: ClassVar[str] = "c"
     formats: ClassVar[tuple[str, ...]] = ("tflite",)
+    missing: ClassVar[str] = "this machine has no C compiler (cc, gcc or clang)"
     address: ClassVar[str] = "kernels"
     kernels: Arithmetic = "builtin"
     """The kernels of LiteRT whose integers it computes: builtin, or reference."""
@@ -60,5 +61,5 @@ class CProject(Target):
         with compiled(file, self._layout(file), folder, compiler, context) as project:
             yield project
 
-    def _layout(self, file: DeployedFile) -> Layout:
+    def _layout(self, file: DeployedFile) -> PlacedProgram:
         return generate(file.path.read_bytes(), str(file.path), self.kernels)

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import LONGEST_SIDE, damaged_unless, record, same_sides, size
+from edgecv.targets.c.program import (
+    LONGEST_SIDE,
+    damaged_unless,
+    elements,
+    record,
+    same_sides,
+    size,
+)
 
 SAME, VALID = 0, 1
 ACROSS = "HW"
 
 
 @dataclass(frozen=True)
-class Axis:
+class WindowAxis:
     """A window on one axis of an image."""
 
     taps: int
@@ -23,7 +30,7 @@ class Axis:
 
 def axes(
     operator: TFLiteOperator, inputs: Sequence[int], outputs: Sequence[int], taps: Sequence[int]
-) -> tuple[Axis, Axis]:
+) -> tuple[WindowAxis, WindowAxis]:
     """Return the window of an operator on both axes, checked against the sizes of its output."""
     found = []
     for across, input_side, output_side, tap in zip(ACROSS, inputs, outputs, taps, strict=True):
@@ -36,24 +43,22 @@ def axes(
         covered = input_side if same else input_side - span + 1
         same_sides([output_side], [-(-covered // stride)])
         pad = max((output_side - 1) * stride + span - input_side, 0) // 2 if same else 0
-        found.append(Axis(tap, stride, dilation, pad))
+        found.append(WindowAxis(tap, stride, dilation, pad))
     return found[0], found[1]
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window with the images that it reads and writes: one image, channels last."""
+    """A window with the images that it reads and writes, channels last."""
 
     source: TFLiteTensor
     output: TFLiteTensor
-    axes: tuple[Axis, Axis]
+    axes: tuple[WindowAxis, WindowAxis]
 
     def __post_init__(self) -> None:
         for each in (self.source, self.output):
-            damaged_unless(
-                len(each.shape) == 4 and each.shape[0] == 1,
-                f"{list(each.shape)} is not one image",
-            )
+            damaged_unless(len(each.shape) == 4, f"{list(each.shape)} is no image")
+        same_sides(self.output.shape[:1], self.source.shape[:1])
 
     def record(self) -> str:
         """Return C for its constant ``p``."""
@@ -79,8 +84,19 @@ class Window:
             pad_left=columns.pad,
         )
 
+    def repeated(self, call: str, places: tuple[str, str]) -> str:
+        """Return a call for each image of a batch; ``places``: of input and output in it."""
+        images = self.source.shape[0]
+        if images == 1:
+            return call
+        for place, tensor in zip(places, (self.source, self.output), strict=True):
+            call = call.replace(place, f"{place} + n * {elements(tensor) // images}")
+        return f"for (int32_t n = 0; n < {images}; n++) {{\n    {call}\n}}"
+
     def above(self, *, transposed: bool = False) -> dict[int, int]:
-        """Return how far the input must lie above the output."""
+        """Return how far the input must lie above the output, if they may share memory."""
+        if self.source.shape[0] > 1:
+            return {}
         rows, columns = (
             [
                 max(0, -(-(place + axis.pad - axis.taps + 1) // axis.stride))

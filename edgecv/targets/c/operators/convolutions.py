@@ -33,7 +33,7 @@ LANES = 8
 
 
 @dataclass(frozen=True)
-class Layer:
+class WeightedLayer:
     """An operator that multiplies by constant weights, whose outputs lie on an axis of them."""
 
     program: Program
@@ -62,16 +62,18 @@ class Layer:
     def add(
         self,
         kernel: str,
-        shape: tuple[str, tuple[object, ...]],
+        shape: Window | tuple[int, ...],
         weights: NDArray[Any],
         above: dict[int, int],
         *,
         more: tuple[object, ...] = (),
         rounding: str = "",
     ) -> None:
-        """Add the call of a kernel. ``shape``: C that declares its shape, and arguments for it."""
+        """Add the call of a kernel. ``shape``: a window, or the sizes that the kernel takes."""
         program, operator = self.program, self.operator
-        declared, arguments = shape
+        window = shape if isinstance(shape, Window) else None
+        declared = "" if window is None else window.record()
+        arguments = shape if isinstance(shape, tuple) else ("&p",)
         outputs = self.output.shape[-1]
         if self.kind == "float32":
             program.kernel(f"{kernel}_float")
@@ -94,6 +96,8 @@ class Layer:
         ]
         places = program.place(self.source), program.place(self.output)
         code = call(name, *arguments, *limits, places[0], *stored, *more, places[1])
+        if window is not None:
+            code = window.repeated(code, places)
         program.add(operator, declared + code, above)
 
     def _bias(self, outputs: int, kind: type) -> NDArray[Any]:
@@ -151,14 +155,14 @@ class Layer:
 
 def _layer(
     program: Program, operator: TFLiteOperator, places: tuple[int, int, int] = (0, 1, 2)
-) -> Layer:
+) -> WeightedLayer:
     """Return an operator's layer. ``places``: of its image, weights and bias among its inputs."""
     given = (*operator.inputs, None, None, None)
     source, filters, bias = (given[place] for place in places)
     if source is None or filters is None:
         raise Lacking("an input that is left out")
     axis = 3 if operator.kind == "DEPTHWISE_CONV_2D" else 0
-    return Layer(program, operator, source, filters, bias, axis)
+    return WeightedLayer(program, operator, source, filters, bias, axis)
 
 
 def convolution(program: Program, operator: TFLiteOperator) -> None:
@@ -171,7 +175,7 @@ def convolution(program: Program, operator: TFLiteOperator) -> None:
     damaged_unless(not rest and outputs % groups == 0, "its groups have no channels")
     layer.add(
         "convolution",
-        (window.record(), ("&p",)),
+        window,
         np.moveaxis(weights, 0, -1) if layer.kind == "float32" else weights,
         window.above(),
         more=(depth,),
@@ -188,8 +192,7 @@ def depthwise(program: Program, operator: TFLiteOperator) -> None:
     damaged_unless(
         one == 1 and outputs % layer.source.shape[3] == 0, "its weights are for other channels"
     )
-    shape = window.record(), ("&p",)
-    layer.add("depthwise", shape, weights, window.above(), more=_lanes(layer))
+    layer.add("depthwise", window, weights, window.above(), more=_lanes(layer))
 
 
 def transposed(program: Program, operator: TFLiteOperator) -> None:
@@ -205,7 +208,7 @@ def transposed(program: Program, operator: TFLiteOperator) -> None:
         "its weights are for other channels",
     )
     above = window.above(transposed=True)
-    layer.add("transposed", (window.record(), ("&p",)), weights, above, more=_lanes(layer))
+    layer.add("transposed", window, weights, above, more=_lanes(layer))
 
 
 def dense(program: Program, operator: TFLiteOperator) -> None:
@@ -225,13 +228,13 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     read, written = inputs * size(layer.source), outputs * size(layer.output)
     layer.add(
         "dense_real" if program.arithmetic == "reference" and layer.kind == "int8" else "dense",
-        ("", (rows, inputs, outputs)),
+        (rows, inputs, outputs),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
     )
 
 
-def _lanes(layer: Layer) -> tuple[int, ...]:
+def _lanes(layer: WeightedLayer) -> tuple[int, ...]:
     """Return the number of the first channels that LiteRT rounds by vector instructions."""
     if layer.kind == "float32":
         return ()
@@ -239,7 +242,7 @@ def _lanes(layer: Layer) -> tuple[int, ...]:
     return (channels - channels % LANES if layer.program.arithmetic == "builtin" else 0,)
 
 
-def _window(layer: Layer, taps: tuple[int, int], outputs: int) -> Window:
+def _window(layer: WeightedLayer, taps: tuple[int, int], outputs: int) -> Window:
     damaged_unless(layer.output.shape[-1] == outputs, "its weights are for other channels")
     across = axes(layer.operator, layer.source.shape[1:3], layer.output.shape[1:3], taps)
     return Window(layer.source, layer.output, across)

@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.program import (
+    C_TYPES,
     Lacking,
     Program,
     call,
@@ -22,6 +21,8 @@ from edgecv.targets.c.program import (
 )
 
 AXES = 5
+MOST_BLOCKS = 64
+"""The most copies that one operator is split into."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Block:
     written: Sequence[int]
     read_start: int = 0
     written_start: int = 0
+
+    def turned(self) -> "Block":
+        """Return the copy in the other direction."""
+        return Block(self.sizes, self.written, self.read, self.written_start, self.read_start)
 
 
 def steps(shape: Sequence[int]) -> list[int]:
@@ -94,18 +99,52 @@ def pad(program: Program, operator: TFLiteOperator) -> None:
     around = given.tolist()
     wanted = [side + sum(ends) for side, ends in zip(source.shape, around, strict=True)]
     same_sides(output.shape, wanted)
-    kind = "float" if source.type == "float32" else "int8_t"
+    value = None
     if operator.kind == "PADV2":
         value = program.weights(operator.inputs[2]).reshape(-1)[0]
-        filled = real(float(value)) if kind == "float" else str(int(value))
-    else:
-        filled = "0.0f" if kind == "float" else str(quantization(output)[1])
-    program.kernel("fill", TYPE=kind, ELEMENT=kind)
     written = steps(output.shape)
     start = sum(ends[0] * step for ends, step in zip(around, written, strict=True))
     block = Block(source.shape, steps(source.shape), written, written_start=start)
-    code = call(f"fill_{kind}", elements(output), filled, program.place(output))
-    program.add(operator, f"{code}\n{copy(program, block, source, output)}")
+    filled = _filled(program, output, value)
+    program.add(operator, filled + copy(program, block, source, output))
+
+
+def space_to_batch(program: Program, operator: TFLiteOperator) -> None:
+    """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, which surround a dilated convolution."""
+    source, output = _moved(operator)
+    sides, around = (program.weights(each) for each in operator.inputs[1:3])
+    goes_back = operator.kind == "BATCH_TO_SPACE_ND"
+    wide, narrow = (output, source) if goes_back else (source, output)
+    damaged_unless(
+        sides.shape == (2,) and around.shape == (2, 2) and len(source.shape) == 4, "its shape"
+    )
+    (rows, columns), (top, left) = sides.tolist(), around[:, 0].tolist()
+    damaged_unless(min(rows, columns) > 0 and around.min() >= 0, "its blocks or pads")
+    if not rows * columns <= MOST_BLOCKS:
+        raise Lacking(f"{rows * columns:,} blocks")
+    padded = [side + sum(ends) for side, ends in zip(wide.shape[1:3], around.tolist(), strict=True)]
+    same_sides(
+        narrow.shape,
+        [wide.shape[0] * rows * columns, padded[0] // rows, padded[1] // columns, wide.shape[3]],
+    )
+    parts = [] if goes_back else [_filled(program, output)]
+    images, channels = wide.shape[0], wide.shape[3]
+    to_narrow, to_wide = steps(narrow.shape), steps(wide.shape)
+    for number in range(rows * columns):
+        i, j = divmod(number, columns)
+        ys = [y for y in range(narrow.shape[1]) if 0 <= y * rows + i - top < wide.shape[1]]
+        xs = [x for x in range(narrow.shape[2]) if 0 <= x * columns + j - left < wide.shape[2]]
+        if not ys or not xs:
+            continue
+        block = Block(
+            (images, len(ys), len(xs), channels),
+            to_narrow,
+            (to_wide[0], to_wide[1] * rows, to_wide[2] * columns, 1),
+            number * images * to_narrow[0] + ys[0] * to_narrow[1] + xs[0] * to_narrow[2],
+            (ys[0] * rows + i - top) * to_wide[1] + (xs[0] * columns + j - left) * to_wide[2],
+        )
+        parts.append(copy(program, block if goes_back else block.turned(), source, output))
+    program.add(operator, "".join(parts))
 
 
 def concatenation(program: Program, operator: TFLiteOperator) -> None:
@@ -118,8 +157,10 @@ def concatenation(program: Program, operator: TFLiteOperator) -> None:
     for source in operator.inputs:
         if source is None:
             raise Lacking("an input that is left out")
-        _same_numbers(source, output)
         elements(source)
+        damaged_unless(source.type == output.type, "it changes the type")
+        if source.type != "float32":
+            damaged_unless(quantization(source) == quantization(output), "it changes the scale")
         damaged_unless(
             len(source.shape) == len(output.shape)
             and source.shape[:axis] == output.shape[:axis]
@@ -146,7 +187,7 @@ def split(program: Program, operator: TFLiteOperator) -> None:
     start, parts = 0, []
     for output in operator.outputs:
         elements(output)
-        _same_numbers(source, output)
+        damaged_unless(source.type == output.type, "it changes the type")
         wanted = list(source.shape)
         wanted[axis] = output.shape[axis]
         same_sides(output.shape, wanted)
@@ -231,20 +272,22 @@ def transpose(program: Program, operator: TFLiteOperator) -> None:
     program.add(operator, copy(program, block, source, output))
 
 
+def _filled(program: Program, output: TFLiteTensor, value: float | None = None) -> str:
+    """Return C that fills an output with a stored value, or with what stands for zero."""
+    is_float = output.type == "float32"
+    if value is None:
+        value = 0.0 if is_float else quantization(output)[1]
+    kind = C_TYPES[output.type]
+    program.kernel("fill", ELEMENT=kind)
+    filled = real(float(value)) if is_float else int(value)
+    return call(f"fill_{kind}", elements(output), filled, program.place(output)) + "\n"
+
+
 def _moved(operator: TFLiteOperator) -> tuple[TFLiteTensor, TFLiteTensor]:
     source, output = only(operator, len(operator.inputs))
-    _same_numbers(source, output)
+    damaged_unless(source.type == output.type, "it changes the type")
     elements(source), elements(output)
     return source, output
-
-
-def _same_numbers(source: TFLiteTensor, output: TFLiteTensor) -> None:
-    damaged_unless(source.type == output.type, "it changes the type")
-    if source.type in ("int8", "uint8"):
-        same = np.isclose(quantization(source)[0], quantization(output)[0], rtol=1e-6, atol=0)
-        damaged_unless(
-            bool(same) and source.zero_point == output.zero_point, "it changes the scale"
-        )
 
 
 def _axis(axis: int, tensor: TFLiteTensor) -> int:
@@ -257,6 +300,7 @@ WRITERS = {
     **dict.fromkeys(("PAD", "PADV2"), pad),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), split),
     **dict.fromkeys(("SLICE", "STRIDED_SLICE"), slices),
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), space_to_batch),
     "CONCATENATION": concatenation,
     "TRANSPOSE": transpose,
 }

@@ -46,13 +46,13 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
     suffix = "float" if is_float else "int8"
     if operator.kind == "MAX_POOL_2D":
         smallest = "-INFINITY" if is_float else "-128"
-        program.kernel("maximum", **(FLOAT if is_float else INTEGER), SMALLEST=smallest)
-        name = f"maximum_{suffix}"
+        program.kernel("max_pool", **(FLOAT if is_float else INTEGER), SMALLEST=smallest)
+        name = f"max_pool_{suffix}"
     else:
         name = f"average_{suffix}"
         program.kernel(name)
     places = program.place(source), program.place(output)
-    code = call(name, "&p", lowest, highest, *places)
+    code = window.repeated(call(name, "&p", lowest, highest, *places), places)
     program.add(operator, window.record() + code, window.above())
 
 

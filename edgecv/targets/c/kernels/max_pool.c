@@ -1,5 +1,5 @@
 /* needs: window $CLAMP */
-static void maximum_$TYPE(const window *p, $WIDE lowest, $WIDE highest, const $ELEMENT *input,
+static void max_pool_$TYPE(const window *p, $WIDE lowest, $WIDE highest, const $ELEMENT *input,
                           $ELEMENT *output)
 {
     for (int32_t oy = 0; oy < p->output_height; oy++) {
