@@ -32,7 +32,8 @@ def answered(main_report: "Report", output: Path, images: Images) -> tuple[Deplo
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     artifact = Artifact(path.name, "tflite", "int8", len(content), 0, sha256)
-    return deployed_file("tflite", path=path, artifact=artifact, facts=facts), outputs
+    file = deployed_file("tflite", path=path, artifact=artifact, facts=facts, golden=images[:2])
+    return file, outputs
 
 
 @pytest.fixture
