@@ -337,11 +337,17 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         Ssh(host="a", ssh_config=str(tmp_path / "none")).check(deployed_file("onnx"), None)
 
 
-def command(server: Server, output: Path, folder: Path, *options: str) -> list[str]:
-    run = [sys.executable, "-m", "edgecv", "deploy", str(output / "main")]
-    run += ["--artifact", "int8.tflite", "--out", str(folder), "--python", sys.executable]
-    run += ["--to", f"ssh://127.0.0.1:{server.port}", "--ssh-config", str(server.config)]
-    return [*run, *options]
+def deployment(server: Server, output: Path, folder: Path) -> DeployOptions:
+    return DeployOptions(
+        paths=(output / "main",),
+        artifact="int8.tflite",
+        out=folder,
+        to=f"ssh://127.0.0.1:{server.port}",
+        python=sys.executable,
+        ssh_config=str(server.config),
+        images=60,
+        min_same=1,
+    )
 
 
 @device
@@ -349,12 +355,10 @@ def command(server: Server, output: Path, folder: Path, *options: str) -> list[s
 def test_deploy_proves_a_file_on_a_host(
     server: Server, output: Path, main_report: Report, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        command(server, output, tmp_path / "there", "--images", "60", "--min-same", "1"),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "int8.tflite on ssh" in done.stdout
+    report = deploy(deployment(server, output, tmp_path / "there"))
+    assert report.outcome == "passed"
+    assert report.comparisons[-1].artifact.path == "int8.tflite on ssh"
+    assert report.comparisons[-1].latency is not None
     assert sorted(os.listdir(tmp_path / "there")) == [
         "manifest.json", "model.tflite", "program.pyz", "report.json", "report.md",
     ]  # fmt: skip
@@ -366,14 +370,14 @@ def test_deploy_proves_a_file_on_a_host(
 def test_an_interrupt_ends_the_host_too(
     server: Server, output: Path, main_report: Report, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        command(server, output, tmp_path / "there"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    while process.poll() is None and not server.processes("python"):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, errors
+    def interrupt() -> None:
+        while not server.processes("python"):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        deploy(deployment(server, output, tmp_path / "there"))
     assert not server.processes("python")
     assert server.left() == []
     assert os.listdir(tmp_path) == []

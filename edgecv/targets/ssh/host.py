@@ -1,6 +1,5 @@
 """A file on a host: its answers come in parts, and a lost part is asked for again."""
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from edgecv.core.text import counted
 from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.isolation.protocol import Frame
-from edgecv.targets.answers import real_outputs
+from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.ssh.connection import PACKAGES, SILENCE_S, Connection, ConnectionLost
 
 WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -53,24 +52,17 @@ class Host(Closing):
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
-        pairs = list(zip(self._file.facts.outputs, self._file.facts.answers, strict=True))
-        lengths = [np.dtype(each.type).itemsize * math.prod(shape) for each, shape in pairs]
+        size_of_answer = sum(output_bytes(self._file))
         batch = max(1, self._file.facts.batch)
-        most = max(1, PART_BYTES // (images[:1].nbytes + sum(lengths)) // batch) * batch
+        most = max(1, PART_BYTES // (images[:1].nbytes + size_of_answer) // batch) * batch
         parts, start, size = [], 0, min(most, batch * FIRST_IMAGES)
         while start < len(images):
             some, began = images[start : start + size], time.monotonic()
-            frame = self._ask({"do": "predict"}, [some], len(some) * sum(lengths), len(some))
-            shapes = [(len(some), length) for length in lengths]
-            if [each.shape for each in frame.arrays] != shapes or not all(
-                each.dtype == np.uint8 for each in frame.arrays
-            ):
-                raise StepError(self._url, "gives answers of another size than the file's")
-            stored = {
-                tensor.name: values.view(tensor.type).reshape(len(some), *shape)
-                for (tensor, shape), values in zip(pairs, frame.arrays, strict=True)
-            }
-            parts.append(real_outputs(self._file, stored, len(some), self._url))
+            most_bytes = len(some) * size_of_answer
+            arrays = self._ask({"do": "predict"}, [some], most_bytes, len(some)).arrays
+            if len(arrays) != 1 or arrays[0].shape[:1] != (len(some),):
+                raise StepError(self._url, f"gives no answer for each of {len(some)} images")
+            parts.append(outputs_of_bytes(self._file, arrays[0], self._url))
             start += len(some)
             if time.monotonic() - began < PART_S / 2:
                 size = min(2 * size, most)

@@ -51,17 +51,18 @@ class Model:
         self.predict(np.zeros((1, *asked["image"]), np.uint8), lambda done: None)
         self.memory_bytes = None if before is None else max(0, _memory("VmHWM:") - before)
 
-    def predict(self, images: Any, heartbeat: Callable[[int], None]) -> list[Any]:
-        """Return the bytes of each output for uint8 images (N, H, W, C): uint8 (N, bytes)."""
+    def predict(self, images: Any, heartbeat: Callable[[int], None]) -> Any:
+        """Return the bytes of all outputs for uint8 images (N, H, W, C): uint8 (N, bytes)."""
         batch = self._asked["batch"]
-        parts: list[list[Any]] = []
+        parts = []
         for start in range(0, len(images), batch):
             some = images[start : start + batch]
             self._feed(self._encode(some))
             self._invoke()
-            parts.append([self._rows(each)[: len(some)] for each in self._outputs()])
+            rows = np.concatenate([self._rows(each) for each in self._outputs()], axis=1)
+            parts.append(rows[: len(some)])
             heartbeat(start + len(some))
-        return [np.concatenate(each) for each in zip(*parts)]
+        return np.concatenate(parts)
 
     def time(self, image: Any, budget_s: float) -> Any:
         """Return timed runs of one image, uint8 (1, H, W, C): nanoseconds, (blocks, runs)."""

@@ -61,7 +61,7 @@ def _answer_all(waiting: queue.Queue[Frame], responses: int, opened: Any) -> Non
                 answer: dict[str, Any] = {"memory_bytes": model.memory_bytes}
                 arrays: list[Any] = []
             elif asked == "predict":
-                answer, arrays = {}, model.predict(frame.arrays[0], Heartbeat(responses))
+                answer, arrays = {}, [model.predict(frame.arrays[0], Heartbeat(responses))]
             else:
                 answer, arrays = {}, [model.time(frame.arrays[0], frame.header["budget_s"])]
         except BrokenPipeError:
