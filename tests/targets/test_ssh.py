@@ -12,7 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,12 @@ class Server:
 
         sessions = psutil.Process(self.process.pid).children(recursive=True)
         clients = psutil.Process().children() if name == "ssh" else []
-        return [each for each in [*clients, *sessions] if each.name().rstrip(".0123456789") == name]
+        named = []
+        for each in [*clients, *sessions]:
+            with suppress(psutil.NoSuchProcess):
+                if each.name().rstrip(".0123456789") == name:
+                    named.append(each)
+        return named
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +189,8 @@ def test_lost_connections_resume_and_leave_nothing(
     monkeypatch.setattr(host, "WAITS_S", (0.0,) * 20)
     images, chance = np.tile(IMAGES, (8, 1, 1, 1)), random.Random(0)
     here = file_at(file.path)[1].arrays
+    import psutil
+
     roles = ["ssh", "sshd", "python"]
     done, kills = threading.Event(), list[str]()
 
@@ -191,7 +198,8 @@ def test_lost_connections_resume_and_leave_nothing(
         while not done.wait(chance.uniform(0.7, 1.5)):
             kills.append(roles[len(kills) % len(roles)])
             for each in server.processes(kills[-1]):
-                each.kill()
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
 
     cutter = threading.Thread(target=cut)
     with opened(server.target(), file, tmp_path / "built") as there:

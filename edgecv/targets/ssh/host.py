@@ -38,7 +38,7 @@ class Host(Closing):
     ) -> None:
         self._file, self._content, self._url, self._connect = file, content, url, connect
         self._connection: Connection | None = None
-        self._said: Mapping[str, str] | None = None
+        self._machine: Mapping[str, str] | None = None
         self._losses = 0
         self.facts = DeviceFacts("")
 
@@ -114,9 +114,9 @@ class Host(Closing):
 
     def _open(self) -> Connection:
         connection = self._connection = self._connect()
-        if self._said not in (None, connection.facts):
+        if self._machine not in (None, connection.facts):
             raise StepError(self._url, "is another machine than before the connection was lost")
-        self._said = connection.facts
+        self._machine = connection.facts
         facts, channels = self._file.facts, self._file.facts.image[2]
         # The value of each pixel value in each channel: uint8 (1, 256, 1, C).
         ramp = np.arange(PIXELS, dtype=np.uint8).repeat(channels).reshape(1, PIXELS, 1, channels)
@@ -140,14 +140,14 @@ class Host(Closing):
             heartbeats=1,
             silence_s=SILENCE_S,
         )
-        said, notes = connection.facts, []
-        if said["runtime"] != (here := f"{TITLES[kind]} {version(PACKAGES[kind])}"):
-            notes.append(f"{said['runtime']} there, {here} here: answers may differ")
+        found, notes = connection.facts, []
+        if found["runtime"] != (here := f"{TITLES[kind]} {version(PACKAGES[kind])}"):
+            notes.append(f"{found['runtime']} there, {here} here: answers may differ")
         if self._losses:
             notes.append(f"lost the connection {counted(self._losses, 'time')}, and went on")
         memory = answer.header.get("memory_bytes")
         self.facts = DeviceFacts(
-            f"{said['runtime']}, Python {said['python']}, {said['machine']}",
+            f"{found['runtime']}, Python {found['python']}, {found['machine']}",
             memory_bytes=memory if type(memory) is int and memory > 0 else None,
             flash_bytes=self._file.artifact.bytes,
             notes=tuple(notes),

@@ -30,7 +30,7 @@ def load(runtime: str) -> tuple[Any, str]:
     return module, f"{TITLES[runtime]} {version(runtime.replace('_', '-'))}"
 
 
-class Model:
+class HostModel:
     """One file. The frame that opens it has its bytes, its input and the encoding of pixels.
 
     The encoding is a table: the value of each of 256 pixel values, for each channel.

@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
-from edgecv.targets.ssh.agent.model import Model, load
+from edgecv.targets.ssh.agent.model import HostModel, load
 
 IDLE_S = 600.0
 """Longest wait for a request: a machine that lost its cable closes no connection."""
@@ -41,7 +41,7 @@ def serve(folder: str, kind: str, runtime: str) -> None:
             "machine": platform.machine(),
         }
         write_all(responses, pack({"kind": "ready", **facts}))
-        _answer_all(waiting, responses, lambda frame: Model(folder, kind, module, frame))
+        _answer_all(waiting, responses, lambda frame: HostModel(folder, kind, module, frame))
     except Exception as error:  # noqa: BLE001  any error of a library is the answer
         write_all(responses, pack({"kind": "failure", "found": _reason(error)}))
     finally:
