@@ -19,6 +19,7 @@ from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import Training
 from edgecv.reports.costs import costs_sentence
+from edgecv.reports.deployment import deployment_line
 from edgecv.reports.json_file import to_table
 from edgecv.reports.markdown import headings, row
 from edgecv.reports.paired_comparison import judged, pair_line
@@ -40,6 +41,8 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
         text += screen.rendered(pair_line(each, task_of(report), report.data.classes))
     if report.costs is not None and report.costs.baseline != report.costs.compressed:
         text += screen.rendered(costs_sentence(report.costs))
+    if report.deployment is not None:
+        text += screen.rendered(deployment_line(report.deployment))
     text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
     if folder is not None:
         text += f"Written to {printable(str(folder))}: report.md says more\n"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Predictions, Targets
+from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Terms
@@ -153,14 +153,14 @@ class Classification(ProbabilityTask):
             return model, text
         return with_activation(model, "sigmoid" if is_one else "softmax")
 
-    def divergence(self, whole: Predictions, cut: Predictions) -> float:
-        """Return the mean Kullback-Leibler divergence of probabilities: (N, K), (N, K) -> nats.
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
+        """Return the mean Kullback-Leibler divergence of probabilities, in nats.
 
-        >>> same = np.array([[0.5, 0.5]], np.float32)
+        >>> same = Outputs.one(np.array([[0.5, 0.5]], np.float32))
         >>> Classification().divergence(same, same)
         0.0
         """
-        return mean_divergence(of_classes(whole), of_classes(cut))
+        return mean_divergence(of_classes(whole.only), of_classes(cut.only))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
         """Return the number of classes of the data, and 1 for two classes."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from edgecv.core.data import SPLITS, Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.plugins import Metric, Move, Proof, Terms
+from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import NO_BOX, kinds_of
 from edgecv.core.text import TextTable
 from edgecv.evaluation.output_differences import of_ranges
@@ -91,7 +91,7 @@ class Detection(ProbabilityTask):
 
     # The network and its training.
 
-    def head(self, data: Dataset) -> Any:
+    def head(self, data: Dataset) -> Head:
         """Return two 1x1 convolutions: a chance for each class, and four distances."""
         self._check_own()
         return MapsHead(len(data.class_names))

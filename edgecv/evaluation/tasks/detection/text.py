@@ -7,17 +7,18 @@ import numpy as np
 from edgecv.core.data import Images, Targets
 from edgecv.core.targets import NO_BOX
 from edgecv.core.text import listed
-from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats
+from edgecv.evaluation import drawing
+from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, enlarged
+from edgecv.evaluation.tasks.detection.boxes import Boxes
 
 METHOD = (
     "AP is COCO's: the area below precision over recall of each class, averaged over ten overlaps "
     "(IoU of 0.5 to 0.95) and the classes; AP50 of the overlap 0.5 alone. F1 is of the boxes above "
     "a score, averaged over the overlaps; that of an image is its score. Points of a class are of "
     "its F1 in all images; it is better or worse in an image by its F1 there, and p is the exact "
-    "sign test of these images, corrected by Holm's method for the number of classes."
+    "sign test of these images, corrected by Holm's method for the number of classes. "
+    + drawing.METHOD
 )
-TRUE, GIVEN = (34, 139, 34), (255, 140, 0)
-"""Colours of true boxes, and of those that a model gives."""
 
 
 def names_of(classes: Sequence[int], names: Sequence[str]) -> str:
@@ -35,29 +36,17 @@ def names_of(classes: Sequence[int], names: Sequence[str]) -> str:
 def drawn(
     image: Images, boxes: Sequence[Boxes], truth: Targets | None, size: tuple[float, float]
 ) -> Images:
-    """Return an image for each model, side by side, with its boxes over the true ones.
+    """Return an image beside itself, with the boxes before and after, over the true ones.
 
-    uint8 (H, W, C) -> (H, models x W, 3). ``size``: width and height of an image in the unit of
-    the boxes; ``truth``: float32 (most, 5), None where it is not known.
+    uint8 (H, W, C) -> (H', 2 W', 3), enlarged. ``size``: width and height of an image in the unit
+    of the boxes; ``truth``: float32 (most, 5), None where it is not known.
     """
-    high, wide = image.shape[:2]
-    scale = np.array([wide, high, wide, high]) / (*size, *size)
-    colours = np.broadcast_to(image, (high, wide, 3))
-    parts = []
-    for each in boxes:
-        part = colours.copy()
-        if truth is not None:
-            _draw(part, truth[truth[:, 0] != NO_BOX, 1:] * scale, TRUE)
-        _draw(part, each.corners[each.classes != NO_BOX] * scale, GIVEN)
-        parts.append(part)
+    picture, _ = enlarged(image)
+    scale = np.array([*picture.shape[1::-1]] * 2) / (*size, *size)
+    if truth is not None:
+        picture = draw_boxes(picture, truth[truth[:, 0] != NO_BOX, 1:] * scale, TRUTH)
+    parts = [
+        draw_boxes(picture, each.corners[each.classes != NO_BOX] * scale, colour)
+        for each, colour in zip(boxes, (BEFORE, AFTER), strict=True)
+    ]
     return np.concatenate(parts, axis=1)
-
-
-def _draw(pixels: Images, corners: Floats, colour: tuple[int, int, int]) -> None:
-    """Draw the edges of boxes in place: left, top, right, bottom in pixels, float (M, 4)."""
-    high, wide = pixels.shape[:2]
-    most = np.array([wide, high, wide, high]) - 1
-    ends = np.rint(corners - [0, 0, 1, 1]).clip(0, most).astype(np.int64)
-    for left, top, right, bottom in ends.tolist():
-        pixels[[top, bottom], left : right + 1] = colour
-        pixels[top : bottom + 1, [left, right]] = colour

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
@@ -108,9 +108,9 @@ class Segmentation(ProbabilityTask):
         whole = keras.Model(model.inputs, ending(output), name=model.name)
         return whole, f"the model gives one logit a pixel: a sigmoid was added after {last.name}"
 
-    def divergence(self, whole: Predictions, cut: Predictions) -> float:
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean Kullback-Leibler divergence of a pixel's probabilities, in nats."""
-        (given, wanted), _ = zip(*(as_maps(each, None) for each in (cut, whole)), strict=True)
+        (given, wanted), _ = zip(*(as_maps(each.only, None) for each in (cut, whole)), strict=True)
         return mean_divergence(wanted, given)
 
     def fit_data(

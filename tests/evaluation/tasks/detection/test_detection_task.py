@@ -10,9 +10,10 @@ from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Flips, PairedStatistics
 from edgecv.core.targets import together
+from edgecv.evaluation.drawing import AFTER, BEFORE
+from edgecv.evaluation.drawing import TRUTH as TRUTH_COLOUR
 from edgecv.evaluation.tasks.detection import Detection
 from edgecv.evaluation.tasks.detection.decoders import PostprocessedDecoder
-from edgecv.evaluation.tasks.detection.text import GIVEN, TRUE
 from edgecv.pipeline.task_choice import choose_task
 
 pytestmark = pytest.mark.quick
@@ -199,9 +200,10 @@ def test_the_picture_has_the_boxes_of_both_over_the_true_ones() -> None:
     moved[0, 0, 1:] += 0.25
     data = TASK.of_task(data_of(truth))
     found = TASK.picture(given(moved), given(truth), data, 0)
-    assert found.shape == (SIDE, 2 * SIDE, 3)
-    assert [tuple(found[8, x]) for x in (8, 15, 7, 16)] == [GIVEN, GIVEN, (90,) * 3, (90,) * 3]
-    assert [tuple(found[y, SIDE + y]) for y in (8, 16, 23)] == [TRUE, GIVEN, GIVEN]
+    # The true box is of 56 to 112 pixels of 224, and so is the one before; after it is moved.
+    assert found.shape == (224, 448, 3)
+    assert [tuple(found[y, y]) for y in (56, 112, 80)] == [BEFORE, BEFORE, (90,) * 3]
+    assert [tuple(found[y, 224 + y]) for y in (56, 112, 168)] == [TRUTH_COLOUR, AFTER, AFTER]
     assert TASK.captions(given(moved), given(truth), data, 0) == (
         "dog",
         "-> dog",
