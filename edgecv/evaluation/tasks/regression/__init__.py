@@ -13,6 +13,7 @@ from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
+from edgecv.core.text import name_at
 from edgecv.evaluation import drawing
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
 from edgecv.evaluation.tasks.classification.proof import NOTHING
@@ -303,6 +304,11 @@ class Regression(Task):
         """Return the numbers of an image, before and after."""
         before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the numbers of an image with their names."""
+        found = enumerate(_values(outputs)[place])
+        return ", ".join(f"{name_at(names, number)} {each:.4g}" for number, each in found)
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
         """Return a test image with the points, or the box, that are wanted, and both answers."""
