@@ -9,13 +9,16 @@ REACH = 0.75
 """Cells from the middle of a box, in both directions, whose middles learn it."""
 FOCUS, POSITIVE = 2.0, 0.25
 """Gamma and alpha of the focal loss (Lin et al., 2017)."""
+DISTANCE = 0.05
+"""Weight of the distance of a corner from where it should be, in cells."""
 SMALLEST = 1e-6
 
 
 def loss_of(targets: Tensor, raw: Any) -> Tensor:
     """Focal loss of the classes, and 1 - GIoU of the boxes: (N, most, 5), two maps -> (N,).
 
-    Both are sums over the cells, for each cell that learns a box.
+    Both are sums over the cells, for each cell that learns a box. A little of the distance of the
+    corners is added: a box without area has no gradient of its overlap.
     """
     logits, boxes = raw["classes"], raw["boxes"]
     classes, corners, learns = assigned(targets, boxes.shape[1:3])
@@ -25,9 +28,11 @@ def loss_of(targets: Tensor, raw: Any) -> Tensor:
     far = tensorflow.abs(wanted - chance) ** FOCUS
     weight = wanted * POSITIVE + (1 - wanted) * (1 - POSITIVE)
     focal = tensorflow.reduce_sum(weight * far * entropy, axis=(1, 2, 3))
-    overlap = 1 - overlap_of(_corners(boxes), corners, generalized=True)
+    given = _corners(boxes)
+    far = DISTANCE * tensorflow.reduce_sum(tensorflow.abs(given - corners), axis=-1)
+    apart = (1 - overlap_of(given, corners, generalized=True) + far) * learns
     count = tensorflow.maximum(1.0, tensorflow.reduce_sum(learns, axis=(1, 2)))
-    return (focal + tensorflow.reduce_sum(overlap * learns, axis=(1, 2))) / count
+    return (focal + tensorflow.reduce_sum(apart, axis=(1, 2))) / count
 
 
 def imitation_loss_of(teacher: Any, raw: Any, temperature: float) -> Tensor:
