@@ -144,8 +144,8 @@ class _Curves:
         # One running maximum for all curves: those that come first, from the end, lie lower.
         lift = 2.0 * (overlaps * classes - self.curve)
         largest = np.maximum.accumulate((precision + lift)[::-1])[::-1] - lift
-        recall = hits / np.maximum(wanted, 1)[self.curve % classes]
-        reached = np.searchsorted(RECALLS, recall, side="right")
+        shares = hits / np.maximum(wanted, 1)[self.curve % classes]
+        reached = np.searchsorted(RECALLS, shares, side="right")
         steps = np.diff(reached, prepend=0)
         steps[starts] = reached[starts]
         sums = np.add.reduceat(largest * steps, starts) / len(RECALLS)

@@ -48,7 +48,7 @@ class OverlapDecoder(Decoder):
     """Options of decoders that leave out boxes that overlap better ones."""
 
     most_overlap: float = Field(default=0.5, gt=0, le=1)
-    """Of two boxes of a class that overlap more (IoU), the better one is kept."""
+    """Largest overlap (IoU) of two boxes of a class: above it, only the better one is kept."""
 
 
 class CellMap(Options):

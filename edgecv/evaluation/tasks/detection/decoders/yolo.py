@@ -38,7 +38,7 @@ class YoloDecoder(OverlapDecoder):
     rows: Several = ()
     """Names of the outputs, in the order of ``maps``; where not given, all of them."""
     code: Code = "xywh"
-    """What the first numbers of a row are."""
+    """Meaning of the first numbers of a row."""
     coordinates: Coordinates = "pixels"
     """Unit of "xywh" and "xyxy": pixels of the model's input, or fractions of its sides."""
     maps: Annotated[tuple[CellMap, ...], Field(strict=False)] = ()
