@@ -271,6 +271,18 @@ def test_six_columns(seed: int) -> None:
     scene.found_by(boxes_of(found, outputs_of(output0=rows)), 640)
 
 
+def test_runtimes_leave_out_an_axis_of_one_class_or_one_box() -> None:
+    rows = np.zeros((2, 6, 4))
+    given = outputs_of(boxes=rows, scores=np.array([[3.0, *[-9.0] * 5], [-9.0] * 6]))
+    found = boxes_of(decoder(kind="ssd", maps=[{"cells": [2, 3]}]), given)
+    assert found.classes[:, 0].tolist() == [0, -1]
+    one = outputs_of(output=[[1, 2, 3, 4, 0.9, 2], [1, 2, 3, 4, 0.0, 1]])
+    found = boxes_of(decoder(kind="postprocessed", coordinates="pixels"), one)
+    assert found.classes.tolist() == [[2], [-1]]
+    apart = outputs_of(boxes=np.zeros((2, 4)), classes=[[3], [1]], scores=[[0.5], [0.7]])
+    assert boxes_of(decoder(kind="postprocessed"), apart).classes.tolist() == [[3], [1]]
+
+
 def test_boxes_that_overlap_better_ones_of_their_class_are_left_out() -> None:
     rows = np.zeros((1, 10, 6))
     rows[0, :4, :4] = [[50, 50, 20, 20], [51, 50, 20, 20], [51, 50, 20, 20], [80, 50, 20, 20]]
