@@ -88,6 +88,16 @@ def test_the_project_is_built_by_its_makefile_and_tests_itself(
 
 
 @needs_compiler
+def test_the_example_of_the_guide_compiles(deployment: tuple[Report, Path], tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/guides/c.md").read_text()
+    code = re.search(r"```c\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    (tmp_path / "example.c").write_text(code[1])
+    command = [str(compiled.c_compiler()), *compiled.FLAGS, "-I", str(deployment[1]), "-c"]
+    subprocess.run([*command, "example.c"], cwd=tmp_path, check=True)
+
+
+@needs_compiler
 def test_a_wrong_golden_answer_fails_the_self_test(content: bytes, tmp_path: Path) -> None:
     golden = Golden(1, bytes(64), b"\x55\x55\x55")
     for name, text in write(generate(content, "model"), golden).items():
