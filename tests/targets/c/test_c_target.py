@@ -12,7 +12,7 @@ import pytest
 from c_build import needs_compiler
 from c_models import convert, convolutions
 from deployed import deployed_file
-from paths import SHARED
+from paths import REPOSITORY, SHARED
 from refusals import refusal_of
 
 from edgecv.acceptance.verify import verify
@@ -89,7 +89,7 @@ def test_the_project_is_built_by_its_makefile_and_tests_itself(
 
 @needs_compiler
 def test_the_example_of_the_guide_compiles(deployment: tuple[Report, Path], tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs/guides/c.md").read_text()
+    page = (REPOSITORY / "docs/guides/c.md").read_text()
     code = re.search(r"```c\n(.*?)```", page, re.DOTALL)
     assert code is not None
     (tmp_path / "example.c").write_text(code[1])
