@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import affine_of
-from edgecv.core.text import counted
+from edgecv.core.text import counted, printable
 
 NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -51,9 +51,15 @@ def with_metadata(content: bytes, file: DeployedFile) -> bytes:
     packed = io.BytesIO()
     packed.write(whole)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
-        labels = "".join(f"{name}\n" for name in file.labels)
-        archive.writestr(zipfile.ZipInfo(LABELS), labels)  # Of 1980: the same bytes each time.
+        archive.writestr(
+            zipfile.ZipInfo(LABELS), labels_text(file)
+        )  # Of 1980: the same bytes each time.
     return packed.getvalue()
+
+
+def labels_text(file: DeployedFile) -> str:
+    """Return the names of the outputs, a line each."""
+    return "".join(f"{printable(name)}\n" for name in file.labels)
 
 
 def model_metadata(file: DeployedFile) -> bytes:

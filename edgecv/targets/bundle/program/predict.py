@@ -10,7 +10,6 @@ In a program of your own: ``from predict import Model``, see README.md.
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -258,6 +257,16 @@ def self_test(model: Model) -> int:
     return 0 if same.all() else 1
 
 
+def peak_memory() -> int:
+    """Return the most bytes of memory that this process had, 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows has none.
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def main() -> int:
     """Do what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -276,8 +285,7 @@ def main() -> int:
         found = {f"output{n}": each for n, each in enumerate(model.run(images))}
         if asked.time:
             found["nanoseconds"] = model.time(images[:1])
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        np.savez(asked.outputs, runtime=model.runtime, memory_bytes=peak, **found)
+        np.savez(asked.outputs, runtime=model.runtime, memory_bytes=peak_memory(), **found)
         return 0
     if asked.self_test:
         return self_test(model)
