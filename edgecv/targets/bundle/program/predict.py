@@ -10,6 +10,7 @@ In a program of your own: ``from predict import Model``, see README.md.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ class Model:
         )
 
     def _onnxruntime(self, threads: int) -> tuple[str, Callable[..., Any], Any, Any]:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
