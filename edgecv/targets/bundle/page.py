@@ -56,7 +56,7 @@ def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
     return Template((PROGRAM / "README.md").read_text("utf-8")).substitute(
         title=printable(str(file.origin.get("run", file.path.stem))),
         summary=f"{TITLES[card['runtime']]} of {file.artifact.bytes:,} bytes,"
-        f" {file.artifact.precision}, for images of {height}x{width}:"
+        f" {card['precision'] or 'of another maker'}, for images of {height}x{width}:"
         f" {card['task']['task']}, {counted(len(file.labels), 'name')}. Made by edgecv.",
         package=PACKAGES[card["runtime"]],
         count=len(file.golden),
