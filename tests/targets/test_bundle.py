@@ -287,6 +287,10 @@ def test_a_program_that_dies_leaves_nothing(
         ("import numpy as n, sys; n.savez(sys.argv[4], output0=n.zeros(9**7))", "more than"),
         ("import numpy as n, sys; n.savez(sys.argv[4], runtime='x', memory_bytes=1)", "no output"),
         ("import numpy as n, sys; n.savez(sys.argv[4], runtime=1)", "does not name its runtime"),
+        (
+            "import numpy as n, sys; n.savez(sys.argv[4], runtime='x', memory_bytes=n.nan)",
+            "not name",
+        ),
     ],
 )
 def test_a_program_is_not_trusted(tmp_path: Path, code: str, said: str) -> None:

@@ -57,11 +57,16 @@ class BundleProcess:
             if f"output{number}" in arrays
         }
         runtime, memory = arrays.get("runtime"), arrays.get("memory_bytes")
-        if runtime is None or memory is None or runtime.dtype.kind != "U" or memory.shape != ():
+        if (
+            runtime is None
+            or memory is None
+            or (runtime.dtype.kind, runtime.shape) != ("U", ())
+            or (memory.dtype.kind, memory.shape) != ("i", ())
+        ):
             raise StepError("predict.py", "does not name its runtime and its memory")
         self.facts = DeviceFacts(
             printable(str(runtime))[:LONGEST_RUNTIME],
-            memory_bytes=int(memory),
+            memory_bytes=max(0, int(memory)) or None,
             notes=("its memory is that of the whole process, Python and images with it",),
         )
         return real_outputs(self._file, stored, len(images), "predict.py")
