@@ -45,7 +45,8 @@ class BundleProcess:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C)."""
         blocks = self._call(image, "--time").get("nanoseconds")
-        if blocks is None or blocks.ndim != 2 or blocks.dtype != np.int64 or blocks.min() <= 0:
+        is_table = blocks is not None and blocks.ndim == 2 and blocks.dtype == np.int64
+        if blocks is None or not is_table or not blocks.size or blocks.min() <= 0:
             raise StepError("predict.py", "gives no times")
         return (blocks,)
 
