@@ -42,7 +42,8 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
             request.baseline, samples, request.baseline_input
         )
     except RuntimeFailure as failure:
-        raise InputError(where, failure.found, accepted=failure.accepted) from None
+        found, accepted = failure.found, failure.accepted
+        raise InputError(where, found, accepted=accepted, remedy=failure.remedy) from None
     measured, failures = [], {}
     for number, file in enumerate(request.files, start=1):
         path = file.artifact.path

@@ -77,6 +77,8 @@ class SessionFacts:
     notes: tuple[str, ...] = ()
     axes: str = "NHWC"
     """The order of the input's axes: N images, H height, W width, C channels."""
+    batch_axes: tuple[int | None, ...] = ()
+    """The axis of each output along which the images of a run lie; None where it has none."""
 
     @property
     def output(self) -> TensorFacts:

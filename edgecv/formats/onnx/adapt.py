@@ -81,6 +81,8 @@ class Ends(Options):
     """The order of the input's axes: N images, H height, W width, C channels."""
     batch: int
     """Images of one run; -1 where the file leaves it open."""
+    batch_axes: Annotated[tuple[int | None, ...], Field(strict=False)]
+    """The axis of each output along which the images of a run lie; None where it has none."""
     activation: Literal["", "Softmax", "Sigmoid"]
     """The operator that is added behind the output; empty for none."""
     preprocess: Preprocessing
@@ -176,9 +178,10 @@ def _name_ends(graph: Graph, ends: Ends) -> None:
 
     lengths = dict(zip("NHWC", (BATCH, *ends.shape), strict=True))
     graph.inputs[0].shape = onnx_ir.Shape([lengths[axis] for axis in ends.axes])
-    for value, answer in zip(graph.outputs, ends.outputs, strict=True):
-        sides = [BATCH, *answer.shape]
-        value.shape = onnx_ir.Shape(sides if ends.axes.startswith("N") else [*sides[1:], BATCH])
+    for value, answer, axis in zip(graph.outputs, ends.outputs, ends.batch_axes, strict=True):
+        sides: list[int | str] = list(answer.shape)
+        sides.insert(axis or 0, BATCH)
+        value.shape = onnx_ir.Shape(sides)
 
 
 def _open_batch(graph: Graph, batch: int) -> None:
@@ -255,8 +258,9 @@ def _give_reals(graph: Graph, place: int, ends: Ends, rank: int) -> None:
     answer, shape = graph.outputs[place], ends.outputs[place].shape
     if answer.dtype != onnx_ir.DataType.FLOAT:
         answer = add_node(graph, "Cast", [answer], to=int(onnx_ir.DataType.FLOAT))
-    if ends.axes.endswith("N"):
-        answer = add_node(graph, "Transpose", [answer], perm=[rank - 1, *range(rank - 1)])
+    if batch_axis := ends.batch_axes[place]:
+        others = [each for each in range(rank) if each != batch_axis]
+        answer = add_node(graph, "Transpose", [answer], perm=[batch_axis, *others])
     if len(shape) == 1 and rank != ROW:
         answer = add_node(graph, "Flatten", [answer], axis=1)
     if ends.activation:

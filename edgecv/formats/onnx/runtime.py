@@ -26,7 +26,7 @@ from edgecv.formats.onnx.input_probe import OnnxProbe
 from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
-from edgecv.formats.tensors import check_images, facts_of, with_answers
+from edgecv.formats.tensors import check_images, facts_of, other_ends, with_answers
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
@@ -227,11 +227,8 @@ class OnnxRuntimeSession(FileSession):
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
         if not tensors or (kind == "input" and len(tensors) > 1):
             names = ", ".join(tensor.name for tensor in tensors)
-            raise RuntimeFailure(
-                str(self._path),
-                f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else ""),
-                accepted="one input of images, and outputs",
-            )
+            found = f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else "")
+            raise other_ends(self._path, found)
         return [self._with_scale(tensor_of(each), kind, len(tensors)) for each in tensors]
 
     def _with_scale(self, tensor: TensorFacts, kind: str, count: int) -> TensorFacts:

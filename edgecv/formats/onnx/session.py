@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.text import first_line
 from edgecv.formats.image_axes import OPEN
 
@@ -19,6 +19,8 @@ LEVELS: dict[Optimization, str] = {
     "all": "ORT_ENABLE_ALL",
 }
 ERRORS_ONLY = 3
+NO_KERNEL = ("is not a registered function/op", "No Op registered for")
+"""Parts of what ONNX Runtime says of an operator that its maker alone has."""
 
 
 def new_session(
@@ -47,7 +49,16 @@ def new_session(
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  its errors have no base class of their own
-        raise RuntimeFailure(str(path), f"ONNX Runtime refused it: {first_line(error)}") from None
+        found = f"ONNX Runtime refused it: {first_line(error)}"
+        if not any(text in found for text in NO_KERNEL):
+            raise RuntimeFailure(str(path), found) from None
+        raise UnsuitableFile(
+            str(path),
+            found,
+            accepted="operators of ONNX and of ONNX Runtime",
+            remedy="edgecv inspect reads the file without running it; to run it, export the model"
+            " again without this operator",
+        ) from None
 
 
 def write_optimized(
