@@ -74,8 +74,7 @@ def with_answers(path: Path, facts: SessionFacts, shapes: Sequence[Sequence[int]
     """
     pairs = zip(facts.outputs, shapes, strict=True)
     answers = (answer_shape(path, each, shape, facts.axes, facts.batch) for each, shape in pairs)
-    batch_axes = (batch_axis(shape, facts.axes, facts.batch) for shape in shapes)
-    return replace(facts, answers=tuple(answers), batch_axes=tuple(batch_axes))
+    return replace(facts, answers=tuple(answers), run_shapes=tuple(map(tuple, shapes)))
 
 
 def _notes_on(axes: ImageAxes) -> Iterator[str]:

@@ -58,7 +58,7 @@ def test_each_image_has_its_own_sequence(
         is_classifier=False,
         axes=session.facts.axes,
         batch=session.facts.batch,
-        batch_axes=session.facts.batch_axes,
+        run_shapes=session.facts.run_shapes,
         activation="",
         preprocess=PIXELS.preprocess,
     )
