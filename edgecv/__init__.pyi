@@ -1,7 +1,7 @@
 from .acceptance.records import Judgement
 from .analysis.bench import BenchResult
 from .analysis.doctor.records import Diagnosis
-from .api import bench, compress, doctor, gate, inspect, load_report, train, validate
+from .api import bench, compress, deploy, doctor, gate, inspect, load_report, train, validate
 from .core.errors import EdgecvError, InputError, RuntimeFailure, StepError
 from .core.report import Report
 from .formats.contents import Inspection
@@ -22,6 +22,7 @@ __all__ = [
     "__version__",
     "bench",
     "compress",
+    "deploy",
     "doctor",
     "gate",
     "inspect",

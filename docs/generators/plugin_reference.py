@@ -15,6 +15,7 @@ TITLES = {
     "technique": "Techniques",
     "format": "Formats that are written",
     "runtime": "Runtimes",
+    "target": "Targets of a deployment",
 }
 
 

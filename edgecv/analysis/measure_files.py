@@ -1,7 +1,7 @@
 """The files of a validation, grouped by the size of the images that they take, and measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.analysis.validate_request import ValidationRequest
@@ -10,6 +10,7 @@ from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.report import Measurement
 from edgecv.datasets.class_order import in_order_of
+from edgecv.datasets.splits import sampled
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
@@ -85,7 +86,9 @@ def _load(request: ValidationRequest, size: Shape, context: AnalysisContext) -> 
             remedy="give --data to measure on these all the same",
         )
     check_limits(data, request.limits, "--data")
-    return data
+    return (
+        data if request.images is None else replace(data, test=sampled(data.test, request.images))
+    )
 
 
 def measure_groups(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from edgecv.core.events import Event
-from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths
+from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
+from edgecv.datasets.placement import Resize
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
@@ -82,6 +83,64 @@ def validate(
     request = options.request()
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         return validation.validate_any(request, context)
+
+
+class DeployOptions(
+    LimitOptions,
+    TrustOptions,
+    LabelOptions,
+    InputOptions,
+    TaskOptions,
+    MeasuredDataOptions,
+):
+    """Options of ``edgecv deploy`` and ``edgecv.deploy``."""
+
+    paths: Annotated[Paths, Flag("RUN", is_argument=True)]
+    """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
+    to: Annotated[Text | None, Flag(default="none, it must be given")] = None
+    """The target, by its name: bundle. See edgecv list."""
+    artifact: Text | None = None
+    """The file of the run, by its name, where several fit."""
+    profile: Text | None = None
+    """A board, by the name of its profile or the path of a .toml: what cannot fit is refused."""
+    images: int = Field(default=500, ge=1)
+    """Test images to run there, drawn over all of them."""
+    out: Annotated[OnePath | None, Flag(default="deployed/NAME-TARGET")] = None
+    """The folder to write, or a file with the ending .zip."""
+    force: bool = False
+    """Replace an earlier deployment there."""
+    baseline: OnePath | None = None
+    """The original to compare a single file with; a run has its own."""
+    min_same: Annotated[float | None, Flag(default="none: it is shown")] = Field(
+        default=None, ge=0, le=1
+    )
+    """Fail if a smaller fraction of the images gets the answer of this machine."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads while a file is timed on this machine."""
+
+
+def deploy(
+    options: DeployOptions,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    log: Path | None = None,
+) -> Report:
+    """Check a file, build what a target needs, run it there, and judge it by the limits."""
+    from edgecv.analysis.deploy.deploy import deploy as deploy_file
+
+    return deploy_file(options, on_event, log)
+
+
+class PredictOptions(LabelOptions, InputOptions, TaskOptions):
+    """Options of ``edgecv predict``."""
+
+    file: Annotated[OnePath, Flag("FILE", is_argument=True)]
+    """A .tflite or .onnx file."""
+    images: Annotated[Paths, Flag("IMAGES", is_argument=True)]
+    """PNG, JPEG, WebP or BMP images."""
+    resize: Resize | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black."""
 
 
 class InspectOptions(InputOptions):

@@ -53,6 +53,8 @@ class ValidationArrays:
     baseline: Outputs | None
     outputs: Mapping[str, Outputs]
     """Outputs of each artifact that was compared, by its path in the report."""
+    files: tuple[MeasuredFile, ...] = ()
+    """The files, with the preprocessing that was found."""
 
 
 def validate(
@@ -86,7 +88,7 @@ def validate(
     if task.ending and not data.class_names:
         data = _numbered(data, task, reference, measurements)
     measurements, unmatched = align_all(measurements, reference)
-    usable, unusable = _usable(measurements, data, task, context)
+    usable, unusable = usable_measurements(measurements, data, task, context)
     unusable |= unmatched
     margin = request.limits.margin_points
     comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
@@ -123,7 +125,7 @@ def validate(
         gates=tuple(gates),
         notes=(*request.settings.notes, *request.trust.notes(), *chosen, *notes, *checked.notes),
     )
-    return report, ValidationArrays(data, task, reference, outputs)
+    return report, ValidationArrays(data, task, reference, outputs, request.files)
 
 
 def _settled(
@@ -147,7 +149,7 @@ def _settled(
 
 def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report:
     """Return the report of files: of their answers, or of their numbers where they have none."""
-    whole = {file.path: _whole(file, context) for file in request.files}
+    whole = {file.path: whole_file(file, context) for file in request.files}
     request = replace(
         request,
         files=tuple(whole[file.path] for file in request.files),
@@ -158,7 +160,7 @@ def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report
     return validate(request, context)[0]
 
 
-def _whole(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:
+def whole_file(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:
     """Return an ONNX file with the weights that it keeps beside it: its size and hash are theirs.
 
     Raises InputError where these cannot be taken.
@@ -286,7 +288,7 @@ def _numbers(outputs: Outputs) -> int:
     return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
 
 
-def _usable(
+def usable_measurements(
     measurements: Sequence[Measurement], data: Dataset, task: Task, context: AnalysisContext
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Return the comparable measurements, normalized, and path -> reason for the others."""

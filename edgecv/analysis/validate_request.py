@@ -59,6 +59,8 @@ class ValidationRequest:
     trust: Trust = NO_TRUST
     """Allowed content of the Keras models that are measured."""
     timed: bool = True
+    images: int | None = None
+    """Number of test images to measure on, drawn over all of them; None for all."""
     unproven: tuple[MeasuredFile, ...] = ()
     """The files to check against a float32 twin: those that no run has exported and checked."""
 

@@ -17,7 +17,13 @@ from edgecv.acceptance.records import Judgement
 from edgecv.analysis import options as analysis
 from edgecv.analysis.bench import BenchResult
 from edgecv.analysis.doctor.records import Diagnosis
-from edgecv.analysis.options import BenchOptions, DoctorOptions, InspectOptions, ValidateOptions
+from edgecv.analysis.options import (
+    BenchOptions,
+    DeployOptions,
+    DoctorOptions,
+    InspectOptions,
+    ValidateOptions,
+)
 from edgecv.api import display as display
 from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
 from edgecv.api.models import GivenModel, is_keras_model
@@ -190,6 +196,34 @@ def bench(
         return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
 
 
+@parameters_of(DeployOptions)
+def deploy(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    data: Data | None = None,
+    baseline: Model | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> Report:
+    """Check a file, build what a target needs, run it there, and compare its answers.
+
+    Raises InputError where a parameter is wrong or the file cannot run there, StepError where the
+    device gives no usable answer. A device that is worse is no error: see ``outcome``.
+
+    Example: ``edgecv.deploy("exported/cnn", to="bundle").deployment.same_answers``
+
+    Args:
+        paths: A run folder, or a .tflite or .onnx file.
+        data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
+        baseline: The original to compare a single file with, a path or a Keras model.
+    """
+    with call(progress, on_event, RUN="paths") as this:
+        original = None if baseline is None else this.model_file(baseline, "baseline=")
+        given = {"paths": paths, "data": as_data(data), "baseline": original, **options}
+        return analysis.deploy(options_of(DeployOptions, given), on_event=this.on_event)
+
+
 @parameters_of(DoctorOptions)
 def doctor(
     path: str | Path,
@@ -248,6 +282,6 @@ def load_report(path: str | Path) -> Report:
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    train, compress, validate, gate, bench, doctor, inspect
+    train, compress, deploy, validate, gate, bench, doctor, inspect
 )  # fmt: skip
 """The functions that are commands too."""

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from edgecv.acceptance.options import GateOptions
 from edgecv.analysis.options import (
     BenchOptions,
+    DeployOptions,
     DoctorOptions,
     InspectOptions,
     ValidateOptions,
@@ -33,7 +34,7 @@ ARGUMENT = re.compile(r"(?<![\w/.-])(?:an? )?([A-Z]+)(?![\w/.=-])")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}[A-Za-z]*")
 OPTIONS = (
     TrainOptions, CompressOptions, ValidateOptions, GateOptions, BenchOptions, DoctorOptions,
-    InspectOptions,
+    InspectOptions, DeployOptions,
 )  # fmt: skip
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 

@@ -17,8 +17,9 @@ class Command:
     """Module of edgecv.cli, where its name differs from that of the command."""
 
 
-MAKE, EXAMINE, ACCEPT, LOOK_UP = (
+MAKE, DEPLOY, EXAMINE, ACCEPT, LOOK_UP = (
     "Make small files",
+    "Bring them to a device",
     "Examine files",
     "Compare with what was accepted",
     "Look up",
@@ -38,6 +39,16 @@ COMMANDS: dict[str, Command] = {
         MAKE,
         "Run recipes that were not run yet, and print what all of them gave, as Markdown.",
         "edgecv table recipes/*.toml",
+    ),
+    "deploy": Command(
+        DEPLOY,
+        "Check a file, build what a device needs, run it there, and compare its answers.",
+        "edgecv deploy exported/my-run --to bundle",
+    ),
+    "predict": Command(
+        EXAMINE,
+        "Show the answers of a file for images, with names and probabilities.",
+        "edgecv predict int8.tflite photo.jpg",
     ),
     "validate": Command(
         EXAMINE,

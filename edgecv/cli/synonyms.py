@@ -6,7 +6,7 @@ from edgecv.core.text import nearest
 
 TRAINING = "[baseline.training] of a recipe (edgecv compress --recipe)"
 OPTIONS = {
-    "--data": "dataset data-dir data-path images image-dir input-data train-data test-data",
+    "--data": "dataset data-dir data-path image-dir input-data train-data test-data",
     "--architecture": "arch network backbone model-name",
     "--epochs": "epoch num-epochs train-epochs",
     "--quantize": "bits precision dtype quantization quantisation quant int8 ptq weight-bits",
@@ -42,6 +42,8 @@ OPTIONS = {
     "--against": "lock accepted",
     "--update": "accept approve",
     "--fix": "repair remedy",
+    "--to": "target device",
+    "--profile": "board mcu hardware",
 }
 """Each option, and its names in other tools."""
 ELSEWHERE = {
@@ -65,6 +67,8 @@ ELSEWHERE = {
 COMMAND_SYNONYMS = {
     "compress": "quantize quantise convert export prune optimize optimise shrink distil run",
     "train": "fit",
+    "deploy": "bundle package flash upload push device",
+    "predict": "infer inference classify",
     "validate": "evaluate eval test compare check accuracy",
     "bench": "benchmark time latency profile speed",
     "inspect": "info show summary analyze analyse describe",

@@ -2,7 +2,7 @@
 
 Our own plug-ins are the files of a folder. Those of another package are named by its entry points,
 in the groups ``edgecv.techniques``, ``edgecv.formats`` (exporters, runtimes and importers),
-``edgecv.datasets``, ``edgecv.tasks`` and ``edgecv.architectures``.
+``edgecv.datasets``, ``edgecv.tasks``, ``edgecv.architectures`` and ``edgecv.targets``.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from edgecv.core.plugins import (
     Importer,
     Plugin,
     Runtime,
+    Target,
     Task,
     Technique,
 )
@@ -207,7 +208,11 @@ TECHNIQUES = Registry(
 EXPORTERS = Registry("format", Exporter, FORMATS, "format", group=FORMATS, module="exporter")
 RUNTIMES = Registry("runtime", Runtime, FORMATS, "runtime", group=FORMATS, module="runtime")
 
+TARGETS = Registry(
+    "target", Target, "edgecv.targets", "target", group="edgecv.targets", module="target"
+)
+
 
 def all_registries() -> tuple[Registry[Any], ...]:
     """Return every registry, in the order in which a run uses them."""
-    return DATASETS, ARCHITECTURES, IMPORTERS, TASKS, TECHNIQUES, EXPORTERS, RUNTIMES
+    return DATASETS, ARCHITECTURES, IMPORTERS, TASKS, TECHNIQUES, EXPORTERS, RUNTIMES, TARGETS

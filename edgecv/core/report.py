@@ -161,6 +161,29 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Deployment:
+    """A file on a device, beside the same file on the machine that deployed it."""
+
+    target: str
+    artifact: str
+    """The row of the device in the comparisons."""
+    runtime: str
+    images: int
+    same_answers: int
+    """Images with the answer of this machine."""
+    equal_outputs: int
+    """Images whose outputs are the same numbers."""
+    largest_difference: float
+    """Largest difference of one number of the outputs."""
+    memory_bytes: int | None = None
+    flash_bytes: int | None = None
+    folder: str = ""
+    """The folder or file that was written."""
+    profile: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report(Displayed):
     """All of a run, as plain data. ``load_report`` reads it back."""
 
@@ -175,4 +198,6 @@ class Report(Displayed):
     notes: tuple[str, ...] = ()
     costs: Costs | None = None
     """None where a model's graph could not be traced; the notes give the reason."""
+    deployment: Deployment | None = None
+    """The file on a device, in the report of a deployment."""
     schema_version: int = field(default=1)

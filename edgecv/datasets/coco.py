@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
-from edgecv.core.files import open_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.coco import KEYS, annotations_of_coco, parse_coco
-from edgecv.datasets.annotations.files_below import files_below, has_class_folders
+from edgecv.datasets.annotations.glimpse import (
+    Glimpse,
+    ends_of,
+    files_below,
+    has_class_folders,
+)
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.folder_tree import Tree
 
-EDGE_BYTES = 65_536
-"""Bytes at both ends of a file in which its keys are searched for."""
 _SPLIT_WORD = re.compile(r"[_ .-]?(train|val|valid|validation|test)(ing)?\d{0,4}(?![a-z])")
 
 
@@ -33,14 +35,16 @@ class Coco(AnnotatedSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Return True for a .json with COCO's keys, or a folder with one."""
-        if path.is_file():
-            return path.suffix.lower() == ".json" and _has_keys(path)
-        if not path.is_dir():
-            return False
-        files = list(files_below(path))
-        names = [name for name in files if name.lower().endswith(".json")]
-        return any(_has_keys(path / name) for name in names) and not has_class_folders(files)
+        """Return True for a .json with COCO's keys too."""
+        is_json = path.suffix.lower() == ".json" and path.is_file()
+        return _has_keys(ends_of(path)) if is_json else super().accepts(path)
+
+    @classmethod
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True where there is a .json with COCO's keys."""
+        names = (name for name in files.names if name.lower().endswith(".json"))
+        found = any(_has_keys(files.ends(name)) for name in names)
+        return found and not has_class_folders(files.names)
 
     def root(self, path: Path) -> Path:
         """Return the folder above annotations/, where the images are not beside the file."""
@@ -83,14 +87,6 @@ class Coco(AnnotatedSource):
         return annotations.with_note(f"not read: {listed(unread)}" if unread else "")
 
 
-def _has_keys(path: Path) -> bool:
-    """Return True if a file holds COCO's keys at its beginning or end."""
-    try:
-        with open_regular(path) as file:
-            head = file.read(EDGE_BYTES)
-            size = file.seek(0, 2)
-            file.seek(max(0, size - EDGE_BYTES))
-            ends = head + file.read(EDGE_BYTES)
-    except (OSError, InputError):
-        return False
+def _has_keys(ends: bytes) -> bool:
+    """Return True if a file has COCO's keys at its beginning or end."""
     return sum(key in ends for key in KEYS) >= 2

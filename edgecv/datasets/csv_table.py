@@ -1,28 +1,25 @@
 """Images with targets in a CSV file."""
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
-from edgecv.core.files import open_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.columns import FILES, annotations_of
-from edgecv.datasets.annotations.files_below import files_below, has_class_folders
+from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders, holds_classes
 from edgecv.datasets.annotations.mask_files import NAME_FILES
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.tables import read_table
-from edgecv.datasets.class_folders import holds_classes
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.folder_tree import Tree
 
 ENDINGS = (".csv", ".tsv")
-MOST_BYTES, MOST_TRIED = 65_536, 10
-"""Beginning of a table, and lines of it, in which names of images are searched for."""
+MOST_LINES = 10
+"""Lines of a table in which names of images are searched for."""
 
 
 class CsvTable(AnnotatedSource):
@@ -37,16 +34,18 @@ class CsvTable(AnnotatedSource):
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
-        """Return True for a .csv, or a folder with one and images that are in no class folders."""
-        if path.is_file():
-            return path.suffix.lower() in ENDINGS
-        if not path.is_dir():
+        """Return True for a .csv too."""
+        is_table = path.suffix.lower() in ENDINGS and path.is_file()
+        return is_table or super().accepts(path)
+
+    @classmethod
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True for a .csv, and images that are in no class folders."""
+        if has_class_folders(files.names) or holds_classes(files.names):
             return False
-        files = list(files_below(path))
-        if has_class_folders(files) or holds_classes(path):
-            return False
-        folders = {Path(name).parent for name in files if name.lower().endswith(SUFFIXES)}
-        return any(_names_images(path, name, folders) for name in _tables(files))
+        pictures = (name for name in files.names if name.lower().endswith(SUFFIXES))
+        folders = {name.rpartition("/")[0] for name in pictures}
+        return any(_names_images(files, name, folders) for name in _tables(files.names))
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read the rows of one file, or of all files at the top of the folder."""
@@ -65,13 +64,9 @@ class CsvTable(AnnotatedSource):
         return annotations.with_note(note)
 
 
-def _names_images(path: Path, table: str, folders: set[Path]) -> bool:
+def _names_images(files: Glimpse, table: str, folders: set[str]) -> bool:
     """Return True if a row of a table names an image file in one of some folders."""
-    try:
-        with open_regular(path / table) as file:
-            lines = file.read(MOST_BYTES).decode("utf-8", "replace").splitlines()[:MOST_TRIED]
-    except (OSError, InputError):
-        return False
+    lines = files.ends(table).decode("utf-8", "replace").splitlines()[:MOST_LINES]
     if len(lines) < 2:
         return False
     header, *cells = (
@@ -82,7 +77,7 @@ def _names_images(path: Path, table: str, folders: set[Path]) -> bool:
     pictures = (
         name.lower()
         for folder in folders
-        for name in os.listdir(path / folder)
+        for name in files.beside(folder)
         if name.lower().endswith(SUFFIXES)
     )
     if has_name:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
-from edgecv.datasets.annotations.files_below import files_below
+from edgecv.datasets.annotations.glimpse import Glimpse
 from edgecv.datasets.annotations.mask_files import SUFFIXES, MaskClasses, classes_of_masks
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.image_tree.decoding import SUFFIXES as IMAGE_SUFFIXES
@@ -33,14 +32,11 @@ class MaskFolders(AnnotatedSource):
     name: ClassVar[str] = "masks"
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return True for a folder with images/ and masks/."""
-        if not path.is_dir():
-            return False
-        files = list(files_below(path))
-        images, masks = _pictures(files)
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True where there are images/ and masks/."""
+        images, masks = _pictures(files.names)
         others = {
-            name.rpartition("/")[0] for name in files if name.lower().endswith(IMAGE_SUFFIXES)
+            name.rpartition("/")[0] for name in files.names if name.lower().endswith(IMAGE_SUFFIXES)
         }
         others -= {name.rpartition("/")[0] for name in (*images.values(), *masks.values())}
         # without matching names and other folders, it is masks with names that are to be mended

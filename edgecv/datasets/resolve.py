@@ -72,6 +72,7 @@ def named_data() -> list[str]:
 def accepted_data() -> str:
     """Return a description of the accepted data."""
     return (
-        f"{', '.join(named_data())}, {LAYOUT}, images with annotations (COCO, YOLO, VOC, masks, "
-        "a .csv), a .npz, a cifar-10-python.tar.gz, a folder of images without labels"
+        f"{', '.join(named_data())}, {LAYOUT}, a folder or .zip of images with "
+        "annotations (COCO, YOLO, VOC, masks, a .csv), a .npz, a cifar-10-python.tar.gz, "
+        "a folder of images without labels"
     )

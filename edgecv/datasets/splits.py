@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Split, Targets
 from edgecv.core.errors import InputError
+from edgecv.core.sample import sample_rows
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
 
@@ -291,6 +292,13 @@ def _share(sizes: _Integers, total: int) -> _Integers:
 
 def _split(images: Images, labels: Targets, rows: _Integers) -> Split:
     return hashed(np.ascontiguousarray(images[rows]), labels[rows])
+
+
+def sampled(split: Split, most: int) -> Split:
+    """Return up to ``most`` images of a split, drawn over the whole of it."""
+    if len(split) <= most:
+        return split
+    return _split(split.images, split.labels, np.sort(sample_rows(len(split), most)))
 
 
 def hashed(images: Images, labels: Targets) -> Split:

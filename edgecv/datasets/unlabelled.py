@@ -7,20 +7,19 @@ import numpy as np
 
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Shape
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.plugins import Progress
 from edgecv.core.text import listed, were
 from edgecv.datasets.cache import Decoded
-from edgecv.datasets.image_tree.decoding import SUFFIXES, check_shape
+from edgecv.datasets.image_tree.decoding import SUFFIXES
+from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
-from edgecv.datasets.images import Decoding, decode_files, decoded_once
-from edgecv.datasets.placement import Resize
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 
 ENDINGS = ", ".join(SUFFIXES)
 
 
-class UnlabelledImages(DatasetSource):
+class UnlabelledImages(ImageFileSource):
     """A folder of images without labels, at any depth: enough to quantize and compare a model.
 
     At most a third of them is for calibration, the others for comparison. There is no training and
@@ -29,12 +28,6 @@ class UnlabelledImages(DatasetSource):
 
     name: ClassVar[str] = "unlabelled"
     has_labels: ClassVar[bool] = False
-    path: str
-    """The folder."""
-    skip_bad_images: bool = False
-    """Leave out images that cannot be read, instead of stopping."""
-    resize: Resize | None = None
-    """Fit of photographs of another aspect: stretch (the default), crop, or pad."""
 
     @classmethod
     def accepts(cls, path: Path) -> bool:
@@ -46,19 +39,16 @@ class UnlabelledImages(DatasetSource):
         path = locate(self.path)
         if not path.is_dir():
             return None
-        files = FolderTree(path, f"--data {self.path}", whole=True).listing().files
+        files = FolderTree(path, self.where, whole=True).listing().files
         images = sum(name.lower().endswith(SUFFIXES) for name in files)
         return max(1, min(CALIBRATION_IMAGES, images // 3))
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Decode the images, or read them from the cache: see DatasetSource."""
-        where = f"--data {self.path}"
-        path = locate(self.path)
-        check_shape(shape, where)
+        path, how = locate(self.path), self.decoding(shape, progress)
         if not path.is_dir():
-            raise InputError(where, "there is no such folder", accepted="a folder of images")
-        tree = FolderTree(path, where, whole=True)
-        how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
+            raise InputError(self.where, "there is no such folder", accepted="a folder of images")
+        tree = FolderTree(path, self.where, whole=True)
         decoded = decoded_once(self.name, tree, how, _decode)
         return without_labels(
             path.resolve().name,
@@ -66,7 +56,7 @@ class UnlabelledImages(DatasetSource):
             None if decoded.digests is None else decoded.digests[1],
             seed=seed,
             notes=decoded.notes,
-            where=where,
+            where=self.where,
         )
 
 

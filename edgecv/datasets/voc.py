@@ -1,20 +1,19 @@
 """Pascal VOC data sets."""
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
-from edgecv.core.files import read_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.files_below import files_below, has_class_folders
+from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
-from edgecv.datasets.annotations.voc import MOST_BYTES, VocFile, parse_voc
+from edgecv.datasets.annotations.voc import VocFile, parse_voc
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import Tree
 
@@ -33,13 +32,11 @@ class PascalVoc(AnnotatedSource):
     name: ClassVar[str] = "voc"
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return True for a folder with .xml files of annotations."""
-        if not path.is_dir():
-            return False
-        files = list(files_below(path))
-        names = list(filter(is_xml, files))[:MOST_TRIED]
-        return any(_is_annotation(path / name) for name in names) and not has_class_folders(files)
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True where there are .xml files of annotations."""
+        names = list(filter(is_xml, files.names))[:MOST_TRIED]
+        found = any(_is_annotation(files.ends(name)) for name in names)
+        return found and not has_class_folders(files.names)
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read all .xml files."""
@@ -100,10 +97,10 @@ def _boxes(parsed: VocFile, numbers: Mapping[str, int], first: int) -> NDArray[n
     )
 
 
-def _is_annotation(path: Path) -> bool:
+def _is_annotation(content: bytes) -> bool:
     try:
-        parse_voc(read_regular(path, MOST_BYTES))
-    except (OSError, InputError, BadImage):
+        parse_voc(content)
+    except BadImage:
         return False
     return True
 

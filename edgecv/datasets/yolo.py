@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.core.files import read_regular
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.files_below import files_below, has_class_folders
+from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.yolo import YoloFacts, YoloObjects, parse_objects, parse_yaml
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
@@ -22,7 +20,6 @@ NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "predefined_classes.txt"
 YAML = (".yaml", ".yml")
 MOST_TRIED = 20
 """Text files of which one must hold an object, for a folder to be one of YOLO."""
-MOST_BYTES = 1_000_000
 
 
 class Yolo(AnnotatedSource):
@@ -36,15 +33,11 @@ class Yolo(AnnotatedSource):
     name: ClassVar[str] = "yolo"
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return True for a folder with images and text files of objects that belong to them."""
-        if not path.is_dir():
-            return False
-        files = list(files_below(path))
-        labels = list(_labels(files).values())[:MOST_TRIED]
-        return any(_holds_an_object(path / name) for name in labels) and not has_class_folders(
-            files
-        )
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True for images, and text files of objects that belong to them."""
+        labels = list(_labels(files.names).values())[:MOST_TRIED]
+        found = any(_begins_with_an_object(files.ends(name)) for name in labels)
+        return found and not has_class_folders(files.names)
 
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read data.yaml and all text files."""
@@ -108,12 +101,11 @@ def _is_text(name: str) -> bool:
     return name.endswith(".txt") and name.rpartition("/")[2] not in NAME_FILES
 
 
-def _holds_an_object(path: Path) -> bool:
+def _begins_with_an_object(content: bytes) -> bool:
     """Return True if the first line of a text file is a class and four or more fractions."""
     try:
-        lines = read_regular(path, MOST_BYTES).split(b"\n", 1)
-        numbers = [float(part) for part in lines[0].split()]
-    except (OSError, InputError, ValueError):
+        numbers = [float(part) for part in content.split(b"\n", 1)[0].split()]
+    except ValueError:
         return False
     return len(numbers) > 4 and numbers[0].is_integer()
 

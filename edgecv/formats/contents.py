@@ -53,6 +53,9 @@ class Operator:
     """The stored size of its constants, without those that an earlier operator uses too."""
     arithmetic: Arithmetic
 
+    def __str__(self) -> str:
+        return f'{self.type} "{self.name}"'
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -75,6 +78,10 @@ class Contents:
     conversions around a quantized operator, an activation behind an operator, and what Keras
     computes in place.
     """
+    peak_operator: str = ""
+    """The type and name of the operator that runs then."""
+    peak_input_bytes: int = 0
+    """Bytes of the model's inputs among them."""
     peak_activation_bytes_int8: int | None = None
     """The same with one byte per element, for Keras models, whose elements take four."""
     notes: tuple[str, ...] = ()

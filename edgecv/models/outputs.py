@@ -1,13 +1,13 @@
 """The outputs of a Keras model: their names, and what its last layer gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from edgecv.core.data import Predictions
-from edgecv.core.keras_types import KerasModel
-from edgecv.models.tf import keras
+from edgecv.core.data import Outputs, Predictions
+from edgecv.core.keras_types import KerasModel, Tensor
+from edgecv.models.tf import keras, tensorflow
 
 PROBABILITIES = "probabilities"
 """Name of the output of a classifier in exported files."""
@@ -30,6 +30,34 @@ def output_names(model: KerasModel) -> tuple[str, ...]:
     if isinstance(nested, Mapping):
         return tuple(str(key) for key in sorted(nested))
     return tuple(str(name) for name in model.output_names)
+
+
+def with_outputs(
+    model: KerasModel, tensors: Sequence[Tensor], names: Sequence[str] | None = None
+) -> KerasModel:
+    """Return a model with the inputs of ``model``: one output, or a mapping of several by name.
+
+    ``names``: where not given, those that the outputs of ``model`` have. A mapping keeps them when
+    layers are renamed, wrapped or added at the end.
+    """
+    if len(tensors) == 1:
+        return keras.Model(model.inputs, tensors[0], name=model.name)
+    named = dict(zip(names or output_names(model), tensors, strict=True))
+    return keras.Model(model.inputs, named, name=model.name)
+
+
+def by_name(model: KerasModel) -> KerasModel:
+    """Return a model of several outputs as one that gives a mapping of them by name."""
+    is_named = len(model.outputs) == 1 or isinstance(model.output, Mapping)
+    return model if is_named else with_outputs(model, model.outputs)
+
+
+def named_outputs(model: KerasModel, values: Any) -> Outputs:
+    """Return what a model has given for images, by the names of its outputs."""
+    arrays = [each.numpy() for each in tensorflow.nest.flatten(values)]
+    if len(arrays) == 1:
+        return Outputs.one(arrays[0])
+    return Outputs(dict(zip(output_names(model), arrays, strict=True)))
 
 
 def file_output_names(model: KerasModel) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ class TechniqueRunner:
     def _write(
         self, technique: Technique, before: ModelFile, shared: frozenset[str], folder: Path
     ) -> None:
+        from edgecv.models.outputs import by_name
         from edgecv.models.tf import model_bytes, set_seed
 
         task, key = self.model.recipe.task, self._key(technique, before, shared)
@@ -94,7 +95,7 @@ class TechniqueRunner:
             stage = TechniqueStage(
                 self.model, self.context, technique, key, Path(trial_folder), shared
             )
-            result = technique.apply(task.separated(model), stage.technique_context())
+            result = technique.apply(task.separated(by_name(model)), stage.technique_context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
@@ -201,6 +202,7 @@ class TechniqueStage:
         distillation: Distillation | None = None,
     ) -> None:
         """Train ``model``: see ``edgecv.core.plugins.Fit``."""
+        from edgecv.models.outputs import by_name
         from edgecv.models.training.loop import Teacher, fit
 
         recipe = self.model.recipe
@@ -208,7 +210,8 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            teacher = Teacher(recipe.task.separated(self.model.keras_model), distillation)
+            original = by_name(self.model.keras_model)
+            teacher = Teacher(recipe.task.separated(original), distillation)
         epochs = fit(
             model,
             self.model.data,

@@ -19,8 +19,8 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of further metrics, of differences number by number and of real scores are left out
-    where there are none, as in earlier reports.
+    The keys of a deployment, of further metrics, of differences number by number and of real
+    scores are left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -32,6 +32,8 @@ def to_table(report: Report) -> dict[str, Any]:
         statistics = comparison["statistics"]
         if statistics is not None and statistics["scores"] is None:
             del statistics["scores"]
+    if table["deployment"] is None:
+        del table["deployment"]
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -25,6 +25,7 @@ GATES = {
     "ranges": "chance of such ranges after honest calibration",
     "precision": "another precision than it is called",
     "labels": "names in its labels",
+    "same_answers": "fraction of images with the answer of this machine",
     PROOF: "accuracy, or the share of one answer,",
 }
 OF_EVERY_RUN = (

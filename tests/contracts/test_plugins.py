@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deployed import deployed_file
 from heads import head_for
 
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.profile import Profile
 from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
     EXPORTERS,
     IMPORTERS,
     RUNTIMES,
+    TARGETS,
     TASKS,
     Registry,
     all_registries,
@@ -126,3 +129,27 @@ def test_an_importer_refuses_a_file_of_noise(name: str, tmp_path: Path) -> None:
         path.write_bytes(np.random.default_rng(0).bytes(1000))
         with pytest.raises(InputError, match=str(path)):
             cls().load(path)
+
+
+BOARD = Profile(
+    title="Board", core="none", flash_bytes=10**9, ram_bytes=10**9, source="https://example.org"
+)
+
+
+@pytest.mark.parametrize("name", TARGETS.classes)
+def test_a_target_takes_some_format_and_names_what_it_takes(name: str) -> None:
+    target = TARGETS.classes[name]()
+    assert set(target.formats) <= {cls.format for cls in RUNTIMES.classes.values()}
+    assert not target.address or target.address in type(target).model_fields
+    other = deployed_file("dense", others=(f"int8.{target.formats[0]}",))
+    with pytest.raises(InputError, match=rf"--artifact int8\.{target.formats[0]}"):
+        target.check(other, None)
+
+
+@pytest.mark.parametrize("name", TARGETS.classes)
+@pytest.mark.parametrize("memory", ["flash_bytes", "ram_bytes"])
+def test_a_target_refuses_a_board_that_is_too_small(name: str, memory: str) -> None:
+    target = TARGETS.classes[name]()
+    file = deployed_file(target.formats[0])
+    with pytest.raises(InputError, match=r"more than Board has; accepted: 100 bytes or fewer"):
+        target.check(file, BOARD.model_copy(update={memory: 100}))

@@ -146,7 +146,7 @@ def test_a_file_of_another_packages_format_is_validated_and_timed(run: Path, sit
 def test_plugins_of_another_package_are_listed_with_it(site: Path) -> None:
     listed = edgecv(site, [site], "list").stdout
     rows = [line.split() for line in listed.splitlines()]
-    names = "bright_corner two_layers top_two rounding dense numpy".split()
+    names = "bright_corner two_layers top_two rounding dense numpy dense_folder".split()
     assert [row for row in rows if "toy-plugins" in row] != []
     assert {name for row in rows for name in names if name in row[:3] and "toy-plugins" in row} == {
         *names

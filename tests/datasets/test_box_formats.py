@@ -1,17 +1,15 @@
 """COCO, YOLO and Pascal VOC data sets, as people and their tools write them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from annotated_trees import NOTHING, encoded, shape_image
+from annotated_trees import encoded, load_annotated, shape_image
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.targets import NO_BOX, kinds_of, with_targets
-from edgecv.datasets.resolve import resolve
 
 pytestmark = pytest.mark.quick
 
@@ -22,12 +20,6 @@ Files = dict[str, bytes]
 
 def image(number: int) -> bytes:
     return encoded(shape_image(number)[0], "JPEG", quality=95)
-
-
-def load(path: Path, kind: str, shape: Any = SHAPE, **options: Any) -> Dataset:
-    source = resolve(str(path), **options)
-    assert source.name == kind
-    return source.load(shape, 0, NOTHING)
 
 
 def rows_of(data: Dataset) -> int:
@@ -84,12 +76,12 @@ def coco_tree(content: Any = None, name: str = "annotations/instances_default.js
 
 def test_coco_of_one_file(make_tree: Any) -> None:
     path = make_tree(coco_tree())
-    data = load(path, "coco")
+    data = load_annotated(path, "coco")
     assert kinds_of(data.test.labels) == ("boxes", "mask")
     assert [len(data.split(name)) for name in SPLITS] == [16, 3, 1, 4]
     check(data)
     assert with_targets(data, "mask", "segmentation").class_names == ("background", *NAMES)
-    check(load(path / "annotations" / "instances_default.json", "coco"))
+    check(load_annotated(path / "annotations" / "instances_default.json", "coco"))
 
 
 def test_coco_as_it_is_published(make_tree: Any) -> None:
@@ -100,7 +92,7 @@ def test_coco_as_it_is_published(make_tree: Any) -> None:
             content = coco(numbers, polygons=False)
             files[f"annotations/{group}_{split}2017.json"] = json.dumps(content).encode()
         files[f"annotations/captions_{split}2017.json"] = b'{"images": [], "annotations": []}'
-    data = load(make_tree(files), "coco")
+    data = load_annotated(make_tree(files), "coco")
     assert [len(data.split(name)) for name in SPLITS] == [15, 2, 1, 6]
     check(data)
     assert "taken for the test split" in " ".join(data.notes)
@@ -114,7 +106,7 @@ def test_coco_as_roboflow_exports_it(make_tree: Any) -> None:
         content = coco(numbers)
         content["categories"].append({"id": 0, "name": "shapes", "supercategory": "none"})
         files[f"{split}/_annotations.coco.json"] = json.dumps(content).encode()
-    data = load(make_tree(files), "coco")
+    data = load_annotated(make_tree(files), "coco")
     assert [len(data.split(name)) for name in SPLITS] == [12, 2, 4, 6]
     check(data, first=1)
     assert "no test image has shapes" in with_targets(data, "boxes", "detection").notes[-1]
@@ -134,7 +126,7 @@ def test_coco_with_keypoints_crowds_run_lengths_and_empty_images(make_tree: Any)
     content["annotations"].append(crowd | {"segmentation": {"counts": [0, 1200]}})
     content["images"].append({"id": 99, "file_name": "99.jpg", "width": 40, "height": 30})
     dark = encoded(np.full((30, 40, 3), 9, np.uint8), "JPEG")
-    data = load(make_tree(coco_tree(content) | {"images/99.jpg": dark}), "coco")
+    data = load_annotated(make_tree(coco_tree(content) | {"images/99.jpg": dark}), "coco")
     assert kinds_of(data.test.labels) == ("boxes", "mask", "keypoints")
     assert "1 region of crowds was not read as boxes" in " ".join(data.notes)
     whole = [data.split(name).labels for name in SPLITS]
@@ -171,15 +163,15 @@ def test_wrong_objects_of_coco_are_refused_or_skipped(
     change(content)
     path = make_tree(coco_tree(content))
     with pytest.raises(InputError, match="cannot be used: ") as caught:
-        load(path, "coco")
+        load_annotated(path, "coco")
     assert reason in str(caught.value)
-    assert rows_of(load(path, "coco", skip_bad_images=True)) == 23
+    assert rows_of(load_annotated(path, "coco", skip_bad_images=True)) == 23
 
 
 def test_an_image_that_coco_does_not_name_is_refused(make_tree: Any) -> None:
     path = make_tree(coco_tree() | {"images/other.jpg": image(30)})
     with pytest.raises(InputError, match=r"images/other.jpg \(no annotation names it\)"):
-        load(path, "coco")
+        load_annotated(path, "coco")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +190,7 @@ def test_an_image_that_coco_does_not_name_is_refused(make_tree: Any) -> None:
 def test_wrong_files_of_coco_are_refused(make_tree: Any, content: str, part: str) -> None:
     path = make_tree(coco_tree() | {"annotations/instances_default.json": content.encode()})
     with pytest.raises(InputError) as caught:
-        load(path, "coco")
+        load_annotated(path, "coco")
     assert part in str(caught.value)
 
 
@@ -247,7 +239,7 @@ def test_yolo_as_roboflow_exports_it(make_tree: Any) -> None:
         files |= yolo_tree("box", f"{split}/images/{{}}.JPG", f"{split}/labels/{{}}.txt", numbers)
     files["train/labels/3.txt"] = b""
     del files["train/labels/4.txt"]
-    data = load(make_tree(files), "yolo")
+    data = load_annotated(make_tree(files), "yolo")
     assert [len(data.split(name)) for name in SPLITS] == [12, 2, 4, 6]
     check(data)
     assert "1 image without a text file: taken as without objects" in data.notes
@@ -260,7 +252,7 @@ def test_yolo_as_ultralytics_has_it(make_tree: Any) -> None:
         files |= yolo_tree(
             "polygon", f"images/{split}/{{}}.jpg", f"labels/{split}/{{}}.txt", numbers
         )
-    data = load(make_tree(files), "yolo")
+    data = load_annotated(make_tree(files), "yolo")
     assert [len(data.split(name)) for name in SPLITS] == [15, 2, 1, 6]
     assert kinds_of(data.test.labels) == ("boxes", "mask")
     check(data)
@@ -273,7 +265,7 @@ def test_yolo_with_keypoints_and_a_list_of_images(make_tree: Any) -> None:
         "train.txt": "\n".join(f"/home/me/shapes/images/{n}.jpg" for n in range(18)).encode(),
         "val.txt": "\n".join(f"./images/{n}.jpg" for n in range(18, 24)).encode(),
     }
-    data = load(make_tree(yolo_tree("pose") | {"data.yaml": yaml} | lists), "yolo")
+    data = load_annotated(make_tree(yolo_tree("pose") | {"data.yaml": yaml} | lists), "yolo")
     assert kinds_of(data.test.labels) == ("boxes", "keypoints")
     assert len(data.test) == 6
     check(data)
@@ -281,15 +273,15 @@ def test_yolo_with_keypoints_and_a_list_of_images(make_tree: Any) -> None:
 
 def test_yolo_as_labelimg_writes_it(make_tree: Any) -> None:
     files = yolo_tree("box", "{}.jpg", "{}.txt") | {"classes.txt": b"even\r\nodd\r\n"}
-    data = load(make_tree(files), "yolo")
+    data = load_annotated(make_tree(files), "yolo")
     assert [len(data.split(name)) for name in SPLITS] == [16, 3, 1, 4]
     check(data)
-    assert load(make_tree(yolo_tree(), "plain"), "yolo").class_names == ("0", "1")
+    assert load_annotated(make_tree(yolo_tree(), "plain"), "yolo").class_names == ("0", "1")
 
 
 def test_a_yaml_with_the_same_images_for_all_splits(make_tree: Any) -> None:
     yaml = b"train: images\nval: images\ntest: elsewhere\nnames: [even, odd]\n"
-    data = load(make_tree(yolo_tree() | {"data.yaml": yaml}), "yolo")
+    data = load_annotated(make_tree(yolo_tree() | {"data.yaml": yaml}), "yolo")
     assert [len(data.split(name)) for name in SPLITS] == [16, 3, 1, 4]
     assert "the .yaml names images of another split for validation again: not taken" in data.notes
     assert "there are no images of test: elsewhere, as its .yaml has it" in data.notes
@@ -312,15 +304,15 @@ def test_wrong_lines_of_yolo_are_refused_or_skipped(
 ) -> None:
     path = make_tree(yolo_tree() | {"labels/3.txt": line, "classes.txt": b"even\nodd"})
     with pytest.raises(InputError, match=r"1 image cannot be used: images/3\.jpg") as caught:
-        load(path, "yolo")
+        load_annotated(path, "yolo")
     assert reason in str(caught.value)
-    assert rows_of(load(path, "yolo", skip_bad_images=True)) == 23
+    assert rows_of(load_annotated(path, "yolo", skip_bad_images=True)) == 23
 
 
 def test_a_text_file_of_no_image_is_refused(make_tree: Any) -> None:
     files = yolo_tree() | {"labels/99.txt": b"0 0.5 0.5 0.1 0.1"}
     with pytest.raises(InputError, match=r"labels/99.txt \(it belongs to no image\)"):
-        load(make_tree(files), "yolo")
+        load_annotated(make_tree(files), "yolo")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +334,7 @@ def test_a_text_file_of_no_image_is_refused(make_tree: Any) -> None:
 def test_wrong_yaml_is_refused(make_tree: Any, yaml: bytes, part: str) -> None:
     path = make_tree(yolo_tree() | {"data.yaml": yaml})
     with pytest.raises(InputError) as caught:
-        load(path, "yolo")
+        load_annotated(path, "yolo")
     assert part in str(caught.value)
 
 
@@ -370,7 +362,7 @@ def test_voc_counts_from_one_unless_an_edge_is_0(make_tree: Any, place: Any, fir
     files = voc_tree(first, *place)
     if first == 0:
         assert any(0 in shape_image(number)[1] for number in range(24))
-    data = load(make_tree(files), "voc")
+    data = load_annotated(make_tree(files), "voc")
     assert kinds_of(data.test.labels) == ("boxes",)
     check(data)
 
@@ -384,12 +376,12 @@ def test_voc_with_lists(make_tree: Any) -> None:
     }
     top = {f"VOCdevkit/VOC2012/{name}": content for name, content in (voc_tree() | lists).items()}
     path = make_tree(top)
-    data = load(path, "voc")
+    data = load_annotated(path, "voc")
     assert [len(data.split(name)) for name in SPLITS] == [11, 1, 2, 3]
     check(data)
     (path / "VOCdevkit/VOC2012/ImageSets/Main/test.txt").write_text("14\n15\n99\n")
     with pytest.raises(InputError, match=r"99 \(a list names it, and it has no .xml\)"):
-        load(path, "voc")
+        load_annotated(path, "voc")
 
 
 @pytest.mark.parametrize(
@@ -409,22 +401,22 @@ def test_voc_with_lists(make_tree: Any) -> None:
 def test_wrong_xml_is_refused_or_skipped(make_tree: Any, xml: bytes, reason: str) -> None:
     path = make_tree(voc_tree() | {"Annotations/3.xml": xml})
     with pytest.raises(InputError, match=r"cannot be used: JPEGImages/3.jpg") as caught:
-        load(path, "voc")
+        load_annotated(path, "voc")
     assert reason in str(caught.value)
-    assert rows_of(load(path, "voc", skip_bad_images=True)) == 23
+    assert rows_of(load_annotated(path, "voc", skip_bad_images=True)) == 23
 
 
 def test_images_without_xml_and_xml_without_images_are_refused(make_tree: Any) -> None:
     files = voc_tree()
     del files["Annotations/3.xml"], files["JPEGImages/4.jpg"]
     with pytest.raises(InputError, match="2 images cannot be used") as caught:
-        load(make_tree(files), "voc")
+        load_annotated(make_tree(files), "voc")
     assert "JPEGImages/3.jpg (no annotation names it)" in str(caught.value)
     assert "Annotations/4.xml is of no image" in str(caught.value)
 
 
 def test_a_crop_cuts_boxes_and_says_it(make_tree: Any) -> None:
-    data = load(make_tree(voc_tree()), "voc", (16, 8, 3), resize="crop")
+    data = load_annotated(make_tree(voc_tree()), "voc", (16, 8, 3), resize="crop")
     cut = next(note for note in data.notes if note.startswith("boxes that --resize crop cut off"))
     boxes = [int((data.split(n).labels["boxes"][:, 0, 0] != NO_BOX).sum()) for n in SPLITS]
     assert sum(boxes) == 24 - int(cut.split()[-1])

@@ -1,17 +1,15 @@
 """CSV files of images and their targets, as people write them."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from annotated_trees import NOTHING, encoded, shape_image
+from annotated_trees import encoded, load_annotated, shape_image
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
-from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
 
@@ -24,12 +22,6 @@ PLAIN = [f"photos/IMG {n}.JPG,{n % 7 + 0.5},{n}" for n in range(24)]
 
 def table(header: str, rows: list[str], **more: bytes) -> dict[str, bytes]:
     return {**IMAGES, "labels.csv": "\n".join([header, *rows]).encode(), **more}
-
-
-def load(path: Path, **options: Any) -> Dataset:
-    source = resolve(str(path), **options)
-    assert isinstance(source, CsvTable)
-    return source.load(SHAPE, 0, NOTHING)
 
 
 def rows_of(data: Dataset) -> int:
@@ -54,7 +46,7 @@ def rows_of(data: Dataset) -> int:
     ],
 )  # fmt: skip
 def test_columns_say_the_kinds(make_tree: Any, header: str, row: Any, kinds: set[str]) -> None:
-    data = load(make_tree(table(header, [row(n) for n in range(24)])))
+    data = load_annotated(make_tree(table(header, [row(n) for n in range(24)])), "csv")
     assert set(kinds_of(data.test.labels)) == kinds
     assert rows_of(data) == 24
     assert "labels.csv holds for each image: " in " ".join(data.notes)
@@ -62,7 +54,7 @@ def test_columns_say_the_kinds(make_tree: Any, header: str, row: Any, kinds: set
 
 def test_values_stay_with_their_images(make_tree: Any) -> None:
     rows = [f"photos/IMG {n}.JPG,{shape_image(n)[1][0]},{shape_image(n)[1][1]}" for n in range(24)]
-    data = load(make_tree(table("file,corner_x,corner_y", rows)) / "labels.csv")
+    data = load_annotated(make_tree(table("file,corner_x,corner_y", rows)) / "labels.csv", "csv")
     assert data.target_names == {"keypoints": ("corner",)}
     for image, points in zip(data.train.images, data.train.labels["keypoints"], strict=True):
         x, y, is_visible = points[0].astype(int)
@@ -79,7 +71,7 @@ def test_boxes_have_a_row_each(make_tree: Any) -> None:
     ]
     rows.append("IMG 23.JPG,40,30,,,,,")
     header = "filename,width,height,class,xmin,ymin,xmax,ymax"
-    data = load(make_tree(table(header, rows)))
+    data = load_annotated(make_tree(table(header, rows)), "csv")
     assert data.class_names == ("a", "b")
     counts = np.concatenate([data.split(n).labels["boxes"][:, :, 0] >= 0 for n in SPLITS]).sum(1)
     assert sorted(counts.tolist()) == [0, *[1] * 12, *[2] * 11]
@@ -87,7 +79,7 @@ def test_boxes_have_a_row_each(make_tree: Any) -> None:
 
 def test_semicolons_decimal_commas_and_other_encodings(make_tree: Any) -> None:
     text = "Datei;Größe\n" + "\n".join(f"photos\\IMG {n}.JPG;{n},5" for n in range(24))
-    data = load(make_tree({**IMAGES, "labels.csv": text.encode("cp1252")}))
+    data = load_annotated(make_tree({**IMAGES, "labels.csv": text.encode("cp1252")}), "csv")
     assert data.target_names == {"numbers": ("größe",)}
     values = np.concatenate([data.split(name).labels["numbers"][:, 0] for name in SPLITS])
     assert sorted(values.tolist()) == [n + 0.5 for n in range(24)]
@@ -96,7 +88,7 @@ def test_semicolons_decimal_commas_and_other_encodings(make_tree: Any) -> None:
 def test_a_column_or_files_give_the_splits(make_tree: Any) -> None:
     names = ["train"] * 14 + ["valid"] * 4 + ["Test"] * 6
     rows = [f"{row},{name}" for row, name in zip(PLAIN, names, strict=True)]
-    data = load(make_tree(table("file,age,size,split", rows)))
+    data = load_annotated(make_tree(table("file,age,size,split", rows)), "csv")
     assert [len(data.split(name)) for name in SPLITS] == [12, 2, 4, 6]
     files = {
         **IMAGES,
@@ -104,7 +96,7 @@ def test_a_column_or_files_give_the_splits(make_tree: Any) -> None:
         "test.csv": "\n".join(["file,age,size", *PLAIN[18:]]).encode(),
         "sample_submission.csv": b"file,age\nphotos/IMG 1.JPG,0",
     }
-    data = load(make_tree(files, "two"))
+    data = load_annotated(make_tree(files, "two"), "csv")
     assert len(data.test) == 6
     assert "not read, because of other columns: sample_submission.csv" in data.notes
 
@@ -127,9 +119,9 @@ def test_wrong_rows_are_refused_or_skipped(
     rows = [change.get(place, row) for place, row in enumerate(PLAIN)]
     path = make_tree(table("file,age,size", rows))
     with pytest.raises(InputError, match="cannot be used: ") as caught:
-        load(path)
+        load_annotated(path, "csv")
     assert reason in str(caught.value)
-    data = load(path, skip_bad_images=True)
+    data = load_annotated(path, "csv", skip_bad_images=True)
     assert rows_of(data) == 23
     assert any("left out with targets: " in note for note in data.notes)
 
@@ -150,7 +142,7 @@ def test_wrong_rows_are_refused_or_skipped(
 def test_wrong_tables_are_refused(make_tree: Any, text: str, part: str) -> None:
     path = make_tree({**IMAGES, "labels.csv": text.encode()})
     with pytest.raises(InputError) as caught:
-        load(path / "labels.csv")
+        load_annotated(path / "labels.csv", "csv")
     assert part in str(caught.value)
 
 
@@ -158,7 +150,7 @@ def test_a_class_in_one_split_alone_is_refused(make_tree: Any) -> None:
     rows = [f"IMG {n}.JPG,{n % 2},{int(n < 3)},{'test' if n > 17 else 'train'}" for n in range(24)]
     path = make_tree(table("file,sea,sun,split", rows))
     with pytest.raises(InputError, match=r"the class sun \(an image\) is in training images alone"):
-        with_targets(load(path), "classes", "multilabel")
+        with_targets(load_annotated(path, "csv"), "classes", "multilabel")
 
 
 def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: Any) -> None:

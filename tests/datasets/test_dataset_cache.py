@@ -10,8 +10,8 @@ import pytest
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.datasets import cache as _cache
-from edgecv.datasets import images
 from edgecv.datasets.cache import cache_folder
+from edgecv.datasets.image_tree import files as image_files
 from edgecv.datasets.images import ImageTree
 
 pytestmark = pytest.mark.quick
@@ -23,13 +23,13 @@ SHAPE = (8, 8, 3)
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return what has been decoded since, file by file."""
     calls: list[bytes] = []
-    real = images.decode_with_size
+    real = image_files.decode_with_size
 
     def counting(data: bytes, *options: Any) -> Any:
         calls.append(data)
         return real(data, *options)
 
-    monkeypatch.setattr(images, "decode_with_size", counting)
+    monkeypatch.setattr(image_files, "decode_with_size", counting)
     return calls
 
 

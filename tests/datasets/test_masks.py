@@ -1,19 +1,16 @@
 """Masks beside images, as people save them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from annotated_trees import NOTHING, encoded, shape_image
+from annotated_trees import encoded, load_annotated, shape_image
 from PIL import Image
 
-from edgecv.core.data import SPLITS, Dataset
+from edgecv.core.data import SPLITS
 from edgecv.core.errors import InputError
 from edgecv.core.targets import with_targets
-from edgecv.datasets.masks import MaskFolders
-from edgecv.datasets.resolve import resolve
 
 pytestmark = pytest.mark.quick
 
@@ -43,12 +40,6 @@ def tree(
     return files
 
 
-def load(path: Path, shape: Any = SHAPE, **options: Any) -> Dataset:
-    source = resolve(str(path), **options)
-    assert isinstance(source, MaskFolders)
-    return source.load(shape, 0, NOTHING)
-
-
 def palette_png(mask: Any) -> bytes:
     image = Image.fromarray(mask, "P")
     image.putpalette(COLOURS.tobytes())
@@ -73,7 +64,7 @@ def own_palette_png(mask: Any) -> bytes:
     ],
 )
 def test_numbers_colours_palettes_and_grey_levels(make_tree: Any, save: Any) -> None:
-    data = load(make_tree(tree(save)))
+    data = load_annotated(make_tree(tree(save)), "masks")
     assert len(data.class_names) == 3
     assert [len(data.split(name)) for name in SPLITS] == [16, 3, 1, 4]
     for name in SPLITS:
@@ -98,7 +89,7 @@ def test_numbers_colours_palettes_and_grey_levels(make_tree: Any, save: Any) -> 
 def test_people_name_folders_and_masks_in_their_own_way(
     make_tree: Any, image: str, mask: str
 ) -> None:
-    assert len(load(make_tree(tree(image=image, mask=mask))).test) == 4
+    assert len(load_annotated(make_tree(tree(image=image, mask=mask)), "masks").test) == 4
 
 
 def test_folders_give_the_splits(make_tree: Any) -> None:
@@ -107,25 +98,26 @@ def test_folders_give_the_splits(make_tree: Any) -> None:
         for number in range(first, first + count):
             files[f"images/{split}/{number}.jpg"] = encoded(shape_image(number)[0], "JPEG")
             files[f"masks/{split}/{number}.png"] = encoded(classes_of(number))
-    assert [len(load(make_tree(files)).split(name)) for name in SPLITS] == [11, 1, 4, 6]
+    data = load_annotated(make_tree(files), "masks")
+    assert [len(data.split(name)) for name in SPLITS] == [11, 1, 4, 6]
     kept = {name: content for name, content in files.items() if "/test/" not in name}
-    data = load(make_tree(kept, "two"))
+    data = load_annotated(make_tree(kept, "two"), "masks")
     assert len(data.test) == 4
     assert "taken for the test split" in data.notes[0]
 
 
 def test_files_name_the_classes(make_tree: Any) -> None:
     names = make_tree(tree() | {"classes.txt": b"\xef\xbb\xbfsky\r\nroad\r\ncar\r\n"})
-    assert load(names).class_names == ("sky", "road", "car")
+    assert load_annotated(names, "masks").class_names == ("sky", "road", "car")
     colours = b"name,r,g,b\nroad,128,0,0\nsky,0,0,0\nnothing,9,9,9\ncar,0,128,0\n"
     files = tree(lambda mask: encoded(COLOURS[mask])) | {"class_dict.csv": colours}
-    data = load(make_tree(files, "colours"))
+    data = load_annotated(make_tree(files, "colours"), "masks")
     assert data.class_names == ("road", "sky", "nothing", "car")
     assert set(np.unique(data.train.labels["mask"])) == {0, 1, 3}
     assert "no test image has nothing" in with_targets(data, "mask", "segmentation").notes[-1]
     cvat = b"# label:color_rgb:parts:actions\nsky:0,0,0::\nroad:128,0,0::\ncar:0,128,0::\n"
     del files["class_dict.csv"]
-    data = load(make_tree(files | {"labelmap.txt": cvat}, "cvat"))
+    data = load_annotated(make_tree(files | {"labelmap.txt": cvat}, "cvat"), "masks")
     assert data.class_names == ("sky", "road", "car")
 
 
@@ -134,17 +126,19 @@ def test_255_is_no_class_and_255_alone_is_one(make_tree: Any) -> None:
         mask[0] = 255
         return encoded(mask)
 
-    data = load(make_tree(tree(bordered)))
+    data = load_annotated(make_tree(tree(bordered)), "masks")
     assert set(np.unique(data.train.labels["mask"])) == {0, 1, 2, 255}
     assert data.class_names == ("0", "1", "2")
-    data = load(make_tree(tree(lambda mask: encoded((mask > 0).astype(np.uint8) * 255)), "two"))
+    data = load_annotated(
+        make_tree(tree(lambda mask: encoded((mask > 0).astype(np.uint8) * 255)), "two"), "masks"
+    )
     assert set(np.unique(data.train.labels["mask"])) == {0, 1}
     assert "255 was taken for class 1" in " ".join(data.notes)
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 def test_masks_move_with_their_images(make_tree: Any, resize: str) -> None:
-    data = load(make_tree(tree()), (64, 64, 3), resize=resize)
+    data = load_annotated(make_tree(tree()), "masks", (64, 64, 3), resize=resize)
     for image, mask in zip(data.test.images, data.test.labels["mask"], strict=True):
         known = mask != 255
         assert ((image[..., 0] > 130) == (mask > 0))[known].mean() > 0.98
@@ -170,9 +164,9 @@ def test_wrong_masks_are_refused_or_skipped(
         files[name] = encoded(value) if isinstance(value, np.ndarray) else value
     path = make_tree({name: content for name, content in files.items() if content is not None})
     with pytest.raises(InputError, match="1 image cannot be used: ") as caught:
-        load(path)
+        load_annotated(path, "masks")
     assert reason in str(caught.value)
-    data = load(path, skip_bad_images=True)
+    data = load_annotated(path, "masks", skip_bad_images=True)
     assert sum(len(data.split(name)) for name in SPLITS) == 23
     assert any("1 image that cannot be used was left out with targets" in n for n in data.notes)
 
@@ -185,16 +179,16 @@ def test_smoothed_colours_are_refused(make_tree: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     path = make_tree(files | {"masks/0.png": encoded(noise)})
     with pytest.raises(InputError, match=r"different colours.*class_dict\.csv"):
-        load(path)
+        load_annotated(path, "masks")
 
 
 def test_masks_of_other_names_are_not_taken_for_a_class(make_tree: Any) -> None:
     path = make_tree(tree(image="images/photo{}.jpg", mask="masks/drawing{}.png"))
     with pytest.raises(InputError, match=r"no mask has the name of an image: images/photo0\.jpg"):
-        load(path)
+        load_annotated(path, "masks")
 
 
 def test_masks_that_are_jpegs_are_refused(make_tree: Any) -> None:
     path = make_tree(tree(lambda mask: encoded(mask, "JPEG"), mask="masks/{}.jpg"))
     with pytest.raises(InputError, match=r"masks/0\.jpg.*not what was saved.*\.png or \.bmp"):
-        load(path)
+        load_annotated(path, "masks")

@@ -170,7 +170,8 @@ def _peak(contents: Contents) -> str:
     if peak is None:
         return "peak of activations: not known"
     if as_int8 is None:
-        return f"peak of activations: {peak:,} bytes"
+        during = f", while {contents.peak_operator} runs" if contents.peak_operator else ""
+        return f"peak of activations: {peak:,} bytes{during}"
     return f"peak of activations: {peak:,} bytes as float32, {as_int8:,} as int8"
 
 

@@ -10,6 +10,13 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.runtime import Runtime, Session, TensorSession, Watcher
+from edgecv.core.plugins.target import (
+    DeployContext,
+    DeployedFile,
+    Device,
+    DeviceFacts,
+    Target,
+)
 from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.plugins.technique import (
     Constraint,
@@ -25,6 +32,10 @@ __all__ = [
     "Constraint",
     "Data",
     "DatasetSource",
+    "DeployContext",
+    "DeployedFile",
+    "Device",
+    "DeviceFacts",
     "Exporter",
     "Fit",
     "Head",
@@ -37,6 +48,7 @@ __all__ = [
     "Proof",
     "Runtime",
     "Session",
+    "Target",
     "Task",
     "Technique",
     "TechniqueContext",

@@ -21,6 +21,7 @@ class Architecture(Plugin):
         """Build an untrained tf-keras model.
 
         Input: float32 (N, H, W, C), 0..255; its first layer rescales. Its last layers are those of
-        the task's ``head``. Layers are named by architecture and head, so that two builds give the
-        same graph. Raises InputError where the shape is too small.
+        the task's ``head``, which may end in several outputs. Layers are named by architecture and
+        head, so that two builds give the same graph. Raises InputError where the shape is too
+        small.
         """

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.paired_results import PairedStatistics
@@ -18,12 +18,13 @@ from edgecv.core.text import TextTable
 
 
 class Head(Protocol):
-    """Makes the layers that turn the features of an architecture into the output of a task."""
+    """Makes the layers that turn the features of an architecture into the outputs of a task."""
 
-    def __call__(self, **options: Any) -> Sequence[KerasLayer]:
+    def __call__(self, **options: Any) -> Sequence[KerasLayer] | Mapping[str, Sequence[KerasLayer]]:
         """Return untrained tf-keras layers, in order: float32 (N, F) -> float32 (N, ...), or
         of a map of features, float32 (N, H, W, F), as ``Task.features`` says.
 
+        For several outputs return the layers of each by its name; all take the same features.
         ``options`` of the layer with the weights, which an architecture may have its own of.
         """
 
@@ -103,6 +104,8 @@ class Proof:
 class Task(Plugin):
     """The meaning of a model's outputs: what is learned, measured, compared and shown.
 
+    Raw outputs are one tensor, or a mapping of several by the names of the outputs; targets of
+    training are one array, or any mapping of arrays that ``loss`` knows.
     Nothing outside of a task knows what a class, a box or a mask is. ``Outputs`` are as
     ``normalized`` returns them, ``Targets`` as a data set holds them.
     """
@@ -189,12 +192,14 @@ class Task(Plugin):
         """
         return model
 
-    def divergence(self, whole: Predictions, cut: Predictions) -> float:
-        """Return the distance of a pruned model's outputs from the original's: (N, ...), (N, ...).
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
+        """Return the distance of a pruned model's outputs from the original's.
 
         0 where they are equal. Channel pruning ranks its cuts by it.
         """
-        return float(np.mean((whole.astype(np.float64) - cut) ** 2))
+        pairs = zip(whole.arrays.values(), cut.arrays.values(), strict=True)
+        found = (np.mean((one.astype(np.float64) - other) ** 2) for one, other in pairs)
+        return float(sum(found))
 
     # Outputs of any runtime, in numpy.
 
@@ -344,6 +349,16 @@ class Task(Plugin):
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
     ) -> tuple[str, ...]:
         """Return the lines below a test image whose answer changed: before, and after."""
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the answer for one image in a line: the range of each output.
+
+        ``names`` of the classes or numbers; there may be fewer than outputs, or none.
+        """
+        return "; ".join(
+            f"{name} {list(each.shape[1:])}: {each[place].min():.4g} to {each[place].max():.4g}"
+            for name, each in outputs.arrays.items()
+        )
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
         """Return the picture of a test image: uint8 (H, W, 1 or 3), 0..255."""

@@ -15,8 +15,8 @@ from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, S
 from edgecv.datasets.array_targets import MOST_BOXES
 from edgecv.datasets.cache import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
+from edgecv.datasets.image_tree.files import Decoding, decode_files
 from edgecv.datasets.image_tree.folder_tree import Tree
-from edgecv.datasets.images import Decoding, decode_files
 from edgecv.datasets.placement import Placement, box_fault, inside
 
 SPLIT_ORDER = ("", "train", "validation", "test")

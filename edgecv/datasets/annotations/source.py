@@ -7,25 +7,30 @@ from typing import ClassVar
 
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.plugins import Progress
 from edgecv.datasets.annotations.annotated import Annotations
 from edgecv.datasets.annotations.decode import decode_annotated
-from edgecv.datasets.image_tree.decoding import check_shape
+from edgecv.datasets.annotations.glimpse import Glimpse, glimpse_of
+from edgecv.datasets.image_tree.files import ImageFileSource, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, locate
-from edgecv.datasets.images import Decoding, decoded_once
-from edgecv.datasets.placement import Resize
+from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip
 
 
-class AnnotatedSource(DatasetSource):
-    """Images in a folder with annotations beside them."""
+class AnnotatedSource(ImageFileSource):
+    """Images in a folder or a .zip with annotations beside them."""
 
     reads_annotations: ClassVar[bool] = True
-    path: str
-    """The folder, or the file of annotations in it."""
-    skip_bad_images: bool = False
-    """Leave out images that cannot be used, with their targets, instead of stopping."""
-    resize: Resize | None = None
-    """Fit of photographs of another aspect: stretch (the default), crop, or pad."""
+
+    @classmethod
+    def accepts(cls, path: Path) -> bool:
+        """Return True for a folder or a .zip with such annotations."""
+        files = glimpse_of(path)
+        return files is not None and cls.is_in(files)
+
+    @classmethod
+    @abstractmethod
+    def is_in(cls, files: Glimpse) -> bool:
+        """Return True if there are such annotations, and images that belong to them."""
 
     @abstractmethod
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
@@ -37,21 +42,30 @@ class AnnotatedSource(DatasetSource):
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Decode the images, or read them from the cache: see DatasetSource."""
-        where = f"--data {self.path}"
-        path = locate(self.path)
-        check_shape(shape, where)
+        path, how = locate(self.path), self.decoding(shape, progress)
         if not os.path.exists(path):
-            raise InputError(where, "there is no such file or folder", accepted="annotated images")
-        root = path if path.is_dir() else self.root(path)
-        file = "" if path.is_dir() else path.absolute().relative_to(root.absolute()).as_posix()
-        tree = FolderTree(root, where, whole=True)
-        how = Decoding(shape, where, self.skip_bad_images, self.resize or "stretch", progress)
+            raise InputError(
+                self.where, "there is no such file or folder", accepted="annotated images"
+            )
+        tree, file = self._tree(path)
         decoded = decoded_once(
             f"{self.name}/{file}",
             tree,
             how,
-            lambda tree, how: decode_annotated(self.read(tree, file, where, progress), tree, how),
+            lambda tree, how: decode_annotated(
+                self.read(tree, file, self.where, progress), tree, how
+            ),
         )
         if not len(decoded.test_images):
             decoded = decoded.with_test_images(seed)
-        return decoded.split(path.resolve().name, where, self.validation, seed)
+        return decoded.split(path.resolve().name, self.where, self.validation, seed)
+
+    def _tree(self, path: Path) -> tuple[Tree, str]:
+        """Return the images with their annotations, and the name of the file that was given."""
+        if is_zip(path):
+            return ZipTree(path, self.where, whole=True), ""
+        if path.is_dir():
+            return FolderTree(path, self.where, whole=True), ""
+        root = self.root(path)
+        file = path.absolute().relative_to(root.absolute()).as_posix()
+        return FolderTree(root, self.where, whole=True), file

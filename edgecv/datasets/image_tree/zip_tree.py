@@ -29,12 +29,21 @@ _COMPRESSIONS = (
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
-class ZipTree:
-    """An image tree in a zip."""
+def is_zip(path: Path) -> bool:
+    """Return True for a file that ends in .zip."""
+    return path.suffix.lower() == ".zip" and path.is_file()
 
-    def __init__(self, path: Path, where: str) -> None:
+
+class ZipTree:
+    """An image tree in a zip.
+
+    ``whole``: the tree is the whole zip, not only train/ and test/, or all of its only folder.
+    """
+
+    def __init__(self, path: Path, where: str, *, whole: bool = False) -> None:
         self.path = path
         self.where = where
+        self.whole = whole
 
     def fingerprint(self) -> str:
         """Return a hash of the whole file."""
@@ -50,15 +59,17 @@ class ZipTree:
         beside = {
             folder.removeprefix(top).partition("/")[0]
             for folder in folders
-            if folder.startswith(top)
+            if not self.whole and folder.startswith(top)
         }
         return Listing(
             {
                 name.removeprefix(top): members[name].file_size
                 for name in sorted(members)
-                if _is_below(name, top)
+                if self.whole or _is_below(name, top)
             },
-            frozenset(name.removeprefix(top) for name in folders if _is_below(name, top)),
+            frozenset(
+                name.removeprefix(top) for name in folders if self.whole or _is_below(name, top)
+            ),
             tuple(sorted(beside - {"", *SPLITS, top.rstrip("/")})),
         )
 
@@ -87,9 +98,11 @@ class ZipTree:
     @cached_property
     def _top(self) -> str:
         members, folders = self._members
-        return find_top(
-            folders, self.where, {name.partition("/")[0] for name in (*members, *folders)}
-        )
+        there = {name.partition("/")[0] for name in (*members, *folders)}
+        if self.whole:
+            is_one_folder = len(there) == 1 and there <= folders and not there & set(SPLITS)
+            return f"{there.pop()}/" if is_one_folder else ""
+        return find_top(folders, self.where, there)
 
     @cached_property
     def _members(self) -> tuple[dict[str, zipfile.ZipInfo], set[str]]:

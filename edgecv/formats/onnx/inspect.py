@@ -21,7 +21,7 @@ from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import IntegerOperators
 from edgecv.formats.onnx.operator_costs import KNOWN_DOMAINS, has_subgraphs, macs_of
-from edgecv.formats.peak_memory import MemoryStep, peak_bytes
+from edgecv.formats.peak_memory import MemoryStep, peak_facts, peak_of
 
 WEIGHTS = {
     "QLinearConv": (3, 8),
@@ -77,7 +77,7 @@ class OnnxInspector:
             parameters=total(each.parameters for each in operators),
             macs=total(each.macs for each in operators),
             known_macs=known_total(each.macs for each in operators),
-            peak_activation_bytes=self._peak(),
+            **self._peak(),
             notes=tuple(self._notes(shown)),
         )
 
@@ -168,7 +168,7 @@ class OnnxInspector:
             return None
         return sum(each.elements for each in new)
 
-    def _peak(self) -> int | None:
+    def _peak(self) -> dict[str, Any]:
         ends = (self._file.graph.inputs, self._file.graph.outputs)
         steps = [
             MemoryStep(self._live(node.inputs), self._live(node.outputs)) for node in self._nodes
@@ -180,7 +180,8 @@ class OnnxInspector:
             for value in self._integers.computed((*node.inputs, *node.outputs))
         }
         sizes |= {value.name: self._bytes(value) for each in ends for value in each}
-        return peak_bytes(steps, inputs, outputs, sizes)
+        names = [f'{node.op_type} "{node.outputs[0].name}"' for node in self._nodes]
+        return peak_facts(peak_of(steps, inputs, outputs, sizes), names)
 
     def _live(self, values: Sequence[Any]) -> tuple[str, ...]:
         """Return the names of the computed tensors that an integer runtime really makes."""

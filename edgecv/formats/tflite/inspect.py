@@ -15,7 +15,7 @@ from edgecv.core.text import counted, listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.image_axes import image_axes
-from edgecv.formats.peak_memory import MemoryStep, peak_bytes
+from edgecv.formats.peak_memory import MemoryStep, peak_facts, peak_of
 from edgecv.formats.tflite.interpreter import shapes_for
 from edgecv.formats.tflite.tables import (
     CONVERSIONS,
@@ -83,6 +83,12 @@ class TFLiteInspector:
         operators = tuple(self._operator(each) for each in shown)
         steps = [MemoryStep(self._live(each.inputs), self._live(each.outputs)) for each in shown]
         variables = [each for each in tables.tensors if each.is_variable]
+        peak = peak_of(
+            steps,
+            self._live([*tables.inputs, *variables]),
+            self._live([*tables.outputs, *variables]),
+            {each.key: each.bytes for each in tables.tensors},
+        )
         return Contents(
             format="tflite",
             facts=self._facts(),
@@ -92,12 +98,7 @@ class TFLiteInspector:
             parameters=total(each.parameters for each in operators),
             macs=total(each.macs for each in operators),
             known_macs=known_total(each.macs for each in operators),
-            peak_activation_bytes=peak_bytes(
-                steps,
-                self._live([*tables.inputs, *variables]),
-                self._live([*tables.outputs, *variables]),
-                {each.key: each.bytes for each in tables.tensors},
-            ),
+            **peak_facts(peak, operators),
             notes=tuple(self._notes(operators)),
         )
 

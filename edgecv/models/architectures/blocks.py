@@ -1,11 +1,11 @@
 """Blocks of the networks with batch normalization: every layer has a name of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import Tensor
+from edgecv.core.keras_types import KerasLayer, Tensor
 from edgecv.core.plugins import Head
 from edgecv.models.tf import keras
 
@@ -91,9 +91,17 @@ def last_halvings(halving: Sequence[int], side: int) -> tuple[int, ...]:
     return tuple(halving[max(0, len(halving) - most) :])
 
 
-def ended(x: Tensor, head: Head, **options: Any) -> Tensor:
+def ended(x: Tensor, head: Head, **options: Any) -> Tensor | dict[str, Tensor]:
     """Average over all positions, and apply the task's head: (N, H, W, C) -> (N, ...)."""
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    for layer in head(**options):
+    return headed(keras.layers.GlobalAveragePooling2D(name="pool")(x), head(**options))
+
+
+def headed(
+    x: Tensor, layers: Sequence[KerasLayer] | Mapping[str, Sequence[KerasLayer]]
+) -> Tensor | dict[str, Tensor]:
+    """Apply the layers of a task's head: one output, or several by name."""
+    if isinstance(layers, Mapping):
+        return {name: headed(x, each) for name, each in layers.items()}
+    for layer in layers:
         x = layer(x)
     return x

@@ -1,5 +1,6 @@
 """The CNN of the CIFAR tutorial, 122,570 parameters at 32x32x3 and ten classes."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.plugins import Architecture, Head
+from edgecv.models.architectures import blocks
 from edgecv.models.tf import keras
 
 SMALLEST_SIDE = 18
@@ -33,24 +35,25 @@ class CifarCnn(Architecture):
                 f"images of {input_shape[0]}x{input_shape[1]} are too small",
                 accepted=f"{SMALLEST_SIDE}x{SMALLEST_SIDE} and more",
             )
-        layers = keras.layers
-        return keras.Sequential(
-            [
-                layers.InputLayer(input_shape, name="image"),
-                # Centred on zero, which trains better than 0..1; and in steps of 1/128, so that the
-                # byte of a camera is the int8 code of its value plus 128, exactly.
-                layers.Rescaling(1 / 128, offset=-1.0, name="rescale"),
-                *self._convolutions(1),
-                layers.MaxPooling2D(2, name="pool_1"),
-                *self._convolutions(2),
-                layers.MaxPooling2D(2, name="pool_2"),
-                *self._convolutions(3),
-                layers.Flatten(name="flatten"),
-                layers.Dense(self._filters(64), activation="relu", name="dense_1"),
-                *head(),
-            ],
-            name="cifar_cnn",
-        )
+        layers, ending = keras.layers, head()
+        body = [
+            layers.InputLayer(input_shape, name="image"),
+            # Centred on zero, which trains better than 0..1; and in steps of 1/128, so that the
+            # byte of a camera is the int8 code of its value plus 128, exactly.
+            layers.Rescaling(1 / 128, offset=-1.0, name="rescale"),
+            *self._convolutions(1),
+            layers.MaxPooling2D(2, name="pool_1"),
+            *self._convolutions(2),
+            layers.MaxPooling2D(2, name="pool_2"),
+            *self._convolutions(3),
+            layers.Flatten(name="flatten"),
+            layers.Dense(self._filters(64), activation="relu", name="dense_1"),
+        ]
+        if not isinstance(ending, Mapping):
+            return keras.Sequential([*body, *ending], name="cifar_cnn")
+        features = keras.Sequential(body)
+        outputs = blocks.headed(features.output, ending)
+        return keras.Model(features.inputs, outputs, name="cifar_cnn")
 
     def _filters(self, at_width_1: int) -> int:
         return max(1, round(at_width_1 * self.width))

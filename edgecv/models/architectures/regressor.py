@@ -38,6 +38,4 @@ class Regressor(Architecture):
         x = blocks.rectified(blocks.convolved(x, LAST_FILTERS, 1, "narrow"), "narrow")
         x = keras.layers.Flatten(name="flatten")(x)
         x = keras.layers.Dense(MOST_DENSE, activation="relu", name="dense_1")(x)
-        for layer in head():
-            x = layer(x)
-        return keras.Model(image, x, name=self.name)
+        return keras.Model(image, blocks.headed(x, head()), name=self.name)

@@ -54,9 +54,7 @@ class UnetSmall(Architecture):
             x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_double")(x)
             x = keras.layers.Concatenate(name=f"{name}_join")([x, kept[level]])
             x = _convolved(x, filters, f"{name}_conv")
-        for layer in head():
-            x = layer(x)
-        return keras.Model(image, x, name=self.name)
+        return keras.Model(image, blocks.headed(x, head()), name=self.name)
 
 
 def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3) -> Tensor:

@@ -21,6 +21,7 @@ from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.text import counted
+from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_function, compile_inference, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.augmentation import augment
@@ -197,10 +198,12 @@ class _Trainer:
         self.optimizer.build(model.trainable_variables)
         self._predict = compile_inference(model)
         images = tensorflow.constant(split.images)
-        targets = tensorflow.constant(task.targets(split.labels))
+        nest = tensorflow.nest
+        targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
 
         def varied(chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-            taken, truth = tensorflow.gather(images, chosen), tensorflow.gather(targets, chosen)
+            taken = tensorflow.gather(images, chosen)
+            truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
             return augment(taken, truth, seeds, schedule, task)
 
         self._varied: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = varied
@@ -260,7 +263,7 @@ class _Trainer:
 
     def score(self, split: Split) -> float:
         """Return the mean score of the images of a split."""
-        outputs = Outputs.one(self.predict(split.images))
+        outputs = self.predict(split.images)
         return float(np.mean(self.task.score_per_image(outputs, split.labels)))
 
     def seconds_a_pass(self, images: Images, validation: int) -> float:
@@ -269,21 +272,18 @@ class _Trainer:
         Nothing random is drawn for it: the training that follows is the same without.
         """
         batch = images[: self.batch].astype(np.float32)
-        forward = seconds_of(lambda: self._predict(batch).numpy())
+        forward = seconds_of(lambda: named_outputs(self.model, self._predict(batch)))
         a_step = FORWARDS_A_STEP * forward
         if self._teacher is not None:
-            a_step += seconds_of(lambda: self._teacher(batch).numpy())
+            a_step += seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
         return self.steps * a_step + validation / self.batch * forward
 
-    def predict(self, images: Images) -> NDArray[np.float32]:
-        """Return the model's output: uint8 (N, H, W, C) -> float32 (N, ...)."""
-        batches = range(0, len(images), EVALUATION_BATCH)
-        return np.concatenate(
-            [
-                self._predict(images[start : start + EVALUATION_BATCH].astype(np.float32)).numpy()
-                for start in batches
-            ]
-        )
+    def predict(self, images: Images) -> Outputs:
+        """Return the model's outputs: uint8 (N, H, W, C) -> float32 (N, ...) each."""
+        starts = range(0, len(images), EVALUATION_BATCH)
+        batches = (images[start : start + EVALUATION_BATCH] for start in starts)
+        found = (self._predict(batch.astype(np.float32)) for batch in batches)
+        return Outputs.joined([named_outputs(self.model, each) for each in found])
 
     def is_settled(self, epoch: int) -> bool:
         """Return True if the weights after ``epoch`` are fully what the constraint asks for."""

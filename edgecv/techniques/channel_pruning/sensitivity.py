@@ -10,6 +10,7 @@ from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.rebuild import zeroed
 from edgecv.models.channels.trace import ChannelGraph
+from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_inference
 from edgecv.techniques.channel_pruning.ladder import Ladder
 from edgecv.techniques.layer_selection import clone
@@ -40,7 +41,7 @@ def damages(
     pixels = images.astype(np.float32)
     trial = clone(model)
     predict = compile_inference(trial)
-    whole = predict(pixels).numpy()
+    whole = named_outputs(model, predict(pixels))
     found: dict[str, tuple[float, ...]] = {}
     done = 0
     for width in (each for each in graph.widths if each.name in ladder):
@@ -48,7 +49,7 @@ def damages(
         for kept in ladder[width.name][1:]:
             gone = orders[width.name][: len(width) - kept]
             trial.set_weights(zeroed(model, graph, graph.without(gone)))
-            losses.append(context.task.divergence(whole, predict(pixels).numpy()))
+            losses.append(context.task.divergence(whole, named_outputs(model, predict(pixels))))
             done += 1
             context.progress("measuring what each cut costs", done, cuts)
         found[width.name] = smooth(ladder[width.name], losses)

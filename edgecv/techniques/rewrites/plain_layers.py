@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.models.outputs import output_names, with_outputs
 from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
@@ -140,7 +141,8 @@ def rewritten(
         for tensor in model.inputs
     ]
     given = [behind_input()(each) for each in inputs] if behind_input else inputs
-    result = keras.Model(inputs, _replayed(model, given, chain_of), name=model.name)
+    made_anew = keras.Model(inputs, _replayed(model, given, chain_of), name=model.name)
+    result = with_outputs(made_anew, made_anew.outputs, output_names(model))
     for layer, chain in fresh:
         own = [each for each in chain if hasattr(each, "initial_weights")]
         for each in own:

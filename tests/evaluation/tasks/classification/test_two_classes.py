@@ -25,7 +25,7 @@ def test_one_output_is_the_probability_of_the_second_class() -> None:
         assert TASK.answer_bytes(outputs) == TASK.answer_bytes(SECOND)
         assert TASK.confidence(outputs, np.array([0, 3])) == pytest.approx([0.9, 0.9])
         assert TASK.differences(outputs, SECOND) == (0.0, 0.0)
-        assert TASK.divergence(outputs.only, SECOND.only) == pytest.approx(0, abs=1e-6)
+        assert TASK.divergence(outputs, SECOND) == pytest.approx(0, abs=1e-6)
         TASK.check_baseline(outputs, "m.keras")
     normalized, (note,) = TASK.normalized(SECOND, {})
     assert np.allclose(normalized.only, both)

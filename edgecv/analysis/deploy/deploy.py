@@ -1,0 +1,56 @@
+"""Deployment of one file: checked, built, run on its target, compared with this machine."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from edgecv.analysis.deploy.describe import completed, described
+from edgecv.analysis.deploy.place import Place
+from edgecv.analysis.deploy.proof import DeviceProof
+from edgecv.analysis.deploy.request import check_one, origin_of, parse_target, request_of_deployment
+from edgecv.analysis.options import DeployOptions
+from edgecv.analysis.validate import validate, whole_file
+from edgecv.core.events import OnEvent
+from edgecv.core.plugins import DeployContext
+from edgecv.core.report import Report
+from edgecv.pipeline.context import open_analysis
+from edgecv.reports.json_file import write_report
+from edgecv.reports.markdown import to_markdown
+from edgecv.system.storage import write_bytes
+from edgecv.targets.board import profile_named
+
+
+def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Report:
+    """Deploy a file: see ``analysis.options.deploy``."""
+    target = parse_target(options.to)
+    profile = None if options.profile is None else profile_named(options.profile)
+    check_one(options.paths)
+    given = options.paths[0].resolve()
+    name = given.name if given.is_dir() else given.stem
+    place = Place(options.out or Path("deployed") / f"{name}-{target.name}", options.force)
+    place.check()
+    request, file, run = request_of_deployment(options, target)
+    with open_analysis(request.settings, on_event, log, request.trust) as context:
+        whole = whole_file(file, context)
+        files = tuple(whole if each.path == file.path else each for each in request.files)
+        others = () if run is None else tuple(each.artifact.path for each in run.comparisons)
+        found = described(whole, others, origin_of(whole, run), context)
+        target.check(found, profile)
+        report, arrays = validate(replace(request, files=files), context)
+        resize = getattr(request.source, "resize", None) or "stretch"
+        found = completed(found, arrays, resize, context)
+        proof = DeviceProof(found, report, arrays, request.limits, context)
+        with place.folder() as folder:
+            context.emit("build", f"building {target.name}")
+            target.build(found, folder)
+            with target.open(found, folder, DeployContext(context.emit, log)) as device:
+                report = proof.with_device(device, target, options)
+            if report.deployment is not None:
+                report = replace(
+                    report,
+                    deployment=replace(
+                        report.deployment, folder=str(place.path), profile=options.profile or ""
+                    ),
+                )
+            write_report(report, folder / "report.json")
+            write_bytes(folder / "report.md", to_markdown(report).encode())
+    return report

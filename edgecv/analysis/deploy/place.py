@@ -1,0 +1,90 @@
+"""The place of a deployment on disk: a folder or a .zip that appears whole or not at all."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.core.errors import InputError
+from edgecv.system.storage import MANIFEST, on_disk, seal
+
+ZIP = ".zip"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The path of a deployment; an earlier deployment there may be replaced with ``force``."""
+
+    path: Path
+    force: bool = False
+
+    def check(self) -> None:
+        """Raise InputError where something is there that may not be replaced."""
+        if not self.path.exists() and not self.path.is_symlink():
+            return
+        if not self.force:
+            raise InputError(
+                str(self.path),
+                "is there already",
+                accepted="a new path",
+                remedy="--out PATH, or --force to replace it",
+            )
+        if not _is_deployment(self.path):
+            raise InputError(
+                str(self.path),
+                "is no deployment of edgecv, which --force could replace",
+                remedy="remove it yourself, or give another --out",
+            )
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Give an empty folder that is moved to the place at the end, and removed on an error."""
+        with on_disk(self.path):
+            parent = self.path.absolute().parent
+            parent.mkdir(parents=True, exist_ok=True)
+            temporary = parent / f".{self.path.name}.{os.getpid()}.tmp"
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            try:
+                yield temporary
+                seal(temporary)
+                self._move(temporary)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _move(self, temporary: Path) -> None:
+        if self.path.suffix.lower() == ZIP:
+            packed = temporary.with_suffix(ZIP)
+            try:
+                _pack(temporary, packed, self.path.stem)
+                os.replace(packed, self.path)
+            finally:
+                packed.unlink(missing_ok=True)
+            return
+        old = temporary.with_suffix(".old")
+        if self.path.exists():
+            os.replace(self.path, old)
+        os.replace(temporary, self.path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_deployment(path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return (path / MANIFEST).is_file()
+    return path.suffix.lower() == ZIP and zipfile.is_zipfile(path)
+
+
+def _pack(folder: Path, path: Path, name: str) -> None:
+    """Write a folder as a zip with the same bytes each time: no dates, sorted names."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each in sorted(folder.rglob("*")):
+            if each.is_file():
+                info = zipfile.ZipInfo(f"{name}/{each.relative_to(folder).as_posix()}")
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, each.read_bytes())

@@ -1,0 +1,120 @@
+"""The proof of a deployment: the answers of the device beside those of this machine."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgecv.analysis.deploy.request import TIMES
+from edgecv.analysis.options import DeployOptions
+from edgecv.analysis.validate import ValidationArrays, usable_measurements
+from edgecv.core.data import Outputs
+from edgecv.core.plugins import DeployedFile, Device, Target
+from edgecv.core.registry import TARGETS
+from edgecv.core.report import Deployment, Gate, Measurement, Report
+from edgecv.evaluation.comparison import align_all, compare
+from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.run_report import judge
+
+SAME = "same_answers"
+"""The gate of the answers that are those of this machine."""
+
+
+@dataclass(frozen=True)
+class DeviceProof:
+    """A file that was measured on this machine, and its report there."""
+
+    file: DeployedFile
+    report: Report
+    arrays: ValidationArrays
+    limits: Limits
+    context: AnalysisContext
+
+    def with_device(self, device: Device, target: Target, options: DeployOptions) -> Report:
+        """Return the report with the device as a row, judged by the same limits."""
+        data, task = self.arrays.data, self.arrays.task
+        path = self.file.artifact.path
+        row = f"{path} on {target.name}"
+        images = data.test.images
+        self.context.emit("evaluate", f"{len(images):,} images through {row}")
+        outputs, blocks = device.predict(images), device.time(images[:1])
+        measured = Measurement(
+            replace(self.file.artifact, path=row, notes=device.facts.notes),
+            device.facts.runtime,
+            outputs,
+            self.file.facts,
+            blocks,
+        )
+        aligned, unmatched = align_all([measured], self.arrays.baseline)
+        usable, failures = usable_measurements(aligned, data, task, self.context)
+        failures |= unmatched
+        limits = self._limits(options)
+        comparisons = [
+            compare(
+                each,
+                None,
+                self.arrays.baseline,
+                data.test_labels,
+                task,
+                self.context.threads,
+                limits.margin_points,
+            )
+            for each in usable
+        ]
+        gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
+        deployment = None
+        if usable:
+            here = self.arrays.outputs[path]
+            deployment = _beside(here, usable[0], device, target, self)
+            gates += _same(deployment, options.min_same)
+        gates = [*self.report.gates, *gates]
+        return replace(
+            self.report,
+            name="deploy",
+            recipe={**self.report.recipe, "target": TARGETS.table(target)},
+            comparisons=(*self.report.comparisons, *comparisons),
+            gates=tuple(gates),
+            outcome=verdict(gates),
+            deployment=deployment,
+        )
+
+    def _limits(self, options: DeployOptions) -> Limits:
+        """Return the limits of the device: those on time that a run has are of another machine."""
+        given = options.changed(Limits())
+        return self.limits.without([name for name in TIMES if getattr(given, name) is None])
+
+
+def _beside(
+    here: Outputs, there: Measurement, device: Device, target: Target, proof: DeviceProof
+) -> Deployment:
+    """Compare the answers of the device with those of this machine, image by image."""
+    task = proof.arrays.task
+    count = len(here)
+    equal = np.ones(count, bool)
+    largest = 0.0
+    for mine, theirs in zip(here.arrays.values(), there.outputs.arrays.values(), strict=True):
+        far = np.abs(mine.astype(np.float64) - theirs).reshape(count, -1).max(axis=1)
+        equal &= far == 0
+        largest = max(largest, float(far.max()))
+    return Deployment(
+        target=target.name,
+        artifact=there.artifact.path,
+        runtime=device.facts.runtime,
+        images=count,
+        same_answers=int(task.same_answer(there.outputs, here).sum()),
+        equal_outputs=int(equal.sum()),
+        largest_difference=largest,
+        memory_bytes=device.facts.memory_bytes,
+        flash_bytes=device.facts.flash_bytes,
+        notes=device.facts.notes,
+    )
+
+
+def _same(found: Deployment, limit: float | None) -> list[Gate]:
+    """Return the gate of the answers that are those of this machine, where a limit is given."""
+    if limit is None:
+        return []
+    observed = found.same_answers / found.images
+    outcome = "passed" if observed >= limit else "failed"
+    return [Gate(SAME, found.artifact, limit, observed, outcome)]  # type: ignore[arg-type]

@@ -1,0 +1,19 @@
+"""A deployment as text: the device beside this machine."""
+
+from edgecv.core.report import Deployment
+from edgecv.core.text import counted
+
+
+def deployment_line(found: Deployment) -> str:
+    """Return what a device gives beside this machine, in one line."""
+    parts = [
+        f"{found.same_answers:,} of {counted(found.images, 'image')} get this machine's answer",
+        f"{found.equal_outputs:,} the same numbers",
+    ]
+    if found.equal_outputs < found.images:
+        parts.append(f"a number differs by {found.largest_difference:.2g} at the most")
+    if found.memory_bytes is not None:
+        parts.append(f"{found.memory_bytes:,} bytes of memory")
+    if found.flash_bytes is not None:
+        parts.append(f"{found.flash_bytes:,} bytes of flash")
+    return f"{found.artifact} ({found.runtime}): {', '.join(parts)}"

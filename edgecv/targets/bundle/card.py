@@ -1,0 +1,74 @@
+"""``model.json`` of a bundle: inputs, outputs and task, for a program that reads nothing else."""
+
+from typing import Any
+
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.plugins import DeployedFile
+from edgecv.core.preprocessing import affine_of
+from edgecv.core.registry import TASKS
+from edgecv.formats.tflite.state import keeps_state
+
+FILE = "model"
+RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime"}
+MEANINGS = {
+    "probabilities": "a probability for each name, which add up to 1",
+    "sigmoid": "a probability for each name",
+}
+PIXELS = "bytes of 0..255 as a camera or an image file gives them"
+
+
+def card(file: DeployedFile) -> dict[str, Any]:
+    """Return everything that a program needs to run the file, as plain values."""
+    kind = file.artifact.format
+    return {
+        "format": 1,
+        "file": f"{FILE}.{kind}",
+        "runtime": RUNTIMES[kind],
+        "precision": file.artifact.precision,
+        "bytes": file.artifact.bytes,
+        "peak_activation_bytes": None if file.peak is None else file.peak.bytes,
+        "sha256": file.artifact.sha256,
+        "keeps_state": kind == "tflite" and keeps_state(file.path.read_bytes(), str(file.path)),
+        "task": TASKS.table(file.task),
+        "inputs": [_input(file)],
+        "outputs": [
+            {
+                **_tensor(tensor),
+                "answer": list(file.facts.answers[number]),
+                "meaning": MEANINGS.get(file.task.ending, file.task.terms.outputs),
+                "activation": file.activation if number == 0 else None,
+            }
+            for number, tensor in enumerate(file.facts.outputs)
+        ],
+    }
+
+
+def _input(file: DeployedFile) -> dict[str, Any]:
+    facts, channels = file.facts, file.facts.image[2]
+    batch = max(1, facts.batch)
+    lengths = dict(zip("NHWC", (batch, *facts.image), strict=True))
+    scale, offset, order = affine_of(file.preprocess, channels, str(file.path))
+    return {
+        **_tensor(facts.input),
+        "shape": [lengths[axis] for axis in facts.axes],
+        "axes": facts.axes,
+        "batch": batch,
+        "image": list(facts.image),
+        "pixels": PIXELS,
+        "channels": "grey" if channels == 1 else "".join("RGBA"[place] for place in order),
+        "channel_order": order,
+        "pixel_scale": scale.tolist(),
+        "pixel_offset": offset.tolist(),
+        "resize": file.resize,
+        "filter": "bilinear",
+    }
+
+
+def _tensor(tensor: TensorFacts) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "type": tensor.type,
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+    }

@@ -1,0 +1,32 @@
+"""What a device says is checked before anything is made of it."""
+
+import numpy as np
+import pytest
+from deployed import deployed_file
+
+from edgecv.core.errors import EdgecvError
+from edgecv.targets.answers import real_outputs
+
+pytestmark = pytest.mark.quick
+
+
+def test_stored_integers_become_reals() -> None:
+    stored = {"probabilities": np.array([[0, 128, 255]], np.uint8)}
+    found = real_outputs(deployed_file("tflite"), stored, 1, "board")
+    np.testing.assert_allclose(found.arrays["probabilities"], [[0, 0.5, 255 / 256]])
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        ({}, 'gives no output "probabilities"'),
+        (
+            {"probabilities": np.zeros((2, 3), np.uint8)},
+            r"uint8 \[2, 3\]; accepted: uint8 \[1, 3\]",
+        ),
+        ({"probabilities": np.zeros((1, 3), np.float32)}, "float32"),
+    ],
+)
+def test_another_shape_or_type_is_refused(stored: dict[str, np.ndarray], said: str) -> None:
+    with pytest.raises(EdgecvError, match=said):
+        real_outputs(deployed_file("tflite"), stored, 1, "board")
