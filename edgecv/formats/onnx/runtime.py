@@ -23,7 +23,7 @@ from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
+from edgecv.formats.onnx.session import Optimization, bound_call, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
 from edgecv.formats.tensors import check_images, facts_of, other_ends, with_answers
@@ -181,22 +181,8 @@ class OnnxRuntimeSession(FileSession):
         return self._bound(self.encode(images))
 
     def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
-        import onnxruntime
-
         session = self.make_session(self._threads) if self._threads > 1 else self._session
-        binding = session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
-        binding.bind_ortvalue_input(self.facts.input.name, value)
-        for tensor in self.facts.outputs:
-            binding.bind_output(tensor.name, "cpu")
-        try:
-            for _ in range(2):
-                session.run_with_iobinding(binding)
-        except Exception:  # noqa: BLE001  of no class of their own: what is wrong is said below
-            # The second run compares the first one's outputs with the shapes that a file declares,
-            # which may be wrong where it runs all the same.
-            return lambda: session.run(None, self.named(values))
-        return lambda: session.run_with_iobinding(binding)
+        return bound_call(session, self.named(values), [each.name for each in self.facts.outputs])
 
     def _runners(
         self, images: Images, values: Sequence[NDArray[Any]]

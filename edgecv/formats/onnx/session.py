@@ -1,8 +1,10 @@
 """Sessions of ONNX Runtime on the CPU, and its names of types."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
@@ -59,6 +61,27 @@ def new_session(
             remedy="edgecv inspect reads the file without running it; to run it, export the model"
             " again without this operator",
         ) from None
+
+
+def bound_call(
+    session: Any, values: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+) -> Callable[[], object]:
+    """Return a function that runs a session on values which are set beforehand, by input name."""
+    import onnxruntime
+
+    binding = session.io_binding()
+    for name, array in values.items():
+        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    for name in outputs:
+        binding.bind_output(name, "cpu")
+    try:
+        for _ in range(2):
+            session.run_with_iobinding(binding)
+    except Exception:  # noqa: BLE001  of no class of their own: what is wrong is said by the call
+        # The second run compares the first one's outputs with the shapes that a file declares,
+        # which may be wrong where it runs all the same.
+        return lambda: session.run(None, dict(values))
+    return lambda: session.run_with_iobinding(binding)
 
 
 def write_optimized(

@@ -84,3 +84,20 @@ def test_the_axis_of_the_batch(
     shape: tuple[int, ...], axes: str, batch: int, expected: int | None
 ) -> None:
     assert batch_axis(shape, axes, batch) == expected
+
+
+def test_a_file_that_declares_another_rank_than_it_gives_is_timed_too(tmp_path: Path) -> None:
+    """Exporters of sequences declare (1, time), and the file gives (time, 1, class)."""
+    import onnx
+
+    path = sequences(tmp_path / "a.onnx", 1, 1)
+    model = onnx.load(path)
+    del model.graph.output[0].type.tensor_type.shape.dim[2]
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "length"
+    onnx.save(model, path)
+    session = OnnxRuntime().open(path, 1, PIXELS)
+    assert session.facts.answers == ((TIMES, CLASSES),)
+    for run in (session.single_call(IMAGES[:1]), OnnxRuntime().open_tensors(path, 1).random_call()):
+        for _ in range(3):
+            run()
