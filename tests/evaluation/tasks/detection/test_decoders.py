@@ -1,15 +1,19 @@
 """Decoders: random boxes that are written as raw outputs are found again, class and corners."""
 
+import re
+import tomllib
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import REPOSITORY
 
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.registry import TASKS
 from edgecv.evaluation.tasks.detection import Detection
 from edgecv.evaluation.tasks.detection.boxes import Boxes
 from edgecv.evaluation.tasks.detection.decoders import boxes_of, usual_decoder
@@ -346,6 +350,14 @@ def test_outputs_that_a_decoder_does_not_fit_are_named(
 ) -> None:
     with pytest.raises(InputError, match=message):
         Detection(decoder=options and decoder(**options)).normalized(outputs_of(**arrays), {})
+
+
+def test_the_decoders_of_the_guide_are_decoders() -> None:
+    page = (REPOSITORY / "docs/guides/detection.md").read_text("utf-8")
+    tables = [tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    found = [TASKS.parse(each["task"], "guide") for each in tables]
+    assert [each.decoder.kind for each in found] == ["yolo", "ssd"]  # type: ignore[attr-defined]
+    assert sum(each.count for each in found[1].decoder.maps) == 896  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
