@@ -1,10 +1,11 @@
 """The report of a run: comparisons, gates, and the files beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.core.costs import Costs
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
 from edgecv.core.text import counted
@@ -45,12 +46,24 @@ def judge(
     data: DataFacts,
 ) -> list[Gate]:
     """Return the gates: failed measurements, checks of conversions, limits on candidates."""
-    samples = samples_text(data)
     gates = gates_of_every_run(comparisons, failures, task)
+    return gates + limit_gates(candidates, limits, task, data, machine())
+
+
+def limit_gates(
+    candidates: Sequence[Comparison], limits: Limits, task: Task, data: DataFacts, here: str
+) -> list[Gate]:
+    """Return the gates of the limits on each head of each candidate, once for what is of the file.
+
+    ``here``: this machine, as ``environment.machine`` calls it.
+    """
+    gates: list[Gate] = []
     for each in candidates:
-        gates += judge_limits(each, limits, classes=data.classes, machine=machine())
-        gates += unjudged_gates(each, limits, samples)
-    return gates
+        own = limits.model_copy(update=dict(task.head_called(each.head).limits))
+        classes = data.head_classes.get(each.head, data.classes)
+        gates += judge_limits(each, own, classes=classes, machine=here)
+        gates += unjudged_gates(each, own, samples_text(data))
+    return list(dict.fromkeys(gates))
 
 
 def samples_text(data: DataFacts) -> str:
@@ -63,7 +76,7 @@ def unjudged_gates(comparison: Comparison, limits: Limits, samples: str) -> list
     found = comparison.output_differences
     if limits.judges_numbers or not any(each.largest for each in found):
         return []
-    return [unjudged(comparison.artifact.path, found, samples)]
+    return [replace(unjudged(comparison.artifact.path, found, samples), head=comparison.head)]
 
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
@@ -84,7 +97,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     path = f"baseline{model.original.path.suffix}"
     limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
     gates = [
-        *judge(comparisons, failures, candidates, limits, task, data_facts(data)),
+        *judge(comparisons, failures, candidates, limits, task, data_facts(data, task)),
         *proof_gates(path, outputs, data.test_labels, task),
     ]
     for technique in recipe.techniques:
@@ -94,19 +107,29 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         recipe=recipe.table(),
         environment=environment(),
         outcome=verdict(gates),
-        data=data_facts(data),
+        data=data_facts(data, task),
         baseline=Baseline(
             path=path,
             parameters=model.reference.parameters,
             sha256=_sha256_of(recipe),
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
+            head_values=head_values(outputs, data.test_labels, task),
         ),
         comparisons=comparisons,
         gates=tuple(gates),
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
     )
+
+
+def head_values(outputs: Outputs, targets: Targets | None, task: Task) -> dict[str, float | None]:
+    """Return the headline metric of each head; nothing where there is one."""
+    return {
+        head.name: metric_of(head.of(outputs), head.targets(targets), head.task)
+        for head in task.heads()
+        if head.output
+    }
 
 
 def _sha256_of(recipe: Recipe) -> str:

@@ -42,12 +42,20 @@ class TaskOptions(CommandOptions):
 
     section: ClassVar[str] = "Task"
 
-    task: Annotated[Name | None, Flag(default="the one that model and data show")] = None
-    """The task of the model: see edgecv list. A recipe gives its options under [task]."""
+    task: Annotated[Several, Flag(default="the one that model and data show")] = ()
+    """The task of the model: see edgecv list. OUTPUT=TASK, once for each or with commas, gives
+    several outputs one each. A recipe gives its options under [task], or a [[task]] for each."""
 
     def parsed_task(self) -> Task | None:
         """Return the task, None where it is not given. Raises InputError for an unknown one."""
-        return None if self.task is None else TASKS.parse({"task": self.task}, "--task")
+        given = [part.strip() for text in self.task for part in text.split(",")]
+        if not given:
+            return None
+        pairs = [part.rpartition("=") for part in given]
+        if len(pairs) == 1 and not pairs[0][1]:
+            return TASKS.parse({"task": given[0].lower()}, "--task")
+        tables = [{"output": output, "task": name.lower()} for output, _, name in pairs]
+        return TASKS.parse(tables, "--task")
 
 
 class TrainingOptions(CommandOptions):
