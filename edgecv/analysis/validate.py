@@ -53,6 +53,13 @@ class ValidationArrays:
     baseline: Outputs | None
     outputs: Mapping[str, Outputs]
     """Outputs of each artifact that was compared, by its path in the report."""
+
+    def of_head(self, head: TaskHead) -> "ValidationArrays":
+        """Return the arrays of one head of the model."""
+        baseline = None if self.baseline is None else head.of(self.baseline)
+        outputs = {path: head.of(each) for path, each in self.outputs.items()}
+        return ValidationArrays(head.data(self.data), head.task, baseline, outputs)
+
     files: tuple[MeasuredFile, ...] = ()
     """The files, with the preprocessing that was found."""
 

@@ -1,6 +1,6 @@
 """The report of a run: comparisons, gates, and the files beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,13 @@ from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
-from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
+from edgecv.evaluation.gates import (
+    NO_LABELS,
+    NOT_OF_TASK,
+    gates_of_every_run,
+    proof_gates,
+    verdict,
+)
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import unjudged
@@ -63,7 +69,14 @@ def limit_gates(
         classes = data.head_classes.get(each.head, data.classes)
         gates += judge_limits(each, own, classes=classes, machine=here)
         gates += unjudged_gates(each, own, samples_text(data))
-    return list(dict.fromkeys(gates))
+    known = {(gate.artifact, gate.name) for gate in gates if gate.observed is not None}
+    return [gate for gate in dict.fromkeys(gates) if not _is_of_another_head(gate, known)]
+
+
+def _is_of_another_head(gate: Gate, known: Collection[tuple[str, str]]) -> bool:
+    """Return True for a limit on a figure that another head has, and this one cannot have."""
+    is_missing = gate.observed is None and gate.reason in (NO_LABELS, NOT_OF_TASK)
+    return bool(gate.head) and is_missing and (gate.artifact, gate.name) in known
 
 
 def samples_text(data: DataFacts) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.acceptance.gate import MeasuredRun, judgement_of, proposal
+from edgecv.acceptance.gate import MeasuredRun, check_one_task, judgement_of, proposal
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
@@ -26,6 +26,7 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
 
     Raises AssertionError with an explanation, InputError if the file is damaged.
     """
+    check_one_task(pair.report, "assert_as_accepted")
     entry = _entry(pair) if name is None else name
     path = accepted_file(pair.setting.test_file())
     if pair.setting.is_update:

@@ -35,19 +35,11 @@ def fitted_to_task(
         task, notes = choose_task(data, answers, ending, where, outputs)
     task = task.for_outputs([each.name for each in outputs], where)
     data = task.of_task(data)
-    recipe, heads, labels = recipe.replace(task=task, task_is_given=True), task.heads(), {}
-    if recipe.baseline.labels is not None:
-        named = [head for head in heads if head.task.ending] or list(heads)
-        if len(named) > 1:
-            raise InputError(
-                "--labels",
-                f"names the outputs of one head, and {len(named)} heads have classes",
-                remedy="leave it out: their classes are in the order of the data's",
-            )
-        labels = {named[0].name: recipe.baseline.labels}
+    recipe, labels = recipe.replace(task=task, task_is_given=True), recipe.baseline.labels
+    if labels is not None and task.heads()[0].name:
+        raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
     parts = {
-        head.name: _fitted(head, head.data(data), outputs, labels.get(head.name), where)
-        for head in heads
+        head.name: _fitted(head, head.data(data), outputs, labels, where) for head in task.heads()
     }
     return recipe, with_fields(data, parts), notes
 
