@@ -10,6 +10,7 @@ from edgecv.core.events import Event
 from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
+from edgecv.datasets.placement import Resize
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
@@ -95,7 +96,7 @@ class DeployOptions(
     """Options of ``edgecv deploy`` and ``edgecv.deploy``."""
 
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
-    """A run folder, or a .tflite or .onnx file; with --diff two bundles, the old one first."""
+    """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
     """The target, by its name: bundle. See edgecv list."""
     artifact: Text | None = None
@@ -116,8 +117,6 @@ class DeployOptions(
     """Fail if a smaller fraction of the images gets the answer of this machine."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads while a file is timed on this machine."""
-    diff: bool = False
-    """Say what a new bundle changes for the device, beside an old one; nothing is written."""
 
 
 def deploy(
@@ -130,6 +129,18 @@ def deploy(
     from edgecv.analysis.deploy.deploy import deploy as deploy_file
 
     return deploy_file(options, on_event, log)
+
+
+class PredictOptions(LabelOptions, InputOptions, TaskOptions):
+    """Options of ``edgecv predict``."""
+
+    file: Annotated[OnePath, Flag("FILE", is_argument=True)]
+    """A .tflite or .onnx file."""
+    images: Annotated[Paths, Flag("IMAGES", is_argument=True)]
+    """PNG, JPEG, WebP or BMP images."""
+    resize: Resize | None = None
+    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
+    black."""
 
 
 class InspectOptions(InputOptions):

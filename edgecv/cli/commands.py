@@ -45,6 +45,11 @@ COMMANDS: dict[str, Command] = {
         "Check a file, build what a device needs, run it there, and compare its answers.",
         "edgecv deploy exported/my-run --to bundle",
     ),
+    "predict": Command(
+        EXAMINE,
+        "Show the answers of a file for images, with names and probabilities.",
+        "edgecv predict int8.tflite photo.jpg",
+    ),
     "validate": Command(
         EXAMINE,
         "Measure artifacts again; TensorFlow is loaded only for Keras models.",

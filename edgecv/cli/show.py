@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from edgecv.acceptance.text import verdict_line as judgement_line
 from edgecv.cli.console import WIDE, Screen
 from edgecv.cli.progress import score_text
 from edgecv.core.events import score_name
+from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import per_head, task_of
@@ -51,7 +53,21 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
     if folder is not None:
         text += f"Written to {printable(str(folder))}: report.md says more\n"
+        text += next_step(report, folder)
     screen.write(text)
+
+
+def next_step(report: Report, folder: Path) -> str:
+    """Return the line that brings a run onto a device; empty for one that did not pass."""
+    formats = TARGETS.get("bundle", "--to").formats
+    files = [each.artifact for each in report.comparisons if not each.is_twin]
+    files = files or [each.artifact for each in report.comparisons]
+    of_format = [[each for each in files if each.format == kind] for kind in formats]
+    fitting = next(filter(None, of_format), [])
+    if report.outcome != "passed" or not fitting:
+        return ""
+    which = f" --artifact {fitting[0].path}" if len(fitting) > 1 else ""
+    return f"On a device: edgecv deploy {quote(printable(str(folder)))} --to bundle{which}\n"
 
 
 def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> None:

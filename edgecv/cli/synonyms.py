@@ -68,6 +68,7 @@ COMMAND_SYNONYMS = {
     "compress": "quantize quantise convert export prune optimize optimise shrink distil run",
     "train": "fit",
     "deploy": "bundle package flash upload push device",
+    "predict": "infer inference classify",
     "validate": "evaluate eval test compare check accuracy",
     "bench": "benchmark time latency profile speed",
     "inspect": "info show summary analyze analyse describe",

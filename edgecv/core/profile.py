@@ -36,21 +36,21 @@ class PeakMemory:
     """Name of the operator."""
     image_bytes: int = 0
     """Bytes of the model's inputs among them, which a narrower model keeps."""
+    is_float: bool = False
+    """True if they are float32: those of an int8 file are a quarter."""
 
 
 def check_flash(where: str, needed_bytes: int, profile: Profile, *, is_int8: bool = True) -> None:
     """Raise InputError where a file, or a program with it, is larger than the board's flash."""
     most = profile.flash_bytes
     if needed_bytes > most:
-        remedy = f"--shrink {most // 1000}KB makes an int8 file that fits"
+        remedy = f"--shrink {most // 1000}KB asks for an int8 file that fits"
         raise InputError(
             where,
             f"takes {needed_bytes:,} bytes of flash, {needed_bytes - most:,} more than"
             f" {profile.title} has",
             accepted=f"{most:,} bytes or fewer",
-            remedy=f"edgecv compress {remedy}"
-            if is_int8
-            else f"edgecv compress --quantize int8, or {remedy}",
+            remedy=f"edgecv compress {'' if is_int8 else '--quantize int8 '}{remedy}",
         )
 
 
@@ -73,6 +73,8 @@ def _narrower(peak: PeakMemory, most: int) -> str:
     >>> _narrower(PeakMemory(1000, "conv", 200), 600)
     'edgecv compress --shrink 0.25 would about fit'
     """
+    if peak.is_float and peak.bytes <= 4 * most:
+        return "edgecv compress --quantize int8 takes a quarter of it"
     width = (most - peak.image_bytes) / max(1, peak.bytes - peak.image_bytes)
     kept = math.floor(100 * width * width) / 100
     if width < LEAST_WIDTH or not kept:

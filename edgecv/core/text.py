@@ -85,6 +85,15 @@ def short_name(text: object) -> str:
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 3]}..."
 
 
+def name_at(names: Sequence[str], place: int) -> str:
+    """Return a name, or its number where there is none.
+
+    >>> name_at(["cat"], 0), name_at(["cat"], 1)
+    ('cat', '1')
+    """
+    return names[place] if place < len(names) else str(place)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the closest known name as a remedy.
 

@@ -223,6 +223,26 @@ inspect missing.tflite | missing.tflite: there is no such file | .onnx
 inspect nothing | nothing: is a folder | give a file
 inspect empty.tflite | empty.tflite: is not a model: it is empty | .onnx
 
+deploy exported/mine | --to: is needed: where to | bundle
+deploy exported/mine --to bundel | --to: unknown target "bundel" | did you mean "bundle"
+deploy exported/mine --to bundle:x | --to: bundle has no address | leave :x out
+deploy exported/mine --to bundle --profile nrf5304-dk | there is no profile | "nrf5340-dk"
+deploy exported/mine --to bundle --out nothing | nothing: is there already | --force
+deploy exported/mine --to bundle --out nothing --force | no deployment of edgecv | remove
+deploy exported/changed --to bundle | report.json: is not the file that the run wrote
+deploy exported/mine --to bundle | exported/mine | a run or baseline that edgecv wrote
+deploy exported/mine exported/changed --to bundle | RUN: 2 are given | one run, or one file
+deploy no.tflite --to bundle | there is no no.tflite
+deploy empty.tflite --to bundle | --data: images are needed | cifar10, digits
+deploy empty.keras --to bundle D | empty.keras: is no file for a device | .tflite, .onnx
+deploy empty.tflite --to bundle --artifact int8.tflite D | --artifact: is for the folder of a run
+predict empty.keras pile/0.png | empty.keras: is no file for a device | .tflite, .onnx
+predict no.tflite pile/0.png | no.tflite: there is no such file
+predict empty.tflite pile/0.png --task klass | unknown task "klass" | classification
+deploy nothing --diff | --diff: 1 bundle is given | two bundles: --diff OLD NEW
+deploy nothing empty.tflite --diff | empty.tflite: is no bundle | a folder or .zip
+deploy nothing pile --diff | nothing/model.json: cannot be read | a folder or .zip
+
 verify | Missing argument
 verify missing | missing: there is no such folder | the folder of a run
 verify notes.txt | notes.txt: is not a folder | the folder of a run

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgecv.analysis.deploy.describe import completed, described
 from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.deploy.proof import DeviceProof
-from edgecv.analysis.deploy.request import origin_of, parse_target, request_of_deployment
+from edgecv.analysis.deploy.request import check_one, origin_of, parse_target, request_of_deployment
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validate import validate, whole_file
 from edgecv.core.events import OnEvent
@@ -23,10 +23,12 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
     """Deploy a file: see ``analysis.options.deploy``."""
     target = parse_target(options.to)
     profile = None if options.profile is None else profile_named(options.profile)
-    request, file, run = request_of_deployment(options, target)
-    name = run.name if run is not None else file.path.stem
+    check_one(options.paths)
+    given = options.paths[0].resolve()
+    name = given.name if given.is_dir() else given.stem
     place = Place(options.out or Path("deployed") / f"{name}-{target.name}", options.force)
     place.check()
+    request, file, run = request_of_deployment(options, target)
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         whole = whole_file(file, context)
         files = tuple(whole if each.path == file.path else each for each in request.files)

@@ -59,7 +59,9 @@ def _peak(contents: Contents) -> PeakMemory | None:
     most = contents.peak_activation_bytes
     if most is None:
         return None
-    return PeakMemory(most, contents.peak_operator, contents.peak_input_bytes)
+    types = [each.activation_type for each in contents.operators]
+    is_float = types.count("float32") * 2 > len(types)
+    return PeakMemory(most, contents.peak_operator, contents.peak_input_bytes, is_float)
 
 
 def completed(

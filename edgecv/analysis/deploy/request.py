@@ -1,5 +1,6 @@
 """The file that is deployed, and the validation that proves it on this machine."""
 
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from edgecv.core.text import listed
 from edgecv.evaluation.comparison import is_twin
 from edgecv.formats.lookup import device_suffixes
 from edgecv.pipeline.measure import MeasuredFile
+from edgecv.system.environment import environment
 
 TIMES = ("min_speedup", "max_latency_us")
 """Limits on time that a run was made with: they are for the machine that made it."""
@@ -28,8 +30,14 @@ def parse_target(text: str | None) -> Target:
     name, colon, address = text.partition(":")
     cls = TARGETS.get(name, "--to")
     if colon and not cls.address:
-        raise InputError("--to", f"{name} has no address", remedy=f"--to {name}")
+        raise InputError("--to", f"{name} has no address", remedy=f"leave :{address} out")
     return TARGETS.parse({"target": name, **({cls.address: address} if colon else {})}, "--to")
+
+
+def check_one(paths: Sequence[Path]) -> None:
+    """Raise InputError for none or several paths."""
+    if len(paths) != 1:
+        raise InputError("RUN", f"{len(paths)} are given", accepted="one run, or one file")
 
 
 def request_of_deployment(
@@ -39,8 +47,6 @@ def request_of_deployment(
 
     Raises InputError for a run that is not what was written, and where no file of it fits.
     """
-    if len(options.paths) != 1:
-        raise InputError("RUN", f"{len(options.paths)} are given", accepted="one run, or one file")
     path = options.paths[0]
     is_run = path.is_dir()
     baseline = options.baseline
@@ -104,6 +110,16 @@ def _check_suffix(path: Path) -> None:
         )
 
 
+def _commit(folder: Path) -> str | None:
+    """Return the commit of the repository that a folder is in; None where there is none."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def origin_of(file: MeasuredFile, report: Report | None) -> dict[str, Any]:
     """Return where a file comes from, as plain values."""
     artifact = file.artifact
@@ -112,6 +128,8 @@ def origin_of(file: MeasuredFile, report: Report | None) -> dict[str, Any]:
         "precision": artifact.precision,
         "bytes": artifact.bytes,
         "sha256": artifact.sha256,
+        "edgecv": environment()["edgecv"],
+        "commit": _commit(file.path.parent),
     }
     if report is not None:
         origin |= {

@@ -105,8 +105,8 @@ class Target(Plugin):
         """
         self.check_format(file)
         if profile is not None:
-            path, is_int8 = str(file.path), file.artifact.precision == "int8"
-            check_flash(path, file.artifact.bytes, profile, is_int8=is_int8)
+            path, is_float = str(file.path), file.peak is not None and file.peak.is_float
+            check_flash(path, file.artifact.bytes, profile, is_int8=not is_float)
             if file.peak is not None:
                 check_ram(path, file.peak, profile)
 

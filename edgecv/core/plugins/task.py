@@ -370,6 +370,16 @@ class Task(Plugin):
     ) -> tuple[str, ...]:
         """Return the lines below a test image whose answer changed: before, and after."""
 
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the answer for one image in a line: the range of each output.
+
+        ``names`` of the classes or numbers; there may be fewer than outputs, or none.
+        """
+        return "; ".join(
+            f"{name} {list(each.shape[1:])}: {each[place].min():.4g} to {each[place].max():.4g}"
+            for name, each in outputs.arrays.items()
+        )
+
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
         """Return the picture of a test image: uint8 (H, W, 1 or 3), 0..255."""
         image: Images = data.test.images[place]

@@ -25,6 +25,8 @@ def card(file: DeployedFile) -> dict[str, Any]:
         "file": f"{FILE}.{kind}",
         "runtime": RUNTIMES[kind],
         "precision": file.artifact.precision,
+        "bytes": file.artifact.bytes,
+        "peak_activation_bytes": None if file.peak is None else file.peak.bytes,
         "sha256": file.artifact.sha256,
         "keeps_state": kind == "tflite" and keeps_state(file.path.read_bytes(), str(file.path)),
         "task": TASKS.table(file.task),

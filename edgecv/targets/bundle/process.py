@@ -62,7 +62,7 @@ class BundleProcess:
         self.facts = DeviceFacts(
             printable(str(runtime))[:LONGEST_RUNTIME],
             memory_bytes=int(memory),
-            flash_bytes=self._file.artifact.bytes,
+            notes=("its memory is that of the whole process, Python and images with it",),
         )
         return real_outputs(self._file, stored, len(images), "predict.py")
 

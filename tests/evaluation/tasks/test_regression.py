@@ -13,6 +13,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.registry import TASKS as REGISTERED
 from edgecv.core.report import Comparison, Gate, Measurement
 from edgecv.evaluation.comparison import compare
+from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.regression import Regression
@@ -57,9 +58,9 @@ def test_an_honest_file_passes(kind: str) -> None:
     found = compared(kind, values)
     assert gates(found)["max_drop_points"].outcome == "passed"
     line = pair_line(found, TASKS[kind], ())
-    assert line.startswith("int8.tflite: MAE ")
+    assert line.startswith(f"int8.tflite: {'PCK' if kind == 'keypoints' else 'MAE'} ")
     assert "no worse than 1 point (95%): yes" in line
-    assert {"numbers": "R2", "keypoints": "PCK", "boxes": "IoU"}[kind] in line
+    assert {"numbers": "R2", "keypoints": "MAE", "boxes": "IoU"}[kind] in line
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
@@ -112,10 +113,35 @@ def test_a_point_that_cannot_be_seen_does_not_count() -> None:
     labels = np.array([[[0, 0, 1], [10, 10, 0]], [[4, 8, 1], [2, 2, 1]]], np.float32)
     task = Regression(kind="keypoints")
     outputs = Outputs.one(np.array([[0, 0, 99, 99], [4, 8, 2, 2]], np.float32))
-    assert task.metric(outputs, labels) == 0
-    assert task.metrics[-1].of(outputs, labels) == 1
+    assert task.metric(outputs, labels) == 1
+    assert task.metrics[1].of(outputs, labels) == 0
     off = Outputs.one(np.array([[0, 0, 99, 99], [4, 8, 2, 3]], np.float32))
-    assert task.metrics[-1].of(off, labels) == pytest.approx(2 / 3)
+    assert task.metric(off, labels) == pytest.approx(2 / 3)
+    assert task.score_per_image(off, labels).tolist() == [1, 0.5]
+    assert task.resampled(off, labels)(np.array([1, 1, 0])) == pytest.approx(3 / 5)
+
+
+def test_the_score_in_training_is_that_of_the_file() -> None:
+    task = TASKS["keypoints"]
+    labels, values = task.of_task(WHOLE).test.labels, good("keypoints") * 1.05
+    in_training = task.training_score(task.targets(labels), values.astype("f4")).numpy()
+    measured = task.score_per_image(Outputs.one(values.astype("f4")), labels)
+    assert 0.2 < measured.mean() < 0.98
+    np.testing.assert_allclose(in_training, measured, atol=1e-6)
+    assert task.score_text(0.5) == "50.0%"
+
+
+@pytest.mark.parametrize("kind", ["keypoints", "boxes"])
+def test_the_picture_has_the_targets_and_both_answers(kind: str) -> None:
+    task = TASKS[kind]
+    data = task.of_task(WHOLE)
+    before, after = (Outputs.one(good(kind).astype("f4") + off) for off in (0, 2))
+    picture = task.picture(after, before, data, 0)
+    colours = {tuple(colour) for colour in picture.reshape(-1, 3).tolist()}
+    assert {TRUTH, BEFORE, AFTER} <= colours
+    unlabelled = task.picture(after, before, replace(data, has_labels=False), 0)
+    assert TRUTH not in {tuple(colour) for colour in unlabelled.reshape(-1, 3).tolist()}
+    assert TASKS["numbers"].picture(after, before, data, 0).shape == (SIDE, SIDE, 1)
 
 
 def test_the_overlap_of_boxes() -> None:

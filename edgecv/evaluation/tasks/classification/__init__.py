@@ -14,7 +14,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import TextTable, counted
+from edgecv.core.text import TextTable, counted, name_at
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import group_differences
@@ -37,6 +37,9 @@ from edgecv.models.training.imitation import divergence_from, two_classes
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
 TWO = 2
+
+MOST_NAMED = 5
+"""Classes that are named of one image."""
 
 
 class Classification(ProbabilityTask):
@@ -325,6 +328,12 @@ class Classification(ProbabilityTask):
             f"{names[before.argmax()]} {before.max():.0%} ->",
             f"{names[after.argmax()]} {after.max():.0%}",
         )
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the likeliest classes of an image with their probabilities."""
+        found = of_classes(outputs.only)[place]
+        best = np.argsort(-found, kind="stable")[:MOST_NAMED]
+        return ", ".join(f"{name_at(names, each)} {found[each]:.1%}" for each in best)
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the name of the class of a test image."""

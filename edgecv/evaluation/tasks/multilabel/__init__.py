@@ -13,7 +13,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import TextTable, listed
+from edgecv.core.text import TextTable, listed, name_at
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
 from edgecv.evaluation.tasks.classification import text
@@ -256,6 +256,13 @@ class Multilabel(ProbabilityTask):
         """Return the labels of an image, before and after."""
         before, after = (_names(self.given(each)[place], data) for each in (baseline, outputs))
         return f"{before} ->", after
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the labels of an image with their probabilities."""
+        found = outputs.only[place]
+        chosen = np.flatnonzero(self.given(outputs)[place]).tolist()
+        named = [f"{name_at(names, each)} {found[each]:.1%}" for each in chosen]
+        return ", ".join(named) or "none"
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the labels of a test image."""

@@ -1,5 +1,6 @@
 """Numbers of an image: the task of models that measure, count, or find points or a box."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -8,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Targets
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
+from edgecv.core.text import name_at
+from edgecv.evaluation import drawing
+from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
 from edgecv.evaluation.tasks.classification.proof import NOTHING
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
@@ -35,14 +39,14 @@ EPSILON = 1e-3
 
 
 class Regression(Task):
-    """Numbers, keypoints or a box of an image: judged by the mean absolute error."""
+    """Numbers or a box of an image, judged by the mean absolute error; keypoints, by PCK."""
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
     conversion_limit: ClassVar[float] = 1e-3
     terms: ClassVar[Terms] = Terms(
-        score="closeness",
-        score_axis="minus the mean error, of the range",
+        score="score",
+        score_axis="PCK of keypoints, else minus the mean error, of the range",
         loss="squared error",
         output="a number, of its range,",
         outputs="numbers",
@@ -50,7 +54,9 @@ class Regression(Task):
     )
     method: ClassVar[str] = (
         "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
-        "test targets, of each number by its own; of keypoints and boxes the range of them all."
+        "test targets, of each number by its own; of a box the range of them all. PCK of keypoints "
+        "is the fraction of visible points within the distance, and a point one percent of them. "
+        + drawing.METHOD
     )
 
     kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
@@ -166,8 +172,15 @@ class Regression(Task):
         return tensorflow.concat([values[:, None], weights], axis=1)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
-        """Return minus the mean error, of the range: (N, 3, K), (N, ...) -> (N,)."""
-        return -_mean(tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2], targets)
+        """Return minus the mean error, of the range, or PCK: (N, 3, K), (N, ...) -> (N,)."""
+        far = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2]
+        if self.kind != "keypoints":
+            return -_mean(far, targets)
+        is_near = tensorflow.square(far[:, 0::2]) + tensorflow.square(far[:, 1::2]) <= (
+            self.within**2
+        )
+        hits = tensorflow.repeat(tensorflow.cast(is_near, far.dtype), 2, axis=1)
+        return _mean(hits * tensorflow.cast(targets[:, 1] > 0, far.dtype), targets)
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
@@ -198,22 +211,23 @@ class Regression(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Mean absolute error, RMSE and R2; of keypoints PCK, of a box its overlap."""
-        further = {
-            "keypoints": (Metric("PCK", self._correct),),
-            "boxes": (Metric("IoU", _figure(mean_box_overlap)),),
-        }
-        return (
+        """Mean absolute error, RMSE and R2; of keypoints PCK first, of a box its overlap last."""
+        errors = (
             Metric("MAE", _figure(mean_absolute_error), is_fraction=False, higher_is_better=False),
             Metric(
                 "RMSE", _figure(root_mean_square_error), is_fraction=False, higher_is_better=False
             ),
             Metric("R2", _figure(r2), is_fraction=False),
-            *further.get(self.kind, ()),
         )
+        if self.kind == "keypoints":
+            return Metric("PCK", self._correct), *errors
+        if self.kind == "boxes":
+            return *errors, Metric("IoU", _figure(mean_box_overlap))
+        return errors
 
     def _correct(self, outputs: Outputs, targets: Targets) -> float:
-        return correct_keypoints(_values(outputs), wanted_of(targets), self.within)
+        hits, seen = correct_keypoints(_values(outputs), wanted_of(targets), self.within)
+        return float(hits.sum() / seen.sum()) if seen.any() else math.nan
 
     def _errors(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
         """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
@@ -223,15 +237,26 @@ class Regression(Task):
         )
         return scaled.mean_errors(_values(outputs) / wanted.ranges)
 
-    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
-        """Return minus the mean absolute error, of the range, of images drawn anew."""
+    def _gains(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
+        """Return what is summed of each image, higher is better, and how often it counts."""
+        if self.kind == "keypoints":
+            return correct_keypoints(_values(outputs), wanted_of(targets), self.within)
         errors, counts = self._errors(outputs, targets)
-        return lambda rows: -float(errors[rows].sum() / max(counts[rows].sum(), 1))
+        return -errors, counts
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return PCK, or minus the mean error of the range, of images drawn anew."""
+        gains, counts = self._gains(outputs, targets)
+        return lambda rows: float(gains[rows].sum() / max(counts[rows].sum(), 1))
 
     def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
-        """Return minus the mean absolute error of each image, of the range: float64 (N,)."""
-        errors, counts = self._errors(outputs, targets)
-        return -errors / np.maximum(counts, 1)
+        """Return PCK, or minus the mean error of the range, of each image: float64 (N,)."""
+        gains, counts = self._gains(outputs, targets)
+        return gains / np.maximum(counts, 1)
+
+    def score_text(self, value: float) -> str:
+        """Write a mean score: PCK as a percentage."""
+        return f"{value:.1%}" if self.kind == "keypoints" else super().score_text(value)
 
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
         """Return True for each image whose numbers are all within the tolerance: bool (N,)."""
@@ -259,15 +284,16 @@ class Regression(Task):
         known = np.maximum(wanted.counts.sum(axis=0), 1)
         middle = (wanted.values * wanted.counts).sum(axis=0) / known
         mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
-        own, others = (self.score_per_image(each, targets) for each in (outputs, mean))
-        found, limit = -float(own.mean()), -float(others.mean()) * (1 - GAIN)
+        sums = (self._errors(each, targets) for each in (outputs, mean))
+        own, others = (errors / np.maximum(counts, 1) for errors, counts in sums)
+        found, limit = float(own.mean()), float(others.mean()) * (1 - GAIN)
         text = (
             f"is off by {found:.2%} of the range of the targets in the mean, and the mean of the "
-            f"targets by {-float(others.mean()):.2%}"
+            f"targets by {float(others.mean()):.2%}"
         )
         chance = 1.0
         if found < limit:
-            chance = float(wilcoxon(own, others, alternative="greater").pvalue)
+            chance = float(wilcoxon(own, others, alternative="less").pvalue)
         if chance > SIGNIFICANCE:
             text += f": {NOTHING}; are these its images, --preprocess and unit?"
         return Proof(found, limit, text, chance <= SIGNIFICANCE)
@@ -278,6 +304,26 @@ class Regression(Task):
         """Return the numbers of an image, before and after."""
         before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the numbers of an image with their names."""
+        found = enumerate(_values(outputs)[place])
+        return ", ".join(f"{name_at(names, number)} {each:.4g}" for number, each in found)
+
+    def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
+        """Return a test image with the points, or the box, that are wanted, and both answers."""
+        image: Images = data.test.images[place]
+        if self.kind == "numbers":
+            return image
+        picture, times = enlarged(image)
+        draw, width = (draw_boxes, 4) if self.kind == "boxes" else (draw_points, 2)
+        rows = [(_values(baseline)[place], BEFORE), (_values(outputs)[place], AFTER)]
+        if data.test_labels is not None:
+            wanted = wanted_of(data.test.labels[place : place + 1])
+            rows.insert(0, (np.where(wanted.counts, wanted.values, np.nan)[0], TRUTH))
+        for values, colour in rows:
+            picture = draw(picture, values.reshape(-1, width) * times, colour)
+        return picture
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the numbers of a test image as they should be."""

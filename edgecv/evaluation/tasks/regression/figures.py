@@ -33,13 +33,15 @@ def r2(given: Values, wanted: WantedNumbers) -> float:
     return float(np.mean(1 - left[varies] / total[varies])) if varies.any() else math.nan
 
 
-def correct_keypoints(given: Values, wanted: WantedNumbers, within: float) -> float:
-    """Return the fraction of visible points that are within a part of the range of all points."""
+def correct_keypoints(given: Values, wanted: WantedNumbers, within: float) -> tuple[Values, Values]:
+    """Return the visible points of each image that are right, and the visible ones: (N,), (N,).
+
+    Right is a point within a part of the range of all points.
+    """
     far = (given - wanted.values).reshape(len(given), -1, 2)
     seen = wanted.counts.reshape(far.shape)[:, :, 0]
-    if not seen.any():
-        return math.nan
-    return float(np.mean(np.hypot(far[..., 0], far[..., 1])[seen] <= within * wanted.ranges[0]))
+    near = np.hypot(far[..., 0], far[..., 1]) <= within * wanted.ranges[0]
+    return (near & seen).sum(axis=1).astype(np.float64), seen.sum(axis=1).astype(np.float64)
 
 
 def mean_box_overlap(given: Values, wanted: WantedNumbers) -> float:

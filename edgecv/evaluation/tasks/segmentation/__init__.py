@@ -13,7 +13,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import IGNORED, kinds_of
-from edgecv.core.text import TextTable, listed
+from edgecv.core.text import TextTable, listed, name_at
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import compared_groups
@@ -255,6 +255,14 @@ class Segmentation(ProbabilityTask):
         mask = data.test.labels[place : place + 1]
         scores = [self.score_per_image(_one(each, place), mask)[0] for each in (baseline, outputs)]
         return (f"IoU {scores[0]:.0%} -> {scores[1]:.0%}", changed)
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the part of the pixels that each class has."""
+        found = np.bincount(_maps_at(outputs, place).ravel())
+        return ", ".join(
+            f"{name_at(names, each)} {found[each] / found.sum():.1%} of the pixels"
+            for each in np.flatnonzero(found).tolist()
+        )
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
         """Return a test image and beside it the changed pixels: uint8 (H, 2 W, 3)."""

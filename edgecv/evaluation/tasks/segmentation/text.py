@@ -7,6 +7,7 @@ import numpy as np
 from edgecv.core.data import Images, Targets
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.text import TextTable
+from edgecv.evaluation.drawing import BETTER, OTHER, WORSE, draw_mask
 from edgecv.evaluation.tasks.classification.text import MOST_CLASSES
 from edgecv.evaluation.tasks.segmentation.maps import Maps
 
@@ -17,8 +18,6 @@ METHOD = (
     "Holm's method for the number of classes."
 )
 HEADINGS = ("class", "images", "IoU before", "IoU", "points", "better", "worse", "corrected p")
-BETTER, WORSE, OTHER = (34, 139, 34), (178, 34, 34), (255, 140, 0)
-"""Colours of pixels that became right, became wrong, and changed otherwise."""
 DIMMED = 0.35
 
 
@@ -51,8 +50,8 @@ def changed_pixels(image: Images, before: Maps, after: Maps, mask: Targets | Non
     """
     colours = np.broadcast_to(image, (*image.shape[:2], 3))
     marked = (colours.mean(axis=-1, keepdims=True) * DIMMED).repeat(3, axis=-1).astype(np.uint8)
-    marked[before != after] = OTHER
+    marked = draw_mask(marked, before != after, OTHER)
     if mask is not None:
-        marked[(before != after) & (after == mask)] = BETTER
-        marked[(before != after) & (before == mask)] = WORSE
+        marked = draw_mask(marked, (before != after) & (after == mask), BETTER)
+        marked = draw_mask(marked, (before != after) & (before == mask), WORSE)
     return np.concatenate([colours, marked], axis=1)
