@@ -19,7 +19,7 @@ from edgecv.core.options import parse_flags, parse_options
 from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import check_one_task, task_of
 from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 from edgecv.reports.json_file import read_report
@@ -52,7 +52,7 @@ def gate_run(
         )
     old = None if options.update and not os.path.lexists(against) else read_lock(against)
     kept = read_report(run)
-    check_one_task(kept, str(run))
+    check_one_task(task_of(kept), str(run), "a lock keeps the answers of one task")
     if old is None:  # The first lock keeps the limits in the recipe of the run.
         where = f"{run}/report.json, gates"
         gates = parse_options(Limits, kept.recipe.get("gates", {}), where).with_defaults()
@@ -71,18 +71,6 @@ def gate_run(
     if old is not None and not options.update:
         return judgement_of(measured, old, against)
     return accept(measured, old, gates, against)
-
-
-def check_one_task(report: Report, where: str) -> None:
-    """Raise InputError for a report of several heads: a lock has the answers of one."""
-    heads = [head.name for head in task_of(report).heads() if head.name]
-    if heads:
-        raise InputError(
-            where,
-            f"has the heads {', '.join(heads)}, and a lock keeps the answers of one task",
-            accepted="a run of one task",
-            remedy="edgecv validate judges every head against the baseline",
-        )
 
 
 def accept(run: MeasuredRun, old: Lock | None, gates: Limits, path: Path) -> Judgement:

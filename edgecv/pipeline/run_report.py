@@ -113,8 +113,10 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         *judge(comparisons, failures, candidates, limits, task, data_facts(data, task)),
         *proof_gates(path, outputs, data.test_labels, task),
     ]
+    first = task.heads()[0].name
+    files = [each for each in comparisons if each.head == first]
     for technique in recipe.techniques:
-        gates += technique.gates(comparisons, results.costs)
+        gates += technique.gates(files, results.costs)
     return Report(
         name=recipe.name,
         recipe=recipe.table(),

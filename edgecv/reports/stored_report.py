@@ -45,7 +45,7 @@ class StoredRecipe(StoredTable):
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=1, ge=1)
     data: dict[str, Any] = {}
-    task: dict[str, Any] | tuple[dict[str, Any], ...] = Field(default={}, strict=False)
+    task: dict[str, Any] | list[dict[str, Any]] = {}
     baseline: StoredBaselineOptions = StoredBaselineOptions()
     technique: tuple[StoredTechnique, ...] = Field(default=(), strict=False)
     export: tuple[dict[str, Any], ...] = Field(default=(), strict=False)

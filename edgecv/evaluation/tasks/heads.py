@@ -53,6 +53,13 @@ class Heads(Task):
 
         Raises InputError for an output that the model has not.
         """
+        if len(names) == 1:
+            raise InputError(
+                where,
+                "has one output",
+                accepted="one task for it",
+                remedy=f"give --task {self.parts[0].task.name}",
+            )
         given = [name for part in self.parts for name in part.output]
         for name in given:
             if name not in names:
@@ -226,6 +233,13 @@ class Heads(Task):
             for line in part.task.captions(
                 part.of(outputs), part.of(baseline), part.data(data), place
             )
+        )
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the answers of all heads for one image, their classes by number."""
+        return "; ".join(
+            f"{part.name}: {part.task.answer_text(part.of(outputs), (), place)}"
+            for part in self.parts
         )
 
 
