@@ -1,17 +1,61 @@
-"""Answers to the test images in a few bytes: one bit an image for right or wrong, and a hash."""
+"""Answers to the test images in a few bytes: a bit or a score an image, and a hash."""
 
 import base64
 import binascii
 import hashlib
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from edgecv.core.data import Outputs, Targets
+from edgecv.core.options import Options
 from edgecv.core.plugins import Task
 
 Right = NDArray[np.bool_]
 """One value a test image, True where the answer is right: bool (N,), in the split's order."""
+Scores = NDArray[np.float64]
+"""One score a test image, higher is better: float64 (N,), in the split's order."""
+Base64 = Annotated[str, Field(max_length=1_000_000)]
+LARGEST_CODE = 2**16 - 1
+SMALLEST_STEP = 1e-9
+LARGEST = 1e12
+
+
+class PackedScores(Options):
+    """The scores of all test images, rounded to 65,536 steps between the least and the best."""
+
+    least: float = Field(ge=-LARGEST, le=LARGEST)
+    """The least score of an image."""
+    step: float = Field(ge=SMALLEST_STEP, le=LARGEST)
+    """The difference of two codes."""
+    codes: Base64
+    """A code of two bytes for each image, the low one first, as base64."""
+
+    @classmethod
+    def of(cls, scores: Scores) -> "PackedScores":
+        """Return the scores with two bytes an image."""
+        least = float(scores.min())
+        step = max((float(scores.max()) - least) / LARGEST_CODE, SMALLEST_STEP)
+        codes = np.rint((scores - least) / step).astype("<u2")
+        text = base64.b64encode(codes.tobytes()).decode("ascii")
+        return cls(least=least, step=step, codes=text)
+
+    def unpacked(self, images: int) -> Scores:
+        """Return the scores. Raises ValueError for another number of images.
+
+        >>> PackedScores.of(np.array([-0.5, 0.0])).unpacked(2).round(9).tolist()
+        [-0.5, 0.0]
+        """
+        content = _decoded(self.codes, "codes of two bytes")
+        if len(content) != 2 * images:
+            raise ValueError(f"a code of two bytes for each of {images:,} test images, as base64")
+        return self.least + self.step * np.frombuffer(content, "<u2").astype(np.float64)
+
+    def rounded(self, scores: Scores) -> Scores:
+        """Return other scores, rounded as these were: equal ones stay equal."""
+        return self.least + self.step * np.rint((scores - self.least) / self.step)
 
 
 def packed(right: Right) -> str:
@@ -29,14 +73,25 @@ def unpacked(text: str, images: int) -> Right:
     >>> unpacked("oA==", 3).tolist()
     [True, False, True]
     """
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("one bit a test image, as base64") from None
+    content = _decoded(text, "one bit a test image")
     bits = np.unpackbits(np.frombuffer(content, np.uint8))
     if len(content) != (images + 7) // 8 or bits[images:].any():
         raise ValueError(f"one bit for each of {images:,} test images, as base64")
     return bits[:images].astype(bool)
+
+
+def _decoded(text: str, wanted: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{wanted}, as base64") from None
+
+
+def scores_of(outputs: Outputs, targets: Targets | None, task: Task) -> Scores | None:
+    """Return the score of each image: float64 (N,); None where scores are 0 or 1, or not known."""
+    if targets is None or task.has_binary_scores:
+        return None
+    return task.score_per_image(outputs, targets)
 
 
 def right_of(outputs: Outputs, targets: Targets | None, task: Task) -> Right | None:

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
-from edgecv.acceptance.answer_bits import answers_sha256, right_of, unpacked
-from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.answer_bits import answers_sha256, right_of, scores_of, unpacked
+from edgecv.acceptance.lock import AcceptedArtifact, Lock
 from edgecv.acceptance.make_lock import versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.data import Outputs
-from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.paired_results import PairedAccuracy, PairedScores
 from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import paired_accuracy
+from edgecv.evaluation.statistics.real_scores import paired_scores
 
 FIRST_DIGITS = 10
 
@@ -109,24 +110,26 @@ def _change(
         then,
         now,
         same_answers=answers_sha256(outputs, measured.task) == accepted.answers_sha256,
-        pair=_pair(accepted.right, outputs, measured, lock),
+        pair=_pair(accepted, outputs, measured, lock),
         copy_of=copy_of,
     )
 
 
 def _pair(
-    accepted: str | None, outputs: Outputs, measured: ValidationArrays, lock: Lock
-) -> PairedAccuracy | None:
-    """Compare the images that are right now with those that were right when accepted."""
-    right = right_of(outputs, measured.data.test_labels, measured.task)
-    if accepted is None or right is None:
+    accepted: AcceptedArtifact, outputs: Outputs, measured: ValidationArrays, lock: Lock
+) -> PairedAccuracy | PairedScores | None:
+    """Compare the images with what they were when accepted: right or wrong, or their scores."""
+    task, targets, images = measured.task, measured.data.test_labels, lock.data.images
+    limit = lock.limits.max_drop_points
+    margin = DEFAULT_MARGIN_POINTS if limit is None else limit
+    right, scores = right_of(outputs, targets, task), scores_of(outputs, targets, task)
+    if right is not None and accepted.right is not None:
+        return paired_accuracy(right, unpacked(accepted.right, images), margin)
+    if scores is None or accepted.scores is None or images < 2:  # One image has no interval.
         return None
-    margin = lock.limits.max_drop_points
-    return paired_accuracy(
-        right,
-        unpacked(accepted, lock.data.images),
-        DEFAULT_MARGIN_POINTS if margin is None else margin,
-    )
+    now, before = accepted.scores.rounded(scores), accepted.scores.unpacked(images)
+    gains = (now - before) * task.headline.points
+    return paired_scores(lambda rows: float(gains[rows].mean()), now, before, margin)
 
 
 def _then(path: str, lock: Lock) -> Figures | None:

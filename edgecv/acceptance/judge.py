@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from edgecv.acceptance.changes import has_same_images, speed_is_comparable
 from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
-from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.paired_results import PairedAccuracy, PairedScores
+from edgecv.core.plugins import Metric
 from edgecv.core.report import Comparison, Gate, Outcome, Report
+from edgecv.core.text import counted
 from edgecv.evaluation.gates import (
     NO_LABELS,
     ROUNDING,
@@ -14,7 +16,8 @@ from edgecv.evaluation.gates import (
     most_gate,
     without_interval,
 )
-from edgecv.evaluation.statistics.binary_scores import no_worse
+from edgecv.evaluation.paired_statistics import no_worse
+from edgecv.evaluation.task_of import task_of
 
 DATA = "accepted_data"
 FILE = "accepted_file"
@@ -24,7 +27,7 @@ AGREEMENT = "accepted_agreement_drop_points"
 BYTES = "accepted_bytes"
 GZIP_BYTES = "accepted_gzip_bytes"
 SPEEDUP = "accepted_speedup"
-NO_BITS = "its scores are not 0 or 1, and the lock keeps no others"
+NO_SCORES = "the lock has no scores of its images, or of one image alone"
 
 
 def judge_changes(
@@ -47,7 +50,7 @@ def judge_changes(
         if comparison.is_twin and not only_twins:
             continue  # As in a run: limits are for candidates.
         if has_same_images(lock, report):
-            gates += _answers(change, lock.limits, since)
+            gates += _answers(change, lock.limits, since, task_of(report).headline)
         gates += _sizes(change, lock.limits)
         if speed_is_comparable(lock, report):
             gates += _speed(change, comparison, lock.limits)
@@ -74,8 +77,8 @@ def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
     )
 
 
-def pair_text(pair: PairedAccuracy, since: Since) -> str:
-    """Describe how many images became wrong and how many right.
+def pair_text(pair: PairedAccuracy | PairedScores, since: Since) -> str:
+    """Describe how many images became wrong and how many right, or worse and better.
 
     >>> from edgecv.core.paired_results import NoWorse
     >>> pair = PairedAccuracy(
@@ -84,8 +87,9 @@ def pair_text(pair: PairedAccuracy, since: Since) -> str:
     >>> pair_text(pair, Since("2026-11-24", None))
     'since 2026-11-24: 193 images became wrong, 187 became right (p = 0.8)'
     """
-    unit = "image" if pair.losses == 1 else "images"
-    text = f"since {since}: {pair.losses:,} {unit} became wrong, {pair.wins:,} became right"
+    worse, better = ("wrong", "right") if isinstance(pair, PairedAccuracy) else ("worse", "better")
+    losses = counted(pair.losses or 0, "image")
+    text = f"since {since}: {losses} became {worse}, {pair.wins:,} became {better}"
     return f"{text} (p = {pair.p_value:.2g})"
 
 
@@ -112,10 +116,10 @@ def _file(change: Change, since: Since) -> list[Gate]:
     return [Gate(FILE, change.path, 0.0, None, outcome, reason)]
 
 
-def _answers(change: Change, limits: AcceptedLimits, since: Since) -> list[Gate]:
+def _answers(change: Change, limits: AcceptedLimits, since: Since, headline: Metric) -> list[Gate]:
     gates = []
     if limits.max_drop_points is not None:
-        gates.append(_drop(change, limits, limits.max_drop_points, since))
+        gates.append(_drop(change, limits, limits.max_drop_points, since, headline))
     accepted, found = change.accepted, change.found
     before = None if accepted is None else accepted.agreement
     now = None if found is None else found.agreement
@@ -125,7 +129,9 @@ def _answers(change: Change, limits: AcceptedLimits, since: Since) -> list[Gate]
     return gates
 
 
-def _drop(change: Change, limits: AcceptedLimits, limit: float, since: Since) -> Gate:
+def _drop(
+    change: Change, limits: AcceptedLimits, limit: float, since: Since, headline: Metric
+) -> Gate:
     path = change.path
     on_point = limits.drop_on == "point"
     name = DROP if on_point else DROP_BOUND
@@ -136,14 +142,17 @@ def _drop(change: Change, limits: AcceptedLimits, limit: float, since: Since) ->
     pair = change.pair
     if pair is None:
         is_known = change.found is not None and change.found.value is not None
-        unknown = NO_BITS if is_known else NO_LABELS
+        unknown = NO_SCORES if is_known else NO_LABELS
         return Gate(name, path, limit, None, "inconclusive", unknown)
     reason = pair_text(pair, since)
+    if isinstance(pair, PairedScores) and change.accepted and change.found:
+        then, now = (headline.text(each.value) for each in (change.accepted, change.found))
+        reason = f"{headline.name} {then} -> {now}, held by the scores of the images; {reason}"
     if on_point:
         lost = 0.0 - pair.difference_points
         outcome: Outcome = "passed" if lost <= limit + ROUNDING else "failed"
         return Gate(name, path, limit, lost, outcome, reason)
-    found = no_worse(pair.wins, pair.losses, pair.images, limit)
+    found = no_worse(pair, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
     if found.answer == "cannot tell":
         reason = f"{cannot_tell(found, pair.images)}; {reason}"

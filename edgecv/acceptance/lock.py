@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecv.acceptance.answer_bits import unpacked
+from edgecv.acceptance.answer_bits import Base64, PackedScores, unpacked
 from edgecv.core.options import Options
 from edgecv.evaluation.limits import Limits
 
@@ -16,6 +16,8 @@ OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,20
 """One line of printable characters."""
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+"""A fraction of images, or a metric of another unit."""
 Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
@@ -65,7 +67,7 @@ class AcceptedBaseline(Options):
 
     sha256: Sha256
     metric: OneLine
-    value: Fraction | None = None
+    value: Value | None = None
 
 
 class AcceptedArtifact(Options):
@@ -74,13 +76,16 @@ class AcceptedArtifact(Options):
     sha256: Sha256
     bytes: Count
     gzip_bytes: Count
-    value: Fraction | None = None
+    value: Value | None = None
     agreement: Fraction
     flips: Count
     """Images with another answer than the baseline's."""
     answers_sha256: Sha256
-    right: str | None = Field(default=None, max_length=1_000_000)
+    right: Base64 | None = None
     """One bit a test image, set where it is right; left out where there are no labels."""
+    scores: PackedScores | None = None
+    """The score of each test image, instead of ``right``, for a task whose scores are not 0 or
+    1."""
 
 
 class AcceptedSpeed(Options):
@@ -127,16 +132,22 @@ class Lock(Options):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for path, artifact in self.artifacts.items():
-            if (artifact.right is None) != (artifact.value is None):
-                raise ValueError(f"artifacts.{path}: value and right stand together or not at all")
+            held = [each for each in (artifact.right, artifact.scores) if each is not None]
+            if len(held) != (artifact.value is not None):
+                raise ValueError(
+                    f"artifacts.{path}: value and one of right and scores stand together, or none"
+                )
             if artifact.flips > self.data.images:
                 raise ValueError(f"artifacts.{path}: more flips than test images")
-            if artifact.right is None or artifact.value is None:
-                continue
+            key = "scores" if artifact.right is None else "right"
             try:
+                if artifact.scores is not None:
+                    artifact.scores.unpacked(self.data.images)
+                if artifact.right is None or artifact.value is None:
+                    continue
                 right = unpacked(artifact.right, self.data.images)
             except ValueError as error:
-                raise ValueError(f"artifacts.{path}.right is not {error}") from None
+                raise ValueError(f"artifacts.{path}.{key} is not {error}") from None
             if self.baseline.metric == "accuracy" and abs(right.mean() - artifact.value) > 1e-6:
                 raise ValueError(
                     f"artifacts.{path}: value is not the fraction of the bits in right that are set"

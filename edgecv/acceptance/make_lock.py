@@ -4,7 +4,13 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
-from edgecv.acceptance.answer_bits import answers_sha256, packed, right_of
+from edgecv.acceptance.answer_bits import (
+    PackedScores,
+    answers_sha256,
+    packed,
+    right_of,
+    scores_of,
+)
 from edgecv.acceptance.lock import (
     AcceptedArtifact,
     AcceptedBaseline,
@@ -111,6 +117,7 @@ def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArt
     artifact, statistics = comparison.artifact, comparison.statistics
     outputs, task = measured.outputs[artifact.path], measured.task
     right = right_of(outputs, measured.data.test_labels, task)
+    scores = scores_of(outputs, measured.data.test_labels, task)
     if comparison.agreement is None or statistics is None:
         raise InputError(artifact.path, "was compared with no baseline")
     return AcceptedArtifact(
@@ -122,6 +129,7 @@ def _artifact(comparison: Comparison, measured: ValidationArrays) -> AcceptedArt
         flips=statistics.flips.count,
         answers_sha256=answers_sha256(outputs, task),
         right=None if right is None else packed(right),
+        scores=None if scores is None else PackedScores.of(scores),
     )
 
 

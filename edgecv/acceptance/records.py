@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgecv.core.display import Displayed
-from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.paired_results import PairedAccuracy, PairedScores
 from edgecv.core.report import Gate, Outcome, Report
 from edgecv.evaluation.gates import exit_code
 
@@ -48,9 +48,9 @@ class Change:
     found: Figures | None
     same_answers: bool | None = None
     """None if the test images are others."""
-    pair: PairedAccuracy | None = None
-    """Now (candidate) against the accepted run (baseline), image by image: wins became right,
-    losses became wrong. None if images or labels are others, or unknown."""
+    pair: PairedAccuracy | PairedScores | None = None
+    """Now (candidate) against the accepted run (baseline), image by image: wins became right, or
+    better, losses became wrong, or worse. None if images or labels are others, or unknown."""
     copy_of: str | None = None
     """Another artifact of the run that has the same bytes."""
 

@@ -33,13 +33,15 @@ WORST_FIRST = ("failed", "inconclusive", "passed")
 
 def headings(judgement: Judgement) -> tuple[str, ...]:
     """Return the headings of the table of a judgement."""
+    task = task_of(judgement.report)
+    worse, better = ("wrong", "right") if task.has_binary_scores else ("worse", "better")
     return (
         "artifact",
         "file",
         "verdict",
-        task_of(judgement.report).headline.name,
-        "became wrong",
-        "became right",
+        task.headline.name,
+        f"became {worse}",
+        f"became {better}",
         "agreement",
         "bytes",
         "speed-up",

@@ -69,6 +69,10 @@ class PairedScores:
     p_value: float | None
     """Wilcoxon's signed-rank test of the scores of the images, two-sided; None without them."""
     no_worse: NoWorse
+    wins: int | None = None
+    """Images with a better score; None in older reports."""
+    losses: int | None = None
+    """Images with a worse score."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from accepted_runs import commit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecv.acceptance.answer_bits import packed, unpacked
+from edgecv.acceptance.answer_bits import PackedScores, packed, unpacked
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.lock_file import HEADER, lock_text, read_lock, write_lock
 from edgecv.acceptance.make_lock import commit_of
@@ -64,6 +64,80 @@ def test_a_lock_is_the_same_after_reading_and_sorted(tmp_path: Path) -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=70))
 def test_bits_are_the_same_after_reading(right: list[bool]) -> None:
     assert unpacked(packed(np.array(right)), len(right)).tolist() == right
+
+
+SCORES = np.linspace(-3.5, 0.25, 10)
+
+
+def with_scores(metric: str = "MAE", value: float = 12.5) -> str:
+    """Return the text of the lock of a task whose scores are not 0 or 1."""
+    artifact = {key: each for key, each in ARTIFACT.items() if key != "right"}
+    artifact |= {"value": value, "scores": PackedScores.of(SCORES)}
+    table = {
+        **TABLE,
+        "baseline": {"sha256": "d" * 64, "metric": metric, "value": value},
+        "artifacts": {"int8.tflite": artifact},
+    }
+    return lock_text(parse_options(Lock, table, "table")).removeprefix(HEADER)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=70))
+def test_scores_are_nearly_the_same_after_reading(scores: list[float]) -> None:
+    given_scores = np.array(scores)
+    packed_scores = PackedScores.of(given_scores)
+    found = packed_scores.unpacked(len(scores))
+    np.testing.assert_allclose(found, given_scores, atol=packed_scores.step * 0.51 + 1e-9)
+    assert (packed_scores.rounded(given_scores) == found).all(), "no image seems to have changed"
+
+
+def test_a_score_beyond_those_of_the_lock_is_no_better_and_no_worse_by_rounding() -> None:
+    found = PackedScores.of(SCORES).rounded(np.array([-100.0, 7.0]))
+    np.testing.assert_allclose(found, [-100, 7], atol=1e-4)
+
+
+def test_a_lock_with_scores_is_the_same_after_reading(tmp_path: Path) -> None:
+    path = tmp_path / "edgecv.lock"
+    path.write_text(with_scores())
+    lock = read_lock(path)
+    write_lock(lock, path)
+    assert read_lock(path) == lock
+    found = lock.artifacts["int8.tflite"].scores
+    assert found is not None
+    np.testing.assert_allclose(found.unpacked(10), SCORES, atol=1e-4)
+
+
+CODES = PackedScores.of(SCORES).codes
+DAMAGED_SCORES = [
+    (f'codes = "{CODES}"', 'codes = "?!?"', "codes of two bytes, as base64"),
+    (f'codes = "{CODES}"', f'codes = "{CODES[:-8]}"', "two bytes for each of 10 test images"),
+    (f'codes = "{CODES}"', f'codes = "{"A" * 1_000_004}"', "larger than 1 MB"),
+    (f'codes = "{CODES}"', "codes = 7", "codes"),
+    (f'codes = "{CODES}"\n', "", "codes"),
+    ("images = 10", "images = 9", "two bytes for each of 9 test images"),
+    ("least = -3.5", "least = nan", "least"),
+    ("least = -3.5", "least = 1e300", "least"),
+    ("step = ", "step = -", "step"),
+    ("step = ", "surprise = 1\nstep = ", "surprise"),
+    ("value = 12.5\nagreement", "value = inf\nagreement", "value"),
+    ("value = 12.5\nagreement", "agreement", "stand together"),
+    ("flips = 2", f'flips = 2\nright = "{packed(RIGHT)}"', "stand together"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    DAMAGED_SCORES,
+    ids=[f"{b[:20]}-{a[:20]}" for b, a, _ in DAMAGED_SCORES],
+)
+def test_damaged_scores_are_refused(before: str, after: str, message: str, tmp_path: Path) -> None:
+    text = with_scores()
+    assert before in text
+    path = tmp_path / "edgecv.lock"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(InputError) as caught:
+        read_lock(path)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_5000_images_are_836_letters() -> None:

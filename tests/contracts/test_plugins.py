@@ -15,6 +15,7 @@ from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
     EXPORTERS,
+    HEADS,
     IMPORTERS,
     RUNTIMES,
     TARGETS,
@@ -82,7 +83,8 @@ PERFECT = {
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, cls in TASKS.classes.items() if not cls.compares_numbers]
+    "name",
+    [name for name, cls in TASKS.classes.items() if not cls.compares_numbers and name != HEADS],
 )
 def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
     task = TASKS.get(name, "test")()
@@ -146,7 +148,8 @@ def test_a_target_takes_some_format_and_names_what_it_takes(name: str) -> None:
         target.check(other, None)
 
 
-@pytest.mark.parametrize("name", TARGETS.classes)
+# c plans the arena of a real file: tests/targets/c.
+@pytest.mark.parametrize("name", [name for name in TARGETS.classes if name != "c"])
 @pytest.mark.parametrize("memory", ["flash_bytes", "ram_bytes"])
 def test_a_target_refuses_a_board_that_is_too_small(name: str, memory: str) -> None:
     target = TARGETS.classes[name]()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.acceptance.answer_bits import Right, right_of, unpacked
-from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.answer_bits import Right, right_of, scores_of, unpacked
+from edgecv.acceptance.lock import AcceptedArtifact, Lock
 from edgecv.acceptance.records import Change, Judgement
 from edgecv.acceptance.testing.accepted_file import UPDATE
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
@@ -114,7 +114,7 @@ def changed_text(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) ->
     for change in judgement.artifacts:
         rows += _then_rows(change, judgement)
         if lock is not None and change.pair is not None:
-            rows += _became_rows(pair, lock.artifacts[change.path].right or "")
+            rows += _became_rows(pair, lock.artifacts[change.path])
     rows += _notes(pair)
     if judgement.update == "refused":
         rows.append(("refused", f"{judgement.lock} was not written"))
@@ -177,12 +177,22 @@ def _then_rows(change: Change, judgement: Judgement) -> Rows:
     return [(heading, cell) for heading, cell in rows if cell != "-"]
 
 
-def _became_rows(pair: MeasuredPair, right: str) -> Rows:
-    """Return rows with the images that became right, and those that became wrong."""
+def _became_rows(pair: MeasuredPair, accepted: AcceptedArtifact) -> Rows:
+    """Return rows with the images that became right or better, and those that became worse."""
+    if accepted.scores is not None:
+        measured = pair.measured
+        scores = scores_of(_answers(pair), measured.data.test_labels, measured.task)
+        if scores is None:
+            return []
+        gains = accepted.scores.rounded(scores) - accepted.scores.unpacked(len(scores))
+        return [
+            ("became better", images_text(np.flatnonzero(gains > 0).tolist())),
+            ("became worse", images_text(np.flatnonzero(gains < 0).tolist())),
+        ]
     now = _right(pair, _answers(pair))
-    if now is None:
+    if now is None or accepted.right is None:
         return []
-    before = unpacked(right, len(now))
+    before = unpacked(accepted.right, len(now))
     return [
         ("became right", images_text(np.flatnonzero(now & ~before).tolist())),
         ("became wrong", images_text(np.flatnonzero(before & ~now).tolist())),

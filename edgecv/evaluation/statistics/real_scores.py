@@ -37,6 +37,8 @@ def paired_scores(
         interval_points=interval(difference, images, changed),
         p_value=float(wilcoxon(scores, baseline_scores).pvalue) if changed else 1.0,
         no_worse=NoWorse(margin_points, "cannot tell"),
+        wins=int(np.sum(scores > baseline_scores)),
+        losses=int(np.sum(scores < baseline_scores)),
     )
     return replace(found, no_worse=no_worse(found, margin_points))
 

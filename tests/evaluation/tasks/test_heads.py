@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import edgecv
+from edgecv.acceptance.testing.fixture import EdgecvCompare
+from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.core.errors import InputError
@@ -16,6 +18,7 @@ from edgecv.core.report import Report
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.models.tf import keras
 from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.prediction_cache import NO_CACHE
 from edgecv.pipeline.recipe.recipe import load_recipe
 from edgecv.reports.html import report_html
 from edgecv.reports.json_file import read_report
@@ -146,6 +149,22 @@ def test_validate_judges_a_run_by_its_heads_again(folder: Path) -> None:
     again = edgecv.validate(folder)
     assert again.outcome == "passed", verdict_line(again)
     assert {each.head for each in again.comparisons} == {"digit", "place"}
+
+
+def test_an_assertion_of_a_test_names_the_head(folder: Path) -> None:
+    session = CompareSession(folder.parent, NO_CACHE, False, Path)
+    pair = EdgecvCompare(session)(
+        "two-heads/int8.onnx",
+        baseline="two-heads/baseline.keras",
+        data="digits.npz",
+        task=["digit=classification", "place=regression"],
+    )
+    pair.assert_no_worse_than(points=30)
+    pair.assert_size(at_most_bytes=200_000)
+    with pytest.raises(AssertionError, match=r"int8.onnx \(digit\): fraction of images"):
+        pair.assert_agreement(at_least=1.0)
+    with pytest.raises(InputError, match="a lock keeps the answers of one task"):
+        pair.assert_as_accepted()
 
 
 def test_a_lock_of_several_tasks_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -121,12 +121,20 @@ def reports() -> list[bytes]:
 
 
 def locks() -> list[bytes]:
-    """Return the lock of the run."""
+    """Return the lock of the run, and one of a task with other scores than 0 and 1."""
+    from edgecv.acceptance.answer_bits import PackedScores
+    from edgecv.acceptance.lock_file import lock_text, read_lock
+
     run = run_folder()
-    lock = run.parent / "edgecv.lock"
-    code, text = printed(["gate", str(run), "--update", "--against", str(lock)])
+    path = run.parent / "edgecv.lock"
+    code, text = printed(["gate", str(run), "--update", "--against", str(path)])
     assert code == 0, text
-    return [lock.read_bytes()]
+    lock = read_lock(path)
+    scores = PackedScores.of(np.linspace(-1, 0, lock.data.images))
+    changed = {"right": None, "scores": scores}
+    artifacts = {name: each.model_copy(update=changed) for name, each in lock.artifacts.items()}
+    others = lock_text(lock.model_copy(update={"artifacts": artifacts}))
+    return [path.read_bytes(), others.encode()]
 
 
 def of_report(content: bytes, seeds: Sequence[bytes], chance: Random) -> bytes:
@@ -183,6 +191,7 @@ def of_lock(content: bytes, seeds: Sequence[bytes], chance: Random) -> bytes:
         b"a = " + b"[" * 900_000,
         b"a = " + b"{a = " * 100_000,
         b'right = "' + b"A" * 2_000_000 + b'"\n',
+        b'codes = "' + b"A" * 990_000 + b'"\n',
         b"#" * 12_000_000,
         b"".join(b"k%d = %d\n" % (number, number) for number in range(70_000)),
     )
