@@ -5,19 +5,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
 from edgecv.core.text import printable
-from edgecv.targets.answers import real_outputs
-from edgecv.targets.c.answers import encoded, litert_answers
+from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.c.answers import encoded, exactness
 from edgecv.targets.c.project import PlacedProgram
 
 COMPILERS = ("cc", "gcc", "clang")
@@ -59,48 +58,22 @@ class CompiledProject:
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
-        facts, count = self._file.facts, len(images)
-        kinds = zip(facts.outputs, facts.answers, strict=True)
-        record = np.dtype([(f"f{number}", *_of(each)) for number, each in enumerate(kinds)])
-        content = _run(
-            [str(self._program)],
-            SECONDS + SECONDS_AN_IMAGE * count,
-            encoded(self._file, images).tobytes(),
-        )
-        if len(content) != count * record.itemsize:
-            wanted = f"{count * record.itemsize:,}"
+        seconds = SECONDS + SECONDS_AN_IMAGE * len(images)
+        content = _run([str(self._program)], seconds, encoded(self._file, images).tobytes())
+        size = sum(output_bytes(self._file))
+        if len(content) != len(images) * size:
+            wanted = f"{len(images) * size:,}"
             raise StepError(PROGRAM, f"gives {len(content):,} bytes", accepted=wanted)
-        answers = np.frombuffer(content, record)
-        found = [answers[f"f{number}"] for number in range(len(facts.outputs))]
-        self._compare(images, found)
-        stored = {each.name: values for each, values in zip(facts.outputs, found, strict=True)}
-        return real_outputs(self._file, stored, count, PROGRAM)
+        rows = np.frombuffer(content, np.uint8).reshape(-1, size)
+        outputs = outputs_of_bytes(self._file, rows, PROGRAM)
+        note = exactness(self._file, images, outputs, self._layout.program.arithmetic)
+        constants = f"weights and tables take {self._layout.constant_bytes:,} bytes of flash"
+        self.facts = replace(self.facts, notes=(note, constants))
+        return outputs
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return None: a time of this machine says nothing of a microcontroller."""
         return None
-
-    def _compare(self, images: Images, found: Sequence[NDArray[Any]]) -> None:
-        """Note how many answers are those of the LiteRT kernels, whose arithmetic it is."""
-        kernels = self._layout.program.arithmetic
-        wanted = litert_answers(self._file, images, kernels)
-        count = len(images)
-        same = np.ones(count, bool)
-        for mine, theirs in zip(found, wanted, strict=True):
-            same &= (mine == theirs).reshape(count, -1).all(axis=1)
-        note = (
-            f"{int(same.sum()):,} of {count:,} answers are byte for byte those of LiteRT's"
-            f" {kernels} kernels on this machine"
-        )
-        constants = f"weights and tables take {self._layout.constant_bytes:,} bytes of flash"
-        self.facts = DeviceFacts(
-            self.facts.runtime, memory_bytes=self.facts.memory_bytes, notes=(note, constants)
-        )
-
-
-def _of(kind: tuple[Any, tuple[int, ...]]) -> tuple[str, tuple[int, ...]]:
-    tensor, shape = kind
-    return tensor.type, shape
 
 
 def _run(command: Sequence[str], seconds: int, given: bytes = b"") -> bytes:

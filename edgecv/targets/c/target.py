@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from edgecv.core.plugins import DeployContext, DeployedFile, Target
+from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
 from edgecv.system.storage import write_bytes
 from edgecv.targets.c.answers import encoded, litert_answers
-from edgecv.targets.c.compiled import CompiledProject, c_compiler, compiled
+from edgecv.targets.c.compiled import c_compiler, compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
 from edgecv.targets.c.program import Arithmetic
@@ -52,7 +52,7 @@ class CProject(Target):
     @contextmanager
     def open(
         self, file: DeployedFile, folder: Path, context: DeployContext
-    ) -> Iterator[CompiledProject | None]:
+    ) -> Iterator[Device | None]:
         """Compile the project with this machine's C compiler; None where there is none."""
         compiler = c_compiler()
         if compiler is None:
