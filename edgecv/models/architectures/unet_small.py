@@ -12,7 +12,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
@@ -31,15 +30,7 @@ class UnetSmall(Architecture):
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        step = 2**self.depth
-        blocks.check_size(self.name, input_shape, step)
-        if any(side % step for side in input_shape[:2]):
-            raise InputError(
-                self.name,
-                f"images of {input_shape[0]}x{input_shape[1]} cannot be halved {self.depth} times",
-                accepted=f"sides that are multiples of {step}",
-                remedy="give another --input-size, or a smaller depth",
-            )
+        blocks.check_halvings(self.name, input_shape, self.depth)
         image = keras.layers.Input(input_shape, name="image")
         x, kept = blocks.rescaled(image), list[Tensor]()
         for level in range(self.depth):
@@ -47,7 +38,7 @@ class UnetSmall(Architecture):
                 x = _convolved(x, self.width * 2**level, f"down_{level}_conv_{number}")
             kept.append(x)
             x = keras.layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
-        x = _convolved(x, self.width * step, "bottom_conv")
+        x = _convolved(x, self.width * 2**self.depth, "bottom_conv")
         for level in reversed(range(self.depth)):
             filters, name = self.width * 2**level, f"up_{level}"
             x = _convolved(x, filters, f"{name}_narrow", side=1)

@@ -1,11 +1,13 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data, Task
 from edgecv.core.registry import TASKS
+from edgecv.pipeline.recipe.toml_file import read_toml
 
 
 class ImageOptions(CommandOptions):
@@ -44,10 +46,15 @@ class TaskOptions(CommandOptions):
 
     task: Annotated[Several, Flag(default="the one that model and data show")] = ()
     """The task of the model: see edgecv list. OUTPUT=TASK, once for each or with commas, gives
-    several outputs one each. A recipe gives its options under [task], or a [[task]] for each."""
+    several outputs one each. Or a .toml, such as a recipe, with its options under [task], or a
+    [[task]] for each."""
 
     def parsed_task(self) -> Task | None:
         """Return the task, None where it is not given. Raises InputError for an unknown one."""
+        if len(self.task) == 1 and self.task[0].lower().endswith(".toml"):
+            table = read_toml(Path(self.task[0])).get("task")
+            name = "task" if isinstance(table, list) else "[task]"
+            return TASKS.parse(table, f"{self.task[0]}, {name}")
         given = [part.strip() for text in self.task for part in text.split(",")]
         if not given:
             return None
