@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import edgecv
+from edgecv.acceptance.lock_file import read_lock, write_lock
 from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.options import ValidateOptions
@@ -167,9 +168,27 @@ def test_an_assertion_of_a_test_names_the_head(folder: Path) -> None:
         pair.assert_as_accepted()
 
 
-def test_a_lock_of_several_tasks_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has the heads digit, place, and a lock keeps"):
-        edgecv.gate(folder, against=tmp_path / "edgecv.lock", update=True)
+def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "edgecv.lock"
+    assert edgecv.gate(folder, against=path, update=True).update == "written"
+    lock = read_lock(path)
+    assert list(lock.heads) == ["place"]
+    assert lock.baseline.metric == "accuracy"
+    same = edgecv.gate(folder, against=path)
+    assert same.outcome == "passed", [gate for gate in same.gates if gate.outcome != "passed"]
+    assert {change.path for change in same.artifacts} >= {"int8.onnx", "int8.onnx (place)"}
+    other = path.read_text().replace("[heads.place]", "[heads.other]")
+    (tmp_path / "other.lock").write_text(other.replace("[heads.place.", "[heads.other."))
+    with pytest.raises(InputError, match="was accepted with the heads other"):
+        edgecv.gate(folder, against=tmp_path / "other.lock")
+    artifacts = dict(lock.heads["place"].artifacts)
+    better = artifacts["int8.onnx"].model_copy(update={"agreement": 1.0})
+    artifacts["int8.onnx"] = better
+    head = lock.heads["place"].model_copy(update={"artifacts": artifacts})
+    write_lock(lock.model_copy(update={"heads": {"place": head}}), path)
+    worse = edgecv.gate(folder, against=path)
+    failed = {gate.artifact for gate in worse.gates if gate.outcome == "failed"}
+    assert failed == {"int8.onnx (place)"}
 
 
 def test_other_limits_judge_the_stored_run(folder: Path) -> None:
