@@ -14,7 +14,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import NO_BOX, kinds_of
-from edgecv.core.text import TextTable
+from edgecv.core.text import TextTable, name_at
 from edgecv.evaluation.output_differences import of_ranges
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import compared_groups
@@ -275,6 +275,18 @@ class Detection(ProbabilityTask):
             self.score_per_image(each, data.test.labels)[place] for each in (baseline, outputs)
         )
         return before, f"-> {after}", "F1 {:.0%} -> {:.0%}".format(*scores)
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return class, score and corners of each box of an image, in the unit of the decoder."""
+        found = self._boxes(outputs).of(np.array([place])).above(self.score)
+        shown = []
+        for kind, score, sides in zip(
+            found.classes[0].tolist(), found.scores[0], found.corners[0], strict=True
+        ):
+            if kind != NO_BOX:
+                corners = ", ".join(f"{side:.3g}" for side in sides)
+                shown.append(f"{name_at(names, kind)} {score:.1%} ({corners})")
+        return "; ".join(shown) or "nothing"
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
         """Return a test image with the boxes before, and beside it after: uint8 (H, 2 W, 3)."""

@@ -212,6 +212,8 @@ def test_the_picture_has_the_boxes_of_both_over_the_true_ones() -> None:
     assert TASK.truth(data, 0) == "dog"
     nothing = given(np.full_like(truth, -1))
     assert TASK.captions(nothing, given(truth), data, 0)[1] == "-> nothing"
+    assert TASK.answer_text(nothing, NAMES, 0) == "nothing"
+    assert TASK.answer_text(given(truth), NAMES, 0) == "dog 90.0% (0.25, 0.25, 0.5, 0.5)"
 
 
 def test_nothing_is_trained_with_the_decoder_of_others() -> None:
