@@ -20,7 +20,7 @@ def convert(
 
 
 def converted(model: Any, precision: str = "int8", seed: int = 0, scale: float = 1.0) -> bytes:
-    """Return a model at a precision, calibrated by random numbers; weights that are all zero vary."""
+    """Return a model at a precision, calibrated by random numbers; weights of zeros vary."""
     import tensorflow as tf
 
     random = np.random.default_rng(seed)
