@@ -7,7 +7,7 @@ interpolation: ONNX Runtime has no transposed convolution of integers, and TFLit
 neighbour; files of it had the same size and speed in TFLite, and it leaves no checkerboard.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,26 +28,32 @@ class UnetSmall(Architecture):
     """Filters at the full size of the image; each halving of the sides doubles them."""
     depth: int = Field(default=3, ge=1, le=6)
     """Halvings of the sides. They must be divisible by 2 as often."""
+    stride: Literal[1, 2, 4] = 1
+    """Sides of the image over those of the map: with 2 the network costs a quarter, and whoever
+    reads the map enlarges it."""
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        step = 2**self.depth
+        step = self.stride * 2**self.depth
         blocks.check_size(self.name, input_shape, step)
         if any(side % step for side in input_shape[:2]):
             raise InputError(
                 self.name,
-                f"images of {input_shape[0]}x{input_shape[1]} cannot be halved {self.depth} times",
+                f"images of {input_shape[0]}x{input_shape[1]} cannot be divided by {step}",
                 accepted=f"sides that are multiples of {step}",
-                remedy="give another --input-size, or a smaller depth",
+                remedy="give another --input-size, or a smaller depth or stride",
             )
         image = keras.layers.Input(input_shape, name="image")
         x, kept = blocks.rescaled(image), list[Tensor]()
         for level in range(self.depth):
             for number in (1, 2):
-                x = _convolved(x, self.width * 2**level, f"down_{level}_conv_{number}")
+                stride = self.stride if (level, number) == (0, 1) else 1
+                x = _convolved(
+                    x, self.width * 2**level, f"down_{level}_conv_{number}", stride=stride
+                )
             kept.append(x)
             x = keras.layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
-        x = _convolved(x, self.width * step, "bottom_conv")
+        x = _convolved(x, self.width * 2**self.depth, "bottom_conv")
         for level in reversed(range(self.depth)):
             filters, name = self.width * 2**level, f"up_{level}"
             x = _convolved(x, filters, f"{name}_narrow", side=1)
@@ -57,5 +63,5 @@ class UnetSmall(Architecture):
         return keras.Model(image, blocks.headed(x, head()), name=self.name)
 
 
-def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3) -> Tensor:
-    return blocks.rectified(blocks.convolved(x, filters, side, name), name)
+def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3, stride: int = 1) -> Tensor:
+    return blocks.rectified(blocks.convolved(x, filters, side, name, stride=stride), name)

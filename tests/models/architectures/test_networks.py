@@ -216,12 +216,23 @@ def test_a_network_may_be_deeper_and_wider(architecture: Architecture) -> None:
 
 
 def test_a_map_needs_sides_that_can_be_halved() -> None:
-    with pytest.raises(InputError, match=r"60x64 cannot be halved 3 times.*multiples of 8"):
+    with pytest.raises(InputError, match=r"60x64 cannot be divided by 8.*multiples of 8"):
         UnetSmall().build((60, 64, 3), head_for(UnetSmall, 2))
     assert UnetSmall(depth=2).build((60, 64, 1), head_for(UnetSmall, 2)).output_shape[1:3] == (
         60,
         64,
     )
+
+
+def test_a_map_of_half_the_sides_costs_a_quarter() -> None:
+    whole, half = (
+        UnetSmall(stride=stride).build((64, 64, 3), head_for(UnetSmall, 2)) for stride in (1, 2)
+    )
+    assert half.output_shape == (None, 32, 32, 2)
+    assert half.count_params() == whole.count_params()
+    assert 3.9 * cost_of_model(half).macs < cost_of_model(whole).macs
+    with pytest.raises(InputError, match="multiples of 32"):
+        UnetSmall(stride=4).build((48, 48, 3), head_for(UnetSmall, 2))
 
 
 def test_weight_decay_is_the_benchmarks() -> None:
