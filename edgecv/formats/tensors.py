@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.artifact import SessionFacts, TensorFacts
 from edgecv.core.data import Images, Outputs, Predictions
-from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.errors import RuntimeFailure, StepError, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
@@ -144,6 +144,17 @@ def decode_output(tensor: TensorFacts, values: NDArray[Any]) -> Predictions:
         return values.astype(np.float32, copy=False)
     steps = values.astype(np.float32) - np.float32(tensor.zero_point or 0)
     return steps * np.float32(tensor.scale)
+
+
+def encode_output(values: Predictions, tensor: TensorFacts, where: str) -> NDArray[Any]:
+    """Return reals as the file stores them: the inverse of ``decode_output``."""
+    if tensor.scale is None:
+        return values.astype(tensor.type)
+    steps = np.rint(values.astype(np.float64) / tensor.scale) + (tensor.zero_point or 0)
+    stored: NDArray[Any] = steps.astype(tensor.type)
+    if not np.array_equal(decode_output(tensor, stored), values):
+        raise StepError(where, f'gives "{tensor.name}" in steps that its scale does not explain')
+    return stored
 
 
 def finite_outputs(path: Path, facts: SessionFacts, values: Sequence[NDArray[Any]]) -> Outputs:

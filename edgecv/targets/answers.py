@@ -1,5 +1,6 @@
 """Checks of the arrays that a device gives, which are untrusted, and their values as reals."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,29 @@ from edgecv.core.data import Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
 from edgecv.formats.tensors import finite_outputs
+
+
+def output_bytes(file: DeployedFile) -> list[int]:
+    """Return the bytes of each output of one image."""
+    pairs = zip(file.facts.outputs, file.facts.answers, strict=True)
+    return [math.prod(shape) * np.dtype(tensor.type).itemsize for tensor, shape in pairs]
+
+
+def outputs_of_bytes(file: DeployedFile, rows: NDArray[np.uint8], where: str) -> Outputs:
+    """Return the outputs of images that a device gave as bytes: (N, bytes) -> float32 (N, ...).
+
+    A row holds all outputs of an image, in the order of the file. Raises StepError for rows of
+    another length, RuntimeFailure for values that are not finite.
+    """
+    sizes, start, stored = output_bytes(file), 0, {}
+    if rows.ndim != 2 or rows.shape[1] != sum(sizes) or rows.dtype != np.uint8:
+        found = "x".join(map(str, rows.shape[1:]))
+        raise StepError(where, f"gives {found} bytes in place of {sum(sizes):,}")
+    for tensor, shape, size in zip(file.facts.outputs, file.facts.answers, sizes, strict=True):
+        values = np.ascontiguousarray(rows[:, start : start + size]).view(tensor.type)
+        stored[tensor.name] = values.reshape(len(rows), *shape)
+        start += size
+    return real_outputs(file, stored, len(rows), where)
 
 
 def real_outputs(

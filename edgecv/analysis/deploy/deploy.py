@@ -43,7 +43,10 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
             context.emit("build", f"building {target.name}")
             target.build(found, folder)
             with target.open(found, folder, DeployContext(context.emit, log)) as device:
-                report = proof.with_device(device, target, options)
+                if device is None:
+                    report = proof.without_device(target)
+                else:
+                    report = proof.with_device(device, target, options)
             if report.deployment is not None:
                 report = replace(
                     report,

@@ -5,13 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.validate import ValidationArrays
-from edgecv.core.artifact import TensorFacts
-from edgecv.core.data import Predictions
-from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import PeakMemory
 from edgecv.core.sample import sample_rows
@@ -19,7 +15,7 @@ from edgecv.evaluation.task_of import default_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.image_input import preprocessing_of
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.tensors import decode_output
+from edgecv.formats.tensors import encode_output
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
 
@@ -84,18 +80,7 @@ def completed(
         labels=data.class_names,
         golden=golden,
         golden_outputs=tuple(
-            _stored(outputs.arrays[each.name], each, str(file.path)) for each in facts.outputs
+            encode_output(outputs.arrays[each.name], each, str(file.path)) for each in facts.outputs
         ),
         activation=arrays.task.activation(outputs),
     )
-
-
-def _stored(values: Predictions, tensor: TensorFacts, where: str) -> NDArray[Any]:
-    """Return reals as the file stores them: the inverse of ``decode_output``."""
-    if tensor.scale is None:
-        return values.astype(tensor.type)
-    steps = np.rint(values.astype(np.float64) / tensor.scale) + (tensor.zero_point or 0)
-    stored: NDArray[Any] = steps.astype(tensor.type)
-    if not np.array_equal(decode_output(tensor, stored), values):
-        raise StepError(where, f'gives "{tensor.name}" in steps that its scale does not explain')
-    return stored

@@ -79,6 +79,13 @@ class DeviceProof:
             deployment=deployment,
         )
 
+    def without_device(self, target: Target) -> Report:
+        """Return the report of a file that was built and that nothing here can run."""
+        row = f"{self.file.artifact.path} on {target.name}"
+        reason = f"{target.missing}: it was built, and nothing was run"
+        gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
+        return replace(self.report, name="deploy", gates=gates, outcome=verdict(list(gates)))
+
     def _limits(self, options: DeployOptions) -> Limits:
         """Return the limits of the device: those on time that a run has are of another machine."""
         given = options.changed(Limits())

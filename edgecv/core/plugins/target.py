@@ -95,6 +95,8 @@ class Target(Plugin):
 
     formats: ClassVar[tuple[str, ...]]
     """Formats of the artifacts that it takes, the preferred one first."""
+    missing: ClassVar[str] = ""
+    """The reason for which ``open`` gives no device: "this machine has no C compiler"."""
     address: ClassVar[str] = ""
     """The option that TEXT of ``--to NAME:TEXT`` sets; empty for a target without any."""
 
@@ -133,8 +135,10 @@ class Target(Plugin):
     @abstractmethod
     def open(
         self, file: DeployedFile, folder: Path, context: DeployContext
-    ) -> AbstractContextManager[Device]:
+    ) -> AbstractContextManager[Device | None]:
         """Bring what ``build`` wrote to the device and start it; it ends with the context.
+
+        None where nothing on this machine can run it: it is built, and not proven.
 
         Nothing that is written while it runs may stay in ``folder``.
         """

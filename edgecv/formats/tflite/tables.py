@@ -98,6 +98,10 @@ class TFLiteOperator:
 
     def option(self, name: str, default: int = 0) -> int:
         """Return an integer or boolean option, by its name in the schema's classes."""
+        return int(self.number(name, default))
+
+    def number(self, name: str, default: float = 0) -> float:
+        """Return an option that may be a real number."""
         from ai_edge_litert import schema_py_generated as schema
 
         union = self.table.BuiltinOptions()
@@ -107,7 +111,7 @@ class TFLiteOperator:
         options = getattr(schema, kind)()
         options.Init(union.Bytes, union.Pos)
         found = getattr(options, name, None)
-        return default if found is None else int(found())
+        return default if found is None else float(found())
 
 
 damaged = partial(damaged_file, "TFLite")

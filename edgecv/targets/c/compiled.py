@@ -1,0 +1,92 @@
+"""A C project that this machine's compiler has built, in a process of its own."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import StepError
+from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
+from edgecv.core.report import Blocks
+from edgecv.core.text import printable
+from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.c.answers import encoded, exactness
+from edgecv.targets.c.project import PlacedProgram
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-O3", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
+SOURCES = ("edgecv_model.c", "edgecv_weights.c", "edgecv_golden.c", "edgecv_main.c")
+PROGRAM = "edgecv_main"
+COMPILE_SECONDS = 300
+SECONDS, SECONDS_AN_IMAGE = 60, 5
+LONGEST_VERSION = 80
+
+
+def c_compiler() -> str | None:
+    """Return the path of this machine's C compiler."""
+    return next((found for name in COMPILERS if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def compiled(
+    file: DeployedFile, layout: PlacedProgram, folder: Path, compiler: str, context: DeployContext
+) -> Iterator["CompiledProject"]:
+    """Compile a project in a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="edgecv-c-") as built:
+        program = Path(built) / PROGRAM
+        context.emit("build", f"compiling with {compiler}")
+        sources = [str(folder / name) for name in SOURCES]
+        _run([compiler, *FLAGS, *sources, "-o", str(program), "-lm"], COMPILE_SECONDS)
+        version = _run([compiler, "--version"], SECONDS).decode("utf-8", "replace")
+        yield CompiledProject(file, layout, program, printable(version.splitlines()[0]))
+
+
+class CompiledProject:
+    """The main program of a project: bytes of inputs in, bytes of outputs out."""
+
+    def __init__(
+        self, file: DeployedFile, layout: PlacedProgram, program: Path, version: str
+    ) -> None:
+        self._file, self._layout, self._program = file, layout, program
+        self.facts = DeviceFacts(f"C99 of {version[:LONGEST_VERSION]}", memory_bytes=layout.arena)
+
+    def predict(self, images: Images) -> Outputs:
+        """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
+        seconds = SECONDS + SECONDS_AN_IMAGE * len(images)
+        content = _run([str(self._program)], seconds, encoded(self._file, images).tobytes())
+        size = sum(output_bytes(self._file))
+        if len(content) != len(images) * size:
+            wanted = f"{len(images) * size:,}"
+            raise StepError(PROGRAM, f"gives {len(content):,} bytes", accepted=wanted)
+        rows = np.frombuffer(content, np.uint8).reshape(-1, size)
+        outputs = outputs_of_bytes(self._file, rows, PROGRAM)
+        note = exactness(self._file, images, outputs, self._layout.program.arithmetic)
+        constants = f"weights and tables take {self._layout.constant_bytes:,} bytes of flash"
+        self.facts = replace(self.facts, notes=(note, constants))
+        return outputs
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        """Return None: a time of this machine says nothing of a microcontroller."""
+        return None
+
+
+def _run(command: Sequence[str], seconds: int, given: bytes = b"") -> bytes:
+    """Return what a program prints. Raises StepError where it fails or takes too long."""
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise StepError(name, f"does not end within {seconds} s") from None
+    if done.returncode:
+        printed = printable(done.stderr.decode("utf-8", "replace").strip())
+        lines = printed.splitlines() or ["nothing is printed"]
+        raise StepError(name, f"ends with status {done.returncode}: {lines[0]}")
+    return done.stdout

@@ -1,0 +1,102 @@
+"""Fixed-point numbers as LiteRT makes them of real scales."""
+
+import math
+from ctypes import CDLL, c_float
+from functools import cache
+
+import numpy as np
+
+INT32 = 2**31
+UNIT = INT32 - 1
+FRACTION = 26
+"""The bits behind the point of an exponential's argument."""
+QUARTER = 1 << (FRACTION - 2)
+EXPONENTIALS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+"""exp of -1/4, -1/2, -1, ..., -16 with 31 bits behind the point."""
+
+
+def multiplier(real: float) -> tuple[int, int]:
+    """Return a positive factor as a 31-bit fraction and the exponent of its power of two.
+
+    >>> multiplier(0.5), multiplier(3.0), multiplier(0.0)
+    ((1073741824, 0), (1610612736, 2), (0, 0))
+    """
+    fraction, exponent = math.frexp(real)
+    fixed = _away(fraction * INT32)
+    if fixed == INT32:
+        fixed, exponent = fixed // 2, exponent + 1
+    return (0, 0) if exponent < -31 else (fixed, exponent)
+
+
+def multiply(x: int, factor: tuple[int, int]) -> int:
+    """Return a product with such a factor, rounded twice.
+
+    >>> multiply(7, multiplier(0.5)), multiply(-7, multiplier(0.5))
+    (4, -4)
+    """
+    fixed, exponent = factor
+    return shift_right(high_product(x << max(exponent, 0), fixed), max(-exponent, 0))
+
+
+def high_product(a: int, b: int, bits: int = 31) -> int:
+    """Return the product of two fractions of so many bits, rounded to nearest."""
+    product = a * b
+    half = 1 << (bits - 1)
+    total = product + (half if product >= 0 else 1 - half)
+    return int(abs(total) >> bits) * (1 if total >= 0 else -1)
+
+
+def shift_right(x: int, by: int) -> int:
+    """Return a quotient by a power of two, rounded to nearest, halves away from zero."""
+    mask = (1 << by) - 1
+    return (x >> by) + ((x & mask) > (mask >> 1) + (x < 0))
+
+
+def exponential(x: int) -> int:
+    """Return exp of a negative number, 26 bits behind the point, with 31 bits behind the point.
+
+    >>> exponential(0) == UNIT, round(exponential(-1 << FRACTION) / INT32, 6)
+    (True, 0.367879)
+    """
+    if not x:
+        return UNIT
+    part = (x & (QUARTER - 1)) - QUARTER
+    rest = part - x
+    a = (part << (31 - FRACTION)) + (1 << 28)
+    square = high_product(a, a)
+    cube = high_product(square, a)
+    fourth = shift_right(high_product(square, square), 2)
+    tail = shift_right(high_product(fourth + cube, 715827883) + square, 1)
+    found = 1895147668 + high_product(1895147668, a + tail)
+    for number, factor in enumerate(EXPONENTIALS):
+        if rest & QUARTER << number:
+            found = high_product(found, factor)
+    return found
+
+
+def float32(function: str, x: float) -> float:
+    """Return exp or tanh of a float32, as the C library rounds it.
+
+    >>> float32("exp", 0.0), float32("tanh", 0.0)
+    (1.0, 0.0)
+    """
+    library = _library()
+    if library is None:  # Not glibc: the nearest float32, which differs in some last bits.
+        return float(np.float32(getattr(math, function)(x)))
+    return float(getattr(library, f"{function}f")(x))
+
+
+@cache
+def _library() -> CDLL | None:
+    try:
+        library = CDLL("libm.so.6")
+    except OSError:
+        return None
+    for name in ("expf", "tanhf"):
+        single = getattr(library, name)
+        single.restype, single.argtypes = c_float, [c_float]
+    return library
+
+
+def _away(x: float) -> int:
+    return math.floor(x + 0.5) if x >= 0 else -math.floor(0.5 - x)

@@ -1,0 +1,4 @@
+static float clamp_float(float value, float lowest, float highest)
+{
+    return value < lowest ? lowest : value > highest ? highest : value;
+}

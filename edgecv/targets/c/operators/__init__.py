@@ -1,0 +1,25 @@
+"""The operators of TFLite that can be written in C, one file a family."""
+
+from collections.abc import Callable
+
+from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.targets.c.operators import (
+    activations,
+    arithmetic,
+    conversions,
+    convolutions,
+    moves,
+    pools,
+    resizes,
+)
+from edgecv.targets.c.program import Program
+
+WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
+    **convolutions.WRITERS,
+    **pools.WRITERS,
+    **arithmetic.WRITERS,
+    **activations.WRITERS,
+    **conversions.WRITERS,
+    **moves.WRITERS,
+    **resizes.WRITERS,
+}

@@ -1,0 +1,52 @@
+"""Conversions between real and quantized numbers."""
+
+from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.targets.c.fixed_point import multiply
+from edgecv.targets.c.operators.activations import add_table, codes
+from edgecv.targets.c.overlap import elementwise
+from edgecv.targets.c.program import (
+    C_TYPES,
+    LIMITS,
+    Lacking,
+    Program,
+    call,
+    damaged_unless,
+    elements,
+    only,
+    quantization,
+    real,
+    scaled,
+    size,
+)
+
+
+def convert(program: Program, operator: TFLiteOperator) -> None:
+    """QUANTIZE and DEQUANTIZE: of float32, or from one scale to another."""
+    source, output = only(operator)
+    count = elements(source)
+    damaged_unless(elements(output) == count, "its output has another size")
+    if source.type in LIMITS and output.type in LIMITS:
+        given, scale, zero, made, output_zero = codes(operator)
+        factor = scaled(scale / made)
+        add_table(
+            program, operator, [multiply(code - zero, factor) + output_zero for code in given]
+        )
+        return
+    if {source.type, output.type} not in ({"float32", each} for each in LIMITS):
+        raise Lacking(f"{source.type} to {output.type}")
+    name = operator.kind.lower()
+    quantized = output if operator.kind == "QUANTIZE" else source
+    scale, zero = quantization(quantized)
+    element = C_TYPES[quantized.type]
+    parts = {"ELEMENT": element}
+    if operator.kind == "QUANTIZE":
+        lowest, highest = LIMITS[quantized.type]
+        parts |= {"LOWEST": str(lowest), "HIGHEST": str(highest)}
+    program.kernel(name, **parts)
+    places = program.place(source), program.place(output)
+    code = call(f"{name}_{element}", count, real(scale), zero, *places)
+    above = {source.number: elementwise(count, size(source), size(output))}
+    program.add(operator, code, above)
+
+
+WRITERS = {"QUANTIZE": convert, "DEQUANTIZE": convert}

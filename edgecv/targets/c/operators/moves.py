@@ -1,0 +1,306 @@
+"""Operators that move values: views, pads, concatenations, slices and transpositions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.program import (
+    C_TYPES,
+    Lacking,
+    Program,
+    call,
+    damaged_unless,
+    elements,
+    only,
+    quantization,
+    real,
+    record,
+    same_sides,
+    size,
+)
+
+AXES = 5
+MOST_BLOCKS = 64
+"""The most copies that one operator is split into."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A box of elements that is copied: its sizes, and steps and starts in both tensors."""
+
+    sizes: Sequence[int]
+    read: Sequence[int]
+    written: Sequence[int]
+    read_start: int = 0
+    written_start: int = 0
+
+    def turned(self) -> "Block":
+        """Return the copy in the other direction."""
+        return Block(self.sizes, self.written, self.read, self.written_start, self.read_start)
+
+
+def steps(shape: Sequence[int]) -> list[int]:
+    """Return the step along each axis in elements.
+
+    >>> steps((2, 3, 4))
+    [12, 4, 1]
+    """
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def copy(program: Program, block: Block, source: TFLiteTensor, output: TFLiteTensor) -> str:
+    """Return C that copies a block, with as few and as long runs as can be."""
+    run = size(source)
+    axes: list[list[int]] = []
+    for side, read, written in zip(block.sizes, block.read, block.written, strict=True):
+        if side == 1:
+            continue
+        if axes and axes[-1][1:] == [read * side, written * side]:
+            axes[-1] = [axes[-1][0] * side, read, written]
+        else:
+            axes.append([side, read, written])
+    if axes and axes[-1][1:] == [1, 1]:
+        run *= axes.pop()[0]
+    if len(axes) > AXES:
+        raise Lacking(f"a move of {len(axes)} axes")
+    padded = [[1, 0, 0]] * (AXES - len(axes)) + [
+        [side, read * size(source), written * size(source)] for side, read, written in axes
+    ]
+    sizes, read_steps, written_steps = (
+        f"{{{', '.join(map(str, each))}}}" for each in zip(*padded, strict=True)
+    )
+    program.kernel("copy")
+    declared = record("copies", "p", size=sizes, **{"from": read_steps}, to=written_steps, run=run)
+    places = (
+        f"{program.place(source)} + {block.read_start}",
+        f"{program.place(output)} + {block.written_start}",
+    )
+    return f"{{\n{declared}{call('copy', '&p', *places)}\n}}\n"
+
+
+def view(program: Program, operator: TFLiteOperator) -> None:
+    """RESHAPE, SQUEEZE and EXPAND_DIMS: the same bytes under another shape."""
+    source, output = operator.inputs[0], operator.outputs[0]
+    if source is None or program.tables.constant(source) is not None:
+        raise Lacking("a constant input")
+    damaged_unless(
+        elements(source) == elements(output) and source.type == output.type,
+        "its output has another size",
+    )
+    program.views[output.number] = program.root(source.number)
+
+
+def pad(program: Program, operator: TFLiteOperator) -> None:
+    """PAD and PADV2."""
+    source, output = _moved(operator)
+    given = program.weights(operator.inputs[1])
+    damaged_unless(given.shape == (len(source.shape), 2) and given.min() >= 0, "its pads")
+    around = given.tolist()
+    wanted = [side + sum(ends) for side, ends in zip(source.shape, around, strict=True)]
+    same_sides(output.shape, wanted)
+    value = None
+    if operator.kind == "PADV2":
+        value = program.weights(operator.inputs[2]).reshape(-1)[0]
+    written = steps(output.shape)
+    start = sum(ends[0] * step for ends, step in zip(around, written, strict=True))
+    block = Block(source.shape, steps(source.shape), written, written_start=start)
+    filled = _filled(program, output, value)
+    program.add(operator, filled + copy(program, block, source, output))
+
+
+def space_to_batch(program: Program, operator: TFLiteOperator) -> None:
+    """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, which surround a dilated convolution."""
+    source, output = _moved(operator)
+    sides, around = (program.weights(each) for each in operator.inputs[1:3])
+    goes_back = operator.kind == "BATCH_TO_SPACE_ND"
+    wide, narrow = (output, source) if goes_back else (source, output)
+    damaged_unless(
+        sides.shape == (2,) and around.shape == (2, 2) and len(source.shape) == 4, "its shape"
+    )
+    (rows, columns), (top, left) = sides.tolist(), around[:, 0].tolist()
+    damaged_unless(min(rows, columns) > 0 and around.min() >= 0, "its blocks or pads")
+    if not rows * columns <= MOST_BLOCKS:
+        raise Lacking(f"{rows * columns:,} blocks")
+    padded = [side + sum(ends) for side, ends in zip(wide.shape[1:3], around.tolist(), strict=True)]
+    same_sides(
+        narrow.shape,
+        [wide.shape[0] * rows * columns, padded[0] // rows, padded[1] // columns, wide.shape[3]],
+    )
+    parts = [] if goes_back else [_filled(program, output)]
+    images, channels = wide.shape[0], wide.shape[3]
+    to_narrow, to_wide = steps(narrow.shape), steps(wide.shape)
+    for number in range(rows * columns):
+        i, j = divmod(number, columns)
+        ys = [y for y in range(narrow.shape[1]) if 0 <= y * rows + i - top < wide.shape[1]]
+        xs = [x for x in range(narrow.shape[2]) if 0 <= x * columns + j - left < wide.shape[2]]
+        if not ys or not xs:
+            continue
+        block = Block(
+            (images, len(ys), len(xs), channels),
+            to_narrow,
+            (to_wide[0], to_wide[1] * rows, to_wide[2] * columns, 1),
+            number * images * to_narrow[0] + ys[0] * to_narrow[1] + xs[0] * to_narrow[2],
+            (ys[0] * rows + i - top) * to_wide[1] + (xs[0] * columns + j - left) * to_wide[2],
+        )
+        parts.append(copy(program, block if goes_back else block.turned(), source, output))
+    program.add(operator, "".join(parts))
+
+
+def concatenation(program: Program, operator: TFLiteOperator) -> None:
+    """CONCATENATION."""
+    output = operator.outputs[0]
+    if operator.option("FusedActivationFunction"):
+        raise Lacking("a fused activation")
+    axis = _axis(operator.option("Axis"), output)
+    written, start, parts = steps(output.shape), 0, []
+    for source in operator.inputs:
+        if source is None:
+            raise Lacking("an input that is left out")
+        elements(source)
+        damaged_unless(source.type == output.type, "it changes the type")
+        if source.type != "float32":
+            damaged_unless(quantization(source) == quantization(output), "it changes the scale")
+        damaged_unless(
+            len(source.shape) == len(output.shape)
+            and source.shape[:axis] == output.shape[:axis]
+            and source.shape[axis + 1 :] == output.shape[axis + 1 :],
+            "its inputs have other shapes",
+        )
+        block = Block(
+            source.shape, steps(source.shape), written, written_start=start * written[axis]
+        )
+        parts.append(copy(program, block, source, output))
+        start += source.shape[axis]
+    damaged_unless(start == output.shape[axis], "its inputs do not fill its output")
+    elements(output)
+    program.add(operator, "".join(parts))
+
+
+def split(program: Program, operator: TFLiteOperator) -> None:
+    """SPLIT and SPLIT_V into equal or given parts."""
+    is_even = operator.kind == "SPLIT"
+    source, place = operator.inputs[is_even], operator.inputs[0 if is_even else 2]
+    if source is None:
+        raise Lacking("an input that is left out")
+    axis = _axis(int(program.weights(place).reshape(-1)[0]), source)
+    start, parts = 0, []
+    for output in operator.outputs:
+        elements(output)
+        damaged_unless(source.type == output.type, "it changes the type")
+        wanted = list(source.shape)
+        wanted[axis] = output.shape[axis]
+        same_sides(output.shape, wanted)
+        read = steps(source.shape)
+        block = Block(output.shape, read, steps(output.shape), read_start=start * read[axis])
+        parts.append(copy(program, block, source, output))
+        start += output.shape[axis]
+    damaged_unless(start == source.shape[axis], "its outputs do not use up its input")
+    elements(source)
+    program.add(operator, "".join(parts))
+
+
+def slices(program: Program, operator: TFLiteOperator) -> None:
+    """SLICE and STRIDED_SLICE."""
+    source, output = _moved(operator)
+    begins, second = (program.weights(each).reshape(-1).tolist() for each in operator.inputs[1:3])
+    damaged_unless(len(begins) == len(second) <= len(source.shape), "its starts and ends")
+    if operator.kind == "SLICE":
+        damaged_unless(len(begins) == len(source.shape), "its starts and ends")
+        chosen = [
+            range(begin, side if count == -1 else begin + count)
+            for begin, count, side in zip(begins, second, source.shape, strict=True)
+        ]
+        kept = list(map(len, chosen))
+    else:
+        chosen, kept = _strided(program, operator, source, begins, second)
+    for each, side in zip(chosen, source.shape, strict=True):
+        damaged_unless(
+            len(each) > 0 and min(each) >= 0 and max(each) < side, "it reads outside its input"
+        )
+    same_sides(output.shape, kept)
+    read = steps(source.shape)
+    lengths = list(map(len, chosen))
+    block = Block(
+        lengths,
+        [step * each.step for step, each in zip(read, chosen, strict=True)],
+        steps(lengths),
+        read_start=sum(each.start * step for each, step in zip(chosen, read, strict=True)),
+    )
+    program.add(operator, copy(program, block, source, output))
+
+
+def _strided(
+    program: Program,
+    operator: TFLiteOperator,
+    source: TFLiteTensor,
+    begins: list[int],
+    ends: list[int],
+) -> tuple[list[range], list[int]]:
+    """Return what is read on each axis, and the sides of the output that stay."""
+    if operator.option("EllipsisMask") or operator.option("NewAxisMask"):
+        raise Lacking("an ellipsis or a new axis")
+    strides = program.weights(operator.inputs[3]).reshape(-1).tolist()
+    damaged_unless(len(strides) == len(begins) and 0 not in strides, "its strides")
+    masks = [operator.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis")]
+    chosen, kept = [], []
+    for axis, side in enumerate(source.shape):
+        if axis >= len(begins):
+            chosen.append(range(side))
+            kept.append(side)
+            continue
+        open_begin, open_end, shrinks = (bool(mask >> axis & 1) for mask in masks)
+        begin, end, step = begins[axis], ends[axis], strides[axis]
+        if shrinks:
+            place = begin + side if begin < 0 else begin
+            chosen.append(range(place, place + 1))
+            continue
+        bounds = slice(None if open_begin else begin, None if open_end else end, step)
+        chosen.append(range(*bounds.indices(side)))
+        kept.append(len(chosen[-1]))
+    return chosen, kept
+
+
+def transpose(program: Program, operator: TFLiteOperator) -> None:
+    """TRANSPOSE."""
+    source, output = _moved(operator)
+    order = program.weights(operator.inputs[1]).reshape(-1).tolist()
+    damaged_unless(sorted(order) == list(range(len(source.shape))), f"its order {order}")
+    same_sides(output.shape, [source.shape[axis] for axis in order])
+    read = steps(source.shape)
+    block = Block(output.shape, [read[axis] for axis in order], steps(output.shape))
+    program.add(operator, copy(program, block, source, output))
+
+
+def _filled(program: Program, output: TFLiteTensor, value: float | None = None) -> str:
+    """Return C that fills an output with a stored value, or with what stands for zero."""
+    is_float = output.type == "float32"
+    if value is None:
+        value = 0.0 if is_float else quantization(output)[1]
+    kind = C_TYPES[output.type]
+    program.kernel("fill", ELEMENT=kind)
+    filled = real(float(value)) if is_float else int(value)
+    return call(f"fill_{kind}", elements(output), filled, program.place(output)) + "\n"
+
+
+def _moved(operator: TFLiteOperator) -> tuple[TFLiteTensor, TFLiteTensor]:
+    source, output = only(operator, len(operator.inputs))
+    damaged_unless(source.type == output.type, "it changes the type")
+    elements(source), elements(output)
+    return source, output
+
+
+def _axis(axis: int, tensor: TFLiteTensor) -> int:
+    damaged_unless(-len(tensor.shape) <= axis < len(tensor.shape), f"its axis {axis}")
+    return axis % len(tensor.shape)
+
+
+WRITERS = {
+    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), view),
+    **dict.fromkeys(("PAD", "PADV2"), pad),
+    **dict.fromkeys(("SPLIT", "SPLIT_V"), split),
+    **dict.fromkeys(("SLICE", "STRIDED_SLICE"), slices),
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), space_to_batch),
+    "CONCATENATION": concatenation,
+    "TRANSPOSE": transpose,
+}

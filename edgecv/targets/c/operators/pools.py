@@ -1,0 +1,113 @@
+"""Pools and means."""
+
+import math
+
+import numpy as np
+
+from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.targets.c.program import (
+    Lacking,
+    Program,
+    bounds,
+    call,
+    damaged_unless,
+    elements,
+    kind_of,
+    only,
+    quantization,
+    quantized_limits,
+    real,
+    rounded,
+    same_sides,
+    scaled,
+)
+from edgecv.targets.c.windows import Window, axes
+
+INTEGER = {"TYPE": "int8", "ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
+FLOAT = {"TYPE": "float", "ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
+
+LANES = 16
+"""The channels that LiteRT's mean of an image takes at a time, by vector instructions."""
+
+
+def pool(program: Program, operator: TFLiteOperator) -> None:
+    """MAX_POOL_2D and AVERAGE_POOL_2D."""
+    source, output = only(operator)
+    taps = operator.option("FilterHeight"), operator.option("FilterWidth")
+    window = Window(source, output, axes(operator, source.shape[1:3], output.shape[1:3], taps))
+    same_sides(output.shape[3:], source.shape[3:])
+    activation = operator.option("FusedActivationFunction")
+    is_float = kind_of(source, output) == "float32"
+    if is_float:
+        lowest, highest = map(real, bounds(activation))
+    else:
+        damaged_unless(quantization(source) == quantization(output), "it changes the scale")
+        lowest, highest = map(str, quantized_limits(activation, output))
+    suffix = "float" if is_float else "int8"
+    if operator.kind == "MAX_POOL_2D":
+        smallest = "-INFINITY" if is_float else "-128"
+        program.kernel("max_pool", **(FLOAT if is_float else INTEGER), SMALLEST=smallest)
+        name = f"max_pool_{suffix}"
+    else:
+        name = f"average_{suffix}"
+        program.kernel(name)
+    places = program.place(source), program.place(output)
+    code = window.repeated(call(name, "&p", lowest, highest, *places), places)
+    program.add(operator, window.record() + code, window.above())
+
+
+def mean(program: Program, operator: TFLiteOperator) -> None:
+    """MEAN over axes that lie side by side."""
+    source, output = only(operator, 2)
+    sides = source.shape
+    axes_given = program.weights(operator.inputs[1]).reshape(-1).tolist()
+    damaged_unless(
+        all(-len(sides) <= axis < len(sides) for axis in axes_given), f"its axes {axes_given}"
+    )
+    reduced = sorted({axis % len(sides) for axis in axes_given})
+    if not reduced or reduced != list(range(reduced[0], reduced[-1] + 1)):
+        raise Lacking(f"a mean over the axes {reduced}")
+    elements(source)
+    outer, count, inner = (
+        math.prod(sides[start:end])
+        for start, end in (
+            (0, reduced[0]),
+            (reduced[0], reduced[-1] + 1),
+            (reduced[-1] + 1, len(sides)),
+        )
+    )
+    damaged_unless(elements(output) == outer * inner, "its output has another size")
+    places = program.place(source), program.place(output)
+    if kind_of(source, output) == "float32":
+        program.kernel("mean_float")
+        program.add(operator, call("mean_float", outer, count, inner, *places))
+        return
+    program.kernel("mean_int8")
+    is_image = len(sides) == 4 and reduced == [1, 2] and bool(operator.option("KeepDims"))
+    is_vector = is_image and program.arithmetic == "builtin"
+    numbers = (_image_mean if is_vector else _any_mean)(
+        quantization(source), quantization(output), count
+    )
+    lanes = inner - inner % LANES if is_vector else 0
+    program.add(operator, call("mean_int8", outer, count, inner, *numbers, lanes, *places))
+
+
+def _any_mean(
+    source: tuple[float, int], output: tuple[float, int], count: int
+) -> tuple[int, int, int, int]:
+    """Return what is added before, multiplier, shift, and what is added after."""
+    multiplier, shift = scaled(source[0] / output[0])
+    divided = min(count.bit_length() - 1, 32, 31 + shift)
+    return -source[1] * count, (multiplier << divided) // count, shift - divided, output[1]
+
+
+def _image_mean(
+    source: tuple[float, int], output: tuple[float, int], count: int
+) -> tuple[int, int, int, int]:
+    """Return the same as LiteRT's kernel for images computes it, in float32."""
+    given, made = np.float32(source[0]), np.float32(output[0])
+    moved = rounded(np.float32(source[1]) * given / made)
+    return 0, *scaled(float(given / (np.float32(count) * made))), output[1] - moved
+
+
+WRITERS = {"MAX_POOL_2D": pool, "AVERAGE_POOL_2D": pool, "MEAN": mean}

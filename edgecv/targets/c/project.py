@@ -1,0 +1,163 @@
+"""The files of a C project: header, model, weights, main program and build files."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecv.formats.tflite.tables import TFLiteTensor
+from edgecv.targets.c.program import C_TYPES, KernelCall, Program, elements, real, size
+
+PLACE = re.compile(r"@(\d+):(\w+)@")
+UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
+LONGEST_COMMENT = 60
+LINE = 96
+BUILD_FILES = ("Makefile", "CMakeLists.txt")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and the outputs that belong to them, as bytes one after another."""
+
+    count: int = 0
+    inputs: bytes = b""
+    outputs: bytes = b""
+
+
+@dataclass(frozen=True)
+class PlacedProgram:
+    """A program whose tensors have their places in the arena."""
+
+    program: Program
+    places: dict[int, int]
+    """By the number of a tensor, its offset in bytes."""
+    arena: int
+    peak: str
+    """The operator during which most of its bytes are needed."""
+
+    @property
+    def constant_bytes(self) -> int:
+        """The bytes of flash that weights and tables take."""
+        return sum(each.nbytes for each in self.program.constants.values())
+
+    def place(self, number: int, kind: str) -> str:
+        """Return C for the place of a tensor."""
+        offset = self.places[self.program.root(number)]
+        return f"(({C_TYPES[kind]} *)(void *)(arena.bytes + {offset}))"
+
+
+def write(layout: PlacedProgram, golden: Golden) -> dict[str, str]:
+    """Return the files by their names."""
+    program = layout.program
+    ends = {"INPUT": program.tables.inputs, "OUTPUT": program.tables.outputs}
+    weights = program.constants
+    return {
+        "edgecv_model.h": _filled(
+            "edgecv_model.h",
+            MACROS="\n".join(_macros(layout)),
+            **{f"{end}S": len(tensors) for end, tensors in ends.items()},
+        ),
+        "edgecv_model.c": _filled(
+            "edgecv_model.c",
+            KERNELS="\n".join(program.kernels),
+            STEPS="\n".join(_step(layout, step) for step in program.steps),
+            **{f"{end}S": _cases(layout, tensors) for end, tensors in ends.items()},
+        ),
+        "edgecv_weights.h": _filled(
+            "edgecv_weights.h",
+            DECLARATIONS="\n".join(
+                f"extern const {_declared(name, values)};" for name, values in weights.items()
+            ),
+        ),
+        "edgecv_weights.c": '#include "edgecv_weights.h"\n\n'
+        + "\n".join(_definition(name, values) for name, values in weights.items()),
+        "edgecv_golden.h": _filled("edgecv_golden.h", COUNT=golden.count),
+        "edgecv_golden.c": '#include "edgecv_golden.h"\n\n'
+        + "\n".join(
+            _definition(f"edgecv_golden_{name}", np.frombuffer(content or b"\0", np.uint8))
+            for name, content in (("inputs", golden.inputs), ("outputs", golden.outputs))
+        ),
+        "edgecv_main.c": _filled(
+            "edgecv_main.c",
+            **{f"{end}_BYTES": _bytes_of(tensors) for end, tensors in ends.items()},
+            OUTPUT_IS_FLOAT=", ".join(str(int(each.type == "float32")) for each in ends["OUTPUT"]),
+        ),
+        **{name: template(name) for name in BUILD_FILES},
+    }
+
+
+def _bytes_of(tensors: Sequence[TFLiteTensor]) -> str:
+    return ", ".join(str(elements(each) * size(each)) for each in tensors)
+
+
+def _macros(layout: PlacedProgram) -> Iterator[str]:
+    tables = layout.program.tables
+    yield f"#define EDGECV_ARENA_BYTES {layout.arena}"
+    yield f"#define EDGECV_CONSTANT_BYTES {layout.constant_bytes}"
+    for end, tensors in (("INPUT", tables.inputs), ("OUTPUT", tables.outputs)):
+        for number, tensor in enumerate(tensors):
+            name = f"EDGECV_{end}_{number}"
+            yield f"\n/* {_comment(tensor.first_name)}: {list(tensor.shape)} */"
+            yield f"#define {name}_TYPE {C_TYPES[tensor.type]}"
+            yield f"#define {name}_ELEMENTS {elements(tensor)}"
+            yield f"#define {name}_BYTES {elements(tensor) * size(tensor)}"
+            if len(tensor.scales) == 1 and tensor.zero_point is not None:
+                yield f"#define {name}_SCALE {real(tensor.scales[0])}"
+                yield f"#define {name}_ZERO_POINT ({tensor.zero_point})"
+
+
+def _step(layout: PlacedProgram, step: KernelCall) -> str:
+    code = PLACE.sub(lambda found: layout.place(int(found[1]), found[2]), step.code)
+    name = _comment(step.operator.outputs[0].first_name)
+    indented = "\n".join(f"        {line}" for line in code.strip().splitlines())
+    return f"    {{ /* {step.operator.kind} {name} */\n{indented}\n    }}"
+
+
+def _cases(layout: PlacedProgram, tensors: Sequence[TFLiteTensor]) -> str:
+    return "\n".join(
+        f"    case {number}: return {layout.place(tensor.number, tensor.type)};"
+        for number, tensor in enumerate(tensors)
+    )
+
+
+def _comment(name: str) -> str:
+    """Return a name from the file that ends no comment."""
+    return UNSAFE.sub("_", name)[:LONGEST_COMMENT]
+
+
+def _declared(name: str, values: NDArray[Any]) -> str:
+    return f"{C_TYPES[values.dtype.name]} {name}[{values.size}]"
+
+
+def _definition(name: str, values: NDArray[Any]) -> str:
+    if values.dtype == np.float32:
+        numbers = [real(float(each)) for each in values.reshape(-1)]
+    elif values.dtype == np.float64:
+        numbers = [f"{each:.17g}" for each in values.reshape(-1)]
+    else:
+        numbers = list(map(str, values.reshape(-1).tolist()))
+    lines, line = [], ""
+    for number in numbers:
+        number = "(-2147483647 - 1)" if number == "-2147483648" else number
+        if len(line) + len(number) > LINE:
+            lines.append(line)
+            line = ""
+        line += f"{number},"
+    lines.append(line)
+    return f"const {_declared(name, values)} = {{\n" + "\n".join(lines) + "\n};\n"
+
+
+def _filled(name: str, **parts: object) -> str:
+    return Template(template(name)).substitute(parts)
+
+
+@cache
+def template(name: str) -> str:
+    """Return a file of ``templates/``."""
+    return (files(__package__) / "templates" / name).read_text()

@@ -1,0 +1,65 @@
+"""Plain C99 of a TFLite file: no runtime, no heap, one static arena."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
+from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
+from edgecv.system.storage import write_bytes
+from edgecv.targets.c.answers import encoded, litert_answers
+from edgecv.targets.c.compiled import c_compiler, compiled
+from edgecv.targets.c.generate import generate
+from edgecv.targets.c.page import page
+from edgecv.targets.c.program import Arithmetic
+from edgecv.targets.c.project import Golden, PlacedProgram, write
+
+
+class CProject(Target):
+    """Plain C99 for a microcontroller: no runtime, no heap, integers equal to LiteRT's."""
+
+    name: ClassVar[str] = "c"
+    formats: ClassVar[tuple[str, ...]] = ("tflite",)
+    missing: ClassVar[str] = "this machine has no C compiler (cc, gcc or clang)"
+    address: ClassVar[str] = "kernels"
+    kernels: Arithmetic = "builtin"
+    """The kernels of LiteRT whose integers it computes: builtin, or reference."""
+
+    def check(self, file: DeployedFile, profile: Profile | None) -> None:
+        """Raise InputError for an operator, type or shape that is not supported, or no room."""
+        self.check_format(file)
+        found = self._layout(file)
+        if profile is not None:
+            path, is_int8 = str(file.path), file.artifact.precision == "int8"
+            check_flash(path, found.constant_bytes, profile, is_int8=is_int8)
+            image = file.peak.image_bytes if file.peak is not None else 0
+            check_ram(path, PeakMemory(found.arena, found.peak, image), profile)
+
+    def build(self, file: DeployedFile, folder: Path) -> None:
+        """Write the project."""
+        found = self._layout(file)
+        answers = litert_answers(file, file.golden, self.kernels)
+        count = len(file.golden)
+        golden = Golden(
+            count,
+            encoded(file, file.golden).tobytes(),
+            b"".join(each[number].tobytes() for number in range(count) for each in answers),
+        )
+        for name, text in {**write(found, golden), "README.md": page(file, found)}.items():
+            write_bytes(folder / name, text.encode())
+
+    @contextmanager
+    def open(
+        self, file: DeployedFile, folder: Path, context: DeployContext
+    ) -> Iterator[Device | None]:
+        """Compile the project with this machine's C compiler; None where there is none."""
+        compiler = c_compiler()
+        if compiler is None:
+            yield None
+            return
+        with compiled(file, self._layout(file), folder, compiler, context) as project:
+            yield project
+
+    def _layout(self, file: DeployedFile) -> PlacedProgram:
+        return generate(file.path.read_bytes(), str(file.path), self.kernels)

@@ -1,0 +1,8 @@
+#ifndef EDGECV_WEIGHTS_H
+#define EDGECV_WEIGHTS_H
+
+#include <stdint.h>
+
+$DECLARATIONS
+
+#endif

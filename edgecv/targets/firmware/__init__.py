@@ -1,0 +1,1 @@
+"""Firmware that answers the commands of MLPerf Tiny over a serial port, and its client."""

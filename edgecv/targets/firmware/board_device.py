@@ -1,0 +1,82 @@
+"""A board that runs the firmware, as a device: images in, outputs out."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import StepError
+from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
+from edgecv.core.report import Blocks
+from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.c.answers import encoded, exactness
+from edgecv.targets.firmware.client import BoardClient
+
+TIMED_BLOCKS, RUNS_A_BLOCK = 5, 10
+PROGRESS = 10
+"""Images between two messages on the progress."""
+
+
+class BoardDevice:
+    """A board at the other end of a serial connection: see Device."""
+
+    def __init__(
+        self,
+        file: DeployedFile,
+        kernels: str,
+        client: BoardClient,
+        facts: DeviceFacts,
+        context: DeployContext,
+    ) -> None:
+        self._file, self._client, self._context = file, client, context
+        self._kernels = kernels
+        """The kernels of LiteRT whose arithmetic the board has."""
+        self.facts, self._notes = facts, facts.notes
+
+    def predict(self, images: Images) -> Outputs:
+        """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
+        outputs = Outputs.joined(list(self._answers(images)))
+        if self._client.gives_bytes:
+            note = exactness(self._file, images, outputs, self._kernels)
+            self.facts = replace(self.facts, notes=(note, *self._notes))
+        return outputs
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        """Return timed runs of one image, uint8 (1, H, W, C); None for a board without a clock."""
+        self._client.load(encoded(self._file, image).tobytes())
+        blocks = []
+        for _ in range(TIMED_BLOCKS):
+            microseconds = self._client.infer(RUNS_A_BLOCK)
+            if microseconds is None:
+                return None
+            blocks.append([microseconds * 1000 // RUNS_A_BLOCK] * RUNS_A_BLOCK)
+        return (np.array(blocks, np.int64),)
+
+    def _answers(self, images: Images) -> Iterator[Outputs]:
+        for number in range(len(images)):
+            if number % PROGRESS == 0:
+                self._context.emit("evaluate", f"image {number + 1:,} of {len(images):,}")
+            self._client.load(encoded(self._file, images[number : number + 1]).tobytes())
+            self._client.infer(1)
+            yield self._stored() if self._client.gives_bytes else self._decimals()
+
+    def _stored(self) -> Outputs:
+        """Return all outputs, which the board gives as they are stored."""
+        content = self._client.outputs(sum(output_bytes(self._file)))
+        rows = np.frombuffer(content, np.uint8)[None]
+        return outputs_of_bytes(self._file, rows, self._client.where)
+
+    def _decimals(self) -> Outputs:
+        """Return the only output of a board of others, which gives it with three decimals."""
+        outputs, answers = self._file.facts.outputs, self._file.facts.answers
+        if len(outputs) != 1:
+            raise StepError(
+                self._client.where,
+                f"gives one output, and {self._file.path.name} has {len(outputs)}",
+                remedy="put the firmware of edgecv deploy --to c on the board",
+            )
+        values = self._client.results(math.prod(answers[0]))
+        reals = np.array(values, np.float32).reshape(1, *answers[0])
+        return Outputs({outputs[0].name: reals})

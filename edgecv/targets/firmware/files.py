@@ -1,0 +1,22 @@
+"""The files of the firmware: its sources, and what it says of the model."""
+
+from importlib.resources import files
+
+from edgecv.core.plugins import DeployedFile
+from edgecv.targets.answers import output_bytes
+
+SOURCES = ("edgecv_firmware.c", "edgecv_firmware.h")
+IDENTITY = """/* The model that the firmware runs. */
+#define EDGECV_MODEL_SHA256 "{sha256}"
+#define EDGECV_ALL_OUTPUT_BYTES {sizes}
+"""
+
+
+def firmware_files(file: DeployedFile) -> dict[str, str]:
+    """Return the files by their names, to stand beside those of the C project."""
+    folder = files(__package__) / "sources"
+    sizes = ", ".join(map(str, output_bytes(file)))
+    return {
+        **{name: (folder / name).read_text() for name in SOURCES},
+        "edgecv_identity.h": IDENTITY.format(sha256=file.artifact.sha256, sizes=sizes),
+    }

@@ -1,0 +1,1 @@
+"""Emulated Cortex-M boards."""

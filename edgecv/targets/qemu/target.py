@@ -1,0 +1,173 @@
+"""Emulated Cortex-M boards: the C project with the firmware, compiled and run by QEMU."""
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import ClassVar, Literal
+
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.plugins import DeployContext, DeployedFile, Device, DeviceFacts
+from edgecv.core.profile import Profile
+from edgecv.system.storage import write_bytes
+from edgecv.targets.c.target import CProject
+from edgecv.targets.firmware.board_device import BoardDevice
+from edgecv.targets.firmware.client import BoardClient
+from edgecv.targets.firmware.files import firmware_files
+from edgecv.targets.qemu.boards import BOARDS
+
+PROGRAMS = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "make": "make",
+    "qemu-system-arm": "qemu-system-arm",
+}
+"""Programs that it needs, and Debian's packages of them."""
+COMPILE_S = 300
+AT_ONCE = 65_536
+"""Most bytes that are read from the emulated port at once."""
+
+
+class Qemu(CProject):
+    """An emulated Cortex-M board: the answers, the flash and the memory are real, no time is."""
+
+    name: ClassVar[str] = "qemu"
+    address: ClassVar[str] = "board"
+
+    board: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"] = "cortex-m4"
+    """Its processor."""
+
+    def check(self, file: DeployedFile, profile: Profile | None) -> None:
+        """Refuse what the C target refuses, and a machine without compiler or emulator."""
+        super().check(file, profile)
+        missing = [program for program in PROGRAMS if shutil.which(program) is None]
+        if missing:
+            raise InputError(
+                f"--to qemu:{self.board}",
+                f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not"
+                " on this machine",
+                remedy=f"Debian: apt-get install {' '.join(PROGRAMS[each] for each in missing)}",
+            )
+
+    def build(self, file: DeployedFile, folder: Path) -> None:
+        """Write the C project, the firmware, and what the board needs."""
+        super().build(file, folder)
+        board, sources = BOARDS[self.board], files(__package__) / "sources"
+        parts = {name.upper(): value for name, value in vars(board).items()}
+        written = {
+            **firmware_files(file),
+            "board.c": (sources / "board.c").read_text(),
+            **{
+                name: Template((sources / name).read_text()).substitute(parts)
+                for name in ("board.ld", "board.mk")
+            },
+        }
+        for name, text in written.items():
+            write_bytes(folder / name, text.encode())
+
+    @contextmanager
+    def open(
+        self, file: DeployedFile, folder: Path, context: DeployContext
+    ) -> Iterator[Device | None]:
+        """Compile the folder elsewhere and start the emulator; it ends with the context."""
+        where = f"--to qemu:{self.board}"
+        with tempfile.TemporaryDirectory(prefix="edgecv-qemu-") as temporary:
+            work = Path(temporary) / "board"
+            shutil.copytree(folder, work)
+            context.emit("compile", f"for {self.board}")
+            _run(["make", "-f", "board.mk"], work, where, context)
+            sizes = _run(["arm-none-eabi-size", "firmware.elf"], work, where, context)
+            text, data, bss = map(int, re.findall(r"\d+", sizes.splitlines()[-1])[:3])
+            facts = DeviceFacts(
+                f"C on an emulated {self.board} ({_version(work, where, context)})",
+                memory_bytes=data + bss,
+                flash_bytes=text + data,
+                notes=("QEMU counts no cycles: there is no time", "memory is without the stack"),
+            )
+            with _Emulator(BOARDS[self.board].machine, work, where) as stream:
+                client = BoardClient(stream, where)
+                client.greet()
+                yield BoardDevice(file, self.kernels, client, facts, context)
+
+
+def _version(work: Path, where: str, context: DeployContext) -> str:
+    found = re.search(
+        r"\d+\.\d+\.\d+", _run(["qemu-system-arm", "--version"], work, where, context)
+    )
+    return f"QEMU {found[0]}" if found else "QEMU"
+
+
+def _run(command: list[str], work: Path, where: str, context: DeployContext) -> str:
+    """Run a program of this machine and return what it prints. Raises StepError where it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StepError(where, f"{command[0]} does not end well: {error}") from None
+    if context.log is not None:
+        with context.log.open("a") as log:
+            log.write(done.stderr)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr]
+        raise StepError(where, f"{command[0]} ends with status {done.returncode}: {lines[0]}")
+    return done.stdout
+
+
+class _Emulator:
+    """QEMU with the firmware, whose serial port is its standard input and output."""
+
+    def __init__(self, machine: str, work: Path, where: str) -> None:
+        self._where = where
+        kernel = ["-kernel", "firmware.elf", "-serial", "stdio"]
+        self._process = subprocess.Popen(
+            ["qemu-system-arm", "-M", machine, *kernel, "-display", "none", "-monitor", "none"],
+            cwd=work,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> "_Emulator":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def read(self, seconds: float) -> bytes:
+        """Return what the board has sent: see ByteStream."""
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], seconds)[0]:
+            return b""
+        content = os.read(self._process.stdout.fileno(), AT_ONCE)
+        if not content:
+            raise StepError(self._where, "the emulator has ended")
+        return content
+
+    def write(self, content: bytes) -> None:
+        """Send bytes to the board: see ByteStream."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(content)
+            self._process.stdin.flush()
+        except OSError:
+            raise StepError(self._where, "the emulator has ended") from None

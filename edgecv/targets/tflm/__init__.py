@@ -1,0 +1,1 @@
+"""TFLite Micro: the file as a C array, its operators, and its arena as measured."""

@@ -1,0 +1,120 @@
+"""TFLite Micro: a C array, exactly the model's operators, and the arena as measured."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import ClassVar
+
+import numpy as np
+
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
+from edgecv.core.profile import PeakMemory, Profile, check_ram
+from edgecv.core.report import Blocks
+from edgecv.formats.tflite.tables import TFLiteTables
+from edgecv.system.storage import write_bytes
+from edgecv.targets.answers import outputs_of_bytes
+from edgecv.targets.c.answers import encoded
+from edgecv.targets.tflm.interpreter import NAME, Arena, MicroAnswer, is_installed, run_micro
+from edgecv.targets.tflm.resolver import resolver_lines
+
+SOURCES = ("edgecv_model.h", "edgecv_resolver.h")
+ALIGNMENT = 16
+BYTES_A_LINE = 16
+
+
+class Tflm(Target):
+    """TFLite Micro: C array, resolver and arena; its answers are those of its own interpreter."""
+
+    name: ClassVar[str] = "tflm"
+    formats: ClassVar[tuple[str, ...]] = ("tflite",)
+
+    def check(self, file: DeployedFile, profile: Profile | None) -> None:
+        """Refuse what the interpreter does not take, and an arena too large for the board."""
+        super().check(file, profile)
+        if not is_installed():
+            raise InputError(
+                "--to tflm",
+                "needs the package tflite-micro, which is not installed",
+                accepted="Linux on x86_64",
+                remedy='pip install "edgecv[micro]"',
+            )
+        arena = _arena(file)
+        if profile is not None:
+            check_ram(str(file.path), PeakMemory(arena.total, NAME), profile)
+
+    def build(self, file: DeployedFile, folder: Path) -> None:
+        """Write the array, the operators and the size of the arena."""
+        content, arena = file.path.read_bytes(), _arena(file)
+        lines = resolver_lines(TFLiteTables(content, str(file.path)).operators)
+        parts = {
+            "BYTES": len(content),
+            "SHA256": file.artifact.sha256,
+            "ARENA": -(-arena.total // ALIGNMENT) * ALIGNMENT,
+            "OPERATORS": len(lines),
+            "LINES": "\n".join(
+                f"  if (resolver.{each} != kTfLiteOk) return kTfLiteError;" for each in lines
+            ),
+        }
+        for name in SOURCES:
+            text = (files(__package__) / "sources" / name).read_text()
+            write_bytes(folder / name, Template(text).substitute(parts).encode())
+        write_bytes(folder / "edgecv_model.cc", _array(content).encode())
+
+    @contextmanager
+    def open(
+        self, file: DeployedFile, folder: Path, context: DeployContext
+    ) -> Iterator["MicroDevice"]:
+        """Run the file in TFLite Micro's own interpreter on this machine."""
+        yield MicroDevice(file, context)
+
+
+class MicroDevice:
+    """TFLite Micro's interpreter: see Device."""
+
+    def __init__(self, file: DeployedFile, context: DeployContext) -> None:
+        self._file, self._context = file, context
+        self.facts = _facts(file, _arena(file))
+
+    def predict(self, images: Images) -> Outputs:
+        """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
+        found = _run(self._file, images, self._context.log)
+        return outputs_of_bytes(self._file, found.rows, "--to tflm")
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        """Return None: its kernels on this machine say nothing of a microcontroller's time."""
+        return None
+
+
+def _arena(file: DeployedFile) -> Arena:
+    """Return what the interpreter takes: it is the same for all images."""
+    return _run(file, np.zeros((1, *file.facts.image), np.uint8)).arena
+
+
+def _run(file: DeployedFile, images: Images, log: Path | None = None) -> MicroAnswer:
+    return run_micro(file.path, encoded(file, images), log)
+
+
+def _facts(file: DeployedFile, arena: Arena) -> DeviceFacts:
+    return DeviceFacts(
+        NAME,
+        memory_bytes=arena.total,
+        flash_bytes=file.artifact.bytes,
+        notes=(
+            f"arena: {arena.head:,} bytes of activations, {arena.tail:,} bytes of tables on this"
+            " 64-bit machine, which are fewer on a board of 32 bits",
+            "flash is the file alone, without the interpreter",
+        ),
+    )
+
+
+def _array(content: bytes) -> str:
+    """Return the C++ source of the bytes of a file."""
+    values = np.frombuffer(content, np.uint8).tolist()
+    rows = (values[start : start + BYTES_A_LINE] for start in range(0, len(values), BYTES_A_LINE))
+    lines = "\n".join("  " + ",".join(map(str, row)) + "," for row in rows)
+    declared = f"alignas({ALIGNMENT}) const unsigned char kEdgecvModel[kEdgecvModelBytes]"
+    return f'#include "edgecv_model.h"\n\n{declared} = {{\n{lines}\n}};\n'

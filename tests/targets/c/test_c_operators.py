@@ -1,0 +1,66 @@
+"""Operators in C: the bits of LiteRT's kernels, without a warning or an error of a sanitizer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from c_build import SANITIZED, disagreements, needs_compiler
+from c_models import FAMILIES, convert, convolutions
+
+from edgecv.formats.tflite.tables import TFLiteTables
+from edgecv.targets.c.program import Arithmetic
+
+pytestmark = needs_compiler
+SHAPE = (7, 10, 6)
+
+
+@pytest.fixture(scope="module")
+def int8_models() -> dict[str, bytes]:
+    return {name: convert(SHAPE, branches) for name, branches in FAMILIES.items()}
+
+
+@pytest.mark.parametrize("arithmetic", ["builtin", "reference"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_integers_are_those_of_litert_bit_for_bit(
+    int8_models: dict[str, bytes], family: str, arithmetic: Arithmetic, tmp_path: Path
+) -> None:
+    assert not disagreements(int8_models[family], arithmetic, tmp_path / "c")
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.05, 0.004])
+def test_factors_above_one_are_those_of_litert(
+    int8_models: dict[str, bytes], factor: float, tmp_path: Path
+) -> None:
+    tables = TFLiteTables(int8_models["convolutions"], "model")
+    content = bytearray(int8_models["convolutions"])
+    kinds = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+    for output in tables.outputs:
+        operator = tables.producer(output)
+        if operator is not None and operator.kind in kinds:
+            tables.write_scales(content, output, np.array([output.scales[0] * factor]))
+    assert not disagreements(bytes(content), "builtin", tmp_path / "c", flags=("-O1",))
+
+
+def test_reals_are_within_a_hundred_thousandth(tmp_path: Path) -> None:
+    def every(x: object) -> list[object]:
+        return [each for branches in FAMILIES.values() for each in branches(x)]
+
+    content = convert(SHAPE, every, "float32")
+    assert not disagreements(content, "builtin", tmp_path / "c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_random_shapes(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    shape = (*map(int, random.integers(5, 14, 2)), 2 * int(random.integers(1, 20)))
+    for name, branches in FAMILIES.items():
+        content = convert(shape, branches, seed=seed)
+        for arithmetic in ("builtin", "reference"):
+            folder = tmp_path / name / arithmetic
+            assert not disagreements(content, arithmetic, folder), f"{name} of {shape}"  # type: ignore[arg-type]
+
+
+def test_float16_weights_are_unpacked(tmp_path: Path) -> None:
+    content = convert(SHAPE, convolutions, "float16")
+    assert not disagreements(content, "reference", tmp_path / "c", flags=SANITIZED[:1])

@@ -1,0 +1,186 @@
+"""The target c: what it builds is compiled, run and compared; what it lacks is named before."""
+
+import re
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from c_build import needs_compiler
+from c_models import convert, convolutions
+from deployed import deployed_file
+from paths import SHARED
+from refusals import refusal_of
+
+from edgecv.acceptance.verify import verify
+from edgecv.analysis.options import DeployOptions, deploy
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DeployedFile
+from edgecv.core.profile import Profile
+from edgecv.core.report import Report
+from edgecv.formats.tflite.tables import TFLiteTables
+from edgecv.targets.c import compiled
+from edgecv.targets.c.generate import generate
+from edgecv.targets.c.project import Golden, write
+from edgecv.targets.c.target import CProject
+
+SHAPE = (8, 8, 1)
+
+
+def network(x: Any) -> list[Any]:
+    from tf_keras import layers
+
+    features = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(x))
+    return [layers.Dense(3, "softmax")(features)]
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return convert(SHAPE, network)
+
+
+@pytest.fixture
+def file(content: bytes, tmp_path: Path) -> DeployedFile:
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(content)
+    return deployed_file("tflite", path=path)
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    output: Path, main_report: Report, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Report, Path]:
+    folder = tmp_path_factory.mktemp("deployed") / "c"
+    options = DeployOptions(paths=(output / "main",), to="c", out=folder, images=40)
+    return deploy(options), folder
+
+
+@needs_compiler
+def test_a_run_in_c_gives_the_bytes_of_the_builtin_kernels(
+    deployment: tuple[Report, Path],
+) -> None:
+    report, folder = deployment
+    assert report.outcome == "passed"
+    assert report.deployment is not None
+    assert report.deployment.target == "c"
+    assert report.deployment.notes[0].startswith("40 of 40 answers are byte for byte")
+    header = (folder / "edgecv_model.h").read_text()
+    arena = re.search(r"#define EDGECV_ARENA_BYTES (\d+)", header)
+    assert arena is not None
+    assert report.deployment.memory_bytes == int(arena[1])
+    assert verify(folder).files > 10
+
+
+@needs_compiler
+def test_the_project_is_built_by_its_makefile_and_tests_itself(
+    deployment: tuple[Report, Path], tmp_path: Path
+) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    shutil.copytree(deployment[1], tmp_path / "c")
+    done = subprocess.run(
+        ["make", "-s", "test"], cwd=tmp_path / "c", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "20 of 20 golden answers agree\n"), done.stderr
+
+
+@needs_compiler
+def test_a_wrong_golden_answer_fails_the_self_test(content: bytes, tmp_path: Path) -> None:
+    golden = Golden(1, bytes(64), b"\x55\x55\x55")
+    for name, text in write(generate(content, "model"), golden).items():
+        (tmp_path / name).write_text(text)
+    command = [str(compiled.c_compiler()), *compiled.SOURCES, "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        ["./main", "--self-test"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "0 of 1 golden answers agree\n")
+
+
+def test_without_a_compiler_nothing_is_claimed(
+    output: Path, main_report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecv.targets.c.target.c_compiler", lambda: None)
+    options = DeployOptions(paths=(output / "main",), to="c", out=tmp_path / "c", images=40)
+    report = deploy(options)
+    assert report.outcome == "inconclusive"
+    assert report.deployment is None
+    assert "no C compiler" in str(report.gates[-1].reason)
+    assert (tmp_path / "c" / "edgecv_model.c").is_file()
+
+
+@pytest.mark.parametrize("memory", ["flash_bytes", "ram_bytes"])
+def test_a_board_that_is_too_small_is_refused(file: DeployedFile, memory: str) -> None:
+    sizes = {"flash_bytes": 10**6, "ram_bytes": 10**6, memory: 100}
+    board = Profile(title="Board", core="M4", source="https://example.org", **sizes)
+    assert "more than Board has" in refusal_of(lambda: CProject().check(file, board))
+
+
+@pytest.mark.parametrize("precision", ["dynamic", "float16"])
+def test_weights_of_another_type_than_the_values_are_named(precision: str) -> None:
+    def wide(x: Any) -> list[Any]:
+        from tf_keras import layers
+
+        return [layers.Dense(40)(layers.Flatten()(layers.Conv2D(40, 3)(x)))]
+
+    content = convert(SHAPE, wide, precision)
+    if precision == "float16":
+        assert generate(content, "model").arena
+        return
+    message = refusal_of(lambda: generate(content, "model"))
+    assert "int8 weights that are used as float32" in message
+    assert 'FULLY_CONNECTED "' in message
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the handed cases")
+def test_a_custom_operator_is_named_before_anything_is_written() -> None:
+    path = SHARED / "cases" / "detection_four_outputs.tflite"
+    message = refusal_of(lambda: generate(path.read_bytes(), path.name))
+    assert "target c lacks CUSTOM(TFLite_Detection_PostProcess)" in message
+    assert "accepted: ABS, ADD" in message
+
+
+@needs_compiler
+def test_a_name_in_the_file_is_no_code(content: bytes, tmp_path: Path) -> None:
+    name = TFLiteTables(content, "model").outputs[0].name.encode()
+    evil = b'*/ int x = 1; /* "?? \n#error'.ljust(len(name), b"\\")[: len(name)]
+    assert content.count(name)
+    files = write(generate(content.replace(name, evil), "model"), Golden())
+    code = "".join(files.values())
+    assert "int x" not in code
+    assert "#error" not in code
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the handed cases")
+def test_hostile_files_are_refused_or_safe() -> None:
+    for path in sorted((SHARED / "hostile").glob("*.tflite")):
+        with suppress(InputError):
+            assert generate(path.read_bytes(), path.name).arena < 2**28
+
+
+def test_damaged_bytes_are_refused_or_read(content: bytes) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), 3):
+            damaged[place] = random.integers(256)
+        with suppress(InputError):
+            write(generate(bytes(damaged), "model"), Golden())
+
+
+@needs_compiler
+def test_flash_of_the_code_is_small(tmp_path: Path) -> None:
+    content = convert((9, 10, 6), convolutions)
+    for name, text in write(generate(content, "model"), Golden()).items():
+        (tmp_path / name).write_text(text)
+    flags = ("-std=c99", "-Os", "-c", "edgecv_model.c")
+    subprocess.run([str(compiled.c_compiler()), *flags], cwd=tmp_path, check=True)
+    if (size := shutil.which("size")) is None:
+        pytest.skip("needs size, of binutils")
+    done = subprocess.run(
+        [size, "edgecv_model.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[1].split()[0]) < 12_000

@@ -1,0 +1,131 @@
+"""The client of boards: what it says of those that are silent, talk nonsense, or are others."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from edgecv.core.errors import StepError
+from edgecv.targets.firmware.client import BoardClient
+
+pytestmark = pytest.mark.quick
+
+READY = b"m-ready\r\n"
+Answer = Callable[[str], bytes]
+
+
+class Board:
+    """A board that answers each command by a function, in parts of a few bytes."""
+
+    def __init__(self, answer: Answer, part: int = 70) -> None:
+        self.answer, self.part, self.waiting = answer, part, b""
+        self.commands: list[str] = []
+
+    def write(self, content: bytes) -> None:
+        for command in content.decode().split("%")[:-1]:
+            self.commands.append(command)
+            self.waiting += self.answer(command)
+
+    def read(self, seconds: float) -> bytes:
+        part, self.waiting = self.waiting[: self.part], self.waiting[self.part :]
+        return part
+
+
+def own(command: str) -> bytes:
+    """Answer as edgecv's firmware does: the outputs are the bytes 0 to 3."""
+    lines = {
+        "name": "m-name-dut-[edgecv]",
+        "profile": f"m-profile-[edgecv firmware 1]\r\nm-model-[{'a' * 64}]",
+        "outputs": "m-outputs-[00010203]",
+        "results": "m-results-[0.000,-1.250]",
+        "": "e-[Unknown command: ]",
+    }
+    if command.startswith("db"):
+        return b"m-load-done\r\n" + READY
+    if command.startswith("infer"):
+        return b"m-lap-us-100\r\nm-lap-us-350\r\nm-infer-done\r\n" + READY
+    return lines[command].encode() + b"\r\n" + READY
+
+
+def instead(name: str, answer: bytes) -> Answer:
+    return lambda command: answer if command.startswith(name) else own(command)
+
+
+def client(answer: Answer = own, **options: float) -> BoardClient:
+    found = BoardClient(Board(answer), "--to serial:P", answer_s=0.3, **options)
+    found.greet()
+    return found
+
+
+def test_a_board_with_the_firmware_gives_bytes_and_time() -> None:
+    board = client()
+    assert board.gives_bytes
+    assert board.model == "a" * 64
+    board.load(bytes(1000))
+    assert board.infer(10) == 250
+    assert board.outputs(4) == bytes(range(4))
+    assert board.results(2) == [0.0, -1.25]
+
+
+def test_commands_to_boards_of_others_have_80_characters_at_most() -> None:
+    profile = b"m-profile-[ULPMark for tinyML Firmware V0.0.1]\r\nm-model-[ic01]\r\n" + READY
+    stream = Board(instead("profile", profile))
+    board = BoardClient(stream, "P")
+    board.greet()
+    assert (board.gives_bytes, board.model) == (False, "ic01")
+    board.load(bytes(range(256)) * 3)
+    assert max(map(len, stream.commands)) <= 80
+    sent = "".join(each[3:] for each in stream.commands if re.fullmatch("db [0-9a-f]+", each))
+    assert bytes.fromhex(sent) == bytes(range(256)) * 3
+
+
+def test_a_board_that_starts_while_it_is_greeted_is_understood() -> None:
+    stream = Board(own)
+    stream.waiting = b"rubbish\r\nm-init-done\r\n" + READY
+    board = BoardClient(stream, "P")
+    board.greet()
+    assert board.outputs(4) == bytes(range(4))
+
+
+def test_a_clock_that_stands_still_gives_no_time_and_one_that_turns_over_does() -> None:
+    lines = b"m-lap-us-%d\r\nm-lap-us-%d\r\nm-infer-done\r\n" + READY
+    assert client(instead("infer", lines % (0, 0))).infer(1) is None
+    assert client(instead("infer", lines % (2**32 - 10, 20))).infer(1) == 30
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "reason"),
+    [
+        ("outputs", b"", 'does not answer "outputs" within'),
+        ("outputs", b"x" * 100_000, "answers more than 65,544 bytes"),
+        ("outputs", b"m-outputs-[0001]\r\n" + READY, "gives 2 bytes in place of 4"),
+        ("outputs", b"m-outputs-[0001020304]\r\n" + READY, "gives 5 bytes in place of 4"),
+        ("outputs", b"m-outputs-[000102xy]\r\n" + READY, "gives 4 bytes in place of 4"),
+        ("outputs", READY, "gives 0 bytes in place of 4"),
+        ("outputs", b"e-[\x1b[31mred]\r\n" + READY, r"answers e-\[\?\[31mred\]"),
+        ("db", READY, "does not take an input of 4 bytes"),
+        ("infer", READY, "answers nothing"),
+        ("infer", b"m-lap-us-1\r\nm-infer-done\r\n" + READY, "answers m-lap-us-1"),
+        ("infer", b"m-lap-us-x\r\nm-lap-us-9\r\nm-infer-done\r\n" + READY, "answers m-lap-us-x"),
+    ],
+)
+def test_nonsense_is_one_sentence(command: str, answer: bytes, reason: str) -> None:
+    board = client(instead(command, answer))
+    with pytest.raises(StepError, match=reason) as caught:
+        board.load(bytes(4))
+        board.infer(1)
+        board.outputs(4)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [b"", b"hello\r\n", b"m-name-\r\n", READY * 3])
+def test_what_is_no_board_is_named(answer: bytes) -> None:
+    with pytest.raises(StepError, match=r'does not answer "name".*is it the right port'):
+        client(lambda command: answer)
+
+
+@pytest.mark.parametrize("text", ["0.5", "0.5,nan", "0.5,1e9,2.0", "a,b", ""])
+def test_results_that_are_no_two_numbers_are_refused(text: str) -> None:
+    board = client(instead("results", f"m-results-[{text}]\r\n".encode() + READY))
+    with pytest.raises(StepError, match="in place of 2"):
+        board.results(2)

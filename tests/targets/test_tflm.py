@@ -1,0 +1,81 @@
+"""TFLite Micro: its array, its operators, its arena, and the answers of its own interpreter."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deployed import deployed_file
+
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import DeployContext, DeployedFile
+from edgecv.core.profile import Profile
+from edgecv.targets.tflm import target as tflm
+from edgecv.targets.tflm.interpreter import is_installed
+from edgecv.targets.tflm.resolver import method_of
+from edgecv.targets.tflm.target import Tflm
+
+installed = pytest.mark.skipif(not is_installed(), reason="pip install tflite-micro")
+
+
+def test_the_array_is_the_file_and_the_operators_are_its_own(
+    answered: tuple[DeployedFile, Outputs], images: Images, context: DeployContext, tmp_path: Path
+) -> None:
+    pytest.importorskip("tflite_micro")
+    file, expected = answered
+    target = Tflm()
+    target.check(file, None)
+    target.build(file, tmp_path)
+    source = (tmp_path / "edgecv_model.cc").read_text()
+    numbers = re.findall(r"\d+", source.partition("= {")[2])
+    assert bytes(map(int, numbers)) == file.path.read_bytes()
+    resolver = (tmp_path / "edgecv_resolver.h").read_text()
+    added = re.findall(r"resolver\.(\w+)\(\)", resolver)
+    kinds = ["Conv2D", "FullyConnected", "MaxPool2D", "Quantize", "Reshape", "Softmax"]
+    assert added == [f"Add{kind}" for kind in kinds]
+    assert f"MicroMutableOpResolver<{len(kinds)}>" in resolver
+    arena = re.search(r"kEdgecvArenaBytes = (\d+)", (tmp_path / "edgecv_model.h").read_text())
+    assert arena is not None
+    with target.open(file, tmp_path, context) as device:
+        found = device.predict(images)
+        assert device.facts.memory_bytes is not None
+        assert 0 <= int(arena[1]) - device.facts.memory_bytes < 16
+    # Its softmax rounds in another way than LiteRT's.
+    assert np.abs(found.only - expected.only).max() <= 4 / 256
+
+
+@installed
+def test_a_board_that_is_too_small_is_refused(answered: tuple[DeployedFile, Outputs]) -> None:
+    small = Profile(title="Chip", core="M0", flash_bytes=2**20, ram_bytes=38_000, source="page")
+    with pytest.raises(InputError, match=r"more than Chip has"):
+        Tflm().check(answered[0], small)
+
+
+@installed
+def test_what_the_interpreter_refuses_is_wrong_input(tmp_path: Path) -> None:
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(b"TFL3" * 300)
+    with pytest.raises(InputError, match="TFLite Micro"):
+        Tflm().check(deployed_file("tflite", path=path), None)
+
+
+def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tflm, "is_installed", lambda: False)
+    with pytest.raises(InputError, match=r'pip install "edgecv\[micro\]"'):
+        Tflm().check(deployed_file("tflite"), None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("L2_POOL_2D", "AddL2Pool2D"),
+        ("RESIZE_NEAREST_NEIGHBOR", "AddResizeNearestNeighbor"),
+        ("SPACE_TO_BATCH_ND", "AddSpaceToBatchNd"),
+        ("RELU6", "AddRelu6"),
+        ("TRANSPOSE_CONV", "AddTransposeConv"),
+        ("TFLite_Detection_PostProcess", "AddDetectionPostprocess"),
+    ],
+)
+def test_operators_have_the_names_of_its_methods(kind: str, method: str) -> None:
+    assert method_of(kind) == method
