@@ -23,12 +23,14 @@ TABLES = {
     "export": ("[[export]]", "The files to write: at least one."),
     "gates": ("[gates]", "Limits on every candidate: see [limits](../guides/limits.md)."),
 }
-NESTED = ("Schedule", "Distillation", "Preprocessing")
+DECODERS = ("MapDecoder", "PostprocessedDecoder", "SsdDecoder", "YoloDecoder", "CellMap")
+NESTED = ("Schedule", "Distillation", "Preprocessing", *DECODERS)
 DISCRIMINATORS = {
     "source": "Names the data set.",
     "task": "Names the task.",
     "technique": "Names the technique.",
     "format": "Names the format.",
+    "kind": "Names the decoder.",
 }
 OF_SCHEMA = {
     "schedule": "A named schedule to start from; the other keys change it.",
@@ -71,6 +73,14 @@ def recipe_page() -> str:
         key = {"Distillation": "distil", "Preprocessing": "preprocess"}[name]
         parts.append(f"## {title}\n\nThe keys of `{key} = {{ ... }}`.\n")
         parts.append(_table(_keys(key, table["properties"], name, [])))
+    parts.append("## Decoders\n\nThe keys of `[task.decoder]`, by its `kind`.\n")
+    for name in DECODERS:
+        key = "decoder"
+        if name == "CellMap":
+            key = "maps"
+            parts.append("## Maps of cells\n\nThe keys of each of a decoder's `maps`.\n")
+        table = schema["$defs"][name]
+        parts.append(_table(_keys(key, table["properties"], name, table.get("required", []))))
     return "\n".join(parts)
 
 
@@ -86,7 +96,8 @@ def all_keys() -> list[Key]:
                 key, variant["properties"], variant["title"], variant.get("required", [])
             )
     for name in NESTED:
-        found += _keys(name, schema["$defs"][name]["properties"], name, [])
+        table = schema["$defs"][name]
+        found += _keys(name, table["properties"], name, table.get("required", []))
     return found
 
 
@@ -146,6 +157,8 @@ def _type(value: dict[str, Any]) -> str:
         name = value["$ref"].rsplit("/", 1)[1]
         anchor = {"Schedule": "a-training"}.get(name, name.lower())
         return f"[table](#{anchor})"
+    if "oneOf" in value:
+        return "table"
     if "anyOf" in value:
         types = [_type(each) for each in value["anyOf"] if each.get("type") != "null"]
         return " or ".join(dict.fromkeys(types))

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgecv.analysis.number_samples import in_order_of, samples_of
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import FileEnds, SessionFacts
@@ -16,6 +18,7 @@ from edgecv.evaluation.task_of import compared_outputs
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.rounding_noise import NOISE, steady_gates
 from edgecv.pipeline.run_report import judge, samples_text
 from edgecv.system.environment import environment
 
@@ -32,17 +35,16 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
             "is missing: nothing says what the files' numbers mean, so others are needed",
             remedy="give the file that they were made of, or its float32 twin, as --baseline",
         )
-    pool, where = context.measurements, str(request.baseline)
-    runtime = runtime_of_file(request.baseline).name
+    pool, baseline, where = context.measurements, request.baseline, str(request.baseline)
+    runtime = runtime_of_file(baseline).name
     try:
-        true = pool.evaluator(runtime).ends(request.baseline, request.baseline_input)
+        true = pool.evaluator(runtime).ends(baseline, request.baseline_input)
         samples, facts = samples_of(request, true, context)
         context.emit("evaluate", f"{samples_text(facts)} through {where}, the baseline")
-        reference = pool.evaluator(runtime).answers(
-            request.baseline, samples, request.baseline_input
-        )
+        reference = pool.evaluator(runtime).answers(baseline, samples, request.baseline_input)
     except RuntimeFailure as failure:
-        raise InputError(where, failure.found, accepted=failure.accepted) from None
+        found, accepted = failure.found, failure.accepted
+        raise InputError(where, found, accepted=accepted, remedy=failure.remedy) from None
     measured, failures = [], {}
     for number, file in enumerate(request.files, start=1):
         path = file.artifact.path
@@ -63,6 +65,12 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
     task = compared_outputs()
     comparisons = compare_all(kept, reference, None, task, request.settings.threads)
     gates = judge(comparisons, failures | unmatched, comparisons, request.limits, task, facts)
+
+    def again() -> Outputs:
+        noisy = [(each * NOISE).astype(np.float32) for each in samples]
+        return pool.evaluator(runtime).answers(baseline, noisy, request.baseline_input)
+
+    gates = steady_gates(gates, where, reference, task, again)
     gates += proof_gates(where, reference, None, task)
     return _report(request, comparisons, gates, facts, task)
 

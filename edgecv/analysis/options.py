@@ -103,7 +103,7 @@ class DeployOptions(
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None
     """A board, by the name of its profile or the path of a .toml: what cannot fit is refused."""
-    images: int = Field(default=500, ge=1)
+    images: Annotated[int | None, Flag(default="all")] = Field(default=None, ge=1)
     """Test images to run there, drawn over all of them."""
     out: Annotated[OnePath | None, Flag(default="deployed/NAME-TARGET")] = None
     """The folder to write, or a file with the ending .zip."""

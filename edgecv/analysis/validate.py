@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
 from edgecv.analysis.number_comparison import any_ends, compare_numbers
@@ -29,6 +30,7 @@ from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.run_report import judge
 from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.environment import environment
@@ -97,8 +99,13 @@ def validate(
     # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
     facts = data_facts(data)
+    judged = judge(comparisons, failures | unusable, candidates, request.limits, task, facts)
+    if reference is not None and request.baseline is not None:
+        path, spec = request.baseline, request.baseline_input
+        again = partial(noisy_outputs, context.measurements, path, data.test.images, spec)
+        judged = steady_gates(judged, str(path), reference, task, again)
     gates = [
-        *judge(comparisons, failures | unusable, candidates, request.limits, task, facts),
+        *judged,
         *_proof(request, usable, reference, data, task),
         *checked.gates,
     ]

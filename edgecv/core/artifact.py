@@ -77,6 +77,9 @@ class SessionFacts:
     notes: tuple[str, ...] = ()
     axes: str = "NHWC"
     """The order of the input's axes: N images, H height, W width, C channels."""
+    run_shapes: tuple[tuple[int, ...], ...] = ()
+    """Shape of each output of a run, with all its axes: as declared, or as it was where a side is
+    open."""
 
     @property
     def output(self) -> TensorFacts:

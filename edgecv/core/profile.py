@@ -73,8 +73,10 @@ def _narrower(peak: PeakMemory, most: int) -> str:
     >>> _narrower(PeakMemory(1000, "conv", 200), 600)
     'edgecv compress --shrink 0.25 would about fit'
     """
-    if peak.is_float and peak.bytes <= 4 * most:
-        return "edgecv compress --quantize int8 takes a quarter of it"
+    if peak.is_float:
+        if peak.bytes <= 4 * most:
+            return "edgecv compress --quantize int8 takes a quarter of it"
+        peak = PeakMemory(-(-peak.bytes // 4), peak.operator, peak.image_bytes // 4)
     width = (most - peak.image_bytes) / max(1, peak.bytes - peak.image_bytes)
     kept = math.floor(100 * width * width) / 100
     if width < LEAST_WIDTH or not kept:

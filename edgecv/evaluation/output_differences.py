@@ -105,6 +105,17 @@ def errors_of_images(outputs: Outputs, reference: Outputs) -> NDArray[np.float64
     return np.stack(found)
 
 
+def of_ranges(outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+    """Return the mean and the largest difference, as fractions of the range of an output."""
+    means, largest = [], []
+    for mine, true in zip(outputs.arrays.values(), reference.arrays.values(), strict=True):
+        width = float(np.ptp(true)) or 1.0
+        found = np.abs(mine - true)
+        means.append(float(found.mean()) / width)
+        largest.append(float(found.max()) / width)
+    return float(np.mean(means)), max(largest)
+
+
 def difference_text(found: OutputDifference) -> str:
     """Return a difference as a part of a sentence.
 

@@ -18,6 +18,8 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.quantization import Stored
+from edgecv.core.text import counted
+from edgecv.formats.image_axes import batch_axis
 from edgecv.formats.pixel_transform import Pixels
 from edgecv.formats.tensors import check_images, finite_outputs, run_slices
 
@@ -112,15 +114,14 @@ class FileSession(Session, ABC):
 
     def rows_of(self, answer: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         """Return an output of one run as (batch, *shape). Raises UnsuitableFile for others."""
-        is_last = self.facts.axes.endswith("N")
-        rows = np.moveaxis(answer, -1, 0) if is_last and answer.ndim > 1 else answer
-        has_rows = self._batch == 1 or rows.shape[:1] == (self._batch,)
-        if not has_rows or answer.size != self._batch * math.prod(shape):
+        axis = batch_axis(answer.shape, self.facts.axes, self._batch)
+        if answer.size != self._batch * math.prod(shape) or (axis is None and self._batch > 1):
             raise UnsuitableFile(
                 str(self._path),
-                f"it answers {list(answer.shape)} for {self._batch} images",
+                f"it answers {list(answer.shape)} for {counted(self._batch, 'image')}",
                 accepted=f"{[self._batch, *shape]}, as it declares",
             )
+        rows = answer if axis is None else np.moveaxis(answer, axis, 0)
         return rows.reshape(self._batch, *shape)
 
     def predict(self, images: Images) -> Outputs:

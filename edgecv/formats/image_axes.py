@@ -60,6 +60,18 @@ def _open_sides(sides: tuple[int, int]) -> str:
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
+def batch_axis(shape: Sequence[int], axes: str, batch: int) -> int | None:
+    """Return the axis of an output along which the images of a run lie; None where it has none.
+
+    ``axes``, ``batch``: those of the input. Where the axis of the same place has another length, it
+    is one in between: sequences come as (time, batch, classes) too.
+    """
+    usual = len(shape) - 1 if axes.endswith("N") else 0
+    lengths = (OPEN, 1 if batch == OPEN else batch)
+    places = (usual, *range(1, len(shape) - 1)) if "N" in axes and shape else ()
+    return next((axis for axis in places if shape[axis] in lengths), None)
+
+
 def is_open(tensor: TensorFacts) -> bool:
     """Return True if a side of an input's images may be open: not its batch, and not channels."""
     return OPEN in tensor.shape[1:]
@@ -145,8 +157,7 @@ def _fits_answers(order: str, shape: Sequence[int], answers: Sequence[int]) -> b
     batch = shape[order.index("N")] if "N" in order else 1
     if not answers or batch in (OPEN, 1):
         return True
-    found = answers[-1 if order.endswith("N") else 0]
-    return len(answers) > 1 and found in (OPEN, batch)
+    return len(answers) > 1 and batch_axis(answers, order, batch) is not None
 
 
 def _contradicts(order: str, asked: Layout) -> bool:

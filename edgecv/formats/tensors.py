@@ -15,7 +15,7 @@ from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import RuntimeFailure, StepError, UnsuitableFile
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.text import counted
-from edgecv.formats.image_axes import OPEN, ImageAxes, image_axes
+from edgecv.formats.image_axes import OPEN, ImageAxes, batch_axis, image_axes
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 
 LARGEST_SLICE = 64
@@ -57,14 +57,24 @@ def facts_of(
     return facts, pixel_encoder(taken, axes.order, asked, channels)
 
 
+def other_ends(path: Path, found: str) -> UnsuitableFile:
+    """Return the error for a file of several inputs, or of no outputs."""
+    return UnsuitableFile(
+        str(path),
+        found,
+        accepted="one input of images, and outputs",
+        remedy="edgecv validate FILE --baseline FILE compares any outputs, bench times any file",
+    )
+
+
 def with_answers(path: Path, facts: SessionFacts, shapes: Sequence[Sequence[int]]) -> SessionFacts:
     """Return the facts with the shape of each output for one image.
 
     ``shapes``: those of a run. Raises UnsuitableFile as ``answer_shape`` does.
     """
     pairs = zip(facts.outputs, shapes, strict=True)
-    answers = (answer_shape(path, tensor, shape, facts.axes) for tensor, shape in pairs)
-    return replace(facts, answers=tuple(answers))
+    answers = (answer_shape(path, each, shape, facts.axes, facts.batch) for each, shape in pairs)
+    return replace(facts, answers=tuple(answers), run_shapes=tuple(map(tuple, shapes)))
 
 
 def _notes_on(axes: ImageAxes) -> Iterator[str]:
@@ -81,15 +91,16 @@ def _notes_on(axes: ImageAxes) -> Iterator[str]:
 
 
 def answer_shape(
-    path: Path, tensor: TensorFacts, shape: Sequence[int], axes: str = "NHWC"
+    path: Path, tensor: TensorFacts, shape: Sequence[int], axes: str = "NHWC", batch: int = 1
 ) -> tuple[int, ...]:
     """Return the shape of an output for one image: (K,) where one axis alone is longer than 1.
 
-    ``shape``: that of a run, ``axes`` those of the input; an output that has no axis for the batch
-    belongs to the one image of a run. Raises UnsuitableFile where an axis is open or empty.
+    ``shape``: that of a run; ``axes``, ``batch``: those of the input. An output that has no axis
+    for the batch belongs to the one image of a run. Raises UnsuitableFile where an axis is open or
+    empty.
     """
-    batch = len(shape) - 1 if axes.endswith("N") else 0
-    behind = list(shape) if "N" not in axes else [*shape[:batch], *shape[batch + 1 :]]
+    axis = batch_axis(shape, axes, batch)
+    behind = [length for place, length in enumerate(shape) if place != axis]
     if not shape or min(behind, default=1) < 1:
         raise UnsuitableFile(
             str(path),

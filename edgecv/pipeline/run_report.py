@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgecv.core.costs import Costs
@@ -16,6 +17,7 @@ from edgecv.evaluation.output_differences import unjudged
 from edgecv.pipeline.baseline import labels_text
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.costs import write_widths
@@ -83,8 +85,18 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
     limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
+    judged = judge(comparisons, failures, candidates, limits, task, data_facts(data))
+    twins = {each.artifact.path for each in comparisons if each.is_twin}
+    for twin in (each for each in measurements if each.artifact.path in twins):
+        again = partial(
+            noisy_outputs,
+            model.context.measurements,
+            folder / twin.artifact.path,
+            data.test.images,
+        )
+        judged = steady_gates(judged, twin.artifact.path, twin.outputs, task, again)
     gates = [
-        *judge(comparisons, failures, candidates, limits, task, data_facts(data)),
+        *judged,
         *proof_gates(path, outputs, data.test_labels, task),
     ]
     for technique in recipe.techniques:

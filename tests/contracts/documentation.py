@@ -25,7 +25,7 @@ BLOCK = re.compile(
 HOW = re.compile(r"dry-run|slow|exit \d+|file \S+\.py|(elsewhere|not run), .+|in .+")
 EDIT = re.compile(r"in (?P<path>\S+\.py), (?P<side>before|after) (?P<line>.+)")
 """A block that is a change of a file: pages with one are tried in a copy of the repository."""
-LANGUAGES = ("sh", "python", "toml", "yaml", "json", "text")
+LANGUAGES = ("sh", "python", "toml", "yaml", "json", "text", "c")
 
 
 @dataclass(frozen=True)

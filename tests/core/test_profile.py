@@ -31,6 +31,8 @@ def test_flash_names_the_missing_bytes_and_the_file_that_fits(is_int8: bool) -> 
         # Of 36,000 bytes 4,000 are images: half of the channels leave 20,000.
         (PeakMemory(36_000, "conv_1", 4_000), "--shrink 0.25"),
         (PeakMemory(600_000, "conv_1", 19_000), "smaller images"),
+        (PeakMemory(80_000, "conv_1", 4_000, is_float=True), "--quantize int8"),
+        (PeakMemory(4 * 36_000, "conv_1", 4 * 4_000, is_float=True), "--shrink 0.25"),
         (PeakMemory(60_000, "conv_1", 30_000), "smaller images"),
     ],
 )

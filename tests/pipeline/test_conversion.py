@@ -306,6 +306,7 @@ def test_an_onnx_file_that_kills_whoever_adapts_it_is_one_line(
     )
     ends = Ends(
         shape=SHAPE, outputs=(OutputShape(name="o", shape=(10,)),), axes="NCHW", batch=-1,
+        run_shapes=((1, 10),),
         is_classifier=True, activation="Softmax",
         preprocess=NAMED["imagenet"],
     )  # fmt: skip

@@ -69,7 +69,8 @@ def test_the_device_is_a_row_with_the_answers_of_this_machine(bundle: tuple[Repo
     found = report.deployment
     assert found is not None
     assert found.same_answers == found.equal_outputs == found.images == IMAGES
-    assert (found.memory_bytes or 0) > 2**20
+    # Its own, not that of the tests which started it.
+    assert 2**24 < (found.memory_bytes or 0) < 2**27
     assert found.folder == str(folder)
     assert "int8.tflite on bundle" in (folder / "report.md").read_text()
     assert verify(folder).files > 60
@@ -286,6 +287,10 @@ def test_a_program_that_dies_leaves_nothing(
         ("import numpy as n, sys; n.savez(sys.argv[4], output0=n.zeros(9**7))", "more than"),
         ("import numpy as n, sys; n.savez(sys.argv[4], runtime='x', memory_bytes=1)", "no output"),
         ("import numpy as n, sys; n.savez(sys.argv[4], runtime=1)", "does not name its runtime"),
+        (
+            "import numpy as n, sys; n.savez(sys.argv[4], runtime='x', memory_bytes=n.nan)",
+            "not name",
+        ),
     ],
 )
 def test_a_program_is_not_trusted(tmp_path: Path, code: str, said: str) -> None:

@@ -8,6 +8,14 @@ from paths import REPOSITORY
 from edgecv.core.errors import InputError
 from edgecv.targets.board import profile_named, profile_names
 
+PAGE = REPOSITORY / "docs" / "guides" / "deployment.md"
+CAMERA = """
+title = "My camera"
+core = "Cortex-M7, 480 MHz"
+flash_bytes = 2_097_152
+ram_bytes = 1_048_576
+source = "https://example.org/my-camera"
+"""
 pytestmark = pytest.mark.quick
 
 
@@ -16,6 +24,7 @@ def test_a_profile_says_where_its_figures_stand(name: str) -> None:
     found = profile_named(name)
     assert found.source.startswith("https://")
     assert 2**17 <= found.ram_bytes <= found.flash_bytes
+    assert f"`{name}`" in PAGE.read_text("utf-8")
 
 
 def test_there_are_about_a_dozen() -> None:
@@ -28,10 +37,8 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 
 
 def test_a_profile_of_ones_own(tmp_path: Path) -> None:
-    page = (REPOSITORY / "docs" / "guides" / "deployment.md").read_text("utf-8")
-    text = page.split("```toml\n")[1].split("```")[0]
     path = tmp_path / "camera.toml"
-    path.write_text(text)
+    path.write_text(CAMERA)
     assert profile_named(str(path)).ram_bytes == 2**20
 
 

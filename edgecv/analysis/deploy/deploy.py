@@ -32,7 +32,8 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         whole = whole_file(file, context)
         files = tuple(whole if each.path == file.path else each for each in request.files)
-        others = () if run is None else tuple(each.artifact.path for each in run.comparisons)
+        rows = () if run is None else sorted(run.comparisons, key=lambda each: each.is_twin)
+        others = tuple(each.artifact.path for each in rows)
         found = described(whole, others, origin_of(whole, run), context)
         target.check(found, profile)
         report, arrays = validate(replace(request, files=files), context)

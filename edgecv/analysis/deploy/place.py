@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.system.storage import MANIFEST, on_disk, seal
+from edgecv.system.storage import MANIFEST, on_disk, refusal, seal
+from edgecv.system.storage.atomic_files import existing
 
 ZIP = ".zip"
 
@@ -24,6 +25,9 @@ class Place:
     def check(self) -> None:
         """Raise InputError where something is there that may not be replaced."""
         if not self.path.exists() and not self.path.is_symlink():
+            parent = existing(self.path.absolute().parent)
+            if not parent.is_dir() or not os.access(parent, os.W_OK):
+                raise InputError(str(self.path), f"{parent} takes no files", remedy="--out PATH")
             return
         if not self.force:
             raise InputError(
@@ -44,10 +48,12 @@ class Place:
         """Give an empty folder that is moved to the place at the end, and removed on an error."""
         with on_disk(self.path):
             parent = self.path.absolute().parent
-            parent.mkdir(parents=True, exist_ok=True)
             temporary = parent / f".{self.path.name}.{os.getpid()}.tmp"
             shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
+            try:
+                temporary.mkdir(parents=True)
+            except OSError as error:
+                raise refusal(self.path, error) from error
             try:
                 yield temporary
                 seal(temporary)

@@ -47,7 +47,7 @@ class DeployedFile:
     peak: PeakMemory | None
     """None where the file leaves a size open."""
     others: tuple[str, ...] = ()
-    """Names of the other files of its run."""
+    """Names of the other files of its run, candidates first."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Its origin: hashes, recipe, commit, verdict; plain values."""
 
@@ -118,7 +118,7 @@ class Target(Plugin):
             fitting = [name for name in file.others if name.endswith(tuple(self.formats))]
             raise InputError(
                 str(file.path),
-                f"is an {file.artifact.format} file, which {self.name} does not take",
+                f"is a .{file.artifact.format} file, which {self.name} does not take",
                 accepted=", ".join(f".{each}" for each in self.formats),
                 remedy=f"--artifact {fitting[0]} of the same run"
                 if fitting

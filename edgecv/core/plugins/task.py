@@ -32,6 +32,10 @@ class Head(Protocol):
 class Move(Protocol):
     """The shifts and mirrorings of a batch of images, for what lies on them."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+
     def pixels(self, maps: Tensor) -> Tensor:
         """Return images or masks that were moved: (N, H, W, C) of the images' height and width."""
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
-from edgecv.evaluation.output_differences import errors_of_images
+from edgecv.evaluation.output_differences import errors_of_images, of_ranges
 
 
 class ComparedOutputs(Task):
@@ -81,13 +81,7 @@ class ComparedOutputs(Task):
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, as fractions of the range of an output."""
-        means, largest = [], []
-        for mine, true in zip(outputs.arrays.values(), reference.arrays.values(), strict=True):
-            width = float(np.ptp(true)) or 1.0
-            found = np.abs(mine - true)
-            means.append(float(found.mean()) / width)
-            largest.append(float(found.max()) / width)
-        return float(np.mean(means)), max(largest)
+        return of_ranges(outputs, reference)
 
     def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
         """Return if any output differs between images: constants prove nothing of a copy."""

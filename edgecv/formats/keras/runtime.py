@@ -12,7 +12,6 @@ from pydantic import Field
 
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.data import Images, Outputs
-from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence, evidence_of
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
@@ -20,7 +19,7 @@ from edgecv.core.plugins import Runtime, Session
 from edgecv.core.preprocessing import fitting
 from edgecv.core.text import counted
 from edgecv.formats.keras.image_input import axes_of, tensor_facts
-from edgecv.formats.tensors import check_images, facts_of, finite_outputs, with_answers
+from edgecv.formats.tensors import check_images, facts_of, finite_outputs, other_ends, with_answers
 from edgecv.formats.trust import Trust
 
 BATCH = 512
@@ -153,12 +152,8 @@ class KerasSession:
 
 def _ends_of(path: Path, model: KerasModel) -> tuple[TensorFacts, list[TensorFacts]]:
     if len(model.inputs) != 1 or not model.outputs:
-        raise RuntimeFailure(
-            str(path),
-            f"it has {counted(len(model.inputs), 'input')}"
-            f" and {counted(len(model.outputs), 'output')}",
-            accepted="one input of images, and outputs",
-        )
+        found = f"it has {counted(len(model.inputs), 'input')}"
+        raise other_ends(path, f"{found} and {counted(len(model.outputs), 'output')}")
     from edgecv.models.outputs import output_names
 
     outputs = [tensor_facts(each) for each in model.outputs]

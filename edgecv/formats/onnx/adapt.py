@@ -18,6 +18,7 @@ from edgecv.core.options import Options
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.text import first_line
+from edgecv.formats.image_axes import batch_axis
 from edgecv.formats.onnx.canonical import BATCH, INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import (
     add_constant,
@@ -33,6 +34,8 @@ from edgecv.models.outputs import PROBABILITIES
 OPSET = 17
 """The operator set that older models are converted to: one scale per channel needs 13."""
 IR_VERSION = 8
+SAME_ALONE = 1e-2
+"""The largest difference of an answer for an image alone, as a fraction: other orders of sums."""
 ROW = 2
 """The number of axes of an output that is one row of numbers per image."""
 INTEGERS = (
@@ -81,9 +84,17 @@ class Ends(Options):
     """The order of the input's axes: N images, H height, W width, C channels."""
     batch: int
     """Images of one run; -1 where the file leaves it open."""
+    run_shapes: Annotated[
+        tuple[Annotated[tuple[int, ...], Field(strict=False)], ...], Field(strict=False)
+    ]
+    """Shape of each output of a run, with all its axes."""
     activation: Literal["", "Softmax", "Sigmoid"]
     """The operator that is added behind the output; empty for none."""
     preprocess: Preprocessing
+
+    def batch_axis(self, place: int) -> int:
+        """Return the axis of an output along which the images of a run lie: see ``batch_axis``."""
+        return batch_axis(self.run_shapes[place], self.axes, self.batch) or 0
 
 
 def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
@@ -103,7 +114,6 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
         )
     model = _of_this_time(onnx.ModelProto.FromString(read_regular(path)), where)
     _check(model.graph, where)
-    ranks = [len(each.shape or ()) for each in model.graph.outputs]
     _name_ends(model.graph, ends)
     names = (PROBABILITIES,) if ends.is_classifier else [each.name for each in ends.outputs]
     named = canonical(model, where, outputs=names)
@@ -112,8 +122,8 @@ def adapted(path: Path, ends: Ends) -> tuple[bytes, int]:
     model = read_model(named)
     _open_batch(model.graph, ends.batch)
     _take_pixels(model.graph, ends, where)
-    for place, rank in enumerate(ranks):
-        _give_reals(model.graph, place, ends, rank)
+    for place in range(len(ends.outputs)):
+        _give_reals(model.graph, place, ends)
     result = canonical(model, where, outputs=names)
     _check_batch(result, ends.shape, where)
     return serialized(result), parameters
@@ -152,7 +162,7 @@ def _of_this_time(model: ModelProto, where: str) -> Model:
 
 def _check(graph: Graph, where: str) -> None:
     if found := sorted({node.op_type for node in graph if node.op_type in INTEGERS}):
-        raise StepError(
+        raise InputError(
             where,
             f"is quantized already: it has {', '.join(found)}",
             accepted="float32 models",
@@ -176,14 +186,22 @@ def _name_ends(graph: Graph, ends: Ends) -> None:
 
     lengths = dict(zip("NHWC", (BATCH, *ends.shape), strict=True))
     graph.inputs[0].shape = onnx_ir.Shape([lengths[axis] for axis in ends.axes])
-    for value, answer in zip(graph.outputs, ends.outputs, strict=True):
-        sides = [BATCH, *answer.shape]
-        value.shape = onnx_ir.Shape(sides if ends.axes.startswith("N") else [*sides[1:], BATCH])
+    for place, value in enumerate(graph.outputs):
+        sides: list[int | str] = list(ends.outputs[place].shape)
+        sides.insert(ends.batch_axis(place), BATCH)
+        value.shape = onnx_ir.Shape(sides)
 
 
 def _open_batch(graph: Graph, batch: int) -> None:
-    """Let each Reshape of one image, or of a fixed batch, take any number of images."""
+    """Let each Reshape of one image, or of a fixed batch, take any number of images.
+
+    Those of other values, such as a grid of places, keep their shape.
+    """
+    of_image = {graph.inputs[0]}
     for node in graph:
+        if of_image.isdisjoint(node.inputs) or node.op_type in ("Shape", "Size"):
+            continue
+        of_image.update(node.outputs)
         shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
         if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] not in (1, batch):
             continue
@@ -245,18 +263,17 @@ def _turn_first_kernel(graph: Graph, ends: Ends, order: list[int]) -> bool:
     return True
 
 
-def _give_reals(graph: Graph, place: int, ends: Ends, rank: int) -> None:
-    """Make an output float32 with the batch in front: (batch, ...), of the shape in ``ends``.
-
-    ``rank``: the axes that it has in the file, axes of length 1 included.
-    """
+def _give_reals(graph: Graph, place: int, ends: Ends) -> None:
+    """Make an output float32 with the batch in front: (batch, ...), of the shape in ``ends``."""
     import onnx_ir
 
     answer, shape = graph.outputs[place], ends.outputs[place].shape
+    rank = len(ends.run_shapes[place])
     if answer.dtype != onnx_ir.DataType.FLOAT:
         answer = add_node(graph, "Cast", [answer], to=int(onnx_ir.DataType.FLOAT))
-    if ends.axes.endswith("N"):
-        answer = add_node(graph, "Transpose", [answer], perm=[rank - 1, *range(rank - 1)])
+    if first := ends.batch_axis(place):
+        others = [each for each in range(rank) if each != first]
+        answer = add_node(graph, "Transpose", [answer], perm=[first, *others])
     if len(shape) == 1 and rank != ROW:
         answer = add_node(graph, "Flatten", [answer], axis=1)
     if ends.activation:
@@ -278,18 +295,24 @@ def _check_batch(model: ModelProto, shape: Shape, where: str) -> None:
         session = onnxruntime.InferenceSession(
             serialized(model), options, providers=["CPUExecutionProvider"]
         )
-        answers = session.run(None, {INPUT: two})
+        answers, alone = (session.run(None, {INPUT: images}) for images in (two, two[:1]))
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
         raise StepError(
             where,
             f"cannot be made to take any number of images: {first_line(error)}",
             remedy="export the model again with an open batch",
         ) from error
-    for output, answer in zip(session.get_outputs(), answers, strict=True):
-        if len(answer) != len(two):
+    for output, answer, one in zip(session.get_outputs(), answers, alone, strict=True):
+        most = SAME_ALONE * np.abs(one).max(initial=0)
+        if len(answer) != len(two) or not np.allclose(answer[:1], one, SAME_ALONE, most):
+            found = (
+                f"is {list(answer.shape)} for two images"
+                if len(answer) != len(two)
+                else "is another one for an image alone than for the same image beside another"
+            )
             raise StepError(
                 where,
-                f'its output "{output.name}" is {list(answer.shape)} for two images',
+                f'its output "{output.name}" {found}',
                 accepted="an answer for each image",
                 remedy="export the model again with an open batch",
             )

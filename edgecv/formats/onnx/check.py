@@ -39,11 +39,11 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     """Return notes on the layers that ONNX Runtime will not run as integers.
 
     Raises StepError if a weight is not int8, a layer takes or gives floats, or none will be
-    run as integers.
+    run as integers. Recurrent layers, which ONNX has no integers for, are left as they are.
     """
     _check_valid(model, where)
-    kernels = [node for node in read_model(model).graph if node.op_type in (*KERNELS, *RECURRENT)]
-    floats = [node.name for node in kernels if node.op_type in RECURRENT or not _is_integer(node)]
+    nodes = list(read_model(model).graph)
+    floats = [node.name for node in nodes if node.op_type in KERNELS and not _is_integer(node)]
     if floats:
         raise StepError(
             where,
@@ -51,7 +51,13 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
             f" {listed(floats, SHOWN)}",
             remedy="replace these layers, or choose the tflite format",
         )
-    return _count_kernels(model, where)
+    notes = _count_kernels(model, where)
+    if left := [node.name for node in nodes if node.op_type in RECURRENT]:
+        text = (
+            f"left in float32, as ONNX has no integers for recurrent layers: {listed(left, SHOWN)}"
+        )
+        return (*notes, text)
+    return notes
 
 
 def _check_valid(model: ModelProto, where: str) -> None:

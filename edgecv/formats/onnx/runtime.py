@@ -23,10 +23,10 @@ from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.session import Optimization, new_session, tensor_of
+from edgecv.formats.onnx.session import Optimization, bound_call, new_session, tensor_of
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
-from edgecv.formats.tensors import check_images, facts_of, with_answers
+from edgecv.formats.tensors import check_images, facts_of, other_ends, with_answers
 
 TYPES = ("float32", "float16", "uint8", "int8")
 OUTPUT_TYPES = (*TYPES, "float64")
@@ -181,15 +181,8 @@ class OnnxRuntimeSession(FileSession):
         return self._bound(self.encode(images))
 
     def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
-        import onnxruntime
-
         session = self.make_session(self._threads) if self._threads > 1 else self._session
-        binding = session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(values)
-        binding.bind_ortvalue_input(self.facts.input.name, value)
-        for tensor in self.facts.outputs:
-            binding.bind_output(tensor.name, "cpu")
-        return lambda: session.run_with_iobinding(binding)
+        return bound_call(session, self.named(values), [each.name for each in self.facts.outputs])
 
     def _runners(
         self, images: Images, values: Sequence[NDArray[Any]]
@@ -227,11 +220,8 @@ class OnnxRuntimeSession(FileSession):
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
         if not tensors or (kind == "input" and len(tensors) > 1):
             names = ", ".join(tensor.name for tensor in tensors)
-            raise RuntimeFailure(
-                str(self._path),
-                f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else ""),
-                accepted="one input of images, and outputs",
-            )
+            found = f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else "")
+            raise other_ends(self._path, found)
         return [self._with_scale(tensor_of(each), kind, len(tensors)) for each in tensors]
 
     def _with_scale(self, tensor: TensorFacts, kind: str, count: int) -> TensorFacts:

@@ -1,11 +1,13 @@
 """Sessions of ONNX Runtime on the CPU, and its names of types."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.text import first_line
 from edgecv.formats.image_axes import OPEN
 
@@ -19,6 +21,8 @@ LEVELS: dict[Optimization, str] = {
     "all": "ORT_ENABLE_ALL",
 }
 ERRORS_ONLY = 3
+NO_KERNEL = ("is not a registered function/op", "No Op registered for")
+"""Parts of what ONNX Runtime says of an operator that its maker alone has."""
 
 
 def new_session(
@@ -47,7 +51,37 @@ def new_session(
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  its errors have no base class of their own
-        raise RuntimeFailure(str(path), f"ONNX Runtime refused it: {first_line(error)}") from None
+        found = f"ONNX Runtime refused it: {first_line(error)}"
+        if not any(text in found for text in NO_KERNEL):
+            raise RuntimeFailure(str(path), found) from None
+        raise UnsuitableFile(
+            str(path),
+            found,
+            accepted="operators of ONNX and of ONNX Runtime",
+            remedy="edgecv inspect reads the file without running it; to run it, export the model"
+            " again without this operator",
+        ) from None
+
+
+def bound_call(
+    session: Any, values: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+) -> Callable[[], object]:
+    """Return a function that runs a session on values which are set beforehand, by input name."""
+    import onnxruntime
+
+    binding = session.io_binding()
+    for name, array in values.items():
+        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    for name in outputs:
+        binding.bind_output(name, "cpu")
+    try:
+        for _ in range(2):
+            session.run_with_iobinding(binding)
+    except Exception:  # noqa: BLE001  of no class of their own: what is wrong is said by the call
+        # The second run compares the first one's outputs with the shapes that a file declares,
+        # which may be wrong where it runs all the same.
+        return lambda: session.run(None, dict(values))
+    return lambda: session.run_with_iobinding(binding)
 
 
 def write_optimized(

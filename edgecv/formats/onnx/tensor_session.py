@@ -12,7 +12,7 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.text import first_line
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
-from edgecv.formats.onnx.session import tensor_of
+from edgecv.formats.onnx.session import bound_call, tensor_of
 
 
 class OnnxTensors(FileTensors):
@@ -35,15 +35,8 @@ class OnnxTensors(FileTensors):
 
     def call(self, values: Sequence[NDArray[Any]]) -> Callable[[], object]:
         """Return a function that runs it on one array an input, set beforehand."""
-        import onnxruntime
-
-        session, binding = self._session, self._session.io_binding()
-        for tensor, array in zip(self.ends.inputs, values, strict=True):
-            value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
-            binding.bind_ortvalue_input(tensor.name, value)
-        for tensor in self.ends.outputs:
-            binding.bind_output(tensor.name, "cpu")
-        return lambda: session.run_with_iobinding(binding)
+        named = dict(zip([each.name for each in self.ends.inputs], values, strict=True))
+        return bound_call(self._session, named, [each.name for each in self.ends.outputs])
 
     def run(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Return the outputs for one array an input."""

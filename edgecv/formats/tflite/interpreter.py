@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.text import first_line
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -21,6 +21,8 @@ RESOLVERS: dict[Kernels, str] = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
+NO_KERNEL = ("unresolved custom op", "Select TensorFlow op")
+"""Parts of what LiteRT says of an operator that its maker alone has."""
 
 
 def new_interpreter(
@@ -44,7 +46,16 @@ def new_interpreter(
 
 def refusal(path: Path, error: Exception) -> RuntimeFailure:
     """Return the failure of a file that LiteRT does not accept."""
-    return RuntimeFailure(str(path), f"LiteRT refused it: {first_line(error)}")
+    found = f"LiteRT refused it: {first_line(error)}"
+    if not any(text in found for text in NO_KERNEL):
+        return RuntimeFailure(str(path), found)
+    return UnsuitableFile(
+        str(path),
+        found.partition(". ")[0],
+        accepted="TFLite's own operators",
+        remedy="edgecv inspect reads the file without running it; to run it, convert the model"
+        " again without this operator",
+    )
 
 
 def facts_of_tensor(details: dict[str, Any]) -> TensorFacts:

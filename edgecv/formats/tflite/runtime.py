@@ -16,7 +16,7 @@ from edgecv.core.plugins import Watcher
 from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.tensors import check_images, facts_of
+from edgecv.formats.tensors import check_images, facts_of, other_ends
 from edgecv.formats.tflite.execution import activations, executed, extremes
 from edgecv.formats.tflite.input_probe import TFLiteProbe
 from edgecv.formats.tflite.interpreter import (
@@ -249,11 +249,8 @@ class LiteRTSession(FileSession):
         except ValueError as error:
             raise self._refusal(error) from None
         if len(inputs) != 1 or not outputs:
-            raise RuntimeFailure(
-                str(self._path),
-                f"it has {_ends_text(inputs, 'input')} and {_ends_text(outputs, 'output')}",
-                accepted="one input of images, and outputs",
-            )
+            found = f"it has {_ends_text(inputs, 'input')} and {_ends_text(outputs, 'output')}"
+            raise other_ends(self._path, found)
         return inputs, outputs
 
     def _refusal(self, error: Exception) -> RuntimeFailure:

@@ -23,6 +23,19 @@ def check_size(name: str, shape: Shape, smallest: int) -> None:
         )
 
 
+def check_halvings(name: str, shape: Shape, depth: int) -> None:
+    """Raise InputError if the sides of images cannot be halved so often."""
+    step = 2**depth
+    check_size(name, shape, step)
+    if any(side % step for side in shape[:2]):
+        raise InputError(
+            name,
+            f"images of {shape[0]}x{shape[1]} cannot be halved {depth} times",
+            accepted=f"sides that are multiples of {step}",
+            remedy="give another --input-size, or a smaller depth",
+        )
+
+
 def rescaled(image: Tensor) -> Tensor:
     """Centre 0..255 on zero.
 

@@ -12,7 +12,6 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
@@ -34,15 +33,8 @@ class UnetSmall(Architecture):
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        step = self.stride * 2**self.depth
-        blocks.check_size(self.name, input_shape, step)
-        if any(side % step for side in input_shape[:2]):
-            raise InputError(
-                self.name,
-                f"images of {input_shape[0]}x{input_shape[1]} cannot be divided by {step}",
-                accepted=f"sides that are multiples of {step}",
-                remedy="give another --input-size, or a smaller depth or stride",
-            )
+        halvings = self.depth + self.stride.bit_length() - 1
+        blocks.check_halvings(self.name, input_shape, halvings)
         image = keras.layers.Input(input_shape, name="image")
         x, kept = blocks.rescaled(image), list[Tensor]()
         for level in range(self.depth):

@@ -18,8 +18,8 @@ class BatchMove:
     """bool (N, 1); None where no image is."""
     margin: int
     """Width of the margins, in pixels: the largest shift. They mirror the image."""
-    width: int
-    """Width of the images, in pixels."""
+    size: tuple[int, int]
+    """Height and width of the images, in pixels."""
 
     def pixels(self, maps: Tensor) -> Tensor:
         """Return images or masks that were moved: (N, H, W, C) of the same type."""
@@ -45,7 +45,7 @@ class BatchMove:
         )
         x, y = x + right, y + down
         if self.is_mirrored is not None:
-            x = tensorflow.where(self.is_mirrored, self.width - x, x)
+            x = tensorflow.where(self.is_mirrored, self.size[1] - x, x)
         return x, y
 
 
@@ -62,5 +62,5 @@ def augment(
     chance = tensorflow.random.stateless_uniform((3, images.shape[0], 1), seeds)
     offsets = tensorflow.cast(chance[:2] * (2 * schedule.shift + 1), tensorflow.int32)
     is_mirrored = chance[2] < 0.5 if schedule.mirror else None
-    move = BatchMove(offsets, is_mirrored, schedule.shift, images.shape[2])
+    move = BatchMove(offsets, is_mirrored, schedule.shift, tuple(images.shape[1:3]))
     return tensorflow.cast(move.pixels(images), tensorflow.float32), task.moved(targets, move)

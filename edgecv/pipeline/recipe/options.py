@@ -1,11 +1,13 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data, Task
 from edgecv.core.registry import TASKS
+from edgecv.pipeline.recipe.toml_file import read_toml
 
 
 class ImageOptions(CommandOptions):
@@ -42,12 +44,18 @@ class TaskOptions(CommandOptions):
 
     section: ClassVar[str] = "Task"
 
-    task: Annotated[Name | None, Flag(default="the one that model and data show")] = None
-    """The task of the model: see edgecv list. A recipe gives its options under [task]."""
+    task: Annotated[Text | None, Flag(default="the one that model and data show")] = None
+    """The task of the model: see edgecv list. Or a .toml, such as a recipe, with its options under
+    [task]."""
 
     def parsed_task(self) -> Task | None:
         """Return the task, None where it is not given. Raises InputError for an unknown one."""
-        return None if self.task is None else TASKS.parse({"task": self.task}, "--task")
+        if self.task is None:
+            return None
+        if not self.task.lower().endswith(".toml"):
+            return TASKS.parse({"task": self.task.lower()}, "--task")
+        table = read_toml(Path(self.task))
+        return TASKS.parse(table.get("task"), f"{self.task}, [task]")
 
 
 class TrainingOptions(CommandOptions):

@@ -7,17 +7,16 @@ from typing import Any, Self
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.files import open_regular
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DATASETS, DEFAULT_TASK, EXPORTERS, TASKS, TECHNIQUES
-from edgecv.core.tables import MOST_TOML_BYTES, toml_table
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
+from edgecv.pipeline.recipe.toml_file import read_toml
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -90,17 +89,7 @@ class Recipe(Options):
 
 def load_recipe(path: Path) -> Recipe:
     """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
-    try:
-        with open_regular(path, accepted="a file of TOML") as file:
-            content = file.read(MOST_TOML_BYTES + 1)
-        if len(content) > MOST_TOML_BYTES:
-            raise InputError(str(path), "is larger than a recipe can be", accepted="up to 1 MB")
-        table = toml_table(content)
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(str(path), f"is not TOML: {error}"[:300]) from None
-    return parse_recipe(table, str(path))
+    return parse_recipe(read_toml(path), str(path))
 
 
 def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:

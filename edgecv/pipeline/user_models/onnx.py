@@ -119,6 +119,7 @@ class OnnxModel(UserModel):
             is_classifier=is_classifier,
             axes=facts.axes,
             batch=facts.batch,
+            run_shapes=facts.run_shapes,
             activation=recipe.task.activation(outputs) or "",
             preprocess=input_spec.preprocess or Preprocessing(),
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgecv.core.artifact import TensorFacts
+from edgecv.core.artifact import PRECISION_NOT_KNOWN, TensorFacts
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.registry import TASKS
@@ -19,12 +19,12 @@ PIXELS = "bytes of 0..255 as a camera or an image file gives them"
 
 def card(file: DeployedFile) -> dict[str, Any]:
     """Return everything that a program needs to run the file, as plain values."""
-    kind = file.artifact.format
+    kind, precision = file.artifact.format, file.artifact.precision
     return {
         "format": 1,
         "file": f"{FILE}.{kind}",
         "runtime": RUNTIMES[kind],
-        "precision": file.artifact.precision,
+        "precision": None if precision == PRECISION_NOT_KNOWN else precision,
         "bytes": file.artifact.bytes,
         "peak_activation_bytes": None if file.peak is None else file.peak.bytes,
         "sha256": file.artifact.sha256,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import affine_of
-from edgecv.core.text import counted
+from edgecv.core.text import counted, printable
 
 NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -47,13 +47,24 @@ def with_metadata(content: bytes, file: DeployedFile) -> bytes:
     """
     if NAME in content:
         return content
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    if any(model.Buffers(number).Offset() > 1 for number in range(model.BuffersLength())):
+        raise StepError(str(file.path), "keeps weights behind its tables: they cannot be moved")
     whole = _with_buffer(content, model_metadata(file), str(file.path))
     packed = io.BytesIO()
     packed.write(whole)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
-        labels = "".join(f"{name}\n" for name in file.labels)
-        archive.writestr(zipfile.ZipInfo(LABELS), labels)  # Of 1980: the same bytes each time.
+        archive.writestr(
+            zipfile.ZipInfo(LABELS), labels_text(file)
+        )  # Of 1980: the same bytes each time.
     return packed.getvalue()
+
+
+def labels_text(file: DeployedFile) -> str:
+    """Return the names of the outputs, a line each."""
+    return "".join(f"{printable(name)}\n" for name in file.labels)
 
 
 def model_metadata(file: DeployedFile) -> bytes:
@@ -151,8 +162,8 @@ def _with_buffer(content: bytes, metadata: bytes, where: str) -> bytes:
     (back,) = struct.unpack_from("<i", content, root)
     (length,) = struct.unpack_from("<H", content, root - back)
     slots = struct.unpack_from(f"<{length // 2 - 2}H", content, root - back + 4)
-    if len(slots) > FIELDS:
-        raise StepError(where, "has a table of a newer version: no metadata can be added")
+    if len(slots) > FIELDS or not slots[VERSION_FIELD]:
+        raise StepError(where, "has a table of another version: no metadata can be added")
     fields = {
         number: _target(content, root + slot)
         for number, slot in enumerate(slots)

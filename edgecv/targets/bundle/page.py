@@ -18,6 +18,7 @@ FITS = {
     "crop": "cropped around the middle first",
     "pad": "padded with black",
 }
+TITLES = {"litert": "A TFLite model, for LiteRT,", "onnxruntime": "An ONNX model"}
 PACKAGES = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime"}
 LITERT = """import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -54,8 +55,8 @@ def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
     is_named = card["task"]["task"] == "classification"
     return Template((PROGRAM / "README.md").read_text("utf-8")).substitute(
         title=printable(str(file.origin.get("run", file.path.stem))),
-        summary=f"A {card['runtime']} model of {file.artifact.bytes:,} bytes,"
-        f" {file.artifact.precision}, for images of {height}x{width}:"
+        summary=f"{TITLES[card['runtime']]} of {file.artifact.bytes:,} bytes,"
+        f" {card['precision'] or 'of another maker'}, for images of {height}x{width}:"
         f" {card['task']['task']}, {counted(len(file.labels), 'name')}. Made by edgecv.",
         package=PACKAGES[card["runtime"]],
         count=len(file.golden),

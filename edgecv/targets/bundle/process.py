@@ -45,7 +45,8 @@ class BundleProcess:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C)."""
         blocks = self._call(image, "--time").get("nanoseconds")
-        if blocks is None or blocks.ndim != 2 or blocks.dtype != np.int64 or blocks.min() <= 0:
+        is_table = blocks is not None and blocks.ndim == 2 and blocks.dtype == np.int64
+        if blocks is None or not is_table or not blocks.size or blocks.min() <= 0:
             raise StepError("predict.py", "gives no times")
         return (blocks,)
 
@@ -57,11 +58,16 @@ class BundleProcess:
             if f"output{number}" in arrays
         }
         runtime, memory = arrays.get("runtime"), arrays.get("memory_bytes")
-        if runtime is None or memory is None or runtime.dtype.kind != "U" or memory.shape != ():
+        if (
+            runtime is None
+            or memory is None
+            or (runtime.dtype.kind, runtime.shape) != ("U", ())
+            or (memory.dtype.kind, memory.shape) != ("i", ())
+        ):
             raise StepError("predict.py", "does not name its runtime and its memory")
         self.facts = DeviceFacts(
             printable(str(runtime))[:LONGEST_RUNTIME],
-            memory_bytes=int(memory),
+            memory_bytes=max(0, int(memory)) or None,
             notes=("its memory is that of the whole process, Python and images with it",),
         )
         return real_outputs(self._file, stored, len(images), "predict.py")

@@ -12,7 +12,7 @@ from edgecv.core.plugins import DeployContext, DeployedFile, Target
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.system.storage import write_bytes, write_json
 from edgecv.targets.bundle.card import FILE, card
-from edgecv.targets.bundle.metadata import with_metadata
+from edgecv.targets.bundle.metadata import labels_text, with_metadata
 from edgecv.targets.bundle.page import PROGRAM, examples, page
 from edgecv.targets.bundle.process import BundleProcess
 
@@ -29,7 +29,7 @@ class Bundle(Target):
         if file.artifact.format == "tflite":
             content = with_metadata(content, file)
         write_bytes(folder / f"{FILE}.{file.artifact.format}", content)
-        write_bytes(folder / "labels.txt", "".join(f"{name}\n" for name in file.labels).encode())
+        write_bytes(folder / "labels.txt", labels_text(file).encode())
         table = card(file)
         write_json(folder / "model.json", table)
         write_json(folder / "origin.json", file.origin)

@@ -18,7 +18,14 @@ PLACE = re.compile(r"@(\d+):(\w+)@")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
 LONGEST_COMMENT = 60
 LINE = 96
-BUILD_FILES = ("Makefile", "CMakeLists.txt")
+BUILD_FILES = {
+    "Makefile": "Makefile",
+    "CMakeLists.txt": "CMakeLists.txt",
+    "library.properties": "library.properties",
+    "library.json": "library.json",
+    "zephyr/module.yml": "module.yml",
+}
+"""Templates of the files for build systems, by their place in the project."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def write(layout: PlacedProgram, golden: Golden) -> dict[str, str]:
             **{f"{end}_BYTES": _bytes_of(tensors) for end, tensors in ends.items()},
             OUTPUT_IS_FLOAT=", ".join(str(int(each.type == "float32")) for each in ends["OUTPUT"]),
         ),
-        **{name: template(name) for name in BUILD_FILES},
+        **{path: template(name) for path, name in BUILD_FILES.items()},
     }
 
 

@@ -47,7 +47,9 @@ class CProject(Target):
             b"".join(each[number].tobytes() for number in range(count) for each in answers),
         )
         for name, text in {**write(found, golden), "README.md": page(file, found)}.items():
-            write_bytes(folder / name, text.encode())
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            write_bytes(path, text.encode())
 
     @contextmanager
     def open(

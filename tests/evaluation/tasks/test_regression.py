@@ -157,7 +157,7 @@ def test_points_and_boxes_move_with_their_images(kind: str) -> None:
     task = TASKS[kind]
     labels = task.of_task(WHOLE).test.labels[:2]
     offsets = tensorflow.constant([[[1], [1]], [[2], [0]]])
-    move = BatchMove(offsets, tensorflow.constant([[False], [True]]), 1, SIDE)
+    move = BatchMove(offsets, tensorflow.constant([[False], [True]]), 1, (SIDE, SIDE))
     before = task.targets(labels)
     after = task.moved(tensorflow.constant(before), move).numpy()
     assert np.allclose(after[0, 0, 0::2], before[0, 0, 0::2] - 1)

@@ -8,7 +8,7 @@ import pytest
 from refusal import check_refused
 
 from edgecv.core.data import Images
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 
@@ -83,6 +83,25 @@ def test_other_images_are_refused_with_both_shapes(
 @pytest.mark.parametrize("content", [b"", b"noise" * 100, b"\x1c\0\0\0TFL3" + b"\0" * 50])
 def test_what_is_not_a_tflite_file_is_refused(content: bytes, tmp_path: Path) -> None:
     check_refused(LiteRT(), tmp_path / "bad.tflite", content, r"LiteRT refused it: .")
+
+
+@pytest.mark.parametrize("has_flex", [True, False])
+def test_an_operator_of_another_maker_is_named_and_wrong_input(
+    has_flex: bool, tmp_path: Path
+) -> None:
+    tensorflow, keras = load_tensorflow()
+    taken = keras.layers.Input((4, 4, 3))
+    model = keras.Model(taken, tensorflow.linalg.det(taken[..., :3, :]))
+    converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+    converter.allow_custom_ops = not has_flex
+    if has_flex:
+        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.SELECT_TF_OPS]
+    path = tmp_path / "a.tflite"
+    path.write_bytes(converter.convert())
+    with pytest.raises(
+        UnsuitableFile, match=r"(MatrixDeterminant|interpreter)\.?; .*edgecv inspect reads the file"
+    ):
+        LiteRT().open(path, threads=1)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: TID253
 from refusal import check_refused
 
 from edgecv.core.data import Images
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.formats.onnx.runtime import OnnxRuntime
 
 pytestmark = pytest.mark.quick
@@ -145,6 +145,16 @@ def test_what_cannot_be_used_is_refused(
 def test_what_is_not_an_onnx_file_is_refused(content: bytes, tmp_path: Path) -> None:
     message = r"refused it|is not an ONNX file"
     check_refused(OnnxRuntime(), tmp_path / "bad.onnx", content, message)
+
+
+@pytest.mark.parametrize("domain", ["", "com.maker"])
+def test_an_operator_of_another_maker_is_named_and_wrong_input(domain: str, tmp_path: Path) -> None:
+    model = onnx.load(write(tmp_path / "a.onnx"))
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Own", domain
+    model.opset_import.append(onnx.helper.make_opsetid("com.maker", 1))
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(UnsuitableFile, match=r"Own.*edgecv inspect reads the file"):
+        OnnxRuntime().open(tmp_path / "a.onnx", threads=1)
 
 
 def test_weights_beside_the_file_are_a_part_of_it(tmp_path: Path, images: Images) -> None:

@@ -17,18 +17,23 @@ from edgecv.formats.tflite.tables import TFLiteTables, TFLiteTensor
 from edgecv.targets.c.compiled import SOURCES, c_compiler
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic
-from edgecv.targets.c.project import Golden, write
+from edgecv.targets.c.project import Golden, PlacedProgram, write
 
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 needs_compiler = pytest.mark.skipif(c_compiler() is None, reason="needs a C compiler: gcc")
 
 
+def written(program: PlacedProgram, golden: Golden, folder: Path) -> None:
+    """Write a project into a folder."""
+    for name, text in write(program, golden).items():
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_text(text)
+
+
 def build(content: bytes, arithmetic: Arithmetic, folder: Path, flags: Sequence[str]) -> Path:
     """Write a project, compile it, and return its main program."""
-    folder.mkdir(parents=True)
-    for name, text in write(generate(content, "model.tflite", arithmetic), Golden()).items():
-        (folder / name).write_text(text)
+    written(generate(content, "model.tflite", arithmetic), Golden(), folder)
     compiler = shutil.which("gcc") or c_compiler()
     command = [str(compiler), *STRICT, *flags, *SOURCES, "-o", "main", "-lm"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -12,13 +12,19 @@ def convert(
     shape: tuple[int, ...], branches: Branches, precision: str = "int8", seed: int = 0
 ) -> bytes:
     """Return a model whose outputs are the branches of one input, at a precision."""
-    import tensorflow as tf
     import tf_keras
 
     tf_keras.utils.set_random_seed(seed)
-    random = np.random.default_rng(seed)
     image = tf_keras.Input(shape, batch_size=1)
-    model = tf_keras.Model(image, list(branches(image)))
+    return converted(tf_keras.Model(image, list(branches(image))), precision, seed)
+
+
+def converted(model: Any, precision: str = "int8", seed: int = 0, scale: float = 1.0) -> bytes:
+    """Return a model at a precision, calibrated by numbers of a spread; its biases are random."""
+    import tensorflow as tf
+
+    random = np.random.default_rng(seed)
+    shape = model.input_shape[1:]
     model.set_weights(
         [
             values + random.normal(size=values.shape) * 0.1 if values.ndim == 1 else values
@@ -31,7 +37,7 @@ def convert(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
-        numbers = random.normal(size=(40, 1, *shape)).astype(np.float32)
+        numbers = scale * random.normal(size=(40, 1, *shape)).astype(np.float32)
         converter.representative_dataset = lambda: ([each] for each in numbers)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_build import needs_compiler
+from c_build import needs_compiler, written
 from c_models import convert, convolutions
 from deployed import deployed_file
-from paths import SHARED
+from paths import REPOSITORY, SHARED
 from refusals import refusal_of
 
 from edgecv.acceptance.verify import verify
@@ -88,10 +88,29 @@ def test_the_project_is_built_by_its_makefile_and_tests_itself(
 
 
 @needs_compiler
+def test_the_project_is_built_by_cmake(deployment: tuple[Report, Path], tmp_path: Path) -> None:
+    if shutil.which("cmake") is None:
+        pytest.skip("needs cmake")
+    build = tmp_path / "build"
+    for command in (("-S", str(deployment[1]), "-B", str(build)), ("--build", str(build))):
+        subprocess.run(["cmake", *command], check=True, capture_output=True)
+    subprocess.run([build / "edgecv_main", "--self-test"], check=True)
+
+
+@needs_compiler
+def test_the_example_of_the_guide_compiles(deployment: tuple[Report, Path], tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/guides/c.md").read_text()
+    code = re.search(r"```c\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    (tmp_path / "example.c").write_text(code[1])
+    command = [str(compiled.c_compiler()), *compiled.FLAGS, "-I", str(deployment[1]), "-c"]
+    subprocess.run([*command, "example.c"], cwd=tmp_path, check=True)
+
+
+@needs_compiler
 def test_a_wrong_golden_answer_fails_the_self_test(content: bytes, tmp_path: Path) -> None:
     golden = Golden(1, bytes(64), b"\x55\x55\x55")
-    for name, text in write(generate(content, "model"), golden).items():
-        (tmp_path / name).write_text(text)
+    written(generate(content, "model"), golden, tmp_path)
     command = [str(compiled.c_compiler()), *compiled.SOURCES, "-o", "main", "-lm"]
     subprocess.run(command, cwd=tmp_path, check=True)
     done = subprocess.run(
@@ -174,8 +193,7 @@ def test_damaged_bytes_are_refused_or_read(content: bytes) -> None:
 @needs_compiler
 def test_flash_of_the_code_is_small(tmp_path: Path) -> None:
     content = convert((9, 10, 6), convolutions)
-    for name, text in write(generate(content, "model"), Golden()).items():
-        (tmp_path / name).write_text(text)
+    written(generate(content, "model"), Golden(), tmp_path)
     flags = ("-std=c99", "-Os", "-c", "edgecv_model.c")
     subprocess.run([str(compiled.c_compiler()), *flags], cwd=tmp_path, check=True)
     if (size := shutil.which("size")) is None:

@@ -17,12 +17,16 @@ METHOD = (
     "worse in an image by its IoU there; p is the exact sign test of these images, corrected by "
     "Holm's method for the number of classes."
 )
-HEADINGS = ("class", "images", "IoU before", "IoU", "points", "better", "worse", "corrected p")
 DIMMED = 0.35
 
 
-def class_table(statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-    """Return a row for each class, the worst first; None where no class was compared."""
+def class_table(
+    statistics: PairedStatistics, names: Sequence[str], figure: str = "IoU", points: str = "points"
+) -> TextTable | None:
+    """Return a row for each class, the worst first; None where no class was compared.
+
+    ``figure`` and ``points``: the names of what was compared, and of the differences.
+    """
     found = [each for each in statistics.classes if each.candidate is not None]
     if not found:
         return None
@@ -40,7 +44,10 @@ def class_table(statistics: PairedStatistics, names: Sequence[str]) -> TextTable
         for each in found[:MOST_CLASSES]
     )
     left_out = len(found) - len(rows)
-    return TextTable(HEADINGS, rows, f"The other {left_out:,} did better." if left_out else "")
+    heads = ("class", "images", f"{figure} before", figure, points, "better", "worse")
+    return TextTable(
+        (*heads, "corrected p"), rows, f"The other {left_out:,} did better." if left_out else ""
+    )
 
 
 def changed_pixels(image: Images, before: Maps, after: Maps, mask: Targets | None) -> Images:

@@ -2,7 +2,8 @@
 //
 //   c++ -std=c++17 -I LITERT example.cpp -L LIB -lLiteRt -o example && ./example
 //
-// LITERT: the sources of LiteRT, https://github.com/google-ai-edge/LiteRT (headers in litert/c).
+// LITERT: the sources of LiteRT, https://github.com/google-ai-edge/LiteRT (headers in litert/c;
+// its CMake build makes litert/build_common/build_config.h).
 // LIB: the folder of libLiteRt.so, which is in the Python package ai-edge-litert, too.
 
 #include <algorithm>

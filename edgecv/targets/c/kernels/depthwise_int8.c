@@ -1,4 +1,4 @@
-/* needs: window range clamp round_double round_upward */
+/* needs: window range clamp round_either */
 /* weights: row, column, output channel */
 static void depthwise_int8(const window *p, const range *q, const int8_t *input,
                            const int8_t *weights, const int32_t *bias,
@@ -40,9 +40,8 @@ static void depthwise_int8(const window *p, const range *q, const int8_t *input,
                 }
                 for (int32_t j = 0; j < count; j++) {
                     const int32_t k = channel + j;
-                    const int32_t sum = k < lanes
-                        ? multiply_upward(sums[j], multipliers[k], shifts[k])
-                        : multiply_double(sums[j], multipliers[k], shifts[k]);
+                    const int32_t sum = multiply_either(sums[j], multipliers[k], shifts[k],
+                                                        k < lanes);
                     *output++ = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
                 }
             }

@@ -1,4 +1,4 @@
-/* needs: window range clamp dot_int8 round_double round_upward */
+/* needs: window range clamp dot_int8 round_either */
 /* weights: output channel, row, column, input channel; the window strides over the output */
 static void transposed_int8(const window *p, const range *q, const int8_t *input,
                             const int8_t *weights, const int32_t *bias,
@@ -26,9 +26,8 @@ static void transposed_int8(const window *p, const range *q, const int8_t *input
                         sum += dot_int8(x, w, p->input_channels, q->input_zero);
                     }
                 }
-                sum = channel < lanes
-                    ? multiply_upward(sum, multipliers[channel], shifts[channel])
-                    : multiply_double(sum, multipliers[channel], shifts[channel]);
+                sum = multiply_either(sum, multipliers[channel], shifts[channel],
+                                      channel < lanes);
                 *output++ = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
             }
         }

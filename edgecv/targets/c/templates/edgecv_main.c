@@ -1,5 +1,6 @@
 /* --self-test: says how many golden answers agree, and fails if one does not.
  * Otherwise: reads inputs as bytes until the end of the standard input, and writes the outputs. */
+#ifndef ARDUINO
 #include "edgecv_golden.h"
 #include "edgecv_model.h"
 
@@ -67,3 +68,4 @@ int main(int count, char **arguments)
         fflush(stdout);
     }
 }
+#endif

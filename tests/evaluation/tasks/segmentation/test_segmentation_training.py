@@ -68,7 +68,7 @@ def test_a_student_learns_from_each_pixel_of_its_teacher() -> None:
 def test_masks_move_with_their_images() -> None:
     offsets = tensorflow.constant([[[0], [3], [1], [2], [4], [2]]] * 2)
     mirrored = tensorflow.constant([[True], [False]] * 3)
-    move = BatchMove(offsets, mirrored, 2, 8)
+    move = BatchMove(offsets, mirrored, 2, (8, 8))
     moved = TASK.moved(tensorflow.constant(MASKS), move).numpy()
     assert moved.dtype == np.uint8
     pixels = move.pixels(tensorflow.constant(MASKS[..., None].repeat(3, -1))).numpy()

@@ -1,0 +1,59 @@
+"""Boxes that are no better than those of other images prove nothing."""
+
+import numpy as np
+
+from edgecv.core.data import Targets
+from edgecv.core.plugins import Proof
+from edgecv.core.targets import NO_BOX
+from edgecv.evaluation.statistics.binary_scores import mcnemar
+from edgecv.evaluation.tasks.classification.proof import (
+    NOTHING,
+    ONE_ANSWER,
+    SIGNIFICANCE,
+    limit_above,
+)
+from edgecv.evaluation.tasks.detection.average_precision import Matched, match
+from edgecv.evaluation.tasks.detection.boxes import Boxes
+
+REMEDY = "are these its images, --preprocess and decoder?"
+
+
+def proof_of(boxes: Boxes, truth: Targets | None, score: float) -> Proof:
+    """Return if boxes prove anything: they find more than the boxes of another image do.
+
+    ``truth``: float32 (N, most, 5), None where it is not known. ``score`` of boxes that are shown.
+    """
+    if truth is None:
+        found = float((boxes.above(score).classes != NO_BOX).any(axis=1).mean())
+        text = f"finds a box of a score of {score:g} or more in {found:.1%} of the images"
+        holds = found > 1 - ONE_ANSWER
+        return Proof(
+            found, 1 - ONE_ANSWER, text if holds else f"{text}: {NOTHING}; {REMEDY}", holds
+        )
+    classes = 1 + int(max(boxes.classes.max(initial=0), truth[:, :, 0].max()))
+    own = match(boxes, truth, classes)
+    other = match(boxes.of(np.roll(np.arange(len(boxes)), 1)), truth, classes)
+    value, guessing = (average(each, 1) for each in (own, other))
+    limit = limit_above(guessing)
+    text = f"has an AP50 of {value:.1%}, and with the boxes of other images {guessing:.1%}"
+    if value <= limit:
+        return Proof(value, limit, f"{text}: {NOTHING}; {REMEDY}", False)
+    # Images in which more of the true boxes are found, and fewer.
+    gains = own.hits[0].sum(axis=1) - other.hits[0].sum(axis=1)
+    wins, losses = (gains > 0).sum(), (gains < 0).sum()
+    if wins <= losses or mcnemar(np.array(wins), np.array(losses)) > SIGNIFICANCE:
+        reason = f"{text}, which may be chance with {len(truth):,} images: {NOTHING}"
+        return Proof(value, limit, reason, False)
+    return Proof(value, limit, text, True)
+
+
+def average(
+    matched: Matched, overlaps: int | None = None, times: np.ndarray | None = None
+) -> float:
+    """Return the mean average precision of the first overlaps (1: AP50), or of all.
+
+    0 without true boxes.
+    """
+    found = matched.precisions(times)[:overlaps]
+    known = ~np.isnan(found)
+    return float(found[known].mean()) if known.any() else 0.0

@@ -1,0 +1,56 @@
+"""Outputs whose rows are sorted by scores that are nearly equal: rounding decides their order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.core.data import Images, Outputs
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.plugins import Task
+from edgecv.core.preprocessing import Preprocessing
+from edgecv.core.report import Gate
+from edgecv.evaluation.output_differences import output_differences
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.pipeline.measure import MeasurementPool
+
+NOISE = 1 + 2**-20
+"""Factor of every number that enters a model: eight times what float32 rounds by."""
+OF_NUMBERS = frozenset(
+    "conversion_difference min_agreement min_cosine min_sqnr_db max_difference".split()
+)
+"""Gates that compare numbers of the same place."""
+
+
+def steady_gates(
+    gates: Sequence[Gate], where: str, outputs: Outputs, task: Task, again: Callable[[], Outputs]
+) -> list[Gate]:
+    """Return gates, those of numbers inconclusive instead of failed where rounding moves these.
+
+    ``outputs``: those of the reference at ``where``; ``again`` runs it on numbers that are
+    ``NOISE`` times as large.
+    """
+    failed = [each for each in gates if each.outcome == "failed" and each.name in OF_NUMBERS]
+    if not failed or not task.compares_numbers:
+        return list(gates)
+    found = max(output_differences(again(), outputs), key=lambda each: each.of_range or 0)
+    moved = found.of_range or 0
+    if moved <= task.conversion_limit:
+        return list(gates)
+    reason = (
+        f"{found.name} of {where} itself moves by {100 * moved:.3g}% of its range where its input"
+        " changes by a millionth: rounding decides the order of its rows, so that numbers of one"
+        " place prove nothing; data with targets, and the --task that reads such rows, do"
+    )
+    return [replace(e, outcome="inconclusive", reason=reason) if e in failed else e for e in gates]
+
+
+def noisy_outputs(
+    pool: MeasurementPool, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+) -> Outputs:
+    """Return the outputs of a file for pixels that are ``NOISE`` times as large."""
+    own = input_spec.preprocess or Preprocessing()
+    scale = tuple(float(each) * NOISE for each in np.atleast_1d(own.scale))
+    spec = input_spec.model_copy(update={"preprocess": own.model_copy(update={"scale": scale})})
+    return pool.predict(runtime_of_file(path).name, path, images, spec)

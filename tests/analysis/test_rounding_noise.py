@@ -1,0 +1,64 @@
+"""Rows in the order of scores that are nearly equal are moved by rounding alone, and by faults."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgecv
+from edgecv.core.report import Report
+
+SIDE, PLACES, KEPT = 8, 50, 20
+RANDOM = np.random.default_rng(0)
+EQUAL = RANDOM.normal(size=(3 * SIDE * SIDE, 1)) * np.ones((1, PLACES))
+NOISE = RANDOM.normal(size=EQUAL.shape)
+BOXES = RANDOM.normal(size=(PLACES, 4)).astype("f")
+IMAGES = RANDOM.integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def detector(path: Path, scores: np.ndarray, boxes: np.ndarray = BOXES) -> Path:
+    """Write an ONNX file that gives the boxes of the highest scores, the highest first."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    make = helper.make_node
+    nodes = [
+        make("Flatten", ["image"], ["pixels"]),
+        make("MatMul", ["pixels", "weights"], ["scores"]),
+        make("TopK", ["scores", "kept"], ["values", "places"]),
+        make("Gather", ["boxes", "places"], ["rows"]),
+    ]
+    constants = {"weights": scores.astype("f"), "kept": np.array([KEPT]), "boxes": boxes}
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("image", 1, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("rows", 1, ["n", KEPT, 4])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def compared(file: Path, baseline: Path, folder: Path) -> Report:
+    np.savez(folder / "data.npz", x_test=IMAGES, y_test=np.arange(20) % 2)
+    return edgecv.validate(
+        file, baseline=baseline, data=folder / "data.npz", task="outputs", preprocess="imagenet"
+    )
+
+
+def test_an_order_that_rounding_decides_fails_no_file(tmp_path: Path) -> None:
+    baseline = detector(tmp_path / "a.onnx", EQUAL + 1e-7 * NOISE)
+    file = detector(tmp_path / "b.onnx", (EQUAL + 1e-7 * NOISE) * (1 + 2**-21))
+    report = compared(file, baseline, tmp_path)
+    assert report.outcome == "inconclusive"
+    reasons = {each.name: each.reason for each in report.gates if each.outcome == "inconclusive"}
+    assert "rounding decides the order of its rows" in reasons["min_cosine"]
+
+
+@pytest.mark.parametrize("moved", [0.0, 2.0])
+def test_a_fault_fails_where_the_order_is_clear(moved: float, tmp_path: Path) -> None:
+    baseline = detector(tmp_path / "a.onnx", NOISE)
+    file = detector(tmp_path / "b.onnx", NOISE, BOXES[:, ::-1] + np.float32(moved))
+    assert compared(file, baseline, tmp_path).outcome == "failed"

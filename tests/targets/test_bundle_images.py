@@ -1,0 +1,70 @@
+"""A bundle's program reads an image file, and encodes it, exactly as edgecv does."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecv.core.artifact import TensorFacts
+from edgecv.core.preprocessing import NAMED, affine_of
+from edgecv.datasets.image_tree.decoding import decode
+from edgecv.formats.image_input import pixel_encoder
+from edgecv.targets.bundle.program.predict import Model, open_image
+
+pytestmark = pytest.mark.quick
+RANDOM = np.random.default_rng(0)
+ORIENTATION = 274
+
+
+def saved(kind: str, path: Path) -> Path:
+    pixels = RANDOM.integers(0, 256, (70, 110, 4), np.uint8)
+    if kind == "jpeg turned":
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        Image.fromarray(pixels[..., :3]).save(path := path / "a.jpg", exif=exif)
+    elif kind == "large jpeg":
+        smooth = np.add.outer(np.arange(900), np.arange(1200)) % 256
+        Image.fromarray(smooth.astype(np.uint8)).convert("RGB").save(path := path / "a.jpg")
+    elif kind == "16 bits":
+        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(path := path / "a.png")
+    elif kind == "palette":
+        Image.fromarray(pixels[..., :3]).quantize(16).save(path := path / "a.png")
+    else:
+        Image.fromarray(pixels if kind == "alpha" else pixels[..., 0]).save(path := path / "a.png")
+    return path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize(
+    "kind", ["jpeg turned", "large jpeg", "16 bits", "palette", "alpha", "grey"]
+)
+def test_an_image_file_becomes_the_same_pixels(
+    tmp_path: Path, kind: str, resize: Any, channels: int
+) -> None:
+    path = saved(kind, tmp_path)
+    wanted, _ = decode(path.read_bytes(), (24, 32, channels), resize)
+    np.testing.assert_array_equal(open_image(path, (32, 24), channels, resize), wanted)
+
+
+@pytest.mark.parametrize("axes", ["NHWC", "NCHW", "HWC", "CHW", "NHW", "HWCN", "CHWN"])
+@pytest.mark.parametrize("name", ["0..255", "-1..1", "imagenet", "caffe"])
+@pytest.mark.parametrize("kind", ["float32", "float16", "uint8", "int8", "int16"])
+def test_pixels_become_the_same_values(axes: str, name: str, kind: str) -> None:
+    channels = 3 if "C" in axes else 1
+    choice = NAMED[name if channels == 3 else "-1..1"]
+    scale = None if kind.startswith("float") else 0.02
+    tensor = TensorFacts("image", (), kind, scale, None if scale is None else 3)
+    images = RANDOM.integers(0, 256, (1, 5, 4, channels), np.uint8)
+    scales, offsets, order = affine_of(choice, channels, "test")
+    model = Model.__new__(Model)
+    model.takes = {
+        "type": kind, "scale": scale, "zero_point": 3, "axes": axes, "channel_order": order,
+        "pixel_scale": scales.tolist(), "pixel_offset": offsets.tolist(),
+    }  # fmt: skip
+    wanted = pixel_encoder(tensor, axes, choice, channels)(images)
+    found = model.encode(images)
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)
