@@ -1,15 +1,19 @@
 """Decoders: random boxes that are written as raw outputs are found again, class and corners."""
 
+import re
+import tomllib
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import REPOSITORY
 
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.registry import TASKS
 from edgecv.evaluation.tasks.detection import Detection
 from edgecv.evaluation.tasks.detection.boxes import Boxes
 from edgecv.evaluation.tasks.detection.decoders import boxes_of, usual_decoder
@@ -271,6 +275,18 @@ def test_six_columns(seed: int) -> None:
     scene.found_by(boxes_of(found, outputs_of(output0=rows)), 640)
 
 
+def test_runtimes_leave_out_an_axis_of_one_class_or_one_box() -> None:
+    rows = np.zeros((2, 6, 4))
+    given = outputs_of(boxes=rows, scores=np.array([[3.0, *[-9.0] * 5], [-9.0] * 6]))
+    found = boxes_of(decoder(kind="ssd", maps=[{"cells": [2, 3]}]), given)
+    assert found.classes[:, 0].tolist() == [0, -1]
+    one = outputs_of(output=[[1, 2, 3, 4, 0.9, 2], [1, 2, 3, 4, 0.0, 1]])
+    found = boxes_of(decoder(kind="postprocessed", coordinates="pixels"), one)
+    assert found.classes.tolist() == [[2], [-1]]
+    apart = outputs_of(boxes=np.zeros((2, 4)), classes=[[3], [1]], scores=[[0.5], [0.7]])
+    assert boxes_of(decoder(kind="postprocessed"), apart).classes.tolist() == [[3], [1]]
+
+
 def test_boxes_that_overlap_better_ones_of_their_class_are_left_out() -> None:
     rows = np.zeros((1, 10, 6))
     rows[0, :4, :4] = [[50, 50, 20, 20], [51, 50, 20, 20], [51, 50, 20, 20], [80, 50, 20, 20]]
@@ -334,6 +350,14 @@ def test_outputs_that_a_decoder_does_not_fit_are_named(
 ) -> None:
     with pytest.raises(InputError, match=message):
         Detection(decoder=options and decoder(**options)).normalized(outputs_of(**arrays), {})
+
+
+def test_the_decoders_of_the_guide_are_decoders() -> None:
+    page = (REPOSITORY / "docs/guides/detection.md").read_text("utf-8")
+    tables = [tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    found = [TASKS.parse(each["task"], "guide") for each in tables]
+    assert [each.decoder.kind for each in found] == ["yolo", "ssd"]  # type: ignore[attr-defined]
+    assert sum(each.count for each in found[1].decoder.maps) == 896  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,11 @@ class PostprocessedDecoder(Decoder):
             "boxes",
             self._names("boxes", outputs),
             (),
-            lambda shape: shape[1:] in ((4,), (COLUMNS,)),
+            lambda shape: shape[-1:] in ((4,), (COLUMNS,)) and len(shape) <= 2,
         )
         values = arrays[names[0]]
+        if values.ndim == 2:  # Runtimes give one box so.
+            values = values[:, np.newaxis]
         if values.ndim != 3 or values.shape[2] not in (4, COLUMNS):
             raise self.misfit(outputs, "corners [boxes, 4], or all [boxes, 6]")
         if values.shape[2] == COLUMNS:
@@ -67,7 +69,7 @@ class PostprocessedDecoder(Decoder):
                     outputs, 'coordinates = "pixels", or "fractions"', "say what the corners are"
                 )
             return self._best(values[..., :4], values[..., 4], values[..., 5], "xyxy")
-        classes, scores = self._classes_and_scores(outputs, names[0])
+        classes, scores = self._classes_and_scores(outputs, names[0], values.shape[1])
         if classes.shape != values.shape[:2] or scores.shape != values.shape[:2]:
             raise self.misfit(outputs, "corners [boxes, 4], classes [boxes] and scores [boxes]")
         counts = self._counts(outputs, values.shape[:2])
@@ -92,9 +94,10 @@ class PostprocessedDecoder(Decoder):
         given: tuple[str, ...] = getattr(self, role)
         return given or tuple(name for name in (role, *USUAL[role]) if name in outputs.arrays)[:1]
 
-    def _classes_and_scores(self, outputs: Outputs, boxes: str) -> tuple[Predictions, Predictions]:
+    def _classes_and_scores(
+        self, outputs: Outputs, boxes: str, count: int
+    ) -> tuple[Predictions, Predictions]:
         """Return classes and scores: where no names tell them, classes are whole numbers."""
-        count = outputs.arrays[boxes].shape[1]
         roles = {role: self._names(role, outputs) for role in ("classes", "scores")}
         lists = [
             name

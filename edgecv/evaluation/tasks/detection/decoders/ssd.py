@@ -86,8 +86,12 @@ class SsdDecoder(OverlapDecoder):
         return (places + 0.5) / cells, sizes
 
     def _joined(self, outputs: Outputs, names: Several) -> Predictions:
-        """Return outputs as one, float32 (N, A, C)."""
+        """Return outputs as one, float32 (N, A, C).
+
+        Runtimes give the scores of one class as (A,).
+        """
         arrays = [outputs.arrays[name] for name in names]
+        arrays = [each[..., np.newaxis] if each.ndim == 2 else each for each in arrays]
         if any(each.ndim != 3 for each in arrays) or len({each.shape[2] for each in arrays}) > 1:
             raise self.misfit(outputs, "outputs [anchors, numbers] of equal numbers")
         return np.concatenate(arrays, axis=1)
