@@ -23,8 +23,12 @@ def generated_pages() -> dict[str, str]:
 
 
 def on_config(config: Any) -> Any:
-    """Put the decisions and the results into the navigation, in the order of their files."""
+    """Put guides that are not in the navigation, decisions and results into it, by their names."""
     docs = Path(config.docs_dir)
+    (guides,) = (each["Guides"] for each in config.nav if "Guides" in each)
+    listed = str(guides)
+    pages = sorted(path.name for path in (docs / "guides").glob("*.md"))
+    guides += [f"guides/{page}" for page in pages if f"guides/{page}" not in listed]
     for section in ("decisions", "results"):
         pages = sorted(path.name for path in (docs / section).glob("*.md"))
         pages.remove("index.md")

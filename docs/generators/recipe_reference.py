@@ -6,7 +6,7 @@ from typing import Any
 
 from field_meanings import classes_by_name, meanings
 
-from edgecv.core.registry import ARCHITECTURES
+from edgecv.core.registry import ARCHITECTURES, OF_A_HEAD
 from edgecv.pipeline.recipe.schema import recipe_schema
 
 HEAD = """# Recipe
@@ -104,7 +104,14 @@ def all_keys() -> list[Key]:
 def _variants(table: dict[str, Any]) -> list[dict[str, Any]]:
     table = table.get("items", table)
     variants: list[dict[str, Any]] = table.get("oneOf", [table])
-    return variants
+    return [_of_a_head(each) if each.get("type") == "array" else each for each in variants]
+
+
+def _of_a_head(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys that one task of several has besides those of the task itself."""
+    own = tables["items"]["oneOf"][0]["properties"]
+    properties = {name: own[name] for name in OF_A_HEAD}
+    return {"title": "TaskHead", "properties": properties, "required": ["output"]}
 
 
 def _sections(key: str, table: dict[str, Any]) -> Iterator[str]:
@@ -112,6 +119,8 @@ def _sections(key: str, table: dict[str, Any]) -> Iterator[str]:
         name = next(
             (each["const"] for each in variant["properties"].values() if "const" in each), ""
         )
+        if variant["title"] == "TaskHead":
+            yield "### `[[task]]`\n\nOne of several tasks, each with the keys of its own too.\n"
         if name:
             yield f"### `{name}`\n\n{variant['description']}\n"
         yield _table(

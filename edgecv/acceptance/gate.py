@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.acceptance.changes import artifact_changes, change_sentence, other_changes
-from edgecv.acceptance.judge import judge_changes, not_compared
+from edgecv.acceptance.judge import OF_ANSWERS, judge_changes, not_compared
 from edgecv.acceptance.lock import Lock, default_limits
 from edgecv.acceptance.lock_file import read_lock, write_lock
-from edgecv.acceptance.make_lock import accepted_run, commit_of, steady
+from edgecv.acceptance.make_lock import accepted_head, accepted_run, commit_of, steady
 from edgecv.acceptance.options import GateOptions
 from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.options import ValidateOptions
@@ -16,9 +16,10 @@ from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.options import parse_flags, parse_options
-from edgecv.core.report import Report
+from edgecv.core.report import Gate, Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.task_of import per_head
 from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
 from edgecv.reports.json_file import read_report
@@ -92,31 +93,69 @@ def proposal(
     if old is not None:
         limits = old.limits
     commit = commit_of(path.parent)
-    new = accepted_run(run.name, report, run.arrays, limits=limits, gates=gates, commit=commit)
+    first, *others = (
+        accepted_run(run.name, each.report, each.arrays, limits=limits, gates=gates, commit=commit)
+        for each in runs_of_heads(run).values()
+    )
+    heads = dict(zip([*runs_of_heads(run)][1:], map(accepted_head, others), strict=True))
+    new = first.model_copy(update={"heads": heads})
     if old is not None:
         new = steady(new, old)
-    judgement = judgement_of(run, new if old is None else old, path)
+    has_same_heads = old is not None and old.heads.keys() == new.heads.keys()
+    judgement = judgement_of(run, old if old is not None and has_same_heads else new, path)
     if report.outcome == "failed":
         return new, replace(judgement, update="refused")
     return new, replace(judgement, update="written", is_first=old is None)
 
 
 def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
-    """Judge a measured run against a lock that was read from ``path``."""
-    report = run.report
+    """Judge a measured run against a lock that was read from ``path``, each head by its own.
+
+    What is of the file, and not of a head, is judged with the first. Raises InputError for a lock
+    of other heads.
+    """
+    report, (first, *others) = run.report, runs_of_heads(run).items()
+    if [name for name, _ in others] != list(lock.heads):
+        raise InputError(
+            str(path),
+            f"was accepted with the heads {', '.join(lock.heads) or 'of one task'}",
+            accepted=", ".join(name for name, _ in others) or "a run of one task",
+            remedy="accept the run anew: edgecv gate RUN --update",
+        )
     baseline = "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
     since = Since(lock.accepted.isoformat(), lock.commit)
-    found = artifact_changes(lock, report, run.arrays)
-    gates = (*report.gates, *judge_changes(lock, report, found, since))
+    found = artifact_changes(lock, first[1].report, first[1].arrays)
+    judged = judge_changes(lock, first[1].report, found, since)
+    gates = [*report.gates, *(_with_head(gate, first[0]) for gate in judged)]
+    for name, each in others:
+        own = lock.of_head(name)
+        changes = artifact_changes(own, each.report, each.arrays)
+        judged = judge_changes(own, each.report, changes, since)
+        named = (replace(gate, artifact=f"{gate.artifact} ({name})") for gate in judged)
+        gates += [gate for gate in named if gate.name in OF_ANSWERS]
+        found += tuple(replace(change, path=f"{change.path} ({name})") for change in changes)
     sentences = [sentence for each in found if (sentence := change_sentence(each))]
     return Judgement(
         name=run.name,
         lock=str(path),
         since=since,
         outcome=verdict(gates),
-        gates=gates,
+        gates=tuple(gates),
         artifacts=found,
         changes=(*sentences, *other_changes(lock, report, baseline)),
         not_compared=not_compared(lock, report),
         report=report,
     )
+
+
+def runs_of_heads(run: MeasuredRun) -> dict[str, MeasuredRun]:
+    """Return the run as that of each head of the model, by its name: itself where it has one."""
+    heads, reports = run.arrays.task.heads(), per_head(run.report).values()
+    return {
+        head.name: replace(run, report=report, arrays=run.arrays.of_head(head))
+        for head, report in zip(heads, reports, strict=True)
+    }
+
+
+def _with_head(gate: Gate, name: str) -> Gate:
+    return replace(gate, head=name) if gate.name in OF_ANSWERS else gate

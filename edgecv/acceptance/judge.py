@@ -26,6 +26,8 @@ DROP_BOUND = "accepted_drop_points_bound"
 AGREEMENT = "accepted_agreement_drop_points"
 BYTES = "accepted_bytes"
 GZIP_BYTES = "accepted_gzip_bytes"
+OF_ANSWERS = (DROP, DROP_BOUND, AGREEMENT)
+"""Gates that are of a head, where the model has several."""
 SPEEDUP = "accepted_speedup"
 NO_SCORES = "the lock has no scores of its images, or of one image alone"
 

@@ -88,6 +88,15 @@ class AcceptedArtifact(Options):
     1."""
 
 
+class AcceptedHead(Options):
+    """The answers of one head of a model that has several."""
+
+    metric: OneLine
+    value: Value | None = None
+    """Of the baseline."""
+    artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
+
+
 class AcceptedSpeed(Options):
     """The latency of one file."""
 
@@ -125,12 +134,33 @@ class Lock(Options):
     data: AcceptedData
     baseline: AcceptedBaseline
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
+    heads: dict[OneLine, AcceptedHead] = Field(default_factory=dict)
+    """The heads after the first, for a model of several tasks: ``baseline`` and ``artifacts`` are
+    of the first."""
     versions: dict[OneLine, OneLine]
     speed: AcceptedSpeeds | None = None
     """None where nothing was timed."""
 
+    def of_head(self, name: str) -> Self:
+        """Return the lock with the answers of one head: those of the first for any other name."""
+        head = self.heads.get(name)
+        if head is None:
+            return self
+        baseline = {"metric": head.metric, "value": head.value}
+        return self.model_copy(
+            update={
+                "artifacts": head.artifacts,
+                "baseline": self.baseline.model_copy(update=baseline),
+            }
+        )
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        for name in ("", *self.heads):
+            self.of_head(name)._check_artifacts()
+        return self
+
+    def _check_artifacts(self) -> None:
         for path, artifact in self.artifacts.items():
             held = [each for each in (artifact.right, artifact.scores) if each is not None]
             if len(held) != (artifact.value is not None):
@@ -152,4 +182,3 @@ class Lock(Options):
                 raise ValueError(
                     f"artifacts.{path}: value is not the fraction of the bits in right that are set"
                 )
-        return self

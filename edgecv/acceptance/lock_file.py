@@ -73,8 +73,11 @@ def lock_text(lock: Lock) -> str:
 def lock_table(lock: Lock) -> dict[str, Any]:
     """Return a lock as TOML's plain values, in the order of the file."""
     table = lock.model_dump(exclude_none=True)
+    if not lock.heads:
+        del table["heads"]
     speeds = table.get("speed", {}).get("artifacts", {})
-    for part in (table["artifacts"], table["versions"], speeds):
+    heads = (head["artifacts"] for head in table.get("heads", {}).values())
+    for part in (table["artifacts"], *heads, table["versions"], speeds):
         ordered = dict(sorted(part.items()))
         part.clear()
         part.update(ordered)

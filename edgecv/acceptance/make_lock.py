@@ -15,6 +15,7 @@ from edgecv.acceptance.lock import (
     AcceptedArtifact,
     AcceptedBaseline,
     AcceptedData,
+    AcceptedHead,
     AcceptedLimits,
     AcceptedSpeed,
     AcceptedSpeeds,
@@ -68,6 +69,12 @@ def accepted_run(
         "speed": _speeds(report),
     }
     return parse_options(Lock, tables, name)
+
+
+def accepted_head(lock: Lock) -> AcceptedHead:
+    """Return the answers of the one head that a lock was made of."""
+    baseline = lock.baseline
+    return AcceptedHead(metric=baseline.metric, value=baseline.value, artifacts=lock.artifacts)
 
 
 def steady(new: Lock, old: Lock) -> Lock:

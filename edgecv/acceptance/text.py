@@ -56,11 +56,11 @@ def sentence(gate: Gate, task: Task) -> str:
         return gate_sentence(gate, task)
     measure, reason = MEASURES[gate.name], f"; {gate.reason}" if gate.reason else ""
     if gate.observed is None:
-        return f"{gate.artifact}: {measure} not known{reason}"
+        return f"{gate.label}: {measure} not known{reason}"
     # Points are shown with two digits, bytes as whole numbers.
     if gate.name in (BYTES, GZIP_BYTES):
-        return f"{gate.artifact}: {gate.observed:,.0f} {measure}, limit {gate.limit:,.0f}{reason}"
-    return f"{gate.artifact}: {gate.observed + 0.0:.2f} {measure}, limit {gate.limit:.2f}{reason}"
+        return f"{gate.label}: {gate.observed:,.0f} {measure}, limit {gate.limit:,.0f}{reason}"
+    return f"{gate.label}: {gate.observed + 0.0:.2f} {measure}, limit {gate.limit:.2f}{reason}"
 
 
 def verdict_line(judgement: Judgement) -> str:

@@ -18,9 +18,11 @@ from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Task
+from edgecv.core.output_shape import OutputShape
+from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.registry import DATASETS, TASKS
 from edgecv.core.report import Baseline, Gate, Measurement, Report
+from edgecv.core.targets import with_fields
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs, default_task, task_key
@@ -31,7 +33,7 @@ from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
-from edgecv.pipeline.run_report import judge
+from edgecv.pipeline.run_report import head_values, judge
 from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.environment import environment
 from edgecv.system.storage import describe
@@ -53,6 +55,13 @@ class ValidationArrays:
     baseline: Outputs | None
     outputs: Mapping[str, Outputs]
     """Outputs of each artifact that was compared, by its path in the report."""
+
+    def of_head(self, head: TaskHead) -> "ValidationArrays":
+        """Return the arrays of one head of the model."""
+        baseline = None if self.baseline is None else head.of(self.baseline)
+        outputs = {path: head.of(each) for path, each in self.outputs.items()}
+        return ValidationArrays(head.data(self.data), head.task, baseline, outputs)
+
     files: tuple[MeasuredFile, ...] = ()
     """The files, with the preprocessing that was found."""
 
@@ -80,14 +89,15 @@ def validate(
     if task.ending and not is_known and not _tell_answers(raw, measurements, task):
         task, chosen = compared_outputs(), (NOT_CLASSES,)
         data = task.of_task(data)
-    if task.compares_numbers and raw is None:
+    heads = task.heads()
+    if raw is None and any(head.task.compares_numbers for head in heads):
         raise _no_baseline(measurements)
     for note in chosen:
         context.emit("note", note)
     reference = None if raw is None else _normalized(request, raw, data, task)
-    if task.ending and not data.class_names:
-        data = _numbered(data, task, reference, measurements)
-    measurements, unmatched = align_all(measurements, reference)
+    measurements, unmatched = align_all(measurements, None if raw is None else raw[0])
+    parts = {head.name: _numbered(data, head, reference, measurements) for head in heads}
+    data = with_fields(data, parts)
     usable, unusable = usable_measurements(measurements, data, task, context)
     unusable |= unmatched
     margin = request.limits.margin_points
@@ -98,7 +108,7 @@ def validate(
         context.emit("note", note)
     # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
-    facts = data_facts(data)
+    facts = data_facts(data, task)
     judged = judge(comparisons, failures | unusable, candidates, request.limits, task, facts)
     if reference is not None and request.baseline is not None:
         path, spec = request.baseline, request.baseline_input
@@ -198,16 +208,23 @@ def _task(
 
     Without labels one row of numbers may be a classifier's: that is seen when it is run.
     """
-    if request.task is not None:
+    has_heads = request.task is not None and bool(request.task.heads()[0].output)
+    if has_heads and request.labels is not None:
+        raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
+    if request.task is not None and not has_heads:
         return request.task, ()
     data, first = groups[0].data, groups[0].files[:1]
     path = request.baseline or first[0].path
     spec = request.baseline_input if request.baseline else first[0].input_spec
     facts = context.measurements.open(runtime_of_file(path).name, path, spec)
+    if request.task is not None:
+        return request.task.for_outputs([each.name for each in facts.outputs], str(path)), ()
     is_row = len(facts.answers) == 1 and len(facts.answers[0]) == 1
     if is_row and (request.labels is not None or not data.has_labels):
         return default_task(), ()
-    return choose_task(data, facts.answers, "numbers", str(path))
+    pairs = zip(facts.outputs, facts.answers, strict=True)
+    outputs = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
+    return choose_task(data, facts.answers, "numbers", str(path), outputs)
 
 
 def _no_baseline(measurements: Sequence[Measurement]) -> InputError:
@@ -238,12 +255,13 @@ def _scales(facts: SessionFacts) -> dict[str, float | None]:
 
 def _normalized(request: ValidationRequest, raw: RawOutputs, data: Dataset, task: Task) -> Outputs:
     """Return the baseline's outputs as the task takes them."""
-    (outputs, scales), wanted = raw, task.count_outputs(data)
-    if wanted and _numbers(outputs) not in wanted:
+    outputs, scales = raw
+    if mismatch := _mismatch(outputs, data, task):
+        found, wanted = mismatch
         raise InputError(
             str(request.baseline),
-            f"gives {_numbers(outputs)} {task.terms.outputs}",
-            accepted=f"{wanted[0]}, as {data.name} has",
+            found,
+            accepted=f"{wanted}, as {data.name} has",
             remedy="" if request.labels else "--labels FILE names each output",
         )
     try:
@@ -273,14 +291,25 @@ def _proof(
 
 
 def _numbered(
-    data: Dataset, task: Task, reference: Outputs | None, measurements: Sequence[Measurement]
+    whole: Dataset, head: TaskHead, reference: Outputs | None, measurements: Sequence[Measurement]
 ) -> Dataset:
-    """Return data with numbered classes, as many as most files have outputs."""
+    """Return the data of a head; without names its classes are as many as most files have."""
+    data = head.data(whole)
     seen = [each.outputs for each in measurements] if reference is None else [reference]
-    if not seen:
+    if not seen or not head.task.ending or data.class_names:
         return data
-    ((outputs, _),) = Counter(map(_numbers, seen)).most_common(1)
-    return task.fit_data(data, outputs, None, data.name)
+    ((outputs, _),) = Counter(_numbers(head.of(each)) for each in seen).most_common(1)
+    return head.task.fit_data(data, outputs, None, data.name)
+
+
+def _mismatch(outputs: Outputs, data: Dataset, task: Task) -> tuple[str, int] | None:
+    """Return the numbers that a head gives if the data has another count of them, and that."""
+    for head in task.heads():
+        wanted, found = head.task.count_outputs(head.data(data)), _numbers(head.of(outputs))
+        if wanted and found not in wanted:
+            name = f"its head {head.name} " if head.name else ""
+            return f"{name}gives {found} {head.task.terms.outputs}", wanted[0]
+    return None
 
 
 def _numbers(outputs: Outputs) -> int:
@@ -293,11 +322,10 @@ def usable_measurements(
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Return the comparable measurements, normalized, and path -> reason for the others."""
     usable, failures = [], {}
-    wanted = task.count_outputs(data)
     for each in measurements:
-        path, found = each.artifact.path, _numbers(each.outputs)
-        if wanted and found not in wanted:
-            failures[path] = f"gives {found} {task.terms.outputs}, the data has {wanted[0]}"
+        path = each.artifact.path
+        if mismatch := _mismatch(each.outputs, data, task):
+            failures[path] = f"{mismatch[0]}, the data has {mismatch[1]}"
             continue
         try:
             outputs, changes = task.normalized(each.outputs, _scales(each.facts))
@@ -318,5 +346,6 @@ def _baseline(
     """Return the baseline's entry in the report."""
     if reference is None:
         return None
-    value = metric_of(reference, data.test_labels, task)
-    return Baseline(str(request.baseline), request.parameters, task.headline.name, value)
+    labels, name = data.test_labels, task.headline.name
+    value, heads = metric_of(reference, labels, task), head_values(reference, labels, task)
+    return Baseline(str(request.baseline), request.parameters, name, value, head_values=heads)

@@ -130,7 +130,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     files: list[MeasuredFile] = []
     for path in paths:
         files += (
-            [_from_disk(path, each.artifact) for each in report.comparisons]
+            [_from_disk(path, each.artifact) for each in report.files]
             if report and path.is_dir()
             else [single_file(path, input_spec, report_of(path.parent))]
         )

@@ -1,5 +1,6 @@
 """Reports, judgements and trainings on the terminal: a table, the verdict and the next steps."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -17,16 +18,18 @@ from edgecv.core.events import score_name
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import Training
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_line
 from edgecv.reports.json_file import to_table
-from edgecv.reports.markdown import headings, row
+from edgecv.reports.markdown import headings, of_head, row
 from edgecv.reports.paired_comparison import judged, pair_line
 from edgecv.reports.verdict import verdict_line
 
+StyledRow = tuple[tuple[str, ...], str]
+"""The cells of a row, and its style."""
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
@@ -38,9 +41,11 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     text = ""
     if report.comparisons:
         wide = screen.columns() >= WIDE
-        text += screen.rendered(report_table(report) if wide else narrow_table(report))
-    for each in judged(report):
-        text += screen.rendered(pair_line(each, task_of(report), report.data.classes))
+        for table in report_tables(report) if wide else narrow_tables(report):
+            text += screen.rendered(table)
+    for own in per_head(report).values():
+        for each in judged(own):
+            text += screen.rendered(pair_line(each, task_of(own), own.data.classes))
     if report.costs is not None and report.costs.baseline != report.costs.compressed:
         text += screen.rendered(costs_sentence(report.costs))
     if report.deployment is not None:
@@ -102,23 +107,32 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     )
 
 
-def report_table(report: Report) -> Table:
-    """Return the table of a run."""
-    table = _table(_title(report), headings(task_of(report)), left=2)
-    for cells_of_row, style in _rows(report):
-        table.add_row(*map(printable, cells_of_row), style=style)
-    return table
+def report_tables(report: Report) -> Iterator[Table]:
+    """Yield the table of a run, one for each head of the model."""
+    for title, columns, rows in _tables(report):
+        table = _table(title, columns, left=2)
+        for cells_of_row, style in rows:
+            table.add_row(*map(printable, cells_of_row), style=style)
+        yield table
 
 
-def narrow_table(report: Report) -> Table:
-    """Return the same table with one column for each artifact, for a narrow terminal."""
-    table = Table(title=_title(report), show_header=False)
-    rows = [cells_of_row for cells_of_row, _ in _rows(report)]
-    for _ in range(len(rows) + 1):
-        table.add_column(overflow="fold")
-    for heading, *line in zip(headings(task_of(report)), *rows, strict=True):
-        table.add_row(heading, *map(printable, line))
-    return table
+def narrow_tables(report: Report) -> Iterator[Table]:
+    """Yield the same tables with one column for each artifact, for a narrow terminal."""
+    for title, columns, rows in _tables(report):
+        table = Table(title=title, show_header=False)
+        for _ in range(len(rows) + 1):
+            table.add_column(overflow="fold")
+        for heading, *line in zip(columns, *(found for found, _ in rows), strict=True):
+            table.add_row(heading, *map(printable, line))
+        yield table
+
+
+def _tables(report: Report) -> Iterator[tuple[str, tuple[str, ...], list[StyledRow]]]:
+    """Yield title, columns and rows for each head of the model."""
+    for place, (name, each) in enumerate(per_head(report).items()):
+        title = f"{_title(report)}: {printable(name)}" if name else _title(report)
+        rows = [(of_head(cells, place), style) for cells, style in _rows(each)]
+        yield title, of_head(headings(task_of(each)), place), rows
 
 
 def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
@@ -129,8 +143,8 @@ def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
     return table
 
 
-def _rows(report: Report) -> list[tuple[tuple[str, ...], str]]:
-    rows: list[tuple[tuple[str, ...], str]] = []
+def _rows(report: Report) -> list[StyledRow]:
+    rows: list[StyledRow] = []
     task = task_of(report)
     if report.baseline is not None:
         name, value = Path(report.baseline.path).name, task.headline.text(report.baseline.value)

@@ -74,7 +74,7 @@ def as_text(value: Any) -> Any:
 
 
 def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str | os.PathLike) else value
+    return (as_text(value),) if isinstance(value, str | os.PathLike) else value
 
 
 PLAIN_KINDS = {

@@ -13,3 +13,5 @@ class OutputShape(Options):
     name: str
     shape: Annotated[tuple[int, ...], Field(strict=False)]
     """Its shape for one image: (K,) where it is one row of numbers."""
+    ending: str = "numbers"
+    """The kind of its numbers, as ``Task.fits`` takes it, where the model has several outputs."""

@@ -26,6 +26,7 @@ from edgecv.core.plugins import (
     Runtime,
     Target,
     Task,
+    TaskHead,
     Technique,
 )
 from edgecv.core.plugins.installed import installed_plugins
@@ -189,6 +190,72 @@ class Registry(Generic[P]):
         return {"oneOf": variants}
 
 
+HEADS = "heads"
+"""The task that holds those of several heads."""
+OF_A_HEAD = ("output", "weight", "limits")
+"""Keys of one task of several that are no options of the task itself."""
+
+
+class TaskRegistry(Registry[Task]):
+    """The tasks. A list of tables, each with its ``output``, is one task of several heads."""
+
+    def parse(self, table: Any, where: str) -> Task:
+        """Make a task of a table, or of a list of tables. Raises InputError."""
+        if not isinstance(table, list | tuple):
+            return super().parse(table, where)
+        heads = [self._head(each, f"{where}[{number}]") for number, each in enumerate(table, 1)]
+        outputs = [name for head in heads for name in head.output]
+        for place, name in enumerate(outputs):
+            if name in outputs[:place]:
+                raise InputError(where, f'names the output "{name}" twice', remedy="keep one")
+        return super().parse({self.key: HEADS, "parts": heads}, where)
+
+    def _head(self, table: Any, where: str) -> TaskHead:
+        if not isinstance(table, Mapping):
+            raise InputError(where, f"{table!r} is not a table", remedy="write [[task]]")
+        if not table.get("output"):
+            raise InputError(
+                where,
+                "names no output of the model",
+                accepted='output = "NAME" for each of several tasks',
+                remedy="edgecv inspect MODEL shows their names",
+            )
+        own = {key: table[key] for key in OF_A_HEAD if key in table}
+        task = super().parse({key: table[key] for key in table if key not in own}, where)
+        return parse_options(TaskHead, {**own, "task": task}, where)
+
+    def table(self, plugin: Task) -> Any:
+        """Return the table of a task, or the tables of those of several heads."""
+        heads = plugin.heads()
+        if not heads[0].output:
+            return super().table(plugin)
+        return [self._table_of_head(head) for head in heads]
+
+    def _table_of_head(self, head: TaskHead) -> dict[str, Any]:
+        names = list(head.output)
+        table = {"output": names if len(names) > 1 else names[0], **super().table(head.task)}
+        weight = {} if head.weight == 1 else {"weight": head.weight}
+        return table | weight | ({"limits": head.limits} if head.limits else {})
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a task, or of those of several heads."""
+        tables = [
+            each
+            for each in super().schema()["oneOf"]
+            if each["properties"][self.key]["const"] != HEADS
+        ]
+        own = TaskHead.model_json_schema()["properties"]
+        of_heads = [
+            {
+                **each,
+                "properties": {**each["properties"], **{key: own[key] for key in OF_A_HEAD}},
+                "required": ["output", *each["required"]],
+            }
+            for each in tables
+        ]
+        return {"oneOf": [*tables, {"type": "array", "minItems": 1, "items": {"oneOf": of_heads}}]}
+
+
 FORMATS = "edgecv.formats"
 ARCHITECTURES = Registry(
     "architecture",
@@ -200,7 +267,7 @@ ARCHITECTURES = Registry(
 DATASETS = Registry("data set", DatasetSource, "edgecv.datasets", "source", group="edgecv.datasets")
 DEFAULT_TASK = {"task": "classification"}
 """The task of recipes, reports and files that do not name one."""
-TASKS = Registry("task", Task, "edgecv.evaluation.tasks", "task", group="edgecv.tasks")
+TASKS = TaskRegistry("task", Task, "edgecv.evaluation.tasks", "task", group="edgecv.tasks")
 IMPORTERS = Registry("importer", Importer, FORMATS, "importer", group=FORMATS, module="importer")
 TECHNIQUES = Registry(
     "technique", Technique, "edgecv.techniques", "technique", group="edgecv.techniques"

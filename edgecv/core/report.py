@@ -113,6 +113,13 @@ class Comparison:
     """Each output number by number, where nothing says what the numbers mean."""
     further_outputs: tuple[TensorFacts, ...] = ()
     """The outputs of the file after the first."""
+    head: str = ""
+    """The head of the model that was compared, by its outputs; empty where it has one task."""
+
+    @property
+    def label(self) -> str:
+        """The path of the file, with the head where the model has several."""
+        return f"{self.artifact.path} ({self.head})" if self.head else self.artifact.path
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,13 @@ class Gate:
     observed: float | None
     outcome: Outcome
     reason: str = ""
+    head: str = ""
+    """The head of the model, as in ``Comparison``; empty for what is of the whole file."""
+
+    @property
+    def label(self) -> str:
+        """The path of the file, with the head that was judged where the model has several."""
+        return f"{self.artifact} ({self.head})" if self.head else self.artifact
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,8 @@ class DataFacts:
     splits: Mapping[str, SplitFacts]
     notes: tuple[str, ...] = ()
     has_labels: bool = True
+    head_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the classes of each head, where the model has several."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,8 @@ class Baseline:
     """None where the images have no labels."""
     sha256: str = ""
     """SHA-256 of the model's file or folder as it was given; empty where it was trained."""
+    head_values: Mapping[str, float | None] = field(default_factory=dict)
+    """The headline metric of each head, where the model has several."""
 
 
 @dataclass(frozen=True)
@@ -201,3 +219,9 @@ class Report(Displayed):
     deployment: Deployment | None = None
     """The file on a device, in the report of a deployment."""
     schema_version: int = field(default=1)
+
+    @property
+    def files(self) -> tuple[Comparison, ...]:
+        """The first comparison of each file, for what is of the file and not of a head."""
+        first = {each.artifact.path: each for each in reversed(self.comparisons)}
+        return tuple(each for each in self.comparisons if first[each.artifact.path] is each)

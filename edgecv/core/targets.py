@@ -68,13 +68,41 @@ def with_targets(data: Dataset, kind: str, wanted_by: str) -> Dataset:
             accepted=KINDS.get(kind, f'targets with the name "{kind}"'),
             remedy="give data with them, or another --task",
         )
-    splits: dict[str, Any] = {name: _plain(data.split(name), kind) for name in SPLITS}
     has_columns = kind in COLUMNS
     names = data.class_names if has_columns else data.target_names.get(kind, data.class_names)
-    taken = replace(data, class_names=names, **splits)
+    taken = replace(of_field(data, kind), class_names=names)
     if kind in CLASS_NOUNS and len(data.test):
         return replace(taken, notes=(*data.notes, *_check_classes(taken, kind)))
     return taken
+
+
+def of_field(data: Dataset, field: str) -> Dataset:
+    """Return the data with the targets of one field, as a plain array."""
+    splits: dict[str, Any] = {name: _plain(data.split(name), field) for name in SPLITS}
+    return replace(data, **splits)
+
+
+def with_fields(data: Dataset, parts: Mapping[str, Dataset]) -> Dataset:
+    """Return the data with the targets and class names of all parts, each as a field of its own.
+
+    A part without labels has no field. A single part without a name is returned as it is.
+    """
+    if "" in parts:
+        return parts[""]
+    splits: dict[str, Any] = {}
+    known = {name: part for name, part in parts.items() if part.has_labels}
+    for each in SPLITS if known else ():
+        fields = {name: part.split(each).labels for name, part in known.items()}
+        splits[each] = replace(data.split(each), labels=together(fields))
+    notes = dict.fromkeys((*data.notes, *(each for part in parts.values() for each in part.notes)))
+    return replace(
+        data,
+        class_names=(),
+        target_names={name: part.class_names for name, part in parts.items()},
+        notes=tuple(notes),
+        has_labels=bool(known),
+        **splits,
+    )
 
 
 def _plain(split: Split, kind: str) -> Split:

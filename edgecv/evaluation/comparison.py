@@ -51,18 +51,30 @@ def compare_all(
     threads: int,
     margin_points: float = DEFAULT_MARGIN_POINTS,
 ) -> list[Comparison]:
-    """Compare each measurement with the float twin of its format and with the baseline.
+    """Compare each head of each measurement with the float twin of its format and the baseline.
 
     ``targets`` are None for images without labels: then there is no metric. ``margin_points`` is
     the margin of "no worse".
     """
-    twins = {each.artifact.format: each for each in measurements if is_twin(each.artifact)}
-    return [
-        compare(
-            each, twins.get(each.artifact.format), baseline, targets, task, threads, margin_points
+    by_head = []
+    for head in task.heads():
+        own = [replace(each, outputs=head.of(each.outputs)) for each in measurements]
+        twins = {each.artifact.format: each for each in own if is_twin(each.artifact)}
+        before = None if baseline is None else head.of(baseline)
+        found = (
+            compare(
+                each,
+                twins.get(each.artifact.format),
+                before,
+                head.targets(targets),
+                head.task,
+                threads,
+                margin_points,
+            )
+            for each in own
         )
-        for each in measurements
-    ]
+        by_head.append([replace(each, head=head.name) for each in found])
+    return [each for of_file in zip(*by_head, strict=True) for each in of_file]
 
 
 def compare(

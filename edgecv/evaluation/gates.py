@@ -1,6 +1,7 @@
 """Limits on comparisons, and the verdict of a run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import NoWorse
@@ -34,20 +35,25 @@ def gates_of_every_run(
     gates = [failed_file(path, reason) for path, reason in failures.items()]
     if any(each.agreement is not None for each in comparisons):
         twins = (each for each in comparisons if each.is_twin)
-        gates += [conversion_gate(each, task.conversion_limit) for each in twins]
+        for each in twins:
+            gate = conversion_gate(each, task.head_called(each.head).task.conversion_limit)
+            gates.append(replace(gate, head=each.head))
     return gates
 
 
 def proof_gates(path: str, outputs: Outputs, targets: Targets | None, task: Task) -> list[Gate]:
-    """Return the gate of a model that everything is compared with: can its answers prove anything?
+    """Return the gates of a model that all is compared with: can its answers prove anything?
 
-    ``targets`` are None for images without labels. A task that cannot tell gives no gate.
+    One a head. ``targets`` are None for images without labels. A task that cannot tell gives none.
     """
-    found = task.proof(outputs, targets)
-    if found is None:
-        return []
-    outcome: Outcome = "passed" if found.holds else "inconclusive"
-    return [Gate(PROOF, path, found.limit, found.observed, outcome, found.reason)]
+    gates = []
+    for head in task.heads():
+        found = head.task.proof(head.of(outputs), head.targets(targets))
+        if found is not None:
+            outcome: Outcome = "passed" if found.holds else "inconclusive"
+            observed, reason = found.observed, found.reason
+            gates.append(Gate(PROOF, path, found.limit, observed, outcome, reason, head.name))
+    return gates
 
 
 def most_gate(name: str, subject: str, limit: float, observed: float) -> Gate:

@@ -1,10 +1,11 @@
 """Checks of a comparison against all given limits: passed, failed or inconclusive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgecv.core.report import Comparison, Gate
 from edgecv.evaluation.limit import Judged
-from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.limits import Limits, evidence_of
 
 
 def judge_limits(
@@ -13,6 +14,10 @@ def judge_limits(
     """Return the gates of one candidate, one for each limit.
 
     ``classes``: the names of the classes of the data; ``machine``: this one, as
-    ``environment.machine`` calls it.
+    ``environment.machine`` calls it. A limit on answers is of the head that was compared.
     """
-    return list(limits.judge(Judged(comparison, limits, classes, machine)))
+    gates = limits.judge(Judged(comparison, limits, classes, machine))
+    return [
+        replace(gate, head=comparison.head) if evidence_of(gate.name) == "answers" else gate
+        for gate in gates
+    ]

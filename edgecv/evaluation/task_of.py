@@ -1,9 +1,11 @@
 """The task of a report, the default task, and the part of a task in keys of the store."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from edgecv.core.plugins import Task
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.registry import DEFAULT_TASK, TASKS
 from edgecv.core.report import Report
 
@@ -14,6 +16,47 @@ COMPARED = {"task": "outputs"}
 def task_of(report: Report) -> Task:
     """Return the task of a report. Raises InputError where its plug-in is not installed."""
     return TASKS.parse(report.recipe.get("task", DEFAULT_TASK), f"{report.name}, [task]")
+
+
+def check_one_task(task: Task, where: str, why: str) -> None:
+    """Raise InputError for a task of several heads; ``why`` they cannot be taken, as a sentence."""
+    heads = [head.name for head in task.heads() if head.name]
+    if heads:
+        raise InputError(
+            where,
+            f"has the heads {', '.join(heads)}, and {why}",
+            accepted="a model of one task",
+            remedy="edgecv validate judges every head against the baseline",
+        )
+
+
+def per_head(report: Report) -> dict[str, Report]:
+    """Return the report of each head of a model by its name: the report itself where it has one.
+
+    It has the task, the classes, the comparisons and the gates of the head.
+    """
+    heads = task_of(report).heads()
+    if not heads[0].output:
+        return {"": report}
+    return {head.name: _of_head(report, head) for head in heads}
+
+
+def _of_head(report: Report, head: TaskHead) -> Report:
+    classes = report.data.head_classes.get(head.name, ())
+    mine = tuple(each for each in report.comparisons if each.head == head.name)
+    baseline = report.baseline
+    if baseline is not None:
+        value = baseline.head_values.get(head.name)
+        baseline = replace(baseline, metric=head.task.headline.name, value=value)
+    has_labels = report.data.has_labels and not head.task.compares_numbers
+    return replace(
+        report,
+        recipe={**report.recipe, "task": TASKS.table(head.task)},
+        data=replace(report.data, classes=classes, has_labels=has_labels),
+        baseline=baseline,
+        comparisons=mine,
+        gates=tuple(gate for gate in report.gates if gate.head == head.name),
+    )
 
 
 def task_key(task: Task) -> tuple[dict[str, Any], ...]:

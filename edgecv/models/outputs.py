@@ -46,6 +46,15 @@ def with_outputs(
     return keras.Model(model.inputs, named, name=model.name)
 
 
+def outputs_by_name(model: KerasModel, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """Return the outputs of a model by ``names``, or by its own; of one output by its name."""
+    own = output_names(model)
+    found = dict(zip(own, model.outputs, strict=True))
+    if names is None:
+        return found
+    return {name: found.get(name, model.outputs[place]) for place, name in enumerate(names)}
+
+
 def by_name(model: KerasModel) -> KerasModel:
     """Return a model of several outputs as one that gives a mapping of them by name."""
     is_named = len(model.outputs) == 1 or isinstance(model.output, Mapping)

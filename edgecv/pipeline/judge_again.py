@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.report import Comparison, Gate, Report
+from edgecv.core.report import Comparison, Report
 from edgecv.evaluation.gates import PROOF, verdict
-from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.paired_statistics import with_margin
@@ -16,7 +15,7 @@ from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
-from edgecv.pipeline.run_report import is_candidate, samples_text, unjudged_gates
+from edgecv.pipeline.run_report import is_candidate, limit_gates
 from edgecv.reports.json_file import read_report, write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes
@@ -65,13 +64,21 @@ def _has_other_limits(report: Report, recipe: Recipe) -> bool:
     limits, before = asked.pop("gates"), stored.pop("gates", {})
     if not recipe.task_is_given:
         stored.pop("task", None)
+    elif isinstance(stored.get("task"), list):  # A run adds the outputs that none was asked for.
+        given = [head.output for head in recipe.task.heads()]
+        stored["task"] = [
+            table
+            for table, head in zip(stored["task"], task_of(report).heads(), strict=True)
+            if head.output in given
+        ]
     original = dict(stored.get("baseline", {}))
     for key in FOUND:
         if key not in asked["baseline"]:
             original.pop(key, None)
     if asked != {**stored, "baseline": original}:
         return False
-    has_proof = task_of(report).compares_numbers or any(g.name == PROOF for g in report.gates)
+    heads = task_of(report).heads()
+    has_proof = heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
     return has_proof and any(before.get(key) != limit for key, limit in limits.items())
 
 
@@ -85,7 +92,7 @@ def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
 def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place: Path) -> None:
     height, width, channels = report.comparisons[0].input.shape[1:]
     data = load_data(recipe.data, (height, width, channels), context)
-    if data_facts(data).splits != report.data.splits:
+    if data_facts(data, recipe.task).splits != report.data.splits:
         raise _another(place, data.name)
     check_limits(task_of(report).of_task(data), recipe.gates, "[gates]")
 
@@ -102,17 +109,9 @@ def _judged(report: Report, recipe: Recipe) -> Report:
     """Return a report with the gates of other limits; all other gates stay."""
     margin = recipe.gates.margin_points
     comparisons = tuple(_with_margin(each, margin) for each in report.comparisons)
-    gates: list[Gate] = []
-    limits = recipe.gates.with_defaults()
-    for each in comparisons:
-        if is_candidate(each, recipe):
-            gates += judge_limits(
-                each,
-                limits,
-                classes=report.data.classes,
-                machine=str(report.environment["machine"]),
-            )
-            gates += unjudged_gates(each, limits, samples_text(report.data))
+    limits, here = recipe.gates.with_defaults(), str(report.environment["machine"])
+    candidates = [each for each in comparisons if is_candidate(each, recipe)]
+    gates = limit_gates(candidates, limits, task_of(report), report.data, here)
     kept = [gate for gate in report.gates if gate.name not in (*gate_texts(), OUTPUTS)]
     gates = [*gates, *kept]
     return replace(

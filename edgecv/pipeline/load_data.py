@@ -7,7 +7,7 @@ import numpy as np
 
 from edgecv.core.data import SPLITS, Dataset, Shape
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import DatasetSource
+from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import printable
@@ -81,7 +81,9 @@ def imbalance(counts: Mapping[str, int]) -> str:
     )
 
 
-def data_facts(data: Dataset) -> DataFacts:
+def data_facts(data: Dataset, task: Task) -> DataFacts:
     """Return the facts on the data for the report."""
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
-    return DataFacts(printable(data.name), data.class_names, splits, data.notes, data.has_labels)
+    classes = {head.name: head.data(data).class_names for head in task.heads() if head.output}
+    name, known = printable(data.name), data.has_labels
+    return DataFacts(name, data.class_names, splits, data.notes, known, classes)

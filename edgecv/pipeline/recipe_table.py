@@ -8,7 +8,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Baseline, Comparison, Report
 from edgecv.core.text import counted, printable_lines
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -92,7 +92,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
     for report in reports:
         if report.baseline is not None:
             split = report.data.splits["test"]
-            value = task_of(report).headline.text(report.baseline.value)
+            value = "; ".join(map(_headline, per_head(report).values()))
             line = (
                 f"{report.data.name}, {counted(split.images, 'test image')}: the baseline has "
                 f"{_parameters(report.baseline)}{value}."
@@ -100,13 +100,19 @@ def to_markdown(reports: Sequence[Report]) -> str:
             if line not in lines:
                 lines.append(line)
     rows = [
-        _row(report, each)
+        _row(own, each)
         for report in reports
-        for each in report.comparisons
-        if not each.is_twin or len(report.comparisons) == 1
+        for own in per_head(report).values()
+        for each in own.comparisons
+        if not each.is_twin or len(own.comparisons) == 1
     ]
     text = "\n".join([*INTRODUCTION, *lines, "", *markdown_table(HEADINGS, rows)])
     return printable_lines(text)
+
+
+def _headline(report: Report) -> str:
+    value = None if report.baseline is None else report.baseline.value
+    return task_of(report).headline.text(value)
 
 
 def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def _row(report: Report, comparison: Comparison) -> tuple[str, ...]:
     most = max((layer.distinct for layer in artifact.layers), default=0)
     return (
         report.name,
-        artifact.path,
+        comparison.label,
         f"{artifact.bytes:,}",
         f"{artifact.gzip_bytes:,}",
         task_of(report).headline.text(comparison.value),

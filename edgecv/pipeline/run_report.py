@@ -1,16 +1,23 @@
 """The report of a run: comparisons, gates, and the files beside it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from edgecv.core.costs import Costs
+from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
-from edgecv.evaluation.gates import gates_of_every_run, proof_gates, verdict
+from edgecv.evaluation.gates import (
+    NO_LABELS,
+    NOT_OF_TASK,
+    gates_of_every_run,
+    proof_gates,
+    verdict,
+)
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import unjudged
@@ -47,12 +54,31 @@ def judge(
     data: DataFacts,
 ) -> list[Gate]:
     """Return the gates: failed measurements, checks of conversions, limits on candidates."""
-    samples = samples_text(data)
     gates = gates_of_every_run(comparisons, failures, task)
+    return gates + limit_gates(candidates, limits, task, data, machine())
+
+
+def limit_gates(
+    candidates: Sequence[Comparison], limits: Limits, task: Task, data: DataFacts, here: str
+) -> list[Gate]:
+    """Return the gates of the limits on each head of each candidate, once for what is of the file.
+
+    ``here``: this machine, as ``environment.machine`` calls it.
+    """
+    gates: list[Gate] = []
     for each in candidates:
-        gates += judge_limits(each, limits, classes=data.classes, machine=machine())
-        gates += unjudged_gates(each, limits, samples)
-    return gates
+        own = limits.model_copy(update=dict(task.head_called(each.head).limits))
+        classes = data.head_classes.get(each.head, data.classes)
+        gates += judge_limits(each, own, classes=classes, machine=here)
+        gates += unjudged_gates(each, own, samples_text(data))
+    known = {(gate.artifact, gate.name) for gate in gates if gate.observed is not None}
+    return [gate for gate in dict.fromkeys(gates) if not _is_of_another_head(gate, known)]
+
+
+def _is_of_another_head(gate: Gate, known: Collection[tuple[str, str]]) -> bool:
+    """Return True for a limit on a figure that another head has, and this one cannot have."""
+    is_missing = gate.observed is None and gate.reason in (NO_LABELS, NOT_OF_TASK)
+    return bool(gate.head) and is_missing and (gate.artifact, gate.name) in known
 
 
 def samples_text(data: DataFacts) -> str:
@@ -65,7 +91,7 @@ def unjudged_gates(comparison: Comparison, limits: Limits, samples: str) -> list
     found = comparison.output_differences
     if limits.judges_numbers or not any(each.largest for each in found):
         return []
-    return [unjudged(comparison.artifact.path, found, samples)]
+    return [replace(unjudged(comparison.artifact.path, found, samples), head=comparison.head)]
 
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
@@ -85,7 +111,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
     limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
-    judged = judge(comparisons, failures, candidates, limits, task, data_facts(data))
+    judged = judge(comparisons, failures, candidates, limits, task, data_facts(data, task))
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):
         again = partial(
@@ -99,26 +125,38 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         *judged,
         *proof_gates(path, outputs, data.test_labels, task),
     ]
+    first = task.heads()[0].name
+    files = [each for each in comparisons if each.head == first]
     for technique in recipe.techniques:
-        gates += technique.gates(comparisons, results.costs)
+        gates += technique.gates(files, results.costs)
     return Report(
         name=recipe.name,
         recipe=recipe.table(),
         environment=environment(),
         outcome=verdict(gates),
-        data=data_facts(data),
+        data=data_facts(data, task),
         baseline=Baseline(
             path=path,
             parameters=model.reference.parameters,
             sha256=_sha256_of(recipe),
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
+            head_values=head_values(outputs, data.test_labels, task),
         ),
         comparisons=comparisons,
         gates=tuple(gates),
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
     )
+
+
+def head_values(outputs: Outputs, targets: Targets | None, task: Task) -> dict[str, float | None]:
+    """Return the headline metric of each head; nothing where there is one."""
+    return {
+        head.name: metric_of(head.of(outputs), head.targets(targets), head.task)
+        for head in task.heads()
+        if head.output
+    }
 
 
 def _sha256_of(recipe: Recipe) -> str:

@@ -1,22 +1,30 @@
 """The task of a run: the one that is asked for, or the one that model and data show."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS
 from edgecv.evaluation.task_of import compared_outputs, default_task
 
 
 def choose_task(
-    data: Dataset, answers: Sequence[tuple[int, ...]], ending: str, where: str
+    data: Dataset,
+    answers: Sequence[tuple[int, ...]],
+    ending: str,
+    where: str,
+    outputs: Sequence[OutputShape] = (),
 ) -> tuple[Task, tuple[str, ...]]:
     """Return the task that model and data show, and a note where that is no classification.
 
-    ``answers``: the shape of each output for one image; ``ending``: as ``Task.fits`` takes it.
-    Outputs that fit no targets are compared number by number. Raises InputError where a classifier
-    and the classes of the data contradict each other.
+    ``answers``: the shape of each output for one image; ``ending``: as ``Task.fits`` takes it;
+    ``outputs``: the same of each, where they are known by name. Outputs that fit no targets are
+    compared number by number. Raises InputError where a classifier and the classes of the data
+    contradict each other.
     """
     found = [name for name, cls in TASKS.classes.items() if cls.fits(data, answers, ending)]
     usual = default_task()
@@ -30,6 +38,10 @@ def choose_task(
             f"{_shown(answers)}, which may be {' or '.join(found)}",
             remedy=f"give --task {found[0]}",
         )
+    if heads := _heads(data, outputs, where):
+        task = TASKS.parse(heads, where).for_outputs([each.name for each in outputs], where)
+        texts = (f"its output {head.name}: {head.task.name}" for head in task.heads())
+        return task, (f"{_shown(answers)}: {', '.join(texts)}",)
     if data.has_labels and data.class_names and ending == "sigmoid" and len(answers[0]) == 1:
         raise InputError(
             where,
@@ -41,6 +53,25 @@ def choose_task(
         )
     note = f"{_shown(answers)}, which fit no targets of the data: they are compared by numbers"
     return compared_outputs(), (note,)
+
+
+def _heads(data: Dataset, outputs: Sequence[OutputShape], where: str) -> list[dict[str, str]]:
+    """Return a table for each target of the data that exactly one of several outputs fits."""
+    found: list[dict[str, str]] = []
+    if len(outputs) == 1 or not data.has_labels:
+        return found
+    for name, cls in TASKS.classes.items():
+        fitting = [each for each in outputs if cls.fits(data, [each.shape], each.ending)]
+        if fitting:
+            task = TASKS.parse({"task": name}, where)
+            counts = task.count_outputs(task.of_task(data))
+            fitting = [each for each in fitting if not counts or math.prod(each.shape) in counts]
+        if len(fitting) > 1:
+            fitting = [each for each in fitting if each.ending == cls.ending]
+        if len(fitting) == 1:
+            found.append({"output": fitting[0].name, "task": name})
+    taken = Counter(each["output"] for each in found)
+    return [each for each in found if taken[each["output"]] == 1]
 
 
 def _shown(answers: Sequence[tuple[int, ...]]) -> str:

@@ -1,5 +1,6 @@
 """Pictures of the images whose answer changed, one for each candidate."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +33,13 @@ def write_flips(
         if each.is_twin or statistics is None or not statistics.flips.count:
             named.append(each)
             continue
-        tiles = _tiles(statistics.flips, outputs[each.artifact.path], baseline, data, task)
-        name = f"flips-{each.artifact.path}.png"
+        head = task.head_called(each.head)
+        own, before = (head.of(found) for found in (outputs[each.artifact.path], baseline))
+        tiles = _tiles(statistics.flips, own, before, head.data(data), head.task)
+        suffix = "-" + re.sub(r"[^A-Za-z0-9._-]", "_", each.head) if each.head else ""
+        name = f"flips-{each.artifact.path}{suffix}.png"
         title = (
-            f"{each.artifact.path}: {len(tiles)} of {counted(statistics.flips.count, 'image')}"
+            f"{each.label}: {len(tiles)} of {counted(statistics.flips.count, 'image')}"
             " with another "
             "answer, the most confident first"
         )

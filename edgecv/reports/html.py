@@ -5,8 +5,8 @@ from html import escape
 
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable_lines
-from edgecv.evaluation.task_of import task_of
-from edgecv.reports.markdown import headings, row
+from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.markdown import headings, of_head, row
 from edgecv.reports.verdict import verdict_line
 
 COLOURS = {"passed": "green", "failed": "firebrick", "inconclusive": "darkorange"}
@@ -19,23 +19,31 @@ def report_html(report: Report, verdict: str = "") -> str:
 
     ``verdict`` replaces the text for a command line.
     """
-    task, columns, rows = task_of(report), headings(task_of(report)), []
-    if report.baseline is not None:
-        value = report.baseline.value
-        cells = {
-            "artifact": report.baseline.path,
-            "runtime": "baseline",
-            task.headline.name: task.headline.text(value),
-        }
-        rows.append(tuple(cells.get(each, "") for each in columns))
-    rows += [row(each, task) for each in report.comparisons]
     test = report.data.splits.get("test")
     images = "" if test is None else f", {counted(test.images, 'test image')}"
+    title, tables = f"{report.name}: {report.data.name}{images}", []
+    for place, (name, each) in enumerate(per_head(report).items()):
+        caption = f"{title}: {name}" if name else title
+        columns = of_head(headings(task_of(each)), place)
+        tables.append(html_table(caption, columns, _rows(each, columns, place)))
     return html_block(
-        html_table(f"{report.name}: {report.data.name}{images}", columns, rows),
+        *tables,
         html_verdict(report.outcome, verdict or verdict_line(report)),
         html_list("Notes", [*report.notes, *report.data.notes]),
     )
+
+
+def _rows(report: Report, columns: Sequence[str], place: int) -> list[tuple[str, ...]]:
+    """Return the rows of the head at a place: the baseline, then each file."""
+    task, rows = task_of(report), []
+    if report.baseline is not None:
+        cells = {
+            "artifact": report.baseline.path,
+            "runtime": "baseline",
+            task.headline.name: task.headline.text(report.baseline.value),
+        }
+        rows.append(tuple(cells.get(each, "") for each in columns))
+    return rows + [of_head(row(each, task), place) for each in report.comparisons]
 
 
 def html_block(*parts: str) -> str:

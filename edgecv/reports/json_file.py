@@ -19,22 +19,29 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of a deployment, of further metrics, of differences number by number and of real
-    scores are left out where there are none, as in earlier reports.
+    The keys of a deployment, of further metrics, of differences number by number, of real scores
+    and of heads are left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
-        if not comparison["further_metrics"]:
-            del comparison["further_metrics"]
-        for key in ("output_differences", "further_outputs"):
-            if not comparison[key]:
-                del comparison[key]
+        _leave_out(comparison, "further_metrics", "output_differences", "further_outputs", "head")
         statistics = comparison["statistics"]
         if statistics is not None and statistics["scores"] is None:
             del statistics["scores"]
-    if table["deployment"] is None:
-        del table["deployment"]
+    for gate in table["gates"]:
+        _leave_out(gate, "head")
+    _leave_out(table["data"], "head_classes")
+    if table["baseline"] is not None:
+        _leave_out(table["baseline"], "head_values")
+    _leave_out(table, "deployment")
     return {"schema_version": table.pop("schema_version"), **table}
+
+
+def _leave_out(table: dict[str, Any], *keys: str) -> None:
+    """Remove the keys that say nothing."""
+    for key in keys:
+        if not table[key]:
+            del table[key]
 
 
 def write_report(report: Report, path: Path) -> None:

@@ -1,18 +1,23 @@
 """``report.md``: the report for people."""
 
+from collections.abc import Sequence
+
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.deployment import deployment_line
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.paired_comparison import pair_section
 from edgecv.reports.verdict import gate_sentence, verdict_line
+
+OF_ANSWERS = (0, 1, 4, 5, 6)
+"""Columns of the table of a run that are of answers, and the file's name and runtime."""
 
 
 def headings(task: Task) -> tuple[str, ...]:
@@ -68,8 +73,7 @@ def to_markdown(report: Report) -> str:
             "",
             verdict_line(report),
             "",
-            *markdown_table(headings(task), [row(each, task) for each in report.comparisons]),
-            "",
+            *_tables(report),
             _latency_note(report),
             "",
             *_section(
@@ -77,18 +81,33 @@ def to_markdown(report: Report) -> str:
             ),
             *_section("Device", _device(report)),
             *pair_section(report),
-            *_section("Outputs against the baseline's", _outputs(report, task)),
+            *_section("Outputs against the baseline's", _outputs(report)),
             *_section("Inputs and outputs", _tensors(report)),
             *_section("Notes on the artifacts", _artifact_notes(report)),
             *_costs(report),
             *_layers(report),
             *_section("Notes", list(report.notes)),
             *_section("Data", _data(report, task)),
-            *_section("Baseline", _baseline(report, task)),
+            *_section("Baseline", _baseline(report)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
     return printable_lines(text)
+
+
+def of_head(cells: Sequence[str], place: int) -> tuple[str, ...]:
+    """Return the cells of a row for the head at a place: size and speed stand with the first."""
+    return tuple(cells if not place else (cells[each] for each in OF_ANSWERS))
+
+
+def _tables(report: Report) -> list[str]:
+    lines: list[str] = []
+    for place, (name, each) in enumerate(per_head(report).items()):
+        task = task_of(each)
+        rows = [of_head(row(found, task), place) for found in each.comparisons]
+        lines += [f"### {name}", ""] if name else []
+        lines += [*markdown_table(of_head(headings(task), place), rows), ""]
+    return lines
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -115,11 +134,12 @@ def _device(report: Report) -> list[str]:
     return [] if found is None else [deployment_line(found), *found.notes]
 
 
-def _outputs(report: Report, task: Task) -> list[str]:
+def _outputs(report: Report) -> list[str]:
+    terms = {name: task_of(each).terms for name, each in per_head(report).items()}
     return [
-        f"{each.artifact.path}: {task.terms.output} differs by "
+        f"{each.label}: {terms[each.head].output} differs by "
         f"{each.mean_probability_difference:.2g} in the mean, by "
-        f"{each.max_probability_difference:.2g} at the most; {task.terms.same} on "
+        f"{each.max_probability_difference:.2g} at the most; {terms[each.head].same} on "
         f"{each.agreement:.2%} of the images"
         for each in report.comparisons
         if each.agreement is not None
@@ -132,7 +152,7 @@ def _outputs(report: Report, task: Task) -> list[str]:
 
 def _tensors(report: Report) -> list[str]:
     lines = []
-    for each in report.comparisons:
+    for each in report.files:
         lines += [
             f"{each.artifact.path}: takes {tensor_text(each.input)}",
             *(
@@ -154,9 +174,7 @@ def tensor_text(tensor: TensorFacts) -> str:
 
 def _artifact_notes(report: Report) -> list[str]:
     return [
-        f"{each.artifact.path}: {note}"
-        for each in report.comparisons
-        for note in each.artifact.notes
+        f"{each.artifact.path}: {note}" for each in report.files for note in each.artifact.notes
     ]
 
 
@@ -190,7 +208,7 @@ def _layers(report: Report) -> list[str]:
             "-" if layer.output_scale is None else f"{layer.output_scale:.6g}",
             "-" if layer.output_zero_point is None else str(layer.output_zero_point),
         )
-        for each in report.comparisons
+        for each in report.files
         for layer in each.artifact.layers
     ]
     if not rows:
@@ -223,21 +241,27 @@ def _data(report: Report, task: Task) -> list[str]:
         for name, facts in report.data.splits.items()
     ]
     known = f", {len(report.data.classes)} {task.terms.outputs}" if report.data.classes else ""
-    return [f"{report.data.name}{known}", *splits, *report.data.notes]
+    heads = [
+        f"{name}: {counted(len(classes), 'class')}"
+        for name, classes in report.data.head_classes.items()
+        if classes
+    ]
+    return [f"{report.data.name}{known}", *heads, *splits, *report.data.notes]
 
 
 def _parameters(baseline: Baseline) -> str:
     return "" if baseline.parameters is None else f", {counted(baseline.parameters, 'parameter')}"
 
 
-def _baseline(report: Report, task: Task) -> list[str]:
+def _baseline(report: Report) -> list[str]:
     if report.baseline is None:
         return []
-    baseline = report.baseline
-    return [
-        f"{baseline.path}{_parameters(baseline)}",
-        f"{baseline.metric} {task.headline.text(baseline.value)}",
-    ]
+    lines = [f"{report.baseline.path}{_parameters(report.baseline)}"]
+    for name, each in per_head(report).items():
+        headline = task_of(each).headline
+        value = None if each.baseline is None else each.baseline.value
+        lines.append(f"{f'{name}: ' if name else ''}{headline.name} {headline.text(value)}")
+    return lines
 
 
 def _facts(report: Report) -> list[tuple[str, object]]:

@@ -7,7 +7,7 @@ from edgecv.core.plugins import Metric, Task
 from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import cannot_tell
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.markdown_table import markdown_table
 
 METHOD = (
@@ -34,7 +34,7 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
     """Return the statistics of an artifact in one line. ``names`` of the data's classes."""
     statistics = comparison.statistics
     if statistics is None:
-        return f"{comparison.artifact.path}: no baseline"
+        return f"{comparison.label}: no baseline"
     parts = []
     if statistics.accuracy is not None:
         parts.append(_accuracy(statistics.accuracy))
@@ -54,7 +54,7 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
         parts.append(_then_now(metrics[each.name], each.baseline_value, each.value))
     parts += task.summary(statistics, names)
     parts.append(_flips(statistics.flips))
-    return f"{comparison.artifact.path}: {'; '.join(parts)}"
+    return f"{comparison.label}: {'; '.join(parts)}"
 
 
 def no_worse_answer(found: NoWorse, images: int) -> str:
@@ -69,12 +69,16 @@ def no_worse_answer(found: NoWorse, images: int) -> str:
 
 
 def pair_section(report: Report) -> list[str]:
-    """Return the Markdown section of the paired comparisons."""
+    """Return the Markdown section of the paired comparisons: one for each head of the model."""
+    return [line for name, each in per_head(report).items() for line in _section(each, name)]
+
+
+def _section(report: Report, head: str) -> list[str]:
     compared = judged(report)
     if not compared:
         return []
     task, names = task_of(report), report.data.classes
-    lines = ["## Image by image against the baseline", ""]
+    lines = [f"## Image by image against the baseline{f': {head}' if head else ''}", ""]
     lines += [f"- {pair_line(each, task, names)}" for each in compared]
     method = f"{BINARY if task.has_binary_scores else REAL} {task.method}".strip()
     if report.data.has_labels:
@@ -88,7 +92,7 @@ def _details(comparison: Comparison, task: Task, names: Sequence[str]) -> list[s
     statistics = comparison.statistics
     if statistics is None or not statistics.flips.count:
         return []
-    lines = ["", f"### {comparison.artifact.path}", ""]
+    lines = ["", f"### {comparison.label}", ""]
     lines += [f"- {sentence}" for sentence in task.details(statistics, names)]
     if comparison.flips_picture is not None:
         picture = comparison.flips_picture

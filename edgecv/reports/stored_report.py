@@ -45,7 +45,7 @@ class StoredRecipe(StoredTable):
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=1, ge=1)
     data: dict[str, Any] = {}
-    task: dict[str, Any] = {}
+    task: dict[str, Any] | list[dict[str, Any]] = {}
     baseline: StoredBaselineOptions = StoredBaselineOptions()
     technique: tuple[StoredTechnique, ...] = Field(default=(), strict=False)
     export: tuple[dict[str, Any], ...] = Field(default=(), strict=False)
@@ -65,11 +65,18 @@ def checked(report: Report) -> Report:
         _check_sha256(split.sha256, f"data.splits.{name}.sha256")
     if len(report.comparisons) > MOST_COMPARISONS:
         raise ValueError(f"comparisons holds more than {MOST_COMPARISONS:,}")
-    seen: set[str] = set()
+    heads = {""}
+    if not isinstance(report.recipe.get("task", {}), dict):
+        heads = {each.name for each in task_of(report).heads()}
+    for number, gate in enumerate(report.gates):
+        _check(gate.head in {*heads, ""}, f"gates.{number}.head")
+    seen: set[tuple[str, str]] = set()
     for number, comparison in enumerate(report.comparisons):
         place, path = f"comparisons.{number}", comparison.artifact.path
-        _check(path not in seen, f"{place}.artifact.path, which stands there twice,")
-        seen.add(path)
+        one = path, comparison.head
+        _check(comparison.head in heads, f"{place}.head")
+        _check(one not in seen, f"{place}.artifact.path, which stands there twice,")
+        seen.add(one)
         _check_comparison(comparison, report, place)
     for text in _texts(report):
         if len(text) > LONGEST_TEXT:
@@ -90,7 +97,8 @@ def _check_recipe(report: Report) -> None:
 
 
 def _check_comparison(comparison: Comparison, report: Report, place: str) -> None:
-    artifact, classes = comparison.artifact, len(report.data.classes)
+    artifact, names = comparison.artifact, report.data.head_classes
+    classes = len(names.get(comparison.head, report.data.classes))
     _check_sha256(artifact.sha256, f"{place}.artifact.sha256")
     _check(min(artifact.bytes, artifact.gzip_bytes) >= 0, f"{place}.artifact.bytes")
     for name in ("size_ratio", "speedup"):
@@ -106,7 +114,8 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
             labels += [cell.label, cell.answer]
         _check(all(0 <= label < classes for label in labels), f"{place}.statistics, its classes,")
     if comparison.further_metrics:
-        metrics = {metric.name for metric in task_of(report).metrics}
+        task = task_of(report).head_called(comparison.head).task
+        metrics = {metric.name for metric in task.metrics}
         _check(
             all(each.name in metrics for each in comparison.further_metrics),
             f"{place}.further_metrics",

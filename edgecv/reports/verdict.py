@@ -98,23 +98,22 @@ def _made_by(name: str) -> frozenset[str]:
 
 def gate_sentence(gate: Gate, task: Task) -> str:
     """Return the observed value and the limit of one gate as a sentence."""
+    task = task.head_called(gate.head).task if gate.head else task
     if gate.name == OUTPUTS:
-        return f"{gate.artifact}: {gate.reason}"
+        return f"{gate.label}: {gate.reason}"
     if gate.name == "runs":
         return f"{gate.artifact} could not be measured: {gate.reason}"
     if gate.name == PROOF:
-        return f"{gate.artifact} {gate.reason}"
+        return f"{gate.label} {gate.reason}"
     # A name that is not ours comes from a file: no template.
     observation = (
         GATES[gate.name].format(output=task.terms.output) if gate.name in GATES else gate.name
     )
     if gate.observed is None:
-        return f"{gate.artifact}: {observation} not known, {gate.reason}"
+        return f"{gate.label}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
     observed = gate.observed + 0.0  # Not minus zero.
-    return (
-        f"{gate.artifact}: {observation} {_number(observed)}, limit {_number(gate.limit)}{reason}"
-    )
+    return f"{gate.label}: {observation} {_number(observed)}, limit {_number(gate.limit)}{reason}"
 
 
 def allowed_text(gate: Gate) -> str:
@@ -136,7 +135,9 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _candidate(comparison: Comparison, task: Task) -> str:
+def _candidate(comparison: Comparison, whole: Task) -> str:
+    head, *_ = whole.heads()
+    task = whole.head_called(comparison.head).task
     parts = [f"{comparison.metric} {task.headline.text(comparison.value, 1)}"]
     if comparison.output_differences:
         worst = min(comparison.output_differences, key=lambda each: each.cosine or 0.0)
@@ -145,11 +146,12 @@ def _candidate(comparison: Comparison, task: Task) -> str:
         parts.append(f"agreement {comparison.agreement:.1%}")
     if comparison.difference_points is not None:
         parts.append(f"{comparison.difference_points:+.2f} points")
-    if comparison.size_ratio is not None and not comparison.is_twin:
-        parts.append(size_text(comparison.size_ratio))
-    if comparison.speedup is not None and not comparison.is_twin:
-        parts.append(speed_text(comparison.speedup))
-    return f"{comparison.artifact.path} {', '.join(parts)}"
+    if comparison.head == head.name and not comparison.is_twin:  # Once a file.
+        if comparison.size_ratio is not None:
+            parts.append(size_text(comparison.size_ratio))
+        if comparison.speedup is not None:
+            parts.append(speed_text(comparison.speedup))
+    return f"{comparison.label} {', '.join(parts)}"
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -213,7 +215,7 @@ def _retraining(report: Report) -> str:
         if retrains(name := each["technique"]) and each.get("fine_tune", True)
     ]
     low = [
-        each.artifact.path
+        each.label
         for each in report.comparisons
         if not each.is_twin and each.agreement is not None and each.agreement < USUAL_AGREEMENT
     ]

@@ -203,10 +203,10 @@ def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
 
     from rich.console import Console
 
-    from edgecv.cli.show import narrow_table
+    from edgecv.cli.show import narrow_tables
 
     text = io.StringIO()
-    Console(file=text, width=80).print(narrow_table(main_report))
+    Console(file=text, width=80).print(*narrow_tables(main_report))
     assert "…" not in text.getvalue()
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
 

@@ -14,7 +14,7 @@ from fault_injection.fuzz.attacks import check_text, of_report
 from rich.console import Console
 from small_report import REPORT
 
-from edgecv.cli.show import narrow_table, report_table
+from edgecv.cli.show import narrow_tables, report_tables
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe_table import to_markdown as to_row
@@ -30,7 +30,7 @@ def shown(path: Path) -> Report:
     report = read_report(path)
     for text in (to_markdown(report), report_html(report), to_row([report])):
         check_text(text)
-    for table in (report_table(report), narrow_table(report)):
+    for table in (*report_tables(report), *narrow_tables(report)):
         console = Console(file=io.StringIO(), width=80)
         console.print(table, highlight=False, markup=False)
         check_text(console.file.getvalue())  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from edgecv.core.text import printable
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.task_of import check_one_task
 from edgecv.system.environment import machine
 
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -26,6 +27,8 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
 
     Raises AssertionError with an explanation, InputError if the file is damaged.
     """
+    where, why = "assert_as_accepted", "a lock keeps the answers of one task"
+    check_one_task(pair.measured.task, where, why)
     entry = _entry(pair) if name is None else name
     path = accepted_file(pair.setting.test_file())
     if pair.setting.is_update:

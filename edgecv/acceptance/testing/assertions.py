@@ -1,5 +1,6 @@
 """Assertions on one artifact that was compared with its baseline."""
 
+from dataclasses import replace
 from typing import Any
 
 from edgecv.acceptance.testing.accepted import judge_accepted
@@ -8,10 +9,11 @@ from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.acceptance.testing.text import limit_text
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options, with_parameters
-from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.pipeline.run_report import limit_gates
 from edgecv.system.environment import machine
 
 
@@ -87,7 +89,8 @@ class ComparedPair(MeasuredPair):
                 assertion, "nothing was timed", remedy="edgecv_compare(..., timed=True)"
             )
         check_limits(self.measured.data, gates, self.data)
-        classes = self.report.data.classes
-        for gate in judge_limits(self.comparison, gates, classes=classes, machine=machine()):
-            if gate.outcome != "passed":
-                raise AssertionError(limit_text(self, gate))
+        task, facts = self.measured.task, self.report.data
+        for gate in limit_gates(self.report.comparisons, gates, task, facts, machine()):
+            if gate.outcome != "passed" and gate.name != OUTPUTS:
+                shown = replace(gate, artifact=gate.label, head="")
+                raise AssertionError(limit_text(self.of_head(gate.head), shown))

@@ -122,13 +122,12 @@ def _of_the_test_split(measured: ValidationArrays, path: str, shown: str) -> Val
 
 def _named(report: Report, path: str, shown: str) -> Report:
     """Return a report with the artifact's path as the test names it."""
-    (comparison,) = report.comparisons
-    artifact = replace(comparison.artifact, path=shown)
+    comparisons = tuple(
+        replace(each, artifact=replace(each.artifact, path=shown)) for each in report.comparisons
+    )
     gates = [
         replace(each, artifact=shown) if each.artifact == path else each
         for each in report.gates
         if each.name != PROOF  # A test asserts what it needs.
     ]
-    return replace(
-        report, comparisons=(replace(comparison, artifact=artifact),), gates=tuple(gates)
-    )
+    return replace(report, comparisons=comparisons, gates=tuple(gates))

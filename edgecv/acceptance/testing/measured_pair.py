@@ -1,11 +1,13 @@
 """One artifact and its baseline, as measured for a test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.report import Comparison, Report
+from edgecv.evaluation.task_of import per_head
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -25,8 +27,15 @@ class MeasuredPair:
 
     @property
     def comparison(self) -> Comparison:
-        """All figures, as in a report."""
+        """All figures, as in a report; of the first head where the model has several."""
         return self.report.comparisons[0]
+
+    def of_head(self, name: str) -> Self:
+        """Return the pair of one head; of the first where none is named."""
+        heads = {head.name: head for head in self.measured.task.heads()}
+        head = heads.get(name) or next(iter(heads.values()))
+        report, measured = per_head(self.report)[head.name], self.measured.of_head(head)
+        return replace(self, report=report, measured=measured)
 
     @property
     def names(self) -> tuple[str, str, str]:

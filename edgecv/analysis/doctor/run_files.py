@@ -94,7 +94,7 @@ def _source_of(folder: Path, report: Report) -> DatasetSource:
 
 def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ...]]:
     """Return the file of a run to examine: the first that failed a limit, else the first."""
-    files = [each for each in report.comparisons if Path(each.artifact.path).name]
+    files = [each for each in report.files if Path(each.artifact.path).name]
     files = [each for each in files if not each.is_twin] or files
     if not files:
         raise InputError(str(folder), "holds no file that was measured")

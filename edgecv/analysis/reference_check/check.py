@@ -86,7 +86,9 @@ def diagnose(
 
     ``failures``: path -> reason of the files that could not be measured.
     """
-    measured: Mapping[str, Comparison] = {each.artifact.path: each for each in comparisons}
+    by_agreement = sorted(comparisons, key=lambda each: each.agreement or 0.0, reverse=True)
+    # Of several heads the one with the least agreement.
+    measured: Mapping[str, Comparison] = {each.artifact.path: each for each in by_agreement}
     gates: list[Gate] = []
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgecv-twin-") as folder:

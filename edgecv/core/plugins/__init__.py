@@ -17,7 +17,7 @@ from edgecv.core.plugins.target import (
     DeviceFacts,
     Target,
 )
-from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, TaskHead, Terms
 from edgecv.core.plugins.technique import (
     Constraint,
     Fit,
@@ -50,6 +50,7 @@ __all__ = [
     "Session",
     "Target",
     "Task",
+    "TaskHead",
     "Technique",
     "TechniqueContext",
     "TechniqueFlag",

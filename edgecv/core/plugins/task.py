@@ -2,18 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.core.options import Options
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.targets import with_targets
+from edgecv.core.targets import kinds_of, of_field, with_targets
 from edgecv.core.text import TextTable
 
 
@@ -139,6 +141,24 @@ class Task(Plugin):
         or "numbers", as the model's last layer gives.
         """
         return False
+
+    def heads(self) -> tuple["TaskHead", ...]:
+        """Return the heads of the model, each with its task: of one head, this task."""
+        return (TaskHead(task=self),)
+
+    def head_called(self, name: str) -> "TaskHead":
+        """Return the head of that name. Raises InputError where there is none."""
+        heads = {each.name: each for each in self.heads()}
+        if name not in heads:
+            raise InputError(self.name, f'has no head "{name}"', accepted=", ".join(heads))
+        return heads[name]
+
+    def for_outputs(self, names: Sequence[str], where: str) -> "Task":
+        """Return the task of a model with outputs of these names.
+
+        Raises InputError where it is of others; ``where`` names the model.
+        """
+        return self
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with the targets of this task. Raises InputError where it has none."""
@@ -372,3 +392,53 @@ class Task(Plugin):
     def truth(self, data: Dataset, place: int) -> str:
         """Write the label of a test image."""
         return str(data.test.labels[place])
+
+
+OutputNames = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
+
+
+class TaskHead(Options):
+    """The task of one head of a model: of one output, or of several that belong together."""
+
+    output: OutputNames = ()
+    """The name of the output, or the names of several; not given where the task has all."""
+    task: Task
+    weight: float = Field(default=1.0, gt=0, le=1e6)
+    """The weight of its loss in training."""
+    limits: Mapping[str, Any] = Field(default_factory=dict)
+    """Limits for this head, which take the place of those of the run."""
+
+    @property
+    def name(self) -> str:
+        """The name in reports: of its outputs, empty where the task has all."""
+        return "+".join(self.output)
+
+    def of(self, outputs: Outputs) -> Outputs:
+        """Return the outputs of this head. Raises InputError where a model has not given one."""
+        if not self.output:
+            return outputs
+        for name in self.output:
+            if name not in outputs.arrays:
+                raise InputError(
+                    "--task", f'no output is called "{name}"', accepted=", ".join(outputs.arrays)
+                )
+        return Outputs({name: outputs.arrays[name] for name in self.output})
+
+    def targets(self, labels: Targets | None) -> Targets | None:
+        """Return the targets of this head, None where it has none."""
+        if labels is None or not self.output:
+            return labels
+        return np.ascontiguousarray(labels[self.name]) if self.name in kinds_of(labels) else None
+
+    def data(self, whole: Dataset) -> Dataset:
+        """Return the data with the targets and the class names of this head."""
+        if not self.output:
+            return whole
+        names = whole.target_names.get(self.name, ())
+        if not whole.has_labels or self.name not in kinds_of(whole.test.labels):
+            return replace(whole, class_names=names, has_labels=False)
+        return replace(of_field(whole, self.name), class_names=names)

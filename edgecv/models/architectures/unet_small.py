@@ -7,7 +7,7 @@ interpolation: ONNX Runtime has no transposed convolution of integers, and TFLit
 neighbour; files of it had the same size and speed in TFLite, and it leaves no checkerboard.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,15 +27,22 @@ class UnetSmall(Architecture):
     """Filters at the full size of the image; each halving of the sides doubles them."""
     depth: int = Field(default=3, ge=1, le=6)
     """Halvings of the sides. They must be divisible by 2 as often."""
+    stride: Literal[1, 2, 4] = 1
+    """Sides of the image over those of the map: with 2 the network costs a quarter, and whoever
+    reads the map enlarges it."""
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_halvings(self.name, input_shape, self.depth)
+        halvings = self.depth + self.stride.bit_length() - 1
+        blocks.check_halvings(self.name, input_shape, halvings)
         image = keras.layers.Input(input_shape, name="image")
         x, kept = blocks.rescaled(image), list[Tensor]()
         for level in range(self.depth):
             for number in (1, 2):
-                x = _convolved(x, self.width * 2**level, f"down_{level}_conv_{number}")
+                stride = self.stride if (level, number) == (0, 1) else 1
+                x = _convolved(
+                    x, self.width * 2**level, f"down_{level}_conv_{number}", stride=stride
+                )
             kept.append(x)
             x = keras.layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
         x = _convolved(x, self.width * 2**self.depth, "bottom_conv")
@@ -48,5 +55,5 @@ class UnetSmall(Architecture):
         return keras.Model(image, blocks.headed(x, head()), name=self.name)
 
 
-def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3) -> Tensor:
-    return blocks.rectified(blocks.convolved(x, filters, side, name), name)
+def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3, stride: int = 1) -> Tensor:
+    return blocks.rectified(blocks.convolved(x, filters, side, name, stride=stride), name)

@@ -22,7 +22,7 @@ from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tensors import answer_shape
 from edgecv.formats.trust import Trust
 from edgecv.models.input_probe import KerasProbe
-from edgecv.models.outputs import Ending, ending_of, output_names
+from edgecv.models.outputs import Ending, ending_of, output_names, with_outputs
 from edgecv.models.preprocessing import found_in, with_preprocessing
 from edgecv.models.unquantized import has_quantizers, quantizers_known, without_quantizers
 from edgecv.techniques.quantizers.first_kernels import take_pixels
@@ -113,8 +113,12 @@ def _outputs(model: Any, path: Path) -> tuple[OutputShape, ...]:
         shapes = KerasSession(model, path).facts.answers
     else:
         shapes = tuple(answer_shape(path, each, (1, *each.shape[1:])) for each in facts)
-    named = zip(output_names(model), shapes, strict=True)
-    return tuple(OutputShape(name=name, shape=shape) for name, shape in named)
+    endings: tuple[Ending, ...] = ("numbers",)
+    if len(model.outputs) > 1:
+        alone = (with_outputs(model, [each]) for each in model.outputs)
+        endings = tuple(ending_of(each)[0] for each in alone)
+    named = zip(output_names(model), shapes, endings, strict=True)
+    return tuple(OutputShape(name=name, shape=shape, ending=end) for name, shape, end in named)
 
 
 def _rescaling(model: Any, shape: Shape) -> str | None:

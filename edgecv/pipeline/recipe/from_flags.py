@@ -124,7 +124,7 @@ class CompressOptions(
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
-            task_is_given=self.task is not None or not self.model,
+            task_is_given=bool(self.task) or not self.model,
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"

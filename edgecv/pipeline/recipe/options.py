@@ -44,18 +44,25 @@ class TaskOptions(CommandOptions):
 
     section: ClassVar[str] = "Task"
 
-    task: Annotated[Text | None, Flag(default="the one that model and data show")] = None
-    """The task of the model: see edgecv list. Or a .toml, such as a recipe, with its options under
-    [task]."""
+    task: Annotated[Several, Flag(default="the one that model and data show")] = ()
+    """The task of the model: see edgecv list. OUTPUT=TASK, once for each or with commas, gives
+    several outputs one each. Or a .toml, such as a recipe, with its options under [task], or a
+    [[task]] for each."""
 
     def parsed_task(self) -> Task | None:
         """Return the task, None where it is not given. Raises InputError for an unknown one."""
-        if self.task is None:
+        if len(self.task) == 1 and self.task[0].lower().endswith(".toml"):
+            table = read_toml(Path(self.task[0])).get("task")
+            name = "task" if isinstance(table, list) else "[task]"
+            return TASKS.parse(table, f"{self.task[0]}, {name}")
+        given = [part.strip() for text in self.task for part in text.split(",")]
+        if not given:
             return None
-        if not self.task.lower().endswith(".toml"):
-            return TASKS.parse({"task": self.task.lower()}, "--task")
-        table = read_toml(Path(self.task))
-        return TASKS.parse(table.get("task"), f"{self.task}, [task]")
+        pairs = [part.rpartition("=") for part in given]
+        if len(pairs) == 1 and not pairs[0][1]:
+            return TASKS.parse({"task": given[0].lower()}, "--task")
+        tables = [{"output": output, "task": name.lower()} for output, _, name in pairs]
+        return TASKS.parse(tables, "--task")
 
 
 class TrainingOptions(CommandOptions):

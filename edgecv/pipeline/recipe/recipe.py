@@ -120,12 +120,13 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     for technique in techniques:
         technique.check_exports(exports, where)
     original = parse_options(BaselineOptions, baseline, inside)
+    task = table.get("task", DEFAULT_TASK)
     gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
     check_data(source, original, techniques, gates, where)
     return Recipe(
         settings=settings,
         data=source,
-        task=TASKS.parse(table.get("task", DEFAULT_TASK), f"{where}, [task]"),
+        task=TASKS.parse(task, f"{where}, {'task' if isinstance(task, list) else '[task]'}"),
         task_is_given="task" in table or original.model is None,
         baseline=original,
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),

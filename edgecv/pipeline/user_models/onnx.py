@@ -12,7 +12,7 @@ import numpy as np
 
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Images, Outputs, Predictions
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.output_shape import OutputShape
@@ -89,9 +89,10 @@ class OnnxModel(UserModel):
         file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
-            loaded, shapes = load_data(recipe.data, facts.image, context), _shapes(facts)
+            loaded = load_data(recipe.data, facts.image, context)
             some = loaded.test.images[sample_rows(len(loaded.test), LOOK_AT)]
-            ending = ending_of(worker.predict(file, some, input_spec=input_spec))
+            shapes = _shapes(facts, worker.predict(file, some, input_spec=input_spec))
+            ending = shapes[0].ending if len(shapes) == 1 else "numbers"
             recipe, data, found = fitted_to_task(recipe, loaded, shapes, ending, str(path))
             choice = choose_preprocessing(
                 _reader(path, file, input_spec, worker, context),
@@ -179,15 +180,17 @@ class OnnxModel(UserModel):
         return None, ()
 
 
-def _shapes(facts: SessionFacts) -> tuple[OutputShape, ...]:
-    pairs = zip(facts.outputs, facts.answers, strict=True)
-    return tuple(OutputShape(name=tensor.name, shape=shape) for tensor, shape in pairs)
+def _shapes(facts: SessionFacts, outputs: Outputs) -> tuple[OutputShape, ...]:
+    """Return name, shape and kind of each output, by the values for some images."""
+    return tuple(
+        OutputShape(name=tensor.name, shape=shape, ending=ending_of(outputs.arrays[tensor.name]))
+        for tensor, shape in zip(facts.outputs, facts.answers, strict=True)
+    )
 
 
-def ending_of(outputs: Outputs) -> Ending:
-    """Return what a model of no known graph gives, by its outputs for some images."""
-    values = next(iter(outputs.arrays.values()))
-    is_row = len(outputs.arrays) == 1 and values.ndim == ROW_OF_NUMBERS and values.shape[1] > 1
+def ending_of(values: Predictions) -> Ending:
+    """Return what an output of no known graph gives, by its values for some images."""
+    is_row = values.ndim == ROW_OF_NUMBERS and values.shape[1] > 1
     return "probabilities" if is_row and sum_to_one(values) else "numbers"
 
 

@@ -28,14 +28,16 @@ class TrainedModel(UserModel):
         Techniques check the architecture themselves.
         """
         task, architecture = recipe.task, recipe.architecture
-        if architecture.features != task.features:
+        kinds = {head.task.features for head in task.heads()}
+        wanted = "map" if "map" in kinds else "row"
+        if architecture.features != wanted:
             fitting = [
-                name for name, cls in ARCHITECTURES.classes.items() if cls.features == task.features
+                name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted
             ]
             raise InputError(
                 "--architecture",
                 f"{architecture.name} gives a {architecture.features} of features, and the task "
-                f"{task.name} takes a {task.features}",
+                f"{task.name} takes a {wanted}",
                 accepted=", ".join(fitting),
             )
 

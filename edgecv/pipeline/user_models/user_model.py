@@ -12,6 +12,8 @@ from edgecv.core.costs import Costs
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.output_shape import OutputShape
+from edgecv.core.plugins import TaskHead
+from edgecv.core.targets import with_fields
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, baseline_predictions
 from edgecv.pipeline.context import RunContext
@@ -27,25 +29,45 @@ def fitted_to_task(
 
     ``ending``: as ``Task.fits`` takes it. Raises InputError where model, data and task do not fit.
     """
-    answers: list[tuple[int, ...]] = [each.shape for each in outputs]
-    notes: tuple[str, ...] = ()
+    task, notes = recipe.task, tuple[str, ...]()
     if not recipe.task_is_given and recipe.baseline.labels is None:
-        task, notes = choose_task(data, answers, ending, where)
-        recipe = recipe.replace(task=task)
-    recipe, data = recipe.replace(task_is_given=True), recipe.task.of_task(data)
-    names = recipe.baseline.labels
-    is_map = recipe.task.features == "map"
+        answers = [each.shape for each in outputs]
+        task, notes = choose_task(data, answers, ending, where, outputs)
+    task = task.for_outputs([each.name for each in outputs], where)
+    data = task.of_task(data)
+    recipe, labels = recipe.replace(task=task, task_is_given=True), recipe.baseline.labels
+    if labels is not None and task.heads()[0].name:
+        raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
+    parts = {
+        head.name: _fitted(head, head.data(data), outputs, labels, where) for head in task.heads()
+    }
+    return recipe, with_fields(data, parts), notes
+
+
+def _fitted(
+    head: TaskHead,
+    data: Dataset,
+    outputs: Sequence[OutputShape],
+    names: Sequence[str] | None,
+    where: str,
+) -> Dataset:
+    """Return the data of one head with its classes in the order of the outputs."""
+    task, is_map = head.task, head.task.features == "map"
+    answers = [each.shape for each in outputs if not head.output or each.name in head.output]
     if len(answers) == 1 and len(answers[0]) in ((2, 3) if is_map else (1,)):
-        data = recipe.task.fit_data(data, math.prod(answers[0]), names, where)
-    elif recipe.task.ending:
+        return task.fit_data(data, math.prod(answers[0]), names, where)
+    if task.ending:
         found = ", ".join("x".join(map(str, each)) for each in answers)
+        text = f"its output {head.name} gives" if head.name else "gives"
+        several = len(answers) > 1 and not head.name
         raise InputError(
             where,
-            f"gives {found} numbers for an image",
-            accepted=f"one {'map' if is_map else 'row of numbers'} an image for {recipe.task.name}",
-            remedy="--task outputs compares all of them by numbers",
+            f"{text} {found} numbers for an image",
+            accepted=f"one {'map' if is_map else 'row of numbers'} an image for {task.name}",
+            remedy="--task outputs compares all of them by numbers"
+            + (f"; --task OUTPUT={task.name} names the one of the task" if several else ""),
         )
-    return recipe, data, notes
+    return data
 
 
 @dataclass(frozen=True)

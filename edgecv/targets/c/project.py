@@ -82,7 +82,7 @@ def write(layout: PlacedProgram, golden: Golden) -> dict[str, str]:
                 f"extern const {_declared(name, values)};" for name, values in weights.items()
             ),
         ),
-        "edgecv_weights.c": '#include "edgecv_weights.h"\n\n'
+        "edgecv_weights.c": '#include "edgecv_weights.h"\n\n#include <math.h>\n\n'
         + "\n".join(_definition(name, values) for name, values in weights.items()),
         "edgecv_golden.h": _filled("edgecv_golden.h", COUNT=golden.count),
         "edgecv_golden.c": '#include "edgecv_golden.h"\n\n'

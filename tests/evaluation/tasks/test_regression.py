@@ -207,4 +207,4 @@ def test_wrong_targets_are_refused() -> None:
     with pytest.raises(InputError, match="names the keypoints 0, 9"):
         Regression(kind="keypoints", swap=((0, 9),)).of_task(WHOLE)
     with pytest.raises(InputError, match="0 to 1 for a sigmoid"):
-        Regression(output="sigmoid").head(Regression().of_task(WHOLE))
+        Regression(ends_in="sigmoid").head(Regression().of_task(WHOLE))

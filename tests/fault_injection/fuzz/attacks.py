@@ -221,7 +221,7 @@ def show_report(run: Path) -> object:
 
     from edgecv.analysis.options import ValidateOptions
     from edgecv.analysis.validate_request import request_of
-    from edgecv.cli.show import narrow_table, report_table
+    from edgecv.cli.show import narrow_tables, report_tables
     from edgecv.pipeline.recipe_table import to_json
     from edgecv.pipeline.recipe_table import to_markdown as to_table
     from edgecv.reports.html import report_html
@@ -233,7 +233,7 @@ def show_report(run: Path) -> object:
         check_text(text)
     to_json([report])
     to_table([report])
-    for table in (report_table(report), narrow_table(report)):
+    for table in (*report_tables(report), *narrow_tables(report)):
         console = Console(file=io.StringIO(), width=80)
         console.print(table, highlight=False, markup=False)
         check_text(console.file.getvalue())  # type: ignore[attr-defined]

@@ -226,6 +226,17 @@ def test_a_map_needs_sides_that_can_be_halved() -> None:
     )
 
 
+def test_a_map_of_half_the_sides_costs_a_quarter() -> None:
+    whole, half = (
+        UnetSmall(stride=stride).build((64, 64, 3), head_for(UnetSmall, 2)) for stride in (1, 2)
+    )
+    assert half.output_shape == (None, 32, 32, 2)
+    assert half.count_params() == whole.count_params()
+    assert 3.9 * cost_of_model(half).macs < cost_of_model(whole).macs
+    with pytest.raises(InputError, match="multiples of 32"):
+        UnetSmall(stride=4).build((48, 48, 3), head_for(UnetSmall, 2))
+
+
 def test_weight_decay_is_the_benchmarks() -> None:
     for architecture, kernels in ((Resnet8(), 9), (MobilenetV1(), 27), (DsCnn(), 9)):
         model = architecture.build((32, 32, 3), ClassHead(2))

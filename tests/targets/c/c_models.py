@@ -20,14 +20,14 @@ def convert(
 
 
 def converted(model: Any, precision: str = "int8", seed: int = 0, scale: float = 1.0) -> bytes:
-    """Return a model at a precision, calibrated by numbers of a spread; its biases are random."""
+    """Return a model at a precision, calibrated by random numbers; weights of zeros vary."""
     import tensorflow as tf
 
     random = np.random.default_rng(seed)
     shape = model.input_shape[1:]
     model.set_weights(
         [
-            values + random.normal(size=values.shape) * 0.1 if values.ndim == 1 else values
+            values if values.any() else values + random.normal(size=values.shape) * 0.1
             for values in model.get_weights()
         ]
     )

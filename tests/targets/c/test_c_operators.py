@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from c_build import SANITIZED, disagreements, needs_compiler
+from c_build import SANITIZED, build, disagreements, needs_compiler
 from c_models import FAMILIES, convert, convolutions
 
 from edgecv.formats.tflite.tables import TFLiteTables
@@ -65,3 +65,9 @@ def test_random_shapes(seed: int, tmp_path: Path) -> None:
 def test_float16_weights_are_unpacked(tmp_path: Path) -> None:
     content = convert(SHAPE, convolutions, "float16")
     assert not disagreements(content, "reference", tmp_path / "c", flags=("-O3",))
+
+
+def test_weights_that_are_infinite_compile(tmp_path: Path) -> None:
+    row = np.array([np.inf, -np.inf, 1, 2, 3, 4], np.float32)
+    content = convert(SHAPE, lambda x: [x * row], "float32")
+    assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()

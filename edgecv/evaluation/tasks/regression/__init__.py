@@ -61,7 +61,7 @@ class Regression(Task):
 
     kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
     """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""
-    output: Literal["linear", "sigmoid"] = "linear"
+    ends_in: Literal["linear", "sigmoid"] = "linear"
     """Last activation of a network that is trained: sigmoid for targets of 0 to 1."""
     huber: float | None = Field(default=None, gt=0)
     """Train on Huber's loss: errors above this count linearly, in standard deviations of the
@@ -113,14 +113,14 @@ class Regression(Task):
         dense layer in exported files.
         """
         wanted = wanted_of(data.train.labels)
-        if self.output == "sigmoid" and (wanted.values.min() < 0 or wanted.values.max() > 1):
+        if self.ends_in == "sigmoid" and (wanted.values.min() < 0 or wanted.values.max() > 1):
             raise InputError(
                 data.name,
                 f"has targets of {wanted.values.min():.4g} to {wanted.values.max():.4g}",
                 accepted="0 to 1 for a sigmoid",
-                remedy='leave output = "sigmoid" out',
+                remedy='leave ends_in = "sigmoid" out',
             )
-        return NumbersHead(wanted, self.output)
+        return NumbersHead(wanted, self.ends_in)
 
     def targets(self, labels: Targets) -> Targets:
         """Return numbers, and their weights in the loss and in the score: float32 (N, 3, K)."""

@@ -30,7 +30,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
 from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import with_activation
+from edgecv.models.softmax import logits_model, separate_softmax, with_activation
 from edgecv.models.tf import keras
 
 SUM_TOLERANCE = 1e-2
@@ -56,6 +56,9 @@ class Segmentation(ProbabilityTask):
     method: ClassVar[str] = text.METHOD
     same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
+    softmax: bool = True
+    """End in a softmax; false leaves it out, and files give logits. The likeliest class is the
+    same, and a softmax of every pixel takes a large part of the time of a small int8 file."""
 
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
@@ -64,8 +67,12 @@ class Segmentation(ProbabilityTask):
         return is_map and data.has_labels and "mask" in kinds_of(data.test.labels)
 
     def head(self, data: Dataset) -> Head:
-        """Return a 1x1 convolution and a softmax, one map for each class of the data."""
-        return MapHead(len(data.class_names))
+        """Return a 1x1 convolution and its softmax, one map for each class of the data."""
+        return MapHead(len(data.class_names), softmax=self.softmax)
+
+    def raw_model(self, model: Any) -> Any:
+        """Return the model that ends before its softmax, or sigmoid, where it has one."""
+        return super().raw_model(model) if self.softmax else model
 
     def targets(self, labels: Targets) -> Targets:
         """Return the masks: uint8 (N, H, W)."""
@@ -92,7 +99,10 @@ class Segmentation(ProbabilityTask):
         found, text = ending_of(model)
         output, last = model.outputs[0], model.layers[-1]
         is_one = output.shape[-1] == 1
-        if found == "probabilities" or (found == "sigmoid" and is_one):
+        has_activation = found == "probabilities" or (found == "sigmoid" and is_one)
+        if has_activation and not self.softmax:
+            return logits_model(separate_softmax(model)), f"{text}, which is left out: logits"
+        if has_activation:
             return model, text
         if found == "sigmoid":
             raise InputError(
@@ -102,6 +112,8 @@ class Segmentation(ProbabilityTask):
             )
         if not output.dtype.is_floating:
             return model, "the model gives the number of the class of each pixel"
+        if not self.softmax:
+            return model, "the model gives logits"
         if not is_one:
             return with_activation(model, "softmax")
         ending = keras.layers.Activation("sigmoid", name=f"{last.name}_sigmoid")
@@ -135,6 +147,8 @@ class Segmentation(ProbabilityTask):
         super().check_baseline(outputs, where)
         try:
             maps = channels_last(outputs.only)
+            if not self.softmax:
+                maps, _ = as_maps(maps, None)
         except ValueError as error:
             raise InputError(
                 where,
@@ -194,13 +208,13 @@ class Segmentation(ProbabilityTask):
 
     def confidence(self, outputs: Outputs, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the mean of the largest probability of each pixel, of some images."""
-        maps = channels_last(outputs.only[places])
+        maps, _ = as_maps(outputs.only[places], None)
         largest: NDArray[np.float64] = maps.max(axis=-1).mean(axis=(1, 2), dtype=np.float64)
         return largest
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference of a probability."""
-        if outputs.only.shape == reference.only.shape:
+        if self.softmax and outputs.only.shape == reference.only.shape:
             return super().differences(outputs, reference)
         one, other = (self.normalized(each, {})[0] for each in (outputs, reference))
         return super().differences(one, other)
@@ -303,14 +317,13 @@ def _class_differences(after: Counts, before: Counts) -> tuple[GroupDifference, 
 
 
 class MapHead:
-    """The last layers of a segmenter: float32 (N, H, W, F) -> probabilities (N, H, W, classes)."""
+    """The last layers of a segmenter: float32 (N, H, W, F) -> (N, H, W, classes)."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, softmax: bool = True) -> None:
         self.classes = classes
+        self.softmax = softmax
 
     def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a 1x1 convolution with ``options``, and a softmax."""
-        return [
-            keras.layers.Conv2D(self.classes, 1, name="logits", **options),
-            keras.layers.Softmax(name="probabilities"),
-        ]
+        """Return a 1x1 convolution with ``options``, and its softmax."""
+        logits = keras.layers.Conv2D(self.classes, 1, name="logits", **options)
+        return [logits, *([keras.layers.Softmax(name="probabilities")] if self.softmax else [])]

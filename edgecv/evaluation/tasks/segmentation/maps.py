@@ -72,12 +72,12 @@ def are_class_numbers(maps: Predictions) -> bool:
 def class_maps(outputs: Outputs, size: tuple[int, int] | None = None) -> Maps:
     """Return the likeliest class of each pixel, for maps of ``size``: height and width.
 
-    Maps of another size are resized before: bilinear, as pixels are squares.
+    Probabilities of another size are resized before: bilinear, as pixels are squares.
     """
     maps = channels_last(outputs.only)
     is_resized = size is not None and size != maps.shape[1:3]
     if maps.shape[-1] > 1:
-        found = resized(maps, size) if is_resized and size else maps
+        found = resized(as_maps(maps, None)[0], size) if is_resized and size else maps
         likeliest: Maps = found.argmax(axis=-1).astype(np.uint8)
         return likeliest
     if are_class_numbers(maps):

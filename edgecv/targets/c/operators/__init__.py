@@ -11,6 +11,7 @@ from edgecv.targets.c.operators import (
     moves,
     pools,
     resizes,
+    slices,
 )
 from edgecv.targets.c.program import Program
 
@@ -22,4 +23,5 @@ WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **conversions.WRITERS,
     **moves.WRITERS,
     **resizes.WRITERS,
+    **slices.WRITERS,
 }

@@ -1,4 +1,4 @@
-"""Operators that move values: views, pads, concatenations, slices and transpositions."""
+"""Operators that move values: views, pads, concatenations, parts and transpositions."""
 
 import math
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def view(program: Program, operator: TFLiteOperator) -> None:
 
 def pad(program: Program, operator: TFLiteOperator) -> None:
     """PAD and PADV2."""
-    source, output = _moved(operator)
+    source, output = moved(operator)
     given = program.weights(operator.inputs[1])
     damaged_unless(given.shape == (len(source.shape), 2) and given.min() >= 0, "its pads")
     around = given.tolist()
@@ -111,7 +111,7 @@ def pad(program: Program, operator: TFLiteOperator) -> None:
 
 def space_to_batch(program: Program, operator: TFLiteOperator) -> None:
     """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, which surround a dilated convolution."""
-    source, output = _moved(operator)
+    source, output = moved(operator)
     sides, around = (program.weights(each) for each in operator.inputs[1:3])
     goes_back = operator.kind == "BATCH_TO_SPACE_ND"
     wide, narrow = (output, source) if goes_back else (source, output)
@@ -200,70 +200,9 @@ def split(program: Program, operator: TFLiteOperator) -> None:
     program.add(operator, "".join(parts))
 
 
-def slices(program: Program, operator: TFLiteOperator) -> None:
-    """SLICE and STRIDED_SLICE."""
-    source, output = _moved(operator)
-    begins, second = (program.weights(each).reshape(-1).tolist() for each in operator.inputs[1:3])
-    damaged_unless(len(begins) == len(second) <= len(source.shape), "its starts and ends")
-    if operator.kind == "SLICE":
-        damaged_unless(len(begins) == len(source.shape), "its starts and ends")
-        chosen = [
-            range(begin, side if count == -1 else begin + count)
-            for begin, count, side in zip(begins, second, source.shape, strict=True)
-        ]
-        kept = list(map(len, chosen))
-    else:
-        chosen, kept = _strided(program, operator, source, begins, second)
-    for each, side in zip(chosen, source.shape, strict=True):
-        damaged_unless(
-            len(each) > 0 and min(each) >= 0 and max(each) < side, "it reads outside its input"
-        )
-    same_sides(output.shape, kept)
-    read = steps(source.shape)
-    lengths = list(map(len, chosen))
-    block = Block(
-        lengths,
-        [step * each.step for step, each in zip(read, chosen, strict=True)],
-        steps(lengths),
-        read_start=sum(each.start * step for each, step in zip(chosen, read, strict=True)),
-    )
-    program.add(operator, copy(program, block, source, output))
-
-
-def _strided(
-    program: Program,
-    operator: TFLiteOperator,
-    source: TFLiteTensor,
-    begins: list[int],
-    ends: list[int],
-) -> tuple[list[range], list[int]]:
-    """Return what is read on each axis, and the sides of the output that stay."""
-    if operator.option("EllipsisMask") or operator.option("NewAxisMask"):
-        raise Lacking("an ellipsis or a new axis")
-    strides = program.weights(operator.inputs[3]).reshape(-1).tolist()
-    damaged_unless(len(strides) == len(begins) and 0 not in strides, "its strides")
-    masks = [operator.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis")]
-    chosen, kept = [], []
-    for axis, side in enumerate(source.shape):
-        if axis >= len(begins):
-            chosen.append(range(side))
-            kept.append(side)
-            continue
-        open_begin, open_end, shrinks = (bool(mask >> axis & 1) for mask in masks)
-        begin, end, step = begins[axis], ends[axis], strides[axis]
-        if shrinks:
-            place = begin + side if begin < 0 else begin
-            chosen.append(range(place, place + 1))
-            continue
-        bounds = slice(None if open_begin else begin, None if open_end else end, step)
-        chosen.append(range(*bounds.indices(side)))
-        kept.append(len(chosen[-1]))
-    return chosen, kept
-
-
 def transpose(program: Program, operator: TFLiteOperator) -> None:
     """TRANSPOSE."""
-    source, output = _moved(operator)
+    source, output = moved(operator)
     order = program.weights(operator.inputs[1]).reshape(-1).tolist()
     damaged_unless(sorted(order) == list(range(len(source.shape))), f"its order {order}")
     same_sides(output.shape, [source.shape[axis] for axis in order])
@@ -283,7 +222,8 @@ def _filled(program: Program, output: TFLiteTensor, value: float | None = None) 
     return call(f"fill_{kind}", elements(output), filled, program.place(output)) + "\n"
 
 
-def _moved(operator: TFLiteOperator) -> tuple[TFLiteTensor, TFLiteTensor]:
+def moved(operator: TFLiteOperator) -> tuple[TFLiteTensor, TFLiteTensor]:
+    """Return the first input and the output of an operator that changes no value."""
     source, output = only(operator, len(operator.inputs))
     damaged_unless(source.type == output.type, "it changes the type")
     elements(source), elements(output)
@@ -299,7 +239,6 @@ WRITERS = {
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), view),
     **dict.fromkeys(("PAD", "PADV2"), pad),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), split),
-    **dict.fromkeys(("SLICE", "STRIDED_SLICE"), slices),
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), space_to_batch),
     "CONCATENATION": concatenation,
     "TRANSPOSE": transpose,

@@ -118,3 +118,36 @@ def test_maps_and_masks_name_the_task() -> None:
     assert not fits(data, [(3,)], "probabilities")
     assert not fits(data, [(8, 8, 3), (4,)], "probabilities")
     assert TASK.of_task(data).test.labels.dtype == np.uint8
+
+
+def test_without_a_softmax_files_give_logits_and_everything_else_is_the_same() -> None:
+    task = Segmentation(softmax=False)
+    split = Split(np.zeros((6, 8, 8, 3), np.uint8), MASKS, "0")
+    data = Dataset("maps", ("a", "b", "c"), split, split, split, split)
+    image = keras.layers.Input((8, 8, 3))
+    features = keras.layers.Conv2D(4, 3, padding="same")(image)
+    own = features
+    for layer in task.head(data)():
+        own = layer(own)
+    model = keras.Model(image, own)
+    assert task.raw_model(model) is model
+    assert model.layers[-1].name == "logits"
+    usual = keras.Model(image, keras.layers.Conv2D(3, 1, activation="softmax")(features))
+    cut, text = task.finished(usual, "m.keras")
+    assert "left out" in text
+    pixels = RANDOM.uniform(0, 9, (6, 8, 8, 3)).astype(np.float32)
+    logits, shares = (Outputs.one(each(pixels).numpy()) for each in (cut, usual))
+    assert logits.only.min() < 0
+    found, _ = task.normalized(logits, {})
+    np.testing.assert_allclose(found.only, shares.only, atol=1e-5)
+    assert task.finished(cut, "m.keras") == (cut, "the model gives logits")
+    assert task.differences(logits, shares)[1] < 1e-5
+    task.check_baseline(logits, "m.keras")
+    with pytest.raises(InputError, match="not probabilities"):
+        TASK.check_baseline(logits, "m.keras")
+    larger = MASKS.repeat(2, 1).repeat(2, 2)
+    assert task.metric(logits, larger) == TASK.metric(shares, larger), "resized as probabilities"
+    places = np.arange(6)
+    np.testing.assert_allclose(
+        task.confidence(logits, places), TASK.confidence(shares, places), atol=1e-5
+    )

@@ -1,0 +1,283 @@
+"""Depth: the task of models that give a number for each pixel."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.targets import kinds_of
+from edgecv.evaluation.tasks.classification.proof import NOTHING
+from edgecv.evaluation.tasks.segmentation.maps import channels_last, resized
+from edgecv.models.tf import keras, tensorflow
+
+Maps = NDArray[np.float64]
+"""A number for each pixel: float64 (N, H, W)."""
+NEAR = 1.25
+"""Ratio of two depths, the larger over the smaller, that are near each other: delta1."""
+GAIN = 0.05
+"""Part of the error of one depth everywhere that a model must save to have learned something."""
+SIGNIFICANCE = 0.05
+SMALLEST = 1e-12
+EPSILON = 1e-3
+"""Added to a variance of 1 by the batch normalization that is only a scale."""
+
+
+class Depth(Task):
+    """A number for each pixel, as a depth: judged by the error relative to it."""
+
+    name: ClassVar[str] = "depth"
+    features: ClassVar[str] = "map"
+    target: ClassVar[str] = "depth"
+    conversion_limit: ClassVar[float] = 1e-3
+    terms: ClassVar[Terms] = Terms(
+        score="closeness",
+        score_axis="minus the mean relative error",
+        loss="absolute error",
+        output="a depth, of the range,",
+        outputs="depths",
+        same="the depths are the same within the tolerance",
+    )
+    method: ClassVar[str] = (
+        "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
+        "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "
+        "are not known and count nowhere. One point is one percent of the depth."
+    )
+
+    tolerance: float = Field(default=0.05, gt=0, le=1)
+    """Largest mean difference of the same answer, as a part of the baseline's depth."""
+
+    @classmethod
+    def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
+        """Return True for one map of one channel, where the data has depths."""
+        is_map = len(answers) == 1 and len(answers[0]) in (2, 3) and min(answers[0]) > 0
+        return (
+            is_map
+            and (len(answers[0]) == 2 or 1 in (answers[0][0], answers[0][-1]))
+            and data.has_labels
+            and cls.target in kinds_of(data.test.labels)
+        )
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with its depths, which have no classes."""
+        return replace(super().of_task(data), class_names=())
+
+    def head(self, data: Dataset) -> Head:
+        """Return a 1x1 convolution that gives the unit of the training depths."""
+        known = _known(data.train.labels)
+        depths = data.train.labels[known].astype(np.float64)
+        return DepthHead(float(depths.mean()), float(depths.std()) or 1.0)
+
+    def targets(self, labels: Targets) -> Targets:
+        """Return depths, and 1 where they are known: float32 (N, H, W, 2)."""
+        return np.stack([labels, _known(labels)], axis=-1).astype(np.float32)
+
+    def loss(self, targets: Any, raw: Any) -> Any:
+        """Absolute error over the mean depth of the batch: (N, H, W, 2), (N, h, w, 1) -> (N,)."""
+        depths, known = targets[..., 0], targets[..., 1]
+        mean = tensorflow.reduce_sum(depths * known) / (tensorflow.reduce_sum(known) + SMALLEST)
+        return _mean(tensorflow.abs(_sized(raw, targets) - depths) / (mean + SMALLEST), known)
+
+    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
+        """Mean difference, over the teacher's mean depth: (N, h, w, 1), (N, h, w, 1) -> (N,)."""
+        mean = tensorflow.reduce_mean(tensorflow.abs(teacher)) + SMALLEST
+        return tensorflow.reduce_mean(tensorflow.abs(raw - teacher) / mean, axis=(1, 2, 3))
+
+    def moved(self, targets: Any, move: Move) -> Any:
+        """Return depths that were moved as their images: (N, H, W, 2)."""
+        return move.pixels(targets)
+
+    def training_score(self, targets: Any, raw: Any) -> Any:
+        """Return minus the mean relative error: (N, H, W, 2), (N, h, w, 1) -> (N,)."""
+        depths, known = targets[..., 0], targets[..., 1]
+        far = tensorflow.abs(_sized(raw, targets) - depths)
+        return -_mean(far / tensorflow.maximum(depths, SMALLEST), known)
+
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
+        """Return the mean squared difference, in variances of the whole model's depths."""
+        exact = whole.only.astype(np.float64)
+        return float(np.mean((exact - cut.only) ** 2) / (exact.var() + SMALLEST))
+
+    def normalized(
+        self, outputs: Outputs, scales: Mapping[str, float | None]
+    ) -> tuple[Outputs, tuple[str, ...]]:
+        """Return depths, (N, H, W, 1). Raises ValueError where they are no maps of one channel."""
+        ((name, values),) = outputs.arrays.items()
+        return Outputs.one(_one_channel(values), name), ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return the relative error first, all of them over the known pixels of all images."""
+        return (
+            Metric("AbsRel", _figure(_relative), higher_is_better=False),
+            Metric("delta1", _figure(_is_near)),
+            Metric("MAE", _figure(_far), is_fraction=False, higher_is_better=False),
+            Metric("RMSE", _root_mean_square, is_fraction=False, higher_is_better=False),
+        )
+
+    def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
+        """Return minus the relative error over the known pixels of some images."""
+        sums, counts = _sums(_relative, outputs, targets)
+        return lambda rows: -float(sums[rows].sum() / max(counts[rows].sum(), 1))
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return minus the mean relative error of each image: float64 (N,)."""
+        sums, counts = _sums(_relative, outputs, targets)
+        score: NDArray[np.float64] = -sums / np.maximum(counts, 1)
+        return score
+
+    def score_text(self, value: float) -> str:
+        """Write a mean relative error."""
+        return f"{value:.1%}"
+
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return True for each image with nearly the reference's depths: bool (N,)."""
+        wanted = _maps(reference)
+        far = np.abs(_maps(outputs, wanted.shape[1:]) - wanted).sum(axis=(1, 2))
+        near: NDArray[np.bool_] = far <= self.tolerance * np.abs(wanted).sum(axis=(1, 2))
+        return near
+
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return all depths as float16."""
+        return outputs.only.astype("<f2").tobytes()
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean and the largest difference, of the range of the reference's depths."""
+        wanted = _maps(reference)
+        far = np.abs(_maps(outputs, wanted.shape[1:]) - wanted) / (float(np.ptp(wanted)) or 1.0)
+        return float(far.mean()), float(far.max())
+
+    def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
+        """Return if the depths are better than one depth everywhere."""
+        from scipy.stats import wilcoxon
+
+        if targets is None:
+            spread = float(np.ptp(outputs.only, axis=0).max())
+            text = f"gives depths that differ by {spread:.3g} at the most over the images"
+            return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+        middle = np.median(targets[_known(targets)])
+        constant = Outputs.one(np.full((*targets.shape, 1), middle, np.float32))
+        own, other = (-self.score_per_image(each, targets) for each in (outputs, constant))
+        found, limit = float(own.mean()), float(other.mean()) * (1 - GAIN)
+        is_better = found < limit and wilcoxon(own, other, alternative="less").pvalue < SIGNIFICANCE
+        text = f"is off by {found:.1%} of the depth, and one depth everywhere by {other.mean():.1%}"
+        reason = text if is_better else f"{text}: {NOTHING}; are these its images, and its unit?"
+        return Proof(found, limit, reason, bool(is_better))
+
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return the relative error before and after; without targets the mean depths."""
+        pair = [each.rows(np.array([place])) for each in (baseline, outputs)]
+        if data.test_labels is None:
+            return (" -> ".join(f"{_maps(each).mean():.3g}" for each in pair),)
+        depths = data.test.labels[place : place + 1]
+        errors = [-float(self.score_per_image(each, depths)[0]) for each in pair]
+        return (f"off by {errors[0]:.1%} -> {errors[1]:.1%}",)
+
+    def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
+        """Return an image, and the depths before and after in grey, near is dark: (H, 3 W, 3)."""
+        image = data.test.images[place]
+        size = (image.shape[0], image.shape[1])
+        pair = [_maps(each.rows(np.array([place])), size)[0] for each in (baseline, outputs)]
+        low = min(float(each.min()) for each in pair)
+        width = max(max(float(each.max()) for each in pair) - low, SMALLEST)
+        grey = [np.rint((each - low) / width * 255).astype(np.uint8)[..., None] for each in pair]
+        parts = [np.broadcast_to(each, (*size, 3)) for each in (image, *grey)]
+        return np.concatenate(parts, axis=1)
+
+    def truth(self, data: Dataset, place: int) -> str:
+        """Return the least and the largest depth of a test image that are known."""
+        depths = data.test.labels[place]
+        known = depths[_known(depths)]
+        return f"{known.min():.3g} to {known.max():.3g}" if len(known) else "not known"
+
+
+def _known(depths: Targets) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = depths > 0
+    return known
+
+
+def _one_channel(values: Predictions) -> Predictions:
+    """Return maps as (N, H, W, 1): of (N, H, W), (N, H, W, 1) or (N, 1, H, W)."""
+    maps = channels_last(values)
+    if maps.shape[-1] != 1:
+        raise ValueError(f"gives outputs of shape {list(values.shape[1:])}, which are no depths")
+    return maps
+
+
+def _maps(outputs: Outputs, size: tuple[int, ...] | None = None) -> Maps:
+    """Return the depths, of another size where it is given: bilinear."""
+    maps = _one_channel(outputs.only)
+    if size is not None and maps.shape[1:3] != size:
+        maps = resized(maps, (size[0], size[1]))
+    return maps[..., 0].astype(np.float64)
+
+
+def _far(given: Maps, wanted: Maps) -> Maps:
+    return np.abs(given - wanted)
+
+
+def _relative(given: Maps, wanted: Maps) -> Maps:
+    return np.abs(given - wanted) / np.maximum(wanted, SMALLEST)
+
+
+def _is_near(given: Maps, wanted: Maps) -> Maps:
+    return ((given <= NEAR * wanted) & (wanted <= NEAR * given)).astype(np.float64)
+
+
+def _sums(
+    of: Callable[[Maps, Maps], Maps], outputs: Outputs, targets: Targets
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the sum of a figure over the known pixels of each image, and their number."""
+    known, wanted = _known(targets), targets.astype(np.float64)
+    values = np.where(known, of(_maps(outputs, targets.shape[1:]), wanted), 0.0)
+    return values.sum(axis=(1, 2)), known.sum(axis=(1, 2))
+
+
+def _figure(of: Callable[[Maps, Maps], Maps]) -> Callable[[Outputs, Targets], float]:
+    def mean(outputs: Outputs, targets: Targets) -> float:
+        sums, counts = _sums(of, outputs, targets)
+        return float(sums.sum() / counts.sum()) if counts.any() else float("nan")
+
+    return mean
+
+
+def _root_mean_square(outputs: Outputs, targets: Targets) -> float:
+    return float(np.sqrt(_figure(lambda given, wanted: (given - wanted) ** 2)(outputs, targets)))
+
+
+def _sized(raw: Any, targets: Any) -> Any:
+    """Return raw maps of the size of the targets: (N, h, w, 1) -> (N, H, W)."""
+    size = targets.shape[1:3]
+    return (raw if raw.shape[1:3] == size else tensorflow.image.resize(raw, size))[..., 0]
+
+
+def _mean(values: Any, known: Any) -> Any:
+    """Return the mean over the known pixels of each image: (N, H, W), (N, H, W) -> (N,)."""
+    counts = tensorflow.maximum(1.0, tensorflow.reduce_sum(known, axis=(1, 2)))
+    return tensorflow.reduce_sum(values * known, axis=(1, 2)) / counts
+
+
+class DepthHead:
+    """The last layers of a network of depths: float32 (N, H, W, F) -> (N, H, W, 1)."""
+
+    def __init__(self, mean: float, scale: float) -> None:
+        self.mean = mean
+        self.scale = scale
+
+    def __call__(self, **options: Any) -> Sequence[Any]:
+        """Return a 1x1 convolution with ``options``, and the scale of the training depths."""
+        constant = keras.initializers.Constant
+        scale = keras.layers.BatchNormalization(
+            epsilon=EPSILON,
+            gamma_initializer=constant(self.scale * np.sqrt(1 + EPSILON)),
+            beta_initializer=constant(self.mean),
+            trainable=False,
+            name="depth",
+        )
+        return [keras.layers.Conv2D(1, 1, name="scaled_depth", **options), scale]

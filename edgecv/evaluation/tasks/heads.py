@@ -1,0 +1,255 @@
+"""Several tasks in one model: each head of it has one, with its own targets, metrics and limits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from edgecv.core.data import Dataset, Outputs, Targets
+from edgecv.core.errors import InputError
+from edgecv.core.options import parse_options
+from edgecv.core.plugins import Head, Metric, Move, Task, TaskHead, Terms
+from edgecv.core.targets import with_fields
+from edgecv.core.text import nearest
+from edgecv.evaluation.limits import Limits, all_limits
+from edgecv.evaluation.task_of import compared_outputs
+from edgecv.models.outputs import outputs_by_name, with_outputs
+from edgecv.models.tf import keras
+
+
+class Heads(Task):
+    """Several tasks in one model, each of its own outputs: written as [[task]] in a recipe."""
+
+    name: ClassVar[str] = "heads"
+    ending: ClassVar[str] = "heads"
+    terms: ClassVar[Terms] = Terms(
+        score_axis="mean score of the heads",
+        loss="weighted loss of the heads",
+        same="the answers of all heads are the same",
+    )
+
+    parts: tuple[TaskHead, ...] = Field(min_length=1, strict=False)
+    """The task of each head. An output that none has is compared by numbers."""
+
+    @field_validator("parts")
+    @classmethod
+    def _limits_are_of_answers(cls, parts: tuple[TaskHead, ...]) -> tuple[TaskHead, ...]:
+        for part in parts:
+            where = f"the limits of {part.name}"
+            parse_options(Limits, part.limits, where)
+            for key, limit in all_limits().items():
+                if key in part.limits and limit.evidence != "answers":
+                    raise InputError(where, f"{key} is of the file", remedy="give it under [gates]")
+        return parts
+
+    def heads(self) -> tuple[TaskHead, ...]:
+        """Return the heads of the model, each with its task."""
+        return self.parts
+
+    def for_outputs(self, names: Sequence[str], where: str) -> Task:
+        """Return the tasks with one more for each output that has none: its numbers are compared.
+
+        Raises InputError for an output that the model has not.
+        """
+        if len(names) == 1:
+            raise InputError(
+                where,
+                "has one output",
+                accepted="one task for it",
+                remedy=f"give --task {self.parts[0].task.name}",
+            )
+        given = [name for part in self.parts for name in part.output]
+        for name in given:
+            if name not in names:
+                raise InputError(
+                    where,
+                    f'has no output "{name}"',
+                    accepted=", ".join(names),
+                    remedy=nearest(name, names),
+                )
+        others = (name for name in names if name not in given)
+        added = (TaskHead(output=(name,), task=compared_outputs()) for name in others)
+        return self.model_copy(update={"parts": (*self.parts, *added)})
+
+    def of_task(self, data: Dataset) -> Dataset:
+        """Return the data with the targets of each head, by its name."""
+        return with_fields(data, {part.name: part.task.of_task(data) for part in self.parts})
+
+    def head(self, data: Dataset) -> Head:
+        """Return the last layers of each head; one of a row takes the mean of a map."""
+        has_map = any(part.task.features == "map" for part in self.parts)
+
+        def layers(**options: Any) -> Mapping[str, Sequence[Any]]:
+            found: dict[str, Sequence[Any]] = {}
+            for part in self.parts:
+                own = part.task.head(part.data(data))(**options)
+                if not isinstance(own, Mapping):
+                    own = dict.fromkeys(part.output, own)
+                pool = [keras.layers.GlobalAveragePooling2D(name="pool")]
+                before = pool if has_map and part.task.features == "row" else []
+                for output, chain in zip(part.output, own.values(), strict=True):
+                    found[output] = [_renamed(each, output) for each in (*before, *chain)]
+            return found
+
+        return layers
+
+    @property
+    def mirrors(self) -> bool:
+        """True if training may mirror images for every head."""
+        return all(part.task.mirrors for part in self.parts)
+
+    def targets(self, labels: Targets) -> Any:
+        """Return the targets of each head by its name."""
+        return {part.name: part.task.targets(labels[part.name]) for part in self.parts}
+
+    def loss(self, targets: Any, raw: Any) -> Any:
+        """Return the weighted sum of the losses of the heads: mappings by name -> (N,)."""
+        return self._sum(lambda part: part.task.loss(targets[part.name], raw[part.name]))
+
+    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
+        """Return the weighted sum of the heads' losses against the teacher: mappings -> (N,)."""
+        return self._sum(
+            lambda part: part.task.imitation_loss(teacher[part.name], raw[part.name], temperature)
+        )
+
+    def moved(self, targets: Any, move: Move) -> Any:
+        """Return the targets of each head after the images were moved."""
+        return {part.name: part.task.moved(targets[part.name], move) for part in self.parts}
+
+    def training_score(self, targets: Any, raw: Any) -> Any:
+        """Return the weighted mean of the scores of the heads: mappings by name -> (N,)."""
+        score = self._sum(lambda part: part.task.training_score(targets[part.name], raw[part.name]))
+        return score / sum(part.weight for part in self.parts)
+
+    def _sum(self, value: Callable[[TaskHead], Any]) -> Any:
+        return sum(part.weight * value(part) for part in self.parts)
+
+    def finished(self, model: Any, where: str) -> tuple[Any, str]:
+        """Return the model with each head as its task ends it. Raises InputError."""
+        known, notes = outputs_by_name(model), []
+        ends = dict(known)
+        for part in self.parts:
+            ended, note = part.task.finished(_part_of(model, part), f"{where}, {part.name}")
+            ends |= zip(part.output, outputs_by_name(ended, part.output).values(), strict=True)
+            notes.append(f"{part.name}: {note}")
+        if any(ends[name] is not known[name] for name in known):
+            model = with_outputs(model, list(ends.values()), list(ends))
+        return model, "; ".join(notes)
+
+    def separated(self, model: Any) -> Any:
+        """Return the same function, each head as its task trains it.
+
+        Raises InputError for a head without targets: nothing says what it should learn.
+        """
+        for part in self.parts:
+            if part.task.compares_numbers:
+                raise InputError(
+                    f"the output {part.name}",
+                    "has no task: nothing can be trained, as nothing says what it is to give",
+                    accepted="conversion and every --quantize",
+                    remedy=f"give data with its targets, and --task {part.name}=TASK",
+                )
+            model = part.task.separated(model)
+        return model
+
+    def raw_model(self, model: Any) -> Any:
+        """Return a model that gives the raw outputs of each head, by its name."""
+        raw = {part.name: part.task.raw_model(_part_of(model, part)).output for part in self.parts}
+        return keras.Model(model.inputs, raw)
+
+    def divergence(self, whole: Outputs, cut: Outputs) -> float:
+        """Return the weighted sum of the divergences of the heads."""
+        return float(self._sum(lambda part: part.task.divergence(part.of(whole), part.of(cut))))
+
+    def normalized(
+        self, outputs: Outputs, scales: Mapping[str, float | None]
+    ) -> tuple[Outputs, tuple[str, ...]]:
+        """Return each output as its task takes it, and notes. Raises ValueError."""
+        arrays, notes = dict(outputs.arrays), []
+        for part in self.parts:
+            try:
+                found, changes = part.task.normalized(part.of(outputs), scales)
+            except ValueError as error:
+                raise ValueError(f"its head {part.name}: {error}") from None
+            arrays |= zip(part.output, found.arrays.values(), strict=True)
+            notes += [f"{part.name}: {each}" for each in changes]
+        return Outputs(arrays), tuple(notes)
+
+    def check_baseline(self, outputs: Outputs, where: str) -> None:
+        """Raise InputError where the outputs of a head cannot serve as a reference."""
+        for part in self.parts:
+            part.task.check_baseline(part.of(outputs), f"{where}, {part.name}")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The weighted mean of the scores of the heads, which trainings are chosen by."""
+        return (Metric("score", self._score, is_fraction=False),)
+
+    def _score(self, outputs: Outputs, targets: Targets) -> float:
+        return float(self.score_per_image(outputs, targets).mean())
+
+    def score_per_image(self, outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+        """Return the weighted mean of the scores of the heads that have targets: float64 (N,)."""
+        known = [(part, own) for part in self.parts if (own := part.targets(targets)) is not None]
+        scores = [part.task.score_per_image(part.of(outputs), own) for part, own in known]
+        weights = [part.weight for part, _ in known]
+        return np.asarray(np.average(scores, axis=0, weights=weights), np.float64)
+
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+        """Return True for each image with the reference's answer of every head: bool (N,)."""
+        same: NDArray[np.bool_] = np.all(
+            [part.task.same_answer(part.of(outputs), part.of(reference)) for part in self.parts],
+            axis=0,
+        )
+        return same
+
+    def answer_bytes(self, outputs: Outputs) -> bytes:
+        """Return the answers of all heads, one after the other."""
+        return b"".join(part.task.answer_bytes(part.of(outputs)) for part in self.parts)
+
+    def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
+        """Return the mean of the mean differences of the heads, and the largest difference."""
+        found = [part.task.differences(part.of(outputs), part.of(reference)) for part in self.parts]
+        return float(np.mean([mean for mean, _ in found])), max(most for _, most in found)
+
+    def doubts(self, outputs: Outputs, data: Dataset, where: str) -> str | None:
+        """Return the warnings on all heads. Raises InputError where one clearly differs."""
+        found = []
+        for part in self.parts:
+            own = part.data(data)
+            text = part.task.doubts(part.of(outputs), own, where) if own.has_labels else None
+            found += [f"{part.name}: {text}"] if text else []
+        return "; ".join(found) or None
+
+    def captions(
+        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
+    ) -> tuple[str, ...]:
+        """Return the lines of every head."""
+        return tuple(
+            line
+            for part in self.parts
+            for line in part.task.captions(
+                part.of(outputs), part.of(baseline), part.data(data), place
+            )
+        )
+
+    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
+        """Return the answers of all heads for one image, their classes by number."""
+        return "; ".join(
+            f"{part.name}: {part.task.answer_text(part.of(outputs), (), place)}"
+            for part in self.parts
+        )
+
+
+def _part_of(model: Any, part: TaskHead) -> Any:
+    """Return the model with the outputs of one head alone."""
+    known = outputs_by_name(model)
+    return with_outputs(model, [known[name] for name in part.output], part.output)
+
+
+def _renamed(layer: Any, output: str) -> Any:
+    """Return a layer like one of a task's head, with the name of the output in front of its own."""
+    config = {**layer.get_config(), "name": f"{output}_{layer.name}"}
+    return type(layer).from_config(config)
