@@ -1,7 +1,6 @@
 """The program of a bundle in a process of its own: arrays in, arrays out."""
 
 import math
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -18,6 +17,7 @@ from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
 from edgecv.core.text import printable
 from edgecv.targets.answers import real_outputs
+from edgecv.targets.programs import run_program
 
 AT_ONCE = 1000
 """Images of one call: their arrays and answers stay small."""
@@ -78,25 +78,13 @@ class BundleProcess:
             np.save(given, images)
             command = [sys.executable, "-P", "predict.py", "--images", given, "--outputs", found]
             seconds = SECONDS + SECONDS_AN_IMAGE * len(images)
-            try:
-                done = subprocess.run(
-                    [*map(str, command), *options],
-                    cwd=self._folder,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    timeout=seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                raise StepError("predict.py", f"gives no answer within {seconds} s") from None
-            if self._context.log is not None:
-                with self._context.log.open("a") as log:
-                    log.write(done.stderr)
-            if done.returncode:
-                last = (done.stderr.strip().splitlines() or ["nothing is said"])[-1]
-                raise StepError("predict.py", f"ends with status {done.returncode}: {last}")
+            run_program(
+                [*map(str, command), *options],
+                seconds,
+                name="predict.py",
+                folder=self._folder,
+                log=self._context.log,
+            )
             return self._read(found, len(images))
 
     def _read(self, path: Path, count: int) -> Mapping[str, NDArray[Any]]:

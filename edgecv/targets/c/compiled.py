@@ -1,9 +1,8 @@
 """A C project that this machine's compiler has built, in a process of its own."""
 
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from edgecv.core.text import printable
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.c.answers import encoded, exactness
 from edgecv.targets.c.project import PlacedProgram
+from edgecv.targets.programs import run_program
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
@@ -42,8 +42,9 @@ def compiled(
         program = Path(built) / PROGRAM
         context.emit("build", f"compiling with {compiler}")
         sources = [str(folder / name) for name in SOURCES]
-        _run([compiler, *FLAGS, *sources, "-o", str(program), "-lm"], COMPILE_SECONDS)
-        version = _run([compiler, "--version"], SECONDS).decode("utf-8", "replace")
+        build = [compiler, *FLAGS, *sources, "-o", str(program), "-lm"]
+        run_program(build, COMPILE_SECONDS, log=context.log)
+        version = run_program([compiler, "--version"], SECONDS).decode("utf-8", "replace")
         yield CompiledProject(file, layout, program, printable(version.splitlines()[0]))
 
 
@@ -59,7 +60,7 @@ class CompiledProject:
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
         seconds = SECONDS + SECONDS_AN_IMAGE * len(images)
-        content = _run([str(self._program)], seconds, encoded(self._file, images).tobytes())
+        content = run_program([str(self._program)], seconds, encoded(self._file, images).tobytes())
         size = sum(output_bytes(self._file))
         if len(content) != len(images) * size:
             wanted = f"{len(images) * size:,}"
@@ -74,19 +75,3 @@ class CompiledProject:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return None: a time of this machine says nothing of a microcontroller."""
         return None
-
-
-def _run(command: Sequence[str], seconds: int, given: bytes = b"") -> bytes:
-    """Return what a program prints. Raises StepError where it fails or takes too long."""
-    name = Path(command[0]).name
-    try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise StepError(name, f"does not end within {seconds} s") from None
-    if done.returncode:
-        printed = printable(done.stderr.decode("utf-8", "replace").strip())
-        lines = printed.splitlines() or ["nothing is printed"]
-        raise StepError(name, f"ends with status {done.returncode}: {lines[0]}")
-    return done.stdout

@@ -22,6 +22,7 @@ from edgecv.targets.c.target import CProject
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 from edgecv.targets.firmware.files import firmware_files
+from edgecv.targets.programs import run_program
 from edgecv.targets.qemu.boards import BOARDS
 
 PROGRAMS = {
@@ -30,7 +31,7 @@ PROGRAMS = {
     "qemu-system-arm": "qemu-system-arm",
 }
 """Programs that it needs, and Debian's packages of them."""
-COMPILE_S = 300
+COMPILE_S, SECONDS = 300, 30
 AT_ONCE = 65_536
 """Most bytes that are read from the emulated port at once."""
 
@@ -82,11 +83,11 @@ class Qemu(CProject):
             work = Path(temporary) / "board"
             shutil.copytree(folder, work)
             context.emit("compile", f"for {self.board}")
-            _run(["make", "-f", "board.mk"], work, where, context)
-            sizes = _run(["arm-none-eabi-size", "firmware.elf"], work, where, context)
-            text, data, bss = map(int, re.findall(r"\d+", sizes.splitlines()[-1])[:3])
+            run_program(["make", "-f", "board.mk"], COMPILE_S, folder=work, log=context.log)
+            sizes = run_program(["arm-none-eabi-size", "firmware.elf"], SECONDS, folder=work)
+            text, data, bss = map(int, re.findall(rb"\d+", sizes.splitlines()[-1])[:3])
             facts = DeviceFacts(
-                f"C on an emulated {self.board} ({_version(work, where, context)})",
+                f"C on an emulated {self.board} ({_version()})",
                 memory_bytes=data + bss,
                 flash_bytes=text + data,
                 notes=("QEMU counts no cycles: there is no time", "memory is without the stack"),
@@ -97,35 +98,9 @@ class Qemu(CProject):
                 yield BoardDevice(file, self.kernels, client, facts, context)
 
 
-def _version(work: Path, where: str, context: DeployContext) -> str:
-    found = re.search(
-        r"\d+\.\d+\.\d+", _run(["qemu-system-arm", "--version"], work, where, context)
-    )
-    return f"QEMU {found[0]}" if found else "QEMU"
-
-
-def _run(command: list[str], work: Path, where: str, context: DeployContext) -> str:
-    """Run a program of this machine and return what it prints. Raises StepError where it fails."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMPILE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise StepError(where, f"{command[0]} does not end well: {error}") from None
-    if context.log is not None:
-        with context.log.open("a") as log:
-            log.write(done.stderr)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr]
-        raise StepError(where, f"{command[0]} ends with status {done.returncode}: {lines[0]}")
-    return done.stdout
+def _version() -> str:
+    found = re.search(rb"\d+\.\d+\.\d+", run_program(["qemu-system-arm", "--version"], SECONDS))
+    return f"QEMU {found[0].decode()}" if found else "QEMU"
 
 
 class _Emulator:

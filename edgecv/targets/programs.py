@@ -1,0 +1,51 @@
+"""Programs of this machine that targets start: compilers, emulators, what they have built."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgecv.core.errors import StepError
+from edgecv.core.text import printable
+
+
+def run_program(
+    command: Sequence[str],
+    seconds: float,
+    given: bytes = b"",
+    *,
+    name: str = "",
+    folder: Path | None = None,
+    log: Path | None = None,
+) -> bytes:
+    """Run a program to its end and return what it prints.
+
+    ``given``: its standard input; ``name`` in errors: that of its file by default; ``folder``: the
+    one that it runs in; ``log`` collects its messages. Raises StepError where it cannot be started,
+    fails or takes too long.
+    """
+    name = name or Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=seconds, cwd=folder, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise StepError(name, f"does not end within {seconds:g} s") from None
+    except OSError as error:
+        raise StepError(name, f"cannot be started: {error.strerror}") from None
+    if log is not None:
+        with log.open("ab") as file:
+            file.write(done.stderr)
+    if done.returncode:
+        reason = _reason(done.stderr.decode("utf-8", "replace"))
+        raise StepError(name, f"ends with status {done.returncode}: {reason}")
+    return done.stdout
+
+
+def _reason(messages: str) -> str:
+    """Return the line that names an error, else the last one.
+
+    >>> _reason("in main:\\nmain.c:3: error: expected ';'\\nmake: stopped\\n")
+    "main.c:3: error: expected ';'"
+    """
+    lines = [line for line in messages.splitlines() if line.strip()] or ["nothing is printed"]
+    return printable(next((line for line in lines if "error:" in line), lines[-1]))
