@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,15 @@ from edgecv.targets.ssh.connection import PACKAGES, SILENCE_S, Connection, Conne
 
 WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before each further connection; a part that no connection brings ends the deployment."""
+WAITS_AT_FIRST_S = WAITS_S[:3]
+"""Waits before the host has ever answered: it may be none."""
 FIRST_IMAGES = 16
 PART_S, PART_BYTES = 2.0, 2**22
 """Largest part: images that take about so long, of so many bytes with their answers."""
 TIMED_S, LONGEST_TIMING_S = 1.0, 600.0
 TITLES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+
+T = TypeVar("T")
 
 
 class Host(Closing):
@@ -44,7 +48,7 @@ class Host(Closing):
 
     def __enter__(self) -> Self:
         try:
-            self._open()
+            self._retried(self._open, WAITS_AT_FIRST_S)
         except BaseException:
             self.close()
             raise
@@ -92,23 +96,26 @@ class Host(Closing):
         heartbeats: int,
         silence_s: float = SILENCE_S,
     ) -> Frame:
-        waits = iter(WAITS_S)
+        def ask() -> Frame:
+            connection = self._connection or self._open()
+            return connection.ask(
+                header, arrays, most_bytes=most_bytes, heartbeats=heartbeats, silence_s=silence_s
+            )
+
+        return self._retried(ask, WAITS_S)
+
+    def _retried(self, action: Callable[[], T], waits_s: Sequence[float]) -> T:
+        """Do something again over a new connection where one is lost, after each of some waits."""
+        waits = iter(waits_s)
         while True:
             try:
-                connection = self._connection or self._open()
-                return connection.ask(
-                    header,
-                    arrays,
-                    most_bytes=most_bytes,
-                    heartbeats=heartbeats,
-                    silence_s=silence_s,
-                )
+                return action()
             except ConnectionLost as lost:
                 self.close()
                 self._losses += 1
                 wait_s = next(waits, None)
                 if wait_s is None:
-                    found = f"{lost.found}, {len(WAITS_S) + 1} times in a row"
+                    found = f"{lost.found}, {len(waits_s) + 1} times in a row"
                     raise StepError(lost.where, found) from None
             time.sleep(wait_s)
 
