@@ -93,7 +93,7 @@ class AcceptedHead(Options):
 
     metric: OneLine
     value: Value | None = None
-    """Of the baseline."""
+    """The metric of the baseline."""
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
 
 

@@ -69,6 +69,12 @@ gate sealed --against good.lock --markdown {}.md | --markdown
 inspect {}.keras | {}.keras
 inspect {}.tflite | {}.tflite
 inspect {}.onnx | {}.onnx
+predict {}.tflite 1.png | {}.tflite
+deploy {}.tflite --to bundle --data digits | {}.tflite
+deploy run-{} --to bundle | run-{}/manifest.json
+deploy good.tflite --to bundle --data digits --profile {}.toml | {}.toml
+deploy good.tflite --to bundle --data {}.npz | --data
+deploy good.tflite --to bundle --data digits --baseline {}.keras | --baseline
 verify run-{} | run-{}/manifest.json
 verify signed --key {}.pem | --key
 sign sealed --key {}.pem | --key

@@ -22,8 +22,8 @@ def test_a_report_that_names_no_task_is_of_classification() -> None:
 
 
 def test_the_task_of_a_plug_in_that_is_not_here_is_named() -> None:
-    with pytest.raises(InputError, match='unknown task "depth"'):
-        task_of(report(task={"task": "depth"}))
+    with pytest.raises(InputError, match='unknown task "gaze"'):
+        task_of(report(task={"task": "gaze"}))
 
 
 def test_the_default_task_adds_nothing_to_the_keys_of_what_was_stored_before() -> None:

@@ -124,7 +124,7 @@ def test_through_augmentation(shapes: Any, offsets: list[int], mirrored: list[bo
         ),
         tensorflow.constant([[each] for each in mirrored[:count]]),
         margin,
-        side,
+        (side, side),
     )
     pixels, moved_masks = batch.pixels(images).numpy(), batch.pixels(masks).numpy()
     x, y = batch.points(*(tensorflow.constant(boxes[:, axis::2]) for axis in (0, 1)))

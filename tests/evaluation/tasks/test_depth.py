@@ -112,7 +112,7 @@ def test_depths_move_with_their_images() -> None:
     import tensorflow
 
     offsets = tensorflow.constant([[[1]], [[2]]])
-    move = BatchMove(offsets, tensorflow.constant([[True]]), 1, SIDE)
+    move = BatchMove(offsets, tensorflow.constant([[True]]), 1, (SIDE, SIDE))
     after = TASK.moved(tensorflow.constant(TASK.targets(DEPTHS[:1])), move).numpy()
     np.testing.assert_array_equal(after[0, :, 1:, 0], DEPTHS[0, :, ::-1][:, :-1])
 
