@@ -102,6 +102,7 @@ def test_a_clock_that_stands_still_gives_no_time_and_one_that_turns_over_does() 
         ("outputs", b"m-outputs-[0001020304]\r\n" + READY, "gives 5 bytes in place of 4"),
         ("outputs", b"m-outputs-[000102xy]\r\n" + READY, "gives 4 bytes in place of 4"),
         ("outputs", READY, "gives 0 bytes in place of 4"),
+        ("outputs", b"m-outputs-[00]\r\n" * 2 + READY, "gives 1 bytes in place of 4"),
         ("outputs", b"e-[\x1b[31mred]\r\n" + READY, r"answers e-\[\?\[31mred\]"),
         ("db", READY, "does not take an input of 4 bytes"),
         ("infer", READY, "answers nothing"),

@@ -337,3 +337,15 @@ def test_a_bundle_of_a_stranger_is_not_trusted(
         (copy / name).write_text(content)
     with pytest.raises(InputError, match=said):
         changes(bundle[1], copy)
+
+
+def test_a_damaged_zip_of_a_stranger_is_wrong_input(
+    bundle: tuple[Report, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("bundle/model.json", "x" * 1000)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"x" * 1000, b"x" * 999 + b"y", 1))
+    with pytest.raises(InputError, match=r"model\.json: is damaged in the zip: Bad CRC"):
+        changes(bundle[1], path)

@@ -147,7 +147,11 @@ def _reader(path: Path) -> Read:
                 raise InputError(f"{path}/{name}", "is not there", accepted=ACCEPTED) from None
             if member.file_size > LARGEST_BYTES:
                 raise InputError(f"{path}/{name}", "is too large", accepted=ACCEPTED)
-            return archive.read(member)
+            try:
+                return archive.read(member)
+            except Exception as error:  # noqa: BLE001  zipfile, zlib, struct: all come through
+                found = f"is damaged in the zip: {error}"
+                raise InputError(f"{path}/{name}", found, accepted=ACCEPTED) from None
 
     return read
 

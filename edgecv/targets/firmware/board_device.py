@@ -75,7 +75,7 @@ class BoardDevice:
             raise StepError(
                 self._client.where,
                 f"gives one output, and {self._file.path.name} has {len(outputs)}",
-                remedy="put the firmware of edgecv deploy --to c on the board",
+                remedy="put the firmware on it that edgecv deploy --to qemu writes",
             )
         values = self._client.results(math.prod(answers[0]))
         reals = np.array(values, np.float32).reshape(1, *answers[0])

@@ -56,8 +56,8 @@ class BoardClient:
         lines = self.ask("profile")
         self.gives_bytes = OWN_PROFILE in lines
         self.chunk = OWN_BYTES if self.gives_bytes else STANDARD_BYTES
-        found = [line[9:-1] for line in lines if re.fullmatch(r"m-model-\[[\w.-]{1,80}\]", line)]
-        self.model = found[0] if found else ""
+        named = _bracketed(lines, "m-model-[")
+        self.model = named if re.fullmatch(r"[\w.-]{1,80}", named) else ""
 
     def load(self, content: bytes) -> None:
         """Send the input of one inference, as it is stored."""
@@ -80,7 +80,7 @@ class BoardClient:
     def outputs(self, count: int) -> bytes:
         """Return the ``count`` bytes of all outputs, as they are stored."""
         lines = self.ask("outputs", LEAST_BYTES + 2 * count)
-        (text,) = [line[11:-1] for line in lines if line.startswith("m-outputs-[")] or [""]
+        text = _bracketed(lines, "m-outputs-[")
         if not re.fullmatch(rf"[0-9a-f]{{{2 * count}}}", text):
             raise StepError(self.where, f"gives {len(text) // 2:,} bytes in place of {count:,}")
         return bytes.fromhex(text)
@@ -88,7 +88,7 @@ class BoardClient:
     def results(self, count: int) -> list[float]:
         """Return the ``count`` numbers of its output, which have three decimals."""
         lines = self.ask("results")
-        (text,) = [line[11:-1] for line in lines if line.startswith("m-results-[")] or [""]
+        text = _bracketed(lines, "m-results-[")
         numbers = text.split(",")
         if len(numbers) != count or not all(re.fullmatch(r"-?\d+\.\d+", each) for each in numbers):
             raise StepError(
@@ -130,6 +130,11 @@ class BoardClient:
             f"answers {_shown(' '.join(lines)) or 'nothing'}",
             accepted="the commands of MLPerf Tiny",
         )
+
+
+def _bracketed(lines: list[str], start: str) -> str:
+    """Return what the first line that begins so has in its brackets; empty without such a line."""
+    return next((line[len(start) : -1] for line in lines if line.startswith(start)), "")
 
 
 def _shown(text: str) -> str:

@@ -72,7 +72,7 @@ def _notes(client: BoardClient, file: DeployedFile, where: str) -> tuple[str, ..
             where,
             f"the board runs another model: SHA-256 {client.model[:12]}",
             accepted=f"SHA-256 {file.artifact.sha256[:12]}",
-            remedy=f"edgecv deploy {file.path} --to c writes its firmware: put it on the board",
+            remedy=f"edgecv deploy {file.path} --to qemu writes its firmware: put it on the board",
         )
     return ()
 

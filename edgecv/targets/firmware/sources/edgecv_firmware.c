@@ -1,4 +1,4 @@
-/* Answers the commands of the MLPerf Tiny benchmark over a serial port, and two of its own:
+/* Answers the commands of the MLPerf Tiny benchmark over a serial port, and one of its own:
  *   name%  profile%  timestamp%  db load N%  db HEX%  infer N [WARMUPS]%  results%
  *   outputs%   all outputs as they are stored: m-outputs-[HEX]
  * Each command ends with % and is answered by lines, of which m-ready is the last. */
