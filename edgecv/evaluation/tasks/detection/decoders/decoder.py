@@ -1,5 +1,6 @@
 """The base of decoders: what all have, the outputs by their roles, and the cells of maps."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -33,9 +34,9 @@ class Decoder(Options):
         """Unit of the decoded corners: fractions of the image's sides, or its pixels."""
         return "fractions"
 
+    @abstractmethod
     def decoded(self, outputs: Outputs) -> Boxes:
         """Return the boxes of each image. Raises InputError where the outputs do not fit."""
-        raise NotImplementedError
 
     def misfit(self, outputs: Outputs, accepted: str, remedy: str = "") -> InputError:
         """Return the error of outputs that this decoder does not fit: it shows their shapes."""
