@@ -67,18 +67,18 @@ def change_sentence(change: Change) -> str:
     """Describe the change of one file; empty for the same file with the same answers."""
     copy = f", the same bytes as {change.copy_of}" if change.copy_of else ""
     if change.status == "same":
-        text = f"{change.path} is the same file and gives other answers"
+        text = f"{change.label} is the same file and gives other answers"
         return text if change.same_answers is False else ""
     if change.status == "changed" and change.accepted and change.found:
         before, after = _short(change.accepted.sha256), _short(change.found.sha256)
         same = ", with the same answers" if change.same_answers else ""
-        return f"{change.path} is another file: SHA-256 {before} -> {after}{copy}{same}"
+        return f"{change.label} is another file: SHA-256 {before} -> {after}{copy}{same}"
     text = {
         "missing": "is gone",
         "new": f"is new{copy}",
         "not measured": "could not be measured",
     }[change.status]
-    return f"{change.path} {text}"
+    return f"{change.label} {text}"
 
 
 def _change(

@@ -10,13 +10,13 @@ from edgecv.acceptance.lock import Lock, default_limits
 from edgecv.acceptance.lock_file import read_lock, write_lock
 from edgecv.acceptance.make_lock import accepted_head, accepted_run, commit_of, steady
 from edgecv.acceptance.options import GateOptions
-from edgecv.acceptance.records import Judgement, Since
+from edgecv.acceptance.records import Change, Judgement, Since
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import ValidationArrays, validate
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.options import parse_flags, parse_options
-from edgecv.core.report import Gate, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import per_head
@@ -114,26 +114,26 @@ def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
     What is of the file, and not of a head, is judged with the first. Raises InputError for a lock
     of other heads.
     """
-    report, (first, *others) = run.report, runs_of_heads(run).items()
-    if [name for name, _ in others] != list(lock.heads):
+    report, heads = run.report, runs_of_heads(run)
+    _, *others = heads
+    if others != list(lock.heads):
         raise InputError(
             str(path),
             f"was accepted with the heads {', '.join(lock.heads) or 'of one task'}",
-            accepted=", ".join(name for name, _ in others) or "a run of one task",
+            accepted=", ".join(others) or "a run of one task",
             remedy="accept the run anew: edgecv gate RUN --update",
         )
     baseline = "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
     since = Since(lock.accepted.isoformat(), lock.commit)
-    found = artifact_changes(lock, first[1].report, first[1].arrays)
-    judged = judge_changes(lock, first[1].report, found, since)
-    gates = [*report.gates, *(_with_head(gate, first[0]) for gate in judged)]
-    for name, each in others:
+    gates, found = [*report.gates], list[Change]()
+    for name, each in heads.items():
         own = lock.of_head(name)
         changes = artifact_changes(own, each.report, each.arrays)
-        judged = judge_changes(own, each.report, changes, since)
-        named = (replace(gate, artifact=f"{gate.artifact} ({name})") for gate in judged)
-        gates += [gate for gate in named if gate.name in OF_ANSWERS]
-        found += tuple(replace(change, path=f"{change.path} ({name})") for change in changes)
+        for gate in judge_changes(own, each.report, changes, since):
+            is_of_head = gate.name in OF_ANSWERS
+            if is_of_head or not found:
+                gates.append(replace(gate, head=name if is_of_head else ""))
+        found += [replace(change, head=name) for change in changes]
     sentences = [sentence for each in found if (sentence := change_sentence(each))]
     return Judgement(
         name=run.name,
@@ -141,7 +141,7 @@ def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
         since=since,
         outcome=verdict(gates),
         gates=tuple(gates),
-        artifacts=found,
+        artifacts=tuple(found),
         changes=(*sentences, *other_changes(lock, report, baseline)),
         not_compared=not_compared(lock, report),
         report=report,
@@ -155,7 +155,3 @@ def runs_of_heads(run: MeasuredRun) -> dict[str, MeasuredRun]:
         head.name: replace(run, report=report, arrays=run.arrays.of_head(head))
         for head, report in zip(heads, reports, strict=True)
     }
-
-
-def _with_head(gate: Gate, name: str) -> Gate:
-    return replace(gate, head=name) if gate.name in OF_ANSWERS else gate

@@ -39,7 +39,7 @@ def _case(suite: ElementTree.Element, gate: Gate, judgement: Judgement) -> None:
         "testcase",
         {
             "classname": printable_lines(f"{judgement.name}.{gate.artifact}"),
-            "name": printable_lines(f"{gate.artifact}: {gate.name}"),
+            "name": printable_lines(f"{gate.label}: {gate.name}"),
         },
     )
     message = printable_lines(sentence(gate, task_of(judgement.report)))

@@ -53,6 +53,13 @@ class Change:
     better, losses became wrong, or worse. None if images or labels are others, or unknown."""
     copy_of: str | None = None
     """Another artifact of the run that has the same bytes."""
+    head: str = ""
+    """The head of the model that was compared; empty where it has one task."""
+
+    @property
+    def label(self) -> str:
+        """The path of the file, with the head where the model has several."""
+        return f"{self.path} ({self.head})" if self.head else self.path
 
 
 @dataclass(frozen=True)

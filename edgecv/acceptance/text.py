@@ -39,7 +39,7 @@ def headings(judgement: Judgement) -> tuple[str, ...]:
         "artifact",
         "file",
         "verdict",
-        task.headline.name,
+        task.headline.name if len(task.heads()) == 1 else "metric",
         f"became {worse}",
         f"became {better}",
         "agreement",
@@ -88,7 +88,7 @@ def changes_sentence(judgement: Judgement) -> str:
 
 def _accepted(judgement: Judgement) -> str:
     if judgement.is_first:
-        files = len(judgement.artifacts)
+        files = len({each.path for each in judgement.artifacts})
         return f"{files} files of {judgement.name}, written to {judgement.lock}; commit it"
     worse = [gate for gate in judgement.gates if gate.outcome != "passed"]
     task = task_of(judgement.report)
@@ -114,8 +114,10 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
     if DATA in names:
         found.append(f"Give {data} with the accepted test images, so that accuracy is compared.")
     copies = [each for each in judgement.artifacts if each.copy_of and each.status != "same"]
-    for each in copies:
-        found.append(f"{each.path} is a copy of {each.copy_of}: make it again by edgecv compress.")
+    found += dict.fromkeys(
+        f"{each.path} is a copy of {each.copy_of}: make it again by edgecv compress."
+        for each in copies
+    )
     if judgement.outcome == "inconclusive" and DROP_BOUND in names:
         found.append("Measure on more test images, or set a limit that so many can tell.")
     if judgement.outcome != "passed":
@@ -126,12 +128,14 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
 
 def cells(change: Change, judgement: Judgement) -> tuple[str, ...]:
     """Return the cells of an artifact under ``headings``: accepted -> now."""
-    pair, headline = change.pair, task_of(judgement.report).headline
+    task = task_of(judgement.report)
+    pair, headline = change.pair, task.head_called(change.head).task.headline
+    value = _then_now(change, lambda each: each.value, headline.text)
     return (
-        change.path,
+        change.label,
         change.status if not change.copy_of else f"{change.status}, = {change.copy_of}",
         outcome_of(change, judgement.gates),
-        _then_now(change, lambda each: each.value, headline.text),
+        value if len(task.heads()) == 1 else f"{headline.name} {value}",
         "-" if pair is None else f"{pair.losses:,}",
         "-" if pair is None else f"{pair.wins:,}",
         _then_now(change, lambda each: each.agreement, percent),
@@ -152,7 +156,8 @@ def changed_first(judgement: Judgement) -> list[Change]:
 
 def outcome_of(change: Change, gates: Sequence[Gate]) -> str:
     """Return the worst outcome of the gates on one artifact."""
-    outcomes = {gate.outcome for gate in gates if gate.artifact == change.path}
+    own = [gate for gate in gates if gate.artifact == change.path]
+    outcomes = {gate.outcome for gate in own if gate.head in ("", change.head)}
     return next((each for each in WORST_FIRST if each in outcomes), "passed")
 
 

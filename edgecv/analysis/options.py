@@ -162,7 +162,7 @@ class BenchOptions(InputOptions):
     """Seconds for all files; three processes of each are timed even where that takes longer."""
 
 
-class DoctorOptions(InputOptions):
+class DoctorOptions(InputOptions, TaskOptions):
     """Options of ``edgecv doctor`` and ``edgecv.doctor``."""
 
     path: Annotated[OnePath, Flag("FILE", is_argument=True)]

@@ -123,7 +123,7 @@ def _normalized(
 ) -> tuple[Task, Outputs]:
     """Return outputs as the task takes them; as plain numbers where they are none of the task."""
     try:
-        outputs, notes = task.normalized(raw, {each.name: each.scale for each in facts.outputs})
+        outputs, notes = task.normalized(raw, facts.scales)
     except ValueError as error:
         context.emit("note", f"{error}: numbers are shown")
         return compared_outputs(), raw

@@ -15,7 +15,6 @@ from edgecv.analysis.number_comparison import any_ends, compare_numbers
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
-from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.output_shape import OutputShape
@@ -192,7 +191,7 @@ def whole_file(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:
 def _tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], task: Task) -> bool:
     """Return True if a file, or the baseline, gives answers as the task takes them."""
     found = [] if raw is None else [raw]
-    found += [(each.outputs, _scales(each.facts)) for each in measurements]
+    found += [(each.outputs, each.facts.scales) for each in measurements]
     for outputs, scales in found:
         with suppress(ValueError):
             _, converted = task.normalized(outputs, scales)
@@ -246,11 +245,7 @@ def _raw_reference(
     context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
     runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
     outputs = pool.predict(runtime, request.baseline, data.test.images, input_spec)
-    return outputs, _scales(pool.open(runtime, request.baseline, input_spec))
-
-
-def _scales(facts: SessionFacts) -> dict[str, float | None]:
-    return {each.name: each.scale for each in facts.outputs}
+    return outputs, pool.open(runtime, request.baseline, input_spec).scales
 
 
 def _normalized(request: ValidationRequest, raw: RawOutputs, data: Dataset, task: Task) -> Outputs:
@@ -328,7 +323,7 @@ def usable_measurements(
             failures[path] = f"{mismatch[0]}, the data has {mismatch[1]}"
             continue
         try:
-            outputs, changes = task.normalized(each.outputs, _scales(each.facts))
+            outputs, changes = task.normalized(each.outputs, each.facts.scales)
         except ValueError as error:
             failures[path] = str(error)
             continue

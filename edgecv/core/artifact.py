@@ -87,6 +87,11 @@ class SessionFacts:
         return self.outputs[0]
 
     @property
+    def scales(self) -> dict[str, float | None]:
+        """The scale of each output that was integers, by its name."""
+        return {each.name: each.scale for each in self.outputs}
+
+    @property
     def batch(self) -> int:
         """Images of one run; -1 where the file leaves it open."""
         return self.input.shape[self.axes.index("N")] if "N" in self.axes else 1

@@ -192,7 +192,7 @@ class Registry(Generic[P]):
 
 HEADS = "heads"
 """The task that holds those of several heads."""
-OF_A_HEAD = ("output", "weight", "limits")
+OF_A_HEAD = ("output", "target", "weight", "limits")
 """Keys of one task of several that are no options of the task itself."""
 
 
@@ -232,10 +232,12 @@ class TaskRegistry(Registry[Task]):
         return [self._table_of_head(head) for head in heads]
 
     def _table_of_head(self, head: TaskHead) -> dict[str, Any]:
-        names = list(head.output)
-        table = {"output": names if len(names) > 1 else names[0], **super().table(head.task)}
-        weight = {} if head.weight == 1 else {"weight": head.weight}
-        return table | weight | ({"limits": head.limits} if head.limits else {})
+        given = {"output": head.output, "target": head.target}
+        names = {key: each[0] if len(each) == 1 else list(each) for key, each in given.items()}
+        own = {"target": names["target"], "weight": head.weight, "limits": head.limits}
+        usual = {"target": [], "weight": 1, "limits": {}}
+        changed = {key: value for key, value in own.items() if value != usual[key]}
+        return {"output": names["output"], **super().table(head.task), **changed}
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a task, or of those of several heads."""

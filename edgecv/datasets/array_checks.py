@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Images, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.targets import IGNORED, KINDS, together
-from edgecv.core.text import printable
+from edgecv.core.text import listed, printable
 from edgecv.datasets.array_targets import (
     CLASS_INDICES,
     as_targets,
@@ -19,6 +19,7 @@ from edgecv.datasets.array_targets import (
     refuse,
 )
 from edgecv.datasets.cache import Decoded
+from edgecv.datasets.npz_arrays import NAMES
 
 MOST_CLASSES = 10_000
 Arrays = Mapping[str, NDArray[Any]]
@@ -51,6 +52,7 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
         }
         notes = (*notes, "masks of 0 and 255: 255 was taken for class 1")
     class_names = _class_names(arrays, fields, sum(map(len, images)), where)
+    target_names = _target_names(arrays, fields, where)
     labels = [
         _joined({field: list(found.values())[place] for field, found in fields.items()})
         for place in range(len(splits))
@@ -60,7 +62,7 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
         train = test[0][:0], test[1][:0]
     elif splits == [""]:
         test = train[0][:0], train[1][:0]
-    return Decoded(class_names, *train, *test, notes)
+    return Decoded(class_names, *train, *test, notes, target_names=target_names)
 
 
 def _joined(fields: Mapping[str, Targets]) -> Targets:
@@ -156,32 +158,53 @@ def _class_names(
     }
     if not indices:
         return ()
-    names = arrays.get("class_names")
-    if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
-        raise InputError(
-            where,
-            f"class_names is {names.dtype} of shape {names.shape}",
-            accepted="strings, (classes,)",
-            remedy="numpy.array(names, dtype=str)",
-        )
-    if names is None:
+    if NAMES not in arrays:
         # without names, a label can only be judged by how many images there are
         most = images if "class" in fields else MOST_CLASSES
         largest = max(int(each.max(initial=0)) for each in indices.values())
         class_names = tuple(str(label) for label in range(min(largest + 1, most)))
     else:
-        class_names = tuple(printable(name) for name in _as_strings(names, where))
-        if len(set(class_names)) != len(class_names):
-            raise InputError(where, "class_names names a class twice", accepted="different names")
+        class_names = _as_names(arrays[NAMES], NAMES, where)
     for name, values in indices.items():
         refuse(values, values >= len(class_names), name, where, f"0..{len(class_names) - 1}")
     return class_names
 
 
-def _as_strings(names: NDArray[Any], where: str) -> list[str]:
+def _target_names(
+    arrays: Arrays, fields: Mapping[str, Mapping[str, Targets]], where: str
+) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of each field that has names of its own, checked."""
+    found = {}
+    for key in arrays:
+        field = key.removeprefix(f"{NAMES}_")
+        if field == key:
+            continue
+        if field in KINDS or field not in fields:
+            others = [name for name in fields if name not in KINDS]
+            accepted = f"{NAMES}, or names of the classes of {listed(others)}" if others else NAMES
+            raise InputError(
+                where, f"{key} names the classes of no targets with that name", accepted=accepted
+            )
+        found[field] = names = _as_names(arrays[key], key, where)
+        for name, values in fields[field].items():
+            wrong = (values < 0) | (values >= len(names)) | (values != np.floor(values))
+            refuse(values, wrong, name, where, f"0..{len(names) - 1}")
+    return found
+
+
+def _as_names(names: NDArray[Any], key: str, where: str) -> tuple[str, ...]:
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise InputError(
+            where,
+            f"{key} is {names.dtype} of shape {names.shape}",
+            accepted="strings, (classes,)",
+            remedy="numpy.array(names, dtype=str)",
+        )
     # A file can hold numbers that are no characters; Python makes invalid strings of them.
     codes = np.frombuffer(names.tobytes(), np.dtype("u4").newbyteorder(names.dtype.byteorder))
     if codes.max(initial=0) > sys.maxunicode:
-        raise InputError(where, "class_names holds what is no text", remedy="save it again")
-    strings: list[str] = names.tolist()
-    return strings
+        raise InputError(where, f"{key} holds what is no text", remedy="save it again")
+    found = tuple(map(printable, names.tolist()))
+    if len(set(found)) != len(found):
+        raise InputError(where, f"{key} names a class twice", accepted="different names")
+    return found

@@ -143,4 +143,6 @@ def _sha256(decoded: Decoded) -> str:
         for row in range(0, len(array), 4096):  # In parts: a view may have to be copied for it.
             digest.update(np.ascontiguousarray(array[row : row + 4096]).data)
     digest.update("\n".join(decoded.class_names).encode())
+    for field, names in decoded.target_names.items():
+        digest.update(f"\n{field}\n{names}".encode())
     return digest.hexdigest()

@@ -21,7 +21,9 @@ LAYOUT = (
     "class_names, strings, where they are known"
 )
 MAX_BYTES = 8 << 30
-ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", "class_names")
+NAMES = "class_names"
+"""The array of the classes' names; those of y_test_colour are in class_names_colour."""
+ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test", NAMES)
 """Names of arrays beside those of ``place_of``: ``x`` and ``y``, y_test_boxes and so on."""
 
 
@@ -92,7 +94,8 @@ def _arrays(
 
 def is_array(name: str) -> bool:
     """Return True for the name of an array of images, targets or class names."""
-    return name in ("x", *ARRAY_NAMES) or place_of(name) is not None
+    is_names = name.startswith(f"{NAMES}_")
+    return name in ("x", *ARRAY_NAMES) or is_names or place_of(name) is not None
 
 
 def lacking(names: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """The task of a run: the one that is asked for, or the one that model and data show."""
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from edgecv.core.errors import InputError
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS
+from edgecv.core.targets import kinds_of
+from edgecv.core.text import listed
+from edgecv.datasets.named_targets import NAMED, as_kind, target_names
 from edgecv.evaluation.task_of import compared_outputs, default_task
 
 
@@ -38,6 +42,14 @@ def choose_task(
             f"{_shown(answers)}, which may be {' or '.join(found)}",
             remedy=f"give --task {found[0]}",
         )
+    named = [name for name in target_names(data) if name in data.target_names]
+    if named and len(answers) == 1 and kinds_of(data.test.labels) == tuple(named):
+        raise InputError(
+            data.name,
+            f"has the targets {listed(named)}, and nothing says which of them the model gives",
+            accepted="one target, or a model with an output for each",
+            remedy="leave the others out",
+        )
     if heads := _heads(data, outputs, where):
         task = TASKS.parse(heads, where).for_outputs([each.name for each in outputs], where)
         texts = (f"its output {head.name}: {head.task.name}" for head in task.heads())
@@ -60,6 +72,15 @@ def _heads(data: Dataset, outputs: Sequence[OutputShape], where: str) -> list[di
     found: list[dict[str, str]] = []
     if len(outputs) == 1 or not data.has_labels:
         return found
+    for each in outputs:
+        for kind in NAMED if each.name in target_names(data) else ():
+            with contextlib.suppress(InputError):
+                own = as_kind(data, (each.name,), kind, where)
+                found += [
+                    {"output": each.name, "task": name}
+                    for name, cls in TASKS.classes.items()
+                    if cls.target == kind and cls.fits(own, [each.shape], each.ending)
+                ]
     for name, cls in TASKS.classes.items():
         fitting = [each for each in outputs if cls.fits(data, [each.shape], each.ending)]
         if fitting:

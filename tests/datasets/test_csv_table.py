@@ -130,7 +130,11 @@ def test_wrong_rows_are_refused_or_skipped(
     ("text", "part"),
     [
         ("file,age\nno.jpg,1", "no column of labels.csv names an image file"),
-        ("file,one,two\n" + "\n".join(f"IMG {n}.JPG,a,b" for n in range(24)), "2 columns of text"),
+        (
+            "file,xmin,ymin,xmax,ymax,one,two\n"
+            + "\n".join(f"IMG {n}.JPG,1,1,3,3,a,b" for n in range(24)),
+            "2 columns of text",
+        ),
         ("file,age\nphotos/IMG 1.JPG,1,2", "row 2 has 3 columns, the first row has 2"),
         ("file\nphotos/IMG 1.JPG", "holds no table"),
         ("", "holds no table"),

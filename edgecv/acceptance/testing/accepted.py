@@ -14,9 +14,9 @@ from edgecv.acceptance.text import changes_sentence
 from edgecv.core.errors import InputError
 from edgecv.core.text import printable
 from edgecv.evaluation.gates import verdict
-from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.task_of import check_one_task
+from edgecv.evaluation.output_differences import OUTPUTS
+from edgecv.pipeline.run_report import limit_gates
 from edgecv.system.environment import machine
 
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -27,8 +27,6 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
 
     Raises AssertionError with an explanation, InputError if the file is damaged.
     """
-    where, why = "assert_as_accepted", "a lock keeps the answers of one task"
-    check_one_task(pair.measured.task, where, why)
     entry = _entry(pair) if name is None else name
     path = accepted_file(pair.setting.test_file())
     if pair.setting.is_update:
@@ -91,12 +89,12 @@ def _as_in(pair: MeasuredPair, lock: Lock | None, entry: str) -> MeasuredRun:
     if lock is not None:
         name, gates = next(iter(lock.artifacts)), lock.gates
     artifact = replace(pair.comparison.artifact, path=name)
-    comparison = replace(pair.comparison, artifact=artifact)
-    classes = pair.report.data.classes
+    comparisons = tuple(replace(each, artifact=artifact) for each in pair.report.comparisons)
     found = [replace(each, artifact=name) for each in pair.report.gates]
-    found += judge_limits(comparison, gates, classes=classes, machine=machine())
+    limits = limit_gates(comparisons, gates, pair.measured.task, pair.report.data, machine())
+    found += [each for each in limits if each.name != OUTPUTS]
     report = replace(
-        pair.report, comparisons=(comparison,), gates=tuple(found), outcome=verdict(found)
+        pair.report, comparisons=comparisons, gates=tuple(found), outcome=verdict(found)
     )
     arrays = replace(pair.measured, outputs={name: pair.measured.outputs[path]})
     return MeasuredRun(entry, report, arrays)

@@ -97,9 +97,13 @@ def nothing_text(pair: MeasuredPair, entry: str, path: Path) -> str:
     """Return the message for a comparison without an accepted entry."""
     shown = pair.setting.shown(path)
     what = f'has no entry "{entry}"' if path.exists() else "is not there yet"
+    rows: Rows = []
+    for head in pair.measured.task.heads():
+        rows += [("head", head.name)] if head.name else []
+        rows += answer_rows(pair.of_head(head.name))
     return laid_out(
         f"{pair.names[0]}: nothing was accepted so far: {shown} {what}",
-        [*answer_rows(pair), *_notes(pair), ("next", f"{UPDATE}, and commit {shown}")],
+        [*rows, *_notes(pair), ("next", f"{UPDATE}, and commit {shown}")],
     )
 
 
@@ -112,9 +116,12 @@ def changed_text(pair: MeasuredPair, judgement: Judgement, lock: Lock | None) ->
     rows = [("also", each) for each in others]
     rows += [("compared", _compared(pair)), ("since", changes_sentence(judgement))]
     for change in judgement.artifacts:
+        if change.head:
+            rows.append(("head", change.head))
         rows += _then_rows(change, judgement)
         if lock is not None and change.pair is not None:
-            rows += _became_rows(pair, lock.artifacts[change.path])
+            of_head = lock.of_head(change.head)
+            rows += _became_rows(pair.of_head(change.head), of_head.artifacts[change.path])
     rows += _notes(pair)
     if judgement.update == "refused":
         rows.append(("refused", f"{judgement.lock} was not written"))

@@ -10,6 +10,7 @@ from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers,
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
+from edgecv.analysis.doctor.output_errors import Answers, output_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
 from edgecv.analysis.doctor.run_files import examined_file, read_models
 from edgecv.analysis.doctor.slow_files import speed_findings
@@ -19,20 +20,26 @@ from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.analysis.validate_request import single_file
-from edgecv.core.data import Images
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.files import check_regular
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.options import parse_options
-from edgecv.core.registry import EXPORTERS
+from edgecv.core.output_shape import OutputShape
+from edgecv.core.plugins import Task
+from edgecv.core.registry import EXPORTERS, TASKS
+from edgecv.core.report import Report
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
-from edgecv.evaluation.task_of import usual_task
+from edgecv.evaluation.task_of import COMPARED, task_of, usual_task
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.isolation import ModelClient
 
 MOST_IMAGES = 16
@@ -52,7 +59,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
     _check_paths(options)
-    is_given = options.baseline is not None
+    is_given, has_own_data = options.baseline is not None, options.data is not None
     examined = examined_file(options)
     options = examined.options
     _check(options, has_images=examined.source is not None)
@@ -75,12 +82,15 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     ):
         context.emit("doctor", f"running {options.path}")
         facts = worker.open(file.path, file.input_spec)
-        shape, task = facts.image, usual_task(facts.answers)
+        shape = facts.image
+        run = None if has_own_data else examined.report
+        loaded = None if examined.source is None else load_data(examined.source, shape, context)
+        task = _task(options, facts, run, loaded)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
         models: ReadModels | None = None
-        if examined.source is not None:
-            data = task.of_task(load_data(examined.source, shape, context))
+        if loaded is not None:
+            data = task.of_task(loaded)
             models = read_models(options, file, examined.report)
             models, _ = settled(models, data, task, context)
             images, file = data.test.images, models.files[0]
@@ -96,7 +106,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
                 findings.append(Finding("no-reference", "note", str(options.baseline), reason))
             if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
-                layers, found = _layers(file, twin, worker, few, context)
+                layers, found = _layers(file, twin, worker, few, task, context)
                 findings += found
         quick = examined.twin or (None if twin is None else twin.path)
         if quick is not None and options.kernels == USUAL_KERNELS:
@@ -107,6 +117,28 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
     return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
+
+
+def _task(
+    options: DoctorOptions, facts: SessionFacts, run: Report | None, data: Dataset | None
+) -> Task:
+    """Return the task that is given, that of the run, or the one that data and outputs show.
+
+    Outputs that show none are compared one by one.
+    """
+    names = [each.name for each in facts.outputs]
+    given = options.parsed_task() or (None if run is None else task_of(run))
+    if given is not None:
+        return given.for_outputs(names, str(options.path))
+    if len(names) == 1:
+        return usual_task(facts.answers)
+    pairs = zip(names, facts.answers, strict=True)
+    shapes = [OutputShape(name=name, shape=shape) for name, shape in pairs]
+    if data is not None and data.has_labels:
+        found, _ = choose_task(data, facts.answers, "numbers", str(options.path), shapes)
+        if not found.compares_numbers:
+            return found
+    return TASKS.parse([{"output": name, **COMPARED} for name in names], str(options.path))
 
 
 def not_run(contents: Contents) -> str:
@@ -195,6 +227,7 @@ def _layers(
     twin: Twin,
     worker: ModelClient,
     images: Images,
+    task: Task,
     context: AnalysisContext,
 ) -> tuple[tuple[LayerError, ...], list[Finding]]:
     """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
@@ -205,12 +238,21 @@ def _layers(
     with ModelClient(runtime_of_file(twin.path).name, 1) as other:
         true = other.activations(twin.path, images, twin.input_spec)
         reference = other.stored(twin.path, twin.input_spec)
+        wanted = _answers(other, twin.path, images, twin.input_spec)
+    outputs = _answers(worker, file.path, images, file.input_spec)
+    found = [*output_findings(outputs, wanted, task, str(file.path))]
     compared = compared_layers(stored, reference, twin.names)
     if compared.is_other_model:
-        return (), [other_weights(file.path, compared)]
+        return (), [other_weights(file.path, compared), *found]
     errors = layer_errors(own, true, compared.pairs, str(file.path))
     remedy = _more_bits(runtime_of_file(file.path).format)
-    return errors, [*layer_findings(errors, remedy), *left_layers(compared)]
+    return errors, [*found, *layer_findings(errors, remedy), *left_layers(compared)]
+
+
+def _answers(worker: ModelClient, path: Path, images: Images, spec: InputSpec) -> Answers:
+    """Return the outputs for images, and the scale of each."""
+    facts = worker.open(path, spec)
+    return worker.predict(path, images, input_spec=spec), facts.scales
 
 
 def _twin(options: DoctorOptions, baseline: Twin, folder: Path) -> Twin:

@@ -61,14 +61,17 @@ def with_fix(
             paths=(options.path, fixed),
             data=options.data,
             baseline=options.baseline,
+            task=options.task,
             **_input_options(options),
         )
         report, _ = validate(replace(both.request(), unproven=()), context)
-        found = {each.artifact.path: each for each in report.comparisons}
-        if str(options.path) not in found or str(fixed) not in found:
+        found = {(each.artifact.path, each.head): each for each in report.comparisons}
+        old = [each for (path, _), each in found.items() if path == str(options.path)]
+        before = min(old, key=lambda each: each.agreement or 0.0, default=None)
+        after = None if before is None else found.get((str(fixed), before.head))
+        if before is None or after is None:
             reasons = "; ".join(each.reason for each in report.gates if each.reason)
             raise StepError("--fix", f"the files cannot be compared: {reasons}")
-        before, after = found[str(options.path)], found[str(fixed)]
         settings = TIMING.model_copy(update=_input_options(options))
         timing = time_files([options.path, fixed], settings, context).timings[1]
     write_bytes(target, recipe.to_toml().encode())
@@ -115,5 +118,6 @@ def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
         quantize=None if quantize is None else (quantize,),
         formats=(runtime_of_file(options.path).format,),
         name=NAME,
+        task=options.task,
         **_input_options(options),
     ).to_recipe()

@@ -5,6 +5,7 @@ Each combination of file and kernels runs in its own child process: a crash is o
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.plugins import Task
+from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_file
@@ -26,6 +27,7 @@ FIRST_IMAGES = 2
 SECONDS = 20.0
 """Time for one cell: reference kernels can be a thousand times slower, and get fewer images."""
 LONGEST_SILENCE_S = 60.0
+Matrix = tuple[tuple[float | None, ...], ...]
 ANOTHER_ANSWER = 0.01
 """Fraction of images with another top-1 from which kernels are a warning."""
 
@@ -61,18 +63,20 @@ def compare_kernels(
             cells.append(KernelCell(str(path), name, len(found)))
             answers.append(found)
 
-    def agreement(one: Outputs, other: Outputs) -> float:
-        return float(np.mean(task.same_answer(one, other)))
+    def agreement(head: TaskHead, one: Outputs, other: Outputs) -> float:
+        return float(np.mean(head.task.same_answer(head.of(one), head.of(other))))
+
+    def matrix(measure: Callable[[Outputs, Outputs], float]) -> Matrix:
+        return tuple(tuple(_compared(one, other, measure) for other in answers) for one in answers)
 
     def largest_difference(one: Outputs, other: Outputs) -> float:
         return task.differences(one, other)[1]
 
     return KernelParity(
         tuple(cells),
-        tuple(tuple(_compared(one, other, agreement) for other in answers) for one in answers),
-        tuple(
-            tuple(_compared(one, other, largest_difference) for other in answers) for one in answers
-        ),
+        matrix(partial(agreement, TaskHead(task=task))),
+        matrix(largest_difference),
+        tuple((each.name, matrix(partial(agreement, each))) for each in task.heads() if each.name),
     )
 
 
@@ -106,9 +110,18 @@ def parity_findings(parity: KernelParity, data: str = "DATA") -> Iterator[Findin
                 "warning",
                 where,
                 f"another answer on {1 - same:.1%} of {counted(cell.images, 'image')} than under "
-                f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}",
+                f"{parity.cells[first].kernels}, outputs differ by up to {difference:.3f}"
+                f"{_heads(parity, first, number)}",
                 _remedy(cell, data),
             )
+
+
+def _heads(parity: KernelParity, first: int, number: int) -> str:
+    """Name the heads with other answers, the worst first; nothing for a model of one."""
+    same = {name: matrix[first][number] for name, matrix in parity.heads}
+    others = sorted((value, name) for name, value in same.items() if value is not None)
+    texts = [f"{name} {1 - value:.1%}" for value, name in others if value < 1]
+    return f"; by output: {', '.join(texts)}" if texts else ""
 
 
 def _remedy(cell: KernelCell, data: str) -> str:

@@ -64,6 +64,8 @@ class KernelParity:
     agreement: tuple[tuple[float | None, ...], ...]
     """Fraction of the images with the same top-1."""
     largest_difference: tuple[tuple[float | None, ...], ...]
+    heads: tuple[tuple[str, tuple[tuple[float | None, ...], ...]], ...] = ()
+    """Each head of a model that has several, with the same fractions of its answers."""
 
 
 @dataclass(frozen=True)

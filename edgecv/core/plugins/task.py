@@ -407,6 +407,10 @@ class TaskHead(Options):
     output: OutputNames = ()
     """The name of the output, or the names of several; not given where the task has all."""
     task: Task
+    target: OutputNames = ()
+    """The name of its targets in the data, or several names of numbers: of arrays such as
+    y_train_NAME, or of columns. Where not given, those that are called as the output, else all of
+    the task's kind."""
     weight: float = Field(default=1.0, gt=0, le=1e6)
     """The weight of its loss in training."""
     limits: Mapping[str, Any] = Field(default_factory=dict)

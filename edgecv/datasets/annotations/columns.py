@@ -124,7 +124,14 @@ def _edges(table: Table) -> tuple[int, ...]:
 
 def _of_boxes(table: Table, left: list[int], edges: tuple[int, ...], where: str) -> Roles:
     """Return the roles of columns with a box a row; a row without edges has none."""
-    label = _class_column(table, left, where)
+    label, texts = _class_column(table, left)
+    if label is None and texts:
+        raise InputError(
+            where,
+            f"{printable(table.name)} has {len(texts)} columns of text: "
+            f"{listed([table.columns[place] for place in texts])}",
+            accepted="one, or one that is called label or class",
+        )
     has_box = [row for row in table.rows if any(row[place].strip() for place in edges)]
     names = _class_names(has_box, label) if label is not None else ["object"]
     numbers = {name: number for number, name in enumerate(names)}
@@ -158,15 +165,20 @@ def _of_columns(table: Table, left: list[int], where: str) -> Roles:
             [_point(table, row, x, y) for x, y in points], np.float32
         )
     used = [place for place in used if not any(place in pair for pair in points)]
-    label = _class_column(table, used, where)
+    label, texts = _class_column(table, used)
     numeric = [place for place in used if place != label and table.is_numeric(place)]
     flags = all(row[place].strip() in FLAGS for row in table.rows for place in numeric)
     if label is None and flags and len(numeric) == 1:
         label, numeric = numeric[0], []
     if label is not None:
         names = _class_names(table.rows, label)
-        class_names, numbers = tuple(map(printable, names)), {n: i for i, n in enumerate(names)}
-        reads["class"] = lambda row: _number_of_class(table, row, label, numbers)
+        class_names = tuple(map(printable, names))
+        reads["class"] = _class_reader(table, label, names)
+    named = texts if label is None else []
+    for place in named:
+        names = _class_names(table.rows, place)
+        target_names[columns[place]] = tuple(map(printable, names))
+        reads[columns[place]] = _class_reader(table, place, names)
     if numeric:
         kind = "classes" if flags and label is None else "numbers"
         names = [columns[place] for place in numeric]
@@ -177,26 +189,27 @@ def _of_columns(table: Table, left: list[int], where: str) -> Roles:
         reads[kind] = lambda row: tuple(table.number(row, place) for place in numeric)
     if not reads:
         raise InputError(where, f"{printable(table.name)} has no targets", accepted=ACCEPTED)
-    known = {label, *numeric, *(place for pair in points for place in pair)}
+    known = {label, *named, *numeric, *(place for pair in points for place in pair)}
     unread = tuple(place for place in left if place not in known)
     return Roles(reads, class_names, target_names, unread)
 
 
-def _class_column(table: Table, places: list[int], where: str) -> int | None:
-    """Return the column of classes: one with such a name, or the only one of text."""
+def _class_column(table: Table, places: list[int]) -> tuple[int | None, list[int]]:
+    """Return the column of classes, one with such a name or the only one of text; and all of text.
+
+    Of several without such a name each is the class of another question.
+    """
     texts = [place for place in places if not table.is_numeric(place)]
     for place in places:
         are_whole = all(row[place].strip().isdigit() for row in table.rows if row[place].strip())
         if table.columns[place] in CLASSES and (place in texts or are_whole):
-            return place
-    if len(texts) > 1:
-        raise InputError(
-            where,
-            f"{printable(table.name)} has {len(texts)} columns of text: "
-            f"{listed([table.columns[place] for place in texts])}",
-            accepted="one, or one that is called label or class",
-        )
-    return texts[0] if texts else None
+            return place, texts
+    return texts[0] if len(texts) == 1 else None, texts
+
+
+def _class_reader(table: Table, place: int, names: list[str]) -> Read:
+    numbers = {name: number for number, name in enumerate(names)}
+    return lambda row: _number_of_class(table, row, place, numbers)
 
 
 def _class_names(rows: list[list[str]], label: int) -> list[str]:

@@ -115,11 +115,10 @@ class _Placing:
         if kind == "mask":
             return np.zeros((count, *self.how.shape[:2]), np.uint8)
         shape, kept = {
-            "class": ((), np.int64),
             "classes": (np.shape(value), np.uint8),
             "numbers": (np.shape(value), np.float32),
             "keypoints": (np.shape(value), np.float32),
-        }[kind]
+        }.get(kind, ((), np.int64))  # The class of an image, in a column of any name.
         return np.zeros((count, *shape), kept)
 
     def check(self, row: int) -> None:

@@ -13,6 +13,7 @@ from edgecv.core.options import parse_options
 from edgecv.core.plugins import Head, Metric, Move, Task, TaskHead, Terms
 from edgecv.core.targets import with_fields
 from edgecv.core.text import nearest
+from edgecv.datasets.named_targets import NAMED, as_kind, columns_of, target_names
 from edgecv.evaluation.limits import Limits, all_limits
 from edgecv.evaluation.task_of import compared_outputs
 from edgecv.models.outputs import outputs_by_name, with_outputs
@@ -75,7 +76,25 @@ class Heads(Task):
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with the targets of each head, by its name."""
-        return with_fields(data, {part.name: part.task.of_task(data) for part in self.parts})
+        found = {}
+        for part in self.parts:
+            names = self._targets_of(part, data) if data.has_labels else ()
+            where = f"the targets of {part.name}"
+            own = as_kind(data, names, part.task.target, where) if names else data
+            found[part.name] = part.task.of_task(own)
+        return with_fields(data, found)
+
+    def _targets_of(self, part: TaskHead, data: Dataset) -> tuple[str, ...]:
+        """Return the names of a head's targets; none where it takes all of its kind."""
+        if part.task.compares_numbers:
+            if part.target:
+                where = f"the targets of {part.name}"
+                raise InputError(where, "are of no use: its numbers are compared with the baseline")
+            return ()
+        kind, same = part.task.target, [each.task.target for each in self.parts]
+        named = target_names(data) + (columns_of(data) if same.count(kind) > 1 else ())
+        is_named = kind in NAMED and part.name != kind and part.name in named
+        return part.target or ((part.name,) if is_named else ())
 
     def head(self, data: Dataset) -> Head:
         """Return the last layers of each head; one of a row takes the mean of a map."""

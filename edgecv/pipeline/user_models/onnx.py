@@ -107,9 +107,7 @@ class OnnxModel(UserModel):
             outputs = worker.predict(file, data.test.images, input_spec=input_spec)
             plain_notes = _plain_notes(plain, worker, data.test.images, outputs, recipe)
             try:
-                answers, logits = recipe.task.normalized(
-                    outputs, {each.name: each.scale for each in facts.outputs}
-                )
+                answers, logits = recipe.task.normalized(outputs, facts.scales)
             except ValueError as error:
                 accepted = "probabilities or logits"
                 raise InputError(str(path), str(error), accepted=accepted) from None

@@ -8,6 +8,7 @@ import pytest
 
 import edgecv
 from edgecv.acceptance.lock_file import read_lock, write_lock
+from edgecv.acceptance.text import cells, headings, outcome_of
 from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.options import ValidateOptions
@@ -164,8 +165,11 @@ def test_an_assertion_of_a_test_names_the_head(folder: Path) -> None:
     pair.assert_size(at_most_bytes=200_000)
     with pytest.raises(AssertionError, match=r"int8.onnx \(digit\): fraction of images"):
         pair.assert_agreement(at_least=1.0)
-    with pytest.raises(InputError, match="a lock keeps the answers of one task"):
-        pair.assert_as_accepted()
+    with pytest.raises(AssertionError, match="nothing was accepted so far") as nothing:
+        pair.assert_as_accepted(name="digits")
+    assert [f"  head      {name}\n" in str(nothing.value) for name in ("digit", "place")] == [
+        True
+    ] * 2
 
 
 def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_path: Path) -> None:
@@ -176,7 +180,12 @@ def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_pat
     assert lock.baseline.metric == "accuracy"
     same = edgecv.gate(folder, against=path)
     assert same.outcome == "passed", [gate for gate in same.gates if gate.outcome != "passed"]
-    assert {change.path for change in same.artifacts} >= {"int8.onnx", "int8.onnx (place)"}
+    assert {change.label for change in same.artifacts} >= {
+        "int8.onnx (digit)", "int8.onnx (place)"
+    }  # fmt: skip
+    assert headings(same)[3] == "metric"
+    shown = {change.label: cells(change, same)[3].split()[0] for change in same.artifacts}
+    assert (shown["int8.onnx (digit)"], shown["int8.onnx (place)"]) == ("accuracy", "MAE")
     other = path.read_text().replace("[heads.place]", "[heads.other]")
     (tmp_path / "other.lock").write_text(other.replace("[heads.place.", "[heads.other."))
     with pytest.raises(InputError, match="was accepted with the heads other"):
@@ -187,8 +196,11 @@ def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_pat
     head = lock.heads["place"].model_copy(update={"artifacts": artifacts})
     write_lock(lock.model_copy(update={"heads": {"place": head}}), path)
     worse = edgecv.gate(folder, against=path)
-    failed = {gate.artifact for gate in worse.gates if gate.outcome == "failed"}
+    failed = {gate.label for gate in worse.gates if gate.outcome == "failed"}
     assert failed == {"int8.onnx (place)"}
+    rows = {change.label: outcome_of(change, worse.gates) for change in worse.artifacts}
+    assert rows["int8.onnx (place)"] == "failed"
+    assert rows["int8.onnx (digit)"] == "passed"
 
 
 def test_other_limits_judge_the_stored_run(folder: Path) -> None:

@@ -1,0 +1,58 @@
+"""Error of each output of a file that has several: the one that is wrong is named."""
+
+from collections.abc import Iterator, Mapping
+
+from edgecv.analysis.doctor.records import Finding
+from edgecv.core.data import Outputs
+from edgecv.core.plugins import Task
+from edgecv.core.report import OutputDifference
+from edgecv.evaluation.output_differences import aligned, difference_text, output_differences
+
+WRONG_DB = 10.0
+"""Signal over error below which an output is wrong: a third of its values is error."""
+REMEDY = "look for the layer that causes it among those that it is made of, below"
+
+
+Answers = tuple[Outputs, Mapping[str, float | None]]
+"""Outputs as a file gives them, and the scale of each that was integers."""
+
+
+def output_findings(
+    answers: Answers, reference: Answers, task: Task, where: str
+) -> Iterator[Finding]:
+    """Find the outputs that differ most from the baseline's; name the others in a note."""
+    if len(answers[0].arrays) == 1:
+        return
+    try:
+        wanted, _ = task.normalized(*reference)
+        mine, _ = aligned(answers[0], wanted)
+        outputs, _ = task.normalized(mine, answers[1])
+        found = output_differences(outputs, wanted)
+    except ValueError as error:
+        yield Finding("wrong-output", "error", where, str(error))
+        return
+    good: list[str] = []
+    for each in found:
+        if not _is_wrong(each):
+            good.append(f"{each.name} {_decibels(each)}")
+            continue
+        yield Finding(
+            "wrong-output",
+            "error",
+            f"the output {each.name}",
+            f"differs from the baseline's: {difference_text(each)}",
+            REMEDY,
+        )
+    if good:
+        text = f"signal over error of the outputs: {', '.join(good)}"
+        yield Finding("good-outputs", "note", where, text)
+
+
+def _is_wrong(found: OutputDifference) -> bool:
+    if found.sqnr_db is not None:
+        return found.sqnr_db < WRONG_DB
+    return found.largest > 0  # The baseline's are all zero, and these are not.
+
+
+def _decibels(found: OutputDifference) -> str:
+    return "without error" if found.sqnr_db is None else f"{found.sqnr_db:.1f} dB"
