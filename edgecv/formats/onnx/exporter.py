@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images
+from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import one_scale_note
@@ -63,7 +64,18 @@ class Onnx(FileExporter):
         io = self.io or "uint8"
         quantizer = Quantizer(converted, calibration, where, scales, io)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
-        kernels = {kind: prove_integer(model, where) for kind, model in candidates.items()}
+        kernels, refusals = dict[str, tuple[str, ...]](), dict[str, StepError]()
+        for kind, model in candidates.items():
+            try:
+                kernels[kind] = prove_integer(model, where)
+            except StepError as error:  # The other type may be run in integers all the same.
+                refusals[kind] = error
+        if len(kernels) < len(candidates):
+            if not kernels:
+                raise next(iter(refusals.values()))
+            ((chosen, notes),) = kernels.items()
+            (refusal,) = refusals.values()
+            return candidates[chosen], (f"activations {chosen}: else {refusal.found}", *notes)
         contents = {kind: serialized(model) for kind, model in candidates.items()}
         chosen, reason = choose(contents, serialized(converted), calibration, where)
         return candidates[chosen], (reason, *kernels[chosen])

@@ -8,9 +8,9 @@ import pytest
 
 import edgecv
 from edgecv.acceptance.lock_file import read_lock, write_lock
-from edgecv.acceptance.text import cells, headings, outcome_of
 from edgecv.acceptance.testing.fixture import EdgecvCompare
 from edgecv.acceptance.testing.session import CompareSession
+from edgecv.acceptance.text import cells, headings, outcome_of
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.core.errors import InputError

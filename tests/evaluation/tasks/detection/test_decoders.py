@@ -240,6 +240,73 @@ def test_several_maps_come_in_their_order() -> None:
     scenes[0].found_by(boxes_of(named, apart))
 
 
+def maps_apart(scenes: list[Scene], numbers: int, boxes: Any) -> list[Any]:
+    """Return the maps of two strides, (N, H, W, A x C) each: the boxes are in the first."""
+    empty = np.zeros((IMAGES, CLASSES, numbers))
+    values = [boxes, empty]
+    return [scene.filled(numbers, value) for scene, value in zip(scenes, values, strict=True)]
+
+
+@pytest.mark.parametrize("layout", ["maps", "channels first", "rows"])
+@given(seed=SEEDS)
+def test_an_ssd_head_with_a_map_of_each_stride(seed: int, layout: str) -> None:
+    scenes = [Scene(seed), Scene(seed + 1, 3, 4)]
+    first = scenes[0]
+    sizes = first.sizes[first.kinds]
+    own = np.stack([(first.columns + 0.5) / first.wide, (first.rows + 0.5) / first.high], -1)
+    code = np.concatenate([(first.middles - own) / sizes, np.log(first.spans / sizes)], -1)
+    code = code[..., [1, 0, 3, 2]] * [10, 10, 5, 5]
+    chances = [first.chances(), np.full((IMAGES, 3, 4, 2, CLASSES), -20.0)]
+
+    def shaped(values: Any) -> Any:
+        whole = values.reshape(*values.shape[:3], -1)
+        return {"maps": whole, "channels first": np.moveaxis(whole, 3, 1), "rows": flat(values)}[
+            layout
+        ]
+
+    boxes = maps_apart(scenes, 4, code)
+    given = outputs_of(
+        c8=shaped(chances[0]), b8=shaped(boxes[0]), c16=shaped(chances[1]), b16=shaped(boxes[1])
+    )
+    maps = [scenes[0].maps[0], scenes[1].maps[0]]
+    options = {"kind": "ssd", "maps": maps, "boxes": ["b8", "b16"], "scores": ["c8", "c16"]}
+    first.found_by(boxes_of(decoder(**options), given))
+    with pytest.raises(InputError, match="or one a map for 2 maps"):
+        boxes_of(decoder(**options | {"boxes": ["b16", "b8"]}), given)
+
+
+@pytest.mark.parametrize("code", ["distances", "bins", "x"])
+@given(seed=SEEDS)
+def test_yolo_heads_whose_scores_are_apart(seed: int, code: str) -> None:
+    """As YOLOv8, NanoDet, SCRFD and YuNet are exported: boxes and scores of each stride."""
+    scenes = [Scene(seed, anchors=1, off=0.1), Scene(seed + 1, 3, 4, 1)]
+    first, bins = scenes[0], 8
+    cells = np.array([first.wide, first.high])
+    place = first.middles * cells - np.stack([first.columns, first.rows], axis=-1)
+    half = first.spans * cells / 2
+    box = np.concatenate([0.5 - place + half, place - 0.5 + half], axis=-1)
+    if code == "x":
+        box = np.concatenate([place, np.log(first.spans * cells)], axis=-1)
+        box = np.concatenate([box, np.ones((IMAGES, CLASSES, 10))], axis=-1)  # keypoints
+    if code == "bins":
+        parts = np.full((*box.shape, bins), -40.0)
+        parts[..., 0], parts[..., 1] = np.log(1 - box), np.log(box.clip(1e-12))
+        box = parts.reshape(IMAGES, CLASSES, 4 * bins)
+    boxes = maps_apart(scenes, box.shape[-1], box)
+    chances = [first.chances(), np.full((IMAGES, 3, 4, 1, CLASSES), -20.0)]
+    objects = [np.full((*each.shape[:3], 1), 30.0) for each in chances]
+    arrays = {"s8": chances[0], "s16": chances[1], "b8": boxes[0], "b16": boxes[1]}
+    given = {name: np.moveaxis(each[:, :, :, 0], 3, 1) for name, each in arrays.items()}
+    options = {"kind": "yolo", "code": code, "scores": ["s8", "s16"], "activation": "sigmoid"}
+    options |= {"maps": [{"cells": [6, 8]}, {"cells": [3, 4]}]}
+    if code == "bins":
+        options["bins"] = bins
+    if code == "x":
+        given |= {"o8": objects[0].reshape(IMAGES, -1), "o16": objects[1].reshape(IMAGES, -1)}
+        options |= {"objects": ["o8", "o16"], "objectness": True}
+    first.found_by(boxes_of(decoder(**options), outputs_of(**given)))
+
+
 @given(SEEDS, st.booleans())
 def test_the_four_outputs_of_post_processing(seed: int, has_names: bool) -> None:
     scene = Scene(seed)
@@ -356,7 +423,7 @@ def test_the_decoders_of_the_guide_are_decoders() -> None:
     page = (REPOSITORY / "docs/guides/detection.md").read_text("utf-8")
     tables = [tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
     found = [TASKS.parse(each["task"], "guide") for each in tables]
-    assert [each.decoder.kind for each in found] == ["yolo", "ssd"]  # type: ignore[attr-defined]
+    assert [each.decoder.kind for each in found] == ["yolo", "ssd", "yolo"]  # type: ignore[attr-defined]
     assert sum(each.count for each in found[1].decoder.maps) == 896  # type: ignore[attr-defined]
 
 
@@ -365,6 +432,8 @@ def test_the_decoders_of_the_guide_are_decoders() -> None:
     [
         ({"kind": "ssd"}, "maps, or anchors: one of the two"),
         ({"kind": "yolo", "code": "v5"}, "maps for a code that is not xywh or xyxy"),
+        ({"kind": "yolo", "objects": "o", "scores": "s"}, "objects with objectness = true"),
+        ({"kind": "yolo", "bins": 8}, 'bins for code = "bins" alone'),
         ({"kind": "retina"}, "'edgecv', 'ssd', 'yolo', 'postprocessed'"),
     ],
 )

@@ -156,6 +156,23 @@ def rows_of(values: Predictions, maps: Sequence[CellMap]) -> Predictions | None:
     return values.reshape(len(values), count, -1)
 
 
+def joined_rows(arrays: Sequence[Predictions], maps: Sequence[CellMap]) -> Predictions | None:
+    """Return the rows of one output of all maps, or of one a map: float32 (N, A, C); else None.
+
+    Runtimes leave out the axis of a single number.
+    """
+    arrays = [each[..., np.newaxis] if each.ndim == 2 else each for each in arrays]
+    if len(arrays) == 1:
+        return rows_of(arrays[0], maps)
+    if len(arrays) != len(maps):
+        return None
+    parts = [rows_of(each, [of_map]) for each, of_map in zip(arrays, maps, strict=True)]
+    known = [each for each in parts if each is not None]
+    if len(known) < len(parts) or len({each.shape[2] for each in known}) > 1:
+        return None
+    return np.concatenate(known, axis=1)
+
+
 def cells_first(values: Predictions, maps: Sequence[CellMap]) -> Predictions:
     """Return rows that stand by anchors, rows and columns of each map by rows, columns, anchors."""
     order, start = list[NDArray[Any]](), 0

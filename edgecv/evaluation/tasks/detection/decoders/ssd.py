@@ -13,6 +13,7 @@ from edgecv.evaluation.tasks.detection.decoders.decoder import (
     OverlapDecoder,
     corners_of,
     grid,
+    joined_rows,
     named,
     sigmoid,
 )
@@ -29,9 +30,11 @@ class SsdDecoder(OverlapDecoder):
 
     kind: Literal["ssd"] = "ssd"
     boxes: Several = ()
-    """Names of the outputs with codes, [anchors, 4 or more]; where not given, the one with four."""
+    """Names of the outputs with codes, [anchors, 4 or more], or one a map, in the order of
+    ``maps``; where not given, the one with four."""
     scores: Several = ()
-    """Names of the outputs with scores, [anchors, classes]; where not given, the other one."""
+    """Names of the outputs with scores, [anchors, classes], or one a map; where not given, the
+    other one."""
     maps: Annotated[tuple[CellMap, ...], Field(strict=False)] = ()
     """The maps that the anchors come from, in order: by rows, columns and anchors of a cell."""
     anchors: Annotated[tuple[Four, ...], Field(strict=False)] = ()
@@ -59,11 +62,13 @@ class SsdDecoder(OverlapDecoder):
         )
         middles, sizes = self._anchors()
         codes, scores = self._joined(outputs, names), self._joined(outputs, others)
-        counts = (codes.shape[1], scores.shape[1])
-        if counts != (len(middles),) * 2 or codes.shape[2] < 4:
+        counts = [each.shape[1] for each in (codes, scores) if each is not None]
+        if codes is None or scores is None or {*counts} != {len(middles)} or codes.shape[2] < 4:
+            several = f", or one a map for {len(self.maps)} maps" if len(self.maps) > 1 else ""
             raise self.misfit(
                 outputs,
-                f"codes [{len(middles)}, 4] and scores [{len(middles)}, classes], by the anchors",
+                f"codes [{len(middles)}, 4] and scores [{len(middles)}, classes], by the anchors"
+                f"{several}",
             )
         code = codes[..., :4].astype(np.float64) / self.scales
         if self.order == "yxhw":
@@ -85,15 +90,17 @@ class SsdDecoder(OverlapDecoder):
         places, cells, sizes = grid(self.maps)
         return (places + 0.5) / cells, sizes
 
-    def _joined(self, outputs: Outputs, names: Several) -> Predictions:
-        """Return outputs as one, float32 (N, A, C).
+    def _joined(self, outputs: Outputs, names: Several) -> Predictions | None:
+        """Return outputs as one, float32 (N, A, C); None where their shapes do not fit.
 
         Runtimes give the scores of one class as (A,).
         """
         arrays = [outputs.arrays[name] for name in names]
+        if self.maps:
+            return joined_rows(arrays, self.maps)
         arrays = [each[..., np.newaxis] if each.ndim == 2 else each for each in arrays]
         if any(each.ndim != 3 for each in arrays) or len({each.shape[2] for each in arrays}) > 1:
-            raise self.misfit(outputs, "outputs [anchors, numbers] of equal numbers")
+            return None
         return np.concatenate(arrays, axis=1)
 
     def _activated(self, scores: Predictions) -> Floats:

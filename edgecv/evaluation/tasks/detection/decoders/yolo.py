@@ -15,8 +15,8 @@ from edgecv.evaluation.tasks.detection.decoders.decoder import (
     cells_first,
     corners_of,
     grid,
+    joined_rows,
     named,
-    rows_of,
     sigmoid,
 )
 
@@ -36,7 +36,13 @@ class YoloDecoder(OverlapDecoder):
 
     kind: Literal["yolo"] = "yolo"
     rows: Several = ()
-    """Names of the outputs, in the order of ``maps``; where not given, all of them."""
+    """Names of the outputs, in the order of ``maps``; where not given, all of them, or all that are
+    no ``scores`` and no ``objects``."""
+    scores: Several = ()
+    """Names of the outputs with the scores of the classes, where these are apart from the boxes,
+    in the same order."""
+    objects: Several = ()
+    """Names of the outputs with the objectness, where that is apart from the boxes too."""
     code: Code = "xywh"
     """Meaning of the first numbers of a row."""
     coordinates: Coordinates = "pixels"
@@ -47,6 +53,8 @@ class YoloDecoder(OverlapDecoder):
     """True for rows [anchors, cells] of each map, as YOLOv5 flattens them."""
     objectness: bool = False
     """True if the number after the box is the chance that there is one (v3, v5, v7, YOLOX)."""
+    bins: Annotated[int, Field(ge=2, le=64)] = 16
+    """Distances of which "bins" has a chance each: 16 of YOLOv8, 8 of NanoDet."""
     activation: Literal["none", "sigmoid"] = "none"
     """The function of the scores that the file has left out."""
 
@@ -54,6 +62,10 @@ class YoloDecoder(OverlapDecoder):
     def _has_maps(self) -> Self:
         if bool(self.maps) == (self.code in DECODED):
             raise ValueError(f"maps for a code that is not {' or '.join(DECODED)}, and only then")
+        if self.objects and not (self.objectness and self.scores):
+            raise ValueError("objects with objectness = true and scores, which are apart then too")
+        if self.bins != 16 and self.code != "bins":
+            raise ValueError('bins for code = "bins" alone')
         return self
 
     @property
@@ -63,14 +75,15 @@ class YoloDecoder(OverlapDecoder):
 
     def decoded(self, outputs: Outputs) -> Boxes:
         """Return the boxes: see ``Decoder``."""
-        names = named(outputs, "rows", self.rows or tuple(outputs.arrays), (), lambda shape: True)
-        arrays = [outputs.arrays[name] for name in names]
-        rows = self._decoded_rows(arrays) if not self.maps else self._rows(arrays)
-        columns = 64 if self.code == "bins" else 4
+        columns = 4 * self.bins if self.code == "bins" else 4
+        rows = self._whole_rows(outputs, columns)
         first = columns + self.objectness + self.first_class
         if rows is None or rows.shape[2] <= first:
             count = sum(each.count for each in self.maps) or "boxes"
-            raise self.misfit(outputs, f"rows [{count}, {first} + classes], or turned")
+            accepted = f"rows [{count}, {first} + classes], or turned"
+            if len(self.maps) > 1:
+                accepted += f"; or an output for each of the {len(self.maps)} maps, in their order"
+            raise self.misfit(outputs, accepted)
         scores = rows[..., columns:].astype(np.float64)
         if self.activation == "sigmoid":
             scores = sigmoid(scores)
@@ -82,6 +95,23 @@ class YoloDecoder(OverlapDecoder):
         return without_overlaps(
             corners, scores[..., self.first_class :], self.least_score, self.most_overlap
         )
+
+    def _whole_rows(self, outputs: Outputs, columns: int) -> Predictions | None:
+        """Return the rows of a box, an objectness and scores, which may be apart in the file."""
+        apart = (*self.objects, *self.scores)
+        boxes = self.rows or tuple(name for name in outputs.arrays if name not in apart)
+        parts = []
+        for role, names in (("rows", boxes), ("objects", self.objects), ("scores", self.scores)):
+            if names or role == "rows":
+                known = named(outputs, role, names, (), lambda shape: True)
+                arrays = [outputs.arrays[name] for name in known]
+                parts.append(self._rows(arrays) if self.maps else self._decoded_rows(arrays))
+        found = [each for each in parts if each is not None]
+        if len(found) < len(parts) or len({each.shape[1] for each in found}) > 1:
+            return None
+        if apart:
+            found[0] = found[0][..., :columns]  # What follows a box may be keypoints.
+        return np.concatenate(found, axis=2)
 
     def _decoded_rows(self, arrays: list[Predictions]) -> Predictions | None:
         """Return decoded rows: the shorter of two axes has the numbers of a box."""
@@ -96,19 +126,11 @@ class YoloDecoder(OverlapDecoder):
 
     def _rows(self, arrays: list[Predictions]) -> Predictions | None:
         """Return coded rows by rows, columns and anchors of each map."""
-        if len(arrays) == 1:
-            found = rows_of(arrays[0], self.maps)
-            is_list = arrays[0].ndim == PARTS + 1
-            if found is None or not (self.anchors_first and is_list):
-                return found
-            return cells_first(found, self.maps)
-        if len(arrays) != len(self.maps):
-            return None
-        parts = [rows_of(each, [of_map]) for each, of_map in zip(arrays, self.maps, strict=True)]
-        known = [each for each in parts if each is not None]
-        if len(known) < len(parts) or len({each.shape[2] for each in known}) > 1:
-            return None
-        return np.concatenate(known, axis=1)
+        found = joined_rows(arrays, self.maps)
+        is_list = all(each.ndim <= PARTS + 1 for each in arrays)
+        if found is None or not (self.anchors_first and is_list):
+            return found
+        return cells_first(found, self.maps)
 
     def _corners(self, box: Floats) -> Floats:
         if self.code == "xyxy":
@@ -117,7 +139,7 @@ class YoloDecoder(OverlapDecoder):
             return corners_of(box[..., :2], box[..., 2:])
         places, cells, anchors = grid(self.maps)
         if self.code == "bins":
-            box = _means(box)
+            box = _means(box, self.bins)
         if self.code in ("distances", "bins"):
             middle = places + 0.5
             ends = [middle - box[..., :2], middle + box[..., 2:]]
@@ -132,9 +154,9 @@ class YoloDecoder(OverlapDecoder):
         return corners_of((middle + places) / cells, np.exp(size) / cells)
 
 
-def _means(bins: Any) -> Floats:
-    """Return the mean of each distribution over 16 distances: (..., 64) -> (..., 4)."""
-    parts = bins.reshape(*bins.shape[:-1], 4, 16)
+def _means(values: Any, bins: int) -> Floats:
+    """Return the mean of each distribution over distances: (..., 4 x bins) -> (..., 4)."""
+    parts = values.reshape(*values.shape[:-1], 4, bins)
     powers = np.exp(parts - parts.max(axis=-1, keepdims=True))
-    found: Floats = (powers @ np.arange(16.0)) / powers.sum(axis=-1)
+    found: Floats = (powers @ np.arange(float(bins))) / powers.sum(axis=-1)
     return found
