@@ -78,9 +78,11 @@ def settled_input(
             return spec.model_copy(update={"preprocess": RAW}), (own,)
     choice = choose_preprocessing(reader, data, task, spec.preprocess)
     notes = tuple(f"{path}: {note}" for note in choice.notes)
-    if choice.name is None:
+    found = choice.preprocess
+    if found is None:
         return spec, notes
-    return spec.model_copy(update={"preprocess": NAMED[choice.name]}), notes
+    chosen = NAMED[found] if isinstance(found, str) else found
+    return spec.model_copy(update={"preprocess": chosen}), notes
 
 
 def _settled_file(

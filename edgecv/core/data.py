@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.text import counted
 
 Images = NDArray[np.uint8]
@@ -103,6 +104,9 @@ class Dataset:
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names by the kind of targets: of the numbers or keypoints of an image; or the classes of a
     kind that has others than ``class_names``, as a mask with a background."""
+
+    meaning: Preprocessing | None = None
+    """The numbers that the bytes stand for, where these are no pixels: byte * scale + offset."""
 
     @property
     def test_labels(self) -> Targets | None:

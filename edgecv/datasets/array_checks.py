@@ -20,6 +20,7 @@ from edgecv.datasets.array_targets import (
 )
 from edgecv.datasets.cache import Decoded
 from edgecv.datasets.npz_arrays import NAMES
+from edgecv.datasets.numbers import are_numbers, as_levels
 
 MOST_CLASSES = 10_000
 Arrays = Mapping[str, NDArray[Any]]
@@ -35,9 +36,13 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
     splits = (
         [""] if "x" in arrays else [each for each in ("train", "test") if f"x_{each}" in arrays]
     )
-    images = [
-        _as_images(arrays[name], name, where) for name in (f"x_{s}".rstrip("_") for s in splits)
-    ]
+    names = [f"x_{split}".rstrip("_") for split in splits]
+    meaning = None
+    if are_numbers(arrays[names[0]]):
+        images, meaning, note = as_levels([arrays[name] for name in names], names, where)
+        notes = (*notes, note)
+    else:
+        images = [_as_images(arrays[name], name, where) for name in names]
     if images[0].shape[1:] != images[-1].shape[1:]:
         raise InputError(
             where,
@@ -62,7 +67,7 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
         train = test[0][:0], test[1][:0]
     elif splits == [""]:
         test = train[0][:0], train[1][:0]
-    return Decoded(class_names, *train, *test, notes, target_names=target_names)
+    return Decoded(class_names, *train, *test, notes, target_names=target_names, meaning=meaning)
 
 
 def _joined(fields: Mapping[str, Targets]) -> Targets:

@@ -145,4 +145,6 @@ def _sha256(decoded: Decoded) -> str:
     digest.update("\n".join(decoded.class_names).encode())
     for field, names in decoded.target_names.items():
         digest.update(f"\n{field}\n{names}".encode())
+    if decoded.meaning is not None:
+        digest.update(decoded.meaning.model_dump_json().encode())
     return digest.hexdigest()

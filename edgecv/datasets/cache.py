@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Dataset, Images, Targets
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.splits import (
     IMAGES_A_TEST_IMAGE,
@@ -59,10 +60,12 @@ class Decoded:
     """Images at the end of the training images that are the validation split."""
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """As of a Dataset."""
+    meaning: Preprocessing | None = None
+    """As of a Dataset."""
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
         """Split it into a data set called ``name``."""
-        return partition(
+        found = partition(
             name,
             self.class_names,
             self.train_images,
@@ -77,6 +80,7 @@ class Decoded:
             chosen_images=self.chosen_images,
             target_names=self.target_names,
         )
+        return replace(found, meaning=self.meaning)
 
     def with_test_images(self, seed: int) -> "Decoded":
         """Return it with a test split, drawn from its training images by a seed."""

@@ -216,7 +216,7 @@ class TechniqueStage:
             model,
             self.model.data,
             recipe.task,
-            schedule.for_data(mirrors=recipe.mirrors),
+            schedule.for_data(self.model.data, mirrors=recipe.mirrors),
             seed=self.run.seed,
             checkpoint=self.run.store.checkpoint(f"{self.key}-{self._trainings}"),
             on_event=self.run.on_event,

@@ -68,7 +68,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
 
     set_seed(context.seed)
     model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
-    schedule = recipe.schedule.for_data(mirrors=recipe.mirrors)
+    schedule = recipe.schedule.for_data(data, mirrors=recipe.mirrors)
     history = fit(
         model,
         data,

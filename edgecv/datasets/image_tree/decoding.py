@@ -173,6 +173,12 @@ def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> D
     found = decoded.test_images.shape[1:]
     if found == shape:
         return decoded
+    if decoded.meaning is not None:
+        raise InputError(
+            where,
+            f"its numbers have the shape {found}, and the model takes {shape}",
+            accepted="numbers of the model's shape: only pixels are resized",
+        )
     check_shape(shape, where)
     if found[2] not in (1, 3, 4):
         raise InputError(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.data import Dataset
 from edgecv.core.options import Options
 
 
@@ -32,8 +33,15 @@ class Schedule(Options):
     shift: int = Field(default=2, ge=0, le=64)
     """Shift each image by up to this many pixels, edges reflected."""
 
-    def for_data(self, *, mirrors: bool) -> "Schedule":
-        """Return the schedule with ``mirror`` as the data allows, where it was left open."""
+    def for_data(self, data: Dataset, *, mirrors: bool) -> "Schedule":
+        """Return the schedule with ``mirror`` and ``shift`` as the data allows, where left open.
+
+        Numbers that are no pixels are neither mirrored nor shifted.
+        """
+        if data.meaning is not None:
+            still = {"mirror": False, "shift": 0}
+            open_ones = {key: still[key] for key in still if key not in self.model_fields_set}
+            return self.model_copy(update=open_ones)
         return self if self.mirror is not None else self.model_copy(update={"mirror": mirrors})
 
     def total_epochs(self, images: int) -> int:

@@ -24,9 +24,9 @@ NEAR_CHANCE = 0.05
 
 @dataclass(frozen=True)
 class Choice:
-    """The preprocessing of a model. ``name``: one that was found; None to read it as before."""
+    """The preprocessing of a model: one that was found; None to read it as before."""
 
-    name: str | None = None
+    preprocess: str | Preprocessing | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -39,6 +39,14 @@ def choose_preprocessing(
     every choice is tried on labelled images; without labels, the model's first batch normalization
     shows it. Raises InputError where another choice is clearly better, or where none can be known.
     """
+    if data.meaning is not None:
+        if asked not in (None, data.meaning):
+            raise InputError(
+                "--preprocess",
+                f"is for pixels, and {data.name} holds the numbers that the model takes",
+                remedy="leave it out",
+            )
+        return Choice(data.meaning)
     if asked not in (None, Preprocessing()):
         return Choice(None, _doubts_on(asked, model, data, task))
     images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]

@@ -52,11 +52,11 @@ class KerasModel(UserModel):
         recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
         reader = reader_of(adapted, context.on_event)
         choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
-        if choice.name is not None:
-            baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
+        if choice.preprocess is not None:
+            baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
             file = replace(file, input_spec=baseline.input_spec)
             recipe = recipe.replace(baseline=baseline)
-        if choice.name is not None or recipe.task.ending not in ("", own.ending):
+        if choice.preprocess is not None or recipe.task.ending not in ("", own.ending):
             adapted = adapt_file(file, context.store, context.converter, recipe.task)
         if recipe.task.ending:
             notes = (*notes, adapted.facts.ending_note)

@@ -100,8 +100,8 @@ class OnnxModel(UserModel):
                 recipe.task,
                 input_spec.preprocess,
             )
-            if choice.name is not None:
-                baseline = recipe.baseline.model_copy(update={"preprocess": choice.name})
+            if choice.preprocess is not None:
+                baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
                 recipe = recipe.replace(baseline=baseline)
                 input_spec = recipe.baseline.input_spec
             outputs = worker.predict(file, data.test.images, input_spec=input_spec)
