@@ -80,7 +80,13 @@ def validate(
     task, chosen = _task(request, groups, context)
     groups = [replace(group, data=task.of_task(group.data)) for group in groups]
     data = groups[0].data
-    request, groups, notes = _settled(request, groups, task, context)
+    lacks_baseline = request.baseline is None and _compares_numbers(task)
+    try:
+        request, groups, notes = _settled(request, groups, task, context)
+    except InputError as error:
+        raise (_no_baseline(request, error) if lacks_baseline else error) from None
+    if lacks_baseline:
+        raise _no_baseline(request)
     raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -89,8 +95,8 @@ def validate(
         task, chosen = compared_outputs(), (NOT_CLASSES,)
         data = task.of_task(data)
     heads = task.heads()
-    if raw is None and any(head.task.compares_numbers for head in heads):
-        raise _no_baseline(measurements)
+    if raw is None and _compares_numbers(task):
+        raise _no_baseline(request)
     for note in chosen:
         context.emit("note", note)
     reference = None if raw is None else _normalized(request, raw, data, task)
@@ -226,12 +232,22 @@ def _task(
     return choose_task(data, facts.answers, "numbers", str(path), outputs)
 
 
-def _no_baseline(measurements: Sequence[Measurement]) -> InputError:
-    return InputError(
-        ", ".join(each.artifact.path for each in measurements) or "PATH",
+def _compares_numbers(task: Task) -> bool:
+    return any(head.task.compares_numbers for head in task.heads())
+
+
+def _no_baseline(request: ValidationRequest, also: InputError | None = None) -> InputError:
+    """Return the error for numbers without a meaning, and what the files lack beside that."""
+    found = (
         "gives numbers that are no probabilities of the data's classes: nothing says what they"
-        " stand for",
-        remedy="--labels FILE names each as a class; --baseline FILE compares the numbers",
+        " stand for"
+    )
+    remedy = "--labels FILE names each as a class; --baseline FILE compares the numbers"
+    return InputError(
+        ", ".join(each.artifact.path for each in request.files),
+        found if also is None else f"{found}; it also {also.found}",
+        accepted="" if also is None else also.accepted,
+        remedy=remedy if also is None else f"{remedy}; beside that, {also.remedy}",
     )
 
 

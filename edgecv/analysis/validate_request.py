@@ -101,6 +101,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         if data is None or inputs is not None
         else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
     )
+    input_spec = read_as(input_spec, source)
     seed, test_sha256, parameters = 0, None, None
     kernels = options.kernels or USUAL_KERNELS
     if report is not None:
@@ -125,7 +126,10 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     is_random = source is None and inputs is None
     if is_random and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
         raise InputError(
-            "--data", "is needed for single files", accepted="cifar10, digits, or a path"
+            "--data",
+            "is needed for single files",
+            accepted="cifar10, digits, or a path",
+            remedy="" if baseline else "or --baseline FILE alone compares both on random values",
         )
     files: list[MeasuredFile] = []
     for path in paths:
@@ -160,6 +164,12 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         trust=trust,
         unproven=tuple(_unproven(files, paths, report)),
     )
+
+
+def read_as(spec: InputSpec, source: DatasetSource | None) -> InputSpec:
+    """Return how files are read: with the numbers of the data, where these are no pixels."""
+    meaning = None if source is None or spec.preprocess is not None else source.meaning()
+    return spec if meaning is None else spec.model_copy(update={"preprocess": meaning})
 
 
 def _check_kernels(settings: RunSettings, paths: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.text import counted, listed, nearest, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached
@@ -67,6 +68,10 @@ class Arrays(DatasetSource):
             return 0
         sizes = class_sizes(decoded.train_labels, len(decoded.class_names))
         return max(1, int(calibrating_of(sizes).clip(0).sum()))
+
+    def meaning(self) -> Preprocessing | None:
+        """Return the numbers that bytes stand for: see DatasetSource."""
+        return self._given().meaning
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Resize the images to ``shape`` and split them: see DatasetSource."""

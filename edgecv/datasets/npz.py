@@ -6,6 +6,7 @@ from typing import ClassVar
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import cached
 from edgecv.datasets.image_tree.decoding import fit_all
@@ -34,6 +35,11 @@ class Npz(DatasetSource):
     def most_calibration_images(self) -> int:
         """Return the limit for any data set: the number of images is not known before reading."""
         return CALIBRATION_IMAGES
+
+    def meaning(self) -> Preprocessing | None:
+        """Return the numbers that bytes stand for: see DatasetSource."""
+        where = f"--data {self.path}"
+        return decoded_of(*read_arrays(locate(self.path), where), where).meaning
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         """Read and check the arrays: see DatasetSource."""

@@ -145,3 +145,17 @@ def test_the_figures_are_those_of_numpy() -> None:
     assert found.cosine == pytest.approx(np.mean(cosines), rel=1e-5)
     with pytest.raises(ValueError, match="has NaN or infinity"):
         output_differences(Outputs.one(own * np.nan), Outputs.one(true))
+
+
+def test_all_that_is_missing_is_asked_for_at_once(tmp_path: Path) -> None:
+    """A file of maps, whose graph does not show its pixels: two things, one refusal."""
+    from edgecv.models.tf import keras, tensorflow
+
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 3, activation="relu")(image))
+    content = tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
+    (tmp_path / "maps.tflite").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        edgecv.validate(tmp_path / "maps.tflite", data="digits")
+    assert "baseline=FILE compares the numbers; beside that, give" in str(error.value)
+    assert "preprocess=" in str(error.value)

@@ -19,7 +19,7 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels, settled
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.analysis.validate_request import single_file
+from edgecv.analysis.validate_request import read_as, single_file
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
@@ -65,12 +65,13 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     _check(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
-    file = single_file(options.path, options.input_spec, examined.report)
+    spec = read_as(options.input_spec, examined.source)
+    file = single_file(options.path, spec, examined.report)
     findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()
     parity, images = None, None
-    reason = not_run(contents)
+    reason = not_run(contents, has_data=examined.source is not None)
     if reason and examined.source is not None:
         raise InputError(str(options.path), reason, remedy="leave out --data: structure is read")
     if reason:
@@ -96,7 +97,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
             images, file = data.test.images, models.files[0]
         twin = None
         if options.baseline is not None:
-            spec = models.baseline_input if models is not None else options.input_spec
+            spec = models.baseline_input if models is not None else spec
             try:
                 twin = _twin(options, Twin(options.baseline, spec), Path(folder))
             except RuntimeFailure as failure:
@@ -141,13 +142,17 @@ def _task(
     return TASKS.parse([{"output": name, **COMPARED} for name in names], str(options.path))
 
 
-def not_run(contents: Contents) -> str:
-    """Return the reason for which a file's structure alone is read; empty if it can be run."""
+def not_run(contents: Contents, *, has_data: bool) -> str:
+    """Return the reason for which a file's structure alone is read; empty if it can be run.
+
+    Windows of numbers, without channels, are run with data of their shape.
+    """
     if len(contents.inputs) != 1:
         count = counted(len(contents.inputs), "input")
         return f"it has {count}, and is not run: its structure was read"
     image = contents.inputs[0]
-    if image.has_shape and len(image.shape) != IMAGE_SIDES:
+    sides = (IMAGE_SIDES - 1, IMAGE_SIDES) if has_data else (IMAGE_SIDES,)
+    if image.has_shape and len(image.shape) not in sides:
         return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
     return ""
 

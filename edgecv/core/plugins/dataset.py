@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.options import as_text
 from edgecv.core.plugins.plugin import Plugin
+from edgecv.core.preprocessing import Preprocessing
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished items and their total."""
@@ -45,6 +46,10 @@ class DatasetSource(Plugin):
         None where images must be read to know it. Raises InputError where the data is seen to be
         wrong.
         """
+        return None
+
+    def meaning(self) -> Preprocessing | None:
+        """Return the numbers that bytes stand for, where the data is known to hold no pixels."""
         return None
 
     @abstractmethod

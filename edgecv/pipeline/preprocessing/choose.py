@@ -46,7 +46,7 @@ def choose_preprocessing(
                 f"is for pixels, and {data.name} holds the numbers that the model takes",
                 remedy="leave it out",
             )
-        return Choice(data.meaning)
+        return _of_numbers(model, data, task, data.meaning)
     if asked not in (None, Preprocessing()):
         return Choice(None, _doubts_on(asked, model, data, task))
     images = data.test.images[sample_rows(len(data.test), IMAGES_FOR_STATISTICS)]
@@ -58,6 +58,16 @@ def choose_preprocessing(
     if data.has_labels:
         return _by_labels(model, data, task, evidence)
     return _by_statistics(model.where, evidence, data.image_shape[2])
+
+
+def _of_numbers(model: ModelReader, data: Dataset, task: Task, meaning: Preprocessing) -> Choice:
+    """Return the numbers of the data, or bytes for a file whose graph makes numbers of them."""
+    if not data.has_labels:
+        return Choice(meaning)
+    choices = {"numbers": meaning, "bytes": Preprocessing()}
+    if "bytes" in run_trial(model, choices, "numbers", data, task).clearly_better("numbers"):
+        return Choice(Preprocessing(), ("its graph makes the numbers of the data of bytes",))
+    return Choice(meaning)
 
 
 def _doubts_on(
