@@ -18,7 +18,7 @@ from edgecv.core.report import Report
 from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.npz_arrays import holds_inputs
-from edgecv.datasets.resolve import resolve
+from edgecv.datasets.resolve import accepted_data, resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import importer_of, runtime_of_file
@@ -128,7 +128,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         raise InputError(
             "--data",
             "is needed for single files",
-            accepted="cifar10, digits, or a path",
+            accepted=accepted_data(),
             remedy="" if baseline else "or --baseline FILE alone compares both on random values",
         )
     files: list[MeasuredFile] = []
