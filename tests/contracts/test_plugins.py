@@ -23,6 +23,7 @@ from edgecv.core.registry import (
     Registry,
     all_registries,
 )
+from edgecv.core.targets import together
 from edgecv.targets.c.target import CProject
 
 pytestmark = pytest.mark.quick
@@ -76,37 +77,53 @@ def test_an_architecture_refuses_images_that_are_too_small(name: str) -> None:
 
 
 EYE = np.eye(3, dtype=np.float32)
-PERFECT = {
-    "class": (np.arange(3), EYE),
-    "classes": (EYE.astype(np.uint8), EYE),
-    "numbers": (EYE, EYE),
-    "mask": tuple(np.stack([np.stack([each] * 4, 1)] * 4, 1) for each in (np.arange(3), EYE)),
+
+
+def one_box_each() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return a box of another class in each image, and the two maps of a detector that finds it."""
+    boxes = np.array([[[number, 0, 0, 0.5, 0.5]] for number in range(3)], np.float32)
+    classes = np.zeros((3, 2, 2, 3), np.float32)
+    classes[:, 0, 0] = EYE
+    return boxes, {"classes": classes, "boxes": np.full((3, 2, 2, 4), 0.5, np.float32)}
+
+
+MASKS, CHANCES = (np.stack([np.stack([each] * 4, 1)] * 4, 1) for each in (np.arange(3), EYE))
+DEPTHS = np.random.default_rng(0).uniform(1, 9, (3, 4, 4)).astype(np.float32)
+PERFECT: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {
+    "class": (np.arange(3), {"output": EYE}),
+    "classes": (EYE.astype(np.uint8), {"output": EYE}),
+    "numbers": (EYE, {"output": EYE}),
+    "mask": (MASKS, {"output": CHANCES}),
+    "depth": (DEPTHS, {"output": DEPTHS[..., None]}),
+    "boxes": one_box_each(),
+    HEADS: (together({"one": np.arange(3), "other": np.arange(3)}), {"one": EYE, "other": EYE}),
 }
 """Targets of three images, and the outputs that say exactly that, by the kind of targets."""
+ONE_EACH = [{"output": name, "task": "classification"} for name in ("one", "other")]
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name, cls in TASKS.classes.items()
-        if not cls.compares_numbers and name != HEADS and cls.target in PERFECT
-    ],
+    "name", [name for name, cls in TASKS.classes.items() if not cls.compares_numbers]
 )
 def test_a_task_scores_perfect_and_hopeless_predictions(name: str) -> None:
-    task = TASKS.get(name, "test")()
-    labels, right = PERFECT[task.target]
-    wrong = np.roll(right, 1, axis=-1)
-    best, worst = (task.metric(Outputs.one(each), labels) for each in (right, wrong))
+    task = TASKS.parse(ONE_EACH if name == HEADS else {"task": name}, "test")
+    labels, arrays = PERFECT[HEADS if name == HEADS else task.target]
+    turned = {
+        key: np.roll(each, 1, axis=0 if name == "depth" else -1) for key, each in arrays.items()
+    }
+    right, wrong = Outputs(arrays), Outputs(turned)
+    best, worst = (task.metric(each, labels) for each in (right, wrong))
     assert best == (1.0 if task.headline.higher_is_better else 0.0)
     assert task.headline.gain_points(best, worst) > 10
-    if task.target in ("class", "mask"):
+    if task.target in ("class", "mask", "boxes"):
         assert worst == 0.0
-    good, bad = (task.score_per_image(Outputs.one(each), labels) for each in (right, wrong))
+    good, bad = (task.score_per_image(each, labels) for each in (right, wrong))
     assert good.shape == (3,)
     assert (good > bad).all()
-    sampled = task.resampled(Outputs.one(right), labels)(np.array([0, 2, 2]))
+    sampled = task.resampled(right, labels)(np.array([0, 2, 2]))
     assert sampled == pytest.approx(best)
+    assert task.same_answer(right, right).all()
+    assert not task.same_answer(wrong, right).any()
 
 
 @pytest.mark.parametrize("name", EXPORTERS.classes)
