@@ -73,6 +73,9 @@ class PairedScores:
     """Images with a better score; None in older reports."""
     losses: int | None = None
     """Images with a worse score."""
+    spread_images: float | None = None
+    """Number of images with equal changes that would spread the change as these do: of fewer than
+    5 the interval may be too narrow. None in older reports."""
 
 
 @dataclass(frozen=True)

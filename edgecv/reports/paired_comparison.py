@@ -10,6 +10,10 @@ from edgecv.evaluation.gates import cannot_tell
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.markdown_table import markdown_table
 
+FEWEST_SPREAD = 5
+"""Equal changes below which a bootstrap has too few images: see ``spread_over``."""
+FEWEST_CHANGED = 10
+"""Changed images below which Student's t makes the interval wide enough by itself."""
 METHOD = (
     "Differences are candidate minus baseline on the same images, with the two-sided 95% {} "
     '"No worse" is answered by the ends of that interval, so that a yes or a no is wrong in 2.5% '
@@ -41,6 +45,7 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
     elif statistics.scores is not None:
         then_now = _then_now(task.headline, comparison.baseline_value, comparison.value)
         parts.append(f"{then_now}, {_scores(statistics.scores)}")
+        parts += narrow_text(statistics.scores)
     elif comparison.difference_points is not None:  # A report from before there was an interval.
         parts.append(
             f"{_then_now(task.headline, comparison.baseline_value, comparison.value)}, "
@@ -55,6 +60,21 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
     parts += task.summary(statistics, names)
     parts.append(_flips(statistics.flips))
     return f"{comparison.label}: {'; '.join(parts)}"
+
+
+def narrow_text(found: PairedScores) -> list[str]:
+    """Return a warning where few images carry most of the change.
+
+    >>> narrow_text(PairedScores(9, 0, (0, 0), None, NoWorse(1.0, "yes"), 20, 10, 2.4))
+    ['2 images carry most of the change: the interval may be too narrow, more images tell']
+    """
+    few, changed = found.spread_images, (found.wins or 0) + (found.losses or 0)
+    if few is None or few >= FEWEST_SPREAD or changed < FEWEST_CHANGED:
+        return []
+    carry = "image carries" if few < 1.5 else "images carry"
+    return [
+        f"{few:.0f} {carry} most of the change: the interval may be too narrow, more images tell"
+    ]
 
 
 def no_worse_answer(found: NoWorse, images: int) -> str:

@@ -8,6 +8,7 @@ from simulated import REAL_SCORES, mean_overlap, simulated_counts, simulated_sco
 
 from edgecv.core.paired_results import PairedScores
 from edgecv.evaluation.statistics.real_scores import interval, no_worse, paired_scores
+from edgecv.reports.paired_comparison import narrow_text
 
 pytestmark = pytest.mark.quick
 
@@ -54,6 +55,19 @@ def test_one_image_that_changed_proves_nothing(images: int) -> None:
     assert low < -200 < high
     assert high >= 0
     assert found.no_worse.answer == "cannot tell"
+
+
+def test_few_images_that_carry_the_change_are_said() -> None:
+    random = np.random.default_rng(3)
+    even = compared(random.normal(0, 0.1, 60))
+    assert even.spread_images is not None
+    assert even.spread_images > 30
+    assert narrow_text(even) == []
+    gain = random.normal(0, 0.001, 60)
+    gain[:2] = -1
+    (text,) = narrow_text(compared(gain))
+    assert text.startswith("2 images carry most of the change: the interval may be too narrow")
+    assert narrow_text(compared(np.zeros(60))) == []
 
 
 def test_few_images_have_a_wider_interval_than_the_bootstrap_gives() -> None:
