@@ -20,7 +20,7 @@ def test_a_vision_transformer(tmp_path: Path) -> None:
         CASES / "vit.keras",
         data=CASES / "digits32.npz",
         preprocess="0..255",
-        format="tflite",
+        formats="tflite",
         output=tmp_path,
         name="vit",
     )
