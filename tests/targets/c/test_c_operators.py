@@ -71,3 +71,9 @@ def test_weights_that_are_infinite_compile(tmp_path: Path) -> None:
     row = np.array([np.inf, -np.inf, 1, 2, 3, 4], np.float32)
     content = convert(SHAPE, lambda x: [x * row], "float32")
     assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()
+
+
+@pytest.mark.parametrize("number", range(13))
+def test_a_model_of_one_operator_has_no_unused_function(number: int, tmp_path: Path) -> None:
+    content = convert(SHAPE, lambda x: [convolutions(x)[number]])
+    assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()

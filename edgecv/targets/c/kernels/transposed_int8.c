@@ -1,8 +1,9 @@
-/* needs: window range clamp dot_int8 round_either */
+/* needs: window range clamp dot_int8 rescale */
 /* weights: output channel, row, column, input channel; the window strides over the output */
 static void transposed_int8(const window *p, const range *q, const int8_t *input,
                             const int8_t *weights, const int32_t *bias,
-                            const int32_t *multipliers, const int8_t *shifts, int32_t lanes, int8_t *output)
+                            const int32_t *multipliers, const int8_t *shifts, int32_t lanes,
+                            int8_t *output)
 {
     for (int32_t oy = 0; oy < p->output_height; oy++) {
         for (int32_t ox = 0; ox < p->output_width; ox++) {
@@ -26,8 +27,7 @@ static void transposed_int8(const window *p, const range *q, const int8_t *input
                         sum += dot_int8(x, w, p->input_channels, q->input_zero);
                     }
                 }
-                sum = multiply_either(sum, multipliers[channel], shifts[channel],
-                                      channel < lanes);
+                sum = rescale(sum, multipliers[channel], shifts[channel], channel < lanes);
                 *output++ = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
             }
         }

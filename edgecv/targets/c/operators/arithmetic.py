@@ -40,29 +40,28 @@ FLOATS = {
 }
 FUSED = ("ADD", "SUB", "MUL", "DIV")
 SUM = """{
-    const int32_t a = multiply_double((x - f->first_zero) * (1 << 20), f->first, f->first_shift);
-    const int32_t b = multiply_double((y - f->second_zero) * (1 << 20), f->second,
-                                      f->second_shift);
-    *output++ = (int8_t)clamp(multiply_double(a $SIGN b, f->factor, f->shift) + f->zero,
-                              f->lowest, f->highest);
+    const int32_t a = rescale((x - f.first_zero) * (1 << 20), f.first, f.first_shift, 0);
+    const int32_t b = rescale((y - f.second_zero) * (1 << 20), f.second, f.second_shift, 0);
+    *output++ = (int8_t)clamp(rescale(a $SIGN b, f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
 }"""
 SQUARE = """{
-    const int32_t a = multiply_double((x - f->first_zero) * (1 << 7), f->first, f->first_shift);
-    const int32_t b = multiply_double((y - f->second_zero) * (1 << 7), f->second, f->second_shift);
-    *output++ = (int8_t)clamp(multiply_double((a - b) * (a - b), f->factor, f->shift) + f->zero,
-                              f->lowest, f->highest);
+    const int32_t a = rescale((x - f.first_zero) * (1 << 7), f.first, f.first_shift, 0);
+    const int32_t b = rescale((y - f.second_zero) * (1 << 7), f.second, f.second_shift, 0);
+    *output++ = (int8_t)clamp(rescale((a - b) * (a - b), f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
 }"""
 PRODUCT = """{
-    const int32_t product = (x - f->first_zero) * (y - f->second_zero);
-    *output++ = (int8_t)clamp(multiply_double(product, f->factor, f->shift) + f->zero,
-                              f->lowest, f->highest);
+    const int32_t product = (x - f.first_zero) * (y - f.second_zero);
+    *output++ = (int8_t)clamp(rescale(product, f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
 }"""
 RECTIFIED = """{
-    const int32_t value = x - f->first_zero;
+    const int32_t value = x - f.first_zero;
     const int32_t scaled = value >= 0
-        ? multiply_double(value, f->first, f->first_shift)
-        : multiply_double(value * (y - f->second_zero), f->factor, f->shift);
-    *output++ = (int8_t)clamp(scaled + f->zero, f->lowest, f->highest);
+        ? rescale(value, f.first, f.first_shift, 0)
+        : rescale(value * (y - f.second_zero), f.factor, f.shift, 0);
+    *output++ = (int8_t)clamp(scaled + f.zero, f.lowest, f.highest);
 }"""
 INTEGERS = {
     "ADD": SUM.replace("$SIGN", "+"),
@@ -190,8 +189,8 @@ def _integer(program: Program, operator: TFLiteOperator) -> Parts:
     if operator.kind not in INTEGERS:
         raise Lacking("int8 values")
     declared = record("factors", "f", **_factors(operator, first, second, output))
-    needs = " factors clamp round_double"
-    return needs, "const factors *f,", declared, ("&f",), INTEGERS[operator.kind]
+    needs = " factors clamp rescale"
+    return needs, "factors f,", declared, ("f",), INTEGERS[operator.kind]
 
 
 def _factors(

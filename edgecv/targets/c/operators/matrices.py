@@ -34,10 +34,10 @@ INT8 = {
     "TYPE": "int8",
     "ELEMENT": "int8_t",
     "WIDE": "int32_t",
-    "NEEDS": " factors clamp round_double",
-    "PARAMETERS": "const factors *f,",
-    "PRODUCT": "(x - f->first_zero) * (y - f->second_zero)",
-    "RESULT": "(int8_t)clamp(multiply_double(sum, f->factor, f->shift) + f->zero, -128, 127)",
+    "NEEDS": " factors clamp rescale",
+    "PARAMETERS": "factors f,",
+    "PRODUCT": "(x - f.first_zero) * (y - f.second_zero)",
+    "RESULT": "(int8_t)clamp(rescale(sum, f.factor, f.shift, 0) + f.zero, -128, 127)",
 }
 
 
@@ -79,7 +79,7 @@ def matmul(program: Program, operator: TFLiteOperator) -> None:
         declared += record("factors", "f", **zeros, factor=factor, shift=shift)
     program.kernel("matmul", **(FLOAT if is_float else INT8))
     places = map(program.place, (first, second, output))
-    name, arguments = ("matmul_float", ()) if is_float else ("matmul_int8", ("&f",))
+    name, arguments = ("matmul_float", ()) if is_float else ("matmul_int8", ("f",))
     program.add(operator, declared + call(name, "&p", *arguments, *places))
 
 
