@@ -116,6 +116,8 @@ def test_each_head_is_compared_on_the_device(run: Path, target: str, tmp_path: P
     assert [(each.head, each.metric) for each in rows] == [("cls", "accuracy"), ("box", "outputs")]
     assert report.deployment is not None
     assert report.deployment.same_answers > 35
+    if target != "tflm":  # The answers of LiteRT, and of its built-in kernels where C has theirs.
+        assert report.deployment.equal_outputs == 40
     gates = {(gate.name, gate.artifact, gate.head) for gate in report.gates}
     assert ("min_cosine", f"int8.tflite on {target}", "box") in gates
 
