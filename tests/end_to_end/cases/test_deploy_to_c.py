@@ -10,6 +10,7 @@ from edgecv.targets.c.compiled import c_compiler
 
 CASES = SHARED / "cases"
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(c_compiler() is None, reason="needs a C compiler: gcc"),
     pytest.mark.skipif(not CASES.is_dir(), reason="needs the handed cases"),
 ]

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
     not CASES.is_dir(), reason=f"needs {CASES}, which is not part of the project"
 )
 TWO, PICTURES = CASES / "two_outputs.keras", SHARED / "data" / "cifar10-images.zip"
+OTHERS = ("bundle", "qemu", "tflm")
 CLASSES = ("cat", "dog", "ship", "truck")
 
 
@@ -109,7 +110,9 @@ def test_an_output_without_a_task_is_not_trained(four: Path, tmp_path: Path) -> 
         edgecv.compress(TWO, data=four, output=tmp_path, task="cls=classification", prune=0.5)
 
 
-@pytest.mark.parametrize("target", ["bundle", "c", "qemu", "tflm"])
+@pytest.mark.parametrize(
+    "target", ["c", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
+)
 def test_each_head_is_compared_on_the_device(run: Path, target: str, tmp_path: Path) -> None:
     report = edgecv.deploy(run, to=target, out=tmp_path / "device", images=40)
     rows = [each for each in report.comparisons if each.artifact.path == f"int8.tflite on {target}"]
@@ -122,6 +125,7 @@ def test_each_head_is_compared_on_the_device(run: Path, target: str, tmp_path: P
     assert ("min_cosine", f"int8.tflite on {target}", "box") in gates
 
 
+@pytest.mark.slow
 def test_bundles_of_several_heads_are_compared(run: Path, tmp_path: Path) -> None:
     for name in ("int8", "float32"):
         edgecv.deploy(run, to="bundle", out=tmp_path / name, artifact=f"{name}.tflite", images=40)

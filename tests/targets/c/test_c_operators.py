@@ -73,7 +73,7 @@ def test_weights_that_are_infinite_compile(tmp_path: Path) -> None:
     assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()
 
 
-@pytest.mark.parametrize("number", range(13))
+@pytest.mark.parametrize("number", [3, 5, 8, 11])
 def test_a_model_of_one_operator_has_no_unused_function(number: int, tmp_path: Path) -> None:
     content = convert(SHAPE, lambda x: [convolutions(x)[number]])
     assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()
