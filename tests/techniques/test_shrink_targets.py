@@ -205,6 +205,18 @@ def test_memory_is_held_and_what_fits_is_left_alone(
     assert len(bench.fits) == 1, "nothing was removed, nothing is trained"
 
 
+def test_layers_that_memory_does_not_depend_on_stay_whole(
+    model: Any, bench: MeasurementPool
+) -> None:
+    def trial(narrower: Any, runtime: str, precision: str) -> TrialExport:
+        channels = narrower.get_layer("conv_1").filters
+        return TrialExport(1000, 1.0, 1.0, arena_bytes=100 * channels, peak="conv_1")
+
+    context = replace(bench.context(), trial=trial)
+    result = Shrink(arena_bytes=900, **OPTIONS).apply(model, context)
+    assert widths_of(result) == {"conv_1": 8, "conv_2": 16, "dense_1": 16}
+
+
 def test_memory_is_of_a_tflite_file() -> None:
     with pytest.raises(ValueError, match=r"of a \.tflite file"):
         Shrink(arena_bytes=1000, runtime="onnxruntime")

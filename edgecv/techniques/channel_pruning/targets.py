@@ -117,6 +117,8 @@ class Search:
 
         One width after the other is made a step wider, while all targets hold.
         """
+        if self.targets.arena_bytes is not None:
+            best = self._whole_where_it_fits(best, narrowing, wanted)
         tries = 0
         while True:
             for wider in narrowing.wider(best):
@@ -132,6 +134,22 @@ class Search:
                 break
             else:
                 return best
+
+    def _whole_where_it_fits(
+        self, best: Candidate, narrowing: ChannelAllocation, wanted: Wanted
+    ) -> Candidate:
+        """Return the candidate with each width whole again that the peak of memory is not made of.
+
+        The path cuts all widths, and memory depends on those of a few layers.
+        """
+        for name, steps in self.ladder.items():
+            wider = narrowing.candidate({**best.kept, name: steps[0]})
+            if wider.kept == best.kept:
+                continue
+            fits = self.targets.hold_in(wider) and wanted.holds_in(wider)
+            if fits and self._measure(wider.kept)[0]:
+                best = wider
+        return best
 
     def _measure(self, kept: Mapping[str, int]) -> tuple[bool, str]:
         """Return True if a candidate meets the measured targets, and the measurements as text."""
