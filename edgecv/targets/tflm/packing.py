@@ -27,16 +27,13 @@ def packed(content: bytes, where: str) -> bytes:
     tables = TFLiteTables(content, where)
     specs = {}
     for operator in tables.operators:
-        filters = operator.inputs[1] if len(operator.inputs) > 1 else None
-        values = None if filters is None else tables.values(filters)
+        filters = operator.inputs[1] if operator.kind in CHANNELS else None
+        values = tables.values(filters)
         if filters is None or values is None or values.dtype != np.int8:
             continue
-        axis = CHANNELS.get(operator.kind)
-        if axis is None:
-            continue
-        axes = axis if len(filters.scales) > 1 else None
-        if bits := table_bits(values, axes):
-            mode = spec.PerTensor() if axes is None else spec.PerChannel(axes)
+        axis = CHANNELS[operator.kind] if len(filters.scales) > 1 else None
+        if bits := table_bits(values, axis):
+            mode = spec.PerTensor() if axis is None else spec.PerChannel(axis)
             method = spec.LookUpTableCompression(bits, mode)
             specs[filters.number] = spec.Tensor(0, filters.number, [method])
     if not specs:
