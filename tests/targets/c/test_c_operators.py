@@ -42,12 +42,21 @@ def test_factors_above_one_are_those_of_litert(
     assert not disagreements(bytes(content), "builtin", tmp_path / "c", flags=("-O3",))
 
 
-def test_reals_are_within_a_hundred_thousandth(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def float_model() -> bytes:
     def every(x: object) -> list[object]:
         return [each for branches in FAMILIES.values() for each in branches(x)]
 
-    content = convert(SHAPE, every, "float32")
-    assert not disagreements(content, "builtin", tmp_path / "c")
+    return convert(SHAPE, every, "float32")
+
+
+def test_reals_are_within_a_hundred_thousandth(float_model: bytes, tmp_path: Path) -> None:
+    assert not disagreements(float_model, "builtin", tmp_path / "c")
+
+
+def test_reals_are_those_of_the_reference_kernels(float_model: bytes, tmp_path: Path) -> None:
+    found = disagreements(float_model, "reference", tmp_path / "c", flags=("-O3",), near=0)
+    assert [each for each in found if "GELU" not in each] == []
 
 
 @pytest.mark.slow

@@ -237,7 +237,9 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     )
     read, written = inputs * size(layer.source), outputs * size(layer.output)
     layer.add(
-        "dense_real" if program.arithmetic == "reference" and layer.kind == "int8" else "dense",
+        {"int8": "dense_real", "float32": "dense_plain"}[layer.kind]
+        if program.arithmetic == "reference"
+        else "dense",
         (rows, inputs, outputs),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
