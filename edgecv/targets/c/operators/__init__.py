@@ -11,6 +11,7 @@ from edgecv.targets.c.operators import (
     matrices,
     moves,
     pools,
+    rearranged,
     resizes,
     slices,
 )
@@ -24,6 +25,7 @@ WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **activations.WRITERS,
     **conversions.WRITERS,
     **moves.WRITERS,
+    **rearranged.WRITERS,
     **resizes.WRITERS,
     **slices.WRITERS,
 }
