@@ -91,7 +91,11 @@ Name = Annotated[
     str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 ]
 """A name, matched without case: ``INT8`` is ``int8``."""
-Several = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_as_tuple)]
+Several = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...]),
+]
 """Any number of texts; in Python also a single one."""
 OnePath = Annotated[Path, Field(strict=False)]
 Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]

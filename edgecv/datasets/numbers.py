@@ -25,7 +25,7 @@ def are_numbers(values: NDArray[Any]) -> bool:
 
     Fractions of 0 to 1 may be pixels.
 
-    >>> are_numbers(np.array([0.25, 1.0])), are_numbers(np.array([-0.25, 1.0]))
+    >>> are_numbers(np.full((1, 2, 2), 0.25)), are_numbers(np.full((1, 2, 2), -0.25))
     (False, True)
     """
     if values.dtype.kind not in "iuf" or values.dtype == np.uint8 or values.ndim not in (3, 4):

@@ -3,16 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.core.options import Options
+from edgecv.core.options import Options, Several
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.targets import kinds_of, of_field, with_targets
@@ -396,20 +396,13 @@ class Task(Plugin):
         return str(data.test.labels[place])
 
 
-OutputNames = Annotated[
-    tuple[str, ...],
-    Field(strict=False),
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-]
-
-
 class TaskHead(Options):
     """The task of one head of a model: of one output, or of several that belong together."""
 
-    output: OutputNames = ()
+    output: Several = ()
     """The name of the output, or the names of several; not given where the task has all."""
     task: Task
-    target: OutputNames = ()
+    target: Several = ()
     """The name of its targets in the data, or several names of numbers: of arrays such as
     y_train_NAME, or of columns. Where not given, those that are called as the output, else all of
     the task's kind."""
