@@ -17,7 +17,8 @@ from edgecv.core.plugins.target import (
     DeviceFacts,
     Target,
 )
-from edgecv.core.plugins.task import Head, Metric, Move, Proof, Task, TaskHead, Terms
+from edgecv.core.plugins.task import Task, TaskHead
+from edgecv.core.plugins.task_parts import Head, Metric, Move, Proof, Terms
 from edgecv.core.plugins.technique import (
     Constraint,
     Fit,

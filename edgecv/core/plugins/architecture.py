@@ -6,7 +6,7 @@ from typing import ClassVar
 from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.plugins.task import Head
+from edgecv.core.plugins.task_parts import Head
 
 
 class Architecture(Plugin):
