@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import REPOSITORY
 
 import edgecv
 from edgecv.acceptance.lock_file import read_lock, write_lock
@@ -17,6 +18,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.registry import TASKS
 from edgecv.core.report import Report
+from edgecv.datasets.scenes import Scenes
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.models.tf import keras
 from edgecv.pipeline.context import open_analysis
@@ -201,6 +203,30 @@ def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_pat
     rows = {change.label: outcome_of(change, worse.gates) for change in worse.artifacts}
     assert rows["int8.onnx (place)"] == "failed"
     assert rows["int8.onnx (digit)"] == "passed"
+
+
+SCENES = REPOSITORY / "recipes" / "scenes-heads-int8.toml"
+
+
+def test_scenes_have_the_targets_of_the_recipe_with_two_heads() -> None:
+    recipe = load_recipe(SCENES)
+    assert isinstance(recipe.data, Scenes)
+    few = recipe.data.model_copy(update={"scenes": 200})
+    data = recipe.task.of_task(few.load((48, 48, 3), 0, lambda *_: None))
+    assert data.target_names["digit"] == tuple("0123456789")
+    assert data.test.labels["box"].shape == (40, 1, 5)
+
+
+@pytest.mark.slow
+def test_two_heads_learn_scenes_by_a_recipe(tmp_path: Path) -> None:
+    """edgecv compress --recipe recipes/scenes-heads-int8.toml"""
+    report = edgecv.compress(recipe=SCENES, output=tmp_path)
+    assert report.outcome == "passed", verdict_line(report)
+    values = {(each.artifact.path, each.head): each for each in report.comparisons}
+    for path in ("int8.tflite", "int8.onnx"):
+        assert (values[path, "digit"].value or 0) > 0.96
+        assert (values[path, "box"].value or 9) < 1.5
+        assert (values[path, "digit"].size_ratio or 0) > 4
 
 
 def test_other_limits_judge_the_stored_run(folder: Path) -> None:

@@ -17,6 +17,7 @@ from edgecv.core.text import name_at
 from edgecv.evaluation import drawing
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
 from edgecv.evaluation.tasks.classification.proof import NOTHING
+from edgecv.evaluation.tasks.regression.checks import check_one_box, check_pairs
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
     mean_absolute_error,
@@ -24,8 +25,9 @@ from edgecv.evaluation.tasks.regression.figures import (
     r2,
     root_mean_square_error,
 )
+from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
 from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
-from edgecv.models.tf import keras, tensorflow
+from edgecv.models.tf import tensorflow
 
 GAIN = 0.05
 """Part of the error of the mean that a model must save to have learned something."""
@@ -34,8 +36,6 @@ SHOWN = 4
 """Numbers below a picture."""
 FEWEST_IMAGES = 2
 SMALLEST = 1e-12
-EPSILON = 1e-3
-"""Added to a variance of 1 by the batch normalization that is only a scale."""
 
 
 class Regression(Task):
@@ -101,8 +101,8 @@ class Regression(Task):
                 accepted="numbers (float32) of two test images or more",
             )
         if self.kind == "boxes":
-            _check_one_box(found)
-        _check_pairs(self.swap, found)
+            check_one_box(found)
+        check_pairs(self.swap, found)
         names = data.target_names.get(self.kind, ()) if self.kind == "numbers" else ()
         return replace(found, class_names=tuple(names))
 
@@ -361,52 +361,3 @@ def _mean(losses: Any, targets: Any) -> Any:
     """Return the mean over the numbers that count: (N, K) -> (N,)."""
     counted = tensorflow.reduce_sum(tensorflow.cast(targets[:, 1] > 0, losses.dtype), axis=-1)
     return tensorflow.reduce_sum(losses, axis=-1) / tensorflow.maximum(counted, 1.0)
-
-
-def _check_one_box(data: Dataset) -> None:
-    for split in (data.train, data.calibration, data.validation, data.test):
-        boxes = (split.labels[:, :, 0] >= 0).sum(axis=1)
-        if len(boxes) and (boxes.min() < 1 or boxes.max() > 1):
-            raise InputError(
-                data.name,
-                f"has images with {boxes.min()} to {boxes.max()} boxes",
-                accepted="one box an image for regression",
-                remedy="boxes of any number are for a detector",
-            )
-
-
-def _check_pairs(swap: Sequence[tuple[int, int]], data: Dataset) -> None:
-    places = [place for pair in swap for place in pair]
-    points = data.test.labels.shape[1] if data.test.labels.ndim > 1 else 0
-    is_possible = data.test.labels.ndim > 2 and all(0 <= place < points for place in places)
-    if places and (not is_possible or len(set(places)) != len(places)):
-        raise InputError(
-            "swap",
-            f"names the keypoints {', '.join(map(str, places))}",
-            accepted=f"each of 0 to {points - 1} once at the most, for keypoints",
-        )
-
-
-class NumbersHead:
-    """The last layers of a network that gives numbers: float32 (N, F) -> (N, K)."""
-
-    def __init__(self, wanted: WantedNumbers, output: str) -> None:
-        self.wanted = wanted
-        self.output = output
-
-    def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a dense layer with ``options``, and a sigmoid or the scale of the targets."""
-        known = np.maximum(self.wanted.counts.sum(axis=0), 1)
-        means = (self.wanted.values * self.wanted.counts).sum(axis=0) / known
-        dense = keras.layers.Dense(len(means), name="scaled_numbers", **options)
-        if self.output == "sigmoid":
-            return [dense, keras.layers.Activation("sigmoid", name="numbers")]
-        constant = keras.initializers.Constant
-        scale = keras.layers.BatchNormalization(
-            epsilon=EPSILON,
-            gamma_initializer=constant((self.wanted.scales * np.sqrt(1 + EPSILON)).tolist()),
-            beta_initializer=constant(means.tolist()),
-            trainable=False,
-            name="numbers",
-        )
-        return [dense, scale]
