@@ -1,5 +1,6 @@
 """Two heads that learn one kind of targets, each told by its name: classes, and numbers."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,8 +249,7 @@ def test_a_test_accepts_every_head(
 ) -> None:
     with pytest.raises(AssertionError) as nothing:
         compare("kinds/int8.onnx").assert_as_accepted(name="shipped")
-    for name in HEADS:
-        assert f"  head      {name}\n" in str(nothing.value)
+    assert set(re.findall(r"\n  head +(.*)", str(nothing.value))) == set(HEADS)
     compare("kinds/int8.onnx", True).assert_as_accepted(name="shipped")
     (lock,) = read_accepted(folder / "test_colours.edgecv.lock").values()
     assert lock.baseline.metric == "accuracy"

@@ -1,5 +1,6 @@
 """Several tasks in one model: trained, compressed and judged, with a verdict for each head."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,9 +170,7 @@ def test_an_assertion_of_a_test_names_the_head(folder: Path) -> None:
         pair.assert_agreement(at_least=1.0)
     with pytest.raises(AssertionError, match="nothing was accepted so far") as nothing:
         pair.assert_as_accepted(name="digits")
-    assert [f"  head      {name}\n" in str(nothing.value) for name in ("digit", "place")] == [
-        True
-    ] * 2
+    assert re.findall(r"\n  head +(.*)", str(nothing.value)) == ["digit", "place"]
 
 
 def test_the_gate_holds_each_head_against_the_accepted_one(folder: Path, tmp_path: Path) -> None:
