@@ -58,6 +58,12 @@ def judge(
     return gates + limit_gates(candidates, limits, task, data, machine())
 
 
+def limits_of_device(limits: Limits, measurements: Sequence[Measurement]) -> Limits:
+    """Return the limits with the one on time meant for the device that has measured, if any has."""
+    machine = next((each.machine for each in measurements if each.machine), "")
+    return limits.meant_for(machine) if machine else limits
+
+
 def limit_gates(
     candidates: Sequence[Comparison], limits: Limits, task: Task, data: DataFacts, here: str
 ) -> list[Gate]:
@@ -110,8 +116,10 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     comparisons = write_flips(compared, measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
-    limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
-    judged = judge(comparisons, failures, candidates, limits, task, data_facts(data, task))
+    failures = {**results.failures, **unmatched}
+    limits = limits_of_device(recipe.gates, measurements)
+    facts = data_facts(data, task)
+    judged = judge(comparisons, failures, candidates, limits.with_defaults(), task, facts)
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):
         again = partial(
@@ -131,10 +139,10 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         gates += technique.gates(files, results.costs)
     return Report(
         name=recipe.name,
-        recipe=recipe.table(),
+        recipe={**recipe.table(), "gates": limits.model_dump(exclude_none=True)},
         environment=environment(),
         outcome=verdict(gates),
-        data=data_facts(data, task),
+        data=facts,
         baseline=Baseline(
             path=path,
             parameters=model.reference.parameters,

@@ -32,6 +32,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
     request, file, run = request_of_deployment(options, target)
     if request.task is not None:
         check_one_task(request.task, str(given), "a bundle has the answers of one task")
+    threads = options.threads if target.takes_threads else 1
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         whole = whole_file(file, context)
         files = tuple(whole if each.path == file.path else each for each in request.files)
@@ -46,7 +47,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         with place.folder() as folder:
             context.emit("build", f"building {target.name}")
             target.build(found, folder)
-            with target.open(found, folder, DeployContext(context.emit, log)) as device:
+            with target.open(found, folder, DeployContext(context.emit, log, threads)) as device:
                 if device is None:
                     report = proof.without_device(target)
                 else:

@@ -45,6 +45,7 @@ class DeviceProof:
             outputs,
             self.file.facts,
             blocks,
+            device.facts.machine,
         )
         aligned, unmatched = align_all([measured], self.arrays.baseline)
         usable, failures = usable_measurements(aligned, data, task, self.context)
@@ -57,7 +58,7 @@ class DeviceProof:
                 self.arrays.baseline,
                 data.test_labels,
                 task,
-                self.context.threads,
+                self.context.threads if target.takes_threads else 1,
                 limits.margin_points,
             )
             for each in usable
@@ -89,7 +90,8 @@ class DeviceProof:
     def _limits(self, options: DeployOptions) -> Limits:
         """Return the limits of the device: those on time that a run has are of another machine."""
         given = options.changed(Limits())
-        return self.limits.without([name for name in TIMES if getattr(given, name) is None])
+        own = self.limits.without([name for name in TIMES if getattr(given, name) is None])
+        return own.model_copy(update={"latency_machine": None})
 
 
 def _beside(

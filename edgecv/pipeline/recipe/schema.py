@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TARGETS, TASKS, TECHNIQUES
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
@@ -25,6 +25,7 @@ def recipe_schema() -> dict[str, Any]:
         "baseline": baseline,
         "technique": {"type": "array", "items": TECHNIQUES.schema()},
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
+        "device": TARGETS.schema(),
         "gates": Limits.model_json_schema(),
     }
     return {
