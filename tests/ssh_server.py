@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from deployed import deployed_file
 from devices import found
 
+from edgecv.core.artifact import Artifact
+from edgecv.core.plugins import DeployContext, DeployedFile
+from edgecv.formats.lookup import runtime_of_file
+from edgecv.system.isolation import ModelClient
+from edgecv.targets.ssh.host import Host
 from edgecv.targets.ssh.target import Ssh
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -101,3 +110,22 @@ def running(folder: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait()
+
+
+def file_at(path: Path) -> tuple[DeployedFile, Any]:
+    """Return a file for deployment, and its answers on this machine."""
+    kind = path.suffix[1:]
+    with ModelClient(runtime_of_file(path).name, 1) as client:
+        facts = client.open(path)
+        answers = client.predict(path, IMAGES)
+    artifact = Artifact(path.name, kind, path.stem, path.stat().st_size, 0, "0" * 64)
+    return deployed_file(kind, artifact=artifact, path=path, facts=facts), answers
+
+
+@contextmanager
+def opened(target: Ssh, file: DeployedFile, folder: Path) -> Iterator[Host]:
+    folder.mkdir(exist_ok=True)
+    target.check(file, None)
+    target.build(file, folder)
+    with target.open(file, folder, DeployContext(lambda stage, text: None)) as there:
+        yield there

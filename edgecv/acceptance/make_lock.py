@@ -103,7 +103,7 @@ def steady(new: Lock, old: Lock) -> Lock:
 
 def versions(report: Report) -> dict[str, str]:
     """Return the package versions of a report, and the runtimes of a device."""
-    devices = dict.fromkeys(each.runtime for each in report.comparisons if each.machine)
+    devices = report.devices
     return {
         **{package: str(report.environment[package]) for package in DECIDING},
         **({"device": "; ".join(devices)[:LONGEST_VERSION]} if devices else {}),

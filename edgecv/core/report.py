@@ -198,6 +198,8 @@ class Deployment:
     """Images whose outputs are the same numbers."""
     largest_difference: float
     """Largest difference of one number of the outputs."""
+    kernels: str = ""
+    """The kernels of LiteRT on this machine, where they are those that the target computes as."""
     memory_bytes: int | None = None
     flash_bytes: int | None = None
     folder: str = ""
@@ -224,6 +226,11 @@ class Report(Displayed):
     deployment: Deployment | None = None
     """The file on a device, in the report of a deployment."""
     schema_version: int = field(default=1)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The runtimes of the devices that files were measured on; empty for this machine."""
+        return tuple(dict.fromkeys(each.runtime for each in self.comparisons if each.machine))
 
     @property
     def machine(self) -> str:

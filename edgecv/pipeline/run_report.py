@@ -21,6 +21,7 @@ from edgecv.evaluation.gates import (
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import unjudged
+from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import labels_text
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -62,6 +63,20 @@ def limits_of_device(limits: Limits, measurements: Sequence[Measurement]) -> Lim
     """Return the limits with the one on time meant for the device that has measured, if any has."""
     machine = next((each.machine for each in measurements if each.machine), "")
     return limits.meant_for(machine) if machine else limits
+
+
+def judge_moved(
+    measurements: Sequence[Measurement],
+    reference: Outputs,
+    limits: Limits,
+    task: Task,
+    data: DataFacts,
+    moved: Outputs,
+) -> list[Gate]:
+    """Return the gates of ``moved`` outputs of the reference, as if each file had given these."""
+    given = [replace(each, outputs=moved, blocks_ns=None) for each in measurements]
+    compared = compare_all(given, reference, None, task, threads=1)
+    return judge(compared, {}, compared, limits, task, data)
 
 
 def limit_gates(
@@ -117,18 +132,18 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
     failures = {**results.failures, **unmatched}
-    limits = limits_of_device(recipe.gates, measurements)
-    facts = data_facts(data, task)
-    judged = judge(comparisons, failures, candidates, limits.with_defaults(), task, facts)
+    given = limits_of_device(recipe.gates, measurements)
+    limits, facts = given.with_defaults(), data_facts(data, task)
+    judged = judge(comparisons, failures, candidates, limits, task, facts)
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):
-        again = partial(
-            noisy_outputs,
-            model.context.measurements,
-            folder / twin.artifact.path,
-            data.test.images,
-        )
-        judged = steady_gates(judged, twin.artifact.path, twin.outputs, task, again)
+        pool, place = model.context.measurements, folder / twin.artifact.path
+        again = partial(noisy_outputs, pool, place, data.test.images)
+        if twin.machine:  # The noise is of this machine.
+            here = pool.predict(runtime_of_file(place).name, place, data.test.images)
+            twin = replace(twin, outputs=here)
+        as_noise = partial(judge_moved, measurements, twin.outputs, limits, task, facts)
+        judged = steady_gates(judged, twin.artifact.path, task, again, as_noise)
     gates = [
         *judged,
         *proof_gates(path, outputs, data.test_labels, task),
@@ -139,7 +154,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         gates += technique.gates(files, results.costs)
     return Report(
         name=recipe.name,
-        recipe={**recipe.table(), "gates": limits.model_dump(exclude_none=True)},
+        recipe={**recipe.table(), "gates": given.model_dump(exclude_none=True)},
         environment=environment(),
         outcome=verdict(gates),
         data=facts,

@@ -1,13 +1,21 @@
 """A deployment as text: the device beside this machine."""
 
-from edgecv.core.report import Deployment
+from edgecv.core.report import Deployment, Report
 from edgecv.core.text import counted
 
 
-def deployment_line(found: Deployment) -> str:
+def deployment_lines(report: Report) -> list[str]:
+    """Return what a device gives beside this machine, and notes on it; nothing without one."""
+    found = report.deployment
+    return [] if found is None else [_line(found), *found.notes]
+
+
+def _line(found: Deployment) -> str:
     """Return what a device gives beside this machine, in one line."""
+    kernels = f" (LiteRT's {found.kernels} kernels)" if found.kernels else ""
     parts = [
-        f"{found.same_answers:,} of {counted(found.images, 'image')} get this machine's answer",
+        f"{found.same_answers:,} of {counted(found.images, 'image')} get this machine's answer"
+        f"{kernels}",
         f"{found.equal_outputs:,} the same numbers",
     ]
     if found.equal_outputs < found.images:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from deployed import deployed_file
-from ssh_server import Server, running
+from ssh_server import Server, file_at, running
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Outputs
@@ -49,3 +49,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start an sshd."""
     with running(tmp_path_factory.mktemp("sshd")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def file(output: Path, main_report: "Report") -> DeployedFile:
+    """Return an int8 .tflite."""
+    return file_at(output / "main" / "int8.tflite")[0]

@@ -8,55 +8,24 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from deployed import deployed_file
 from devices import needs
-from ssh_server import Server, running
+from ssh_server import IMAGES, Server, file_at, opened, running
 
 from edgecv.analysis.options import DeployOptions, deploy
-from edgecv.core.artifact import Artifact
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DeployContext, DeployedFile
+from edgecv.core.plugins import DeployedFile
 from edgecv.core.report import Report
-from edgecv.formats.lookup import runtime_of_file
-from edgecv.system.isolation import ModelClient
 from edgecv.targets.ssh import connection, host
-from edgecv.targets.ssh.host import Host
 from edgecv.targets.ssh.target import Ssh, program
 
 device = pytest.mark.device
-IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-
-
-def file_at(path: Path) -> tuple[DeployedFile, Any]:
-    """Return a file for deployment, and its answers on this machine."""
-    kind = path.suffix[1:]
-    with ModelClient(runtime_of_file(path).name, 1) as client:
-        facts = client.open(path)
-        answers = client.predict(path, IMAGES)
-    artifact = Artifact(path.name, kind, path.stem, path.stat().st_size, 0, "0" * 64)
-    return deployed_file(kind, artifact=artifact, path=path, facts=facts), answers
-
-
-@pytest.fixture(scope="module")
-def file(output: Path, main_report: Report) -> DeployedFile:
-    return file_at(output / "main" / "int8.tflite")[0]
-
-
-@contextmanager
-def opened(target: Ssh, file: DeployedFile, folder: Path) -> Iterator[Host]:
-    folder.mkdir(exist_ok=True)
-    target.check(file, None)
-    target.build(file, folder)
-    with target.open(file, folder, DeployContext(lambda stage, text: None)) as there:
-        yield there
 
 
 def refusal(target: Ssh, file: DeployedFile, folder: Path) -> str:

@@ -116,6 +116,14 @@ class Target(Plugin):
     def reach(self, formats: Sequence[str], context: DeployContext) -> None:
         """Raise an error where the device cannot run files of some formats: before slow steps."""
 
+    @property
+    def arithmetic(self) -> str | None:
+        """The kernels of LiteRT whose numbers it computes; None where that is not known.
+
+        The file is measured with these on this machine too.
+        """
+        return None
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError where the file cannot run there: before anything is built.
 

@@ -11,6 +11,7 @@ from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema of recipes, for editors."""
     settings = RunSettings.model_json_schema()
+    del settings["$defs"]  # Of a device, whose table is that of a plug-in.
     baseline = BaselineOptions.model_json_schema()
     training = Schedule.model_json_schema()
     training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
