@@ -67,7 +67,7 @@ class TaskOptions(CommandOptions):
 
 
 class TargetOptions(CommandOptions):
-    """What a device has, where it is a host of ssh://."""
+    """Options of a device that is a host of ssh://."""
 
     section: ClassVar[str] = "Device"
 
