@@ -1,6 +1,7 @@
 """The proof of a deployment: the answers of the device beside those of this machine."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -54,18 +55,19 @@ class DeviceProof:
         failures |= unmatched
         limits = limits_without_times(self.limits, options)
         limits = limits.model_copy(update={"latency_machine": None})  # A given one is for it.
-        comparisons = [
-            compare(
-                each,
+        comparisons = []
+        for each, head in product(usable, task.heads()):
+            own = self.arrays.of_head(head)
+            found = compare(
+                replace(each, outputs=head.of(each.outputs)),
                 None,
-                self.arrays.baseline,
-                data.test_labels,
-                task,
+                own.baseline,
+                own.data.test_labels,
+                head.task,
                 self.context.threads if target.takes_threads else 1,
                 limits.margin_points,
             )
-            for each in usable
-        ]
+            comparisons.append(replace(found, head=head.name))
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
         deployment = None
         if usable:
