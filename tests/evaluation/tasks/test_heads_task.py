@@ -157,7 +157,9 @@ def test_validate_judges_a_run_by_its_heads_again(folder: Path) -> None:
 
 
 def test_an_assertion_of_a_test_names_the_head(folder: Path) -> None:
-    session = CompareSession(folder.parent, NO_CACHE, False, Path)
+    session = CompareSession(
+        folder.parent, NO_CACHE, False, lambda: folder.parent / "test_digits.py"
+    )
     pair = EdgecvCompare(session)(
         "two-heads/int8.onnx",
         baseline="two-heads/baseline.keras",
