@@ -16,6 +16,7 @@ from edgecv.pipeline.baseline import (
     trained_baseline,
 )
 from edgecv.pipeline.context import RunContext, open_run
+from edgecv.pipeline.control import ControlRunner
 from edgecv.pipeline.export import (
     RunExports,
     calibration_notes,
@@ -33,7 +34,7 @@ from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
-COPIES_OF_A_MODEL = 12
+COPIES_OF_A_MODEL = 18
 """Largest number of files of its size: finished steps, checkpoints, exports."""
 
 
@@ -88,7 +89,10 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     recipe, data = model.recipe, model.data
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
+    control = ControlRunner(model, context)
+    control.announce()
     applied = TechniqueRunner(model, context).apply()
+    trained_on = control.make()
     unwritable = format_notes(recipe)
     for note in unwritable:
         context.emit("note", note)
@@ -109,9 +113,9 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
         *calibration_notes(recipe, data),
         *unwritable,
     )
-    results = RunResults(measurements, unwritten | unmeasured, notes, costs)
+    results = RunResults(measurements, unwritten | unmeasured, notes, costs, trained_on)
     report = make_report(model, results, folder)
-    write_run(model, report, applied.file.path, folder)
+    write_run(model, report, applied.file.path, folder, trained_on)
     if context.log is not None:
         copy_file(context.log, folder / "log.txt")
     return report

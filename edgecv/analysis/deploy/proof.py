@@ -12,6 +12,7 @@ from edgecv.core.plugins import DeployedFile, Device, Target
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Deployment, Gate, Measurement, Report
 from edgecv.evaluation.comparison import align_all, compare
+from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.context import AnalysisContext
@@ -62,6 +63,9 @@ class DeviceProof:
             )
             for each in usable
         ]
+        comparisons = with_control(
+            comparisons, usable, self.arrays.control, data.test_labels, task, limits.margin_points
+        )
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
         deployment = None
         if usable:

@@ -1,7 +1,7 @@
 """Recipes from the options of a command line or of a call in Python."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
@@ -116,11 +115,11 @@ class CompressOptions(
         for technique in techniques:
             technique.check_exports(exports, "--shrink")
         return Recipe(
-            settings=_settings(
-                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}"),
-                self.seed or 0,
-                1 if self.threads is None else self.threads,
-                self.kernels or USUAL_KERNELS,
+            settings=self._settings(
+                {
+                    "name": self.name
+                    or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}")
+                }
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
@@ -134,6 +133,17 @@ class CompressOptions(
             exports=exports,
             gates=self.changed(Limits()),
         )
+
+    def _settings(self, table: Mapping[str, Any]) -> RunSettings:
+        """Return the settings in a table with those that are given. Raises InputError."""
+        check_name(table["name"], "--name")
+        settings = parse_options(RunSettings, table, "--name")
+        for key in ("seed", "threads", "kernels", "control"):
+            value = getattr(self, key)
+            if value is not None:
+                changed = {**settings.model_dump(), key: value}
+                settings = parse_options(RunSettings, changed, f"--{key}")
+        return settings
 
     def _asked(self) -> dict[str, Any]:
         """Return the values of the techniques' flags, in the order of application."""
@@ -178,11 +188,8 @@ class CompressOptions(
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self._refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
-            "settings": _settings(
-                self.name or recipe.name,
-                recipe.settings.seed if self.seed is None else self.seed,
-                recipe.settings.threads if self.threads is None else self.threads,
-                self.kernels or recipe.settings.kernels,
+            "settings": self._settings(
+                {**recipe.settings.model_dump(), "name": self.name or recipe.name}
             ),
             "gates": self.changed(recipe.gates),
         }
@@ -275,13 +282,6 @@ def _flag(field: str) -> str:
 def _check_calibration(recipe: Recipe, where: str) -> None:
     is_trained = recipe.baseline.model is None
     check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
-
-
-def _settings(name: str, seed: int, threads: int, kernels: str) -> RunSettings:
-    check_name(name, "--name")
-    checked = parse_options(RunSettings, {"name": name, "seed": seed}, "--seed")
-    whole = parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
-    return parse_options(RunSettings, {**whole.model_dump(), "kernels": kernels}, "--kernels")
 
 
 def _clean(name: str) -> str:

@@ -122,6 +122,9 @@ class RecipeOptions(CommandOptions):
     """Threads of a runtime while it is timed."""
     kernels: Annotated[Name | None, Flag(default="xnnpack")] = None
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
+    control: Annotated[Name | None, Flag(default="on")] = None
+    """on or off. Where a technique trains, the baseline is trained on as long, without compression,
+    and limits on quality are held against the better of both; off saves that time."""
 
 
 class InputOptions(CommandOptions):

@@ -23,6 +23,10 @@ class RunSettings(Options):
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
     without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
 
+    control: Literal["on", "off"] = "on"
+    """Where a technique trains, also train the baseline on with the same epochs, data and options:
+    limits on quality are held against the better of both."""
+
     @property
     def measured_with(self) -> dict[str, Any]:
         """The seed, and the kernels if they are not the usual ones, for a report."""

@@ -66,6 +66,8 @@ class Recipe(Options):
         settings = self.settings.model_dump()
         if self.settings.kernels == USUAL_KERNELS:
             del settings["kernels"]
+        if self.settings.control == "on":
+            del settings["control"]
         return {
             **settings,
             "data": DATASETS.table(self.data),
