@@ -291,7 +291,7 @@ def _control(
         if value is not None and before is not None:
             points = head.task.headline.gain_points(value, before)
             scores.append(replace(each, value=value, difference_points=points))
-    entry = replace(stored, scores=tuple(scores))
+    entry = replace(stored, path=str(request.control_file), scores=tuple(scores))
     return ControlOutputs.of_report(entry, outputs), entry
 
 

@@ -84,7 +84,7 @@ class ControlComparison:
     difference_points: float
     statistics: PairedStatistics
     decides: bool
-    """True if limits on quality are held against the control, which is the better by validation."""
+    """True if limits on quality are held against the control: see ``ControlScore``."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class ControlScore:
     validation_value: float
     baseline_validation_value: float
     decides: bool
-    """True if the control is the better of both on the validation split."""
+    """True if the control is no worse than the baseline on the validation split."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import DivergedError, InputError
 from edgecv.core.plugins import TaskHead
 from edgecv.core.report import Control, ControlScore
 from edgecv.core.text import counted
@@ -76,7 +76,7 @@ class ControlRunner:
         try:
             file, epochs = self._trained(schedules)
             return self._measured(file, epochs)
-        except (StepError, InputError) as error:
+        except (DivergedError, InputError) as error:  # It cannot be trained, or gives NaN.
             self.context.emit("control", f"the control cannot be trained: {error}")
             return TrainedControl(Control("", 0, reason=str(error)))
 
@@ -126,7 +126,10 @@ class ControlRunner:
         write_json(folder / "facts.json", {"epochs": len(history), "history": rows})
 
     def _measured(self, file: ModelFile, epochs: int) -> TrainedControl:
-        """Compare the control with the baseline: the better on the validation split decides."""
+        """Compare the control with the baseline: the better on the validation split decides.
+
+        Where both are equal there the control does: it had the training that candidates had.
+        """
         data, task = self.model.data, self.model.recipe.task
         test, validation = (
             baseline_predictions(file, split, task, self.context).outputs
@@ -191,6 +194,6 @@ def _score(
             difference_points=gain(value, baseline),
             validation_value=validation,
             baseline_validation_value=baseline_validation,
-            decides=gain(validation, baseline_validation) > 0,
+            decides=gain(validation, baseline_validation) >= 0,
         )
     ]

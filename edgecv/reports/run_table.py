@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.plugins import Task
+from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Comparison, Report
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.formats.lookup import runtime_of_file
 
 OF_FILES = ("bytes", "gzip -9", "median us", "p95 us", "speed-up")
 """Columns on size and speed: they stand with the first head."""
@@ -61,9 +61,12 @@ def _originals(report: Report, task: Task) -> Iterator[dict[str, str]]:
 
 
 def _original(path: str, kind: str, task: Task, value: float | None) -> dict[str, str]:
+    suffix = Path(path).suffix.lower()
     return {
         "artifact": Path(path).name,
-        "runtime": runtime_of_file(Path(path)).name,
+        "runtime": next(
+            (name for name, cls in RUNTIMES.classes.items() if suffix in cls.suffixes), ""
+        ),
         task.headline.name: task.headline.text(value),
         OF_FILES[-1]: kind,
     }

@@ -247,10 +247,10 @@ def _control_score(score: ControlScore, report: Report) -> str:
         for each in (score.value, score.validation_value, score.baseline_validation_value)
     )
     name = f"{score.head}: the" if score.head else "The"
-    better, than = ("better", "it") if score.decides else ("no better", "the baseline")
+    found, than = ("no worse", "it") if score.decides else ("worse", "the baseline")
     return (
         f"{name} control (the baseline trained on for as long) has {now},"
-        f" {score.difference_points:+.2f} points, and is {better} on the validation images"
+        f" {score.difference_points:+.2f} points, and is {found} on the validation images"
         f" ({validation} against {before}): limits are held against {than}"
     )
 

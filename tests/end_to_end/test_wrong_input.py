@@ -95,6 +95,7 @@ compress --recipe plan.toml --calibration-images 5000 --dry-run | 5000 asked for
 compress --recipe many.toml --dry-run | many.toml, calibration_images: 400 asked for | up to 202
 compress D --calibration-images 9 --quantize float16 --format tflite | needs no calibration images
 
+compress D --control maybe | --control: "maybe" | 'on' or 'off'
 compress D --prune 1.5 | --prune | 1.5 | less than 1
 compress D --prune nan | --prune | nan | less than 1
 compress D --prune 0 | --prune | 0.0 | greater than 0

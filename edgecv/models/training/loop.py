@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Dataset, Images, Outputs, Split
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import DivergedError, InputError
 from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
@@ -162,12 +162,12 @@ def _one_epoch(
     return replace(after, best_weights=weights if is_best else before.best_weights)
 
 
-def _diverged(found: str, rate: float, before: TrainingProgress) -> StepError:
+def _diverged(found: str, rate: float, before: TrainingProgress) -> DivergedError:
     """Return the error of a training with NaN or infinite numbers, which keeps its checkpoint."""
     kept = (
         f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
     )
-    return StepError(
+    return DivergedError(
         "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
     )
 
