@@ -232,7 +232,7 @@ class Control:
     epochs: int
     scores: tuple[ControlScore, ...] = ()
     reason: str = ""
-    """Why it could not be trained."""
+    """The reason if it could not be trained."""
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ class RecipeOptions(CommandOptions):
     kernels: Annotated[Name | None, Flag(default="xnnpack")] = None
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
     control: Annotated[Name | None, Flag(default="on")] = None
-    """on or off. Where a technique trains, the baseline is trained on as long, without compression,
-    and limits on quality are held against the better of both; off saves that time."""
+    """Training of a control beside techniques that train, on or off: the baseline is trained on as
+    long, without compression, and limits on quality are held against the better of both."""
 
 
 class InputOptions(CommandOptions):

@@ -24,8 +24,8 @@ class RunSettings(Options):
     without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
 
     control: Literal["on", "off"] = "on"
-    """Where a technique trains, also train the baseline on with the same epochs, data and options:
-    limits on quality are held against the better of both."""
+    """Training of a control beside techniques that train: the baseline is trained on with the same
+    epochs, data and options, and limits on quality are held against the better of both."""
 
     @property
     def measured_with(self) -> dict[str, Any]:
