@@ -7,6 +7,7 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Report
+from edgecv.models.training.augmentation import check_augmentation
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
@@ -60,6 +61,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     store.check_writable()
     TrainedModel.check(recipe)
     with open_run(store, recipe.settings, on_event) as context:
+        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
         data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
         model = trained_baseline(recipe, data, context)
         outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
@@ -78,6 +80,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
+    check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
         with context.store.writing(place, replace=force) as folder:
@@ -143,6 +146,15 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     if path is not None:
         check_hdf5(path)
     return place
+
+
+def check_schedules(recipe: Recipe) -> None:
+    """Raise InputError for a schedule that the task cannot be trained by."""
+    if recipe.baseline.model is None:
+        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
+    for technique in recipe.techniques:
+        for schedule in technique.trainings[:1]:
+            check_augmentation(schedule, recipe.task, f"{technique.name}, training")
 
 
 def check_techniques(model: UserModel) -> None:

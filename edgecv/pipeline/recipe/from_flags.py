@@ -14,7 +14,7 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -94,7 +94,7 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule"))
+            self._refuse("MODEL", ("architecture", "schedule", "minutes"))
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
@@ -250,8 +250,14 @@ class CompressOptions(
                 )
 
     def _schedule(self) -> Schedule:
-        named = {"schedule": self.schedule or "default"}
-        return parse_schedule(named if self.model else {**named, **self._training()}, "--schedule")
+        named: dict[str, Any] = {"schedule": self.schedule or USUAL_SCHEDULE}
+        if self.model:
+            return parse_schedule(named, "--schedule")
+        if self.minutes is not None:
+            self._refuse("--minutes", ("epochs",))
+            parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
+            named["minutes"] = self.minutes
+        return parse_schedule({**named, **self._training()}, "--schedule")
 
     def _refuse(self, beside: str, fields: Sequence[str]) -> None:
         for field in fields:

@@ -72,12 +72,14 @@ class TrainingOptions(CommandOptions):
 
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
-    schedule: Annotated[Name | None, Flag(default="default")] = None
-    """The training schedule: default or reference."""
+    schedule: Annotated[Name | None, Flag(default="quick")] = None
+    """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
     """Train so many epochs: the baseline, or for a MODEL each technique that trains."""
     learning_rate: Annotated[float | None, Flag("--lr")] = None
     """The highest learning rate of that training."""
+    minutes: float | None = None
+    """Train a baseline for about so many minutes, in place of a number of epochs."""
     batch: int | None = None
     """Images a step of that training."""
     patience: int | None = None
