@@ -72,6 +72,7 @@ def test_several_seeds_are_one_row_with_mean_and_spread() -> None:
     assert "mean over" not in alone
 
 
+@pytest.mark.slow
 def test_each_seed_is_a_run_of_its_own_and_is_found_again(output: Path, tmp_path: Path) -> None:
     recipe = write(tmp_path, "table-s", "float16")
     (tmp_path / "table-s.toml").write_text(recipe.read_text().replace("epochs = 3", "epochs = 1"))

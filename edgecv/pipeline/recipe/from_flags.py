@@ -257,6 +257,8 @@ class CompressOptions(
             self._refuse("--minutes", ("epochs",))
             parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
             named["minutes"] = self.minutes
+        if self.epochs is not None:  # A number of epochs is exact.
+            named["maximum_steps"] = None
         return parse_schedule({**named, **self._training()}, "--schedule")
 
     def _refuse(self, beside: str, fields: Sequence[str]) -> None:
