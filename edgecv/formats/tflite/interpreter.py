@@ -34,6 +34,8 @@ def new_interpreter(
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    if not content:
+        raise ValueError("it is empty")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory.
         return Interpreter(

@@ -121,6 +121,8 @@ def moves(x: Any) -> list[Any]:
         x[:, ::-1],
         tf.reshape(x, [1, -1, channels]),
         *tf.split(x, 2, axis=2),
+        *tf.unstack(x[:, :3], axis=1),
+        tf.stack([x[:, 2], relu[:, 0]], axis=2),
     ]
     resized = [
         layers.UpSampling2D(2)(x),
@@ -130,6 +132,14 @@ def moves(x: Any) -> list[Any]:
         resize.resize_nearest_neighbor(x, (13, 17), align_corners=True),
     ]
     return moved + resized
+
+
+def rearranged(x: Any) -> list[Any]:
+    """Blocks of pixels as channels, which LiteRT's reference kernels have not for int8."""
+    import tensorflow as tf
+    from tf_keras import layers
+
+    return [tf.nn.depth_to_space(layers.Conv2D(12, 1)(x), 2), tf.nn.space_to_depth(x[:, :6], 2)]
 
 
 FAMILIES: dict[str, Branches] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from c_build import SANITIZED, build, disagreements, needs_compiler
-from c_models import FAMILIES, convert, convolutions
+from c_models import FAMILIES, convert, convolutions, rearranged
 
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.c.program import Arithmetic
@@ -60,6 +60,14 @@ def test_random_shapes(seed: int, tmp_path: Path) -> None:
         for arithmetic in ("builtin", "reference"):
             folder = tmp_path / name / arithmetic
             assert not disagreements(content, arithmetic, folder), f"{name} of {shape}"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_depth_and_space_are_exchanged(precision: str, tmp_path: Path) -> None:
+    content = convert(SHAPE, rearranged, precision)
+    kinds = {each.kind for each in TFLiteTables(content, "model").operators}
+    assert kinds >= {"DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}
+    assert not disagreements(content, "builtin", tmp_path / "c", flags=SANITIZED)
 
 
 def test_float16_weights_are_unpacked(tmp_path: Path) -> None:

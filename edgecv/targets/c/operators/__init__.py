@@ -10,6 +10,7 @@ from edgecv.targets.c.operators import (
     convolutions,
     moves,
     pools,
+    rearranged,
     resizes,
     slices,
 )
@@ -22,6 +23,7 @@ WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **activations.WRITERS,
     **conversions.WRITERS,
     **moves.WRITERS,
+    **rearranged.WRITERS,
     **resizes.WRITERS,
     **slices.WRITERS,
 }
