@@ -237,7 +237,7 @@ deploy exported/changed --to bundle | report.json: is not the file that the run 
 deploy exported/mine --to bundle | exported/mine | a run or baseline that edgecv wrote
 deploy exported/mine exported/changed --to bundle | RUN: 2 are given | one run, or one file
 deploy no.tflite --to bundle | there is no no.tflite
-deploy empty.tflite --to bundle | empty.tflite: LiteRT refused it: it is empty
+deploy empty.tflite --to bundle | empty.tflite: is empty | a .tflite file
 deploy empty.keras --to bundle D | empty.keras: is no file for a device | .tflite, .onnx
 deploy empty.tflite --to bundle --artifact int8.tflite D | --artifact: is for the folder of a run
 predict empty.keras pile/0.png | empty.keras: is no file for a device | .tflite, .onnx
