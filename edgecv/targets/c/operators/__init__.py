@@ -8,6 +8,7 @@ from edgecv.targets.c.operators import (
     arithmetic,
     conversions,
     convolutions,
+    matrices,
     moves,
     pools,
     rearranged,
@@ -18,6 +19,7 @@ from edgecv.targets.c.program import Program
 
 WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **convolutions.WRITERS,
+    **matrices.WRITERS,
     **pools.WRITERS,
     **arithmetic.WRITERS,
     **activations.WRITERS,
