@@ -20,7 +20,7 @@ def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
     The keys of a deployment, of a control, of further metrics, of differences number by number, of
-    real scores and of heads are left out where there are none, as in earlier reports.
+    real scores, of heads and of devices are left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -31,6 +31,7 @@ def to_table(report: Report) -> dict[str, Any]:
             "further_outputs",
             "head",
             "control",
+            "machine",
         )
         for found in (comparison, comparison.get("control")):
             if found is not None and found["statistics"] is not None:

@@ -26,6 +26,7 @@ from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
     ModelOptions,
+    OnOptions,
     RecipeOptions,
     StoreOptions,
     TaskOptions,
@@ -65,6 +66,7 @@ OF_A_NEW_RECIPE = (
 class CompressOptions(
     StoreOptions,
     RecipeOptions,
+    OnOptions,
     LimitOptions,
     TrainingOptions,
     TaskOptions,
@@ -134,7 +136,7 @@ class CompressOptions(
             schedule=self._schedule(),
             techniques=techniques,
             exports=exports,
-            gates=self.changed(Limits()),
+            gates=self.changed(Limits(), on_device=self.on is not None),
         )
 
     def _settings(self, table: Mapping[str, Any]) -> RunSettings:
@@ -144,8 +146,11 @@ class CompressOptions(
         for key in ("seed", "threads", "kernels", "control"):
             value = getattr(self, key)
             if value is not None:
-                changed = {**settings.model_dump(), key: value}
-                settings = parse_options(RunSettings, changed, f"--{key}")
+                settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
+        device = self.device()
+        if device is not None:
+            changed = {**dict(settings), "device": device}
+            settings = parse_options(RunSettings, changed, "--kernels")
         return settings
 
     def _asked(self) -> dict[str, Any]:
@@ -203,10 +208,8 @@ class CompressOptions(
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self._refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
-            "settings": self._settings(
-                {**recipe.settings.model_dump(), "name": self.name or recipe.name}
-            ),
-            "gates": self.changed(recipe.gates),
+            "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
+            "gates": self.changed(recipe.gates, on_device=self.on is not None),
         }
         if self.data is not None:
             changes["data"] = resolve(

@@ -16,10 +16,17 @@ from edgecv.core.plugins import (
     Task,
     Technique,
 )
-from edgecv.core.registry import ARCHITECTURES, DATASETS, DEFAULT_TASK, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    DEFAULT_TASK,
+    EXPORTERS,
+    TARGETS,
+    TASKS,
+    TECHNIQUES,
+)
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
-from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
@@ -72,13 +79,8 @@ class Recipe(Options):
             del baseline["trust"]
         if not self.baseline.custom_objects:
             del baseline["custom_objects"]
-        settings = self.settings.model_dump()
-        if self.settings.kernels == USUAL_KERNELS:
-            del settings["kernels"]
-        if self.settings.control == "on":
-            del settings["control"]
         return {
-            **settings,
+            **self.settings.table(),
             "data": DATASETS.table(self.data),
             **({"task": TASKS.table(self.task)} if self.task_is_given else {}),
             "baseline": baseline,
@@ -114,9 +116,10 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
                 accepted=", ".join(known),
                 remedy=nearest(key, known),
             )
-    settings = parse_options(
-        RunSettings, {key: table[key] for key in RunSettings.model_fields if key in table}, where
-    )
+    own = {key: table[key] for key in RunSettings.model_fields if key in table}
+    if "device" in own:
+        own["device"] = TARGETS.parse(own["device"], f"{where}, [device]")
+    settings = parse_options(RunSettings, own, where)
     check_name(settings.name, f"{where}, name")
     baseline = dict(_table(table, "baseline", where))
     training = baseline.pop("training", {})
