@@ -20,7 +20,7 @@ from edgecv.core.report import Blocks
 from edgecv.core.text import one_line, printable
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.web.browser import running_browser
-from edgecv.targets.web.site.serve import ADDRESS, PageHandler
+from edgecv.targets.web.page.serve import ADDRESS, PageHandler
 
 PAGE = Path(__file__).parent / "device_page"
 FILES = ("device.html", "device.js")

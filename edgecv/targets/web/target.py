@@ -3,26 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.profile import Profile
-from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.storage import write_bytes, write_json
+from edgecv.targets.answers import pixel_values
 from edgecv.targets.bundle.card import card
 from edgecv.targets.bundle.metadata import labels_text
 from edgecv.targets.bundle.target import write_golden
 from edgecv.targets.web.browser import browser_path
 from edgecv.targets.web.device import in_browser
+from edgecv.targets.web.fixed_ends import described_with_fixed_ends, with_fixed_ends
 from edgecv.targets.web.runtime_files import installed_runtime
-from edgecv.targets.web.uint8_ends import file_with_uint8_ends, with_uint8_ends
 
-SITE = Path(__file__).parent / "site"
+PAGE = Path(__file__).parent / "page"
 FILES = ("index.html", "page.css", "page.js", "model.js", "images.js", "serve.py", "README.md")
 TYPES = {
     "tflite": ("float32", "uint8", "int8", "int32"),
@@ -59,16 +57,27 @@ class Web(Target):
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write page, server, runtime, file and golden images."""
         kind, content = file.artifact.format, file.path.read_bytes()
-        runtime = installed_runtime(kind, self.node_modules)
-        content = _for_browsers(content, file)
-        moved = file_with_uint8_ends(file) if kind == "tflite" else file
+        runtime, described = installed_runtime(kind, self.node_modules), _described(file)
+        table = card(described)
+        (takes,) = table["inputs"]
+        takes["values"] = pixel_values(described).T.tolist()
+        table |= {
+            "golden": len(file.golden),
+            "title": file.origin.get("run", file.path.stem),
+            "runtime_title": runtime.title,
+        }
+        if kind == "onnx":
+            content = in_one_file(file.path, content)
+        else:
+            shapes = takes["shape"], file.facts.run_shapes
+            content = with_fixed_ends(content, shapes, str(file.path))
         write_bytes(folder / f"model.{kind}", content)
         write_bytes(folder / "labels.txt", labels_text(file).encode())
-        write_json(folder / "model.json", _card(moved, runtime.title))
+        write_json(folder / "model.json", table)
         write_json(folder / "origin.json", file.origin)
-        write_golden(moved, folder / "golden")
+        write_golden(described, folder / "golden")
         for name in FILES:
-            write_bytes(folder / name, (SITE / name).read_bytes())
+            write_bytes(folder / name, (PAGE / name).read_bytes())
         (folder / "runtime").mkdir()
         for name, each in runtime.files().items():
             write_bytes(folder / "runtime" / name, each)
@@ -78,34 +87,15 @@ class Web(Target):
         self, file: DeployedFile, folder: Path, context: DeployContext
     ) -> Iterator[Device | None]:
         """Run the page in this machine's Chromium; None where there is none."""
-        kind, browser = file.artifact.format, browser_path()
+        browser = browser_path()
         if browser is None:
             yield None
             return
-        moved = file_with_uint8_ends(file) if kind == "tflite" else file
-        title = installed_runtime(kind, self.node_modules).title
-        with in_browser(moved, folder, browser, title, context) as device:
+        title = installed_runtime(file.artifact.format, self.node_modules).title
+        with in_browser(_described(file), folder, browser, title, context) as device:
             yield device
 
 
-def _card(file: DeployedFile, runtime: str) -> dict[str, Any]:
-    """Return ``model.json`` of a page: that of a bundle, and the value of each pixel value."""
-    facts, channels = file.facts, file.facts.image[2]
-    found = card(file)
-    ramp = np.arange(PIXELS, dtype=np.uint8).repeat(channels).reshape(1, PIXELS, 1, channels)
-    values = pixel_encoder(facts.input, "NHWC", file.preprocess, channels)(ramp)
-    (takes,) = found["inputs"]
-    takes["values"] = values.reshape(PIXELS, channels).T.tolist()
-    return {
-        **found,
-        "golden": len(file.golden),
-        "title": file.origin.get("run", file.path.stem),
-        "runtime_title": runtime,
-    }
-
-
-def _for_browsers(content: bytes, file: DeployedFile) -> bytes:
-    """Return a file that browsers' runtimes take."""
-    if file.artifact.format == "onnx":
-        return in_one_file(file.path, content)
-    return with_uint8_ends(content, str(file.path))
+def _described(file: DeployedFile) -> DeployedFile:
+    """Return the description of the file in the page."""
+    return described_with_fixed_ends(file) if file.artifact.format == "tflite" else file
