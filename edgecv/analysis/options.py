@@ -98,13 +98,15 @@ class DeployOptions(
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
-    """The target: bundle, c, web, ssh://USER@HOST[:PORT]. See edgecv list."""
+    """The target: bundle, web, c, ssh://USER@HOST[:PORT], adb[:SERIAL]. See edgecv list."""
     python: Annotated[Text | None, Flag(default="python3")] = None
     """The interpreter on a host of ssh://, where numpy and the runtime are."""
     ssh_config: Annotated[Text | None, Flag(default="yours")] = None
     """Another configuration of SSH, as ssh -F takes it."""
     node_modules: Annotated[Text | None, Flag(default="the nearest node_modules")] = None
     """The folder where npm has put the runtime of browsers, for web."""
+    benchmark_model: Annotated[Text | None, Flag(default="none, adb needs it")] = None
+    """LiteRT's benchmark_model, built for the device of adb."""
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None

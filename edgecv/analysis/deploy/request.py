@@ -20,7 +20,7 @@ from edgecv.formats.lookup import device_suffixes
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.environment import environment
 
-OF_TARGETS = ("python", "ssh_config", "node_modules")
+OF_TARGETS = ("python", "ssh_config", "node_modules", "benchmark_model")
 """Options that are those of a target."""
 TIMES = ("min_speedup", "max_latency_us")
 """Limits on time that a run was made with: they are for the machine that made it."""
