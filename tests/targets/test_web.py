@@ -191,9 +191,9 @@ class Process:
 
 
 @contextmanager
-def page(tmp_path: Path) -> Iterator[tuple[device.Exchange, Any]]:
+def page(tmp_path: Path) -> Iterator[tuple[device.PageChannel, Any]]:
     """Give an exchange, and a function that says something as a page does."""
-    exchange = device.Exchange()
+    exchange = device.PageChannel()
     with device.DeviceServer(tmp_path, exchange) as server, in_thread(server):
 
         def say(name: str, content: bytes | None, token: str = exchange.token) -> int:
@@ -204,7 +204,7 @@ def page(tmp_path: Path) -> Iterator[tuple[device.Exchange, Any]]:
         yield exchange, say
 
 
-def opened(exchange: device.Exchange, process: Any = None) -> device.Browser:
+def opened(exchange: device.PageChannel, process: Any = None) -> device.Browser:
     file = deployed_file("onnx")
     return device.Browser(file, "a runtime", exchange, process or Process(), "chromium")
 
@@ -240,7 +240,7 @@ def test_a_page_without_the_secret_is_not_heard(tmp_path: Path) -> None:
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 say(name, b"x" if name == "ready" else None, "other")
         with pytest.raises(queue.Empty):
-            exchange.said.get_nowait()
+            exchange.messages.get_nowait()
 
 
 def test_a_browser_that_ends_or_is_silent_is_one_sentence(
@@ -249,18 +249,18 @@ def test_a_browser_that_ends_or_is_silent_is_one_sentence(
     process = Process()
     process.status = -9
     with pytest.raises(StepError, match="has ended with status -9"):
-        opened(device.Exchange(), process)
+        opened(device.PageChannel(), process)
     monkeypatch.setattr(device, "LONGEST_S", 0.1)
     with pytest.raises(StepError, match=r"gives no answer within 0\.1 s"):
-        opened(device.Exchange())
+        opened(device.PageChannel())
 
 
 def test_times_are_bounded(tmp_path: Path) -> None:
-    exchange = device.Exchange()
-    exchange.said.put(("ready", b"x"))
+    exchange = device.PageChannel()
+    exchange.messages.put(("ready", b"x"))
     there = opened(exchange)
     for content in (b"", np.zeros(100, np.int64).tobytes(), np.full(100, 2**62).tobytes()):
-        exchange.said.put(("answer", content))
+        exchange.messages.put(("answer", content))
         with pytest.raises(StepError, match="gives"):
             there.time(GREY[:1])
         exchange.work.get_nowait()

@@ -74,8 +74,8 @@ class AdbClient:
         timer = threading.Timer(seconds, process.kill)
         timer.start()
         try:
-            said = process.stdout.read(most_bytes + 1)
-            if len(said) > most_bytes:
+            printed = process.stdout.read(most_bytes + 1)
+            if len(printed) > most_bytes:
                 raise StepError(self.where, f"says more than {most_bytes:,} bytes")
             status = process.wait()
         finally:
@@ -87,16 +87,16 @@ class AdbClient:
         if is_late:
             raise StepError(self.where, f"gives no answer within {seconds:g} s")
         if status:
-            self._raise_failure(said.decode("utf-8", "replace"), status)
-        return said
+            self._raise_failure(printed.decode("utf-8", "replace"), status)
+        return printed
 
-    def _raise_failure(self, said: str, status: int) -> None:
+    def _raise_failure(self, printed: str, status: int) -> None:
         for sign, found, remedy in FAILURES:
-            if sign in said:
-                raise StepError(self.where, f"{found}: {_text(said)}", remedy=remedy)
-        raise StepError(self.where, f"ends with status {status}: {_text(said)}")
+            if sign in printed:
+                raise StepError(self.where, f"{found}: {_text(printed)}", remedy=remedy)
+        raise StepError(self.where, f"ends with status {status}: {_text(printed)}")
 
 
-def _text(said: str) -> str:
-    lines = [line for line in said.splitlines() if line.strip()] or ["nothing is printed"]
+def _text(printed: str) -> str:
+    lines = [line for line in printed.splitlines() if line.strip()] or ["nothing is printed"]
     return printable(one_line(lines[-1]))[:LONGEST_TEXT]

@@ -36,12 +36,12 @@ TIMES = "a time is the mean of runs that take a millisecond together: clocks of 
 
 
 @dataclass
-class Exchange:
+class PageChannel:
     """Work for the page, and what it says. ``expected``: the most bytes of the next answer."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     work: "queue.Queue[tuple[str, bytes]]" = field(default_factory=lambda: queue.Queue(1))
-    said: "queue.Queue[tuple[str, bytes]]" = field(default_factory=lambda: queue.Queue(8))
+    messages: "queue.Queue[tuple[str, bytes]]" = field(default_factory=lambda: queue.Queue(8))
     expected: int = 0
 
 
@@ -50,8 +50,8 @@ class DeviceServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path, exchange: Exchange) -> None:
-        self.folder, self.exchange = folder, exchange
+    def __init__(self, folder: Path, channel: PageChannel) -> None:
+        self.folder, self.channel = folder, channel
         super().__init__((ADDRESS, 0), DeviceHandler)
 
 
@@ -71,7 +71,7 @@ class DeviceHandler(PageHandler):
             self._answer(200, (PAGE / name).read_bytes(), self.guess_type(name))
         elif name == "work":
             try:
-                kind, content = self.server.exchange.work.get(timeout=IDLE_S)
+                kind, content = self.server.channel.work.get(timeout=IDLE_S)
             except queue.Empty:
                 self._answer(204)
             else:
@@ -83,27 +83,27 @@ class DeviceHandler(PageHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         """Take what the page says."""
-        name, exchange = self._name(), self.server.exchange
+        name, channel = self._name(), self.server.channel
         length = self.headers.get("Content-Length", "")
-        most = exchange.expected if name == "answer" else LONGEST_TEXT * 4
+        most = channel.expected if name == "answer" else LONGEST_TEXT * 4
         if name not in ("ready", "answer", "failure"):
             self._answer(404)
         elif not (length.isdecimal() and len(length) < 12 and int(length) <= most):
-            self._say("failure", f"it sends more than {most:,} bytes".encode())
+            self._put("failure", f"it sends more than {most:,} bytes".encode())
             self._answer(413)
         else:
-            self._say(name, self.rfile.read(int(length)))
+            self._put(name, self.rfile.read(int(length)))
             self._answer(204)
 
-    def _say(self, name: str, content: bytes) -> None:
+    def _put(self, name: str, content: bytes) -> None:
         try:
-            self.server.exchange.said.put_nowait((name, content))
+            self.server.channel.messages.put_nowait((name, content))
         except queue.Full:
             self.close_connection = True
 
     def _name(self) -> str:
         """Return what is behind the secret part of a path."""
-        before = f"/device/{self.server.exchange.token}/"
+        before = f"/device/{self.server.channel.token}/"
         return self.path.removeprefix(before) if self.path.startswith(before) else ""
 
     def _answer(self, status: int, content: bytes = b"", kind: str = "", work: str = "") -> None:
@@ -128,12 +128,12 @@ class Browser:
         self,
         file: DeployedFile,
         runtime: str,
-        exchange: Exchange,
+        channel: PageChannel,
         process: "subprocess.Popen[bytes]",
         name: str,
     ) -> None:
-        self._file, self._exchange, self._process, self._name = file, exchange, process, name
-        title = self._said("ready").decode("utf-8", "replace")
+        self._file, self._channel, self._process, self._name = file, channel, process, name
+        title = self._receive("ready").decode("utf-8", "replace")
         self.facts = DeviceFacts(f"{runtime}, {_text(title)}", notes=(TIMES,))
 
     def predict(self, images: Images) -> Outputs:
@@ -162,16 +162,16 @@ class Browser:
         return (blocks,)
 
     def _ask(self, kind: str, images: Images, most_bytes: int) -> bytes:
-        self._exchange.expected = most_bytes
-        self._exchange.work.put_nowait((kind, images.tobytes()))
-        return self._said("answer")
+        self._channel.expected = most_bytes
+        self._channel.work.put_nowait((kind, images.tobytes()))
+        return self._receive("answer")
 
-    def _said(self, wanted: str) -> bytes:
+    def _receive(self, wanted: str) -> bytes:
         """Return what the page says next. Raises StepError."""
         deadline = time.monotonic() + LONGEST_S
         while time.monotonic() < deadline:
             try:
-                name, content = self._exchange.said.get(timeout=POLL_S)
+                name, content = self._channel.messages.get(timeout=POLL_S)
             except queue.Empty:
                 if self._process.poll() is not None:
                     found = f"has ended with status {self._process.returncode}"
@@ -185,8 +185,8 @@ class Browser:
         raise StepError(self._name, f"gives no answer within {LONGEST_S:g} s")
 
 
-def _text(said: str) -> str:
-    return printable(one_line(said))[:LONGEST_TEXT]
+def _text(text: str) -> str:
+    return printable(one_line(text))[:LONGEST_TEXT]
 
 
 @contextmanager
@@ -194,15 +194,15 @@ def in_browser(
     file: DeployedFile, folder: Path, browser: str, runtime: str, context: DeployContext
 ) -> Iterator[Browser]:
     """Open the page of a folder in a browser; all of it ends with the context."""
-    exchange = Exchange()
-    with DeviceServer(folder, exchange) as server:
+    channel = PageChannel()
+    with DeviceServer(folder, channel) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            url = f"http://{ADDRESS}:{server.server_port}/device/{exchange.token}/{FILES[0]}"
+            url = f"http://{ADDRESS}:{server.server_port}/device/{channel.token}/{FILES[0]}"
             context.emit("connecting", f"opening the page in {browser}")
             with running_browser(browser, url, context.log) as process:
-                yield Browser(file, runtime, exchange, process, Path(browser).name)
+                yield Browser(file, runtime, channel, process, Path(browser).name)
         finally:
             server.shutdown()
             thread.join()
