@@ -7,6 +7,7 @@ from paths import REPOSITORY
 
 PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "qemu-aarch64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
     "chromium": "chromium",
     "ssh": "openssh-client",
