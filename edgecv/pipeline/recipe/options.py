@@ -67,7 +67,7 @@ class TaskOptions(CommandOptions):
 
 
 class TargetOptions(CommandOptions):
-    """Options of a device that is a host of ssh://."""
+    """Options of a device: a host of ssh://, a browser, a device of adb."""
 
     section: ClassVar[str] = "Device"
 
@@ -79,6 +79,10 @@ class TargetOptions(CommandOptions):
     """A folder of wheels that a host of ssh:// is sent, where it has no packages and no network."""
     keep_wheels: bool = False
     """Leave the packages of --wheels on the host, in ~/.cache/edgecv, for the next time."""
+    node_modules: Annotated[Text | None, Flag(default="the nearest node_modules")] = None
+    """The folder where npm has put the runtime of browsers, for web."""
+    benchmark_model: Annotated[Text | None, Flag(default="none, adb needs it")] = None
+    """LiteRT's benchmark_model, built for the device of adb."""
 
     def target_of(self, text: str, flag: str) -> Target:
         """Return the target of ``NAME`` or ``NAME:TEXT``. Raises InputError that names the flag."""
