@@ -116,7 +116,7 @@ class ControlRunner:
             trained,
             self.model.data,
             task,
-            schedule.for_data(mirrors=recipe.mirrors),
+            schedule.for_data(self.model.data, mirrors=recipe.mirrors),
             seed=self.context.seed,
             checkpoint=self.context.store.checkpoint(key),
             on_event=self.context.on_event,
@@ -154,7 +154,7 @@ class ControlRunner:
     def _keys(self, schedules: Sequence[Schedule]) -> list[str]:
         """Return the key of each stage: it covers those before, so recipes share what is equal."""
         recipe, data = self.model.recipe, self.model.data
-        tables = [each.for_data(mirrors=recipe.mirrors).model_dump() for each in schedules]
+        tables = [each.for_data(data, mirrors=recipe.mirrors).model_dump() for each in schedules]
         return [
             content_key(
                 "control",
