@@ -133,8 +133,6 @@ def _short_names(model: ModelProto) -> dict[str, str]:
         for number, name in enumerate(node.output):
             if name:
                 inner[name] = "" if number or is_conversion else node.name
-        if is_conversion:
-            node.ClearField("name")
     found, taken = {}, {*ends, ""}
     for number, (name, wanted) in enumerate(inner.items()):
         if name not in ends:
@@ -154,6 +152,8 @@ def _rename(graph: Any, constants: dict[str, str], names: dict[str, str]) -> Non
             for number, name in enumerate(ends):
                 name = constants.get(name, name)
                 ends[number] = names.get(name, name)
+        if names and node.op_type in CONVERSIONS and node.output:
+            node.name = node.output[0]
 
 
 def _is_same(before: ModelProto, after: ModelProto) -> bool:
