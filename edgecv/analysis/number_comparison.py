@@ -1,6 +1,7 @@
 """Files of any inputs and outputs beside a baseline, compared number by number."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.rounding_noise import NOISE, steady_gates
-from edgecv.pipeline.run_report import judge, samples_text
+from edgecv.pipeline.run_report import judge, judge_moved, samples_text
 from edgecv.system.environment import environment
 
 
@@ -70,7 +71,8 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         noisy = [(each * NOISE).astype(np.float32) for each in samples]
         return pool.evaluator(runtime).answers(baseline, noisy, request.baseline_input)
 
-    gates = steady_gates(gates, where, reference, task, again)
+    as_noise = partial(judge_moved, kept, reference, request.limits, task, facts)
+    gates = steady_gates(gates, where, task, again, as_noise)
     gates += proof_gates(where, reference, None, task)
     return _report(request, comparisons, gates, facts, task)
 

@@ -33,7 +33,7 @@ from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
-from edgecv.pipeline.run_report import head_values, judge
+from edgecv.pipeline.run_report import head_values, judge, judge_moved
 from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.environment import environment
 from edgecv.system.storage import describe
@@ -113,7 +113,8 @@ def validate(
     if reference is not None and request.baseline is not None:
         path, spec = request.baseline, request.baseline_input
         again = partial(noisy_outputs, context.measurements, path, data.test.images, spec)
-        judged = steady_gates(judged, str(path), reference, task, again)
+        as_noise = partial(judge_moved, usable, reference, request.limits, task, facts)
+        judged = steady_gates(judged, str(path), task, again, as_noise)
     gates = [
         *judged,
         *_proof(request, usable, reference, data, task),

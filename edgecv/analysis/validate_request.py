@@ -18,7 +18,7 @@ from edgecv.core.report import Report
 from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.npz_arrays import holds_inputs
-from edgecv.datasets.resolve import resolve
+from edgecv.datasets.resolve import accepted_data, resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import importer_of, runtime_of_file
@@ -124,9 +124,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         of_baseline = report_of(baseline.parent)
     is_random = source is None and inputs is None
     if is_random and (baseline is None or runtime_of_file(baseline).needs_tensorflow):
-        raise InputError(
-            "--data", "is needed for single files", accepted="cifar10, digits, or a path"
-        )
+        raise InputError("--data", "is needed for single files", accepted=accepted_data())
     files: list[MeasuredFile] = []
     for path in paths:
         files += (

@@ -193,6 +193,8 @@ class Deployment:
     """Images whose outputs are the same numbers."""
     largest_difference: float
     """Largest difference of one number of the outputs."""
+    kernels: str = ""
+    """The kernels of LiteRT on this machine, where they are those that the target computes as."""
     memory_bytes: int | None = None
     flash_bytes: int | None = None
     folder: str = ""

@@ -57,4 +57,5 @@ def paired_statistics(
             margin_points,
         )
         found = replace(found, scores=scores)
+    found = replace(found, classes=task.groups(outputs, baseline, targets))
     return task.further_statistics(found, outputs, baseline, targets)

@@ -11,7 +11,6 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.report import Gate
-from edgecv.evaluation.output_differences import output_differences
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.measure import MeasurementPool
 
@@ -24,26 +23,34 @@ OF_NUMBERS = frozenset(
 
 
 def steady_gates(
-    gates: Sequence[Gate], where: str, outputs: Outputs, task: Task, again: Callable[[], Outputs]
+    gates: Sequence[Gate],
+    where: str,
+    task: Task,
+    again: Callable[[], Outputs],
+    judged: Callable[[Outputs], Sequence[Gate]],
 ) -> list[Gate]:
-    """Return gates, those of numbers inconclusive instead of failed where rounding moves these.
+    """Return gates, those of numbers inconclusive instead of failed where rounding fails them too.
 
-    ``outputs``: those of the reference at ``where``; ``again`` runs it on numbers that are
-    ``NOISE`` times as large.
+    ``again`` runs the reference at ``where`` on numbers that are ``NOISE`` times as large;
+    ``judged`` returns the gates of outputs, as if each file had given these.
     """
     failed = [each for each in gates if each.outcome == "failed" and each.name in OF_NUMBERS]
     if not failed or not task.compares_numbers:
         return list(gates)
-    found = max(output_differences(again(), outputs), key=lambda each: each.of_range or 0)
-    moved = found.of_range or 0
-    if moved <= task.conversion_limit:
-        return list(gates)
-    reason = (
-        f"{found.name} of {where} itself moves by {100 * moved:.3g}% of its range where its input"
-        " changes by a millionth: rounding decides the order of its rows, so that numbers of one"
-        " place prove nothing; data with targets, and the --task that reads such rows, do"
-    )
-    return [replace(e, outcome="inconclusive", reason=reason) if e in failed else e for e in gates]
+    moved = {(e.artifact, e.name, e.head): e for e in judged(again()) if e.outcome == "failed"}
+    steady = []
+    for gate in gates:
+        noise = moved.get((gate.artifact, gate.name, gate.head))
+        if gate not in failed or noise is None:
+            steady.append(gate)
+            continue
+        reason = (
+            f"{where} itself fails this limit with {noise.observed:.4g} where its input changes by"
+            " a millionth: rounding decides the order of its rows, so that numbers of one place"
+            " prove nothing; data with targets, and the --task that reads such rows, do"
+        )
+        steady.append(replace(gate, outcome="inconclusive", reason=reason))
+    return steady
 
 
 def noisy_outputs(

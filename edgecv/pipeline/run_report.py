@@ -58,6 +58,20 @@ def judge(
     return gates + limit_gates(candidates, limits, task, data, machine())
 
 
+def judge_moved(
+    measurements: Sequence[Measurement],
+    reference: Outputs,
+    limits: Limits,
+    task: Task,
+    data: DataFacts,
+    moved: Outputs,
+) -> list[Gate]:
+    """Return the gates of ``moved`` outputs of the reference, as if each file had given these."""
+    given = [replace(each, outputs=moved, blocks_ns=None) for each in measurements]
+    compared = compare_all(given, reference, None, task, threads=1)
+    return judge(compared, {}, compared, limits, task, data)
+
+
 def limit_gates(
     candidates: Sequence[Comparison], limits: Limits, task: Task, data: DataFacts, here: str
 ) -> list[Gate]:
@@ -111,7 +125,8 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
     limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
-    judged = judge(comparisons, failures, candidates, limits, task, data_facts(data, task))
+    facts = data_facts(data, task)
+    judged = judge(comparisons, failures, candidates, limits, task, facts)
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):
         again = partial(
@@ -120,7 +135,8 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
             folder / twin.artifact.path,
             data.test.images,
         )
-        judged = steady_gates(judged, twin.artifact.path, twin.outputs, task, again)
+        as_noise = partial(judge_moved, measurements, twin.outputs, limits, task, facts)
+        judged = steady_gates(judged, twin.artifact.path, task, again, as_noise)
     gates = [
         *judged,
         *proof_gates(path, outputs, data.test_labels, task),
@@ -134,7 +150,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         recipe=recipe.table(),
         environment=environment(),
         outcome=verdict(gates),
-        data=data_facts(data, task),
+        data=facts,
         baseline=Baseline(
             path=path,
             parameters=model.reference.parameters,

@@ -6,8 +6,10 @@ from edgecv.core.text import counted
 
 def deployment_line(found: Deployment) -> str:
     """Return what a device gives beside this machine, in one line."""
+    kernels = f" (LiteRT's {found.kernels} kernels)" if found.kernels else ""
     parts = [
-        f"{found.same_answers:,} of {counted(found.images, 'image')} get this machine's answer",
+        f"{found.same_answers:,} of {counted(found.images, 'image')} get this machine's answer"
+        f"{kernels}",
         f"{found.equal_outputs:,} the same numbers",
     ]
     if found.equal_outputs < found.images:

@@ -62,3 +62,17 @@ def test_a_fault_fails_where_the_order_is_clear(moved: float, tmp_path: Path) ->
     baseline = detector(tmp_path / "a.onnx", NOISE)
     file = detector(tmp_path / "b.onnx", NOISE, BOXES[:, ::-1] + np.float32(moved))
     assert compared(file, baseline, tmp_path).outcome == "failed"
+
+
+@pytest.mark.parametrize("fault", [0.0, 2.0])
+def test_a_fault_fails_where_rounding_moves_less_than_the_limit(
+    fault: float, tmp_path: Path
+) -> None:
+    """Three rows that rounding exchanges excuse no file that differs in all rows."""
+    scores = NOISE.copy()
+    scores[:, :3] = EQUAL[:, :3] + 1e-7 * NOISE[:, :3]
+    baseline = detector(tmp_path / "a.onnx", scores)
+    boxes = BOXES[:, ::-1] if fault else BOXES
+    file = detector(tmp_path / "b.onnx", scores * (1 + 2**-21), boxes + np.float32(fault))
+    report = compared(file, baseline, tmp_path)
+    assert report.outcome == ("failed" if fault else "inconclusive")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgecv.analysis.deploy.request import TIMES
+from edgecv.analysis.deploy.request import limits_without_times
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validate import ValidationArrays, usable_measurements
 from edgecv.core.data import Outputs
@@ -12,8 +12,10 @@ from edgecv.core.plugins import DeployedFile, Device, Target
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Deployment, Gate, Measurement, Report
 from edgecv.evaluation.comparison import align_all, compare
-from edgecv.evaluation.gates import verdict
+from edgecv.evaluation.gates import most_gate, verdict
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
+from edgecv.evaluation.task_of import compared_outputs
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.run_report import judge
 
@@ -49,7 +51,7 @@ class DeviceProof:
         aligned, unmatched = align_all([measured], self.arrays.baseline)
         usable, failures = usable_measurements(aligned, data, task, self.context)
         failures |= unmatched
-        limits = self._limits(options)
+        limits = limits_without_times(self.limits, options)
         comparisons = [
             compare(
                 each,
@@ -67,6 +69,7 @@ class DeviceProof:
         if usable:
             here = self.arrays.outputs[path]
             deployment = _beside(here, usable[0], device, target, self)
+            gates = _without_rounding(gates, here, usable[0].outputs)
             gates += _same(deployment, options.min_same)
         gates = [*self.report.gates, *gates]
         return replace(
@@ -85,11 +88,6 @@ class DeviceProof:
         reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
         return replace(self.report, name="deploy", gates=gates, outcome=verdict(list(gates)))
-
-    def _limits(self, options: DeployOptions) -> Limits:
-        """Return the limits of the device: those on time that a run has are of another machine."""
-        given = options.changed(Limits())
-        return self.limits.without([name for name in TIMES if getattr(given, name) is None])
 
 
 def _beside(
@@ -112,10 +110,26 @@ def _beside(
         same_answers=int(task.same_answer(there.outputs, here).sum()),
         equal_outputs=int(equal.sum()),
         largest_difference=largest,
+        kernels=target.arithmetic or "",
         memory_bytes=device.facts.memory_bytes,
         flash_bytes=device.facts.flash_bytes,
         notes=device.facts.notes,
     )
+
+
+def _without_rounding(gates: list[Gate], here: Outputs, there: Outputs) -> list[Gate]:
+    """Return gates, numbers passed that differ from this machine's as floats of its kernels do.
+
+    Sums of floats depend on the order of their parts, so that no two kernels give the same.
+    """
+    limit = compared_outputs().conversion_limit
+    rounding = most_gate("conversion_difference", "", limit, of_ranges(there, here)[1])
+    if rounding.outcome != "passed":
+        return gates
+    return [
+        replace(rounding, artifact=each.artifact, head=each.head) if each.name == OUTPUTS else each
+        for each in gates
+    ]
 
 
 def _same(found: Deployment, limit: float | None) -> list[Gate]:

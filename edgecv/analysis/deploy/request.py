@@ -13,7 +13,9 @@ from edgecv.core.plugins import Target
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.core.text import listed
+from edgecv.datasets.noise import Noise
 from edgecv.evaluation.comparison import is_twin
+from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import device_suffixes
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.system.environment import environment
@@ -61,11 +63,9 @@ def request_of_deployment(
         baseline = path  # Compared with itself on this machine.
     given = {name: getattr(options, name) for name in options.model_fields_set}
     shared = {key: value for key, value in given.items() if key in ValidateOptions.model_fields}
+    if not is_run and options.data is None:  # The device is held to this machine's numbers.
+        shared = {"task": ("outputs",), **shared, "data": Noise.name}
     request = ValidateOptions(**shared | {"baseline": baseline}).request()
-    if request.source is None:
-        raise InputError(
-            "--data", "images are needed to run there", accepted="cifar10, digits, or a path"
-        )
     report = report_in(path) if is_run else None
     if report is not None:
         file = _chosen(request.files, options.artifact, target, path)
@@ -81,7 +81,27 @@ def request_of_deployment(
     ]
     files = tuple(dict.fromkeys([*twins, file]))
     unproven = tuple(each for each in request.unproven if each in files)
-    return replace(request, files=files, unproven=unproven, images=options.images), file, report
+    request = replace(request, files=files, unproven=unproven, images=options.images)
+    return _with_arithmetic(request, target, options), file, report
+
+
+def _with_arithmetic(
+    request: ValidationRequest, target: Target, options: DeployOptions
+) -> ValidationRequest:
+    """Return a request that measures on this machine with the kernels that a target computes as.
+
+    Limits on time that a run was made with are for the kernels that it was made with.
+    """
+    if target.arithmetic is None:
+        return request
+    settings = request.settings.model_copy(update={"kernels": target.arithmetic})
+    return replace(request, settings=settings, limits=limits_without_times(request.limits, options))
+
+
+def limits_without_times(limits: Limits, options: DeployOptions) -> Limits:
+    """Return limits without those on time, unless they are given to this deployment."""
+    given = options.changed(Limits())
+    return limits.without([name for name in TIMES if getattr(given, name) is None])
 
 
 def _chosen(

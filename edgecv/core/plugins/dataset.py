@@ -25,6 +25,9 @@ class DatasetSource(Plugin):
     has_labels: ClassVar[bool] = True
     """True if the classes of the images are known; training and accuracy need them."""
 
+    is_real: ClassVar[bool] = True
+    """False for images of random values: nothing is calibrated or judged on them."""
+
     validation: float = Field(default=0.05, gt=0, lt=0.5)
     """Fraction of the training images that is kept for validation."""
 

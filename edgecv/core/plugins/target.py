@@ -100,6 +100,14 @@ class Target(Plugin):
     address: ClassVar[str] = ""
     """The option that TEXT of ``--to NAME:TEXT`` sets; empty for a target without any."""
 
+    @property
+    def arithmetic(self) -> str | None:
+        """The kernels of LiteRT whose numbers it computes; None where that is not known.
+
+        The file is measured with these on this machine too.
+        """
+        return None
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError where the file cannot run there: before anything is built.
 

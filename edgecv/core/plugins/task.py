@@ -13,7 +13,7 @@ from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.options import Options
-from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.targets import kinds_of, of_field, with_targets
 from edgecv.core.text import TextTable
@@ -324,15 +324,17 @@ class Task(Plugin):
         """
         return None
 
+    def groups(
+        self, outputs: Outputs, baseline: Outputs, targets: Targets
+    ) -> tuple[GroupDifference, ...]:
+        """Compare groups of images, such as the classes, with the baseline's, the worst first."""
+        return ()
+
     def further_statistics(
-        self,
-        statistics: PairedStatistics,
-        outputs: Outputs,
-        baseline: Outputs,
-        targets: Targets,
+        self, found: PairedStatistics, outputs: Outputs, baseline: Outputs, targets: Targets
     ) -> PairedStatistics:
-        """Return the statistics with those added that only this task has."""
-        return statistics
+        """Return the statistics with those added that only this task has, beside the groups."""
+        return found
 
     def lost_groups(
         self,

@@ -228,7 +228,13 @@ def check_data(
     gates: Limits,
     where: str,
 ) -> None:
-    """Raise InputError where something is asked for that images without labels cannot give."""
+    """Raise InputError where something is asked for that the images cannot give."""
+    if not source.is_real:
+        raise InputError(
+            where,
+            f"{source.name} images are random: nothing can be calibrated or judged on them",
+            remedy="give images of the kind that the model will see",
+        )
     if source.has_labels:
         return
     found = f"{source.name} images have no labels"

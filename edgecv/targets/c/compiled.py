@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
 from edgecv.core.text import printable
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
-from edgecv.targets.c.answers import encoded, exactness
+from edgecv.targets.c.answers import encoded
 from edgecv.targets.c.project import PlacedProgram
 from edgecv.targets.programs import run_program
 
@@ -54,8 +53,12 @@ class CompiledProject:
     def __init__(
         self, file: DeployedFile, layout: PlacedProgram, program: Path, version: str
     ) -> None:
-        self._file, self._layout, self._program = file, layout, program
-        self.facts = DeviceFacts(f"C99 of {version[:LONGEST_VERSION]}", memory_bytes=layout.arena)
+        self._file, self._program = file, program
+        self.facts = DeviceFacts(
+            f"C99 of {version[:LONGEST_VERSION]}",
+            memory_bytes=layout.arena,
+            notes=(f"weights and tables take {layout.constant_bytes:,} bytes of flash",),
+        )
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
@@ -66,11 +69,7 @@ class CompiledProject:
             wanted = f"{len(images) * size:,}"
             raise StepError(PROGRAM, f"gives {len(content):,} bytes", accepted=wanted)
         rows = np.frombuffer(content, np.uint8).reshape(-1, size)
-        outputs = outputs_of_bytes(self._file, rows, PROGRAM)
-        note = exactness(self._file, images, outputs, self._layout.program.arithmetic)
-        constants = f"weights and tables take {self._layout.constant_bytes:,} bytes of flash"
-        self.facts = replace(self.facts, notes=(note, constants))
-        return outputs
+        return outputs_of_bytes(self._file, rows, PROGRAM)
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return None: a time of this machine says nothing of a microcontroller."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
 from edgecv.system.storage import write_bytes
-from edgecv.targets.c.answers import encoded, litert_answers
+from edgecv.targets.c.answers import encoded
 from edgecv.targets.c.compiled import c_compiler, compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
@@ -26,6 +26,11 @@ class CProject(Target):
     kernels: Arithmetic = "builtin"
     """The kernels of LiteRT whose integers it computes: builtin, or reference."""
 
+    @property
+    def arithmetic(self) -> str:
+        """The kernels of LiteRT whose integers it computes."""
+        return self.kernels
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError for an operator, type or shape that is not supported, or no room."""
         self.check_format(file)
@@ -39,12 +44,13 @@ class CProject(Target):
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the project."""
         found = self._layout(file)
-        answers = litert_answers(file, file.golden, self.kernels)
         count = len(file.golden)
         golden = Golden(
             count,
             encoded(file, file.golden).tobytes(),
-            b"".join(each[number].tobytes() for number in range(count) for each in answers),
+            b"".join(
+                each[number].tobytes() for number in range(count) for each in file.golden_outputs
+            ),
         )
         for name, text in {**write(found, golden), "README.md": page(file, found)}.items():
             path = folder / name

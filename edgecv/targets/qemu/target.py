@@ -95,7 +95,7 @@ class Qemu(CProject):
             with _Emulator(BOARDS[self.board].machine, work, where) as stream:
                 client = BoardClient(stream, where)
                 client.greet()
-                yield BoardDevice(file, self.kernels, client, facts, context)
+                yield BoardDevice(file, client, facts, context)
 
 
 def _version() -> str:

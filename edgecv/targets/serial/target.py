@@ -57,7 +57,7 @@ class SerialBoard(CProject):
             client = BoardClient(stream, where)
             client.greet()
             facts = DeviceFacts(f"the board at {self.port}", notes=_notes(client, file, where))
-            yield BoardDevice(file, self.kernels, client, facts, context)
+            yield BoardDevice(file, client, facts, context)
 
 
 def _notes(client: BoardClient, file: DeployedFile, where: str) -> tuple[str, ...]:

@@ -66,7 +66,8 @@ def test_a_run_in_c_gives_the_bytes_of_the_builtin_kernels(
     assert report.outcome == "passed"
     assert report.deployment is not None
     assert report.deployment.target == "c"
-    assert report.deployment.notes[0].startswith("40 of 40 answers are byte for byte")
+    assert report.deployment.kernels == "builtin"
+    assert report.deployment.equal_outputs == 40
     header = (folder / "edgecv_model.h").read_text()
     arena = re.search(r"#define EDGECV_ARENA_BYTES (\d+)", header)
     assert arena is not None
@@ -202,3 +203,28 @@ def test_flash_of_the_code_is_small(tmp_path: Path) -> None:
         [size, "edgecv_model.o"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert int(done.stdout.splitlines()[1].split()[0]) < 12_000
+
+
+@needs_compiler
+def test_a_file_without_data_is_held_to_this_machine_on_random_images(
+    file: DeployedFile, tmp_path: Path
+) -> None:
+    report = deploy(
+        DeployOptions(paths=(file.path,), to="c", out=tmp_path / "c", images=20, preprocess="-1..1")
+    )
+    assert report.outcome == "passed"
+    assert report.data.name == "noise"
+    assert report.deployment is not None
+    assert report.deployment.equal_outputs == report.deployment.images == 20
+    assert report.comparisons[0].value is None
+
+
+@needs_compiler
+def test_floats_pass_that_differ_by_their_rounding_alone(tmp_path: Path) -> None:
+    path = tmp_path / "float32.tflite"
+    path.write_bytes(convert(SHAPE, network, precision="float32"))
+    options = DeployOptions(paths=(path,), to="c", out=tmp_path / "c", preprocess="0..255")
+    report = deploy(options)
+    assert report.outcome == "passed"
+    assert report.deployment is not None
+    assert 0 < report.deployment.largest_difference < 1e-4

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.paired_results import Calibration, PairedStatistics
+from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
 from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import TextTable, counted, name_at
+from edgecv.core.text import counted, name_at
 from edgecv.datasets.class_order import in_order_of
+from edgecv.evaluation.group_text import group_sentence
 from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
@@ -274,18 +275,20 @@ class Classification(ProbabilityTask):
         """Return a warning if another order of the outputs would be more accurate."""
         return check_order(of_classes(outputs.only), data.test.labels, data.class_names, where)
 
+    def groups(
+        self, outputs: Outputs, baseline: Outputs, targets: Targets
+    ) -> tuple[GroupDifference, ...]:
+        """Compare class by class."""
+        right, before = (likeliest(each) == targets for each in (outputs, baseline))
+        return group_differences(right, before, targets)
+
     def further_statistics(
-        self,
-        statistics: PairedStatistics,
-        outputs: Outputs,
-        baseline: Outputs,
-        targets: Targets,
+        self, found: PairedStatistics, outputs: Outputs, baseline: Outputs, targets: Targets
     ) -> PairedStatistics:
-        """Add each class, the calibration error, and the confusions that changed most."""
+        """Add the calibration error, and the confusions that changed most."""
         answers, before = likeliest(outputs), likeliest(baseline)
         return replace(
-            statistics,
-            classes=group_differences(answers == targets, before == targets, targets),
+            found,
             calibration=Calibration(
                 baseline=calibration_error(of_classes(baseline.only), targets),
                 candidate=calibration_error(of_classes(outputs.only), targets),
@@ -304,7 +307,7 @@ class Classification(ProbabilityTask):
     ) -> list[str]:
         """Describe each class that lost points."""
         found = group_differences(right, baseline_right, targets)
-        return [text.class_sentence(each, names) for each in found if each.difference_points < 0]
+        return [group_sentence(each, names) for each in found if each.difference_points < 0]
 
     def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
         """Name the worst class and the calibration errors."""
@@ -313,10 +316,6 @@ class Classification(ProbabilityTask):
     def details(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
         """Name the confusions that changed most."""
         return text.confusions(statistics, names)
-
-    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a row for each class."""
-        return text.class_table(statistics, names)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -11,14 +11,13 @@ from pydantic import Field
 
 from edgecv.core.data import SPLITS, Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.paired_results import GroupDifference, PairedStatistics
+from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import NO_BOX, kinds_of
-from edgecv.core.text import TextTable, name_at
+from edgecv.core.text import name_at
 from edgecv.evaluation.output_differences import of_ranges
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import compared_groups
-from edgecv.evaluation.tasks.classification.text import class_sentence
 from edgecv.evaluation.tasks.detection import text, training
 from edgecv.evaluation.tasks.detection.average_precision import Matched, match
 from edgecv.evaluation.tasks.detection.boxes import Boxes, agree
@@ -31,7 +30,6 @@ from edgecv.evaluation.tasks.detection.decoders import (
 )
 from edgecv.evaluation.tasks.detection.doubts import doubts_of
 from edgecv.evaluation.tasks.detection.proof import average, proof_of
-from edgecv.evaluation.tasks.segmentation.text import class_table
 from edgecv.models.tf import keras, tensorflow
 
 RARE = 0.01
@@ -57,6 +55,8 @@ class Detection(ProbabilityTask):
         groups="classes",
     )
     method: ClassVar[str] = text.METHOD
+    group_figure: ClassVar[str] = "AP"
+    group_points: ClassVar[str] = "F1 points"
 
     decoder: Decoder | None = None
     """The way from outputs to boxes; where not given, edgecv's own two maps, or the four outputs of
@@ -236,30 +236,14 @@ class Detection(ProbabilityTask):
         high, wide, _ = data.image_shape
         return (wide, high) if unit_of(self.decoder) == "pixels" else (1.0, 1.0)
 
-    def further_statistics(
-        self,
-        statistics: PairedStatistics,
-        outputs: Outputs,
-        baseline: Outputs,
-        targets: Targets,
-    ) -> PairedStatistics:
-        """Add F1 and average precision of each class."""
+    def groups(
+        self, outputs: Outputs, baseline: Outputs, targets: Targets
+    ) -> tuple[GroupDifference, ...]:
+        """Compare F1 and average precision of each class."""
         after, before = (self._matched(each, targets) for each in (outputs, baseline))
-        return replace(statistics, classes=_class_differences(after, before, self.score))
+        return _class_differences(after, before, self.score)
 
     # The report.
-
-    def score_text(self, value: float) -> str:
-        """Write a mean F1."""
-        return f"{value:.1%}"
-
-    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Name the worst class."""
-        return [f"worst class {class_sentence(each, names)}" for each in statistics.classes[:1]]
-
-    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a row for each class."""
-        return class_table(statistics, names, "AP", "F1 points")
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -10,13 +10,12 @@ from pydantic import Field
 
 from edgecv.core.data import SPLITS, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.paired_results import PairedStatistics
+from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import TextTable, listed, name_at
+from edgecv.core.text import listed, name_at
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
-from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
@@ -34,6 +33,7 @@ class Multilabel(ProbabilityTask):
 
     name: ClassVar[str] = "multilabel"
     target: ClassVar[str] = "classes"
+    group: ClassVar[str] = "label"
     ending: ClassVar[str] = "sigmoid"
     terms: ClassVar[Terms] = Terms(
         score="overlap",
@@ -229,26 +229,12 @@ class Multilabel(ProbabilityTask):
             text += f": {NOTHING}; are these its images, --preprocess and --labels?"
         return Proof(found, limit, text, found > limit)
 
-    def further_statistics(
-        self,
-        statistics: PairedStatistics,
-        outputs: Outputs,
-        baseline: Outputs,
-        targets: Targets,
-    ) -> PairedStatistics:
-        """Add each label."""
+    def groups(
+        self, outputs: Outputs, baseline: Outputs, targets: Targets
+    ) -> tuple[GroupDifference, ...]:
+        """Compare label by label."""
         after, before = (self.given(each) == (targets == 1) for each in (outputs, baseline))
-        return replace(statistics, classes=label_differences(after, before))
-
-    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Name the worst label."""
-        if not statistics.classes:
-            return []
-        return [f"worst label {text.class_sentence(statistics.classes[0], names)}"]
-
-    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a row for each label."""
-        return text.class_table(statistics, names)
+        return label_differences(after, before)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -1,7 +1,6 @@
 """Segmentation: the task of models that give the class of each pixel."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,14 +9,13 @@ from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.paired_results import GroupDifference, PairedStatistics
+from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import IGNORED, kinds_of
-from edgecv.core.text import TextTable, listed, name_at
+from edgecv.core.text import listed, name_at
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import compared_groups
-from edgecv.evaluation.tasks.classification.text import class_sentence
 from edgecv.evaluation.tasks.segmentation import counts, text, training
 from edgecv.evaluation.tasks.segmentation.counts import Counts
 from edgecv.evaluation.tasks.segmentation.doubts import doubts_of
@@ -54,6 +52,7 @@ class Segmentation(ProbabilityTask):
         groups="classes",
     )
     method: ClassVar[str] = text.METHOD
+    group_figure: ClassVar[str] = "IoU"
     same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
     softmax: bool = True
@@ -235,28 +234,12 @@ class Segmentation(ProbabilityTask):
         """
         return doubts_of(outputs, data, where)
 
-    def further_statistics(
-        self,
-        statistics: PairedStatistics,
-        outputs: Outputs,
-        baseline: Outputs,
-        targets: Targets,
-    ) -> PairedStatistics:
-        """Add the IoU of each class."""
+    def groups(
+        self, outputs: Outputs, baseline: Outputs, targets: Targets
+    ) -> tuple[GroupDifference, ...]:
+        """Compare the IoU of each class."""
         after, before = (_counts(each, targets) for each in (outputs, baseline))
-        return replace(statistics, classes=_class_differences(after, before))
-
-    def score_text(self, value: float) -> str:
-        """Write a mean IoU."""
-        return f"{value:.1%}"
-
-    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Name the worst class."""
-        return [f"worst class {class_sentence(each, names)}" for each in statistics.classes[:1]]
-
-    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a row for each class."""
-        return text.class_table(statistics, names)
+        return _class_differences(after, before)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

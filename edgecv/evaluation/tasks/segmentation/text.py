@@ -1,14 +1,9 @@
 """Table and pictures of segmentation: each class, and the pixels that changed."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from edgecv.core.data import Images, Targets
-from edgecv.core.paired_results import PairedStatistics
-from edgecv.core.text import TextTable
 from edgecv.evaluation.drawing import BETTER, OTHER, WORSE, draw_mask
-from edgecv.evaluation.tasks.classification.text import MOST_CLASSES
 from edgecv.evaluation.tasks.segmentation.maps import Maps
 
 METHOD = (
@@ -18,36 +13,6 @@ METHOD = (
     "Holm's method for the number of classes."
 )
 DIMMED = 0.35
-
-
-def class_table(
-    statistics: PairedStatistics, names: Sequence[str], figure: str = "IoU", points: str = "points"
-) -> TextTable | None:
-    """Return a row for each class, the worst first; None where no class was compared.
-
-    ``figure`` and ``points``: the names of what was compared, and of the differences.
-    """
-    found = [each for each in statistics.classes if each.candidate is not None]
-    if not found:
-        return None
-    rows = tuple(
-        (
-            names[each.label],
-            f"{each.images:,}",
-            f"{each.baseline:.2%}",
-            f"{each.candidate:.2%}",
-            f"{each.difference_points:+.2f}",
-            f"{each.wins:,}",
-            f"{each.losses:,}",
-            f"{each.corrected_p_value:.2g}",
-        )
-        for each in found[:MOST_CLASSES]
-    )
-    left_out = len(found) - len(rows)
-    heads = ("class", "images", f"{figure} before", figure, points, "better", "worse")
-    return TextTable(
-        (*heads, "corrected p"), rows, f"The other {left_out:,} did better." if left_out else ""
-    )
 
 
 def changed_pixels(image: Images, before: Maps, after: Maps, mask: Targets | None) -> Images:

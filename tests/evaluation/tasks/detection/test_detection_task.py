@@ -179,10 +179,8 @@ def test_a_background_that_counts_as_a_class_is_named() -> None:
 def test_each_class_is_compared() -> None:
     lost = TRUTH.copy()
     lost[lost[..., 0] == 2] = -1
-    found = TASK.further_statistics(
-        PairedStatistics(Flips(0, 0.0)), given(lost), given(TRUTH), TRUTH
-    )
-    worst = found.classes[0]
+    groups = TASK.groups(given(lost), given(TRUTH), TRUTH)
+    found, worst = PairedStatistics(Flips(0, 0.0), classes=groups), groups[0]
     assert (worst.label, worst.difference_points, worst.wins) == (2, -100, 0)
     assert (worst.baseline, worst.candidate) == pytest.approx((1, 0))
     assert worst.is_significant

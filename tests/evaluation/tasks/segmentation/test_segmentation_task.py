@@ -113,10 +113,8 @@ def test_each_class_is_compared_by_its_iou() -> None:
     masks = squares()
     found = masks.copy()
     found[(masks == 2) & (np.arange(16) % 2 == 0)] = 1
-    added = TASK.further_statistics(
-        PairedStatistics(Flips(0, 0.0)), maps_of(found), maps_of(masks), masks
-    )
-    worst = added.classes[0]
+    groups = TASK.groups(maps_of(found), maps_of(masks), masks)
+    added, worst = PairedStatistics(Flips(0, 0.0), classes=groups), groups[0]
     assert (worst.label, worst.wins, worst.losses) == (2, 0, int((masks == 2).any((1, 2)).sum()))
     assert worst.baseline == 1.0
     assert worst.candidate == pytest.approx(0.5, abs=0.1)
