@@ -103,7 +103,7 @@ def _drop_unused(model: Table) -> None:
 
 
 def _shorten(graph: Table) -> None:
-    """Name what operators compute by its layer, and everything else but the ends by its number."""
+    """Name what is computed by layer and operator, and everything else but the ends by number."""
     graph.values.pop("Name", None)
     tensors = graph.tables("Tensors")
     ends = {*_numbers(graph, "Inputs"), *_numbers(graph, "Outputs")}
@@ -115,7 +115,7 @@ def _shorten(graph: Table) -> None:
         if number in ends:
             continue
         parts = [each for each in names[number].split("/") if each]
-        name = parts[-2:][0] if parts and number in computed else str(number)
+        name = "/".join(parts[-2:]) if parts and number in computed else str(number)
         while name in taken:
             name += f":{number}"
         taken.add(name)
