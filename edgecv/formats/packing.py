@@ -13,6 +13,6 @@ class Packed:
 
     content: bytes = b""
     dropped: list[str] = field(default_factory=list)
-    """What was left out, beside names."""
+    """The parts that were left out, beside names."""
     names: list[dict[str, str]] = field(default_factory=list)
     """For each graph, the names of tensors before by those of now."""

@@ -73,7 +73,10 @@ def test_home_is_understood(
     [
         (
             "foo",
-            ['--data: "foo" is neither a data set nor a file', "cifar10, digits, noise, scenes, a folder"],
+            [
+                '--data: "foo" is neither a data set nor a file',
+                "cifar10, digits, noise, scenes, a folder",
+            ],
         ),
         ("cifar-10", ['did you mean "cifar10"?']),
         ("CIFAR10", ['did you mean "cifar10"?']),

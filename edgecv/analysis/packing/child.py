@@ -20,7 +20,7 @@ from edgecv.system.isolation.server import ActionServer, Response
 SAMPLES = 8
 """Random inputs that both files are run on."""
 VARIANTS = 2
-"""Of each runtime, the first sets of kernels; LiteRT's third is a thousand times slower."""
+"""Sets of kernels of each runtime that run; LiteRT's third is a thousand times slower."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What packing a file has given."""
+"""The result of packing a file."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ class PackedFile:
     bytes_before: int
     bytes_after: int
     dropped: tuple[str, ...] = ()
-    """What was left out, beside names."""
+    """The parts that were left out, beside names."""
     same_answers: tuple[str, ...] = ()
-    """How both files were run, with the same bytes out."""
+    """The ways in which both files were run, with the same bytes out."""
     not_run: str = ""
     """The reason, where the file cannot be run on random values."""
     names: tuple[dict[str, str], ...] = ()

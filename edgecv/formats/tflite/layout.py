@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecv.formats.tflite.schema import fields_of
-from edgecv.formats.tflite.tree import IDENTIFIER, Leaf, Table
+from edgecv.formats.tflite.tree import IDENTIFIER, Leaf, TableNode
 
 HEADER = 8
 """The bytes of the offset to the root, and of the identifier."""
@@ -32,7 +32,7 @@ class Part:
     """Places in the part, and the parts that they refer to."""
 
 
-def written(model: Table) -> bytes:
+def written(model: TableNode) -> bytes:
     """Return the bytes of a file."""
     parts = _Parts()
     root = parts.table(model)
@@ -57,7 +57,7 @@ class _Parts:
         self._numbers: dict[Part, int] = {}
         self._tables: dict[int, int] = {}
 
-    def table(self, table: Table) -> int:
+    def table(self, table: TableNode) -> int:
         """Return the number of the part that a table is."""
         if id(table) not in self._tables:
             self._tables[id(table)] = self._new_table(table)
@@ -69,7 +69,7 @@ class _Parts:
             self.all.append(part)
         return self._numbers[part]
 
-    def _new_table(self, table: Table) -> int:
+    def _new_table(self, table: TableNode) -> int:
         numbers: list[tuple[int, bytes]] = []
         offsets: dict[int, int] = {}
         for slot, field in sorted(fields_of(table.kind).items()):
@@ -99,7 +99,7 @@ class _Parts:
         )
 
     def _referred(self, value: Any) -> int:
-        if isinstance(value, Table):
+        if isinstance(value, TableNode):
             return self.table(value)
         if isinstance(value, Leaf):
             return self._number(Part(value.content, max(value.alignment, 4), 4))

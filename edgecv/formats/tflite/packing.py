@@ -13,7 +13,7 @@ import numpy as np
 from edgecv.formats.packing import Packed, UnknownStructure
 from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.packing_proof import difference
-from edgecv.formats.tflite.tree import Leaf, Table, TreeReader, text, vector
+from edgecv.formats.tflite.tree import Leaf, TableNode, TreeReader, text, vector
 
 NOTES_OF_CONVERTERS = ("min_runtime_version", "CONVERSION_METADATA")
 """Metadata that no runtime needs. Other metadata are somebody's own."""
@@ -49,7 +49,7 @@ def packed(content: bytes, *, keep_names: bool = False) -> Packed:
     return result
 
 
-def _check(model: Table) -> None:
+def _check(model: TableNode) -> None:
     """Raise UnknownStructure if weights or options lie behind the tables."""
     for buffer in model.tables("Buffers"):
         if buffer.number("Offset"):
@@ -59,7 +59,7 @@ def _check(model: Table) -> None:
             raise UnknownStructure("keeps options of operators behind its tables")
 
 
-def _drop_notes(model: Table, result: Packed) -> None:
+def _drop_notes(model: TableNode, result: Packed) -> None:
     """Leave out what a converter has written about itself."""
     if model.text("Description") in DESCRIPTIONS:
         result.dropped.append(f'the description "{model.text("Description")}"')
@@ -73,7 +73,7 @@ def _drop_notes(model: Table, result: Packed) -> None:
     model.values["Metadata"] = kept or None
 
 
-def _drop_unused(model: Table) -> None:
+def _drop_unused(model: TableNode) -> None:
     """Leave out buffers without a tensor, and quantizations without a value."""
     tensors = [each for graph in model.tables("Subgraphs") for each in graph.tables("Tensors")]
     for tensor in tensors:
@@ -98,11 +98,11 @@ def _drop_unused(model: Table) -> None:
             0 if data is None or not data.values else kept.setdefault(data.values, len(kept) + 1)
         )
         user.values["Buffer"] = place
-    datas = [Table("Buffer", {"Data": vector(values, 1)}) for values in kept]
-    model.values["Buffers"] = [Table("Buffer"), *datas]
+    datas = [TableNode("Buffer", {"Data": vector(values, 1)}) for values in kept]
+    model.values["Buffers"] = [TableNode("Buffer"), *datas]
 
 
-def _shorten(graph: Table) -> None:
+def _shorten(graph: TableNode) -> None:
     """Name what is computed by layer and operator, and everything else but the ends by number."""
     graph.values.pop("Name", None)
     tensors = graph.tables("Tensors")
@@ -122,7 +122,7 @@ def _shorten(graph: Table) -> None:
         tensor.values["Name"] = text(name)
 
 
-def _numbers(table: Table, name: str) -> list[int]:
+def _numbers(table: TableNode, name: str) -> list[int]:
     """Return the numbers of tensors in a vector."""
     leaf = table.values.get(name)
     return [] if leaf is None else np.frombuffer(leaf.values, "<i4").tolist()

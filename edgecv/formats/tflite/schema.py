@@ -31,7 +31,7 @@ class Field:
     """The type of a number, as ``struct`` has it; empty if the field refers to something."""
     default: float = 0
     kind: str = ""
-    """What it refers to: a table, "String", "Union", or empty for a vector of numbers."""
+    """The part that it refers to: a table, "String", "Union"; empty for a vector of numbers."""
     element: int = 0
     """Bytes of an element of a vector; 0 if it is none."""
 

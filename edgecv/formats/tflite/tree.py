@@ -13,7 +13,7 @@ from edgecv.formats.tflite.schema import Field, fields_of, union_of
 
 IDENTIFIER = b"TFL3"
 BYTES_ALIGNMENT = 16
-"""Of the values of a tensor: the schema asks for it."""
+"""The alignment of the values of a tensor, which the schema asks for."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Leaf:
 
 
 @dataclass(eq=False)
-class Table:
+class TableNode:
     """A table: numbers, leaves, tables and lists of tables by the names of the fields."""
 
     kind: str
     values: dict[str, Any] = field(default_factory=dict)
 
-    def copy(self) -> "Table":
+    def copy(self) -> "TableNode":
         """Return a table whose fields can be changed without changing this one's."""
-        return Table(self.kind, dict(self.values))
+        return TableNode(self.kind, dict(self.values))
 
-    def tables(self, name: str) -> list["Table"]:
+    def tables(self, name: str) -> list["TableNode"]:
         """Return the tables of a vector, empty if it is left out."""
         return self.values.get(name) or []
 
@@ -75,7 +75,7 @@ class TreeReader:
         self._bytes = 0
         self.end = 0
 
-    def model(self) -> Table:
+    def model(self) -> TableNode:
         """Return the root. Raises UnknownStructure."""
         try:
             if self._content[4:8] != IDENTIFIER:
@@ -87,13 +87,13 @@ class TreeReader:
     def _target(self, place: int) -> int:
         return int(place + struct.unpack_from("<I", self._content, place)[0])
 
-    def _table(self, place: int, kind: str) -> Table:
+    def _table(self, place: int, kind: str) -> TableNode:
         if (place, kind, 0) not in self._read:
             self._read[place, kind, 0] = self._new_table(place, kind)
-        table: Table = self._read[place, kind, 0]
+        table: TableNode = self._read[place, kind, 0]
         return table
 
-    def _new_table(self, place: int, kind: str) -> Table:
+    def _new_table(self, place: int, kind: str) -> TableNode:
         (back,) = struct.unpack_from("<i", self._content, place)
         start = place - back
         if start < 0:
@@ -107,13 +107,13 @@ class TreeReader:
         known = fields_of(kind)
         if unknown := [slot for slot, at in enumerate(slots) if at and slot not in known]:
             raise UnknownStructure(f"has a field {unknown[0]} of {kind} that is not known")
-        table = Table(kind)
+        table = TableNode(kind)
         for slot, at in enumerate(slots):
             if at:
                 self._value(table, known[slot], place + at)
         return table
 
-    def _value(self, table: Table, field: Field, place: int) -> None:
+    def _value(self, table: TableNode, field: Field, place: int) -> None:
         if field.code:
             (number,) = struct.unpack_from(f"<{field.code}", self._content, place)
             if not field.is_default(number):
@@ -133,7 +133,7 @@ class TreeReader:
         else:
             table.values[field.name] = self._table(target, kind)
 
-    def _tables(self, place: int, kind: str) -> list[Table]:
+    def _tables(self, place: int, kind: str) -> list[TableNode]:
         (size,) = struct.unpack_from("<I", self._content, place)
         self._count(place, 4 + 4 * size)
         return [self._table(self._target(place + 4 + 4 * n), kind) for n in range(size)]

@@ -20,7 +20,7 @@ from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.packing import packed
 from edgecv.formats.tflite.packing_proof import difference
 from edgecv.formats.tflite.tables import TFLiteTables
-from edgecv.formats.tflite.tree import Table, TreeReader, text, vector
+from edgecv.formats.tflite.tree import TableNode, TreeReader, text, vector
 
 FORMATS = [("plain", "tflite", "int8"), ("modern", "tflite", "float32"), ("modern", "onnx", "int8")]
 Converted = Callable[[str, str, str], tuple[bytes, bytes]]
@@ -103,35 +103,35 @@ def test_names_are_those_of_layers_and_ends_keep_theirs(converted: Converted) ->
     assert [each.name for each in kept.tensors] == [each.name for each in old.tensors]
 
 
-def small(**fields: Any) -> Table:
+def small(**fields: Any) -> TableNode:
     """Return a model with two subgraphs that share tensors' names, and all that is rare in one."""
     floats = vector(np.arange(6, dtype="<f4").tobytes(), 1)
 
-    def tensor(name: str, buffer: int = 0, **more: Any) -> Table:
+    def tensor(name: str, buffer: int = 0, **more: Any) -> TableNode:
         shape = vector(np.array([2, 3], "<i4").tobytes(), 4)
-        return Table("Tensor", {"Shape": shape, "Buffer": buffer, "Name": text(name), **more})
+        return TableNode("Tensor", {"Shape": shape, "Buffer": buffer, "Name": text(name), **more})
 
-    sparsity = Table(
+    sparsity = TableNode(
         "SparsityParameters",
         {
             "TraversalOrder": vector(np.array([0, 1], "<i4").tobytes(), 4),
             "DimMetadata": [
-                Table("DimensionMetadata", {"DenseSize": 2}),
-                Table(
+                TableNode("DimensionMetadata", {"DenseSize": 2}),
+                TableNode(
                     "DimensionMetadata",
                     {
                         "Format": 1,
                         "ArraySegmentsType": 3,
-                        "ArraySegments": Table("Uint8Vector", {"Values": vector(b"\0\1\2", 1)}),
+                        "ArraySegments": TableNode("Uint8Vector", {"Values": vector(b"\0\1\2", 1)}),
                         "ArrayIndicesType": 3,
-                        "ArrayIndices": Table("Uint8Vector", {"Values": vector(b"\0\1", 1)}),
+                        "ArrayIndices": TableNode("Uint8Vector", {"Values": vector(b"\0\1", 1)}),
                     },
                 ),
             ],
         },
     )
     numbers = vector(np.array([0], "<i4").tobytes(), 4)
-    custom = Table(
+    custom = TableNode(
         "Operator",
         {
             "Inputs": vector(np.array([0, 1, -1], "<i4").tobytes(), 4),
@@ -140,7 +140,7 @@ def small(**fields: Any) -> Table:
             "MutatingVariableInputs": vector(b"\0\1", 1),
         },
     )
-    graph = Table(
+    graph = TableNode(
         "SubGraph",
         {
             "Tensors": [
@@ -156,27 +156,29 @@ def small(**fields: Any) -> Table:
             "Name": text("main"),
         },
     )
-    ends = [Table("TensorMap", {"Name": text("x")})]
+    ends = [TableNode("TensorMap", {"Name": text("x")})]
     signatures = [
-        Table("SignatureDef", {"Inputs": ends, "SignatureKey": text(key), "SubgraphIndex": number})
+        TableNode(
+            "SignatureDef", {"Inputs": ends, "SignatureKey": text(key), "SubgraphIndex": number}
+        )
         for number, key in enumerate(("first", "second"))
     ]
-    metadata = Table("Metadata", {"Name": text("min_runtime_version"), "Buffer": 4})
-    return Table(
+    metadata = TableNode("Metadata", {"Name": text("min_runtime_version"), "Buffer": 4})
+    return TableNode(
         "Model",
         {
             "Version": 3,
             "OperatorCodes": [
-                Table("OperatorCode", {"BuiltinCode": 32, "CustomCode": text("Own")})
+                TableNode("OperatorCode", {"BuiltinCode": 32, "CustomCode": text("Own")})
             ],
             "Subgraphs": [graph, graph.copy()],
             "Description": text("MLIR Converted."),
             "Buffers": [
-                Table("Buffer"),
-                Table("Buffer"),
-                Table("Buffer", {"Data": floats}),
-                Table("Buffer", {"Data": floats}),
-                Table("Buffer", {"Data": vector(b"1.5.0", 1)}),
+                TableNode("Buffer"),
+                TableNode("Buffer"),
+                TableNode("Buffer", {"Data": floats}),
+                TableNode("Buffer", {"Data": floats}),
+                TableNode("Buffer", {"Data": vector(b"1.5.0", 1)}),
             ],
             "Metadata": [metadata],
             "SignatureDefs": signatures,
@@ -204,7 +206,7 @@ def test_subgraphs_signatures_sparse_weights_variables_and_custom_operators_stay
 
 
 def test_what_is_somebodys_own_stays_and_buffers_keep_their_numbers() -> None:
-    own = Table("Metadata", {"Name": text("COMPRESSION_METADATA"), "Buffer": 4})
+    own = TableNode("Metadata", {"Name": text("COMPRESSION_METADATA"), "Buffer": 4})
     before = written(small(Metadata=[own], Description=text("for the camera")))
     found = packed(before)
     assert found.dropped == []
@@ -217,7 +219,7 @@ def test_what_is_somebodys_own_stays_and_buffers_keep_their_numbers() -> None:
 
 
 def test_files_of_tflite_metadata_stay_behind_the_model() -> None:
-    own = Table("Metadata", {"Name": text("TFLITE_METADATA"), "Buffer": 4})
+    own = TableNode("Metadata", {"Name": text("TFLITE_METADATA"), "Buffer": 4})
     before = io.BytesIO(written(small(Metadata=[own])))
     with zipfile.ZipFile(before, "a") as archive:
         archive.writestr("labels.txt", "cat\ndog\n")
@@ -232,7 +234,9 @@ def test_files_of_tflite_metadata_stay_behind_the_model() -> None:
 
 def unknown_field() -> bytes:
     """Return a file with a field of the model that the schema does not know."""
-    content = bytearray(written(small(ExternalBuffers=[Table("ExternalBuffer", {"Length": 1})])))
+    content = bytearray(
+        written(small(ExternalBuffers=[TableNode("ExternalBuffer", {"Length": 1})]))
+    )
     (root,) = struct.unpack_from("<I", content)
     place = root - struct.unpack_from("<i", content, root)[0]
     length, size = struct.unpack_from("<HH", content, place)
@@ -246,10 +250,13 @@ def unknown_field() -> bytes:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (written(small(Buffers=[Table("Buffer", {"Offset": 9000, "Size": 4})] * 5)), "behind its"),
+        (
+            written(small(Buffers=[TableNode("Buffer", {"Offset": 9000, "Size": 4})] * 5)),
+            "behind its",
+        ),
         (unknown_field(), "field 10 of Model"),
         (written(small()) + b"something else", "no archive"),
-        (written(small(Buffers=[Table("Buffer")])), "buffer 2, which is not there"),
+        (written(small(Buffers=[TableNode("Buffer")])), "buffer 2, which is not there"),
         (written(small())[:300], "beyond its end"),
         (b"\x08\0\0\0TFL4" + bytes(40), "no TFLite file"),
     ],
