@@ -44,3 +44,7 @@ class TrialExport:
     latency_us: float
     speedup: float
     """Speed-up over the baseline's float32 twin in the same format, timed alternately."""
+    arena_bytes: int | None = None
+    """Memory of the file as plain C; None where it cannot be written in C."""
+    peak: str = ""
+    """The operator during which most of that memory is needed."""

@@ -24,7 +24,7 @@ class Profile(Options):
     ram_bytes: int = Field(ge=1)
     """Bytes of memory that can be written while a program runs."""
     source: str
-    """Address of the maker's page with these figures."""
+    """Address of a page with these figures."""
 
 
 @dataclass(frozen=True)

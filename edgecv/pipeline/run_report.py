@@ -15,6 +15,7 @@ from edgecv.evaluation.gates import (
     NO_LABELS,
     NOT_OF_TASK,
     gates_of_every_run,
+    most_gate,
     proof_gates,
     verdict,
 )
@@ -32,6 +33,10 @@ from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.system.environment import environment, machine
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
+from edgecv.targets.c.generate import planned_arena
+from edgecv.techniques.shrink import Shrink
+
+ARENA = "arena_bytes"
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,8 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     files = [each for each in comparisons if each.head == first]
     for technique in recipe.techniques:
         gates += technique.gates(files, results.costs)
+        if isinstance(technique, Shrink) and technique.arena_bytes:
+            gates += arena_gates(technique.arena_bytes, files, folder)
     return Report(
         name=recipe.name,
         recipe=recipe.table(),
@@ -164,6 +171,21 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
     )
+
+
+def arena_gates(most: int, files: Sequence[Comparison], folder: Path) -> list[Gate]:
+    """Return the gates on the memory of int8 files as plain C."""
+    gates = []
+    for each in files:
+        artifact = each.artifact
+        if not each.is_twin and (artifact.format, artifact.precision) == ("tflite", "int8"):
+            plan = planned_arena(folder / artifact.path)
+            if plan is None:
+                reason = "plain C lacks an operator of the file: its memory is not known"
+                gates.append(Gate(ARENA, artifact.path, most, None, "inconclusive", reason))
+            else:
+                gates.append(most_gate(ARENA, artifact.path, most, plan.arena))
+    return gates
 
 
 def head_values(outputs: Outputs, targets: Targets | None, task: Task) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.models.quantizers import wrappers_of
 from edgecv.pipeline.context import RunContext
 from edgecv.system.storage import write_bytes
+from edgecv.targets.c.generate import planned_arena
 
 SECONDS_A_TRIAL = 1.0
 CALIBRATION_IMAGES = 50
@@ -51,7 +52,9 @@ class TrialExports:
         worker = self.context.measurements.timer(runtime)
         blocks = worker.time_interleaved(files, self.images[:1], budget_s=SECONDS_A_TRIAL)
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in files)
-        return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns)
+        plan = planned_arena(path) if file_format == "tflite" else None
+        memory = () if plan is None else (plan.arena, plan.peak)
+        return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns, *memory)
 
     def check_exportable(self, model: Any, shared_kernels: Collection[str] = ()) -> None:
         """Export ``model`` in every way that the recipe asks for, and delete the files.

@@ -16,6 +16,7 @@ GATES = {
     **gate_texts(),
     "conversion_difference": "largest difference in {output} after conversion",
     "int8_bytes": "bytes",
+    "arena_bytes": "bytes of memory as plain C",
     "macs": "multiply-accumulates",
     "parameters": "parameters",
     "speedup": "times faster than the float32 twin",

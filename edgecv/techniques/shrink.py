@@ -67,6 +67,8 @@ class Shrink(Technique):
     """No more parameters than this."""
     int8_bytes: int | None = Field(default=None, ge=1)
     """An int8 file of no more bytes than this, in the format of ``runtime``."""
+    arena_bytes: int | None = Field(default=None, ge=1)
+    """No more bytes of memory than this for the int8 .tflite file as plain C."""
     latency_us: float | None = Field(default=None, gt=0)
     """An image in no more microseconds than this, measured on ``runtime``."""
     speedup: float | None = Field(default=None, gt=1)
@@ -112,6 +114,8 @@ class Shrink(Technique):
         if self.precision not in exporters[self.runtime].precisions:
             able = [name for name, cls in exporters.items() if self.precision in cls.precisions]
             raise ValueError(f"{self.precision} is for {', '.join(able)} alone")
+        if self.arena_bytes and self._file_format != "tflite":
+            raise ValueError("arena_bytes is of a .tflite file: leave runtime out")
         return self
 
     @field_validator("runtime", "precision")
@@ -162,7 +166,9 @@ class Shrink(Technique):
         before = _widths(graph)
         for number in range(1, self.rounds + 1):
             model = self._round(model, targets, before, number, context)
-            if self.fine_tune:
+            is_narrower = _channels(trace(model)) != _channels(graph)
+            # A model that fits into a board's memory as it is is not trained for that.
+            if self.fine_tune and (is_narrower or self.arena_bytes is None):
                 context.fit(model, self.training, None, self.distil)
         made, left = _channels(graph), _channels(trace(model))
         makers = dict.fromkeys(path for width in graph.widths for path in width.makers)
@@ -178,6 +184,7 @@ class Shrink(Technique):
         file_format = self._file_format
         for option, precision in (
             ("int8_bytes", "int8"),
+            ("arena_bytes", "int8"),
             ("latency_us", self.precision),
             ("speedup", self.precision),
         ):
@@ -286,7 +293,8 @@ class Shrink(Technique):
     def _targets(self, macs: int) -> Targets:
         """Return the targets for a model of ``macs`` multiply-accumulates."""
         limits = self.parameters, self.int8_bytes, self.latency_us, self.speedup
-        return Targets(self._macs_wanted(macs), *limits, self.runtime, self.precision)
+        kind = self.runtime, self.precision
+        return Targets(self._macs_wanted(macs), *limits, *kind, self.arena_bytes)
 
     def _macs_wanted(self, macs: int) -> float | None:
         """Return the fewest multiply-accumulates that are asked for."""
@@ -299,7 +307,8 @@ class Shrink(Technique):
 
     @property
     def _fraction(self) -> float | None:
-        others = (self.macs, self.parameters, self.int8_bytes, self.latency_us, self.speedup)
+        of_files = self.int8_bytes, self.arena_bytes, self.latency_us, self.speedup
+        others = self.macs, self.parameters, *of_files
         if self.keep is None and not self.widths and not any(others):
             return HALF
         return self.keep

@@ -172,7 +172,7 @@ validate | Missing argument
 validate missing.tflite | there is no missing.tflite
 validate model.pt D | model.pt: has the ending ".pt" | .tflite, .onnx
 validate model.pt model.pt D | model.pt is given twice | once
-validate empty.tflite | --data: is needed for single files | digits, or a path
+validate empty.tflite | --data: is needed for single files | digits, noise, scenes
 validate empty.tflite --data digit | --data: "digit" | did you mean "digits"
 validate empty.tflite D --baseline none.keras | --baseline: there is no none.keras
 validate empty.tflite D --threads 0 | --threads | 0 | greater than or equal to 1
@@ -233,7 +233,7 @@ deploy exported/changed --to bundle | report.json: is not the file that the run 
 deploy exported/mine --to bundle | exported/mine | a run or baseline that edgecv wrote
 deploy exported/mine exported/changed --to bundle | RUN: 2 are given | one run, or one file
 deploy no.tflite --to bundle | there is no no.tflite
-deploy empty.tflite --to bundle | --data: images are needed | cifar10, digits
+deploy empty.tflite --to bundle | empty.tflite: is empty | a .tflite file
 deploy empty.keras --to bundle D | empty.keras: is no file for a device | .tflite, .onnx
 deploy empty.tflite --to bundle --artifact int8.tflite D | --artifact: is for the folder of a run
 predict empty.keras pile/0.png | empty.keras: is no file for a device | .tflite, .onnx

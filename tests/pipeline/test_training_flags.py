@@ -9,6 +9,7 @@ from edgecv.models.training.estimate import duration
 from edgecv.pipeline.export import format_notes, planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.targets.board import profile_named
 
 pytestmark = pytest.mark.quick
 
@@ -34,6 +35,23 @@ def test_what_is_not_trained_gets_no_schedule() -> None:
     made = recipe(shrink="0.5", distil=True, epochs=2)
     assert trainings(made)["distil"].epochs == 2
     assert trainings(made)["shrink"] == trainings(recipe(shrink="0.5", distil=True))["shrink"]
+
+
+def test_a_board_is_a_target_of_shrink() -> None:
+    board = profile_named("nucleo-f446re")
+    limits = {"int8_bytes": board.flash_bytes, "arena_bytes": board.ram_bytes}
+    made = recipe(profile="nucleo-f446re")
+    assert made.name.endswith("-nucleo-f446re-int8")
+    (alone,) = made.techniques
+    assert alone.model_dump(include={*limits}) == limits
+    assert trainings(recipe(profile="nucleo-f446re", epochs=2))["shrink"].epochs == 2
+    both = recipe(profile="nucleo-f446re", shrink="35KB", qat=True)
+    assert [each.name for each in both.techniques] == ["shrink", "qat"]
+    assert both.techniques[0].model_dump(include={*limits}) == {**limits, "int8_bytes": 35_000}
+    with pytest.raises(InputError, match='"int8_bytes" is of an int8 tflite file'):
+        recipe(profile="nucleo-f446re", formats=("onnx",))
+    with pytest.raises(InputError, match='there is no profile "nucleo"'):
+        recipe(profile="nucleo")
 
 
 def test_without_a_model_they_are_of_the_baseline() -> None:

@@ -1,18 +1,22 @@
 """TFLite Micro: its array, its operators, its arena, and the answers of its own interpreter."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from deployed import deployed_file
 
 from edgecv.core.data import Images, Outputs
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile
 from edgecv.core.profile import Profile
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.tflm import target as tflm
-from edgecv.targets.tflm.interpreter import is_installed
+from edgecv.targets.tflm.interpreter import MicroAnswer, is_installed
+from edgecv.targets.tflm.packing import CHANNELS
 from edgecv.targets.tflm.resolver import method_of
 from edgecv.targets.tflm.target import Tflm
 
@@ -46,6 +50,61 @@ def test_the_array_is_the_file_and_the_operators_are_its_own(
 
 
 @installed
+def test_weights_of_few_values_lie_in_tables(
+    answered: tuple[DeployedFile, Outputs], images: Images, context: DeployContext, tmp_path: Path
+) -> None:
+    file, _ = answered
+    content = file.path.read_bytes()
+    with pytest.raises(InputError, match=r"no weights of few values.*--cluster 16"):
+        Tflm(weights="lut").check(file, None)
+    tables = TFLiteTables(content, "main")
+    for operator in tables.operators:
+        values = tables.values(operator.inputs[1]) if operator.kind in CHANNELS else None
+        if values is not None:
+            content = content.replace(values.tobytes(), (values & ~15).tobytes())
+    path = tmp_path / "few.tflite"
+    path.write_bytes(content)
+    few = replace(file, path=path)
+    target = Tflm(weights="lut")
+    target.check(few, None)
+    folder = tmp_path / "built"
+    folder.mkdir()
+    target.build(few, folder)
+    size = re.search(r"kEdgecvModelBytes = (\d+)", (folder / "edgecv_model.h").read_text())
+    assert size is not None
+    assert int(size[1]) < 0.7 * len(content)
+    assert "AddDecode()" in (folder / "edgecv_resolver.h").read_text()
+    with target.open(few, folder, context) as device:
+        found = device.predict(images)
+        assert device.facts.flash_bytes == int(size[1])
+        assert "every answer is that of the file" in device.facts.notes[0]
+    with Tflm().open(few, folder, context) as plain:
+        assert np.array_equal(found.only, plain.predict(images).only)
+
+
+@installed
+def test_tables_that_change_an_answer_are_refused(
+    answered: tuple[DeployedFile, Outputs],
+    images: Images,
+    context: DeployContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = tflm.run_micro
+
+    def changed(path: Path, inputs: Any, log: Path | None, *, packs: bool) -> MicroAnswer:
+        answer = own(path, inputs, log)
+        return replace(answer, rows=answer.rows ^ np.uint8(packs))
+
+    monkeypatch.setattr(tflm, "run_micro", changed)
+    with (
+        Tflm(weights="lut").open(answered[0], tmp_path, context) as device,
+        pytest.raises(StepError, match="another answer on 4 of 4 images with weights in tables"),
+    ):
+        device.predict(images)
+
+
+@installed
 def test_a_board_that_is_too_small_is_refused(answered: tuple[DeployedFile, Outputs]) -> None:
     small = Profile(title="Chip", core="M0", flash_bytes=2**20, ram_bytes=38_000, source="page")
     with pytest.raises(InputError, match=r"more than Chip has"):
@@ -74,7 +133,8 @@ def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.Monke
         ("SPACE_TO_BATCH_ND", "AddSpaceToBatchNd"),
         ("RELU6", "AddRelu6"),
         ("TRANSPOSE_CONV", "AddTransposeConv"),
-        ("TFLite_Detection_PostProcess", "AddDetectionPostprocess"),
+        ("CUSTOM(TFLite_Detection_PostProcess)", "AddDetectionPostprocess"),
+        ("CUSTOM(TFLM_DECODE)", "AddDecode"),
     ],
 )
 def test_operators_have_the_names_of_its_methods(kind: str, method: str) -> None:

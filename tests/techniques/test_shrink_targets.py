@@ -175,6 +175,7 @@ NOTHING_ASKED = Targets(None, None, None, None, None, "litert", "int8")
         ({"int8_bytes": 10}, r"narrowest model \([\d,]+ bytes as int8\)"),
         ({"latency_us": 0.1}, r"narrowest model \([\d.]+ us on litert at int8, "),
         ({"speedup": 1e6}, r"narrowest model \(.*, [\d.]+ times faster"),
+        ({"arena_bytes": 10}, r"bytes of memory while conv_1 runs, [\d,]+ too many\)"),
         ({"keep": 0.9, "parameters": 10}, "shrink, parameters: 10 of"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
@@ -185,10 +186,40 @@ def test_a_target_out_of_reach_is_refused_before_training(
     with pytest.raises(InputError, match=message):
         Shrink(**OPTIONS, **options).apply(model, bench.context())
     assert bench.fits == []
-    if not {"int8_bytes", "latency_us", "speedup"} & options.keys():
+    if not {"int8_bytes", "arena_bytes", "latency_us", "speedup"} & options.keys():
         with pytest.raises(InputError, match=message):
             Shrink(**OPTIONS, **options).check_model(model)
         assert bench.done == []
+
+
+def test_memory_is_held_and_what_fits_is_left_alone(
+    model: Any, bench: MeasurementPool, paths: Paths
+) -> None:
+    wanted = int(0.5 * bench.base)
+    result = Shrink(arena_bytes=wanted, **OPTIONS).apply(model, bench.context())
+    assert result.count_params() <= wanted
+    check_first(paths, result, lambda each: each.parameters <= wanted)
+    assert len(bench.fits) == 1
+    whole = Shrink(arena_bytes=int(bench.base), **OPTIONS).apply(model, bench.context())
+    assert whole.count_params() == bench.base
+    assert len(bench.fits) == 1, "nothing was removed, nothing is trained"
+
+
+def test_layers_that_memory_does_not_depend_on_stay_whole(
+    model: Any, bench: MeasurementPool
+) -> None:
+    def trial(narrower: Any, runtime: str, precision: str) -> TrialExport:
+        channels = narrower.get_layer("conv_1").filters
+        return TrialExport(1000, 1.0, 1.0, arena_bytes=100 * channels, peak="conv_1")
+
+    context = replace(bench.context(), trial=trial)
+    result = Shrink(arena_bytes=900, **OPTIONS).apply(model, context)
+    assert widths_of(result) == {"conv_1": 8, "conv_2": 16, "dense_1": 16}
+
+
+def test_memory_is_of_a_tflite_file() -> None:
+    with pytest.raises(ValueError, match=r"of a \.tflite file"):
+        Shrink(arena_bytes=1000, runtime="onnxruntime")
 
 
 def test_what_is_said_to_be_in_reach_is_in_reach(model: Any, bench: MeasurementPool) -> None:

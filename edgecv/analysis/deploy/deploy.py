@@ -12,7 +12,6 @@ from edgecv.analysis.validate import validate, whole_file
 from edgecv.core.events import OnEvent
 from edgecv.core.plugins import DeployContext
 from edgecv.core.report import Report
-from edgecv.evaluation.task_of import check_one_task
 from edgecv.pipeline.context import open_analysis
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
@@ -30,8 +29,6 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
     place = Place(options.out or Path("deployed") / f"{name}-{target.name}", options.force)
     place.check()
     request, file, run = request_of_deployment(options, target)
-    if request.task is not None:
-        check_one_task(request.task, str(given), "a bundle has the answers of one task")
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         whole = whole_file(file, context)
         files = tuple(whole if each.path == file.path else each for each in request.files)

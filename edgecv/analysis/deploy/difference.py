@@ -99,7 +99,7 @@ def _answer_changes(first: Read, second: Read, old: _Card, new: _Card) -> Iterat
     if [each.answer for each in old.outputs] != [each.answer for each in new.outputs]:
         return  # Another shape of outputs is a change of its own.
     before, after = _golden(first, old, shared), _golden(second, new, shared)
-    task = TASKS.parse(new.task, "model.json, task")
+    task = TASKS.parse(new.task.get("heads", new.task), "model.json, task")
     try:
         outputs = [task.normalized(each, {})[0] for each in (before, after)]
     except ValueError:
@@ -124,7 +124,7 @@ def _golden(read: Read, card: _Card, numbers: Sequence[int]) -> Outputs:
         reals = np.stack(stored).astype(np.float32)
         if each.scale is not None:
             reals = (reals - np.float32(each.zero_point or 0)) * np.float32(each.scale)
-        arrays[f"output{place}"] = reals
+        arrays[each.name] = reals
     return Outputs(arrays)
 
 

@@ -1,6 +1,7 @@
 """The proof of a deployment: the answers of the device beside those of this machine."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -52,18 +53,19 @@ class DeviceProof:
         usable, failures = usable_measurements(aligned, data, task, self.context)
         failures |= unmatched
         limits = limits_without_times(self.limits, options)
-        comparisons = [
-            compare(
-                each,
+        comparisons = []
+        for each, head in product(usable, task.heads()):
+            own = self.arrays.of_head(head)
+            found = compare(
+                replace(each, outputs=head.of(each.outputs)),
                 None,
-                self.arrays.baseline,
-                data.test_labels,
-                task,
+                own.baseline,
+                own.data.test_labels,
+                head.task,
                 self.context.threads,
                 limits.margin_points,
             )
-            for each in usable
-        ]
+            comparisons.append(replace(found, head=head.name))
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
         deployment = None
         if usable:

@@ -21,6 +21,7 @@ RESOLVERS: dict[Kernels, str] = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
+EMPTY = "is empty"
 NO_KERNEL = ("unresolved custom op", "Select TensorFlow op")
 """Parts of what LiteRT says of an operator that its maker alone has."""
 
@@ -34,6 +35,8 @@ def new_interpreter(
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    if not content:
+        raise ValueError(EMPTY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory.
         return Interpreter(
@@ -46,6 +49,8 @@ def new_interpreter(
 
 def refusal(path: Path, error: Exception) -> RuntimeFailure:
     """Return the failure of a file that LiteRT does not accept."""
+    if str(error) == EMPTY:
+        return UnsuitableFile(str(path), EMPTY, accepted="a .tflite file")
     found = f"LiteRT refused it: {first_line(error)}"
     if not any(text in found for text in NO_KERNEL):
         return RuntimeFailure(str(path), found)

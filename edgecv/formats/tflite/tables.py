@@ -4,6 +4,7 @@ The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 """
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count, for_one_image
+from edgecv.formats.tflite.sparse import densified
 
 DATA = 4
 """The field of a buffer's table that holds its bytes."""
@@ -189,12 +191,19 @@ class TFLiteTables:
     def values(self, tensor: TFLiteTensor | None) -> NDArray[Any] | None:
         """Return the stored values of a constant; None if it is computed or cannot be read."""
         stored = self.constant(tensor)
-        if stored is None or stored.is_sparse or stored.type not in READ_AS:
+        if stored is None or stored.type not in READ_AS:
             return None
         assert stored.place is not None
         assert stored.stored_bytes is not None
         content = self._content[stored.place : stored.place + stored.stored_bytes]
-        return np.frombuffer(content, stored.type).reshape(stored.declared)
+        values = np.frombuffer(content, stored.type)
+        if not stored.is_sparse:
+            return values.reshape(stored.declared)
+        try:
+            sparsity = self.graph.Tensors(stored.number).Sparsity()
+            return densified(sparsity, values, stored.declared)
+        except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
+            raise damaged(self._where, f"{stored.name}: {error}") from None
 
     def write_scales(self, content: bytearray, tensor: TFLiteTensor, scales: NDArray[Any]) -> None:
         """Overwrite the scales of a tensor in a copy of the file by as many others."""

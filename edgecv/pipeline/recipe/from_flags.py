@@ -47,6 +47,7 @@ from edgecv.pipeline.recipe.recipe import (
     parse_schedule,
 )
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
+from edgecv.targets.board import profile_named
 
 TRAINING = ("epochs", "learning_rate", "batch", "patience")
 """Options that are keys of a schedule too."""
@@ -56,6 +57,7 @@ OF_A_NEW_RECIPE = (
     "io",
     "one_scale",
     "task",
+    "profile",
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
@@ -103,6 +105,7 @@ class CompressOptions(
         steps = ""
         for name, value in self._asked().items():
             steps += f"-{name}" if value is True else f"-{name}{value}"
+        steps += f"-{Path(self.profile).stem}" if self.profile else ""
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
@@ -146,10 +149,15 @@ class CompressOptions(
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in their order of application."""
         asked, techniques = self._asked(), []
+        board = self._board()
+        if board:
+            asked = {"shrink": None, **asked}
         training = {} if self.model is None else self._training()
         for name, value in asked.items():
             flag = technique_flags()[name]
-            options = flag.parse(value, exports)
+            options = {} if value is None else flag.parse(value, exports)
+            if name == "shrink":
+                options |= {key: min(most, options.get(key, most)) for key, most in board.items()}
             for other in asked:
                 options |= flag.beside.get(other, {})
             cls = TECHNIQUES.get(name, f"--{name}")
@@ -164,6 +172,13 @@ class CompressOptions(
                 remedy="leave it out",
             )
         return tuple(techniques)
+
+    def _board(self) -> dict[str, int]:
+        """Return the memories of the board that files are to fit into, as targets of shrink."""
+        if self.profile is None:
+            return {}
+        board = profile_named(self.profile)
+        return {"int8_bytes": board.flash_bytes, "arena_bytes": board.ram_bytes}
 
     def _training(self) -> dict[str, Any]:
         """Return the options of a schedule that are given. Raises InputError that names the flag.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from edgecv.core.options import CommandOptions
+from edgecv.core.options import CommandOptions, Text
 from edgecv.core.plugins import Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
 
@@ -14,6 +14,10 @@ class TechniqueOptionsBase(CommandOptions):
     """The techniques to apply."""
 
     section: ClassVar[str] = "Techniques"
+
+    profile: Text | None = None
+    """A board, by the name of its profile or the path of a .toml: --shrink makes the int8 file and
+    its memory fit, and leaves alone what fits."""
 
 
 def technique_flags() -> dict[str, TechniqueFlag]:

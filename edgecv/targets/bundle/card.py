@@ -3,7 +3,7 @@
 from typing import Any
 
 from edgecv.core.artifact import PRECISION_NOT_KNOWN, TensorFacts
-from edgecv.core.plugins import DeployedFile
+from edgecv.core.plugins import DeployedFile, Task
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.registry import TASKS
 from edgecv.formats.tflite.state import keeps_state
@@ -20,6 +20,7 @@ PIXELS = "bytes of 0..255 as a camera or an image file gives them"
 def card(file: DeployedFile) -> dict[str, Any]:
     """Return everything that a program needs to run the file, as plain values."""
     kind, precision = file.artifact.format, file.artifact.precision
+    task = TASKS.table(file.task)
     return {
         "format": 1,
         "file": f"{FILE}.{kind}",
@@ -29,18 +30,25 @@ def card(file: DeployedFile) -> dict[str, Any]:
         "peak_activation_bytes": None if file.peak is None else file.peak.bytes,
         "sha256": file.artifact.sha256,
         "keeps_state": kind == "tflite" and keeps_state(file.path.read_bytes(), str(file.path)),
-        "task": TASKS.table(file.task),
+        "task": {"task": file.task.name, "heads": task} if isinstance(task, list) else task,
         "inputs": [_input(file)],
         "outputs": [
             {
                 **_tensor(tensor),
                 "answer": list(file.facts.answers[number]),
-                "meaning": MEANINGS.get(file.task.ending, file.task.terms.outputs),
+                "meaning": _meaning(file.task, tensor.name),
                 "activation": file.activation if number == 0 else None,
             }
             for number, tensor in enumerate(file.facts.outputs)
         ],
     }
+
+
+def _meaning(task: Task, output: str) -> str:
+    """Return what an output says, by the task of its head."""
+    heads = [each.task for each in task.heads() if output in each.output]
+    task = heads[0] if heads else task
+    return MEANINGS.get(task.ending, task.terms.outputs)
 
 
 def _input(file: DeployedFile) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import numpy as np
 
 INT32 = 2**31
 UNIT = INT32 - 1
+ONE = 1 << 28
+"""1 with 28 bits behind the point."""
 FRACTION = 26
 """The bits behind the point of an exponential's argument."""
 QUARTER = 1 << (FRACTION - 2)
@@ -74,8 +76,28 @@ def exponential(x: int) -> int:
     return found
 
 
+def inverse_root(x: int) -> tuple[int, int]:
+    """Return 1 / sqrt of a positive integer below 2^29, as ``multiplier`` returns a factor.
+
+    >>> fixed, exponent = inverse_root(9)
+    >>> round(fixed / INT32 * 2**exponent, 6)
+    0.333333
+    """
+    if x <= 1:
+        return UNIT, 0
+    pairs = (29 - x.bit_length()) // 2
+    value = (x << 2 * pairs) >> 1
+    root = ONE
+    for _ in range(5):  # Steps of Newton with 28 bits behind the point.
+        cube = high_product(high_product(root, root), root) << 6
+        root = (high_product(3 * ONE // 2, root) - high_product(shift_right(value, 1), cube)) << 3
+    root = high_product(root, 1518500250)
+    down = 11 - pairs
+    return root << max(-down, 0), -max(down, 0)
+
+
 def float32(function: str, x: float) -> float:
-    """Return exp or tanh of a float32, as the C library rounds it.
+    """Return exp, tanh or erfc of a float32, as the C library rounds it.
 
     >>> float32("exp", 0.0), float32("tanh", 0.0)
     (1.0, 0.0)
@@ -92,7 +114,7 @@ def _library() -> CDLL | None:
         library = CDLL("libm.so.6")
     except OSError:
         return None
-    for name in ("expf", "tanhf"):
+    for name in ("expf", "tanhf", "erfcf"):
         single = getattr(library, name)
         single.restype, single.argtypes = c_float, [c_float]
     return library

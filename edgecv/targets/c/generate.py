@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.text import counted
@@ -12,6 +13,7 @@ from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, siz
 from edgecv.targets.c.project import PlacedProgram
 
 SHOWN = 5
+SCRATCH_ALIGNMENT = 2
 
 
 def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> PlacedProgram:
@@ -39,6 +41,14 @@ def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> 
             " --to bundle takes every operator",
         )
     return _layout(program)
+
+
+def planned_arena(path: Path) -> PlacedProgram | None:
+    """Return the plan of a file's memory as plain C; None for a file that C lacks something for."""
+    try:
+        return generate(path.read_bytes(), str(path))
+    except InputError:
+        return None
 
 
 def _layout(program: Program) -> PlacedProgram:
@@ -134,16 +144,20 @@ def _buffers(program: Program) -> tuple[list[int], list[Buffer]]:
             last[program.root(each)] = number
     for output in tables.outputs:
         last[program.root(output.number)] = len(steps)
-    numbers = list(first)
-    return numbers, [
-        Buffer(
+    found = {
+        number: Buffer(
             elements(by_number[number]) * size(by_number[number]),
             size(by_number[number]),
             first[number],
             last[number],
         )
-        for number in numbers
-    ]
+        for number in first
+    }
+    for number, step in enumerate(steps):
+        if step.scratch is not None:
+            own, needed = step.scratch
+            found[own] = Buffer(needed, SCRATCH_ALIGNMENT, number, number)
+    return list(found), list(found.values())
 
 
 def _above(

@@ -19,11 +19,13 @@ from edgecv.targets.c.fixed_point import multiplier
 
 Arithmetic = Literal["builtin", "reference"]
 """The kernels of LiteRT whose answers the project gives bit for bit."""
+SCRATCH = "@scratch@"
 LONGEST_SIDE = 32767
 LARGEST_TENSOR = 2**28
 C_TYPES = {
     "int8": "int8_t",
     "uint8": "uint8_t",
+    "int16": "int16_t",
     "uint16": "uint16_t",
     "int32": "int32_t",
     "float32": "float",
@@ -48,7 +50,7 @@ class KernelCall:
     """One operator: C code in which ``@7@`` stands for the place of tensor 7.
 
     ``above``: by the number of an input, the bytes by which it must lie above the output where both
-    may share memory.
+    may share memory. ``scratch``: number and bytes of memory that it needs for itself.
     """
 
     operator: TFLiteOperator
@@ -56,6 +58,7 @@ class KernelCall:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     above: Mapping[int, int]
+    scratch: tuple[int, int] | None = None
 
 
 @dataclass
@@ -115,15 +118,22 @@ class Program:
         return number
 
     def add(
-        self, operator: TFLiteOperator, code: str, above: Mapping[int, int] | None = None
+        self,
+        operator: TFLiteOperator,
+        code: str,
+        above: Mapping[int, int] | None = None,
+        scratch: int = 0,
     ) -> None:
-        """Add the code of an operator."""
+        """Add the code of an operator, in which ``SCRATCH`` stands for the memory of its own."""
         roots = {self.root(each.number) for each in operator.inputs if each is not None}
         read = tuple(each for each in sorted(roots) if f"@{each}:" in code)
         made = tuple(each.number for each in operator.outputs)
         shared = {self.root(number): least for number, least in (above or {}).items()}
         shared = {number: least for number, least in shared.items() if number in read}
-        self.steps.append(KernelCall(operator, code, read, made, shared))
+        own = -1 - len(self.steps)
+        code = code.replace(SCRATCH, f"@{own}:int16@")
+        memory = (own, scratch) if scratch else None
+        self.steps.append(KernelCall(operator, code, read, made, shared, memory))
 
 
 def call(name: str, *arguments: object) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgecv.formats.tflite.tables import TFLiteTensor
 from edgecv.targets.c.program import C_TYPES, KernelCall, Program, elements, real, size
 
-PLACE = re.compile(r"@(\d+):(\w+)@")
+PLACE = re.compile(r"@(-?\d+):(\w+)@")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")
 LONGEST_COMMENT = 60
 LINE = 96

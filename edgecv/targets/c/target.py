@@ -14,6 +14,7 @@ from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
 from edgecv.targets.c.program import Arithmetic
 from edgecv.targets.c.project import Golden, PlacedProgram, write
+from edgecv.targets.firmware.files import firmware_files
 
 
 class CProject(Target):
@@ -52,7 +53,9 @@ class CProject(Target):
                 each[number].tobytes() for number in range(count) for each in file.golden_outputs
             ),
         )
-        for name, text in {**write(found, golden), "README.md": page(file, found)}.items():
+        firmware = firmware_files(file)
+        readme = {"README.md": page(file, found)}
+        for name, text in {**write(found, golden), **firmware, **readme}.items():
             path = folder / name
             path.parent.mkdir(exist_ok=True)
             write_bytes(path, text.encode())

@@ -5,7 +5,8 @@ from importlib.resources import files
 from edgecv.core.plugins import DeployedFile
 from edgecv.targets.answers import output_bytes
 
-SOURCES = ("edgecv_firmware.c", "edgecv_firmware.h")
+FOLDER = "firmware"
+SOURCES = ("edgecv_firmware.c", "edgecv_firmware.h", "main.c")
 IDENTITY = """/* The model that the firmware runs. */
 #define EDGECV_MODEL_SHA256 "{sha256}"
 #define EDGECV_ALL_OUTPUT_BYTES {sizes}
@@ -13,10 +14,10 @@ IDENTITY = """/* The model that the firmware runs. */
 
 
 def firmware_files(file: DeployedFile) -> dict[str, str]:
-    """Return the files by their names, to stand beside those of the C project."""
+    """Return the files by their names, to stand in a folder of the C project."""
     folder = files(__package__) / "sources"
     sizes = ", ".join(map(str, output_bytes(file)))
     return {
-        **{name: (folder / name).read_text() for name in SOURCES},
-        "edgecv_identity.h": IDENTITY.format(sha256=file.artifact.sha256, sizes=sizes),
+        **{f"{FOLDER}/{name}": (folder / name).read_text() for name in SOURCES},
+        f"{FOLDER}/edgecv_identity.h": IDENTITY.format(sha256=file.artifact.sha256, sizes=sizes),
     }

@@ -21,7 +21,6 @@ from edgecv.system.storage import write_bytes
 from edgecv.targets.c.target import CProject
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
-from edgecv.targets.firmware.files import firmware_files
 from edgecv.targets.programs import run_program
 from edgecv.targets.qemu.boards import BOARDS
 
@@ -58,12 +57,11 @@ class Qemu(CProject):
             )
 
     def build(self, file: DeployedFile, folder: Path) -> None:
-        """Write the C project, the firmware, and what the board needs."""
+        """Write the C project, and what the board needs."""
         super().build(file, folder)
         board, sources = BOARDS[self.board], files(__package__) / "sources"
         parts = {name.upper(): value for name, value in vars(board).items()}
         written = {
-            **firmware_files(file),
             "board.c": (sources / "board.c").read_text(),
             **{
                 name: Template((sources / name).read_text()).substitute(parts)

@@ -21,6 +21,7 @@ from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
 from edgecv.system.isolation.server import ActionServer, Response
+from edgecv.targets.tflm.packing import packed
 
 NAME = "TFLite Micro"
 PROGRAM = ChildProgram("edgecv.targets.tflm.interpreter", stages=("opening it", "running it"))
@@ -44,11 +45,12 @@ class Arena:
 
 @dataclass(frozen=True)
 class MicroAnswer:
-    """The outputs of some inputs, and the arena."""
+    """The outputs of some inputs, the arena, and the file that was run."""
 
     rows: NDArray[np.uint8]
     """The bytes of all outputs, a row an input: (N, bytes)."""
     arena: Arena
+    content: bytes
 
 
 def is_installed() -> bool:
@@ -56,14 +58,17 @@ def is_installed() -> bool:
     return find_spec("tflite_micro") is not None
 
 
-def run_micro(path: Path, inputs: NDArray[Any], log: Path | None = None) -> MicroAnswer:
+def run_micro(
+    path: Path, inputs: NDArray[Any], log: Path | None = None, *, packs: bool = False
+) -> MicroAnswer:
     """Run inputs, (N, ...) in the type of the file, one after the other.
 
-    Raises InputError where the interpreter does not take the file, or it crashes.
+    ``packs``: its weights are put into look-up tables before. Raises InputError where the
+    interpreter does not take the file, no weights fit into tables, or it crashes.
     """
     request = Request(
         "run",
-        {"path": os.path.abspath(path)},
+        {"path": os.path.abspath(path), "packs": packs},
         _answer,
         names=[str(path)],
         files=[path],
@@ -78,9 +83,10 @@ def _answer(frame: Frame) -> MicroAnswer:
     sizes = frame.header.get("arena")
     if not isinstance(sizes, list) or [type(each) for each in sizes] != [int] * len(SIZES):
         raise MalformedFrame("gives no sizes of an arena")
-    if len(frame.arrays) != 1 or frame.arrays[0].dtype != np.uint8:
+    if len(frame.arrays) != 2 or any(each.dtype != np.uint8 for each in frame.arrays):
         raise MalformedFrame("gives no bytes of outputs")
-    return MicroAnswer(frame.arrays[0], Arena(*sizes))
+    rows, content = frame.arrays
+    return MicroAnswer(rows, Arena(*sizes), content.tobytes())
 
 
 def main() -> None:
@@ -97,11 +103,13 @@ class _Interpreter:
     def __init__(self, server: ActionServer) -> None:
         self._server = server
 
-    def run(self, path: str, arrays: Sequence[NDArray[Any]]) -> Response:
-        """Run the inputs in the only array, and measure the arena."""
+    def run(self, path: str, packs: bool, arrays: Sequence[NDArray[Any]]) -> Response:
+        """Run the inputs in the only array, and measure the arena; return the file too."""
         from tflite_micro.python.tflite_micro import runtime
 
         content = Path(path).read_bytes()
+        if packs:
+            content = packed(content, path)
         recording = runtime.InterpreterConfig.kAllocationRecording
         with _messages() as printed:
             try:
@@ -121,7 +129,8 @@ class _Interpreter:
         with _messages() as printed:
             found.print_allocations()
             sizes = {name: int(size) for name, size in _ALLOCATION.findall("\n".join(printed()))}
-        return {"arena": [sizes[name] for name in SIZES]}, [np.stack(rows)]
+        found_sizes = {"arena": [sizes[name] for name in SIZES]}
+        return found_sizes, [np.stack(rows), np.frombuffer(content, np.uint8)]
 
 
 def _outputs(content: bytes) -> int:

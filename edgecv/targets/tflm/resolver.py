@@ -9,7 +9,8 @@ METHODS = {
     "PADV2": "AddPadV2",
     "BATCH_MATMUL": "AddBatchMatMul",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
-    "TFLite_Detection_PostProcess": "AddDetectionPostprocess",
+    "CUSTOM(TFLite_Detection_PostProcess)": "AddDetectionPostprocess",
+    "CUSTOM(TFLM_DECODE)": "AddDecode",
 }
 """Methods whose name is not that of the operator, word by word."""
 

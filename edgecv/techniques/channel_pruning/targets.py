@@ -26,6 +26,7 @@ class Targets:
     speedup: float | None
     runtime: str
     precision: str
+    arena_bytes: int | None = None
 
     @property
     def is_timed(self) -> bool:
@@ -35,7 +36,12 @@ class Targets:
     @property
     def is_measured(self) -> bool:
         """True if a target can only be measured on a file."""
-        return self.is_timed or self.int8_bytes is not None
+        return self.is_timed or self.is_of_int8
+
+    @property
+    def is_of_int8(self) -> bool:
+        """True if bytes of an int8 file, or of its memory, are asked for."""
+        return self.int8_bytes is not None or self.arena_bytes is not None
 
     def hold_in(self, candidate: Candidate) -> bool:
         """Return True if the limits on multiply-accumulates and parameters are met."""
@@ -111,6 +117,8 @@ class Search:
 
         One width after the other is made a step wider, while all targets hold.
         """
+        if self.targets.arena_bytes is not None:
+            best = self._whole_where_it_fits(best, narrowing, wanted)
         tries = 0
         while True:
             for wider in narrowing.wider(best):
@@ -127,13 +135,38 @@ class Search:
             else:
                 return best
 
+    def _whole_where_it_fits(
+        self, best: Candidate, narrowing: ChannelAllocation, wanted: Wanted
+    ) -> Candidate:
+        """Return the candidate with each width whole again that the peak of memory is not made of.
+
+        The path cuts all widths, and memory depends on those of a few layers.
+        """
+        for name, steps in self.ladder.items():
+            wider = narrowing.candidate({**best.kept, name: steps[0]})
+            if wider.kept == best.kept:
+                continue
+            fits = self.targets.hold_in(wider) and wanted.holds_in(wider)
+            if fits and self._measure(wider.kept)[0]:
+                best = wider
+        return best
+
     def _measure(self, kept: Mapping[str, int]) -> tuple[bool, str]:
         """Return True if a candidate meets the measured targets, and the measurements as text."""
         targets, found, holds = self.targets, [], True
-        if targets.int8_bytes is not None:
+        if targets.is_of_int8:
             tried = self._try(kept, "int8")
-            holds = tried.bytes <= targets.int8_bytes
+            holds = targets.int8_bytes is None or tried.bytes <= targets.int8_bytes
             found.append(f"{tried.bytes:,} bytes as int8")
+            if targets.arena_bytes is not None:
+                if tried.arena_bytes is None:
+                    raise out_of_reach("arena_bytes", "is of plain C, which lacks an operator")
+                holds = holds and tried.arena_bytes <= targets.arena_bytes
+                over = tried.arena_bytes - targets.arena_bytes
+                found.append(
+                    f"{tried.arena_bytes:,} bytes of memory while {tried.peak} runs"
+                    + (f", {over:,} too many" if over > 0 else "")
+                )
         if targets.is_timed:
             tried = self._try(kept, targets.precision)
             holds = holds and tried.latency_us <= (targets.latency_us or tried.latency_us)

@@ -9,6 +9,8 @@ from paths import SHARED
 from PIL import Image
 
 import edgecv
+from edgecv.analysis.deploy.difference import changes
+from edgecv.analysis.validate_request import report_in
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.skipif(
     not CASES.is_dir(), reason=f"needs {CASES}, which is not part of the project"
 )
 TWO, PICTURES = CASES / "two_outputs.keras", SHARED / "data" / "cifar10-images.zip"
+OTHERS = ("bundle", "qemu", "tflm")
 CLASSES = ("cat", "dog", "ship", "truck")
 
 
@@ -40,9 +43,17 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(four: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def run(four: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("told")
-    return edgecv.compress(TWO, data=four, output=output, name="two", min_cosine=0.99)
+    edgecv.compress(TWO, data=four, output=output, name="two", min_cosine=0.99)
+    return output / "two"
+
+
+@pytest.fixture(scope="module")
+def told(run: Path) -> Report:
+    report = report_in(run)
+    assert report is not None
+    return report
 
 
 def test_each_output_is_compared_by_its_own_task(told: Report) -> None:
@@ -97,3 +108,27 @@ def test_wrong_heads_are_refused(four: Path, tmp_path: Path, task: str, found: s
 def test_an_output_without_a_task_is_not_trained(four: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the output box: has no task"):
         edgecv.compress(TWO, data=four, output=tmp_path, task="cls=classification", prune=0.5)
+
+
+@pytest.mark.parametrize(
+    "target", ["c", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
+)
+def test_each_head_is_compared_on_the_device(run: Path, target: str, tmp_path: Path) -> None:
+    report = edgecv.deploy(run, to=target, out=tmp_path / "device", images=40)
+    rows = [each for each in report.comparisons if each.artifact.path == f"int8.tflite on {target}"]
+    assert [(each.head, each.metric) for each in rows] == [("cls", "accuracy"), ("box", "outputs")]
+    assert report.deployment is not None
+    assert report.deployment.same_answers > 35
+    if target != "tflm":  # The answers of LiteRT, and of its built-in kernels where C has theirs.
+        assert report.deployment.equal_outputs == 40
+    gates = {(gate.name, gate.artifact, gate.head) for gate in report.gates}
+    assert ("min_cosine", f"int8.tflite on {target}", "box") in gates
+
+
+@pytest.mark.slow
+def test_bundles_of_several_heads_are_compared(run: Path, tmp_path: Path) -> None:
+    for name in ("int8", "float32"):
+        edgecv.deploy(run, to="bundle", out=tmp_path / name, artifact=f"{name}.tflite", images=40)
+    assert changes(tmp_path / "int8", tmp_path / "int8") == []
+    found = dict(changes(tmp_path / "int8", tmp_path / "float32"))
+    assert "outputs[1] type" in found

@@ -82,7 +82,7 @@ def test_other_images_are_refused_with_both_shapes(
 
 @pytest.mark.parametrize("content", [b"", b"noise" * 100, b"\x1c\0\0\0TFL3" + b"\0" * 50])
 def test_what_is_not_a_tflite_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    check_refused(LiteRT(), tmp_path / "bad.tflite", content, r"LiteRT refused it: .")
+    check_refused(LiteRT(), tmp_path / "bad.tflite", content, r"LiteRT refused it: .|is empty")
 
 
 @pytest.mark.parametrize("has_flex", [True, False])

@@ -86,8 +86,9 @@ def disagreements(
     count: int = 20,
     flags: Sequence[str] = SANITIZED,
     every_tensor: bool = True,
+    near: float = 1e-5,
 ) -> list[str]:
-    """Return what differs from LiteRT: integers in any bit, reals by 1e-5 of the largest."""
+    """Return what differs from LiteRT: integers in any bit, reals by ``near`` of the largest."""
     inputs = random_inputs(content, count)
     tables = TFLiteTables(content, "model")
     tensors = tables.outputs
@@ -108,8 +109,8 @@ def disagreements(
         for tensor, mine in zip(tensors, row, strict=True):
             theirs = interpreter.get_tensor(tensor.number).reshape(mine.shape)
             if tensor.type == "float32":
-                near = 1e-5 * max(1.0, float(np.abs(theirs).max()))
-                differs = ~(np.abs(mine - theirs) <= near)
+                room = near * max(1.0, float(np.abs(theirs).max()))
+                differs = ~(np.abs(mine - theirs) <= room)
             else:
                 differs = mine != theirs
             if differs.any():

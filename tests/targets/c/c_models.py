@@ -102,6 +102,25 @@ def activations(x: Any) -> list[Any]:
     return [*tables, *swish, *prelu, tf.nn.softmax(x), tf.nn.softmax(x * 20.0)]
 
 
+def attention(x: Any) -> list[Any]:
+    """Products of matrices that are computed, layer normalization, and GELU."""
+    import tensorflow as tf
+
+    a = tf.nn.relu(x * 2.0)
+    mean = tf.reduce_mean(x, 3, keepdims=True)
+    spread = tf.math.squared_difference(x, mean)
+    variance = tf.reduce_mean(spread, 3, keepdims=True)
+    products = [
+        tf.matmul(x, a, transpose_b=True),
+        tf.matmul(x, a, transpose_a=True),
+        tf.matmul(tf.reshape(x, [1, x.shape[1], -1]), tf.reshape(a, [-1, x.shape[1]])),
+        tf.matmul(a, x[:, :1], transpose_b=True),
+    ]
+    normalized = [spread, tf.math.rsqrt(variance + 0.01), (x - mean) * tf.math.rsqrt(variance + 1)]
+    gelu = 0.5 * x * (1.0 + tf.math.erf(x * 0.70710678))
+    return [*products, *normalized, gelu, tf.nn.gelu(x - 0.5, approximate=True)]
+
+
 def moves(x: Any) -> list[Any]:
     """Pads, concatenations, slices, transpositions and resizes."""
     import tensorflow as tf
@@ -121,6 +140,8 @@ def moves(x: Any) -> list[Any]:
         x[:, ::-1],
         tf.reshape(x, [1, -1, channels]),
         *tf.split(x, 2, axis=2),
+        *tf.unstack(x[:, :3], axis=1),
+        tf.stack([x[:, 2], relu[:, 0]], axis=2),
     ]
     resized = [
         layers.UpSampling2D(2)(x),
@@ -132,9 +153,18 @@ def moves(x: Any) -> list[Any]:
     return moved + resized
 
 
+def rearranged(x: Any) -> list[Any]:
+    """Blocks of pixels as channels, which LiteRT's reference kernels have not for int8."""
+    import tensorflow as tf
+    from tf_keras import layers
+
+    return [tf.nn.depth_to_space(layers.Conv2D(12, 1)(x), 2), tf.nn.space_to_depth(x[:, :6], 2)]
+
+
 FAMILIES: dict[str, Branches] = {
     "convolutions": convolutions,
     "arithmetic": arithmetic,
     "activations": activations,
+    "attention": attention,
     "moves": moves,
 }

@@ -49,9 +49,13 @@ def test_a_network_answers_500_images(name: str, arithmetic: Arithmetic, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES.classes)
-def test_a_network_of_reals_is_near(name: str, tmp_path: Path) -> None:
+def test_a_network_of_reals_has_the_bits_of_the_reference_kernels(
+    name: str, tmp_path: Path
+) -> None:
     content = network(name, "float32")
-    assert not disagreements(content, "reference", tmp_path / "c", flags=("-O3",), count=20)
+    options = {"flags": ("-O3",), "count": 20, "near": 0}
+    assert not disagreements(content, "reference", tmp_path / "c", **options)  # type: ignore[arg-type]
+    assert not disagreements(content, "builtin", tmp_path / "near", flags=("-O3",), count=20)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from c_build import SANITIZED, build, disagreements, needs_compiler
-from c_models import FAMILIES, convert, convolutions
+from c_models import FAMILIES, convert, convolutions, rearranged
 
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.c.program import Arithmetic
@@ -42,12 +42,21 @@ def test_factors_above_one_are_those_of_litert(
     assert not disagreements(bytes(content), "builtin", tmp_path / "c", flags=("-O3",))
 
 
-def test_reals_are_within_a_hundred_thousandth(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def float_model() -> bytes:
     def every(x: object) -> list[object]:
         return [each for branches in FAMILIES.values() for each in branches(x)]
 
-    content = convert(SHAPE, every, "float32")
-    assert not disagreements(content, "builtin", tmp_path / "c")
+    return convert(SHAPE, every, "float32")
+
+
+def test_reals_are_within_a_hundred_thousandth(float_model: bytes, tmp_path: Path) -> None:
+    assert not disagreements(float_model, "builtin", tmp_path / "c")
+
+
+def test_reals_are_those_of_the_reference_kernels(float_model: bytes, tmp_path: Path) -> None:
+    found = disagreements(float_model, "reference", tmp_path / "c", flags=("-O3",), near=0)
+    assert [each for each in found if "GELU" not in each] == []
 
 
 @pytest.mark.slow
@@ -62,6 +71,14 @@ def test_random_shapes(seed: int, tmp_path: Path) -> None:
             assert not disagreements(content, arithmetic, folder), f"{name} of {shape}"  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_depth_and_space_are_exchanged(precision: str, tmp_path: Path) -> None:
+    content = convert(SHAPE, rearranged, precision)
+    kinds = {each.kind for each in TFLiteTables(content, "model").operators}
+    assert kinds >= {"DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}
+    assert not disagreements(content, "builtin", tmp_path / "c", flags=SANITIZED)
+
+
 def test_float16_weights_are_unpacked(tmp_path: Path) -> None:
     content = convert(SHAPE, convolutions, "float16")
     assert not disagreements(content, "reference", tmp_path / "c", flags=("-O3",))
@@ -70,4 +87,10 @@ def test_float16_weights_are_unpacked(tmp_path: Path) -> None:
 def test_weights_that_are_infinite_compile(tmp_path: Path) -> None:
     row = np.array([np.inf, -np.inf, 1, 2, 3, 4], np.float32)
     content = convert(SHAPE, lambda x: [x * row], "float32")
+    assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()
+
+
+@pytest.mark.parametrize("number", [3, 5, 8, 11])
+def test_a_model_of_one_operator_has_no_unused_function(number: int, tmp_path: Path) -> None:
+    content = convert(SHAPE, lambda x: [convolutions(x)[number]])
     assert build(content, "builtin", tmp_path / "c", ("-O1",)).is_file()

@@ -89,6 +89,36 @@ def test_the_project_is_built_by_its_makefile_and_tests_itself(
 
 
 @needs_compiler
+def test_the_firmware_for_a_pc_speaks_the_protocol(
+    deployment: tuple[Report, Path], tmp_path: Path
+) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    shutil.copytree(deployment[1], tmp_path / "c")
+    build = ["make", "-s", "edgecv_firmware"]
+    subprocess.run(build, cwd=tmp_path / "c", check=True, capture_output=True)
+    golden = (tmp_path / "c" / "edgecv_golden.c").read_text()
+    first, _, second = golden.partition("edgecv_golden_outputs")
+    given, wanted = (
+        bytes(map(int, re.findall(r"\b(\d+),", text.partition("= {")[2])))
+        for text in (first, second)
+    )
+    sizes = len(given) // 20, len(wanted) // 20
+    image = given[: sizes[0]]
+    loads = [f"db {image[at : at + 256].hex()}%" for at in range(0, len(image), 256)]
+    commands = ["profile%", f"db load {len(image)}%", *loads, "infer 2 0%", "outputs%"]
+    done = subprocess.run(
+        [tmp_path / "c" / "edgecv_firmware"],
+        input="".join(commands),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "m-profile-[edgecv firmware 1]" in done.stdout
+    assert f"m-outputs-[{wanted[: sizes[1]].hex()}]" in done.stdout
+
+
+@needs_compiler
 def test_the_project_is_built_by_cmake(deployment: tuple[Report, Path], tmp_path: Path) -> None:
     if shutil.which("cmake") is None:
         pytest.skip("needs cmake")

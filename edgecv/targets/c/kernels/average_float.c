@@ -1,4 +1,4 @@
-/* needs: window clamp_float */
+/* needs: taps clamp_float */
 static void average_float(const window *p, float lowest, float highest, const float *input,
                           float *output)
 {

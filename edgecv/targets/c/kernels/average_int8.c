@@ -1,4 +1,4 @@
-/* needs: window clamp */
+/* needs: taps clamp */
 static void average_int8(const window *p, int32_t lowest, int32_t highest, const int8_t *input,
                          int8_t *output)
 {

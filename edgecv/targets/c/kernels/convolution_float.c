@@ -1,4 +1,4 @@
-/* needs: window clamp_float */
+/* needs: taps clamp_float */
 /* weights: row, column, input channel of its group, output channel */
 static void convolution_float(const window *p, float lowest, float highest, const float *input,
                               const float *weights, const float *bias, int32_t depth,

@@ -1,43 +1,31 @@
-/* needs: window range clamp dot_int8 dots_int8 round_$ROUNDING */
-/* weights: output channel, row, column, input channel of its group */
-static void convolution_int8_$ROUNDING(const window *p, const range *q, const int8_t *input,
-                                       const int8_t *weights, const int32_t *bias,
-                                       const int32_t *multipliers, const int8_t *shifts,
-                                       int32_t depth, int8_t *output)
+/* needs: window range clamp gather dots_int8 rescale */
+/* weights: output channel, then row, column, input channel of its group, and zeros up to taps.
+ * Two pixels and two output channels are computed at a time; the last may be one of them twice. */
+static void convolution_int8(const window *p, const range *q, const int8_t *input,
+                             const int8_t *weights, const int32_t *bias,
+                             const int32_t *multipliers, const int8_t *shifts, int32_t lanes,
+                             int32_t depth, int32_t taps, int16_t *patches, int8_t *output)
 {
     const int32_t filters = p->output_channels / (p->input_channels / depth);
-    const int32_t step = p->height * p->width * depth;
-    const int joined = depth == p->input_channels && p->dilation_x == 1;
-    for (int32_t oy = 0; oy < p->output_height; oy++) {
-        const int32_t top = oy * p->stride_y - p->pad_top;
-        const int32_t y0 = first_tap(top, p->dilation_y);
-        const int32_t y1 = end_tap(top, p->dilation_y, p->height, p->input_height);
-        for (int32_t ox = 0; ox < p->output_width; ox++) {
-            const int32_t left = ox * p->stride_x - p->pad_left;
-            const int32_t x0 = first_tap(left, p->dilation_x);
-            const int32_t x1 = end_tap(left, p->dilation_x, p->width, p->input_width);
-            /* Taps of a row that lie side by side in memory are one run. */
-            const int32_t taps = joined && x0 < x1 ? x1 - x0 : 1;
-            for (int32_t channel = 0; channel < p->output_channels;) {
-                const int32_t count = filters - channel % filters < 4 ? 1 : 4;
-                const int8_t *from = input + channel / filters * depth;
-                int32_t sums[4] = {0};
-                for (int32_t ky = y0; ky < y1; ky++) {
-                    const int32_t row = (top + ky * p->dilation_y) * p->input_width + left;
-                    for (int32_t kx = x0; kx < x1; kx += taps) {
-                        const int8_t *x = from + (row + kx * p->dilation_x) * p->input_channels;
-                        const int8_t *w = weights + channel * step + (ky * p->width + kx) * depth;
-                        if (count == 4) {
-                            dots_int8(x, w, step, taps * depth, q->input_zero, sums);
-                        } else {
-                            sums[0] += dot_int8(x, w, taps * depth, q->input_zero);
-                        }
-                    }
-                }
-                for (int32_t i = 0; i < count; i++, channel++) {
-                    const int32_t sum = multiply_$ROUNDING(sums[i] + bias[channel],
-                                                           multipliers[channel], shifts[channel]);
-                    *output++ = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
+    const int32_t last = p->output_height * p->output_width - 1;
+    for (int32_t pixel = 0; pixel <= last; pixel += 2) {
+        const int32_t pixels[2] = {pixel, pixel < last ? pixel + 1 : pixel};
+        for (int32_t start = 0; start < p->output_channels; start += filters) {
+            for (int32_t i = 0; i < 2; i++) {
+                gather(p, q->input_zero, depth, pixels[i], input + start / filters * depth,
+                       patches + i * taps);
+            }
+            for (int32_t filter = 0; filter < filters; filter += 2) {
+                const int32_t one = start + filter, other = filter + 1 < filters ? one + 1 : one;
+                int32_t sums[4];
+                dots_int8(patches, patches + taps, weights + one * taps, weights + other * taps,
+                          taps, sums);
+                for (int32_t i = 0; i < 4; i++) {
+                    const int32_t channel = i % 2 ? other : one;
+                    const int32_t sum = rescale(sums[i] + bias[channel], multipliers[channel],
+                                                shifts[channel], channel < lanes);
+                    output[pixels[i / 2] * p->output_channels + channel]
+                        = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
                 }
             }
         }

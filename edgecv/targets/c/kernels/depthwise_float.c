@@ -1,4 +1,4 @@
-/* needs: window clamp_float */
+/* needs: taps clamp_float */
 /* weights: row, column, output channel */
 static void depthwise_float(const window *p, float lowest, float highest, const float *input,
                             const float *weights, const float *bias, float *output)

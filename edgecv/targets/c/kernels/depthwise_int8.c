@@ -1,8 +1,9 @@
-/* needs: window range clamp round_either */
+/* needs: taps range clamp rescale */
 /* weights: row, column, output channel */
 static void depthwise_int8(const window *p, const range *q, const int8_t *input,
                            const int8_t *weights, const int32_t *bias,
-                           const int32_t *multipliers, const int8_t *shifts, int32_t lanes, int8_t *output)
+                           const int32_t *multipliers, const int8_t *shifts, int32_t lanes,
+                           int8_t *output)
 {
     enum { BLOCK = 32 };
     const int32_t factor = p->output_channels / p->input_channels;
@@ -40,8 +41,7 @@ static void depthwise_int8(const window *p, const range *q, const int8_t *input,
                 }
                 for (int32_t j = 0; j < count; j++) {
                     const int32_t k = channel + j;
-                    const int32_t sum = multiply_either(sums[j], multipliers[k], shifts[k],
-                                                        k < lanes);
+                    const int32_t sum = rescale(sums[j], multipliers[k], shifts[k], k < lanes);
                     *output++ = (int8_t)clamp(sum + q->output_zero, q->lowest, q->highest);
                 }
             }

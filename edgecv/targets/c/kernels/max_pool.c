@@ -1,4 +1,4 @@
-/* needs: window $CLAMP */
+/* needs: taps $CLAMP */
 static void max_pool_$TYPE(const window *p, $WIDE lowest, $WIDE highest, const $ELEMENT *input,
                           $ELEMENT *output)
 {

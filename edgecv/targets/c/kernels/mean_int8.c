@@ -1,4 +1,4 @@
-/* needs: clamp round_either */
+/* needs: clamp rescale */
 /* The mean over the middle of three axes; the first of the last axis are rounded upwards. */
 static void mean_int8(int32_t outer, int32_t reduced, int32_t inner, int32_t before,
                       int32_t multiplier, int shift, int32_t after, int32_t lanes,
@@ -10,7 +10,7 @@ static void mean_int8(int32_t outer, int32_t reduced, int32_t inner, int32_t bef
             for (int32_t k = 0; k < reduced; k++) {
                 sum += input[k * inner + j];
             }
-            sum = multiply_either(sum, multiplier, shift, j < lanes);
+            sum = rescale(sum, multiplier, shift, j < lanes);
             *output++ = (int8_t)clamp(sum + after, -128, 127);
         }
     }

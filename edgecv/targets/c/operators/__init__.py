@@ -8,8 +8,10 @@ from edgecv.targets.c.operators import (
     arithmetic,
     conversions,
     convolutions,
+    matrices,
     moves,
     pools,
+    rearranged,
     resizes,
     slices,
 )
@@ -17,11 +19,13 @@ from edgecv.targets.c.program import Program
 
 WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **convolutions.WRITERS,
+    **matrices.WRITERS,
     **pools.WRITERS,
     **arithmetic.WRITERS,
     **activations.WRITERS,
     **conversions.WRITERS,
     **moves.WRITERS,
+    **rearranged.WRITERS,
     **resizes.WRITERS,
     **slices.WRITERS,
 }

@@ -6,7 +6,14 @@ from collections.abc import Callable
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator
-from edgecv.targets.c.fixed_point import exponential, float32, high_product, multiply, shift_right
+from edgecv.targets.c.fixed_point import (
+    exponential,
+    float32,
+    high_product,
+    inverse_root,
+    multiply,
+    shift_right,
+)
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import (
     LIMITS,
@@ -47,7 +54,12 @@ FORMULAS = {
     "SQRT": "sqrtf(x)",
     "RSQRT": "1.0f / sqrtf(x)",
     "SQUARE": "x * x",
+    "GELU": "0.5f * x * erfcf(x * -0.707106769f)",
 }
+TANH_GELU = "0.5f * x * (1.0f + tanhf(0.797884583f * (x + 0.044715f * x * x * x)))"
+RSQRT_BITS = 20
+"""The bits behind the point of an inverse square root before it is scaled."""
+HALF_ROOT, GELU_FACTOR = single(math.sqrt(0.5)), single(math.sqrt(2 / math.pi))
 SCALED_DIFFERENCE_BITS = 5
 LARGEST_SOFTMAX = 511
 """The most numbers of which the reference softmax can add the exponentials."""
@@ -63,12 +75,12 @@ def unary(program: Program, operator: TFLiteOperator) -> None:
     places = program.place(source), program.place(output)
     above = {source.number: elementwise(count, size(source), size(output))}
     if kind_of(source, output) == "float32":
-        name = operator.kind.lower()
+        name, formula = operator.kind.lower(), FORMULAS[operator.kind]
+        if operator.option("Approximate"):
+            name, formula = "tanh_gelu", TANH_GELU
         has_alpha = operator.kind == "LEAKY_RELU"
         parameter = "float alpha," if has_alpha else ""
-        program.kernel(
-            "unary_float", NAME=name, PARAMETER=parameter, EXPRESSION=FORMULAS[operator.kind]
-        )
+        program.kernel("unary_float", NAME=name, PARAMETER=parameter, EXPRESSION=formula)
         alpha = (real(operator.number("Alpha")),) if has_alpha else ()
         program.add(operator, call(f"{name}_float", count, *alpha, *places), above)
         return
@@ -113,6 +125,35 @@ def _real_function(function: Callable[[float], float]) -> Table:
 
 def _sigmoid(x: float) -> float:
     return float(single(1) / (single(1) + single(float32("exp", -x))))
+
+
+def _gelu(operator: TFLiteOperator) -> list[int]:
+    function = _tanh_gelu if operator.option("Approximate") else _erf_gelu
+    return _real_function(function)(operator)
+
+
+def _erf_gelu(x: float) -> float:
+    return float(single(0.5) * single(x) * single(float32("erfc", float(single(x) * -HALF_ROOT))))
+
+
+def _tanh_gelu(x: float) -> float:
+    value = single(x)
+    inner = GELU_FACTOR * (value + single(0.044715) * value * value * value)
+    return float(single(0.5) * value * (single(1) + single(float32("tanh", float(inner)))))
+
+
+def _rsqrt(operator: TFLiteOperator) -> list[int]:
+    """Return the table of the inverse square root; LiteRT refuses codes below the zero point."""
+    given, scale, zero, made, output_zero = codes(operator)
+    root = float(np.sqrt(single(scale)) * single(made))
+    factor, exponent = scaled(1.0 / root)
+    found = []
+    for code in given:
+        inverse, shift = inverse_root(max(code - zero, 1))
+        fine = multiply(1, (inverse, shift + RSQRT_BITS))
+        value = multiply(fine, (factor, exponent - RSQRT_BITS)) + output_zero
+        found.append(value if code > zero else LIMITS["int8"][1])
+    return found
 
 
 def _rectifier(operator: TFLiteOperator) -> list[int]:
@@ -180,6 +221,8 @@ TABLES: dict[str, Table] = {
     "TANH": _real_function(lambda x: float32("tanh", x)),
     "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _leaky,
+    "GELU": _gelu,
+    "RSQRT": _rsqrt,
 }
 
 

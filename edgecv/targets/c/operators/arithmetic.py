@@ -26,8 +26,8 @@ from edgecv.targets.c.program import (
 )
 
 AXES = 4
-LEFT_SHIFT = 20
-"""The bits by which LiteRT scales int8 values up before a sum."""
+LEFT_SHIFT, SQUARED_SHIFT = 20, 14
+"""The bits by which LiteRT scales sums and squares of int8 values up."""
 FLOATS = {
     "ADD": "clamp_float(x + y, lowest, highest)",
     "SUB": "clamp_float(x - y, lowest, highest)",
@@ -40,29 +40,35 @@ FLOATS = {
 }
 FUSED = ("ADD", "SUB", "MUL", "DIV")
 SUM = """{
-    const int32_t a = multiply_double((x - f->first_zero) * (1 << 20), f->first, f->first_shift);
-    const int32_t b = multiply_double((y - f->second_zero) * (1 << 20), f->second,
-                                      f->second_shift);
-    *output++ = (int8_t)clamp(multiply_double(a $SIGN b, f->factor, f->shift) + f->zero,
-                              f->lowest, f->highest);
+    const int32_t a = rescale((x - f.first_zero) * (1 << 20), f.first, f.first_shift, 0);
+    const int32_t b = rescale((y - f.second_zero) * (1 << 20), f.second, f.second_shift, 0);
+    *output++ = (int8_t)clamp(rescale(a $SIGN b, f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
+}"""
+SQUARE = """{
+    const int32_t a = rescale((x - f.first_zero) * (1 << 7), f.first, f.first_shift, 0);
+    const int32_t b = rescale((y - f.second_zero) * (1 << 7), f.second, f.second_shift, 0);
+    *output++ = (int8_t)clamp(rescale((a - b) * (a - b), f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
 }"""
 PRODUCT = """{
-    const int32_t product = (x - f->first_zero) * (y - f->second_zero);
-    *output++ = (int8_t)clamp(multiply_double(product, f->factor, f->shift) + f->zero,
-                              f->lowest, f->highest);
+    const int32_t product = (x - f.first_zero) * (y - f.second_zero);
+    *output++ = (int8_t)clamp(rescale(product, f.factor, f.shift, 0) + f.zero,
+                              f.lowest, f.highest);
 }"""
 RECTIFIED = """{
-    const int32_t value = x - f->first_zero;
+    const int32_t value = x - f.first_zero;
     const int32_t scaled = value >= 0
-        ? multiply_double(value, f->first, f->first_shift)
-        : multiply_double(value * (y - f->second_zero), f->factor, f->shift);
-    *output++ = (int8_t)clamp(scaled + f->zero, f->lowest, f->highest);
+        ? rescale(value, f.first, f.first_shift, 0)
+        : rescale(value * (y - f.second_zero), f.factor, f.shift, 0);
+    *output++ = (int8_t)clamp(scaled + f.zero, f.lowest, f.highest);
 }"""
 INTEGERS = {
     "ADD": SUM.replace("$SIGN", "+"),
     "SUB": SUM.replace("$SIGN", "-"),
     "MUL": PRODUCT,
     "PRELU": RECTIFIED,
+    "SQUARED_DIFFERENCE": SQUARE,
 }
 SELECTIONS = ("MAXIMUM", "MINIMUM")
 
@@ -86,7 +92,7 @@ def walk(output: TFLiteTensor, first: TFLiteTensor, second: TFLiteTensor) -> Wal
     """Return the walk over an output's elements, with as few axes as can be."""
     sides = output.shape or (1,)
     same_sides(output.shape, np.broadcast_shapes(first.shape, second.shape))
-    steps = [_steps(each.shape, len(sides)) for each in (first, second)]
+    steps = [repeated_steps(each.shape, len(sides)) for each in (first, second)]
     axes: list[list[int]] = []
     for side, *stepped in zip(sides, *steps, strict=True):
         if side == 1:
@@ -102,7 +108,12 @@ def walk(output: TFLiteTensor, first: TFLiteTensor, second: TFLiteTensor) -> Wal
     return Walk(sizes, one, other)
 
 
-def _steps(shape: tuple[int, ...], axes: int) -> list[int]:
+def repeated_steps(shape: tuple[int, ...], axes: int) -> list[int]:
+    """Return the step along each axis in elements: 0 where it is repeated.
+
+    >>> repeated_steps((2, 1, 4), 4)
+    [0, 4, 0, 1]
+    """
     steps, step = [], 1
     for side in reversed(shape):
         steps.append(step if side > 1 else 0)
@@ -178,8 +189,8 @@ def _integer(program: Program, operator: TFLiteOperator) -> Parts:
     if operator.kind not in INTEGERS:
         raise Lacking("int8 values")
     declared = record("factors", "f", **_factors(operator, first, second, output))
-    needs = " factors clamp round_double"
-    return needs, "const factors *f,", declared, ("&f",), INTEGERS[operator.kind]
+    needs = " factors clamp rescale"
+    return needs, "factors f,", declared, ("f",), INTEGERS[operator.kind]
 
 
 def _factors(
@@ -191,16 +202,19 @@ def _factors(
     single = np.float32
     parts: dict[str, Any] = {}
     lowest, highest = LIMITS["int8"]
-    if operator.kind in ("ADD", "SUB"):
+    if operator.kind in ("ADD", "SUB", "SQUARED_DIFFERENCE"):
         twice = 2 * max(one, other)
         parts["first"], parts["first_shift"] = scaled(one / twice)
         parts["second"], parts["second_shift"] = scaled(other / twice)
-        factor = twice / float(single(1 << LEFT_SHIFT) * single(made))
+        if operator.kind == "SQUARED_DIFFERENCE":
+            factor = twice * twice / (made * (1 << SQUARED_SHIFT))
+        else:
+            factor = twice / float(single(1 << LEFT_SHIFT) * single(made))
     else:
         factor = float(single(one) * single(other) / single(made))
     if operator.kind == "PRELU":
         parts["first"], parts["first_shift"] = scaled(float(single(one) / single(made)))
-    else:
+    elif operator.kind in FUSED:
         lowest, highest = quantized_limits(operator.option("FusedActivationFunction"), output)
     parts["factor"], parts["shift"] = scaled(factor)
     zeros = {"first_zero": first_zero, "second_zero": second_zero, "zero": zero}

@@ -10,6 +10,7 @@ from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import (
     LIMITS,
+    SCRATCH,
     Lacking,
     Program,
     bounds,
@@ -30,6 +31,8 @@ WIDEST = LIMITS["int8"][1] - LIMITS["int8"][0]
 """The largest distance of an int8 code from its zero point."""
 INT32_MAX = 2**31 - 1
 LANES = 8
+TAPS = 16
+"""The weights of a filter are filled up to a multiple of it, which vector instructions take."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class WeightedLayer:
         above: dict[int, int],
         *,
         more: tuple[object, ...] = (),
-        rounding: str = "",
+        scratch: int = 0,
     ) -> None:
         """Add the call of a kernel. ``shape``: a window, or the sizes that the kernel takes."""
         program, operator = self.program, self.operator
@@ -85,8 +88,8 @@ class WeightedLayer:
                 raise Lacking(f"{weights.dtype} weights that are used as float32")
             constants = [weights, self._bias(outputs, np.float32)]
         else:
-            program.kernel(f"{kernel}_int8", **({"ROUNDING": rounding} if rounding else {}))
-            name = f"{kernel}_int8{'_' + rounding if rounding else ''}"
+            program.kernel(f"{kernel}_int8")
+            name = f"{kernel}_int8"
             declared += self._range()
             limits = ("&q",)
             constants = self._integers(kernel, weights, outputs)
@@ -98,7 +101,7 @@ class WeightedLayer:
         code = call(name, *arguments, *limits, places[0], *stored, *more, places[1])
         if window is not None:
             code = window.repeated(code, places)
-        program.add(operator, declared + code, above)
+        program.add(operator, declared + code, above, scratch)
 
     def _bias(self, outputs: int, kind: type) -> NDArray[Any]:
         if self.bias is None:
@@ -173,13 +176,20 @@ def convolution(program: Program, operator: TFLiteOperator) -> None:
     window = _window(layer, (height, width), outputs)
     groups, rest = divmod(layer.source.shape[3], depth)
     damaged_unless(not rest and outputs % groups == 0, "its groups have no channels")
+    if layer.kind == "float32":
+        layer.add("convolution", window, np.moveaxis(weights, 0, -1), window.above(), more=(depth,))
+        return
+    taps = height * width * depth
+    padded = -(-taps // TAPS) * TAPS
+    sizes = depth, padded, SCRATCH
     layer.add(
         "convolution",
         window,
-        np.moveaxis(weights, 0, -1) if layer.kind == "float32" else weights,
-        window.above(),
-        more=(depth,),
-        rounding="upward" if program.arithmetic == "builtin" and groups == 1 else "double",
+        np.pad(weights.reshape(outputs, taps), ((0, 0), (0, padded - taps))),
+        # The next group is read after two pixels of this one are written.
+        window.above() if groups == 1 else {},
+        more=(outputs if program.arithmetic == "builtin" and groups == 1 else 0, *sizes),
+        scratch=2 * padded * np.dtype(np.int16).itemsize,
     )
 
 
@@ -227,7 +237,9 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     )
     read, written = inputs * size(layer.source), outputs * size(layer.output)
     layer.add(
-        "dense_real" if program.arithmetic == "reference" and layer.kind == "int8" else "dense",
+        {"int8": "dense_real", "float32": "dense_plain"}[layer.kind]
+        if program.arithmetic == "reference"
+        else "dense",
         (rows, inputs, outputs),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
