@@ -13,7 +13,7 @@ import numpy as np
 from edgecv.formats.packing import Packed, UnknownStructure
 from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.packing_proof import difference
-from edgecv.formats.tflite.tree import Leaf, TableNode, TreeReader, text, vector
+from edgecv.formats.tflite.tree import Leaf, TableNode, TreeReader, text
 
 NOTES_OF_CONVERTERS = ("min_runtime_version", "CONVERSION_METADATA")
 """Metadata that no runtime needs. Other metadata are somebody's own."""
@@ -88,18 +88,15 @@ def _drop_unused(model: TableNode) -> None:
     ):
         return
     buffers = model.tables("Buffers")
-    kept: dict[bytes, int] = {}
+    kept: dict[int, int] = {}
     for user in [*tensors, *metadata]:
         number = user.number("Buffer")
         if number >= len(buffers):
             raise UnknownStructure(f"refers to buffer {number}, which is not there")
         data = buffers[number].values.get("Data")
-        place = (
-            0 if data is None or not data.values else kept.setdefault(data.values, len(kept) + 1)
-        )
-        user.values["Buffer"] = place
-    datas = [TableNode("Buffer", {"Data": vector(values, 1)}) for values in kept]
-    model.values["Buffers"] = [TableNode("Buffer"), *datas]
+        is_empty = data is None or not data.values
+        user.values["Buffer"] = 0 if is_empty else kept.setdefault(number, len(kept) + 1)
+    model.values["Buffers"] = [TableNode("Buffer"), *(buffers[number] for number in kept)]
 
 
 def _shorten(graph: TableNode) -> None:
