@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tiny_models
 
-from edgecv.core.registry import EXPORTERS
+from edgecv.core.registry import ARCHITECTURES, EXPORTERS
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.formats.onnx.packing import packed as packed_onnx
 from edgecv.formats.packing import UnknownStructure
 from edgecv.formats.tflite.interpreter import Kernels, new_interpreter
@@ -377,3 +378,14 @@ def test_a_file_that_is_not_known_is_exported_as_it_is(
     )
     assert made.notes[-1] == "not packed: it has a field 11 of Tensor that is not known"
     assert made.bytes == path.stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("cifar_cnn", 4000), ("ds_cnn", 12_580)])
+def test_what_packing_saves(name: str, least: int, tmp_path: Path) -> None:
+    model = ARCHITECTURES.get(name, "test")().build((32, 32, 3), ClassHead(10))
+    exporter = EXPORTERS.get("tflite", "test")(precision="int8", pack="off")
+    images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    exporter.export(model, images, tmp_path / "a.tflite")
+    before = (tmp_path / "a.tflite").read_bytes()
+    assert len(before) - len(packed(before).content) >= least
