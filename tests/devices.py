@@ -6,6 +6,7 @@ import pytest
 
 PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "qemu-aarch64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
     "ssh": "openssh-client",
     "sshd": "openssh-server",

@@ -21,6 +21,7 @@ TABLES = {
     "baseline": ("[baseline]", "The original: a model file, or a network to train."),
     "technique": ("[[technique]]", "Steps that change the model, in the order in which they run."),
     "export": ("[[export]]", "The files to write: at least one."),
+    "device": ("[device]", "The device that files are measured on: one of these targets."),
     "gates": ("[gates]", "Limits on every candidate: see [limits](../guides/limits.md)."),
 }
 DECODERS = ("MapDecoder", "PostprocessedDecoder", "SsdDecoder", "YoloDecoder", "CellMap")
@@ -31,6 +32,7 @@ DISCRIMINATORS = {
     "technique": "Names the technique.",
     "format": "Names the format.",
     "kind": "Names the decoder.",
+    "target": "Names the target.",
 }
 OF_SCHEMA = {
     "schedule": "A named schedule to start from; the other keys change it.",

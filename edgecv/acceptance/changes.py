@@ -37,7 +37,7 @@ def speed_is_comparable(lock: Lock, report: Report) -> bool:
     if speed is None:
         return False
     threads = {each.latency.threads for each in report.comparisons if each.latency}
-    return report.environment["machine"] == speed.machine and threads == {speed.threads}
+    return report.machine == speed.machine and threads == {speed.threads}
 
 
 def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str, ...]:

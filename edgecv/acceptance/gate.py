@@ -21,7 +21,7 @@ from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import per_head
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
+from edgecv.pipeline.recipe.options import MeasuredDataOptions, OnOptions, TrustOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import tree_sha256
 
@@ -61,7 +61,8 @@ def gate_run(
         threads = 1 if old is None or old.speed is None else old.speed.threads
     shared = {
         name: getattr(options, name)
-        for name in (*TrustOptions.model_fields, *MeasuredDataOptions.model_fields)
+        for options_class in (TrustOptions, MeasuredDataOptions, OnOptions)
+        for name in options_class.model_fields
     }
     asked = parse_flags(ValidateOptions, {**shared, "paths": (run,), "threads": threads})
     request = replace(asked.request(), limits=gates)

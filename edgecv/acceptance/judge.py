@@ -75,7 +75,7 @@ def _other_speeds(accepted: AcceptedSpeeds, report: Report) -> str:
         return "speed-ups, as nothing was timed"
     return (
         f"speed-ups: accepted on the machine {accepted.machine} with {accepted.threads} "
-        f"threads, this is {report.environment['machine']} with {', '.join(map(str, threads))}"
+        f"threads, this is {report.machine} with {', '.join(map(str, threads))}"
     )
 
 

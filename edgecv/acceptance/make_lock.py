@@ -32,6 +32,7 @@ from edgecv.system.storage import tree_sha256
 DECIDING = ("python", *PACKAGES)
 """Packages whose version may change the answers of the same file."""
 DIGITS = 6
+LONGEST_VERSION = 200
 GIT_SECONDS = 10
 
 
@@ -101,8 +102,12 @@ def steady(new: Lock, old: Lock) -> Lock:
 
 
 def versions(report: Report) -> dict[str, str]:
-    """Return the package versions of a report."""
-    return {package: str(report.environment[package]) for package in DECIDING}
+    """Return the package versions of a report, and the runtimes of a device."""
+    devices = report.devices
+    return {
+        **{package: str(report.environment[package]) for package in DECIDING},
+        **({"device": "; ".join(devices)[:LONGEST_VERSION]} if devices else {}),
+    }
 
 
 def commit_of(folder: Path) -> str | None:
@@ -150,8 +155,7 @@ def _speeds(report: Report) -> AcceptedSpeeds | None:
         for each in report.comparisons
         if each.latency
     }
-    machine = report.environment["machine"]
-    return AcceptedSpeeds(machine=machine, threads=max(threads), artifacts=speeds)
+    return AcceptedSpeeds(machine=report.machine, threads=max(threads), artifacts=speeds)
 
 
 def _speed(comparison: Comparison, latency: Latency) -> AcceptedSpeed:

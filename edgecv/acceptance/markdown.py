@@ -28,6 +28,7 @@ def to_markdown(judgement: Judgement) -> str:
         found = [gate for gate in judgement.gates if gate.outcome == outcome]
         lines += [f"- {MARKS[outcome]} {_plain(sentence(gate, task))}" for gate in found]
     lines += [f"- {_plain(changes_sentence(judgement))}"]
+    lines += [f"- Measured by {_plain(each)}" for each in judgement.report.devices]
     lines += [f"- Not compared: {_plain(each)}" for each in judgement.not_compared]
     next_steps = advice(judgement)
     if next_steps:

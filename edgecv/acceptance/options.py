@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from edgecv.core.events import Event
 from edgecv.core.options import Flag, OnePath
-from edgecv.pipeline.recipe.options import MeasuredDataOptions, TrustOptions
+from edgecv.pipeline.recipe.options import MeasuredDataOptions, OnOptions, TrustOptions
 
 if TYPE_CHECKING:
     from edgecv.acceptance.records import Judgement
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILES = ("against", "junit", "markdown")
 
 
-class GateOptions(TrustOptions, MeasuredDataOptions):
+class GateOptions(OnOptions, TrustOptions, MeasuredDataOptions):
     """Options of ``edgecv gate`` and ``edgecv.gate``."""
 
     run: Annotated[OnePath, Flag("RUN", is_argument=True)]

@@ -76,6 +76,12 @@ class Judgement(Displayed):
     schema_version: int = 1
 
     @property
+    def title(self) -> str:
+        """The run, the lock, and the device where it was measured on one."""
+        devices = "".join(f", measured by {each}" for each in self.report.devices)
+        return f"{self.name} against {self.lock} of {self.since}{devices}"
+
+    @property
     def exit_code(self) -> int:
         """Return 0 passed or accepted, 1 a gate failed, 3 a file not measured, 4 inconclusive."""
         return 0 if self.update == "written" else exit_code(self.gates)

@@ -23,6 +23,7 @@ from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular
+from edgecv.core.options import parse_options
 from edgecv.core.report import Blocks, Latency
 from edgecv.core.text import counted
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
@@ -82,6 +83,8 @@ class BenchResult(Displayed):
     """A sentence for each disturbance of the timing."""
     processes: int = 1
     """Fresh processes of each file."""
+    device: str = ""
+    """The device that they ran on; empty for this machine."""
     exit_code: int = 0
     """2 if files could not be timed because they do not fit, 3 for any other reason."""
     schema_version: int = field(default=1)
@@ -99,7 +102,7 @@ class _File:
 
 
 @dataclass
-class _Bench:
+class Bench:
     """Files that are timed in rounds, each with fresh processes."""
 
     paths: Sequence[Path]
@@ -114,28 +117,30 @@ class _Bench:
     def run(self) -> None:
         """Time the files in rounds until the budget is used."""
         began, number, budget_s = time.monotonic(), 0, self.settings.budget
-        while self._alive():
+        while self.alive():
             spent = time.monotonic() - began
             if number >= FEWEST_PROCESSES and spent * (number + 1) / number > budget_s:
                 return
             needed = max(1, FEWEST_PROCESSES - number)
-            self._round(number, (budget_s - spent) / needed)
+            self.round(number, (budget_s - spent) / needed)
             number += 1
 
-    def _drop(self, path: Path, failure: RuntimeFailure) -> None:
+    def drop(self, path: Path, failure: RuntimeFailure) -> None:
+        """Leave a file out that cannot be timed."""
         self.failures[str(path)] = failure.reason
         self.causes.append(failure)
 
-    def _alive(self) -> list[Path]:
+    def alive(self) -> list[Path]:
+        """Return the files that are timed."""
         return [path for path in self.paths if str(path) not in self.failures]
 
-    def _round(self, number: int, most_s: float) -> None:
+    def round(self, number: int, most_s: float) -> None:
         """Open the files in fresh processes and time them, for half as long as opening has taken.
 
         More processes say more than longer ones. Every other round opens them in reverse order.
         """
         began, cores = time.monotonic(), least_busy(self.settings.threads, LOOK_S)
-        paths = self._alive()[:: 1 if number % 2 == 0 else -1]
+        paths = self.alive()[:: 1 if number % 2 == 0 else -1]
         self.context.emit("latency", f"timing {counted(len(paths), 'file')} in turn", number + 1)
         with self._fresh(paths) as workers:
             files = self._warmed_up(workers, cores)
@@ -180,7 +185,7 @@ class _Bench:
                 )
                 files.append(_File(path, worker, median_s))
             except RuntimeFailure as failure:
-                self._drop(path, failure)
+                self.drop(path, failure)
                 worker.close()
         return files
 
@@ -199,7 +204,7 @@ class _Bench:
                 try:
                     file.blocks.append(file.worker.time_block(file.path, file.runs))
                 except RuntimeFailure as failure:
-                    self._drop(file.path, failure)
+                    self.drop(file.path, failure)
             turn += 1
 
 
@@ -215,7 +220,8 @@ def bench_files(
     InputError for wrong paths, RuntimeFailure where no file can be timed.
     """
     _check(paths, settings)
-    with open_analysis(RunSettings(name="bench", threads=settings.threads), on_event, log) as made:
+    own = {"name": "bench", "threads": settings.threads, "device": settings.device()}
+    with open_analysis(parse_options(RunSettings, own, "--on"), on_event, log) as made:
         return time_files(paths, settings, made)
 
 
@@ -223,8 +229,11 @@ def time_files(
     paths: Sequence[Path], settings: BenchOptions, context: AnalysisContext
 ) -> BenchResult:
     """Time files that were checked, with a context that the caller has opened."""
+    from edgecv.analysis.bench_on_device import DeviceBench
+
     began = time.monotonic()
-    bench = _Bench(paths, settings, context)
+    device = context.measurements.device
+    bench = (Bench if device is None else DeviceBench)(paths, settings, context)
     bench.run()
     timed = {str(path): bench.blocks[path] for path in paths if str(path) not in bench.failures}
     if not timed:
@@ -245,6 +254,7 @@ def time_files(
         ),
         processes=processes,
         exit_code=max((each.exit_code for each in bench.causes), default=0),
+        device="" if device is None else device.place,
     )
 
 
@@ -287,7 +297,7 @@ def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
             )
         if places[number] in places[:number]:
             raise InputError("FILE", f"{path} is given twice", remedy="give a copy of it")
-    if settings.threads > len(usable()):
+    if settings.on is None and settings.threads > len(usable()):
         raise InputError(
             "--threads",
             f"{settings.threads}",

@@ -36,10 +36,11 @@ def to_text(bench: BenchResult) -> str:
 def how(bench: BenchResult) -> str:
     """Return a sentence on how the files were timed."""
     cores = ", ".join(map(str, bench.cores))
+    where = bench.device or f"core {cores}"
     images = "one image" if bench.batch == 1 else counted(bench.batch, "image")
     times = f"{counted(bench.processes, 'process')} of each file in turn"
     return (
-        f"{counted(bench.threads, 'thread')} on core {cores}, {images} a run, {times},"
+        f"{counted(bench.threads, 'thread')} on {where}, {images} a run, {times},"
         f" {bench.seconds:.1f} s in all"
     )
 

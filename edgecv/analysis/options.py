@@ -15,6 +15,8 @@ from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
     MeasuredDataOptions,
+    OnOptions,
+    TargetOptions,
     TaskOptions,
     TrustOptions,
 )
@@ -53,6 +55,7 @@ class KernelOptions(CommandOptions):
 
 class ValidateOptions(
     KernelOptions,
+    OnOptions,
     LimitOptions,
     TrustOptions,
     LabelOptions,
@@ -86,6 +89,7 @@ def validate(
 
 
 class DeployOptions(
+    TargetOptions,
     LimitOptions,
     TrustOptions,
     LabelOptions,
@@ -99,10 +103,6 @@ class DeployOptions(
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
     """The target: bundle, c, ssh://USER@HOST[:PORT]. See edgecv list."""
-    python: Annotated[Text | None, Flag(default="python3")] = None
-    """The interpreter on a host of ssh://, where numpy and the runtime are."""
-    ssh_config: Annotated[Text | None, Flag(default="yours")] = None
-    """Another configuration of SSH, as ssh -F takes it."""
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None
@@ -120,7 +120,7 @@ class DeployOptions(
     )
     """Fail if a smaller fraction of the images gets the answer of this machine."""
     threads: int = Field(default=1, ge=1, le=256)
-    """Threads while a file is timed on this machine."""
+    """Threads while a file is timed."""
 
 
 def deploy(
@@ -166,7 +166,7 @@ class InspectOptions(InputOptions):
     """Options of ``edgecv inspect`` and ``edgecv.inspect``."""
 
 
-class BenchOptions(InputOptions):
+class BenchOptions(OnOptions, InputOptions):
     """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
     threads: int = Field(default=1, ge=1)

@@ -33,7 +33,7 @@ from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
-from edgecv.pipeline.run_report import head_values, judge, judge_moved
+from edgecv.pipeline.run_report import head_values, judge, judge_moved, limits_of_device
 from edgecv.pipeline.task_choice import choose_task
 from edgecv.system.environment import environment
 from edgecv.system.storage import describe
@@ -77,6 +77,7 @@ def validate(
     source = request.source
     assert source is not None
     check_limits(source, request.limits, "--data")
+    context.measurements.reach_device([file.artifact.format for file in request.files])
     groups, failures = group_by_size(request, context)
     task, chosen = _task(request, groups, context)
     groups = [replace(group, data=task.of_task(group.data)) for group in groups]
@@ -109,7 +110,8 @@ def validate(
     # If all files are twins, the limits apply to them.
     candidates = [each for each in comparisons if not each.is_twin] or comparisons
     facts = data_facts(data, task)
-    judged = judge(comparisons, failures | unusable, candidates, request.limits, task, facts)
+    limits = limits_of_device(request.limits, measurements)
+    judged = judge(comparisons, failures | unusable, candidates, limits, task, facts)
     if reference is not None and request.baseline is not None:
         path, spec = request.baseline, request.baseline_input
         again = partial(noisy_outputs, context.measurements, path, data.test.images, spec)
@@ -126,7 +128,7 @@ def validate(
             **request.settings.measured_with,
             "data": DATASETS.table(source),
             **({} if task_key(task) == () else {"task": TASKS.table(task)}),
-            "gates": request.limits.model_dump(exclude_none=True),
+            "gates": limits.model_dump(exclude_none=True),
         },
         environment=environment(),
         outcome=verdict(gates),
@@ -167,6 +169,12 @@ def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report
         unproven=tuple(whole[file.path] for file in request.unproven),
     )
     if request.source is None or any_ends(request.files, context):
+        if request.settings.device is not None:
+            raise InputError(
+                f"--on {request.settings.device.place}",
+                "devices are given images, and these files take other arrays",
+                remedy="leave --on out: they are compared on this machine",
+            )
         return compare_numbers(request, context)
     return validate(request, context)[0]
 

@@ -135,7 +135,13 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     _check_unique([file.path for file in files])
     settings = parse_options(
         RunSettings,
-        {"name": "validate", "seed": seed, "threads": options.threads, "kernels": kernels},
+        {
+            "name": "validate",
+            "seed": seed,
+            "threads": options.threads,
+            "kernels": kernels,
+            "device": options.device(),
+        },
         "--kernels",
     )
     _check_kernels(settings, [*(file.path for file in files), *([baseline] if baseline else [])])
@@ -154,7 +160,9 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         labels=labels,
         task=options.parsed_task() or (None if report is None else task_of(report)),
         test_sha256=test_sha256,
-        limits=options.changed(_limits_of(report, runs, source)).with_defaults(),
+        limits=options.changed(
+            _limits_of(report, runs, source), on_device=options.on is not None
+        ).with_defaults(),
         trust=trust,
         unproven=tuple(_unproven(files, paths, report)),
     )

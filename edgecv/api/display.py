@@ -30,9 +30,8 @@ def _report(report: Report) -> str:
 @to_html.register
 def _judgement(judgement: Judgement) -> str:
     rows = [gate_text.cells(each, judgement) for each in gate_text.changed_first(judgement)]
-    caption = f"{judgement.name} against {judgement.lock} of {judgement.since}"
     return html_block(
-        html_table(caption, gate_text.headings(judgement), rows),
+        html_table(judgement.title, gate_text.headings(judgement), rows),
         html_verdict(judgement.outcome, gate_text.verdict_line(judgement)),
         html_list("Not compared", judgement.not_compared),
     )

@@ -22,7 +22,7 @@ from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import Training
 from edgecv.reports.costs import costs_sentence
-from edgecv.reports.deployment import deployment_line
+from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.json_file import to_table
 from edgecv.reports.markdown import headings, of_head, row
 from edgecv.reports.paired_comparison import judged, pair_line
@@ -48,8 +48,8 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
             text += screen.rendered(pair_line(each, task_of(own), own.data.classes))
     if report.costs is not None and report.costs.baseline != report.costs.compressed:
         text += screen.rendered(costs_sentence(report.costs))
-    if report.deployment is not None:
-        text += screen.rendered(deployment_line(report.deployment))
+    for line in deployment_lines(report):
+        text += screen.rendered(line)
     text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
     if folder is not None:
         text += f"Written to {printable(str(folder))}: report.md says more\n"
@@ -75,8 +75,7 @@ def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> No
     if as_json:
         screen.table(judgement_table(judgement))
         return
-    title = printable(f"{judgement.name} against {judgement.lock} of {judgement.since}")
-    table = _table(title, judgement_headings(judgement), left=3)
+    table = _table(printable(judgement.title), judgement_headings(judgement), left=3)
     for change in changed_first(judgement):
         table.add_row(*map(printable, cells(change, judgement)))
     text = screen.rendered(table)

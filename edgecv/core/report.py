@@ -38,6 +38,8 @@ class Measurement:
     facts: SessionFacts
     blocks_ns: tuple[Blocks, ...] | None = None
     """Timed runs of each process; None where it was not timed."""
+    machine: str = ""
+    """The kind of machine of the device that it ran on; empty for this machine."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class Comparison:
     """The outputs of the file after the first."""
     head: str = ""
     """The head of the model that was compared, by its outputs; empty where it has one task."""
+    machine: str = ""
+    """The kind of machine of the device that it was measured on; empty for the one that the
+    environment names."""
 
     @property
     def label(self) -> str:
@@ -221,6 +226,17 @@ class Report(Displayed):
     deployment: Deployment | None = None
     """The file on a device, in the report of a deployment."""
     schema_version: int = field(default=1)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The runtimes of the devices that files were measured on; empty for this machine."""
+        return tuple(dict.fromkeys(each.runtime for each in self.comparisons if each.machine))
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine that the files were measured on: a device, or this one."""
+        devices = (each.machine for each in self.comparisons if each.machine)
+        return next(devices, str(self.environment["machine"]))
 
     @property
     def files(self) -> tuple[Comparison, ...]:

@@ -131,6 +131,7 @@ def compare(
             else ()
         ),
         further_outputs=measurement.facts.outputs[1:],
+        machine=measurement.machine,
     )
 
 

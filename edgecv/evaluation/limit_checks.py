@@ -14,9 +14,10 @@ def judge_limits(
     """Return the gates of one candidate, one for each limit.
 
     ``classes``: the names of the classes of the data; ``machine``: this one, as
-    ``environment.machine`` calls it. A limit on answers is of the head that was compared.
+    ``environment.machine`` calls it, which a device was measured instead of. A limit on answers is
+    of the head that was compared.
     """
-    gates = limits.judge(Judged(comparison, limits, classes, machine))
+    gates = limits.judge(Judged(comparison, limits, classes, comparison.machine or machine))
     return [
         replace(gate, head=comparison.head) if evidence_of(gate.name) == "answers" else gate
         for gate in gates

@@ -27,10 +27,11 @@ class LimitOptionsBase(CommandOptions):
 
     section: ClassVar[str] = "Limits"
 
-    def changed(self, gates: Limits, *, in_python: bool = False) -> Limits:
+    def changed(self, gates: Limits, *, in_python: bool = False, on_device: bool = False) -> Limits:
         """Return the limits with the given options applied. Raises InputError that names the flag.
 
-        ``in_python``: the error names the parameter instead.
+        ``in_python``: the error names the parameter instead. ``on_device``: a limit on time that is
+        given is meant for a device, and not for this machine.
         """
         table = gates.model_dump(exclude_none=True)
         for key, name in option_names().items():
@@ -42,6 +43,8 @@ class LimitOptionsBase(CommandOptions):
                 table = _without(table, key)
                 continue
             table |= _of_a_recipe(key, value, flag)
+            if on_device and key == "max_latency_us":
+                del table["latency_machine"]
             if detail is not None and table.get(detail.limit) in (None, NONE):
                 needed = _shown(option_names()[detail.limit], in_python)
                 raise InputError(flag, f"goes with {needed}", remedy=f"give {needed} too")

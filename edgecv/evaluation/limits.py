@@ -205,6 +205,12 @@ class Limits(Options):
         given = self.max_drop_points
         return given if isinstance(given, int | float) else DEFAULT_MARGIN_POINTS
 
+    def meant_for(self, machine: str) -> Self:
+        """Return the limits with the one on time meant for a machine, unless it is for another."""
+        if self.max_latency_us is None or self.latency_machine is not None:
+            return self
+        return self.model_copy(update={"latency_machine": machine})
+
     @property
     def judges_numbers(self) -> bool:
         """True if a limit on the numbers of outputs is given."""

@@ -58,7 +58,13 @@ def open_analysis(
     predictions for callers that measure often.
     """
     pool = MeasurementPool(
-        settings.threads, on_event, log, trust, prediction_cache, settings.kernels
+        settings.threads,
+        on_event,
+        log,
+        trust,
+        prediction_cache,
+        settings.kernels,
+        settings.device,
     )
     with open_converter(log) as converter, pool:
         yield AnalysisContext(on_event, log, converter, pool, settings.seed, settings.threads)

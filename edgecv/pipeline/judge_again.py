@@ -109,7 +109,7 @@ def _judged(report: Report, recipe: Recipe) -> Report:
     """Return a report with the gates of other limits; all other gates stay."""
     margin = recipe.gates.margin_points
     comparisons = tuple(_with_margin(each, margin) for each in report.comparisons)
-    limits, here = recipe.gates.with_defaults(), str(report.environment["machine"])
+    limits, here = recipe.gates.with_defaults(), report.machine
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     gates = limit_gates(candidates, limits, task_of(report), report.data, here)
     kept = [gate for gate in report.gates if gate.name not in (*gate_texts(), OUTPUTS)]

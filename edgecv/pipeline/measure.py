@@ -17,6 +17,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
+from edgecv.core.plugins import DeployContext, Target
 from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Blocks, Measurement
 from edgecv.core.text import counted
@@ -24,6 +25,8 @@ from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.pipeline.deployed_file import deployed_file
+from edgecv.pipeline.device import check_device, measure_on_device
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.system.cpu import least_busy
 from edgecv.system.isolation import ModelClient
@@ -66,6 +69,8 @@ class MeasurementPool(Closing):
     prediction_cache: PredictionCache = NO_CACHE
     kernels: Kernels = USUAL_KERNELS
     """The kernels of LiteRT."""
+    device: Target | None = None
+    """The device that artifacts are measured on; None for this machine."""
     _workers: dict[tuple[str, int], ModelClient] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -141,14 +146,34 @@ class MeasurementPool(Closing):
             self.evaluator(runtime).start()
             self.timer(runtime).start()
 
+    def reach_device(self, formats: Sequence[str]) -> None:
+        """Raise an error where files of some formats cannot be measured on the device."""
+        if self.device is not None:
+            check_device(self.device, formats, self.device_context())
+
+    def device_context(self) -> DeployContext:
+        """Return the context of the device."""
+
+        def emit(stage: str, message: str) -> None:
+            self.on_event(Event(stage, message))
+
+        return DeployContext(emit, self.log, self.threads)
+
     def measure(
         self, files: Sequence[MeasuredFile], images: Images, *, timed: bool = True
     ) -> tuple[list[Measurement], dict[str, str]]:
         """Predict all images with each file and, if ``timed``, measure its latency on one.
 
+        It is done on the device where there is one.
+
         Returns the measurements in the order of ``files``, and path -> reason of the files that
         failed: one failure does not stop the others.
         """
+        if self.device is not None:
+            there = [deployed_file(file, self, images[:1]) for file in files]
+            rounds = PROCESSES if timed else 0
+            context = self.device_context()
+            return measure_on_device(self.device, there, images, context, rounds)
         facts: dict[str, SessionFacts] = {}
         outputs: dict[str, Outputs] = {}
         failures: dict[str, str] = {}

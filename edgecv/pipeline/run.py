@@ -74,6 +74,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     if stored is not None:
         return stored
     place = preflight(recipe, context.store, force)
+    context.measurements.reach_device([exporter.format for exporter in recipe.exports])
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)

@@ -22,6 +22,7 @@ from edgecv.evaluation.gates import (
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import unjudged
+from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import labels_text
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -61,6 +62,12 @@ def judge(
     """Return the gates: failed measurements, checks of conversions, limits on candidates."""
     gates = gates_of_every_run(comparisons, failures, task)
     return gates + limit_gates(candidates, limits, task, data, machine())
+
+
+def limits_of_device(limits: Limits, measurements: Sequence[Measurement]) -> Limits:
+    """Return the limits with the one on time meant for the device that has measured, if any has."""
+    machine = next((each.machine for each in measurements if each.machine), "")
+    return limits.meant_for(machine) if machine else limits
 
 
 def judge_moved(
@@ -129,17 +136,17 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     comparisons = write_flips(compared, measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
-    limits, failures = recipe.gates.with_defaults(), {**results.failures, **unmatched}
-    facts = data_facts(data, task)
+    failures = {**results.failures, **unmatched}
+    given = limits_of_device(recipe.gates, measurements)
+    limits, facts = given.with_defaults(), data_facts(data, task)
     judged = judge(comparisons, failures, candidates, limits, task, facts)
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):
-        again = partial(
-            noisy_outputs,
-            model.context.measurements,
-            folder / twin.artifact.path,
-            data.test.images,
-        )
+        pool, place = model.context.measurements, folder / twin.artifact.path
+        again = partial(noisy_outputs, pool, place, data.test.images)
+        if twin.machine:  # The noise is of this machine.
+            here = pool.predict(runtime_of_file(place).name, place, data.test.images)
+            twin = replace(twin, outputs=here)
         as_noise = partial(judge_moved, measurements, twin.outputs, limits, task, facts)
         judged = steady_gates(judged, twin.artifact.path, task, again, as_noise)
     gates = [
@@ -154,7 +161,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
             gates += arena_gates(technique.arena_bytes, files, folder)
     return Report(
         name=recipe.name,
-        recipe=recipe.table(),
+        recipe={**recipe.table(), "gates": given.model_dump(exclude_none=True)},
         environment=environment(),
         outcome=verdict(gates),
         data=facts,

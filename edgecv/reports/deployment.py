@@ -1,10 +1,16 @@
 """A deployment as text: the device beside this machine."""
 
-from edgecv.core.report import Deployment
+from edgecv.core.report import Deployment, Report
 from edgecv.core.text import counted
 
 
-def deployment_line(found: Deployment) -> str:
+def deployment_lines(report: Report) -> list[str]:
+    """Return what a device gives beside this machine, and notes on it; nothing without one."""
+    found = report.deployment
+    return [] if found is None else [_line(found), *found.notes]
+
+
+def _line(found: Deployment) -> str:
     """Return what a device gives beside this machine, in one line."""
     kernels = f" (LiteRT's {found.kernels} kernels)" if found.kernels else ""
     parts = [

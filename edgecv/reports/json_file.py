@@ -19,12 +19,13 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of a deployment, of further metrics, of differences number by number, of real scores
-    and of heads are left out where there are none, as in earlier reports.
+    The keys of a deployment, of further metrics, of differences number by number, of real scores,
+    of heads and of devices are left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
         _leave_out(comparison, "further_metrics", "output_differences", "further_outputs", "head")
+        _leave_out(comparison, "machine")
         statistics = comparison["statistics"]
         if statistics is not None and statistics["scores"] is None:
             del statistics["scores"]

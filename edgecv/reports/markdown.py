@@ -11,7 +11,7 @@ from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
-from edgecv.reports.deployment import deployment_line
+from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.paired_comparison import pair_section
 from edgecv.reports.verdict import gate_sentence, verdict_line
@@ -79,7 +79,7 @@ def to_markdown(report: Report) -> str:
             *_section(
                 "Limits", [f"{each.outcome}: {gate_sentence(each, task)}" for each in report.gates]
             ),
-            *_section("Device", _device(report)),
+            *_section("Device", deployment_lines(report)),
             *pair_section(report),
             *_section("Outputs against the baseline's", _outputs(report)),
             *_section("Inputs and outputs", _tensors(report)),
@@ -127,11 +127,6 @@ def _latency_note(report: Report) -> str:
     if report.environment.get("matrix_tiles", "none") == "none":
         return note
     return f"{note} Its AMX tiles are left off: no device at the edge has them."
-
-
-def _device(report: Report) -> list[str]:
-    found = report.deployment
-    return [] if found is None else [deployment_line(found), *found.notes]
 
 
 def _outputs(report: Report) -> list[str]:

@@ -39,8 +39,13 @@ def environment() -> dict[str, Any]:
 
 @cache
 def machine() -> str:
-    """Return the processor's model and its number of cores: a latency limit is for one machine."""
-    return hashlib.sha256(f"{model_name()}|{os.cpu_count()}".encode()).hexdigest()[:12]
+    """Return this kind of machine: a latency limit is for one of them."""
+    return machine_of(model_name(), os.cpu_count())
+
+
+def machine_of(processor: str, cores: int | str | None) -> str:
+    """Return a hash of the processor's model and the number of cores."""
+    return hashlib.sha256(f"{processor}|{cores}".encode()).hexdigest()[:12]
 
 
 def _version(package: str) -> str:

@@ -1,12 +1,14 @@
 """A real int8 file for targets: the digits network, with what LiteRT's built-in kernels answer."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from deployed import deployed_file
+from ssh_server import Server, file_at, running
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Outputs
@@ -40,3 +42,16 @@ def answered(main_report: "Report", output: Path, images: Images) -> tuple[Deplo
 def context() -> DeployContext:
     """Return a context that keeps nothing."""
     return DeployContext(lambda stage, message: None)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start an sshd."""
+    with running(tmp_path_factory.mktemp("sshd")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def file(output: Path, main_report: "Report") -> DeployedFile:
+    """Return an int8 .tflite."""
+    return file_at(output / "main" / "int8.tflite")[0]

@@ -3,150 +3,29 @@
 import ast
 import os
 import random
-import shutil
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from deployed import deployed_file
-from devices import found, needs
+from devices import needs
+from ssh_server import IMAGES, Server, file_at, opened, running
 
 from edgecv.analysis.options import DeployOptions, deploy
-from edgecv.core.artifact import Artifact
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DeployContext, DeployedFile
+from edgecv.core.plugins import DeployedFile
 from edgecv.core.report import Report
-from edgecv.formats.lookup import runtime_of_file
-from edgecv.system.isolation import ModelClient
 from edgecv.targets.ssh import connection, host
-from edgecv.targets.ssh.host import Host
-from edgecv.targets.ssh.target import Ssh
+from edgecv.targets.ssh.target import Ssh, program
 
 device = pytest.mark.device
-IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running sshd, with the client's configuration for it, and the folder of its hosts."""
-
-    port: int
-    config: Path
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def target(self, **options: Any) -> Ssh:
-        given = {"host": f"//127.0.0.1:{self.port}", "ssh_config": str(self.config)}
-        return Ssh(**{"python": sys.executable, **given, **options})
-
-    def program(self, text: str) -> str:
-        """Return the path of a program that stands for the host's Python."""
-        path = self.config.parent / f"python-{time.monotonic_ns()}"
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
-        return str(path)
-
-    def left(self) -> list[str]:
-        """Return the names of what is left on the host: its last process may be about to end."""
-        deadline = time.monotonic() + 5
-        while (names := os.listdir(self.folder)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return names
-
-    def processes(self, name: str) -> list[Any]:
-        """Return the clients, the sessions of the server, or the programs on the host."""
-        import psutil
-
-        sessions = psutil.Process(self.process.pid).children(recursive=True)
-        clients = psutil.Process().children() if name == "ssh" else []
-        named = []
-        for each in [*clients, *sessions]:
-            with suppress(psutil.NoSuchProcess):
-                if each.name().rstrip(".0123456789") == name:
-                    named.append(each)
-        return named
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("sshd")) as made:
-        yield made
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    (folder / "host").mkdir()
-    for name in ("host_key", "user_key"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
-        subprocess.run(command, check=True)
-    shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    public = (folder / "host_key.pub").read_text()
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\n"
-        f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
-        f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n"
-        f"SetEnv TMPDIR={folder}/host\n"
-    )
-    config = folder / "config"
-    config.write_text(
-        f"IdentityFile {folder}/user_key\nIdentitiesOnly yes\nIdentityAgent none\n"
-        f"UserKnownHostsFile {folder}/known_hosts\nGlobalKnownHostsFile /dev/null\n"
-    )
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    command = [str(found("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
-    with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
-    try:
-        for _ in range(100):
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield Server(port, config, folder / "host", process)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def file_at(path: Path) -> tuple[DeployedFile, Any]:
-    """Return a file for deployment, and its answers on this machine."""
-    kind = path.suffix[1:]
-    with ModelClient(runtime_of_file(path).name, 1) as client:
-        facts = client.open(path)
-        answers = client.predict(path, IMAGES)
-    artifact = Artifact(path.name, kind, path.stem, path.stat().st_size, 0, "0" * 64)
-    return deployed_file(kind, artifact=artifact, path=path, facts=facts), answers
-
-
-@pytest.fixture(scope="module")
-def file(output: Path, main_report: Report) -> DeployedFile:
-    return file_at(output / "main" / "int8.tflite")[0]
-
-
-@contextmanager
-def opened(target: Ssh, file: DeployedFile, folder: Path) -> Iterator[Host]:
-    folder.mkdir(exist_ok=True)
-    target.check(file, None)
-    target.build(file, folder)
-    with target.open(file, folder, DeployContext(lambda stage, text: None)) as there:
-        yield there
 
 
 def refusal(target: Ssh, file: DeployedFile, folder: Path) -> str:
@@ -231,6 +110,38 @@ def test_a_host_that_never_comes_back_is_one_sentence(
             with pytest.raises(StepError, match=r"Connection refused, 3 times in a row"):
                 there.predict(IMAGES)
         assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_connection_ends_the_program_of_a_silent_one(server: Server) -> None:
+    login = server.target()._login("tflite")
+    silent = connection.Connection(login, program(), None)
+    programs = server.processes("python")
+    with connection.Connection(login, program(), None):
+        deadline = time.monotonic() + 5
+        while programs and time.monotonic() < deadline:
+            programs = [each for each in programs if each.is_running()]
+            time.sleep(0.05)
+        assert not programs
+        assert len(server.processes("python")) == 1
+    silent.close()
+    assert server.left() == []
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_program_that_a_file_kills_is_a_failure_of_the_file(
+    server: Server, file: DeployedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "WAITS_AT_FIRST_S", (0.0,))
+    header = '{"kind": "ready", "arrays": []}'
+    ready = f"printf 'edgecv01\\0\\0\\0\\{len(header):o}{header}'"
+    target = server.target(python=server.program(f"{ready}; sleep 0.3; exit 139"))
+    found = r"ended with status 139, 2 times in a row"
+    with pytest.raises(RuntimeFailure, match=found), opened(target, file, tmp_path / "built"):
+        pass
+    assert server.left() == []
 
 
 @device

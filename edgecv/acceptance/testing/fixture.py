@@ -21,12 +21,15 @@ from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.options import (
     ImageOptions,
     InputOptions,
+    OnOptions,
     TaskOptions,
     TrustOptions,
 )
 
 
-class CompareOptions(TrustOptions, LabelOptions, InputOptions, TaskOptions, ImageOptions):
+class CompareOptions(
+    OnOptions, TrustOptions, LabelOptions, InputOptions, TaskOptions, ImageOptions
+):
     """Options of ``edgecv_compare``, as those of ``edgecv validate``."""
 
     threads: int | None = Field(default=None, ge=1, le=256)

@@ -29,6 +29,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
     place = Place(options.out or Path("deployed") / f"{name}-{target.name}", options.force)
     place.check()
     request, file, run = request_of_deployment(options, target)
+    threads = options.threads if target.takes_threads else 1
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         whole = whole_file(file, context)
         files = tuple(whole if each.path == file.path else each for each in request.files)
@@ -43,7 +44,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         with place.folder() as folder:
             context.emit("build", f"building {target.name}")
             target.build(found, folder)
-            with target.open(found, folder, DeployContext(context.emit, log)) as device:
+            with target.open(found, folder, DeployContext(context.emit, log, threads)) as device:
                 if device is None:
                     report = proof.without_device(target)
                 else:

@@ -11,12 +11,10 @@ from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import PeakMemory
 from edgecv.core.sample import sample_rows
-from edgecv.evaluation.task_of import default_task
 from edgecv.formats.contents import Contents
-from edgecv.formats.image_input import preprocessing_of
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.formats.tensors import encode_output
 from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.deployed_file import deployed_file
 from edgecv.pipeline.measure import MeasuredFile
 
 GOLDEN = 20
@@ -30,21 +28,8 @@ def described(
     context: AnalysisContext,
 ) -> DeployedFile:
     """Return a file as it is checked, before anything is measured: no labels, no golden images."""
-    runtime = runtime_of_file(file.path).name
-    facts = context.measurements.open(runtime, file.path, file.input_spec)
-    preprocess, _ = preprocessing_of(file.path, facts.input, file.input_spec, facts.image[2])
-    return DeployedFile(
-        artifact=file.artifact,
-        path=file.path,
-        facts=facts,
-        input_spec=file.input_spec,
-        preprocess=preprocess,
-        resize="stretch",
-        task=default_task(),
-        labels=(),
-        golden=np.zeros((0, *facts.image), np.uint8),
-        golden_outputs=(),
-        activation=None,
+    return replace(
+        deployed_file(file, context.measurements),
         peak=_peak(inspect(file.path, file.input_spec).contents),
         others=others,
         origin=origin,
@@ -64,23 +49,21 @@ def completed(
     file: DeployedFile, arrays: ValidationArrays, resize: str, context: AnalysisContext
 ) -> DeployedFile:
     """Return a file with what was found while it was measured, and its golden images."""
-    data, pool = arrays.data, context.measurements
-    (settled,) = (each.input_spec for each in arrays.files if each.path == file.path)
-    runtime = runtime_of_file(file.path).name
+    data = arrays.data
+    (settled,) = (each for each in arrays.files if each.path == file.path)
     golden = data.test.images[np.sort(sample_rows(len(data.test), GOLDEN))]
-    outputs = pool.predict(runtime, file.path, golden, settled)
-    facts = pool.open(runtime, file.path, settled)
+    runtime = runtime_of_file(file.path).name
+    outputs = context.measurements.predict(runtime, file.path, golden, settled.input_spec)
+    found = deployed_file(settled, context.measurements, golden)
     return replace(
         file,
-        facts=facts,
-        input_spec=settled,
-        preprocess=preprocessing_of(file.path, facts.input, settled, facts.image[2])[0],
+        facts=found.facts,
+        input_spec=found.input_spec,
+        preprocess=found.preprocess,
         resize=resize,
         task=arrays.task,
         labels=data.class_names,
         golden=golden,
-        golden_outputs=tuple(
-            encode_output(outputs.arrays[each.name], each, str(file.path)) for each in facts.outputs
-        ),
+        golden_outputs=found.golden_outputs,
         activation=arrays.task.activation(outputs),
     )

@@ -48,11 +48,13 @@ class DeviceProof:
             outputs,
             self.file.facts,
             blocks,
+            device.facts.machine,
         )
         aligned, unmatched = align_all([measured], self.arrays.baseline)
         usable, failures = usable_measurements(aligned, data, task, self.context)
         failures |= unmatched
         limits = limits_without_times(self.limits, options)
+        limits = limits.model_copy(update={"latency_machine": None})  # A given one is for it.
         comparisons = []
         for each, head in product(usable, task.heads()):
             own = self.arrays.of_head(head)
@@ -62,7 +64,7 @@ class DeviceProof:
                 own.baseline,
                 own.data.test_labels,
                 head.task,
-                self.context.threads,
+                self.context.threads if target.takes_threads else 1,
                 limits.margin_points,
             )
             comparisons.append(replace(found, head=head.name))

@@ -18,10 +18,9 @@ from edgecv.evaluation.comparison import is_twin
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import device_suffixes
 from edgecv.pipeline.measure import MeasuredFile
+from edgecv.pipeline.recipe.options import TargetOptions
 from edgecv.system.environment import environment
 
-OF_TARGETS = ("python", "ssh_config")
-"""Options that are those of a target."""
 TIMES = ("min_speedup", "max_latency_us")
 """Limits on time that a run was made with: they are for the machine that made it."""
 
@@ -31,16 +30,7 @@ def parse_target(options: DeployOptions) -> Target:
     if options.to is None:
         accepted = ", ".join(TARGETS.classes)
         raise InputError("--to", "is needed: where to", accepted=accepted)
-    name, colon, address = options.to.partition(":")
-    cls = TARGETS.get(name, "--to")
-    if colon and not cls.address:
-        raise InputError("--to", f"{name} has no address", remedy=f"leave :{address} out")
-    given = {each: getattr(options, each) for each in OF_TARGETS if getattr(options, each)}
-    for each in given.keys() - cls.model_fields.keys():
-        flag = f"--{each.replace('_', '-')}"
-        raise InputError(flag, f"{name} has no such option", remedy="leave it out")
-    table = {"target": name, **({cls.address: address} if colon else {}), **given}
-    return TARGETS.parse(table, "--to")
+    return options.target_of(options.to, "--to")
 
 
 def check_one(paths: Sequence[Path]) -> None:
@@ -61,8 +51,8 @@ def request_of_deployment(
     baseline = options.baseline
     if not is_run and baseline is None:
         baseline = path  # Compared with itself on this machine.
-    given = {name: getattr(options, name) for name in options.model_fields_set}
-    shared = {key: value for key, value in given.items() if key in ValidateOptions.model_fields}
+    given = options.model_fields_set & ValidateOptions.model_fields.keys()
+    shared = {name: getattr(options, name) for name in given - TargetOptions.model_fields.keys()}
     if not is_run and options.data is None:  # The device is held to this machine's numbers.
         shared = {"task": ("outputs",), **shared, "data": Noise.name}
     request = ValidateOptions(**shared | {"baseline": baseline}).request()

@@ -1,7 +1,7 @@
 """The contract of a target: where an artifact runs and is proven."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,8 @@ class DeployContext:
     """Takes the name of a stage, and what is done."""
     log: Path | None = None
     """The file that collects what other programs print."""
+    threads: int = 1
+    """Threads of the runtime there, for a target that takes a number of them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class DeviceFacts:
     flash_bytes: int | None = None
     """Bytes of flash of code and weights; None where that is not known."""
     notes: tuple[str, ...] = ()
+    machine: str = ""
+    """Its kind of machine, as ``environment.machine_of`` writes it; empty where not known."""
 
 
 class Device(Protocol):
@@ -99,6 +103,18 @@ class Target(Plugin):
     """The reason for which ``open`` gives no device: "this machine has no C compiler"."""
     address: ClassVar[str] = ""
     """The option that TEXT of ``--to NAME:TEXT`` sets; empty for a target without any."""
+    takes_threads: ClassVar[bool] = False
+    """True if files run there on as many threads as are asked for."""
+
+    @property
+    def place(self) -> str:
+        """The target as ``--to`` takes it: its name, and its address where it has one."""
+        address = str(getattr(self, self.address)) if self.address else ""
+        is_whole = not address or address.startswith(f"{self.name}:")
+        return (address or self.name) if is_whole else f"{self.name}:{address}"
+
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise an error where the device cannot run files of some formats: before slow steps."""
 
     @property
     def arithmetic(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, flag_of, parse_options
-from edgecv.core.plugins import Exporter, Technique
+from edgecv.core.plugins import Exporter, Target, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
@@ -28,6 +28,7 @@ from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
     ModelOptions,
+    OnOptions,
     RecipeOptions,
     StoreOptions,
     TaskOptions,
@@ -67,6 +68,7 @@ OF_A_NEW_RECIPE = (
 class CompressOptions(
     StoreOptions,
     RecipeOptions,
+    OnOptions,
     LimitOptions,
     TrainingOptions,
     TaskOptions,
@@ -125,6 +127,7 @@ class CompressOptions(
                 self.seed or 0,
                 1 if self.threads is None else self.threads,
                 self.kernels or USUAL_KERNELS,
+                self.device(),
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
@@ -136,7 +139,7 @@ class CompressOptions(
             schedule=self._schedule(),
             techniques=techniques,
             exports=exports,
-            gates=self.changed(Limits()),
+            gates=self.changed(Limits(), on_device=self.on is not None),
         )
 
     def _asked(self) -> dict[str, Any]:
@@ -199,8 +202,9 @@ class CompressOptions(
                 recipe.settings.seed if self.seed is None else self.seed,
                 recipe.settings.threads if self.threads is None else self.threads,
                 self.kernels or recipe.settings.kernels,
+                self.device() or recipe.settings.device,
             ),
-            "gates": self.changed(recipe.gates),
+            "gates": self.changed(recipe.gates, on_device=self.on is not None),
         }
         if self.data is not None:
             changes["data"] = resolve(
@@ -294,11 +298,14 @@ def _check_calibration(recipe: Recipe, where: str) -> None:
     check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
 
 
-def _settings(name: str, seed: int, threads: int, kernels: str) -> RunSettings:
+def _settings(
+    name: str, seed: int, threads: int, kernels: str, device: Target | None
+) -> RunSettings:
     check_name(name, "--name")
     checked = parse_options(RunSettings, {"name": name, "seed": seed}, "--seed")
     whole = parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
-    return parse_options(RunSettings, {**whole.model_dump(), "kernels": kernels}, "--kernels")
+    last = {"kernels": kernels, "device": device}
+    return parse_options(RunSettings, {**whole.model_dump(), **last}, "--kernels")
 
 
 def _clean(name: str) -> str:

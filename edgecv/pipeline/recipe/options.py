@@ -1,12 +1,13 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
-from edgecv.core.plugins import Data, Task
-from edgecv.core.registry import TASKS
+from edgecv.core.plugins import Data, Target, Task
+from edgecv.core.registry import TARGETS, TASKS
 from edgecv.pipeline.recipe.toml_file import read_toml
 
 
@@ -63,6 +64,55 @@ class TaskOptions(CommandOptions):
             return TASKS.parse({"task": given[0].lower()}, "--task")
         tables = [{"output": output, "task": name.lower()} for output, _, name in pairs]
         return TASKS.parse(tables, "--task")
+
+
+class TargetOptions(CommandOptions):
+    """Options of a device that is a host of ssh://."""
+
+    section: ClassVar[str] = "Device"
+
+    python: Annotated[Text | None, Flag(default="python3")] = None
+    """The interpreter on a host of ssh://, where numpy and the runtime are."""
+    ssh_config: Annotated[Text | None, Flag(default="yours")] = None
+    """Another configuration of SSH, as ssh -F takes it."""
+    wheels: Annotated[Text | None, Flag(default="the packages of the host")] = None
+    """A folder of wheels that a host of ssh:// is sent, where it has no packages and no network."""
+    keep_wheels: bool = False
+    """Leave the packages of --wheels on the host, in ~/.cache/edgecv, for the next time."""
+
+    def target_of(self, text: str, flag: str) -> Target:
+        """Return the target of ``NAME`` or ``NAME:TEXT``. Raises InputError that names the flag."""
+        name, colon, address = text.partition(":")
+        cls = TARGETS.get(name, flag)
+        if colon and not cls.address:
+            raise InputError(flag, f"{name} has no address", remedy=f"leave :{address} out")
+        given = self.of_hosts()
+        for each in given.keys() - cls.model_fields.keys():
+            own = f"--{each.replace('_', '-')}"
+            raise InputError(own, f"{name} has no such option", remedy="leave it out")
+        table = {"target": name, **({cls.address: address} if colon else {}), **given}
+        return TARGETS.parse(table, flag)
+
+    def of_hosts(self) -> dict[str, Any]:
+        """Return the options of a target that are given."""
+        given = {name: getattr(self, name) for name in TargetOptions.model_fields}
+        return {name: value for name, value in given.items() if value}
+
+
+class OnOptions(TargetOptions):
+    """The device that files are measured on."""
+
+    on: Annotated[Text | None, Flag(default="this machine")] = None
+    """Measure the files on a device, as deploy --to takes it: ssh://USER@HOST[:PORT], qemu. The
+    original is measured here."""
+
+    def device(self) -> Target | None:
+        """Return the device, None for this machine. Raises InputError that names the flag."""
+        if self.on is not None:
+            return self.target_of(self.on, "--on")
+        for name in self.of_hosts():
+            raise InputError(f"--{name.replace('_', '-')}", "goes with --on", remedy="give --on")
+        return None
 
 
 class TrainingOptions(CommandOptions):

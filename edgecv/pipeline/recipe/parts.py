@@ -6,7 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from edgecv.core.input_spec import InputSpec, Layout, Side, SizeOfImages
 from edgecv.core.options import Options
+from edgecv.core.plugins import Target
 from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.core.registry import TARGETS
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
 
@@ -23,15 +25,35 @@ class RunSettings(Options):
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
     without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
 
+    device: Target | None = None
+    """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
+    are measured on this machine."""
+
+    @model_validator(mode="after")
+    def _kernels_are_of_this_machine(self) -> Self:
+        if self.device is not None and self.kernels != USUAL_KERNELS:
+            raise ValueError("for this machine: a device has its own kernels")
+        return self
+
+    def table(self) -> dict[str, Any]:
+        """Return the keys of a recipe."""
+        kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
+        device = {} if self.device is None else {"device": TARGETS.table(self.device)}
+        return {"name": self.name, "seed": self.seed, "threads": self.threads, **kernels, **device}
+
     @property
     def measured_with(self) -> dict[str, Any]:
-        """The seed, and the kernels if they are not the usual ones, for a report."""
-        kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
-        return {"seed": self.seed, **kernels}
+        """The seed, and kernels and device if they are not the usual ones, for a report."""
+        return {key: each for key, each in self.table().items() if key not in ("name", "threads")}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for the report, unless the kernels are those that LiteRT takes by itself."""
+        """A sentence for the report, unless this machine has measured with its usual kernels."""
+        if self.device is not None:
+            return (
+                f"answers and times of the files are those of {self.device.place}; the original,"
+                " and all checks of files, ran on this machine",
+            )
         if self.kernels == USUAL_KERNELS:
             return ()
         return (

@@ -9,10 +9,17 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
-from edgecv.core.registry import ARCHITECTURES, DATASETS, DEFAULT_TASK, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    DEFAULT_TASK,
+    EXPORTERS,
+    TARGETS,
+    TASKS,
+    TECHNIQUES,
+)
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
-from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
@@ -63,11 +70,8 @@ class Recipe(Options):
             del baseline["trust"]
         if not self.baseline.custom_objects:
             del baseline["custom_objects"]
-        settings = self.settings.model_dump()
-        if self.settings.kernels == USUAL_KERNELS:
-            del settings["kernels"]
         return {
-            **settings,
+            **self.settings.table(),
             "data": DATASETS.table(self.data),
             **({"task": TASKS.table(self.task)} if self.task_is_given else {}),
             "baseline": baseline,
@@ -103,9 +107,10 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
                 accepted=", ".join(known),
                 remedy=nearest(key, known),
             )
-    settings = parse_options(
-        RunSettings, {key: table[key] for key in RunSettings.model_fields if key in table}, where
-    )
+    own = {key: table[key] for key in RunSettings.model_fields if key in table}
+    if "device" in own:
+        own["device"] = TARGETS.parse(own["device"], f"{where}, [device]")
+    settings = parse_options(RunSettings, own, where)
     check_name(settings.name, f"{where}, name")
     baseline = dict(_table(table, "baseline", where))
     training = baseline.pop("training", {})

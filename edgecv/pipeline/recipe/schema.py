@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TARGETS, TASKS, TECHNIQUES
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
@@ -11,6 +11,7 @@ from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema of recipes, for editors."""
     settings = RunSettings.model_json_schema()
+    del settings["$defs"]  # Of a device, whose table is that of a plug-in.
     baseline = BaselineOptions.model_json_schema()
     training = Schedule.model_json_schema()
     training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
@@ -25,6 +26,7 @@ def recipe_schema() -> dict[str, Any]:
         "baseline": baseline,
         "technique": {"type": "array", "items": TECHNIQUES.schema()},
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
+        "device": TARGETS.schema(),
         "gates": Limits.model_json_schema(),
     }
     return {

@@ -16,10 +16,19 @@ from typing import Any, NoReturn
 from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
-from edgecv.core.errors import StepError
+from edgecv.core.errors import RuntimeFailure, StepError
 from edgecv.core.text import first_line, one_line, printable
 from edgecv.system.isolation.protocol import Frame, MalformedFrame, pack, read_exactly, unpack
-from edgecv.targets.ssh.failures import FAILURES, NO_FOLDER, NO_PYTHON, NO_ROOM
+from edgecv.targets.ssh.agent.start import (
+    ARE_NEEDED,
+    ARE_THERE,
+    MISSING,
+    NO_NUMPY,
+    NO_ROOM,
+    NO_RUNTIME,
+)
+from edgecv.targets.ssh.failures import FAILURES, NO_FOLDER, NO_PYTHON, OF_SSH
+from edgecv.targets.ssh.wheels import Wheels, download
 
 OPTIONS = (
     "BatchMode=yes",
@@ -48,12 +57,14 @@ SCRIPT = (
     f" command -v {{python}} >/dev/null || exit {NO_PYTHON};"
     # Python leaves compiled files, and ONNX Runtime those of its telemetry.
     ' export TMPDIR="$d" PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1;'
-    ' {python} "$d/program" "$d" {kind}; exit $?'
+    ' {python} "$d/program" "$d" {kind} {wheels} {kept}; exit $?'
 )
 """The command on the host. It has no quote ', no ! and no line break: any login shell may read it.
 A new connection removes the folders of the ones before."""
 START_S, SILENCE_S, CLOSE_S, EXIT_S = 120.0, 120.0, 10.0, 5.0
 """Longest waits in seconds: for the start, for a frame, for an end in order, for a last message."""
+FACTS = ("runtime", "python", "machine", "processor", "cores")
+"""Names of what a host says of itself."""
 KEPT_BYTES = 8192
 LONGEST_TEXT = 200
 PACKAGES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
@@ -62,6 +73,10 @@ PACKAGES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 
 class ConnectionLost(StepError):
     """A connection that ended without an answer: another one may bring it."""
+
+
+class ProgramDied(ConnectionLost):
+    """A connection whose program there ended by itself, while it ran a file."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,10 @@ class Login:
     """The format that the program runs."""
     token: str
     """The part of the names of its folders that no other deployment has."""
+    wheels: Wheels | None = None
+    """Packages that are sent along."""
+    keeps_wheels: bool = False
+    """True if they stay there for the next time."""
 
 
 class Connection(Closing):
@@ -87,9 +106,15 @@ class Connection(Closing):
     """
 
     def __init__(self, login: Login, program: bytes, log: Path | None) -> None:
-        self._login, self._log = login, log
+        self._login, self._log, self._is_ready = login, log, False
+        wheels = login.wheels
         script = SCRIPT.format(
-            token=login.token, bytes=len(program), python=login.python, kind=login.kind
+            token=login.token,
+            bytes=len(program),
+            python=login.python,
+            kind=login.kind,
+            wheels=0 if wheels is None else len(wheels.archive),
+            kept=f"wheels-{wheels.name}" if wheels is not None and login.keeps_wheels else '""',
         )
         command = ["ssh", *(["-F", os.path.abspath(login.config)] if login.config else [])]
         command += [part for each in OPTIONS for part in ("-o", each)]
@@ -116,11 +141,14 @@ class Connection(Closing):
         self._reader.start()
         try:
             self._send(program, START_S)
+            if wheels is not None and self._needs_wheels():
+                self._send(wheels.archive, START_S)
             header = self._await("ready", START_S).header
         except BaseException:
             self.close()
             raise
-        self.facts = {name: _text(header.get(name)) for name in ("runtime", "python", "machine")}
+        self._is_ready = True
+        self.facts = {name: _text(header.get(name)) for name in FACTS}
 
     def ask(
         self,
@@ -152,6 +180,12 @@ class Connection(Closing):
                     log.write(self._errors)
                 self._errors.clear()
 
+    def _needs_wheels(self) -> bool:
+        answer = self._read(1, time.monotonic() + START_S, START_S)
+        if answer not in (ARE_NEEDED, ARE_THERE):
+            self._raise_nonsense(f"starts with {bytes(answer)!r}")
+        return bytes(answer) == ARE_NEEDED
+
     def _send(self, data: bytes, silence_s: float) -> None:
         requests = self._requests.fileno()
         os.set_blocking(requests, False)
@@ -175,20 +209,25 @@ class Connection(Closing):
             if found == kind:
                 return frame
             if found == "failure":
+                cls = RuntimeFailure if self._is_ready else StepError
                 text = _text(frame.header.get("found"))
-                raise StepError(self._login.url, f"cannot run the file: {text}")
+                raise cls(self._login.url, f"cannot run the file: {text}")
             if found != "progress" or heartbeats < 1:
                 self._raise_nonsense(f"a message of kind {_text(found)}")
             heartbeats -= 1
 
     def _receive(self, silence_s: float, most_bytes: int) -> Frame:
-        responses, deadline = self._responses.fileno(), time.monotonic() + silence_s
+        deadline = time.monotonic() + silence_s
         try:
-            return unpack(lambda count: read_exactly(responses, count, deadline), most_bytes)
-        except TimeoutError:
-            raise StepError(self._login.url, f"gives no answer within {silence_s:g} s") from None
+            return unpack(lambda count: self._read(count, deadline, silence_s), most_bytes)
         except MalformedFrame as error:
             self._raise_nonsense(first_line(error))
+
+    def _read(self, count: int, deadline: float, silence_s: float) -> bytearray:
+        try:
+            return read_exactly(self._responses.fileno(), count, deadline)
+        except TimeoutError:
+            raise StepError(self._login.url, f"gives no answer within {silence_s:g} s") from None
         except EOFError:
             self._raise_death()
 
@@ -208,17 +247,23 @@ class Connection(Closing):
         text, status = self._errors.decode("utf-8", "replace"), self._process.returncode
         lines = [line for line in text.splitlines() if line.strip()]
         last = f": {_text(lines[-1])}" if lines else ""
-        url, python = self._login.url, self._login.python
+        url = self._login.url
         for cause, sign, found, remedy in FAILURES:
             if status == cause and sign in text:
-                packages = PACKAGES[self._login.kind]
-                raise StepError(
-                    url,
-                    found.format(python=python, package=packages) + last,
-                    remedy=remedy.format(url=url, python=python, package=packages),
-                )
+                parts = {"url": url, "python": self._login.python, **self._packages(status, last)}
+                raise StepError(url, found.format(**parts) + last, remedy=remedy.format(**parts))
         ended = "was closed" if status is None else f"ended with status {status}"
-        raise ConnectionLost(url, f"the connection {ended}{last}")
+        is_own_end = self._is_ready and status is not None and 0 < status < OF_SSH
+        cls = ProgramDied if is_own_end else ConnectionLost
+        raise cls(url, f"the connection {ended}{last}")
+
+    def _packages(self, status: int, last: str) -> dict[str, str]:
+        """Return the packages that a host lacks, and how they can be sent along."""
+        both = {NO_NUMPY: "numpy", NO_RUNTIME: PACKAGES[self._login.kind]}
+        missing = [name for bit, name in both.items() if status - MISSING & bit]
+        command = download(last, " ".join(both.values()))
+        wheels = f", or --wheels wheels, from here: {command}" if command else ""
+        return {"missing": " ".join(missing), "lacked": " and ".join(missing), "wheels": wheels}
 
     def _keep_errors(self) -> None:
         """Keep the last messages of ssh and of the host; the rest is dropped."""

@@ -1,12 +1,18 @@
 """Ends of a connection that another one would have too, by the status of ssh and its messages."""
 
-from edgecv.targets.ssh.agent.start import MISSING, NO_NUMPY, NO_RUNTIME, OLD_PYTHON, OLDEST
+from edgecv.targets.ssh.agent.start import (
+    MISSING,
+    NO_NUMPY,
+    NO_ROOM,
+    NO_RUNTIME,
+    OLD_PYTHON,
+    OLDEST,
+)
 
-NO_FOLDER, NO_ROOM, NO_PYTHON, OF_SSH = 81, 82, 83, 255
+NO_FOLDER, NO_PYTHON, OF_SSH = 81, 83, 255
 """Statuses of the script on the host where a step fails, and of ssh itself."""
 NO_SPACE = "make room there: ssh {url} df -h /tmp"
-INSTALL = "ssh {url} {python} -m pip install "
-OTHER = ", or --python of an environment there"
+INSTALL = "ssh {url} {python} -m pip install {missing}, or --python of an environment there{wheels}"
 FAILURES = (
     (
         OF_SSH,
@@ -30,13 +36,8 @@ FAILURES = (
     (NO_ROOM, "", "has no room for the program", NO_SPACE),
     (NO_PYTHON, "", "has no {python}", "install Python there, or name it by --python"),
     (OLD_PYTHON, "", "has an old {python}", f"--python: {'.'.join(map(str, OLDEST))} or newer"),
-    (MISSING + NO_NUMPY, "", "its {python} lacks numpy", f"{INSTALL}numpy{OTHER}"),
-    (MISSING + NO_RUNTIME, "", "its {python} lacks {package}", f"{INSTALL}{{package}}{OTHER}"),
-    (
-        MISSING + NO_NUMPY + NO_RUNTIME,
-        "",
-        "its {python} lacks numpy and {package}",
-        f"{INSTALL}numpy {{package}}{OTHER}",
-    ),
+    (MISSING + NO_NUMPY, "", "its {python} lacks {lacked}", INSTALL),
+    (MISSING + NO_RUNTIME, "", "its {python} lacks {lacked}", INSTALL),
+    (MISSING + NO_NUMPY + NO_RUNTIME, "", "its {python} lacks {lacked}", INSTALL),
 )
 """Status, text in the messages, what was found, what to do."""

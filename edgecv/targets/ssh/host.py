@@ -10,16 +10,23 @@ from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
 from edgecv.core.data import Images, Outputs
-from edgecv.core.errors import StepError
+from edgecv.core.errors import RuntimeFailure, StepError
 from edgecv.core.plugins import DeployedFile, DeviceFacts
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.report import Blocks
 from edgecv.core.text import counted
 from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tflite.state import keeps_state
+from edgecv.system.environment import machine_of
 from edgecv.system.isolation.protocol import Frame
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
-from edgecv.targets.ssh.connection import PACKAGES, SILENCE_S, Connection, ConnectionLost
+from edgecv.targets.ssh.connection import (
+    PACKAGES,
+    SILENCE_S,
+    Connection,
+    ConnectionLost,
+    ProgramDied,
+)
 
 WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before each further connection; a part that no connection brings ends the deployment."""
@@ -28,7 +35,7 @@ WAITS_AT_FIRST_S = WAITS_S[:3]
 FIRST_IMAGES = 16
 PART_S, PART_BYTES = 2.0, 2**22
 """Largest part: images that take about so long, of so many bytes with their answers."""
-TIMED_S, LONGEST_TIMING_S = 1.0, 600.0
+TIMED_S, LONGEST_TIMING_S = 0.5, 600.0
 TITLES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
 
 T = TypeVar("T")
@@ -38,9 +45,15 @@ class Host(Closing):
     """A file that is open on a host; a lost connection is replaced."""
 
     def __init__(
-        self, file: DeployedFile, content: bytes, url: str, connect: Callable[[], Connection]
+        self,
+        file: DeployedFile,
+        content: bytes,
+        url: str,
+        threads: int,
+        connect: Callable[[], Connection],
     ) -> None:
         self._file, self._content, self._url, self._connect = file, content, url, connect
+        self._threads = threads
         self._connection: Connection | None = None
         self._machine: Mapping[str, str] | None = None
         self._losses = 0
@@ -116,7 +129,8 @@ class Host(Closing):
                 wait_s = next(waits, None)
                 if wait_s is None:
                     found = f"{lost.found}, {len(waits_s) + 1} times in a row"
-                    raise StepError(lost.where, found) from None
+                    cls = RuntimeFailure if isinstance(lost, ProgramDied) else StepError
+                    raise cls(lost.where, found) from None
             time.sleep(wait_s)
 
     def _open(self) -> Connection:
@@ -138,6 +152,7 @@ class Host(Closing):
                 "image": facts.image,
                 "axes": facts.axes,
                 "batch": batch,
+                "threads": self._threads,
                 "shape": [lengths[axis] for axis in facts.axes],
                 "channels": affine_of(self._file.preprocess, channels, where)[2],
                 "keeps_state": kind == "tflite" and keeps_state(self._content, where),
@@ -158,5 +173,6 @@ class Host(Closing):
             memory_bytes=memory if type(memory) is int and memory > 0 else None,
             flash_bytes=self._file.artifact.bytes,
             notes=tuple(notes),
+            machine=machine_of(found["processor"], found["cores"]),
         )
         return connection

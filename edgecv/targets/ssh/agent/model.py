@@ -95,7 +95,7 @@ class HostModel:
 
 
 def _litert(module: Any, path: str, asked: Any) -> Any:
-    model = module.Interpreter(model_path=path, num_threads=1)
+    model = module.Interpreter(model_path=path, num_threads=asked["threads"])
     (taken,) = model.get_input_details()
     if list(taken["shape"]) != asked["shape"]:
         model.resize_tensor_input(taken["index"], asked["shape"])
@@ -115,7 +115,7 @@ def _litert(module: Any, path: str, asked: Any) -> Any:
 
 def _onnxruntime(module: Any, path: str, asked: Any) -> Any:
     options = module.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = asked["threads"], 1
     options.log_severity_level = 3
     session = module.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()

@@ -21,7 +21,7 @@ IDLE_S = 600.0
 """Longest wait for a request: a machine that lost its cable closes no connection."""
 LONGEST_S = 900
 """Longest work on a request: native code that hangs is ended by the system."""
-SECONDS_BETWEEN_HEARTBEATS = 1.0
+SECONDS_BETWEEN_HEARTBEATS = SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def serve(folder: str, kind: str, runtime: str) -> None:
@@ -33,12 +33,15 @@ def serve(folder: str, kind: str, runtime: str) -> None:
     waiting: queue.Queue[Frame] = queue.Queue()
     reader = threading.Thread(target=_read_all, args=(requests, waiting, folder), daemon=True)
     reader.start()
+    threading.Thread(target=_watch, args=(folder,), daemon=True).start()
     try:
         module, version = load(runtime)
         facts = {
             "runtime": version,
             "python": platform.python_version(),
             "machine": platform.machine(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
         }
         write_all(responses, pack({"kind": "ready", **facts}))
         _answer_all(waiting, responses, lambda frame: HostModel(folder, kind, module, frame))
@@ -85,6 +88,16 @@ class Heartbeat:
             write_all(self._responses, pack({"kind": "progress", "done": done}))
 
 
+def _processor() -> str:
+    """Return the name of the processor, as ``edgecv.system.cpu.model_name`` does."""
+    names = []
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            pairs = [line.partition(":") for line in lines]
+        names = [value.strip() for name, _, value in pairs if name.strip() == "model name"]
+    return (names[0] if names else "") or platform.processor() or platform.machine()
+
+
 def _read_all(requests: int, waiting: queue.Queue[Frame], folder: str) -> None:
     """Queue requests; native code that runs meanwhile ends with the connection too."""
     try:
@@ -94,6 +107,13 @@ def _read_all(requests: int, waiting: queue.Queue[Frame], folder: str) -> None:
             )
     finally:
         _end(folder)
+
+
+def _watch(folder: str) -> None:
+    """End with the folder: the connection after this one, which was lost in silence, removes it."""
+    while os.path.isdir(folder):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    _end(folder)
 
 
 def _end(folder: str) -> None:

@@ -1,0 +1,65 @@
+"""Latency of files on a device: rounds of fresh processes there, as on this machine."""
+
+import numpy as np
+
+from edgecv.analysis.bench import Bench
+from edgecv.analysis.validate_request import report_in, single_file
+from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.plugins import DeployedFile
+from edgecv.core.text import counted
+from edgecv.pipeline.deployed_file import deployed_file
+from edgecv.pipeline.device import DeviceSession
+
+
+class DeviceBench(Bench):
+    """Files that are timed on random images on the device of the measurements."""
+
+    def run(self) -> None:
+        """Time the files in rounds until the budget is used."""
+        pool, settings = self.context.measurements, self.settings
+        assert pool.device is not None
+        if settings.batch > 1:
+            raise InputError("--batch", "a device runs one image at a time", remedy="leave it out")
+        files = [
+            single_file(path, settings.input_spec, report_in(path.parent)) for path in self.paths
+        ]
+        pool.reach_device([file.artifact.format for file in files])
+        self._files: list[DeployedFile] = []
+        with DeviceSession(pool.device, pool.device_context()) as self._session:
+            for file in files:
+                try:
+                    self._add(deployed_file(file, pool))
+                except RuntimeFailure as failure:
+                    self.drop(file.path, failure)
+            super().run()
+
+    def round(self, number: int, most_s: float) -> None:
+        """Time all files in turn, each in a fresh process."""
+        files = [file for file in self._files if str(file.path) not in self.failures]
+        self.context.emit("latency", f"timing {counted(len(files), 'file')} in turn", number + 1)
+        images = [random_image(file) for file in files]
+        try:
+            found = self._session.round(files, images, number)
+        except RuntimeFailure as failure:
+            for file in files:
+                self.drop(file.path, failure)
+            return
+        for file, blocks in zip(files, found or (), strict=True):
+            self.blocks.setdefault(file.path, []).append(blocks)
+
+    def _add(self, file: DeployedFile) -> None:
+        """Build a file and time it once, so that one that fails there is left out by itself."""
+        self._session.build(file)
+        with self._session.opened(file) as device:
+            if device.time(random_image(file)) is None:
+                raise InputError(
+                    f"--on {self.settings.on}",
+                    "a time says nothing there",
+                    remedy="edgecv validate --on shows its answers",
+                )
+        self._files.append(file)
+
+
+def random_image(file: DeployedFile) -> np.ndarray:
+    """Return an image of noise as a file takes it: uint8 (1, H, W, C)."""
+    return np.random.default_rng(0).integers(0, 256, (1, *file.facts.image), np.uint8)

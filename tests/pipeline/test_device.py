@@ -1,0 +1,163 @@
+"""Measurements on a device: what comes back, what fails alone, what is refused before."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from deployed import deployed_file
+
+from edgecv.analysis.options import BenchOptions, ValidateOptions
+from edgecv.core.artifact import Artifact
+from edgecv.core.data import Images, Outputs
+from edgecv.core.errors import InputError, RuntimeFailure, StepError
+from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
+from edgecv.core.report import Blocks
+from edgecv.pipeline.device import check_device, measure_on_device
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import parse_recipe
+from edgecv.pipeline.recipe.schema import recipe_schema
+from edgecv.targets.ssh.target import Ssh
+
+pytestmark = pytest.mark.quick
+
+IMAGES = np.zeros((3, 8, 8, 1), np.uint8)
+SEEN: list[tuple[str, Any]] = []
+
+
+class Opened:
+    """A file on a device that answers its name's length, and takes so many microseconds."""
+
+    def __init__(self, file: DeployedFile, target: "Board") -> None:
+        self._name, self._target = file.path.name, target
+        self.facts = DeviceFacts("Runtime 1", memory_bytes=77, notes=("a note",))
+
+    def predict(self, images: Images) -> Outputs:
+        if self._name == self._target.broken:
+            raise RuntimeFailure("there", "dies of it")
+        return Outputs({"probabilities": np.full((len(images), 3), len(self._name), np.float32)})
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        SEEN.append((self._name, len(image)))
+        runs = 5 + len(SEEN) % 2
+        return (np.full((4, runs), 1000 * len(self._name)),) if self._target.times else None
+
+
+class Board(Target):
+    """A device of one thread for .tflite files."""
+
+    name: ClassVar[str] = "board"
+    formats: ClassVar[tuple[str, ...]] = ("tflite",)
+    address: ClassVar[str] = "port"
+    port: str = "1"
+    times: bool = True
+    broken: str = ""
+    lost: bool = False
+
+    def build(self, file: DeployedFile, folder: Path) -> None:
+        assert not list(folder.iterdir())
+
+    @contextmanager
+    def open(
+        self, file: DeployedFile, folder: Path, context: DeployContext
+    ) -> Iterator[Opened | None]:
+        if self.lost:
+            raise StepError("--to board:1", "is silent", remedy="try --to board:2")
+        yield Opened(file, self)
+
+
+def file_called(name: str) -> DeployedFile:
+    artifact = Artifact(name, "tflite", "int8", 1000, 900, "0" * 64)
+    return deployed_file("tflite", path=Path(name), artifact=artifact)
+
+
+FILES = [file_called("one.tflite"), file_called("second.tflite")]
+CONTEXT = DeployContext(lambda stage, message: None)
+
+
+def test_files_are_measured_there_and_timed_in_turn() -> None:
+    SEEN.clear()
+    found, failures = measure_on_device(Board(), FILES, IMAGES, CONTEXT, rounds=2)
+    assert failures == {}
+    one, second = found
+    assert one.runtime == second.runtime == "Runtime 1 on board:1"
+    assert one.machine == second.machine != ""
+    assert one.artifact.notes == ("a note", "takes 77 bytes of memory on board:1")
+    assert one.outputs.arrays["probabilities"].tolist() == [[10] * 3] * 3
+    names = [name[0] for name, _ in SEEN]
+    assert "".join(names) == "os" + "osso" + "soos"
+    assert one.blocks_ns is not None
+    assert [each.shape for each in one.blocks_ns] == [(8, 5), (8, 5)]
+    assert np.unique(one.blocks_ns) == [10_000]
+
+
+def test_a_file_that_fails_there_fails_alone() -> None:
+    board = Board(broken="one.tflite")
+    found, failures = measure_on_device(board, FILES, IMAGES, CONTEXT, rounds=2)
+    assert failures == {"one.tflite": "dies of it"}
+    assert [each.artifact.path for each in found] == ["second.tflite"]
+    assert found[0].blocks_ns is not None
+
+
+def test_a_device_without_a_clock_is_not_timed() -> None:
+    found, _ = measure_on_device(Board(times=False), FILES, IMAGES, CONTEXT, rounds=2)
+    assert [each.blocks_ns for each in found] == [None, None]
+    found, _ = measure_on_device(Board(), FILES, IMAGES, CONTEXT, rounds=0)
+    assert [each.blocks_ns for each in found] == [None, None]
+
+
+def test_a_device_that_is_lost_is_an_error_that_names_on() -> None:
+    with pytest.raises(StepError, match=r"^--on board:1: is silent; try --on board:2$"):
+        measure_on_device(Board(lost=True), FILES, IMAGES, CONTEXT, rounds=2)
+
+
+def test_a_device_that_cannot_do_it_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--on board:1: does not take \.onnx files"):
+        check_device(Board(), ["tflite", "onnx"], CONTEXT)
+    with pytest.raises(InputError, match="--threads: board:1 runs a file on one thread"):
+        check_device(Board(), ["tflite"], replace(CONTEXT, threads=2))
+    check_device(Board(), ["tflite"], CONTEXT)
+
+
+def test_a_device_is_a_table_of_a_recipe() -> None:
+    options = CompressOptions(
+        data="digits", on="ssh://pi@host", python="python3.12", max_latency="9us"
+    )
+    recipe = options.to_recipe()
+    assert recipe.settings.device == Ssh(host="ssh://pi@host", python="python3.12")
+    assert recipe.gates.latency_machine is None
+    assert parse_recipe(recipe.table(), "here") == recipe
+    assert recipe.table()["device"]["host"] == "ssh://pi@host"
+    assert "oneOf" in recipe_schema()["properties"]["device"]
+    with pytest.raises(InputError, match=r"here, \[device\]: .*ssh://\[USER@\]HOST"):
+        parse_recipe({**recipe.table(), "device": {"target": "ssh", "host": "-x"}}, "here")
+    local = CompressOptions(data="digits", max_latency="9us").to_recipe()
+    assert local.gates.latency_machine is not None
+    assert "device" not in local.table()
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"python": "python3"}, "--python: goes with --on"),
+        ({"on": "bundle:x"}, "--on: bundle has no address"),
+        ({"on": "sssh://pi"}, '--on: unknown target "sssh"'),
+        ({"on": "qemu", "wheels": "w"}, "--wheels: qemu has no such option"),
+    ],
+)
+def test_options_of_devices_that_do_not_fit_are_refused(given: dict[str, Any], found: str) -> None:
+    for options in (BenchOptions(**given), ValidateOptions(paths=(Path("a.tflite"),), **given)):
+        with pytest.raises(InputError) as caught:
+            options.device()
+        assert str(caught.value).startswith(found)
+    with pytest.raises(InputError) as caught:
+        CompressOptions(data="digits", **given).to_recipe()
+    assert str(caught.value).startswith(found)
+
+
+def test_kernels_are_for_this_machine() -> None:
+    with pytest.raises(InputError, match="a device has its own kernels"):
+        CompressOptions(data="digits", on="qemu", kernels="builtin").to_recipe()
