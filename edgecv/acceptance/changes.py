@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edgecv.acceptance.answer_bits import answers_sha256, right_of, scores_of, unpacked
 from edgecv.acceptance.lock import AcceptedArtifact, Lock
-from edgecv.acceptance.make_lock import versions
+from edgecv.acceptance.make_lock import accepted_control, versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validate import ValidationArrays
 from edgecv.core.data import Outputs
@@ -55,11 +55,19 @@ def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str
             f"the baseline is another one: SHA-256 {_short(lock.baseline.sha256)} -> "
             f"{_short(baseline_sha256)}"
         )
+    before, control = lock.control, accepted_control(report)
+    if before is None and control is not None:
+        sentences.append("there is a control now, and the accepted run had none")
+    elif before is not None and control is None:
+        sentences.append("the control of the accepted run is gone")
+    elif before is not None and control is not None and before.sha256 != control.sha256:
+        hashes = f"{_short(before.sha256)} -> {_short(control.sha256)}"
+        sentences.append(f"the control is another one: SHA-256 {hashes}")
     now = versions(report)
     for package in sorted({*now, *lock.versions}):
-        before, after = lock.versions.get(package, "none"), now.get(package, "none")
-        if before != after:
-            sentences.append(f"{package} {before} -> {after}")
+        old, new = lock.versions.get(package, "none"), now.get(package, "none")
+        if old != new:
+            sentences.append(f"{package} {old} -> {new}")
     return tuple(sentences)
 
 

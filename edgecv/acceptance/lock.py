@@ -70,6 +70,15 @@ class AcceptedBaseline(Options):
     value: Value | None = None
 
 
+class AcceptedControl(Options):
+    """The baseline, trained on as the techniques trained."""
+
+    sha256: Sha256
+    value: Value
+    decides: bool
+    """True where limits on quality were held against it, not against the baseline."""
+
+
 class AcceptedArtifact(Options):
     """One file and its figures."""
 
@@ -133,6 +142,8 @@ class Lock(Options):
     """Limits against the baseline, as in a recipe."""
     data: AcceptedData
     baseline: AcceptedBaseline
+    control: AcceptedControl | None = None
+    """None for a run without a control; of the first head where the model has several."""
     artifacts: dict[FileName, AcceptedArtifact] = Field(min_length=1)
     heads: dict[OneLine, AcceptedHead] = Field(default_factory=dict)
     """The heads after the first, for a model of several tasks: ``baseline`` and ``artifacts`` are

@@ -14,6 +14,7 @@ from edgecv.acceptance.answer_bits import (
 from edgecv.acceptance.lock import (
     AcceptedArtifact,
     AcceptedBaseline,
+    AcceptedControl,
     AcceptedData,
     AcceptedHead,
     AcceptedLimits,
@@ -65,11 +66,22 @@ def accepted_run(
             metric=report.baseline.metric,
             value=_rounded(report.baseline.value),
         ),
+        "control": accepted_control(report),
         "artifacts": {each.artifact.path: _artifact(each, measured) for each in report.comparisons},
         "versions": versions(report),
         "speed": _speeds(report),
     }
     return parse_options(Lock, tables, name)
+
+
+def accepted_control(report: Report) -> AcceptedControl | None:
+    """Return the entry of the control of a run that was just measured; None without one."""
+    control = report.control
+    if control is None or not control.path or not control.scores:
+        return None
+    value, decides = _rounded(control.scores[0].value), control.scores[0].decides
+    sha256 = tree_sha256(Path(control.path))
+    return AcceptedControl.model_validate({"sha256": sha256, "value": value, "decides": decides})
 
 
 def accepted_head(lock: Lock) -> AcceptedHead:

@@ -102,7 +102,7 @@ class DeployOptions(
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
-    """The target: bundle, c, ssh://USER@HOST[:PORT]. See edgecv list."""
+    """The target: bundle, web, c, ssh://USER@HOST[:PORT], adb[:SERIAL]. See edgecv list."""
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
 from edgecv.analysis.number_comparison import any_ends, compare_numbers
@@ -18,12 +19,14 @@ from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.registry import DATASETS, TASKS
-from edgecv.core.report import Baseline, Gate, Measurement, Report
+from edgecv.core.report import Baseline, Control, Gate, Measurement, Report
 from edgecv.core.targets import with_fields
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
+from edgecv.evaluation.control import ControlOutputs, with_control
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs, default_task, task_key
 from edgecv.formats.lookup import runtime_of_file
@@ -60,10 +63,14 @@ class ValidationArrays:
         """Return the arrays of one head of the model."""
         baseline = None if self.baseline is None else head.of(self.baseline)
         outputs = {path: head.of(each) for path, each in self.outputs.items()}
-        return ValidationArrays(head.data(self.data), head.task, baseline, outputs)
+        control = None if self.control is None else self.control.of_head(head)
+        data = head.data(self.data)
+        return ValidationArrays(data, head.task, baseline, outputs, control=control)
 
     files: tuple[MeasuredFile, ...] = ()
     """The files, with the preprocessing that was found."""
+    control: ControlOutputs | None = None
+    """None where the run has no control."""
 
 
 def validate(
@@ -102,7 +109,9 @@ def validate(
     usable, unusable = usable_measurements(measurements, data, task, context)
     unusable |= unmatched
     margin = request.limits.margin_points
-    comparisons = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
+    compared = compare_all(usable, reference, data.test_labels, task, context.threads, margin)
+    control, entry = _control(request, data, task, reference, context)
+    comparisons = with_control(compared, usable, control, data.test_labels, task, margin)
     outputs = {each.artifact.path: each.outputs for each in usable}
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
@@ -137,8 +146,10 @@ def validate(
         comparisons=tuple(comparisons),
         gates=tuple(gates),
         notes=(*request.settings.notes, *request.trust.notes(), *chosen, *notes, *checked.notes),
+        control=entry,
     )
-    return report, ValidationArrays(data, task, reference, outputs, request.files)
+    arrays = ValidationArrays(data, task, reference, outputs, request.files, control)
+    return report, arrays
 
 
 def _settled(
@@ -251,11 +262,46 @@ def _raw_reference(
     """Return the baseline's outputs for the test images as they are, and their scales."""
     if request.baseline is None:
         return None
-    count, pool = len(data.test), context.measurements
-    context.emit("evaluate", f"{count:,} images through {request.baseline}, the baseline")
-    runtime, input_spec = runtime_of_file(request.baseline).name, request.baseline_input
-    outputs = pool.predict(runtime, request.baseline, data.test.images, input_spec)
-    return outputs, _scales(pool.open(runtime, request.baseline, input_spec))
+    return _raw_outputs(request.baseline, "baseline", request.baseline_input, data, context)
+
+
+def _raw_outputs(
+    path: Path, name: str, spec: InputSpec, data: Dataset, context: AnalysisContext
+) -> RawOutputs:
+    context.emit("evaluate", f"{len(data.test):,} images through {path}, the {name}")
+    runtime, pool = runtime_of_file(path).name, context.measurements
+    outputs = pool.predict(runtime, path, data.test.images, spec)
+    return outputs, _scales(pool.open(runtime, path, spec))
+
+
+def _control(
+    request: ValidationRequest,
+    data: Dataset,
+    task: Task,
+    reference: Outputs | None,
+    context: AnalysisContext,
+) -> tuple[ControlOutputs | None, Control | None]:
+    """Return the outputs of the run's control, and its entry: measured on these test images.
+
+    The decision between baseline and control stays: it was made on the validation split.
+    """
+    stored, labels = request.control, data.test_labels
+    if stored is None or request.control_file is None or reference is None or labels is None:
+        return None, stored
+    raw = _raw_outputs(request.control_file, "control", DEFAULT_INPUT, data, context)
+    outputs = task.normalized(*raw)[0]
+    scores = []
+    for each in stored.scores:
+        head = task.head_called(each.head)
+        value, before = (
+            metric_of(head.of(found), head.targets(labels), head.task)
+            for found in (outputs, reference)
+        )
+        if value is not None and before is not None:
+            points = head.task.headline.gain_points(value, before)
+            scores.append(replace(each, value=value, difference_points=points))
+    entry = replace(stored, path=str(request.control_file), scores=tuple(scores))
+    return ControlOutputs.of_report(entry, outputs), entry
 
 
 def _scales(facts: SessionFacts) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.registry import DATASETS
-from edgecv.core.report import Report
+from edgecv.core.report import Control, Report
 from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.npz_arrays import holds_inputs
@@ -47,6 +47,10 @@ class ValidationRequest:
     baseline_input: InputSpec = DEFAULT_INPUT
     baseline_is_of_run: bool = False
     """True if the report of a run says how the baseline is read."""
+    control: Control | None = None
+    """The control of a run that is compared with its own baseline."""
+    control_file: Path | None = None
+    """None where it could not be trained."""
     parameters: int | None = None
     """Parameters of the baseline; 0 where they are not known."""
     labels: tuple[str, ...] | None = None
@@ -102,6 +106,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
     )
     seed, test_sha256, parameters = 0, None, None
+    control = None if report is None or baseline is not None else report.control
     kernels = options.kernels or USUAL_KERNELS
     if report is not None:
         if baseline is None and report.baseline is not None:
@@ -156,6 +161,10 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         if baseline is None
         else described_input(baseline, input_spec, of_baseline),
         baseline_is_of_run=baseline is not None and is_baseline_of(baseline, of_baseline),
+        control=control,
+        control_file=runs[0] / _file_name(control.path, runs[0])
+        if control is not None and control.path
+        else None,
         parameters=parameters,
         labels=labels,
         task=options.parsed_task() or (None if report is None else task_of(report)),

@@ -19,17 +19,14 @@ from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import Training
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.json_file import to_table
-from edgecv.reports.markdown import headings, of_head, row
-from edgecv.reports.paired_comparison import judged, pair_line
+from edgecv.reports.paired_comparison import control_line, judged, pair_line
+from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
 
-StyledRow = tuple[tuple[str, ...], str]
-"""The cells of a row, and its style."""
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
@@ -46,6 +43,8 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     for own in per_head(report).values():
         for each in judged(own):
             text += screen.rendered(pair_line(each, task_of(own), own.data.classes))
+            if line := control_line(each, task_of(own)):
+                text += screen.rendered(line)
     if report.costs is not None and report.costs.baseline != report.costs.compressed:
         text += screen.rendered(costs_sentence(report.costs))
     for line in deployment_lines(report):
@@ -108,30 +107,22 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
 
 def report_tables(report: Report) -> Iterator[Table]:
     """Yield the table of a run, one for each head of the model."""
-    for title, columns, rows in _tables(report):
-        table = _table(title, columns, left=2)
-        for cells_of_row, style in rows:
-            table.add_row(*map(printable, cells_of_row), style=style)
+    for found in run_tables(report):
+        table = _table(_title(report, found.head), found.headings, left=2)
+        for cells_of_row, is_candidate in zip(found.rows, found.is_candidate, strict=True):
+            table.add_row(*map(printable, cells_of_row), style="" if is_candidate else "dim")
         yield table
 
 
 def narrow_tables(report: Report) -> Iterator[Table]:
     """Yield the same tables with one column for each artifact, for a narrow terminal."""
-    for title, columns, rows in _tables(report):
-        table = Table(title=title, show_header=False)
-        for _ in range(len(rows) + 1):
+    for found in run_tables(report):
+        table = Table(title=_title(report, found.head), show_header=False)
+        for _ in range(len(found.rows) + 1):
             table.add_column(overflow="fold")
-        for heading, *line in zip(columns, *(found for found, _ in rows), strict=True):
+        for heading, *line in zip(found.headings, *found.rows, strict=True):
             table.add_row(heading, *map(printable, line))
         yield table
-
-
-def _tables(report: Report) -> Iterator[tuple[str, tuple[str, ...], list[StyledRow]]]:
-    """Yield title, columns and rows for each head of the model."""
-    for place, (name, each) in enumerate(per_head(report).items()):
-        title = f"{_title(report)}: {printable(name)}" if name else _title(report)
-        rows = [(of_head(cells, place), style) for cells, style in _rows(each)]
-        yield title, of_head(headings(task_of(each)), place), rows
 
 
 def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
@@ -142,18 +133,7 @@ def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
     return table
 
 
-def _rows(report: Report) -> list[StyledRow]:
-    rows: list[StyledRow] = []
-    task = task_of(report)
-    if report.baseline is not None:
-        name, value = Path(report.baseline.path).name, task.headline.text(report.baseline.value)
-        runtime = runtime_of_file(Path(name)).name
-        rows.append(((name, runtime, "", "", value, "", "", "", "", "baseline"), "dim"))
-    for comparison in report.comparisons:
-        rows.append((row(comparison, task), "dim" if comparison.is_twin else ""))
-    return rows
-
-
-def _title(report: Report) -> str:
+def _title(report: Report, head: str) -> str:
     images = report.data.splits["test"].images
-    return printable(f"{report.name}: {report.data.name}, {images:,} test images")
+    name = f": {head}" if head else ""
+    return printable(f"{report.name}: {report.data.name}, {images:,} test images{name}")

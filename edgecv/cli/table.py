@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
 from edgecv.core.options import Flag, Paths, Text
@@ -15,6 +17,8 @@ class TableCommand(JsonOptions, StoreOptions):
     """Recipes: .toml files."""
     data: Annotated[Text | None, Flag(default="that of each recipe")] = None
     """The data set, folder or file that all of them are run on instead of their own."""
+    seeds: int = Field(default=1, ge=1, le=100)
+    """Runs of each recipe, each with another seed: figures are their mean and spread."""
 
 
 def run(options: TableCommand, screen: Screen) -> int:
@@ -24,7 +28,12 @@ def run(options: TableCommand, screen: Screen) -> int:
 
     store = Store.at(options.output)
     reports = run_all(
-        options.recipes, options.data, store, on_event=screen.on_event, log=screen.log
+        options.recipes,
+        options.data,
+        store,
+        seeds=options.seeds,
+        on_event=screen.on_event,
+        log=screen.log,
     )
     screen.answer(to_json(reports) if options.as_json else to_markdown(reports))
     return 0

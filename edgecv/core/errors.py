@@ -3,6 +3,7 @@
     EdgecvError              exit 3
     ├── InputError           exit 2: a flag, a recipe, a file or a folder is wrong
     ├── StepError            exit 3: a step was asked for and could not be done
+    │   └── DivergedError    exit 3: a training came to NaN or infinity
     └── RuntimeFailure       exit 3: a runtime died of a file, hung on it or refused it
         └── UnsuitableFile   exit 2: a file that runs, and does not take or give what is needed
 
@@ -53,6 +54,10 @@ def unknown_name(where: str, found: str, name: str, known: Collection[str]) -> I
 
 class StepError(EdgecvError):
     """A step that was asked for could not be done."""
+
+
+class DivergedError(StepError):
+    """A training whose loss or weights became NaN or infinite."""
 
 
 class RuntimeFailure(EdgecvError):

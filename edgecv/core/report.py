@@ -1,7 +1,7 @@
 """The report of a run as plain data: measurements, comparisons, gates, and what they stand on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -78,6 +78,18 @@ class OutputDifference:
 
 
 @dataclass(frozen=True)
+class ControlComparison:
+    """A candidate beside the control, on the test split: figures as in ``Comparison``."""
+
+    value: float
+    """The headline metric of the control."""
+    difference_points: float
+    statistics: PairedStatistics
+    decides: bool
+    """True if limits on quality are held against the control: see ``ControlScore``."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A candidate (or twin) beside the baseline and its float twin, on the test split.
 
@@ -117,9 +129,23 @@ class Comparison:
     """The outputs of the file after the first."""
     head: str = ""
     """The head of the model that was compared, by its outputs; empty where it has one task."""
+    control: ControlComparison | None = None
+    """Beside the control; None where the run has none."""
     machine: str = ""
     """The kind of machine of the device that it was measured on; empty for the one that the
     environment names."""
+
+    @property
+    def against_better(self) -> "Comparison":
+        """The comparison with the better of baseline and control: limits on quality judge it."""
+        if self.control is None or not self.control.decides:
+            return self
+        return replace(
+            self,
+            baseline_value=self.control.value,
+            difference_points=self.control.difference_points,
+            statistics=self.control.statistics,
+        )
 
     @property
     def label(self) -> str:
@@ -139,6 +165,8 @@ class Gate:
     reason: str = ""
     head: str = ""
     """The head of the model, as in ``Comparison``; empty for what is of the whole file."""
+    against: str = ""
+    """"control" where the observed value is against the control, not the baseline."""
 
     @property
     def label(self) -> str:
@@ -184,6 +212,35 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class ControlScore:
+    """The headline metric of the control and of the baseline, for one head of the model."""
+
+    head: str
+    """The head, as in ``Comparison``."""
+    metric: str
+    value: float
+    """On the test split."""
+    difference_points: float
+    """Control minus baseline on the test split: what training alone gains."""
+    validation_value: float
+    baseline_validation_value: float
+    decides: bool
+    """True if the control is no worse than the baseline on the validation split."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """The baseline, trained on with the epochs, data and options of the techniques."""
+
+    path: str
+    """Relative to the run directory; empty where it could not be trained."""
+    epochs: int
+    scores: tuple[ControlScore, ...] = ()
+    reason: str = ""
+    """The reason if it could not be trained."""
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A file on a device, beside the same file on the machine that deployed it."""
 
@@ -225,6 +282,8 @@ class Report(Displayed):
     """None where a model's graph could not be traced; the notes give the reason."""
     deployment: Deployment | None = None
     """The file on a device, in the report of a deployment."""
+    control: Control | None = None
+    """None where no technique trains, where it was left out, and in reports from before it."""
     schema_version: int = field(default=1)
 
     @property

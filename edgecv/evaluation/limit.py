@@ -1,7 +1,7 @@
 """The definition of a limit: its notation, its texts, and its check of a comparison."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecv.core.quantity import Quantity
@@ -24,6 +24,12 @@ class Judged:
     """Names of the classes of the data."""
     machine: str
     """This machine, as ``environment.machine`` calls it."""
+
+    def seen_by(self, limit: "Limit") -> "Judged":
+        """Return what a limit judges: the better of baseline and control where it is on quality."""
+        if not limit.needs_labels:
+            return self
+        return replace(self, comparison=self.comparison.against_better)
 
     def gate(
         self, name: str, limit: float, observed: float, outcome: Outcome, reason: str = ""

@@ -5,6 +5,7 @@ fixture, its entry in the schema of recipes and in the docs are made from that.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -239,13 +240,16 @@ class Limits(Options):
     def judge(self, judged: Judged) -> Iterator[Gate]:
         """Yield the gate of each limit; none for a default one on a figure that is not known."""
         for key, limit in all_limits().items():
-            value = getattr(self, key)
+            value, seen = getattr(self, key), judged.seen_by(limit)
+            gate = None
             if value == DEFAULT and limit.default is not None:
-                gate = limit.default.judge(judged, limit.default.value)
-                if gate is not None and gate.observed is not None:
-                    yield gate
+                gate = limit.default.judge(seen, limit.default.value)
+                gate = None if gate is None or gate.observed is None else gate
             elif value not in (None, NONE):
-                yield limit.judge(key, judged, value)
+                gate = limit.judge(key, seen, value)
+            if gate is not None:
+                is_control = seen.comparison is not judged.comparison
+                yield replace(gate, against="control") if is_control else gate
 
     def without(self, keys: Collection[str]) -> Self:
         """Return the limits with some, and the details of these, as if they were not given."""

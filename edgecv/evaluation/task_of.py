@@ -48,12 +48,17 @@ def _of_head(report: Report, head: TaskHead) -> Report:
     if baseline is not None:
         value = baseline.head_values.get(head.name)
         baseline = replace(baseline, metric=head.task.headline.name, value=value)
+    control = report.control
+    if control is not None:
+        scores = tuple(each for each in control.scores if each.head == head.name)
+        control = replace(control, scores=scores)
     has_labels = report.data.has_labels and not head.task.compares_numbers
     return replace(
         report,
         recipe={**report.recipe, "task": TASKS.table(head.task)},
         data=replace(report.data, classes=classes, has_labels=has_labels),
         baseline=baseline,
+        control=control,
         comparisons=mine,
         gates=tuple(gate for gate in report.gates if gate.head == head.name),
     )

@@ -127,7 +127,11 @@ def _judged(report: Report, recipe: Recipe) -> Report:
 def _with_margin(comparison: Comparison, margin_points: float) -> Comparison:
     if comparison.statistics is None:
         return comparison
-    return replace(comparison, statistics=with_margin(comparison.statistics, margin_points))
+    control = comparison.control
+    if control is not None:
+        control = replace(control, statistics=with_margin(control.statistics, margin_points))
+    statistics = with_margin(comparison.statistics, margin_points)
+    return replace(comparison, statistics=statistics, control=control)
 
 
 def _toml(table: Mapping[str, Any]) -> bytes:

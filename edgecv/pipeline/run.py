@@ -7,6 +7,7 @@ from pathlib import Path
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Report
+from edgecv.models.training.augmentation import check_augmentation
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
@@ -16,6 +17,7 @@ from edgecv.pipeline.baseline import (
     trained_baseline,
 )
 from edgecv.pipeline.context import RunContext, open_run
+from edgecv.pipeline.control import ControlRunner
 from edgecv.pipeline.export import (
     RunExports,
     calibration_notes,
@@ -33,7 +35,7 @@ from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
-COPIES_OF_A_MODEL = 12
+COPIES_OF_A_MODEL = 18
 """Largest number of files of its size: finished steps, checkpoints, exports."""
 
 
@@ -59,6 +61,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     store.check_writable()
     TrainedModel.check(recipe)
     with open_run(store, recipe.settings, on_event) as context:
+        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
         data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
         model = trained_baseline(recipe, data, context)
         outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
@@ -78,6 +81,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
+    check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
         with context.store.writing(place, replace=force) as folder:
@@ -89,7 +93,10 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     recipe, data = model.recipe, model.data
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
+    control = ControlRunner(model, context)
+    control.announce()
     applied = TechniqueRunner(model, context).apply()
+    trained_on = control.make()
     unwritable = format_notes(recipe)
     for note in unwritable:
         context.emit("note", note)
@@ -110,9 +117,9 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
         *calibration_notes(recipe, data),
         *unwritable,
     )
-    results = RunResults(measurements, unwritten | unmeasured, notes, costs)
+    results = RunResults(measurements, unwritten | unmeasured, notes, costs, trained_on)
     report = make_report(model, results, folder)
-    write_run(model, report, applied.file.path, folder)
+    write_run(model, report, applied.file.path, folder, trained_on)
     if context.log is not None:
         copy_file(context.log, folder / "log.txt")
     return report
@@ -140,6 +147,15 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
     if path is not None:
         check_hdf5(path)
     return place
+
+
+def check_schedules(recipe: Recipe) -> None:
+    """Raise InputError for a schedule that the task cannot be trained by."""
+    if recipe.baseline.model is None:
+        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
+    for technique in recipe.techniques:
+        for schedule in technique.trainings[:1]:
+            check_augmentation(schedule, recipe.task, f"{technique.name}, training")
 
 
 def check_techniques(model: UserModel) -> None:

@@ -11,6 +11,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
+from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import (
     NO_LABELS,
     NOT_OF_TASK,
@@ -24,6 +25,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import unjudged
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.baseline import labels_text
+from edgecv.pipeline.control import TrainedControl
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
@@ -49,6 +51,7 @@ class RunResults:
     """Path -> reason of the files that could not be written or measured."""
     notes: tuple[str, ...]
     costs: Costs | None
+    control: TrainedControl | None = None
 
 
 def judge(
@@ -133,6 +136,15 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         recipe.settings.threads,
         recipe.gates.margin_points,
     )
+    control = results.control
+    compared = with_control(
+        compared,
+        measurements,
+        None if control is None else control.outputs,
+        data.test_labels,
+        task,
+        recipe.gates.margin_points,
+    )
     comparisons = write_flips(compared, measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
@@ -177,6 +189,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         gates=tuple(gates),
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
+        control=None if control is None else control.entry,
     )
 
 
@@ -217,12 +230,20 @@ def is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
     return is_asked and not (comparison.is_twin and bool(recipe.techniques))
 
 
-def write_run(model: UserModel, report: Report, compressed: Path, folder: Path) -> None:
+def write_run(
+    model: UserModel,
+    report: Report,
+    compressed: Path,
+    folder: Path,
+    control: TrainedControl | None = None,
+) -> None:
     """Write the files of a run other than its artifacts: models, labels, recipe, report."""
     path = model.original.path
     copy_file(path, folder / f"baseline{path.suffix}")
     if model.recipe.techniques:
         copy_file(compressed, folder / f"compressed{compressed.suffix}")
+    if control is not None and control.file is not None:
+        copy_file(control.file.path, folder / control.entry.path)
     costs = report.costs
     if costs is not None and costs.baseline != costs.compressed:
         write_widths(costs, folder / "widths.png")

@@ -5,8 +5,7 @@ from html import escape
 
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable_lines
-from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.reports.markdown import headings, of_head, row
+from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
 
 COLOURS = {"passed": "green", "failed": "firebrick", "inconclusive": "darkorange"}
@@ -22,28 +21,14 @@ def report_html(report: Report, verdict: str = "") -> str:
     test = report.data.splits.get("test")
     images = "" if test is None else f", {counted(test.images, 'test image')}"
     title, tables = f"{report.name}: {report.data.name}{images}", []
-    for place, (name, each) in enumerate(per_head(report).items()):
-        caption = f"{title}: {name}" if name else title
-        columns = of_head(headings(task_of(each)), place)
-        tables.append(html_table(caption, columns, _rows(each, columns, place)))
+    for table in run_tables(report):
+        caption = f"{title}: {table.head}" if table.head else title
+        tables.append(html_table(caption, table.headings, table.rows))
     return html_block(
         *tables,
         html_verdict(report.outcome, verdict or verdict_line(report)),
         html_list("Notes", [*report.notes, *report.data.notes]),
     )
-
-
-def _rows(report: Report, columns: Sequence[str], place: int) -> list[tuple[str, ...]]:
-    """Return the rows of the head at a place: the baseline, then each file."""
-    task, rows = task_of(report), []
-    if report.baseline is not None:
-        cells = {
-            "artifact": report.baseline.path,
-            "runtime": "baseline",
-            task.headline.name: task.headline.text(report.baseline.value),
-        }
-        rows.append(tuple(cells.get(each, "") for each in columns))
-    return rows + [of_head(row(each, task), place) for each in report.comparisons]
 
 
 def html_block(*parts: str) -> str:

@@ -19,22 +19,29 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of a deployment, of further metrics, of differences number by number, of real scores,
-    of heads and of devices are left out where there are none, as in earlier reports.
+    The keys of a deployment, of a control, of further metrics, of differences number by number, of
+    real scores, of heads and of devices are left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
-        _leave_out(comparison, "further_metrics", "output_differences", "further_outputs", "head")
-        _leave_out(comparison, "machine")
-        statistics = comparison["statistics"]
-        if statistics is not None and statistics["scores"] is None:
-            del statistics["scores"]
+        _leave_out(
+            comparison,
+            "further_metrics",
+            "output_differences",
+            "further_outputs",
+            "head",
+            "control",
+            "machine",
+        )
+        for found in (comparison, comparison.get("control")):
+            if found is not None and found["statistics"] is not None:
+                _leave_out(found["statistics"], "scores")
     for gate in table["gates"]:
-        _leave_out(gate, "head")
+        _leave_out(gate, "head", "against")
     _leave_out(table["data"], "head_classes")
     if table["baseline"] is not None:
         _leave_out(table["baseline"], "head_values")
-    _leave_out(table, "deployment")
+    _leave_out(table, "deployment", "control")
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -1,12 +1,9 @@
 """``report.md``: the report for people."""
 
-from collections.abc import Sequence
-
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.plugins import Task
-from edgecv.core.report import Baseline, Comparison, Report
+from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
-from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
@@ -14,54 +11,8 @@ from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.paired_comparison import pair_section
+from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import gate_sentence, verdict_line
-
-OF_ANSWERS = (0, 1, 4, 5, 6)
-"""Columns of the table of a run that are of answers, and the file's name and runtime."""
-
-
-def headings(task: Task) -> tuple[str, ...]:
-    """Return the headings of the table of a run."""
-    return (
-        "artifact",
-        "runtime",
-        "bytes",
-        "gzip -9",
-        task.headline.name,
-        "points",
-        "agreement",
-        "median us",
-        "p95 us",
-        "speed-up",
-    )
-
-
-def row(comparison: Comparison, task: Task) -> tuple[str, ...]:
-    """Return the cells of a comparison under ``headings``; a dash where there is no value."""
-    interval = comparison.speedup_interval
-    speedup = "-"
-    if comparison.is_twin:
-        speedup = "1 (twin)"
-    elif comparison.speedup is not None and interval is not None:
-        speedup = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
-        if not is_distinguishable(interval):
-            speedup += ", not distinguishable"
-    elif comparison.speedup is not None:
-        speedup = f"{comparison.speedup:.2f}, in one process"
-    difference, same = comparison.difference_points, comparison.agreement
-    latency = comparison.latency
-    return (
-        comparison.artifact.path,
-        comparison.runtime,
-        f"{comparison.artifact.bytes:,}",
-        f"{comparison.artifact.gzip_bytes:,}",
-        task.headline.text(comparison.value),
-        "-" if difference is None else f"{difference:+.2f}",
-        "-" if same is None else f"{same:.2%}",
-        "-" if latency is None else f"{latency.median_us:,.1f}",
-        "-" if latency is None else f"{latency.p95_us:,.1f}",
-        speedup,
-    )
 
 
 def to_markdown(report: Report) -> str:
@@ -95,18 +46,11 @@ def to_markdown(report: Report) -> str:
     return printable_lines(text)
 
 
-def of_head(cells: Sequence[str], place: int) -> tuple[str, ...]:
-    """Return the cells of a row for the head at a place: size and speed stand with the first."""
-    return tuple(cells if not place else (cells[each] for each in OF_ANSWERS))
-
-
 def _tables(report: Report) -> list[str]:
     lines: list[str] = []
-    for place, (name, each) in enumerate(per_head(report).items()):
-        task = task_of(each)
-        rows = [of_head(row(found, task), place) for found in each.comparisons]
-        lines += [f"### {name}", ""] if name else []
-        lines += [*markdown_table(of_head(headings(task), place), rows), ""]
+    for table in run_tables(report):
+        lines += [f"### {table.head}", ""] if table.head else []
+        lines += [*markdown_table(table.headings, table.rows), ""]
     return lines
 
 

@@ -1,6 +1,7 @@
 """Paired comparison with the baseline: a line for each artifact, and details."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy, PairedScores
 from edgecv.core.plugins import Metric, Task
@@ -35,26 +36,41 @@ def pair_line(comparison: Comparison, task: Task, names: Sequence[str]) -> str:
     statistics = comparison.statistics
     if statistics is None:
         return f"{comparison.label}: no baseline"
-    parts = []
-    if statistics.accuracy is not None:
-        parts.append(_accuracy(statistics.accuracy))
-    elif statistics.scores is not None:
-        then_now = _then_now(task.headline, comparison.baseline_value, comparison.value)
-        parts.append(f"{then_now}, {_scores(statistics.scores)}")
-    elif comparison.difference_points is not None:  # A report from before there was an interval.
-        parts.append(
-            f"{_then_now(task.headline, comparison.baseline_value, comparison.value)}, "
-            f"{comparison.difference_points:+.2f} points"
-        )
-    if statistics.difference is not None:
-        found = statistics.difference
-        parts.append(no_worse_answer(found.no_worse, found.images))
+    parts = _difference(comparison, task)
     metrics = {metric.name: metric for metric in task.metrics}
     for each in comparison.further_metrics:
         parts.append(_then_now(metrics[each.name], each.baseline_value, each.value))
     parts += task.summary(statistics, names)
     parts.append(_flips(statistics.flips))
     return f"{comparison.label}: {'; '.join(parts)}"
+
+
+def control_line(comparison: Comparison, task: Task) -> str:
+    """Return the difference of an artifact from the control in one line; empty without one."""
+    control = comparison.control
+    if control is None:
+        return ""
+    beside = replace(comparison, control=replace(control, decides=True)).against_better
+    return f"{comparison.label} against the control: {'; '.join(_difference(beside, task))}"
+
+
+def _difference(comparison: Comparison, task: Task) -> list[str]:
+    """Return the difference of the headline metric, and the answer to "no worse"."""
+    parts: list[str] = []
+    statistics = comparison.statistics
+    then_now = _then_now(task.headline, comparison.baseline_value, comparison.value)
+    if statistics is None:
+        return parts
+    if statistics.accuracy is not None:
+        parts.append(_accuracy(statistics.accuracy))
+    elif statistics.scores is not None:
+        parts.append(f"{then_now}, {_scores(statistics.scores)}")
+    elif comparison.difference_points is not None:  # A report from before there was an interval.
+        parts.append(f"{then_now}, {comparison.difference_points:+.2f} points")
+    if statistics.difference is not None:
+        found = statistics.difference
+        parts.append(no_worse_answer(found.no_worse, found.images))
+    return parts
 
 
 def no_worse_answer(found: NoWorse, images: int) -> str:
@@ -79,7 +95,9 @@ def _section(report: Report, head: str) -> list[str]:
         return []
     task, names = task_of(report), report.data.classes
     lines = [f"## Image by image against the baseline{f': {head}' if head else ''}", ""]
-    lines += [f"- {pair_line(each, task, names)}" for each in compared]
+    for each in compared:
+        found = (pair_line(each, task, names), control_line(each, task))
+        lines += [f"- {line}" for line in found if line]
     method = f"{BINARY if task.has_binary_scores else REAL} {task.method}".strip()
     if report.data.has_labels:
         lines += ["", method]

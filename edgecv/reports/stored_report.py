@@ -70,6 +70,9 @@ def checked(report: Report) -> Report:
         heads = {each.name for each in task_of(report).heads()}
     for number, gate in enumerate(report.gates):
         _check(gate.head in {*heads, ""}, f"gates.{number}.head")
+    if report.control is not None:
+        for number, score in enumerate(report.control.scores):
+            _check(score.head in heads, f"control.scores.{number}.head")
     seen: set[tuple[str, str]] = set()
     for number, comparison in enumerate(report.comparisons):
         place, path = f"comparisons.{number}", comparison.artifact.path
@@ -107,8 +110,10 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
     answers = ("agreement", "max_probability_difference", "mean_probability_difference")
     known = [getattr(comparison, name) is not None for name in answers]
     _check(all(known) or not any(known[:2]), f"{place}.agreement")
-    statistics = comparison.statistics
-    if statistics is not None:
+    control = comparison.control
+    for statistics in (comparison.statistics, None if control is None else control.statistics):
+        if statistics is None:
+            continue
         labels = [each.label for each in statistics.classes]
         for cell in statistics.confusion:
             labels += [cell.label, cell.answer]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from edgecv.core.plugins import ModelProperty, Task
 from edgecv.core.quantity import FRACTION
 from edgecv.core.registry import TECHNIQUES
-from edgecv.core.report import Comparison, Gate, Report
+from edgecv.core.report import Comparison, ControlScore, Gate, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
@@ -47,7 +47,7 @@ def verdict_line(report: Report) -> str:
         _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
-    why = _retraining(report)
+    why = f"{_retraining(report)}{_control(report)}"
     if failed and open_ones:
         end = "\n" if "\n" in failed else ". "
         return f"{word}: {failed}{end}Inconclusive: {open_ones}{why}"
@@ -113,6 +113,7 @@ def gate_sentence(gate: Gate, task: Task) -> str:
     if gate.observed is None:
         return f"{gate.label}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
+    observation += f" against the {gate.against}" if gate.against else ""
     observed = gate.observed + 0.0  # Not minus zero.
     return f"{gate.label}: {observation} {_number(observed)}, limit {_number(gate.limit)}{reason}"
 
@@ -147,6 +148,8 @@ def _candidate(comparison: Comparison, whole: Task) -> str:
         parts.append(f"agreement {comparison.agreement:.1%}")
     if comparison.difference_points is not None:
         parts.append(f"{comparison.difference_points:+.2f} points")
+    if comparison.control is not None and comparison.control.decides:
+        parts[-1] += f" ({comparison.control.difference_points:+.2f} against the control)"
     if comparison.head == head.name and not comparison.is_twin:  # Once a file.
         if comparison.size_ratio is not None:
             parts.append(size_text(comparison.size_ratio))
@@ -210,11 +213,7 @@ def _limits(report: Report) -> str:
 
 def _retraining(report: Report) -> str:
     """Explain a low agreement by the techniques that trained the weights on, if there are any."""
-    names = [
-        name
-        for each in report.recipe.get("technique", ())
-        if retrains(name := each["technique"]) and each.get("fine_tune", True)
-    ]
+    names = _trained(report)
     low = [
         each.label
         for each in report.comparisons
@@ -226,3 +225,41 @@ def _retraining(report: Report) -> str:
         f". {', '.join(names)} trained the weights on, which changes answers both ways:"
         f" {report.comparisons[0].metric} judges {', '.join(low)}, not the agreement"
     )
+
+
+def _control(report: Report) -> str:
+    """Say which of baseline and control the limits on quality are held against, and why."""
+    control = report.control
+    if control is None:
+        is_off = report.recipe.get("control") == "off"
+        why = "--control off" if is_off else "this run was made before there was one"
+        missing = f". No control ({why}): what training alone gains is not known"
+        return missing if _trained(report) else ""
+    if not control.path:
+        reason = f". The control could not be trained ({control.reason})"
+        return f"{reason}: limits are held against the baseline"
+    return "".join(f". {_control_score(each, report)}" for each in control.scores)
+
+
+def _control_score(score: ControlScore, report: Report) -> str:
+    task = task_of(report).head_called(score.head).task
+    now, validation, before = (
+        task.headline.text(each)
+        for each in (score.value, score.validation_value, score.baseline_validation_value)
+    )
+    name = f"{score.head}: the" if score.head else "The"
+    found, than = ("no worse", "it") if score.decides else ("worse", "the baseline")
+    return (
+        f"{name} control (the baseline trained on for as long) has {now},"
+        f" {score.difference_points:+.2f} points, and is {found} on the validation images"
+        f" ({validation} against {before}): limits are held against {than}"
+    )
+
+
+def _trained(report: Report) -> list[str]:
+    """Return the techniques of a run that trained the weights on."""
+    return [
+        name
+        for each in report.recipe.get("technique", ())
+        if retrains(name := each["technique"]) and each.get("fine_tune", True)
+    ]

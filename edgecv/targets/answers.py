@@ -1,4 +1,4 @@
-"""Checks of the arrays that a device gives, which are untrusted, and their values as reals."""
+"""Values that a device takes, and checks of the arrays that it gives, which are untrusted."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from edgecv.core.data import Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
+from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tensors import finite_outputs
+
+
+def pixel_values(file: DeployedFile) -> NDArray[Any]:
+    """Return the value of the input for each pixel value in each of its channels: (256, C)."""
+    facts, channels = file.facts, file.facts.image[2]
+    ramp = np.arange(PIXELS, dtype=np.uint8).repeat(channels).reshape(1, PIXELS, 1, channels)
+    encode = pixel_encoder(facts.input, "NHWC", file.preprocess, channels)
+    return encode(ramp).reshape(PIXELS, channels)
 
 
 def output_bytes(file: DeployedFile) -> list[int]:

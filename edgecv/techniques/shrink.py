@@ -126,6 +126,11 @@ class Shrink(Technique):
             raise ValueError(" or ".join(map(repr, known)))
         return value
 
+    @property
+    def trainings(self) -> tuple[Schedule, ...]:
+        """The schedule of each round."""
+        return (self.training,) * self.rounds if self.fine_tune else ()
+
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)

@@ -1,5 +1,8 @@
 """A signed run is vouched for by the owner of the key, and by nobody else."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,25 @@ def test_what_is_no_key_is_refused(folder: Path, tmp_path: Path) -> None:
     for key in (tmp_path / "none", tmp_path / "noise", private):
         with pytest.raises(InputError, match="--key"):
             verify(folder, key)
+
+
+def test_the_receiver_checks_without_edgecv(folder: Path, tmp_path: Path) -> None:
+    private, public = make_keys(tmp_path, "mine")
+    path = sign(folder, private)
+
+    def status() -> int:
+        command = [sys.executable, "-m", "model_signing", "verify", "key", str(folder)]
+        keys = ["--signature", str(path), "--public_key", str(public)]
+        return subprocess.run([*command, *keys], capture_output=True, check=False).returncode
+
+    assert status() == 0
+    for change in (
+        lambda: (folder / "int8.tflite").write_bytes(b"other"),
+        lambda: (folder / "added").touch(),
+        lambda: (folder / "int8.tflite").unlink(),
+    ):
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        change()
+        assert status() != 0
+        shutil.rmtree(folder)
+        copy.rename(folder)

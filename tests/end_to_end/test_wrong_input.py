@@ -57,7 +57,10 @@ compress D --io int8 --quantize float16 --format tflite | --io: is for int8 file
 compress D --format tflight | --format: unknown format "tflight" | did you mean "tflite"
 compress D --format '' | --format: is empty
 compress D --architecture resnet9 | --architecture | "resnet9" | cifar_cnn | did you mean "resnet8"
-compress D --schedule fast | --schedule | 'fast' | default, reference
+compress D --schedule fast | --schedule | 'fast' | quick, default, reference
+compress D --minutes 0 | --minutes | 0 | greater than 0
+compress D --minutes 3 --epochs 4 | --epochs: cannot be given beside --minutes
+compress empty.keras --data classes --minutes 3 | --minutes | cannot be given beside MODEL
 compress D --epochs many | --epochs | valid integer
 compress D --epochs 0 | --epochs | 0 | greater than or equal to 1
 compress D --seed -1 | --seed | -1 | greater than or equal to 0
@@ -95,6 +98,7 @@ compress --recipe plan.toml --calibration-images 5000 --dry-run | 5000 asked for
 compress --recipe many.toml --dry-run | many.toml, calibration_images: 400 asked for | up to 202
 compress D --calibration-images 9 --quantize float16 --format tflite | needs no calibration images
 
+compress D --control maybe | --control | 'maybe' | 'on' or 'off'
 compress D --prune 1.5 | --prune | 1.5 | less than 1
 compress D --prune nan | --prune | nan | less than 1
 compress D --prune 0 | --prune | 0.0 | greater than 0
@@ -160,7 +164,7 @@ compress D --min-speedup 0x | --min-speedup: "0x" | 2 or 2x
 compress D --max-latency 50 | --max-latency: "50" | 50us or 1.5ms
 compress D --max-latency '' | --max-latency: is empty
 
-train --data digits --schedule best | --schedule | 'best' | default, reference
+train --data digits --schedule best | --schedule | 'best' | quick, default, reference
 train --data digits --architecture resnet9 | --architecture | did you mean "resnet8"
 train --data digits --epochs 0 | --epochs | greater than or equal to 1
 train --data pile | --data: unlabelled images have no labels | nothing can be trained

@@ -7,7 +7,7 @@ import pytest
 
 from edgecv.core.artifact import Artifact, TensorFacts
 from edgecv.core.paired_results import Calibration, Flips, GroupDifference, PairedStatistics
-from edgecv.core.report import Comparison, Gate, Latency
+from edgecv.core.report import Comparison, ControlComparison, Gate, Latency
 from edgecv.evaluation.gates import exit_code
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
@@ -179,3 +179,17 @@ def test_all_limits_at_once_give_a_gate_each() -> None:
     gates = judge_limits(SEEN, limits, classes=CLASSES, machine="here")
     names = [gate.name for gate in gates]
     assert names == ["max_drop_points", "min_agreement", "max_flips", "max_bytes"]
+
+
+def test_limits_on_quality_are_held_against_the_better_of_baseline_and_control() -> None:
+    beside = ControlComparison(0.77, -2.6, statistics(DOG), decides=True)
+    seen = replace(SEEN, control=beside)
+    lost = judged(seen, max_drop_points=2.0)
+    assert (lost.observed, lost.outcome, lost.against) == (2.6, "failed", "control")
+    worst = judged(seen, max_class_drop_points=2.5)
+    assert (worst.observed, worst.against) == (3.0, "control")
+    assert "dog" in worst.reason
+    for limit in ({"max_flips": 120}, {"min_agreement": 0.9}, {"max_bytes": 35_000}):
+        assert judged(seen, **limit) == judged(SEEN, **limit)
+    worse = replace(SEEN, control=replace(beside, decides=False))
+    assert judged(worse, max_drop_points=2.0) == judged(SEEN, max_drop_points=2.0)

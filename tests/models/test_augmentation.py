@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from edgecv.core.data import Images
+from edgecv.core.errors import InputError
+from edgecv.core.registry import TASKS
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import load_tensorflow
-from edgecv.models.training.augmentation import augment
+from edgecv.models.training.augmentation import augment, blend, check_augmentation, hide
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (64, 8, 8, 3), np.uint8)
@@ -31,7 +33,7 @@ def augmented(schedule: Schedule, seeds: tuple[int, int] = (0, 0), images: Image
 
 
 def test_augmentation_depends_on_its_seeds_alone() -> None:
-    schedule = SCHEDULES["default"].model_copy(update={"mirror": True})
+    schedule = SCHEDULES["quick"].model_copy(update={"mirror": True})
     one, same, other = (augmented(schedule, seeds) for seeds in ((1, 2), (1, 2), (1, 3)))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
@@ -67,3 +69,43 @@ def test_a_point_stays_on_its_pixel(mirror: bool) -> None:
     columns, rows = np.floor(points.numpy()).astype(int).T
     assert (moved.numpy()[np.arange(200), rows, columns, 0] == 255).all()
     assert len({(int(a), int(b)) for a, b in zip(columns - x, rows - y, strict=True)}) > 9
+
+
+def test_cutout_hides_one_square_of_each_image_by_its_mean() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = IMAGES.astype(np.float32)
+    hidden = hide(tensorflow.constant(images), tensorflow.constant([0, 0]), 3).numpy()
+    changed = (hidden != images).any(axis=3)
+    assert changed.reshape(64, -1).sum(axis=1).min() > 0
+    assert changed.reshape(64, -1).sum(axis=1).max() == 9
+    rows = changed.any(axis=2).sum(axis=1)
+    columns = changed.any(axis=1).sum(axis=1)
+    np.testing.assert_array_equal(changed.reshape(64, -1).sum(axis=1), rows * columns)
+    means = np.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape)
+    np.testing.assert_allclose(hidden[changed], means[changed], rtol=1e-5)
+
+
+def test_mixup_blends_an_image_with_one_other() -> None:
+    tensorflow, _ = load_tensorflow()
+    images = IMAGES.astype(np.float32)
+    shares = []
+    for number in range(40):
+        blended, share = blend(tensorflow.constant(images), tensorflow.constant([0, number]), 0.2)
+        shares.append(float(share))
+        expected = shares[-1] * images + (1 - shares[-1]) * images[::-1]
+        np.testing.assert_allclose(blended.numpy(), expected, rtol=1e-4, atol=1e-3)
+    assert min(shares) < 0.2 < 0.8 < max(shares)
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation", "regression", "outputs", "depth"])
+@pytest.mark.parametrize("option", [{"mixup": 0.2}, {"cutout": 8}])
+def test_what_lies_at_a_place_is_neither_blended_nor_hidden(
+    task: str, option: dict[str, Any]
+) -> None:
+    asked, name = Schedule(**option), next(iter(option))
+    found = TASKS.parse({"task": task}, "test")
+    with pytest.raises(InputError, match=f"{name} is for labels of a whole image"):
+        check_augmentation(asked, found, "training")
+    check_augmentation(Schedule(), found, "training")
+    for allowed in ("classification", "multilabel"):
+        check_augmentation(asked, TASKS.parse({"task": allowed}, "test"), "training")

@@ -11,6 +11,7 @@ from bars import bars
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.events import Event
+from edgecv.core.plugins import Constraint
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
@@ -19,7 +20,7 @@ from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import Teacher, fit
-from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedule import SCHEDULES, Schedule
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
@@ -102,6 +103,83 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoc
     assert weights_sha256(resumed) == weights_sha256(whole)
     without_clock = [(each.loss, each.validation_score) for each in history]
     assert without_clock == [(each.loss, each.validation_score) for each in expected]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ema": 0.8},
+        {"optimizer": "adamw"},
+        {"optimizer": "sgd", "weight_decay": 0.001, "ema": 0.8, "momentum": 0.5},
+        {"cutout": 3, "mixup": 0.3},
+    ],
+)
+def test_each_option_trains_and_an_interruption_changes_nothing(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    schedule = QUICK.model_copy(update=options)
+    plain, whole, resumed = tiny(), tiny(), tiny()
+    train(tmp_path, plain)
+    (tmp_path / "epoch.npz").unlink()
+    assert max(each.validation_score for each in train(tmp_path, whole, schedule)) > 0.9
+    assert weights_sha256(whole) != weights_sha256(plain)
+    (tmp_path / "epoch.npz").unlink()
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "step" and event.values["epoch"] > 2:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        train(tmp_path, tiny(), schedule, interrupt)
+    train(tmp_path, resumed, schedule)
+    assert weights_sha256(resumed) == weights_sha256(whole)
+
+
+def test_minutes_decide_the_epochs_and_an_interruption_keeps_their_number(tmp_path: Path) -> None:
+    schedule = QUICK.model_copy(update={"minutes": 0.01})
+    model = tiny()
+    (tmp_path / "epoch.json").write_text("3")
+    assert len(train(tmp_path, model, schedule)) == 3
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert len(train(tmp_path, tiny(), schedule)) >= 1
+    assert int((tmp_path / "epoch.json").read_text()) >= 1
+
+
+def test_averages_are_refused_where_weights_are_held_to_a_rule(tmp_path: Path) -> None:
+    class Zeros(Constraint):
+        def project(self) -> None: ...
+
+    with pytest.raises(InputError, match="ema: averages weights that are held to a rule"):
+        fit(
+            tiny(),
+            DATA,
+            Classification(),
+            QUICK.model_copy(update={"ema": 0.9}),
+            seed=7,
+            checkpoint=tmp_path / "epoch.npz",
+            on_event=lambda event: None,
+            constraint=Zeros(),
+        )
+
+
+def test_a_schedule_without_new_options_is_written_as_ever() -> None:
+    """Its table is part of the keys of stored trainings."""
+    assert list(Schedule().model_dump()) == [
+        "epochs", "minimum_steps", "batch", "learning_rate", "decay", "warmup", "mirror",
+        "patience", "shift",
+    ]  # fmt: skip
+    assert Schedule(ema=0.99).model_dump()["ema"] == 0.99
+    default = SCHEDULES["default"]
+    assert Schedule(**default.model_dump()) == default
+
+
+def test_the_budget_of_a_training_to_convergence_is_one_of_steps() -> None:
+    default = SCHEDULES["default"]
+    assert default.total_epochs(640) * default.steps_per_epoch(640) == 2_000
+    assert default.total_epochs(50_000) == 60
+    assert default.total_epochs(1_000_000) * default.steps_per_epoch(1_000_000) <= 60_000
+    assert default.total_epochs(100_000_000) == 1
 
 
 def finite_epochs(folder: Path) -> int:

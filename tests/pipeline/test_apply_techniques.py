@@ -28,6 +28,7 @@ def recipe(name: str, *, distil: bool = True, **shrink: Any) -> Recipe:
     return parse_recipe(
         {
             "name": name,
+            "control": "off",
             "data": {"source": "digits"},
             "baseline": {"training": {"epochs": 3, "minimum_steps": 0}},
             "technique": [{"technique": "shrink", **options}, *taught],

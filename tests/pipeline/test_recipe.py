@@ -108,6 +108,21 @@ WRONG = [
     (changed(baseline={"training": {"epochs": 0}}), '"epochs" is 0', "baseline.training"),
     (changed(baseline={"training": {"schedule": "defualt"}}), "unknown schedule", "default"),
     (changed(baseline={"training": {"decay": "step"}}), "\"decay\" is 'step'", "cosine"),
+    (
+        changed(baseline={"training": {"weight_decay": 0.1}}),
+        "weight_decay is for adamw and sgd",
+        "baseline.training",
+    ),
+    (
+        changed(technique=[{"technique": "prune", "training": {"ema": 0.99}}]),
+        "ema averages the weights, and zeros would not stay",
+        "leave ema out",
+    ),
+    (
+        changed(technique=[{"technique": "distil", "training": {"minutes": 3}}]),
+        "minutes are for the training of a baseline",
+        "give epochs",
+    ),
     (changed(baseline={"preprocess": "0..1"}), "preprocess is for a model", "by itself"),
     (changed(baseline={"labels": ["a", "b"]}), "labels are of a model", "those of data"),
     (changed(baseline={"trust": True}), "trust and custom_objects are for a model", "is ours"),

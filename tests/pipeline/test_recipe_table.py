@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_report import COMPARISON, REPORT, STATISTICS, TWIN
 
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
+from edgecv.core.report import ControlComparison
 from edgecv.pipeline.recipe_table import run_all, to_markdown
 from edgecv.system.storage import Store
 
@@ -41,3 +44,43 @@ def test_recipes_are_run_once_and_shown_and_not_taken_for_others(
     assert "float32.tflite" not in page
     with pytest.raises(InputError, match="is a run of another recipe"):
         run_all([write(tmp_path, "table-a", "dynamic")], None, Store(output))
+
+
+@pytest.mark.quick
+def test_several_seeds_are_one_row_with_mean_and_spread() -> None:
+    reports = []
+    for seed, (value, points) in enumerate(((0.80, -10.0), (0.82, -8.0), (0.81, -12.0))):
+        beside = ControlComparison(0.9, points - 1, STATISTICS, decides=True)
+        file = replace(COMPARISON, value=value, difference_points=points, control=beside)
+        reports.append(
+            replace(
+                REPORT,
+                name="run" if not seed else f"run-seed{seed}",
+                recipe={**REPORT.recipe, "seed": seed},
+                comparisons=(TWIN, file),
+                outcome="failed" if seed else "passed",
+            )
+        )
+    page = to_markdown(reports)
+    (row,) = [line for line in page.splitlines() if line.startswith("| run")]
+    assert row.startswith("| run | int8.tflite | 100 | 90 | 81.00% ± 1.00% | -10.00 ± 2.00 |")
+    assert " | -11.00 ± 2.00 | " in row
+    assert row.endswith("| 1 of 3 passed |")
+    assert "mean over 3 seeds" in page
+    alone = to_markdown(reports[:1])
+    assert "±" not in alone
+    assert "mean over" not in alone
+
+
+@pytest.mark.slow
+def test_each_seed_is_a_run_of_its_own_and_is_found_again(output: Path, tmp_path: Path) -> None:
+    recipe = write(tmp_path, "table-s", "float16")
+    (tmp_path / "table-s.toml").write_text(recipe.read_text().replace("epochs = 3", "epochs = 1"))
+    reports = run_all([recipe], None, Store(output), seeds=2)
+    assert [(each.name, each.recipe["seed"]) for each in reports] == [
+        ("table-s", 0),
+        ("table-s-seed1", 1),
+    ]
+    events: list[Event] = []
+    assert run_all([recipe], None, Store(output), seeds=2, on_event=events.append) == reports
+    assert events == []

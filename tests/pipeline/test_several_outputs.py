@@ -126,7 +126,7 @@ def registered() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe(
-        settings=RunSettings(name="halves"),
+        settings=RunSettings(name="halves", control="off"),
         data=Halves(),
         task=SideAndMiddle(),
         baseline=BaselineOptions(input_shape=(SIDE, SIDE, 1)),

@@ -30,6 +30,8 @@ MOMENTS = (
     "epoch done",
     "prune: ",
     "epoch done",
+    "training the baseline on",
+    "epoch done",
     "writing float32.tflite",
     "writing int8.tflite",
     "timing",

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ from edgecv.pipeline.prediction_cache import NO_CACHE
 from edgecv.system.environment import machine
 
 pytestmark = [pytest.mark.device, needs("ssh", "sshd")]
+
+
+def with_machine(report: Report, machine: str) -> Report:
+    """Return a report whose device is of another kind than this machine."""
+    rows = tuple(replace(each, machine=machine) for each in report.comparisons)
+    return replace(report, comparisons=rows)
 
 
 def on_host(text: str) -> bool:
@@ -151,7 +158,13 @@ def test_the_fixture_of_pytest_measures_there(
     compare = EdgecvCompare(CompareSession(tmp_path, NO_CACHE, False, lambda: tmp_path))
     run = output / "main"
     pair = compare(
-        run / "int8.tflite", baseline=run / "float32.tflite", data="digits", **server.options()
+        run / "int8.tflite",
+        baseline=run / "float32.tflite",
+        data="digits",
+        timed=True,
+        **server.options(),
     )
+    pair = replace(pair, report=with_machine(pair.report, "another"))
     assert on_host(pair.comparison.runtime)
-    pair.assert_limits(max_drop=5.0)
+    pair.assert_limits(max_drop=5.0, max_latency=1e6)
+    pair.assert_latency(1e6)

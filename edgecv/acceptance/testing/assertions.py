@@ -77,7 +77,9 @@ class ComparedPair(MeasuredPair):
     def assert_limits(self, **limits: Any) -> None:
         """Every given limit holds, as of ``edgecv.validate``: ``max_size="35KB"``."""
         options = parse_options(LimitOptions, limits, "assert_limits")
-        self._hold_all("assert_limits", options.changed(Limits(), in_python=True))
+        on_device = bool(self.report.devices)
+        gates = options.changed(Limits(), in_python=True, on_device=on_device)
+        self._hold_all("assert_limits", gates)
 
     def _hold(self, assertion: str, **limits: Any) -> None:
         self._hold_all(assertion, parse_options(Limits, limits, assertion))

@@ -62,8 +62,8 @@ class EdgecvCompare:
         ``edgecv validate``. Files are timed only if ``timed`` is given, with one thread unless
         ``threads`` says otherwise: a test of accuracy need not wait, and other tests run beside it.
         For the same reason the file is not checked against a float32 twin, as ``edgecv validate``
-        does; no limit holds that no assertion names. Raises InputError for wrong input,
-        RuntimeFailure for a file that cannot be measured.
+        does; no limit holds that no assertion names. ``on`` a device it is run each time. Raises
+        InputError for wrong input, RuntimeFailure for a file that cannot be measured.
         """
         given = parse_options(CompareOptions, options, "edgecv_compare").model_dump(
             exclude_unset=True

@@ -13,6 +13,7 @@ from edgecv.core.plugins import DeployedFile, Device, Target
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Deployment, Gate, Measurement, Report
 from edgecv.evaluation.comparison import align_all, compare
+from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import most_gate, verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
@@ -68,6 +69,9 @@ class DeviceProof:
                 limits.margin_points,
             )
             comparisons.append(replace(found, head=head.name))
+        comparisons = with_control(
+            comparisons, usable, self.arrays.control, data.test_labels, task, limits.margin_points
+        )
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
         deployment = None
         if usable:

@@ -129,6 +129,8 @@ class Task(Plugin):
 
     compares_numbers: ClassVar[bool] = False
     """True if every number of the outputs is compared with the baseline's, and judged by that."""
+    blends: ClassVar[bool] = False
+    """True if training may blend images, and hide parts of them: labels of a whole image."""
     ending: ClassVar[str] = ""
     """Kind of outputs that ``finished`` leaves as they are: "probabilities", "sigmoid"; empty for
     any numbers."""

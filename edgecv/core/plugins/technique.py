@@ -140,6 +140,12 @@ class Technique(Plugin):
         Raises InputError where the options do not fit the model's layers: before any training.
         """
 
+    @property
+    def trainings(self) -> tuple["Schedule", ...]:
+        """The schedules that it trains on, in their order: a control trains on them too."""
+        schedule = getattr(self, "training", None)
+        return () if schedule is None else (schedule,)
+
     def shared_kernels(self, model: KerasModel) -> frozenset[str]:
         """Return the layers in whose kernels it makes weights equal: files give them one scale.
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import UnsuitableFile
 
 
 def keeps_state(content: bytes, where: str) -> bool:
     """Tell whether a file that LiteRT has opened holds variable tensors.
 
-    Raises RuntimeFailure where it writes resource variables on each run: LiteRT resets its
+    Raises UnsuitableFile where it writes resource variables on each run: LiteRT resets its
     variable tensors, and never those.
     """
     from ai_edge_litert import schema_py_generated as schema
@@ -33,7 +33,7 @@ def keeps_state(content: bytes, where: str) -> bool:
                     options.Init(union.Bytes, union.Pos)
                     initializing.add(options.InitSubgraphIndex())
     if writing - initializing:
-        raise RuntimeFailure(
+        raise UnsuitableFile(
             where,
             "it keeps a state in resource variables (ASSIGN_VARIABLE), which LiteRT cannot reset:"
             " the answer for an image would depend on the images before it",

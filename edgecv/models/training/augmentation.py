@@ -1,7 +1,12 @@
-"""Augmentation: images of a batch are shifted and mirrored, and their targets with them."""
+"""Augmentation: images of a batch are shifted and mirrored, and their targets with them.
+
+Where a task allows it, images are partly hidden (DeVries and Taylor, "Cutout", 2017) and blended
+(Zhang et al., "mixup", 2018).
+"""
 
 from dataclasses import dataclass
 
+from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
 from edgecv.core.plugins import Task
 from edgecv.models.tf import load_tensorflow
@@ -64,3 +69,46 @@ def augment(
     is_mirrored = chance[2] < 0.5 if schedule.mirror else None
     move = BatchMove(offsets, is_mirrored, schedule.shift, tuple(images.shape[1:3]))
     return tensorflow.cast(move.pixels(images), tensorflow.float32), task.moved(targets, move)
+
+
+def hide(images: Tensor, seeds: Tensor, side: int) -> Tensor:
+    """Give a square of each image its mean: float32 (N, H, W, C). At the edges it is cut off."""
+    tensorflow, _ = load_tensorflow()
+    count, height, width = images.shape[:3]
+    chance = tensorflow.random.stateless_uniform((2, count, 1), _others(seeds, 1))
+
+    def is_near(length: int, axis: int) -> Tensor:
+        middle = tensorflow.floor(chance[axis] * length)
+        return tensorflow.abs(tensorflow.range(length, dtype="float32") - middle + 0.25) < side / 2
+
+    square = is_near(height, 0)[:, :, None, None] & is_near(width, 1)[:, None, :, None]
+    return tensorflow.where(square, tensorflow.reduce_mean(images, (1, 2), keepdims=True), images)
+
+
+def blend(images: Tensor, seeds: Tensor, parameter: float) -> tuple[Tensor, Tensor]:
+    """Blend each image with the one that stands as far from the other end of the batch.
+
+    Returns the images, float32 (N, H, W, C), and the share of the image itself: float32 ().
+    """
+    tensorflow, _ = load_tensorflow()
+    parts = tensorflow.random.stateless_gamma((2,), _others(seeds, 2), parameter)
+    share = parts[0] / tensorflow.maximum(parts[0] + parts[1], 1e-12)
+    return share * images + (1 - share) * images[::-1], share
+
+
+def _others(seeds: Tensor, use: int) -> Tensor:
+    """Return seeds for another use of chance in the same step: int32 (2,)."""
+    tensorflow, _ = load_tensorflow()
+    return tensorflow.random.experimental.stateless_fold_in(seeds, use)
+
+
+def check_augmentation(schedule: Schedule, task: Task, where: str) -> None:
+    """Raise InputError for a variation of the images that the targets of a task do not survive."""
+    for name in ("cutout", "mixup"):
+        if getattr(schedule, name) and not all(head.task.blends for head in task.heads()):
+            raise InputError(
+                where,
+                f"{name} is for labels of a whole image, and the targets of {task.name} are numbers"
+                " or lie at places of it",
+                remedy=f"leave {name} out",
+            )

@@ -5,9 +5,11 @@ finished epoch is kept on disk, so that a killed training goes on where it was a
 weights that it would have had.
 """
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Dataset, Images, Outputs, Split
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import DivergedError, InputError
 from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
@@ -24,7 +26,7 @@ from edgecv.core.text import counted
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_function, compile_inference, load_tensorflow
 from edgecv.models.training import batch_norm as moving_averages
-from edgecv.models.training.augmentation import augment
+from edgecv.models.training.augmentation import augment, blend, check_augmentation, hide
 from edgecv.models.training.checkpoint import (
     Epoch,
     TrainingProgress,
@@ -33,8 +35,10 @@ from edgecv.models.training.checkpoint import (
     write_progress,
 )
 from edgecv.models.training.distillation import Distillation
-from edgecv.models.training.estimate import FORWARDS_A_STEP, duration, seconds_of
+from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, seconds_of
+from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.schedule import Schedule
+from edgecv.system.storage import write_json
 
 STEPS_BETWEEN_REPORTS = 25
 EVALUATION_BATCH = 500
@@ -71,8 +75,14 @@ def fit(
     InputError when there is nothing to train or choose with.
     """
     _check_enough(data, schedule)
+    check_augmentation(schedule, task, data.name)
+    if constraint is not None and schedule.ema is not None:
+        raise InputError("ema", "averages weights that are held to a rule", remedy="leave it out")
     trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
     epochs = schedule.total_epochs(len(data.train))
+    if schedule.minutes is not None:
+        epochs = _epochs_in(schedule.minutes, trainer, len(data.validation), checkpoint)
+        trainer.rates = schedule.learning_rates(trainer.steps * epochs)
     progress = read_progress(checkpoint)
     if progress.was_damaged:
         on_event(Event("note", "the epochs kept on disk are damaged: starting again"))
@@ -91,7 +101,9 @@ def fit(
         values = progress.history[-1].table(task.terms.score)
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
-    if moving_averages.lag(model, len(progress.history) * trainer.steps):
+    steps = len(progress.history) * trainer.steps
+    # Averaged weights are none that batch normalization was trained beside.
+    if moving_averages.lag(model, 0 if schedule.ema else steps):
         return _with_kept(progress, _settle(trainer, data.validation, on_event))
     return progress.history
 
@@ -101,6 +113,16 @@ def _plan(trainer: "_Trainer", data: Dataset, epochs: int) -> str:
     a_pass = trainer.seconds_a_pass(data.train.images, len(data.validation))
     steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
     return f"training {counted(epochs, 'epoch')} of {steps}: about {duration(epochs * a_pass)}"
+
+
+def _epochs_in(minutes: float, trainer: "_Trainer", validation: int, checkpoint: Path) -> int:
+    """Return the epochs that fit into a time; after an interruption as many as before it."""
+    path = checkpoint.with_suffix(".json")
+    if not path.exists():
+        seconds = trainer.measured_seconds_a_pass(validation)
+        write_json(path, max(1, int(minutes * MINUTE / seconds)))
+    epochs: int = json.loads(path.read_text("utf-8"))
+    return epochs
 
 
 def _with_kept(progress: TrainingProgress, score: float) -> tuple[Epoch, ...]:
@@ -149,25 +171,27 @@ def _one_epoch(
                 f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
             )
             raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
-    validation_score = trainer.score(validation)
+    weights = trainer.weights()
+    with trainer.averaged():
+        validation_score = trainer.score(validation)
+        kept = trainer.weights()
     seconds = time.perf_counter() - started
     settled = trainer.is_settled(epoch)
     result = Epoch(epoch + 1, loss, score, validation_score, seconds, settled)
-    weights = trainer.weights()
     if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
         found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
         raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
     after = TrainingProgress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
-    return replace(after, best_weights=weights if is_best else before.best_weights)
+    return replace(after, best_weights=kept if is_best else before.best_weights)
 
 
-def _diverged(found: str, rate: float, before: TrainingProgress) -> StepError:
+def _diverged(found: str, rate: float, before: TrainingProgress) -> DivergedError:
     """Return the error of a training with NaN or infinite numbers, which keeps its checkpoint."""
     kept = (
         f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
     )
-    return StepError(
+    return DivergedError(
         "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
     )
 
@@ -185,16 +209,17 @@ class _Trainer:
         constraint: Constraint | None,
         teacher: Teacher | None,
     ) -> None:
-        tensorflow, keras = load_tensorflow()
+        tensorflow, _ = load_tensorflow()
         self.model = model
         self.task = task
         self.seed = seed
         self.constraint = constraint
         self.count = len(split)
         self.batch = min(schedule.batch, self.count)
+        self._shape = split.images.shape[1:]
         self.steps = schedule.steps_per_epoch(self.count)
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(self.count))
-        self.optimizer = keras.optimizers.Adam(1e-3)
+        self.optimizer = optimizer_of(schedule)
         self.optimizer.build(model.trainable_variables)
         self._predict = compile_inference(model)
         images = tensorflow.constant(split.images)
@@ -204,7 +229,8 @@ class _Trainer:
         def varied(chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
             taken = tensorflow.gather(images, chosen)
             truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
-            return augment(taken, truth, seeds, schedule, task)
+            moved, truth = augment(taken, truth, seeds, schedule, task)
+            return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
         self._varied: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
@@ -213,9 +239,15 @@ class _Trainer:
 
         def step(chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
             batch, truth = varied(chosen, seeds)
+            if schedule.mixup:
+                batch, share = blend(batch, seeds, schedule.mixup)
             with tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
                 loss = tensorflow.reduce_mean(loss_of(batch, truth, raw))
+                if schedule.mixup:
+                    others = nest.map_structure(lambda each: each[::-1], truth)
+                    of_others = tensorflow.reduce_mean(loss_of(batch, others, raw))
+                    loss = share * loss + (1 - share) * of_others
                 loss += sum(model.losses)  # Regularization that the layers ask for.
             self.optimizer.learning_rate.assign(rate)
             gradients = tape.gradient(loss, model.trainable_variables)
@@ -277,6 +309,31 @@ class _Trainer:
         if self._teacher is not None:
             a_step += seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
         return self.steps * a_step + validation / self.batch * forward
+
+    def measured_seconds_a_pass(self, validation: int) -> float:
+        """Return the seconds of one epoch, by steps that are undone."""
+        tensorflow, _ = load_tensorflow()
+        before = TrainingProgress((), self.weights(), self.optimizer_state())
+        chosen = tensorflow.constant(self._order(0)[0])
+        seeds, rate = tensorflow.constant([self.seed, 0], "int32"), tensorflow.constant(0.0)
+        step = seconds_of(lambda: float(self._step(chosen, seeds, rate)[0]))
+        self.restore(before)
+        images = np.zeros((self.batch, *self._shape), np.float32)
+        forward = seconds_of(lambda: named_outputs(self.model, self._predict(images)))
+        return self.steps * step + validation / self.batch * forward
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model the averages of its weights, where the optimizer has them."""
+        if not self.optimizer.use_ema:
+            yield
+            return
+        before = self.model.get_weights()
+        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        try:
+            yield
+        finally:
+            self.model.set_weights(before)
 
     def predict(self, images: Images) -> Outputs:
         """Return the model's outputs: uint8 (N, H, W, C) -> float32 (N, ...) each."""

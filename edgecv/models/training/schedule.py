@@ -1,17 +1,17 @@
 """Schedule of a training: epochs, learning rate, variations of the images."""
 
 import math
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from edgecv.core.options import Options
 
 
 class Schedule(Options):
-    """Options of one training: Adam, whole batches, an order fixed by (seed, epoch)."""
+    """Options of one training: whole batches, an order fixed by (seed, epoch)."""
 
     epochs: int = Field(default=10, ge=1, le=10_000)
     """Passes over the training images."""
@@ -31,6 +31,38 @@ class Schedule(Options):
     """Stop after so many epochs that were no better on validation; where not given, never."""
     shift: int = Field(default=2, ge=0, le=64)
     """Shift each image by up to this many pixels, edges reflected."""
+    maximum_steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Epochs are left out until there are no more steps than this: a large data set needs fewer."""
+    minutes: float | None = Field(default=None, gt=0, le=100_000)
+    """Epochs as many as fit into this time, by the time of a step; instead of the other numbers."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Adam, AdamW, or stochastic gradient descent with Nesterov's momentum."""
+    weight_decay: float | None = Field(default=None, ge=0, le=1)
+    """Decay of kernels at each step, times the learning rate; of adamw (by default 0.004) and
+    sgd."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of sgd."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Keep the exponential moving average of the weights, with this momentum, such as 0.999."""
+    cutout: int = Field(default=0, ge=0, le=1024)
+    """Side in pixels of a square that is hidden in each image, at a random place."""
+    mixup: float = Field(default=0.0, ge=0, le=10)
+    """Blend the images of a batch, by shares of the beta distribution with this parameter."""
+
+    @model_validator(mode="after")
+    def _decay_has_its_optimizer(self) -> Self:
+        if self.optimizer == "adam" and self.weight_decay is not None:
+            raise ValueError("weight_decay is for adamw and sgd")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(
+        self, written: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Leave out options that came later and are not used: stored trainings keep their keys."""
+        table: dict[str, Any] = written(self)
+        fields = Schedule.model_fields
+        return {k: v for k, v in table.items() if k not in LATER or v != fields[k].default}
 
     def for_data(self, *, mirrors: bool) -> "Schedule":
         """Return the schedule with ``mirror`` as the data allows, where it was left open."""
@@ -38,7 +70,11 @@ class Schedule(Options):
 
     def total_epochs(self, images: int) -> int:
         """Return the epochs for so many training images."""
-        return max(self.epochs, math.ceil(self.minimum_steps / self.steps_per_epoch(images)))
+        steps = self.steps_per_epoch(images)
+        epochs = max(self.epochs, math.ceil(self.minimum_steps / steps))
+        if self.maximum_steps is None:
+            return epochs
+        return min(epochs, max(1, self.maximum_steps // steps))
 
     def steps_per_epoch(self, images: int) -> int:
         """Return the whole batches in one pass; at least one."""
@@ -56,9 +92,23 @@ class Schedule(Options):
         return (self.learning_rate * rise * fall).astype(np.float32)
 
 
+LATER = (
+    "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
+)  # fmt: skip
+USUAL_SCHEDULE = "quick"
+"""The schedule of a baseline where none is named."""
 SCHEDULES = {
     # Found on CIFAR-10 (JPEG copy): see docs/guides/training.md.
-    "default": Schedule(),
+    "quick": Schedule(),
+    # To convergence: many passes, fewer of a large data set, until validation gains no more.
+    "default": Schedule(
+        epochs=60,
+        minimum_steps=2_000,
+        maximum_steps=60_000,
+        patience=20,
+        decay="cosine",
+        warmup=0.05,
+    ),
     # The tutorial's own: Adam at 0.001, batches of 32, ten epochs, images as they are.
     "reference": Schedule(
         minimum_steps=0,

@@ -1,21 +1,20 @@
 """Recipes from the options of a command line or of a call in Python."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, flag_of, parse_options
-from edgecv.core.plugins import Exporter, Target, Technique
+from edgecv.core.plugins import Exporter, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.formats.tflite.interpreter import USUAL_KERNELS
-from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -100,7 +99,7 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule"))
+            self._refuse("MODEL", ("architecture", "schedule", "minutes"))
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
@@ -122,12 +121,11 @@ class CompressOptions(
         for technique in techniques:
             technique.check_exports(exports, "--shrink")
         return Recipe(
-            settings=_settings(
-                self.name or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}"),
-                self.seed or 0,
-                1 if self.threads is None else self.threads,
-                self.kernels or USUAL_KERNELS,
-                self.device(),
+            settings=self._settings(
+                {
+                    "name": self.name
+                    or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}")
+                }
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
             task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
@@ -141,6 +139,20 @@ class CompressOptions(
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
         )
+
+    def _settings(self, table: Mapping[str, Any]) -> RunSettings:
+        """Return the settings in a table with those that are given. Raises InputError."""
+        check_name(table["name"], "--name")
+        settings = parse_options(RunSettings, table, "--name")
+        for key in ("seed", "threads", "kernels", "control"):
+            value = getattr(self, key)
+            if value is not None:
+                settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
+        device = self.device()
+        if device is not None:
+            changed = {**dict(settings), "device": device}
+            settings = parse_options(RunSettings, changed, "--kernels")
+        return settings
 
     def _asked(self) -> dict[str, Any]:
         """Return the values of the techniques' flags, in the order of application."""
@@ -197,13 +209,7 @@ class CompressOptions(
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self._refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
-            "settings": _settings(
-                self.name or recipe.name,
-                recipe.settings.seed if self.seed is None else self.seed,
-                recipe.settings.threads if self.threads is None else self.threads,
-                self.kernels or recipe.settings.kernels,
-                self.device() or recipe.settings.device,
-            ),
+            "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
         }
         if self.data is not None:
@@ -264,8 +270,16 @@ class CompressOptions(
                 )
 
     def _schedule(self) -> Schedule:
-        named = {"schedule": self.schedule or "default"}
-        return parse_schedule(named if self.model else {**named, **self._training()}, "--schedule")
+        named: dict[str, Any] = {"schedule": self.schedule or USUAL_SCHEDULE}
+        if self.model:
+            return parse_schedule(named, "--schedule")
+        if self.minutes is not None:
+            self._refuse("--minutes", ("epochs",))
+            parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
+            named["minutes"] = self.minutes
+        if self.epochs is not None:  # A number of epochs is exact.
+            named["maximum_steps"] = None
+        return parse_schedule({**named, **self._training()}, "--schedule")
 
     def _refuse(self, beside: str, fields: Sequence[str]) -> None:
         for field in fields:
@@ -296,16 +310,6 @@ def _flag(field: str) -> str:
 def _check_calibration(recipe: Recipe, where: str) -> None:
     is_trained = recipe.baseline.model is None
     check_calibration(recipe.data, recipe.exports, where, is_trained=is_trained)
-
-
-def _settings(
-    name: str, seed: int, threads: int, kernels: str, device: Target | None
-) -> RunSettings:
-    check_name(name, "--name")
-    checked = parse_options(RunSettings, {"name": name, "seed": seed}, "--seed")
-    whole = parse_options(RunSettings, {**checked.model_dump(), "threads": threads}, "--threads")
-    last = {"kernels": kernels, "device": device}
-    return parse_options(RunSettings, {**whole.model_dump(), **last}, "--kernels")
 
 
 def _clean(name: str) -> str:

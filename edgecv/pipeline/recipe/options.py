@@ -67,7 +67,7 @@ class TaskOptions(CommandOptions):
 
 
 class TargetOptions(CommandOptions):
-    """Options of a device that is a host of ssh://."""
+    """Options of a device: a host of ssh://, a browser, a device of adb."""
 
     section: ClassVar[str] = "Device"
 
@@ -79,6 +79,10 @@ class TargetOptions(CommandOptions):
     """A folder of wheels that a host of ssh:// is sent, where it has no packages and no network."""
     keep_wheels: bool = False
     """Leave the packages of --wheels on the host, in ~/.cache/edgecv, for the next time."""
+    node_modules: Annotated[Text | None, Flag(default="the nearest node_modules")] = None
+    """The folder where npm has put the runtime of browsers, for web."""
+    benchmark_model: Annotated[Text | None, Flag(default="none, adb needs it")] = None
+    """LiteRT's benchmark_model, built for the device of adb."""
 
     def target_of(self, text: str, flag: str) -> Target:
         """Return the target of ``NAME`` or ``NAME:TEXT``. Raises InputError that names the flag."""
@@ -122,12 +126,14 @@ class TrainingOptions(CommandOptions):
 
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
-    schedule: Annotated[Name | None, Flag(default="default")] = None
-    """The training schedule: default or reference."""
+    schedule: Annotated[Name | None, Flag(default="quick")] = None
+    """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
     """Train so many epochs: the baseline, or for a MODEL each technique that trains."""
     learning_rate: Annotated[float | None, Flag("--lr")] = None
     """The highest learning rate of that training."""
+    minutes: float | None = None
+    """Train a baseline for about so many minutes, in place of a number of epochs."""
     batch: int | None = None
     """Images a step of that training."""
     patience: int | None = None
@@ -162,8 +168,9 @@ class RecipeOptions(CommandOptions):
     section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
-    """A TOML recipe. Options of data, name, limits, seed, threads and kernels change it; what it
-    defines itself (model, precision, formats, techniques, training) is refused beside it."""
+    """A TOML recipe. Options of data, name, limits, seed, threads, kernels and control change it.
+    What it defines itself (model, precision, formats, techniques, training) is refused beside
+    it."""
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
@@ -174,6 +181,9 @@ class RecipeOptions(CommandOptions):
     """Threads of a runtime while it is timed."""
     kernels: Annotated[Name | None, Flag(default="xnnpack")] = None
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin or reference."""
+    control: Annotated[Name | None, Flag(default="on")] = None
+    """Training of a control beside techniques that train, on or off: the baseline is trained on as
+    long, without compression, and limits on quality are held against the better of both."""
 
 
 class InputOptions(CommandOptions):

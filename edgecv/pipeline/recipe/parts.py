@@ -25,6 +25,9 @@ class RunSettings(Options):
     """The kernels of LiteRT that .tflite files are measured with: xnnpack, builtin (interpreters
     without XNNPACK, as on microcontrollers) or reference (plain loops, very slow)."""
 
+    control: Literal["on", "off"] = "on"
+    """Training of a control beside techniques that train: the baseline is trained on with the same
+    epochs, data and options, and limits on quality are held against the better of both."""
     device: Target | None = None
     """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
     are measured on this machine."""
@@ -39,7 +42,9 @@ class RunSettings(Options):
         """Return the keys of a recipe."""
         kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
         device = {} if self.device is None else {"device": TARGETS.table(self.device)}
-        return {"name": self.name, "seed": self.seed, "threads": self.threads, **kernels, **device}
+        control = {} if self.control == "on" else {"control": self.control}
+        own = {"name": self.name, "seed": self.seed, "threads": self.threads}
+        return {**own, **kernels, **device, **control}
 
     @property
     def measured_with(self) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from typing import Any, Self
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.options import Options, parse_options
-from edgecv.core.plugins import Architecture, DatasetSource, Exporter, Task, Technique
+from edgecv.core.plugins import (
+    Architecture,
+    DatasetSource,
+    Exporter,
+    ModelProperty,
+    Task,
+    Technique,
+)
 from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
@@ -20,13 +27,15 @@ from edgecv.core.registry import (
 )
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.pipeline.recipe.toml_file import read_toml
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+HELD = {ModelProperty.ZEROS, ModelProperty.SHARED_VALUES, ModelProperty.QUANTIZERS}
+"""Properties that are a rule for the weights during the training."""
 BASELINE_KEYS = tuple(BaselineOptions.model_fields)
 
 
@@ -147,7 +156,7 @@ def parse_schedule(training: Any, where: str) -> Schedule:
     if not isinstance(training, Mapping):
         raise InputError(where, f"{training!r} is not a table")
     options = dict(training)
-    name = options.pop("schedule", "default")
+    name = options.pop("schedule", USUAL_SCHEDULE)
     if not isinstance(name, str) or name not in SCHEDULES:
         raise InputError(
             where,
@@ -223,7 +232,29 @@ def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
         for number, table in enumerate(tables, start=1)
     )
     check_order(techniques, where)
+    check_trainings(techniques, where)
     return techniques
+
+
+def check_trainings(techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for options of a training that a technique cannot train by."""
+    made: set[str] = set()
+    for number, technique in enumerate(techniques, start=1):
+        made |= technique.makes & HELD
+        for schedule in technique.trainings[:1]:
+            place = f"{where}, technique[{number}], training"
+            if schedule.minutes is not None:
+                raise InputError(
+                    place,
+                    "minutes are for the training of a baseline: a control has the same epochs",
+                    remedy="give epochs",
+                )
+            if schedule.ema is not None and made:
+                raise InputError(
+                    place,
+                    f"ema averages the weights, and {', '.join(sorted(made))} would not stay",
+                    remedy="leave ema out",
+                )
 
 
 def check_data(

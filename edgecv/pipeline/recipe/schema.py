@@ -4,7 +4,7 @@ from typing import Any
 
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TARGETS, TASKS, TECHNIQUES
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
 
 
@@ -14,7 +14,7 @@ def recipe_schema() -> dict[str, Any]:
     del settings["$defs"]  # Of a device, whose table is that of a plug-in.
     baseline = BaselineOptions.model_json_schema()
     training = Schedule.model_json_schema()
-    training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": "default"}
+    training["properties"]["schedule"] = {"enum": list(SCHEDULES), "default": USUAL_SCHEDULE}
     names = {"enum": list(ARCHITECTURES.classes), "default": "cifar_cnn"}
     options: dict[str, Any] = {}
     for cls in ARCHITECTURES.classes.values():

@@ -34,7 +34,7 @@ class Bundle(Target):
         write_json(folder / "model.json", table)
         write_json(folder / "origin.json", file.origin)
         shutil.copyfile(PROGRAM / "predict.py", folder / "predict.py")
-        _write_golden(file, folder / "golden")
+        write_golden(file, folder / "golden")
         for name, text in (*examples(file), ("README.md", page(file, table))):
             write_bytes(folder / name, text.encode())
 
@@ -46,7 +46,7 @@ class Bundle(Target):
         yield BundleProcess(file, folder, context)
 
 
-def _write_golden(file: DeployedFile, folder: Path) -> None:
+def write_golden(file: DeployedFile, folder: Path) -> None:
     """Write each golden image as PNG, its bytes as input, and the bytes of each output for it."""
     from PIL import Image
 

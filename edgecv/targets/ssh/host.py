@@ -15,11 +15,10 @@ from edgecv.core.plugins import DeployedFile, DeviceFacts
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.report import Blocks
 from edgecv.core.text import counted
-from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.environment import machine_of
 from edgecv.system.isolation.protocol import Frame
-from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.answers import output_bytes, outputs_of_bytes, pixel_values
 from edgecv.targets.ssh.connection import (
     PACKAGES,
     SILENCE_S,
@@ -139,9 +138,6 @@ class Host(Closing):
             raise StepError(self._url, "is another machine than before the connection was lost")
         self._machine = connection.facts
         facts, channels = self._file.facts, self._file.facts.image[2]
-        # The value of each pixel value in each channel: uint8 (1, 256, 1, C).
-        ramp = np.arange(PIXELS, dtype=np.uint8).repeat(channels).reshape(1, PIXELS, 1, channels)
-        encode = pixel_encoder(facts.input, "NHWC", self._file.preprocess, channels)
         kind, batch = self._file.artifact.format, max(1, facts.batch)
         lengths = dict(zip("NHWC", (batch, *facts.image), strict=True))
         where = str(self._file.path)
@@ -157,7 +153,10 @@ class Host(Closing):
                 "channels": affine_of(self._file.preprocess, channels, where)[2],
                 "keeps_state": kind == "tflite" and keeps_state(self._content, where),
             },
-            [np.frombuffer(self._content, np.uint8), encode(ramp).reshape(-1).view(np.uint8)],
+            [
+                np.frombuffer(self._content, np.uint8),
+                pixel_values(self._file).reshape(-1).view(np.uint8),
+            ],
             most_bytes=0,
             heartbeats=1,
             silence_s=SILENCE_S,

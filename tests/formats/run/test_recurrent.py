@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.data import Images
-from edgecv.core.errors import RuntimeFailure
+from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.formats.onnx.runtime import OnnxRuntime
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.formats.tflite.state import keeps_state
@@ -166,7 +166,7 @@ def test_only_resource_variables_that_each_run_writes_are_refused(
     if not writes:
         LiteRT().open(path, threads=1).predict(images[:2])
         return
-    with pytest.raises(RuntimeFailure, match=r"resource variables \(ASSIGN_VARIABLE\)"):
+    with pytest.raises(UnsuitableFile, match=r"resource variables \(ASSIGN_VARIABLE\)"):
         LiteRT().open(path, threads=1)
 
 

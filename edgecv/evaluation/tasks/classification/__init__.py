@@ -48,6 +48,7 @@ class Classification(ProbabilityTask):
 
     name: ClassVar[str] = "classification"
     has_binary_scores: ClassVar[bool] = True
+    blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
     terms: ClassVar[Terms] = Terms(
         score="accuracy",

@@ -34,6 +34,7 @@ class Multilabel(ProbabilityTask):
     name: ClassVar[str] = "multilabel"
     target: ClassVar[str] = "classes"
     group: ClassVar[str] = "label"
+    blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
     terms: ClassVar[Terms] = Terms(
         score="overlap",

@@ -1,0 +1,1 @@
+"""An Android device, by adb and LiteRT's benchmark_model."""

@@ -1,0 +1,1 @@
+"""A page that runs the file in a browser, and Chromium that proves it."""
