@@ -147,6 +147,21 @@ class PredictOptions(LabelOptions, InputOptions, TaskOptions):
     black."""
 
 
+class PackOptions(CommandOptions):
+    """Options of ``edgecv pack``."""
+
+    file: Annotated[OnePath, Flag("FILE", is_argument=True)]
+    """A .tflite or .onnx file of any maker."""
+    output: Annotated[OnePath | None, Flag(default="FILE-packed")] = None
+    """The file to write."""
+    keep_names: bool = False
+    """Leave the names of inner tensors as they are: Netron shows them."""
+    names: OnePath | None = None
+    """A JSON file to write: for each graph, the names of tensors before by those of now."""
+    force: bool = False
+    """Replace files that are there."""
+
+
 class InspectOptions(InputOptions):
     """Options of ``edgecv inspect`` and ``edgecv.inspect``."""
 

@@ -40,6 +40,11 @@ COMMANDS: dict[str, Command] = {
         "Run recipes that were not run yet, and print what all of them gave, as Markdown.",
         "edgecv table recipes/*.toml",
     ),
+    "pack": Command(
+        MAKE,
+        "Make a finished file smaller without changing an answer: the same network, packed.",
+        "edgecv pack model.tflite",
+    ),
     "deploy": Command(
         DEPLOY,
         "Check a file, build what a device needs, run it there, and compare its answers.",

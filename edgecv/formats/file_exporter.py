@@ -1,5 +1,6 @@
 """Base class of the exporters: checks of the options, calibration images, the written file."""
 
+from abc import abstractmethod
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN, check_calibration
 from edgecv.formats.exported_layers import read_layers
 from edgecv.formats.kernel_layout import StoredKernel
+from edgecv.formats.packing import Packed, UnknownStructure
 from edgecv.formats.trained_scales import prove_trained_scales
 from edgecv.formats.weights_check import prove_weights
 from edgecv.models.kernels import kernels_of
@@ -26,6 +28,9 @@ class FileExporter(Exporter):
     """An exporter that proves the weights of a converted file, writes it and describes it."""
 
     io: Literal["uint8", "int8", "float32"] | None = None
+    pack: Literal["full", "keep-names", "off"] = "full"
+    """Lossless packing of the file: equal parts once, no gaps, short names, no notes of the
+    converter; keep-names leaves the converter's names; off leaves the file as it was converted."""
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -90,7 +95,28 @@ class FileExporter(Exporter):
         layers = read_layers(model, kernels, self.format)
         if model is not None:
             prove_trained_scales(model, layers, path.name)
+        if self.pack != "off":
+            content, note = self._packed(content)
+            notes = (*notes, note)
         write_bytes(path, content)
         return describe(
             path, format=self.format, precision=self.precision, notes=notes, layers=layers
         )
+
+    def twin(self) -> Self:
+        """Return the float32 exporter of the same format, with the same packing."""
+        return type(self)(precision="float32", pack=self.pack)
+
+    @abstractmethod
+    def packed(self, content: bytes, *, keep_names: bool) -> Packed:
+        """Return the packed file. Raises UnknownStructure for one that must stay as it is."""
+
+    def _packed(self, content: bytes) -> tuple[bytes, str]:
+        """Return the packed file and a note; the same file where nothing is to be gained."""
+        try:
+            found = self.packed(content, keep_names=self.pack == "keep-names").content
+        except UnknownStructure as error:
+            return content, f"not packed: it {error}"
+        if len(found) >= len(content):
+            return content, "not packed: nothing is to be gained"
+        return found, f"packed: {len(content):,} -> {len(found):,} bytes, the same network"

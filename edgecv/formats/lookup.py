@@ -23,8 +23,9 @@ def importer_of(path: Path) -> Importer:
                 str(path),
                 f"is a finished {runtime.format_title} file, which is not converted again",
                 accepted=accepted,
-                remedy="give the model that it was made from; edgecv validate measures this file,"
-                " bench times it, doctor says why it is slow or wrong, inspect shows its contents",
+                remedy="give the model that it was made from; edgecv pack makes this file smaller"
+                " as it is, validate measures it, bench times it, doctor says why it is slow or"
+                " wrong, inspect shows its contents",
             )
     raise InputError(str(path), "is no model by its content", accepted=accepted)
 

@@ -20,7 +20,7 @@ from edgecv.reports.json_file import read_artifact
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, copy_file
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 DEFAULT_CALIBRATION_IMAGES = 200
 NARROW = 8
 """Calibration pixels are refused if their range times this is below that of the test images."""

@@ -17,7 +17,9 @@ from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.packing import packed
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
+from edgecv.formats.packing import Packed
 
 
 class Onnx(FileExporter):
@@ -57,6 +59,10 @@ class Onnx(FileExporter):
             notes = (*chosen, *notes)
         content, stored = serialized(converted), kernels_in(converted)
         return self.finish(None if is_foreign else model, content, stored, tuple(notes), path)
+
+    def packed(self, content: bytes, *, keep_names: bool) -> Packed:
+        """Return the packed file. Raises UnknownStructure for one that must stay as it is."""
+        return packed(content, keep_names=keep_names)
 
     def _quantize(
         self, converted: ModelProto, calibration: Images, where: str, scales: KernelScales

@@ -16,9 +16,11 @@ from edgecv.core.text import first_line
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
+from edgecv.formats.packing import Packed
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.one_scale import with_one_scale
+from edgecv.formats.tflite.packing import packed
 from edgecv.models.kernels import kernels_of
 from edgecv.models.outputs import file_output_names
 from edgecv.models.preprocessing import pixel_layers
@@ -64,6 +66,10 @@ class TFLite(FileExporter):
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *one_scale_note(names, self.precision))
         return self.finish(model, content, kernels_in(content, where), notes, path)
+
+    def packed(self, content: bytes, *, keep_names: bool) -> Packed:
+        """Return the packed file. Raises UnknownStructure for one that must stay as it is."""
+        return packed(content, keep_names=keep_names)
 
     def _convert(
         self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool

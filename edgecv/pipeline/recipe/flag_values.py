@@ -16,6 +16,16 @@ def with_calibration(exporter: Exporter, images: int) -> Exporter:
     return parse_options(type(exporter), options, "--calibration-images")
 
 
+def with_packing(exports: Sequence[Exporter], pack: str | None) -> tuple[Exporter, ...]:
+    """Return exporters that pack their files so; None leaves them as they are."""
+    return tuple(
+        parse_options(type(each), {**each.model_dump(), "pack": pack}, "--pack")
+        if pack is not None and "pack" in type(each).model_fields
+        else each
+        for each in exports
+    )
+
+
 def with_one_scale(exports: Sequence[Exporter], layers: Sequence[str]) -> tuple[Exporter, ...]:
     """Return exporters that give the kernels of some layers, by name pattern, one scale."""
     if not layers:

@@ -21,6 +21,7 @@ from edgecv.pipeline.recipe.flag_values import (
     names_in,
     with_calibration,
     with_one_scale,
+    with_packing,
 )
 from edgecv.pipeline.recipe.options import (
     DataOptions,
@@ -113,7 +114,7 @@ class CompressOptions(
         exports = exports_of(
             quantize, self.formats, self.calibration_images, self.io, possible=possible
         )
-        exports = with_one_scale(exports, self.one_scale)
+        exports = with_packing(with_one_scale(exports, self.one_scale), self.pack)
         techniques = self._techniques(exports)
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
@@ -233,6 +234,7 @@ class CompressOptions(
                 else exporter
                 for exporter in recipe.exports
             )
+        changes["exports"] = with_packing(changes.get("exports", recipe.exports), self.pack)
         changed = recipe.replace(**changes)
         check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
         is_flag = self.calibration_images is not None

@@ -175,6 +175,8 @@ class RecipeOptions(CommandOptions):
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
     """Images that find the ranges of int8 and int16x8."""
+    pack: Annotated[Name | None, Flag(default="full")] = None
+    """Lossless packing of the files: full, keep-names (those of the converter, for Netron), off."""
     threads: Annotated[int | None, Flag(default="1")] = None
     """Threads of a runtime while it is timed."""
     kernels: Annotated[Name | None, Flag(default="xnnpack")] = None

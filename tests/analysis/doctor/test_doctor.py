@@ -40,7 +40,7 @@ def scaled_kernel(layer: str, factor: float) -> Callable[[Any], None]:
         graph = model.subgraphs[0]
         for operator in graph.operators:
             made = graph.tensors[operator.outputs[0]].name.decode()
-            if f"/{layer}/" in made and len(operator.inputs) == 3:
+            if f"{layer}/" in made and len(operator.inputs) == 3:
                 kernel = graph.tensors[operator.inputs[1]].quantization
                 kernel.scale = kernel.scale * np.float32(factor)
 

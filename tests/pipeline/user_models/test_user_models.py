@@ -65,7 +65,7 @@ def test_a_keras_file_serves_as_it_is(keras_file: Path, tmp_path: Path) -> None:
         ("gone.keras", None, "there is no file"),
         ("gone.onnx", None, "there is no file"),
         ("noise.keras", b"noise", "is no model by its content"),
-        ("int8.tflite", b"", r"is a finished TFLite file, .*edgecv validate measures this file"),
+        ("int8.tflite", b"", r"is a finished TFLite file, .*edgecv pack makes this file smaller"),
         ("noise.onnx", b"noise", "is an ONNX file, which cannot be written as tflite"),
     ],
 )

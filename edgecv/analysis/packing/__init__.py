@@ -1,0 +1,1 @@
+"""Lossless packing of a finished file of any maker."""

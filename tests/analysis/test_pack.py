@@ -1,0 +1,73 @@
+"""``edgecv pack``: files of any maker, packed in a child process and run before and after."""
+
+import json
+from pathlib import Path
+
+import pytest
+from paths import HOSTILE, SHARED
+
+from edgecv.analysis.options import PackOptions
+from edgecv.analysis.packing.pack_file import pack_file, to_text
+from edgecv.core.errors import InputError
+
+CASES = SHARED / "cases"
+needs_cases = pytest.mark.skipif(
+    not CASES.is_dir(), reason=f"needs {CASES}, which is not part of the project"
+)
+DETECTION = CASES / "detection_four_outputs.tflite"
+
+
+@needs_cases
+def test_a_detector_with_a_custom_operator_is_smaller_and_the_same(tmp_path: Path) -> None:
+    packed, names = tmp_path / "small.tflite", tmp_path / "names.json"
+    found = pack_file(PackOptions(file=DETECTION, output=packed, names=names))
+    assert found.bytes_after == packed.stat().st_size < 0.95 * DETECTION.stat().st_size
+    assert found.same_answers == ("litert, XNNPACK", "litert, builtin")
+    assert not found.not_run
+    assert "the same bytes out for 8 random inputs" in to_text("a", found)
+    (table,) = json.loads(names.read_text())
+    assert table["StatefulPartitionedCall:0"] == "StatefulPartitionedCall:0"
+    assert any("conv2d" in name for name in table)
+    again = pack_file(PackOptions(file=packed, output=tmp_path / "again.tflite"))
+    assert again.output is None
+    assert "nothing was written" in to_text("a", again)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["names.json", "small.tflite"]
+
+
+@needs_cases
+def test_an_onnx_file_is_packed_and_one_with_weights_beside_it_is_left(tmp_path: Path) -> None:
+    found = pack_file(
+        PackOptions(file=CASES / "channels_first.onnx", output=tmp_path / "small.onnx")
+    )
+    assert found.bytes_after < found.bytes_before
+    assert found.same_answers
+    with pytest.raises(InputError, match="is left as it is: it keeps weights in another file"):
+        pack_file(PackOptions(file=CASES / "external.onnx", output=tmp_path / "other.onnx"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"needs {HOSTILE}")
+@pytest.mark.parametrize("path", sorted(HOSTILE.glob("*.tflite")), ids=lambda path: path.stem)
+def test_a_hostile_file_ends_a_child_alone(path: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.tflite"
+    try:
+        found = pack_file(PackOptions(file=path, output=output))
+    except InputError:
+        assert not output.exists()
+    else:
+        assert found.output == str(output)
+
+
+@needs_cases
+def test_wrong_input_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    there, damaged = tmp_path / "there.tflite", tmp_path / "damaged.tflite"
+    there.write_bytes(b"mine")
+    damaged.write_bytes(DETECTION.read_bytes()[:5000])
+    with pytest.raises(InputError, match="--force replaces it"):
+        pack_file(PackOptions(file=DETECTION, output=there))
+    assert there.read_bytes() == b"mine"
+    with pytest.raises(InputError, match="edgecv compress converts a model"):
+        pack_file(PackOptions(file=CASES / "keras3.h5"))
+    with pytest.raises(InputError, match="refers to something beyond its end"):
+        pack_file(PackOptions(file=damaged))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["damaged.tflite", "there.tflite"]
