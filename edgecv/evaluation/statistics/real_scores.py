@@ -49,7 +49,7 @@ def spread_over(changes: Scores) -> float | None:
 
     The participation ratio. Where few images carry most of the change, none or several of them may
     have been drawn by chance, and no interval can tell (84% instead of 95% at 30 changed images of
-    which three carry it, and as much by a studentized width: `tests/benchmarks/test_coverage.py`).
+    which three carry it, and as much by a wider t: `tests/benchmarks/test_coverage.py`).
 
     >>> spread_over(np.array([1.0, 1.0, 0.0])), spread_over(np.array([9.0, 0.1, 0.1])) < 2
     (2.0, True)
