@@ -60,7 +60,7 @@ def model_metadata(file: DeployedFile) -> bytes:
     # (pixel - mean) / std = pixel * scale + offset
     normalized = _table(
         builder,
-        {0: _floats(builder, -offset / scale), 1: _floats(builder, 1 / scale)},
+        {0: _floats(builder, 0 - offset / scale), 1: _floats(builder, 1 / scale)},
     )
     unit = _table(builder, {1: normalized}, numbers={0: NORMALIZATION})
     height, width, _ = file.facts.image
