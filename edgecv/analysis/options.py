@@ -102,7 +102,8 @@ class DeployOptions(
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]
     """A run folder, or a .tflite or .onnx file; with --diff an old and a new bundle."""
     to: Annotated[Text | None, Flag(default="none, it must be given")] = None
-    """The target: bundle, web, c, ssh://USER@HOST[:PORT], adb[:SERIAL]. See edgecv list."""
+    """The target: bundle, web, c, tflm, qemu:BOARD, serial:PORT, ssh://USER@HOST[:PORT] or
+    adb[:SERIAL]. See edgecv list."""
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None
@@ -152,7 +153,7 @@ class PackOptions(CommandOptions):
 
     file: Annotated[OnePath, Flag("FILE", is_argument=True)]
     """A .tflite or .onnx file of any maker."""
-    output: Annotated[OnePath | None, Flag(default="FILE-packed")] = None
+    output: Annotated[OnePath | None, Flag(default="FILE-packed beside it")] = None
     """The file to write."""
     keep_names: bool = False
     """Leave the names of inner tensors as they are: Netron shows them."""

@@ -40,6 +40,8 @@ class AppliedTechniques:
     """Sentences for the report."""
     shared_kernels: frozenset[str] = frozenset()
     """Layers in whose kernels weights are equal on purpose."""
+    trained: bool = False
+    """True if a technique has trained: one that finds nothing to do need not."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,15 @@ class TechniqueRunner:
         notes: list[str] = []
         shared: frozenset[str] = frozenset()
         made = plain = self.model.source
+        trained = False
         for technique in self.model.recipe.techniques:
             made = self._apply(technique, made, shared)
             plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
             shared |= frozenset(facts["shared_kernels"])
-        return AppliedTechniques(made, plain, tuple(notes), shared)
+            trained = trained or bool(facts["history"])
+        return AppliedTechniques(made, plain, tuple(notes), shared, trained)
 
     def _apply(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> ModelFile:
         store, key = self.context.store, self._key(technique, before, shared)

@@ -96,7 +96,7 @@ def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
     control = ControlRunner(model, context)
     control.announce()
     applied = TechniqueRunner(model, context).apply()
-    trained_on = control.make()
+    trained_on = control.make() if applied.trained else None
     unwritable = format_notes(recipe)
     for note in unwritable:
         context.emit("note", note)

@@ -45,6 +45,19 @@ def test_an_onnx_file_is_packed_and_one_with_weights_beside_it_is_left(tmp_path:
         pack_file(PackOptions(file=CASES / "external.onnx", output=tmp_path / "other.onnx"))
 
 
+@needs_cases
+def test_the_folder_of_a_run_gets_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, here = tmp_path / "run", tmp_path / "here"
+    run.mkdir()
+    here.mkdir()
+    (run / "manifest.json").write_text("{}")
+    (run / "m.tflite").write_bytes(DETECTION.read_bytes())
+    monkeypatch.chdir(here)
+    assert pack_file(PackOptions(file=run / "m.tflite")).output == "m-packed.tflite"
+    assert [each.name for each in here.iterdir()] == ["m-packed.tflite"]
+    assert len(list(run.iterdir())) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"needs {HOSTILE}")
 @pytest.mark.parametrize("path", sorted(HOSTILE.glob("*.tflite")), ids=lambda path: path.stem)

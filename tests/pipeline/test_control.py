@@ -130,6 +130,13 @@ def test_what_is_only_converted_and_what_leaves_it_out_have_none(report: Report)
     assert "made before there was one" in verdict_line(older)
 
 
+def test_a_technique_that_finds_nothing_to_train_has_none(report: Report, store: Store) -> None:
+    shrink = {"technique": "shrink", "arena_bytes": 10_000_000, "training": TUNING}
+    found = run(plan("fits", shrink), store)
+    assert found.control is None
+    assert any("nothing had to be removed" in note for note in found.notes)
+
+
 def test_a_control_that_cannot_be_trained_is_said_and_the_baseline_decides(
     report: Report, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

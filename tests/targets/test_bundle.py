@@ -84,6 +84,12 @@ def test_its_program_agrees_with_the_golden_answers(bundle: tuple[Report, Path])
     answer = program(folder, "golden/00.png")
     assert answer.stdout.startswith("golden/00.png: ")
     assert verify(folder), "running it leaves nothing behind"
+    refused = program(folder, "none.png", "labels.txt", "golden/00.png")
+    assert refused.returncode == 2
+    assert refused.stdout == answer.stdout
+    assert "none.png: is no image that can be read" in refused.stderr
+    assert "labels.txt: is no image that can be read" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_self_test_counts_what_differs(bundle: tuple[Report, Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from edgecv.system.isolation.codec import decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
-from edgecv.system.storage import write_bytes, write_json
+from edgecv.system.storage import MANIFEST, write_bytes, write_json
 
 PROGRAM = ChildProgram(
     "edgecv.analysis.packing.child",
@@ -43,7 +43,7 @@ def pack_file(options: PackOptions) -> PackedFile:
             accepted=", ".join(f".{each}" for each in FORMATS),
             remedy="edgecv compress converts a model, and packs what it writes",
         )
-    output = options.output or path.with_name(f"{path.stem}-packed{path.suffix}")
+    output = options.output or _beside(path)
     for each in filter(None, (output, options.names)):
         if each.exists() and not options.force:
             raise InputError(str(each), "is there already", remedy="--force replaces it")
@@ -56,6 +56,12 @@ def pack_file(options: PackOptions) -> PackedFile:
     if options.names is not None:
         write_json(options.names, list(found.names))
     return replace(found, output=str(output))
+
+
+def _beside(path: Path) -> Path:
+    """Return the path beside a file; a file of a sealed folder is packed to where one is."""
+    name = f"{path.stem}-packed{path.suffix}"
+    return Path(name) if (path.parent / MANIFEST).is_file() else path.with_name(name)
 
 
 def _packed(path: Path, kind: str, packed: Path, *, keep_names: bool) -> PackedFile:

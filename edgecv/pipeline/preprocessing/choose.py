@@ -96,7 +96,7 @@ def _by_labels(model: ModelReader, data: Dataset, task: Task, evidence: InputEvi
     if better:
         raise InputError(
             model.where,
-            f"was trained on other pixels than 0..255: {figures}",
+            f"scores better on other pixels than 0..255: {figures}",
             remedy=_remedy(_likely(trial, better, fits)),
         )
     certain = [name for name in fits if len(fits) == 1 and name in trial.scores]
@@ -144,7 +144,7 @@ def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice
         where,
         f"rescales no pixels, and {found}; without labels nothing else shows its preprocessing",
         accepted=", ".join(fitting(channels)),
-        remedy="give the one that it was trained with by --preprocess; 0..255: as they are",
+        remedy="give the one that it was trained with by --preprocess",
     )
 
 

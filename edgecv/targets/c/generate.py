@@ -36,9 +36,9 @@ def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> 
         raise InputError(
             where,
             f"target c lacks {'; '.join(refused[:SHOWN])}{more}",
-            accepted=", ".join(sorted(WRITERS)),
-            remedy="edgecv compress --quantize int8 makes int8 layers of float32 ones;"
-            " --to bundle takes every operator",
+            accepted=f"{len(WRITERS)} operators in int8 or float32: see the guide on C",
+            remedy="--to bundle takes every operator; of the model that the file was made of,"
+            " edgecv compress --quantize int8 makes an int8 file",
         )
     return _layout(program)
 

@@ -3,6 +3,7 @@
 from string import Template
 
 from edgecv.core.plugins import DeployedFile
+from edgecv.core.preprocessing import affine_of
 from edgecv.core.text import printable
 from edgecv.targets.c.project import PlacedProgram, template
 
@@ -23,6 +24,7 @@ def page(file: DeployedFile, layout: PlacedProgram) -> str:
         title=printable(str(file.origin.get("run", file.path.stem))),
         arena=f"{layout.arena:,}",
         constants=f"{layout.constant_bytes:,}",
+        image=_image_text(file),
         exact=exact.format(kernels=layout.program.arithmetic),
         inputs="\n".join(
             f"| `EDGECV_INPUT_{n}` | {t.type} | {list(t.shape)} |"
@@ -33,4 +35,20 @@ def page(file: DeployedFile, layout: PlacedProgram) -> str:
             for n, t in enumerate(tables.outputs)
         ),
         labels="\n".join(f"{n}. {printable(name)}" for n, name in enumerate(file.labels)),
+    )
+
+
+def _image_text(file: DeployedFile) -> str:
+    """Say how an image enters: its size, the order of its numbers, their arithmetic."""
+    height, width, channels = file.facts.image
+    scale, offset, order = affine_of(file.preprocess, channels, str(file.path))
+    colours = "".join("RGB"[place] for place in order) if channels == len("RGB") else "grey"
+    numbers = "the pixels, 0 to 255"
+    if scale.tolist() != [1] * channels or offset.any():
+        factors, sums = (", ".join(f"{n:g}" for n in part) for part in (scale, offset))
+        numbers = f"pixels of 0 to 255 times {factors} plus {sums} by channel"
+    return (
+        f"An image has {height}x{width} pixels ({colours}) in the order {file.facts.axes}, the last"
+        f" axis fastest. Its real numbers are {numbers}. Photographs of another size are resized by"
+        f" bilinear interpolation ({file.resize})."
     )

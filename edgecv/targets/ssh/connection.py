@@ -250,7 +250,13 @@ class Connection(Closing):
         url = self._login.url
         for cause, sign, found, remedy in FAILURES:
             if status == cause and sign in text:
-                parts = {"url": url, "python": self._login.python, **self._packages(status, last)}
+                config = self._login.config
+                parts = {
+                    "url": url,
+                    "ssh": f"ssh -F {config}" if config else "ssh",
+                    "python": self._login.python,
+                    **self._packages(status, last),
+                }
                 raise StepError(url, found.format(**parts) + last, remedy=remedy.format(**parts))
         ended = "was closed" if status is None else f"ended with status {status}"
         is_own_end = self._is_ready and status is not None and 0 < status < OF_SSH

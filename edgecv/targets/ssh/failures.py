@@ -11,8 +11,10 @@ from edgecv.targets.ssh.agent.start import (
 
 NO_FOLDER, NO_PYTHON, OF_SSH = 81, 83, 255
 """Statuses of the script on the host where a step fails, and of ssh itself."""
-NO_SPACE = "make room there: ssh {url} df -h /tmp"
-INSTALL = "ssh {url} {python} -m pip install {missing}, or --python of an environment there{wheels}"
+NO_SPACE = "make room there: {ssh} {url} df -h /tmp"
+INSTALL = (
+    "{ssh} {url} {python} -m pip install {missing}, or --python of an environment there{wheels}"
+)
 FAILURES = (
     (
         OF_SSH,
@@ -24,13 +26,13 @@ FAILURES = (
         OF_SSH,
         "Host key verification failed",
         "has a host key that is not known here",
-        "connect once by hand and compare its fingerprint: ssh {url}",
+        "connect once by hand and compare its fingerprint: {ssh} {url}",
     ),
     (
         OF_SSH,
         "Permission denied",
         "does not let this user in",
-        "`ssh {url}` must work without a question: see ssh-copy-id and ssh-add",
+        "`{ssh} {url}` must work without a question: see ssh-copy-id and ssh-add",
     ),
     (NO_FOLDER, "", "cannot make a folder", NO_SPACE),
     (NO_ROOM, "", "has no room for the program", NO_SPACE),

@@ -299,10 +299,17 @@ def main() -> int:
         return self_test(model)
     if not asked.photos:
         parser.error("give images, or --self-test")
+    failed = False
     for path in asked.photos:
-        reals = model.reals(model.run(model.pixels(path)[np.newaxis]))
+        try:
+            pixels = model.pixels(path)
+        except (OSError, ValueError) as error:
+            print(f"{path}: is no image that can be read: {error}", file=sys.stderr)
+            failed = True
+            continue
+        reals = model.reals(model.run(pixels[np.newaxis]))
         print(f"{path}: {model.describe([each[0] for each in reals])}")
-    return 0
+    return 2 if failed else 0
 
 
 if __name__ == "__main__":
