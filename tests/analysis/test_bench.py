@@ -112,7 +112,7 @@ def test_files_that_all_fail_while_they_are_timed_end_the_bench(tmp_path: Path) 
     failing = SimpleNamespace(
         path=path, median_s=0.001, runs=0, blocks=[], worker=SimpleNamespace(time_block=refuse)
     )
-    timed = bench._Bench([path], ONE_SECOND, SimpleNamespace())  # type: ignore[arg-type]
+    timed = bench.Bench([path], ONE_SECOND, SimpleNamespace())  # type: ignore[arg-type]
     began = time.monotonic()
     timed._time([failing], 60.0)  # type: ignore[list-item]
     assert timed.failures == {str(path): "it died"}

@@ -69,6 +69,7 @@ gate sealed --against good.lock --markdown {}.md | --markdown
 inspect {}.keras | {}.keras
 inspect {}.tflite | {}.tflite
 inspect {}.onnx | {}.onnx
+pack {}.tflite | {}.tflite
 predict {}.tflite 1.png | {}.tflite
 deploy {}.tflite --to bundle --data digits | {}.tflite
 deploy run-{} --to bundle | run-{}/manifest.json

@@ -222,6 +222,11 @@ gate nothing --against nothing/a.lock | --against: nothing/a.lock is in the run 
 gate nothing --markdown x.md --junit x.md | --markdown: x.md is the file of --junit too
 gate nothing --threads few | --threads | valid integer
 
+pack | Missing argument
+pack missing.tflite | missing.tflite: there is no such file | .onnx
+pack empty.tflite | empty.tflite: is not a model: it is empty
+pack empty.tflite --keep | --keep: No such option | did you mean
+
 inspect | Missing argument
 inspect missing.tflite | missing.tflite: there is no such file | .onnx
 inspect nothing | nothing: is a folder | give a file

@@ -70,7 +70,7 @@ def test_pixels_that_give_no_numbers_are_wrong_ones() -> None:
 def test_choices_that_cannot_be_told_apart_leave_the_default() -> None:
     same = dict.fromkeys(NAMED, 0.8)
     found = choose_preprocessing(model(same), ordered_data(), default_task(), None)
-    assert (found.name, found.notes) == (None, ())
+    assert (found.preprocess, found.notes) == (None, ())
 
 
 def test_a_choice_that_only_seems_better_is_said() -> None:
@@ -123,7 +123,7 @@ def test_a_slow_model_is_tried_on_as_many_images_as_a_minute_allows(
 @pytest.mark.parametrize("asked", ["0..1", "0..255"])
 def test_what_was_asked_for_is_kept(asked: str) -> None:
     found = choose_preprocessing(model(BETTER), ordered_data(), default_task(), NAMED[asked])
-    assert found.name is None
+    assert found.preprocess is None
     assert [f"--preprocess {asked} was asked for" in note for note in found.notes] == (
         [] if asked == "0..1" else [True]
     )
@@ -139,7 +139,7 @@ def test_a_graph_that_rescales_is_not_tried() -> None:
     tried: list[str] = []
     evidence = InputEvidence("its graph brings 0..255 to 0..1")
     reader = model(BETTER, evidence, tried)
-    assert choose_preprocessing(reader, ordered_data(), default_task(), None).name is None
+    assert choose_preprocessing(reader, ordered_data(), default_task(), None).preprocess is None
     assert not tried
 
 
@@ -178,7 +178,7 @@ def test_without_labels_statistics_decide_or_the_flag_is_asked_for(
     reader = model({}, InputEvidence("", tuple(divergences.items())))
     data = ordered_data(has_labels=False)
     if expected in (None, "0..1"):
-        assert choose_preprocessing(reader, data, default_task(), None).name == expected
+        assert choose_preprocessing(reader, data, default_task(), None).preprocess == expected
         return
     with pytest.raises(InputError, match=expected):
         choose_preprocessing(reader, data, default_task(), None)

@@ -101,7 +101,7 @@ def test_a_choice_that_was_asked_for_is_kept_and_a_better_one_is_said(
         file = ModelFile.at(path, input_spec=input_spec_of(asked))
         reader = reader_of(adapt_file(file, store, converter))
         choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
-        assert choice.name is None
+        assert choice.preprocess is None
         assert len(choice.notes) == notes
     assert not (tmp_path / "exported").exists()
 
