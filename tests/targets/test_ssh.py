@@ -172,7 +172,8 @@ def test_a_host_that_lets_nobody_in_is_one_sentence(
     config.write_text(server.config.read_text().replace("/user_key", "/host_key"))
     found = refusal(server.target(ssh_config=str(config)), file, tmp_path / "one")
     assert "does not let this user in" in found
-    assert f"`ssh ssh://127.0.0.1:{server.port}` must work without a question" in found
+    login = f"ssh -F {config} ssh://127.0.0.1:{server.port}"
+    assert f"`{login}` must work without a question" in found
     closed = server.target(host="//127.0.0.1:1")
     assert "port 1: Connection refused" in refusal(closed, file, tmp_path / "two")
     missing = server.target(host="//nowhere.invalid")
@@ -180,7 +181,8 @@ def test_a_host_that_lets_nobody_in_is_one_sentence(
 
 
 HOSTS = {
-    "exit 91": "lacks numpy; ssh ssh://127.0.0.1:{port} {python} -m pip install numpy, or --python",
+    "exit 91": "lacks numpy; ssh -F {config} ssh://127.0.0.1:{port} {python}"
+    " -m pip install numpy, or --python",
     "exit 92": "-m pip install ai-edge-litert,",
     "exit 93": "lacks numpy and ai-edge-litert; ssh ",
     "exit 89": "3.8 or newer",
@@ -213,7 +215,7 @@ def test_a_host_that_speaks_nonsense_is_one_sentence(
         monkeypatch.setattr(connection, "CLOSE_S", 1.0)
     python = server.program(program.replace("{{", "{").replace("}}", "}"))
     found = refusal(server.target(python=python), file, tmp_path / "built")
-    assert HOSTS[program].format(port=server.port, python=python) in found
+    assert HOSTS[program].format(port=server.port, python=python, config=server.config) in found
     assert "\x1b" not in found
     assert server.left() == []
 

@@ -36,7 +36,7 @@ def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> 
         raise InputError(
             where,
             f"target c lacks {'; '.join(refused[:SHOWN])}{more}",
-            accepted=f"{len(WRITERS)} operators in int8 or float32: see the guide on C",
+            accepted=f"{counted(len(WRITERS), 'operator')} in int8 or float32: see the guide on C",
             remedy="--to bundle takes every operator; of the model that the file was made of,"
             " edgecv compress --quantize int8 makes an int8 file",
         )
