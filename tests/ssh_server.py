@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +52,16 @@ class Server:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         return str(path)
+
+    def interrupt_once_it_runs(self) -> None:
+        """Send this process SIGINT as soon as a program runs on the host."""
+
+        def interrupt() -> None:
+            while not self.processes("python"):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
 
     def left(self) -> list[str]:
         """Return the names of what is left on the host: its last process may be about to end."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.registry import DEFAULT_TASK, TASKS
 from edgecv.core.report import Report
@@ -16,18 +15,6 @@ COMPARED = {"task": "outputs"}
 def task_of(report: Report) -> Task:
     """Return the task of a report. Raises InputError where its plug-in is not installed."""
     return TASKS.parse(report.recipe.get("task", DEFAULT_TASK), f"{report.name}, [task]")
-
-
-def check_one_task(task: Task, where: str, why: str) -> None:
-    """Raise InputError for a task of several heads; ``why`` they cannot be taken, as a sentence."""
-    heads = [head.name for head in task.heads() if head.name]
-    if heads:
-        raise InputError(
-            where,
-            f"has the heads {', '.join(heads)}, and {why}",
-            accepted="a model of one task",
-            remedy="edgecv validate judges every head against the baseline",
-        )
 
 
 def per_head(report: Report) -> dict[str, Report]:

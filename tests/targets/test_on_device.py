@@ -1,9 +1,5 @@
 """Commands that measure on a host over SSH: a real sshd of our own, on this machine."""
 
-import os
-import signal
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,12 +75,7 @@ def test_what_a_device_cannot_do_is_refused(
 def test_an_interrupt_ends_a_measurement_there_too(
     server: Server, output: Path, main_report: Report
 ) -> None:
-    def interrupt() -> None:
-        while not server.processes("python"):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    server.interrupt_once_it_runs()
     with pytest.raises(KeyboardInterrupt):
         edgecv.bench(output / "main" / "int8.tflite", budget=60, **server.options())
     assert not server.processes("python")

@@ -3,7 +3,6 @@
 import ast
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -291,12 +290,7 @@ def test_deploy_proves_a_file_on_a_host(
 def test_an_interrupt_ends_the_host_too(
     server: Server, output: Path, main_report: Report, tmp_path: Path
 ) -> None:
-    def interrupt() -> None:
-        while not server.processes("python"):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    server.interrupt_once_it_runs()
     with pytest.raises(KeyboardInterrupt):
         deploy(deployment(server, output, tmp_path / "there"))
     assert not server.processes("python")

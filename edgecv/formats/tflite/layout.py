@@ -15,7 +15,6 @@ from edgecv.formats.tflite.tree import IDENTIFIER, Leaf, TableNode
 
 HEADER = 8
 """The bytes of the offset to the root, and of the identifier."""
-LARGEST_GAP = 16
 
 
 @dataclass(frozen=True)

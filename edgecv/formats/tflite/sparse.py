@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DENSE, SPARSE = 0, 1
-"""Formats of a dimension: all its places are stored, or those that are not zero."""
+DENSE = 0
+"""The format of a dimension all of whose places are stored; of others, those that are not zero."""
 LARGEST = 2**28
 Integers = NDArray[np.int64]
 
