@@ -48,6 +48,7 @@ def tuning_on(
         task=learnt,
         calibration=data.calibration,
         note=note,
+        build=lambda architecture: architecture.build((8, 8, 3), learnt.head(data)),
         progress=lambda message, done, total: None,
         trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
         remember=lambda name, make: make(),

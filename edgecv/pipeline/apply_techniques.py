@@ -12,7 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import Constraint, ModelProperty, Technique, TechniqueContext
+from edgecv.core.plugins import (
+    Architecture,
+    Constraint,
+    ModelProperty,
+    Technique,
+    TechniqueContext,
+)
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -20,8 +26,10 @@ from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
+from edgecv.pipeline.user_models.trained import check_features
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
@@ -50,6 +58,7 @@ class TechniqueRunner:
 
     model: UserModel
     context: RunContext
+    teacher: RunTeacher
 
     def apply(self) -> AppliedTechniques:
         """Apply all techniques, one after the other.
@@ -65,6 +74,8 @@ class TechniqueRunner:
             plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
+            if technique.distillation is not None and self.teacher.is_another:
+                notes.append(f"{technique.name}: {self.teacher.note}")
             shared |= frozenset(facts["shared_kernels"])
             trained = trained or bool(facts["history"])
         return AppliedTechniques(made, plain, tuple(notes), shared, trained)
@@ -97,7 +108,13 @@ class TechniqueRunner:
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
             shared |= self._named_by_exports(model)
             stage = TechniqueStage(
-                self.model, self.context, technique, key, Path(trial_folder), shared
+                self.model,
+                self.context,
+                technique,
+                key,
+                Path(trial_folder),
+                teacher=self.teacher,
+                shared_kernels=shared,
             )
             result = technique.apply(task.separated(by_name(model)), stage.technique_context())
         suffix, content = model_bytes(result)
@@ -126,6 +143,7 @@ class TechniqueRunner:
 
     def _key(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> str:
         recipe, data = self.model.recipe, self.model.data
+        learns_from_another = technique.distillation is not None and self.teacher.is_another
         return content_key(
             "technique",
             STAGE_VERSION,
@@ -142,6 +160,7 @@ class TechniqueRunner:
             version("tensorflow"),
             os.cpu_count(),
             *task_key(recipe.task),
+            *([self.teacher.file.sha256] if learns_from_another else []),
         )
 
 
@@ -154,6 +173,7 @@ class TechniqueStage:
     technique: Technique
     key: str
     folder: Path
+    teacher: RunTeacher
     shared_kernels: frozenset[str] = frozenset()
     """Layers in whose kernels weights are equal on purpose, before this technique."""
     notes: list[str] = field(default_factory=list)
@@ -172,6 +192,7 @@ class TechniqueStage:
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
+            build=self.build,
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
         )
@@ -214,7 +235,7 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            original = by_name(self.model.keras_model)
+            original = by_name(self.teacher.load())
             teacher = Teacher(recipe.task.separated(original), distillation)
         epochs = fit(
             model,
@@ -229,6 +250,12 @@ class TechniqueStage:
         )
         before = len(self.history)
         self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
+
+    def build(self, architecture: Architecture) -> Any:
+        """Return an untrained network for the images and the task of the run."""
+        task, data = self.model.recipe.task, self.model.data
+        check_features(architecture, task, self.technique.name)
+        return architecture.build(data.train.images.shape[1:], task.head(data))
 
     def progress(self, message: str, done: int, total: int) -> None:
         """Report progress to the listener; also as a message every few seconds."""

@@ -53,6 +53,7 @@ class MeasurementPool:
             task=Classification(),
             calibration=CALIBRATION,
             note=self.notes.append,
+            build=lambda architecture: architecture,
             progress=lambda words, done, total: self.done.append(words),
             trial=self._trial,
             remember=self._remember,

@@ -58,6 +58,7 @@ OF_A_NEW_RECIPE = (
     "one_scale",
     "task",
     "profile",
+    "teacher",
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
@@ -246,6 +247,7 @@ class CompressOptions(
         spec = self.input_spec
         options = {
             "model": self.model,
+            "teacher": self.teacher,
             "preprocess": self.preprocess,
             "layout": spec.layout,
             "input_size": spec.input_size,

@@ -84,6 +84,9 @@ class BaselineOptions(Options):
     """Allow the model file to run any code of its author, as layers of its own need it."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions that the model needs, each as "module:name"."""
+    teacher: str | None = None
+    """A better model of the same classes and images, which techniques that distil learn from in
+    place of the baseline."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -105,7 +108,7 @@ class BaselineOptions(Options):
             raise ValueError("layout and input_size are for a model; input_shape: an architecture")
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
-        if (self.trust or self.custom_objects) and self.model is None:
+        if (self.trust or self.custom_objects) and not (self.model or self.teacher):
             raise ValueError("trust and custom_objects are for a model; an architecture is ours")
         check_custom_objects(self.custom_objects)
         return self

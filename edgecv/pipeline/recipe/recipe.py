@@ -265,6 +265,7 @@ def check_data(
     where: str,
 ) -> None:
     """Raise InputError where something is asked for that the images cannot give."""
+    check_teacher(baseline, techniques, where)
     if not source.is_real:
         raise InputError(
             where,
@@ -285,6 +286,21 @@ def check_data(
             remedy="put class folders under train/ and test/, or leave it out",
         )
     check_limits(source, gates, where)
+
+
+def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for a teacher from whom nothing learns, or who is not there."""
+    if baseline.teacher is None:
+        return
+    if not any(each.distillation is not None for each in techniques):
+        raise InputError(
+            where,
+            f"names the teacher {baseline.teacher}, and no technique learns from one",
+            accepted="distil, student, or a technique with a table distil",
+            remedy="add --distil, or leave the teacher out",
+        )
+    if not Path(baseline.teacher).exists():
+        raise InputError("teacher", f"there is no file {baseline.teacher}")
 
 
 def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:

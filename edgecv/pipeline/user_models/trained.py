@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from edgecv.core.errors import InputError
+from edgecv.core.plugins import Architecture, Task
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, trained_baseline
@@ -12,6 +13,20 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
+
+
+def check_features(architecture: Architecture, task: Task, where: str) -> None:
+    """Raise InputError if the head of the task does not fit the architecture."""
+    kinds = {head.task.features for head in task.heads()}
+    wanted = "map" if "map" in kinds else "row"
+    if architecture.features != wanted:
+        fitting = [name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted]
+        raise InputError(
+            where,
+            f"{architecture.name} gives a {architecture.features} of features, and the task "
+            f"{task.name} takes a {wanted}",
+            accepted=", ".join(fitting),
+        )
 
 
 @dataclass(frozen=True)
@@ -27,19 +42,7 @@ class TrainedModel(UserModel):
 
         Techniques check the architecture themselves.
         """
-        task, architecture = recipe.task, recipe.architecture
-        kinds = {head.task.features for head in task.heads()}
-        wanted = "map" if "map" in kinds else "row"
-        if architecture.features != wanted:
-            fitting = [
-                name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted
-            ]
-            raise InputError(
-                "--architecture",
-                f"{architecture.name} gives a {architecture.features} of features, and the task "
-                f"{task.name} takes a {wanted}",
-                accepted=", ".join(fitting),
-            )
+        check_features(recipe.architecture, recipe.task, "--architecture")
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:
