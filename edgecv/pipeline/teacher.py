@@ -9,9 +9,10 @@ from edgecv.core.options import parse_options
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import metric_of
 from edgecv.formats.model_file import ModelFile
-from edgecv.pipeline.baseline import baseline_predictions
-from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
+from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.user_models import open_user_model
+from edgecv.pipeline.user_models.trained import check_features
 from edgecv.pipeline.user_models.user_model import UserModel
 
 
@@ -37,17 +38,32 @@ class RunTeacher:
 
     @cached_property
     def file(self) -> ModelFile:
-        """The file of the teacher, which takes pixels and gives what the baseline gives."""
-        path = self.model.recipe.baseline.teacher
-        if path is None:
+        """The file of the teacher, which takes pixels and gives what the baseline gives.
+
+        A network is trained now, unless it is stored.
+        """
+        recipe, teacher = self.model.recipe, self.model.recipe.baseline.teacher
+        if teacher is None:
             return self.model.source
-        given = self.model.recipe.baseline
-        options = {"model": path, "trust": given.trust, "custom_objects": given.custom_objects}
-        recipe = self.model.recipe.replace(baseline=parse_options(BaselineOptions, options, path))
-        teacher = open_user_model(recipe, self.model.context)
-        _check_same(teacher, self.model, path)
-        teacher.keras_model  # noqa: B018  raises InputError for a kind that TensorFlow cannot run
-        return teacher.source
+        if isinstance(teacher, TeacherNetwork):
+            check_features(teacher.network, recipe.task, "teacher")
+            shape = self.model.data.train.images.shape[1:]
+            trained = recipe.replace(
+                baseline=recipe.baseline.model_copy(update={"input_shape": shape}),
+                architecture=teacher.network,
+                schedule=teacher.training,
+            )
+            return trained_baseline(trained, self.model.data, self.model.context)
+        options = {
+            "model": teacher,
+            "trust": recipe.baseline.trust,
+            "custom_objects": recipe.baseline.custom_objects,
+        }
+        own = recipe.replace(baseline=parse_options(BaselineOptions, options, teacher))
+        opened = open_user_model(own, self.model.context)
+        _check_same(opened, self.model, teacher)
+        opened.keras_model  # noqa: B018  raises InputError for a kind that TensorFlow cannot run
+        return opened.source
 
     @cached_property
     def note(self) -> str:
@@ -67,7 +83,7 @@ class RunTeacher:
             scores.append(", ".join(values))
         names = ", ".join(head.task.headline.name for head in task.heads())
         return (
-            f"taught by {self.model.recipe.baseline.teacher}: {names} {scores[0]} on the validation"
+            f"taught by {self.file.path}: {names} {scores[0]} on the validation"
             f" images, where the baseline has {scores[1]}"
         )
 

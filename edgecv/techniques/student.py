@@ -5,15 +5,11 @@ its bytes in the wrong places, a network of another shape reaches more in as man
 model's own channels that are left.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
-from pydantic import Field, field_serializer, field_validator
+from typing import ClassVar
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import (
-    Architecture,
     ModelProperty,
     Technique,
     TechniqueContext,
@@ -21,6 +17,7 @@ from edgecv.core.plugins import (
 )
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.models.architectures.plain_cnn import PlainCnn
+from edgecv.models.network import Network
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 
@@ -39,10 +36,7 @@ class Student(Technique):
             "network": ARCHITECTURES.parse({"architecture": value.lower()}, "--student")
         },
     )
-    network: Architecture = Field(
-        default=PlainCnn(),
-        json_schema_extra=lambda schema: schema.update(ARCHITECTURES.schema()) or None,
-    )
+    network: Network = PlainCnn()
     """The architecture of the student, with its options: {architecture = "ds_cnn", blocks = 3}."""
     training: Schedule = Schedule(
         epochs=60, minimum_steps=2_000, learning_rate=0.005, decay="cosine", warmup=0.05
@@ -50,15 +44,6 @@ class Student(Technique):
     """The training from nothing."""
     distil: Distillation | None = Distillation(mix=0.3)
     """Train against the outputs of the original, or of the teacher."""
-
-    @field_validator("network", mode="before")
-    @classmethod
-    def _has_options(cls, given: Any) -> Any:
-        return ARCHITECTURES.parse(given, "network") if isinstance(given, Mapping) else given
-
-    @field_serializer("network")
-    def _table(self, network: Architecture) -> dict[str, Any]:
-        return ARCHITECTURES.table(network)
 
     def check_model(self, model: KerasModel) -> None:
         """Accept every model: the student is built, and so checked, before it is trained."""

@@ -8,12 +8,14 @@ import pytest
 from marks import Marks, recipe
 
 from edgecv.core.errors import InputError
-from edgecv.core.registry import DATASETS, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DATASETS, TASKS, TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.models.tf import keras
 from edgecv.models.training.schedule import Schedule
+from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import run, train
+from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
 
 TUNING = {"epochs": 8, "minimum_steps": 100, "batch": 32, "learning_rate": 0.01}
@@ -99,6 +101,29 @@ def test_another_teacher_is_another_training(
             on_event=lambda event: messages.append(event.message),
         )
     assert messages.count("student is stored already") == 1
+
+
+def test_a_network_is_trained_as_the_teacher_and_stored_like_a_baseline(
+    taught: Report, store: Store
+) -> None:
+    wanted = recipe(TASKS.parse({"task": "classification"}, "test"))
+    table = {
+        "network": ARCHITECTURES.table(wanted.architecture),
+        "training": {"schedule": "reference", **wanted.schedule.model_dump()},
+    }
+    options = BaselineOptions.model_validate({"teacher": table})
+    assert BaselineOptions.model_validate(options.model_dump(exclude_none=True)) == options
+    made = plan("network", None, STUDENT)
+    baseline = made.baseline.model_copy(update={"teacher": options.teacher})
+    messages: list[str] = []
+    run(
+        made.replace(baseline=baseline),
+        store,
+        on_event=lambda event: messages.append(event.message),
+    )
+    assert "student is stored already" in messages, "it is the model that was named by its path"
+    read = read_report(store.run_folder("network") / "report.json")
+    assert read.recipe["baseline"]["teacher"]["network"] == table["network"]
 
 
 def network(side: int, classes: int) -> Any:

@@ -14,7 +14,7 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule
+from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule, parse_schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -44,7 +44,6 @@ from edgecv.pipeline.recipe.recipe import (
     check_order,
     check_precisions,
     load_recipe,
-    parse_schedule,
 )
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 from edgecv.targets.board import profile_named

@@ -27,7 +27,7 @@ from edgecv.core.registry import (
 )
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
+from edgecv.models.training.schedule import Schedule, parse_schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.pipeline.recipe.toml_file import read_toml
@@ -149,22 +149,6 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         exports=exports,
         gates=gates,
     )
-
-
-def parse_schedule(training: Any, where: str) -> Schedule:
-    """Read a table of training options, which may name a schedule to start from."""
-    if not isinstance(training, Mapping):
-        raise InputError(where, f"{training!r} is not a table")
-    options = dict(training)
-    name = options.pop("schedule", USUAL_SCHEDULE)
-    if not isinstance(name, str) or name not in SCHEDULES:
-        raise InputError(
-            where,
-            f"unknown schedule {name!r}",
-            accepted=", ".join(SCHEDULES),
-            remedy=nearest(str(name), SCHEDULES),
-        )
-    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
 
 
 def check_encodable(recipe: Recipe) -> None:
@@ -295,11 +279,11 @@ def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], wh
     if not any(each.distillation is not None for each in techniques):
         raise InputError(
             where,
-            f"names the teacher {baseline.teacher}, and no technique learns from one",
+            "names a teacher, and no technique learns from one",
             accepted="distil, student, or a technique with a table distil",
             remedy="add --distil, or leave the teacher out",
         )
-    if not Path(baseline.teacher).exists():
+    if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
         raise InputError("teacher", f"there is no file {baseline.teacher}")
 
 
