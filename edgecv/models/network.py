@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from edgecv.core.plugins import Architecture
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Architecture, Task
 from edgecv.core.registry import ARCHITECTURES
 
 
@@ -25,3 +26,17 @@ Network = Annotated[
     Field(json_schema_extra=_described),
 ]
 """A table ``{architecture = "ds_cnn", blocks = 3}``, as a recipe has it."""
+
+
+def check_features(architecture: Architecture, task: Task, where: str) -> None:
+    """Raise InputError if the head of the task does not fit the architecture."""
+    kinds = {head.task.features for head in task.heads()}
+    wanted = "map" if "map" in kinds else "row"
+    if architecture.features != wanted:
+        fitting = [name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted]
+        raise InputError(
+            where,
+            f"{architecture.name} gives a {architecture.features} of features, and the task "
+            f"{task.name} takes a {wanted}",
+            accepted=", ".join(fitting),
+        )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.plugins import (
-    Architecture,
     Constraint,
     ModelProperty,
     Technique,
@@ -29,7 +28,6 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
-from edgecv.pipeline.user_models.trained import check_features
 from edgecv.reports.curves import write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
@@ -192,7 +190,8 @@ class TechniqueStage:
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
-            build=self.build,
+            input_shape=self.model.data.train.images.shape[1:],
+            head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
         )
@@ -250,12 +249,6 @@ class TechniqueStage:
         )
         before = len(self.history)
         self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
-
-    def build(self, architecture: Architecture) -> Any:
-        """Return an untrained network for the images and the task of the run."""
-        task, data = self.model.recipe.task, self.model.data
-        check_features(architecture, task, self.technique.name)
-        return architecture.build(data.train.images.shape[1:], task.head(data))
 
     def progress(self, message: str, done: int, total: int) -> None:
         """Report progress to the listener; also as a message every few seconds."""

@@ -9,10 +9,10 @@ from edgecv.core.options import parse_options
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import metric_of
 from edgecv.formats.model_file import ModelFile
+from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.user_models import open_user_model
-from edgecv.pipeline.user_models.trained import check_features
 from edgecv.pipeline.user_models.user_model import UserModel
 
 

@@ -17,7 +17,7 @@ from edgecv.core.plugins import (
 )
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.models.architectures.plain_cnn import PlainCnn
-from edgecv.models.network import Network
+from edgecv.models.network import Network, check_features
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 
@@ -50,10 +50,12 @@ class Student(Technique):
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a network of the student's architecture, trained from nothing."""
-        student = context.build(self.network)
+        check_features(self.network, context.task, self.name)
+        student = self.network.build(context.input_shape, context.head)
+        context.fit(student, self.training, None, self.distil)
+        folded = self.network.folded(student, context.head)
         context.note(
-            f"{self.network.name} of {student.count_params():,} parameters, in place of "
+            f"{self.network.name} of {folded.count_params():,} parameters, in place of "
             f"{model.count_params():,}"
         )
-        context.fit(student, self.training, None, self.distil)
-        return student
+        return folded

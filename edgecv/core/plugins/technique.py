@@ -10,12 +10,12 @@ from pydantic import field_validator
 
 from edgecv.core.artifact import Layer
 from edgecv.core.costs import Costs, TrialExport
-from edgecv.core.data import Split
+from edgecv.core.data import Shape, Split
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins.architecture import Architecture
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
+from edgecv.core.plugins.task_parts import Head
 from edgecv.core.report import Comparison, Gate
 
 if TYPE_CHECKING:
@@ -70,9 +70,10 @@ class TechniqueContext:
     """Takes the current activity, the number of finished steps and their total."""
     trial: Callable[[KerasModel, str, str], TrialExport]
     """Exports a model for a runtime at a precision, and returns its bytes and latency."""
-    build: Callable[[Architecture], KerasModel]
-    """Builds a network, untrained, for the images and the task of the run. Raises InputError where
-    it does not fit them."""
+    input_shape: Shape
+    """Height, width and channels of the images."""
+    head: Head
+    """The last layers of a network for the task of the run."""
     remember: Callable[[str, Callable[[], Any]], Any]
     """``remember(name, make)``: JSON values that are computed once, also after a kill."""
     shared_kernels: frozenset[str] = frozenset()

@@ -4,29 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from edgecv.core.errors import InputError
-from edgecv.core.plugins import Architecture, Task
-from edgecv.core.registry import ARCHITECTURES
 from edgecv.formats.model_file import ModelFile
+from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import BaselinePredictions, trained_baseline
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
-
-
-def check_features(architecture: Architecture, task: Task, where: str) -> None:
-    """Raise InputError if the head of the task does not fit the architecture."""
-    kinds = {head.task.features for head in task.heads()}
-    wanted = "map" if "map" in kinds else "row"
-    if architecture.features != wanted:
-        fitting = [name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted]
-        raise InputError(
-            where,
-            f"{architecture.name} gives a {architecture.features} of features, and the task "
-            f"{task.name} takes a {wanted}",
-            accepted=", ".join(fitting),
-        )
 
 
 @dataclass(frozen=True)
@@ -62,8 +46,8 @@ class TrainedModel(UserModel):
     @property
     def untrained(self) -> Any:
         """The architecture with its initial weights."""
-        shape = self.recipe.baseline.input_shape
-        return self.recipe.architecture.build(shape, self.recipe.task.head(self.data))
+        architecture, head = self.recipe.architecture, self.recipe.task.head(self.data)
+        return architecture.folded(architecture.build(self.recipe.baseline.input_shape, head), head)
 
     @cached_property
     def keras_model(self) -> Any:
