@@ -195,6 +195,9 @@ def _needed(value: Value, width: int) -> int:
     if node is None or node.op_type not in ("MaxPool", "Conv") or len(node.outputs) > 1:
         return width
     kernel, strides = (attribute_of(node, name, (1, 1)) for name in ("kernel_shape", "strides"))
+    if node.op_type == "Conv":  # Its attribute may be left out.
+        weights = stored_constant(node.inputs[1])
+        kernel = (width, width) if weights is None else weights[0].shape[2:]
     is_plain = attribute_of(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
     is_plain &= not any(attribute_of(node, "pads", ())) and not attribute_of(node, "ceil_mode", 0)
     if not is_plain or set(attribute_of(node, "dilations", (1,))) != {1}:
