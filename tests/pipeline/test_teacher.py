@@ -19,7 +19,13 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
 
 TUNING = {"epochs": 8, "minimum_steps": 100, "batch": 32, "learning_rate": 0.01}
-NETWORK = {"architecture": "plain_cnn", "filters": [8, 8], "strides": [2, 2]}
+NETWORK = {
+    "architecture": "plain_cnn",
+    "filters": [8, 8],
+    "strides": [2, 2],
+    "kernels": [3, 3],
+    "unpadded": [],
+}
 STUDENT = {
     "technique": "student",
     "network": NETWORK,
