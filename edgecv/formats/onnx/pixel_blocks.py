@@ -8,6 +8,7 @@ as it is: a runtime folds the operators on it when it opens the file.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -209,7 +210,9 @@ def _needed(value: Value, width: int) -> int:
 def _reshape_image(graph: Graph, first: FirstConvolution, shape: tuple[int, ...]) -> None:
     before, moved = first.moved.inputs[0], first.moved
     blocks = add_node(graph, "Reshape", [before, _integers(graph, 0, *shape)], moved)
-    channels = add_node(graph, "Transpose", [blocks], moved, perm=CHANNELS_FIRST)
+    scales = first.node.inputs[0].producer().inputs[1:]
+    rounded = _rounded(graph, blocks, scales, moved)
+    channels = add_node(graph, "Transpose", [rounded], moved, perm=CHANNELS_FIRST)
     moved.outputs[0].replace_all_uses_with(channels)
     graph.remove(moved, safe=True)
 
@@ -253,11 +256,18 @@ def _reshape_output(graph: Graph, quantize: Node, shape: tuple[int, ...]) -> Non
     before = uses[0][0]
     blocks = add_node(graph, "DequantizeLinear", [codes, *ends], before)
     last = add_node(graph, "Transpose", [blocks], before, perm=CHANNELS_LAST)
+    last = _rounded(graph, last, ends, before)
     pixels = add_node(graph, "Reshape", [last, _integers(graph, 0, *shape)], before)
+    pixels = _rounded(graph, pixels, ends, before)
     first = add_node(graph, "Transpose", [pixels], before, perm=CHANNELS_FIRST)
     rounded = add_node(graph, "QuantizeLinear", [first, *ends], before)
     for node, place in uses:
         node.replace_input_with(place, rounded)
+
+
+def _rounded(graph: Graph, value: Value, scales: Sequence[Value], before: Node) -> Value:
+    codes = add_node(graph, "QuantizeLinear", [value, *scales], before)
+    return add_node(graph, "DequantizeLinear", [codes, *scales], before)
 
 
 def _integers(graph: Graph, *values: int) -> Value:

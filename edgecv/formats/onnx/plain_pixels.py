@@ -5,8 +5,10 @@ from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Valu
 from edgecv.formats.onnx.pixel_blocks import BLOCK_AXES, quantize_behind, set_integers
 
 OF_KERNEL = ("DequantizeLinear", "Reshape", "Transpose", "Reshape", "Slice", "Tile", "Pad")
-OF_IMAGE = ("DequantizeLinear", "QuantizeLinear", "Transpose", "Reshape")
-BEHIND = ("DequantizeLinear", "Transpose", "Reshape", "Transpose", "QuantizeLinear")
+ROUNDING = ("DequantizeLinear", "QuantizeLinear")
+OF_IMAGE = (*ROUNDING, "Transpose", *ROUNDING, "Reshape")
+BEHIND = ("DequantizeLinear", "Transpose", *reversed(ROUNDING), "Reshape")
+BEHIND = (*BEHIND, *reversed(ROUNDING), "Transpose", "QuantizeLinear")
 """The operators around a convolution over blocks: against the flow, and behind it with the flow."""
 
 
@@ -28,7 +30,7 @@ def write_in_pixels(graph: Graph) -> bool:
             continue
         if tuple(attribute_of(kernel[2], "perm", ())) != BLOCK_AXES:
             continue
-        if _set_attributes(node, kernel, image[-1], behind[2]):
+        if _set_attributes(node, kernel, image[-1], behind[4]):
             _take_out(graph, node, kernel, image)
             behind[-1].outputs[0].replace_all_uses_with(quantize.outputs[0])
             for each in reversed(behind):
@@ -87,8 +89,8 @@ def _set_attributes(node: Node, kernel: tuple[Node, ...], image: Node, pixels: N
 def _take_out(graph: Graph, node: Node, kernel: tuple[Node, ...], image: tuple[Node, ...]) -> None:
     """Remove the operators that make blocks of the image, and repeat kernel and bias."""
     kernel[0].replace_input_with(0, kernel[-1].inputs[0])
-    image[2].replace_input_with(0, image[3].inputs[0])
-    removed = [*kernel[1:], image[3]]
+    image[2].replace_input_with(0, image[-1].inputs[0])
+    removed = [*kernel[1:], *image[3:]]
     for taken in node.inputs[1:]:
         maker = None if taken is None else taken.producer()
         for place, each in enumerate(() if maker is None else maker.inputs):
