@@ -50,6 +50,11 @@ from edgecv.targets.board import profile_named
 
 TRAINING = ("epochs", "learning_rate", "batch", "patience")
 """Options that are keys of a schedule too."""
+OF_A_BASELINE = (
+    ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
+    " technique"
+)
+"""Where options of a baseline's training go when there is a MODEL."""
 OF_A_NEW_RECIPE = (
     "quantize",
     "formats",
@@ -99,7 +104,7 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule", "minutes"))
+            self._refuse("MODEL", ("architecture", "schedule", "minutes"), OF_A_BASELINE)
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
@@ -282,13 +287,13 @@ class CompressOptions(
             named["maximum_steps"] = None
         return parse_schedule({**named, **self._training()}, "--schedule")
 
-    def _refuse(self, beside: str, fields: Sequence[str]) -> None:
+    def _refuse(self, beside: str, fields: Sequence[str], further: str = "") -> None:
         for field in fields:
             value = getattr(self, field)
             if value is not None and value is not False and value != ():
                 flag = _flag(field)
                 raise InputError(
-                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"
+                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}{further}"
                 )
 
 
