@@ -7,10 +7,12 @@ from pathlib import Path
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.text import counted
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor, damaged
+from edgecv.targets.c.lacking import Lacking
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
-from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size
+from edgecv.targets.c.program import Arithmetic, Program
 from edgecv.targets.c.project import PlacedProgram
+from edgecv.targets.c.tensors import elements, size
 
 SHOWN = 5
 SCRATCH_ALIGNMENT = 2

@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
-    LONGEST_SIDE,
-    damaged_unless,
-    elements,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.program import record
+from edgecv.targets.c.tensors import LONGEST_SIDE, elements, size
 
 SAME, VALID = 0, 1
 ACROSS = "HW"

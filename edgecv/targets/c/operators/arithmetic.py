@@ -6,22 +6,17 @@ from typing import Any
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import real, scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise
-from edgecv.targets.c.program import (
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import (
     LIMITS,
-    Lacking,
-    Program,
     bounds,
-    call,
-    damaged_unless,
     elements,
     kind_of,
     quantization,
     quantized_limits,
-    real,
-    record,
-    same_sides,
-    scaled,
     size,
 )
 

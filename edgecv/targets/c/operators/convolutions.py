@@ -7,22 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import real, scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
+from edgecv.targets.c.program import SCRATCH, Program, call, record
+from edgecv.targets.c.tensors import (
     LIMITS,
-    SCRATCH,
-    Lacking,
-    Program,
     bounds,
-    call,
-    damaged_unless,
     elements,
     kind_of,
     quantization,
     quantized_limits,
-    real,
-    record,
-    scaled,
     size,
 )
 from edgecv.targets.c.windows import Window, axes

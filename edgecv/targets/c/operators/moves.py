@@ -5,20 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.program import (
-    C_TYPES,
-    Lacking,
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    only,
-    quantization,
-    real,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.fixed_point import real
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import C_TYPES, elements, only, quantization, size
 
 AXES = 5
 MOST_BLOCKS = 64

@@ -5,22 +5,10 @@ import math
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator
-from edgecv.targets.c.program import (
-    Lacking,
-    Program,
-    bounds,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
-    quantized_limits,
-    real,
-    rounded,
-    same_sides,
-    scaled,
-)
+from edgecv.targets.c.fixed_point import real, rounded, scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
+from edgecv.targets.c.program import Program, call
+from edgecv.targets.c.tensors import bounds, elements, kind_of, only, quantization, quantized_limits
 from edgecv.targets.c.windows import Window, axes
 
 INTEGER = {"TYPE": "int8", "ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}

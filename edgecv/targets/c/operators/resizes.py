@@ -5,20 +5,11 @@ import math
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import real
+from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
-    real,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import elements, kind_of, only, quantization, size
 
 PARTS = 1024
 """The parts of a pixel in which the int8 kernel measures."""
