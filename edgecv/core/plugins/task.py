@@ -15,7 +15,7 @@ from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.options import Options, Several
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.plugins.task_parts import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins.task_parts import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import kinds_of, of_field, with_targets
 from edgecv.core.text import TextTable
 
@@ -37,7 +37,7 @@ class Task(Plugin):
     has_binary_scores: ClassVar[bool] = False
     """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
     are compared by ``resampled``."""
-    conversion_limit: ClassVar[float] = 1e-4
+    conversion_limit: ClassVar[float] = 1e-3
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
     compares_numbers: ClassVar[bool] = False
@@ -80,6 +80,8 @@ class Task(Plugin):
         return with_targets(data, self.target, self.name) if data.has_labels else data
 
     # The network and its training, in TensorFlow.
+
+    curves: ClassVar[Curves] = Curves()
 
     @abstractmethod
     def head(self, data: Dataset) -> Head:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edgecv.core.data import Dataset
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import (
     Architecture,
@@ -25,7 +25,6 @@ from edgecv.core.registry import (
     TASKS,
     TECHNIQUES,
 )
-from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
@@ -110,12 +109,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
     for key in table:
         if key not in known:
-            raise InputError(
-                where,
-                f'unknown key "{key}"',
-                accepted=", ".join(known),
-                remedy=nearest(key, known),
-            )
+            raise unknown_name(where, f'unknown key "{key}"', key, known)
     own = {key: table[key] for key in RunSettings.model_fields if key in table}
     if "device" in own:
         own["device"] = TARGETS.parse(own["device"], f"{where}, [device]")
@@ -158,12 +152,7 @@ def parse_schedule(training: Any, where: str) -> Schedule:
     options = dict(training)
     name = options.pop("schedule", USUAL_SCHEDULE)
     if not isinstance(name, str) or name not in SCHEDULES:
-        raise InputError(
-            where,
-            f"unknown schedule {name!r}",
-            accepted=", ".join(SCHEDULES),
-            remedy=nearest(str(name), SCHEDULES),
-        )
+        raise unknown_name(where, f"unknown schedule {name!r}", str(name), SCHEDULES)
     return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
-from edgecv.core.plugins import Head, Metric, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import counted, name_at
 from edgecv.datasets.class_order import in_order_of
@@ -51,9 +51,6 @@ class Classification(ProbabilityTask):
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
     terms: ClassVar[Terms] = Terms(
-        score="accuracy",
-        score_axis="fraction right",
-        loss="cross-entropy",
         output="a probability",
         outputs="classes",
         same="the likeliest class is the same",
@@ -114,6 +111,12 @@ class Classification(ProbabilityTask):
         else:
             weights = np.array(self.class_weights)
         return np.stack([labels, weights[labels]], axis=1).astype(np.float32)
+
+    curves: ClassVar[Curves] = Curves(
+        score="accuracy",
+        score_axis="fraction right",
+        loss="cross-entropy",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
@@ -353,12 +356,12 @@ def _figure(figure: Callable[..., float], outputs: Outputs, targets: Targets) ->
 class ClassHead:
     """The last layers of a classifier: float32 (N, F) -> probabilities (N, classes)."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, several: bool = False) -> None:
         self.classes = classes
+        self.several = several
 
     def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a dense layer with ``options``, and a softmax."""
-        return [
-            keras.layers.Dense(self.classes, name="logits", **options),
-            keras.layers.Softmax(name="probabilities"),
-        ]
+        """Return a dense layer with ``options``, and a softmax; a sigmoid for several classes."""
+        last = partial(keras.layers.Activation, "sigmoid") if self.several else keras.layers.Softmax
+        logits = keras.layers.Dense(self.classes, name="logits", **options)
+        return [logits, last(name="probabilities")]

@@ -11,12 +11,11 @@ from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.core.text import name_at
 from edgecv.evaluation import drawing
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
-from edgecv.evaluation.tasks.classification.proof import NOTHING
 from edgecv.evaluation.tasks.regression.checks import check_one_box, check_pairs
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
@@ -26,12 +25,10 @@ from edgecv.evaluation.tasks.regression.figures import (
     root_mean_square_error,
 )
 from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
+from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
 from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
 from edgecv.models.tf import tensorflow
 
-GAIN = 0.05
-"""Part of the error of the mean that a model must save to have learned something."""
-SIGNIFICANCE = 0.05
 SHOWN = 4
 """Numbers below a picture."""
 FEWEST_IMAGES = 2
@@ -43,13 +40,8 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
-    conversion_limit: ClassVar[float] = 1e-3
     terms: ClassVar[Terms] = Terms(
-        score="score",
-        score_axis="PCK of keypoints, else minus the mean error, of the range",
-        loss="squared error",
         output="a number, of its range,",
-        outputs="numbers",
         same="the numbers are the same within the tolerance",
     )
     method: ClassVar[str] = (
@@ -127,6 +119,11 @@ class Regression(Task):
         wanted = wanted_of(labels)
         weights = (wanted.counts / each for each in (wanted.scales, wanted.ranges))
         return np.stack([wanted.values, *weights], axis=1).astype(np.float32)
+
+    curves: ClassVar[Curves] = Curves(
+        score_axis="PCK of keypoints, else minus the mean error, of the range",
+        loss="squared error",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Squared errors or Huber's loss, in standard deviations: (N, 3, K), (N, ...) -> (N,)."""
@@ -274,29 +271,19 @@ class Regression(Task):
 
     def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
         """Return if the numbers are better than the mean of the targets for every image."""
-        from scipy.stats import wilcoxon
-
         if targets is None:
-            spread = float(np.ptp(_values(outputs), axis=0).max())
-            text = f"gives numbers that differ by {spread:.3g} at the most over the images"
-            return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+            return proof_of_spread(_values(outputs), "numbers")
         wanted = wanted_of(targets)
         known = np.maximum(wanted.counts.sum(axis=0), 1)
         middle = (wanted.values * wanted.counts).sum(axis=0) / known
         mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
         sums = (self._errors(each, targets) for each in (outputs, mean))
         own, others = (errors / np.maximum(counts, 1) for errors, counts in sums)
-        found, limit = float(own.mean()), float(others.mean()) * (1 - GAIN)
         text = (
-            f"is off by {found:.2%} of the range of the targets in the mean, and the mean of the "
-            f"targets by {float(others.mean()):.2%}"
+            f"is off by {own.mean():.2%} of the range of the targets in the mean, and the mean of "
+            f"the targets by {others.mean():.2%}"
         )
-        chance = 1.0
-        if found < limit:
-            chance = float(wilcoxon(own, others, alternative="less").pvalue)
-        if chance > SIGNIFICANCE:
-            text += f": {NOTHING}; are these its images, --preprocess and unit?"
-        return Proof(found, limit, text, chance <= SIGNIFICANCE)
+        return proof_of_errors(own, others, text, "are these its images, --preprocess and unit?")
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -10,7 +10,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import IGNORED, kinds_of
 from edgecv.core.text import listed, name_at
 from edgecv.datasets.class_order import in_order_of
@@ -43,13 +43,9 @@ class Segmentation(ProbabilityTask):
     ending: ClassVar[str] = "probabilities"
     target: ClassVar[str] = "mask"
     terms: ClassVar[Terms] = Terms(
-        score="IoU",
-        score_axis="mean IoU of an image",
-        loss="cross-entropy + Dice loss",
         output="a probability",
         outputs="classes a pixel",
         same="nearly the same map",
-        groups="classes",
     )
     method: ClassVar[str] = text.METHOD
     group_figure: ClassVar[str] = "IoU"
@@ -76,6 +72,12 @@ class Segmentation(ProbabilityTask):
     def targets(self, labels: Targets) -> Targets:
         """Return the masks: uint8 (N, H, W)."""
         return labels
+
+    curves: ClassVar[Curves] = Curves(
+        score="IoU",
+        score_axis="mean IoU of an image",
+        loss="cross-entropy + Dice loss",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy plus soft Dice loss: (N, H, W), (N, h, w, K) -> (N,)."""

@@ -231,13 +231,14 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
         "its weights are for other sizes",
     )
     read, written = inputs * size(layer.source), outputs * size(layer.output)
+    is_reference, is_float = program.arithmetic == "reference", layer.kind == "float32"
+    in_eights = 0 if is_reference else inputs - inputs % 8
     layer.add(
-        {"int8": "dense_real", "float32": "dense_plain"}[layer.kind]
-        if program.arithmetic == "reference"
-        else "dense",
+        "dense_real" if is_reference and not is_float else "dense",
         (rows, inputs, outputs),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
+        more=(in_eights,) if is_float else (),
     )
 
 

@@ -11,8 +11,18 @@ from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import bounds, elements, kind_of, only, quantization, quantized_limits
 from edgecv.targets.c.windows import Window, axes
 
-INTEGER = {"TYPE": "int8", "ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
-FLOAT = {"TYPE": "float", "ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
+INTEGER = {"ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
+FLOAT = {"ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
+LARGEST = [
+    {"START": start, "NEXT": "x > found ? x : found", "RESULT": "found"}
+    for start in ("-128", "-INFINITY")
+]
+ROUNDED_MEAN = "(found + (found > 0 ? t.count / 2 : -(t.count / 2))) / t.count"
+AVERAGE = [
+    {"START": "0", "NEXT": "found + x", "RESULT": result}
+    for result in (ROUNDED_MEAN, "found / (float)t.count")
+]
+"""Code of a pool of int8, and of float."""
 
 LANES = 16
 """The channels that LiteRT's mean of an image takes at a time, by vector instructions."""
@@ -31,14 +41,13 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
     else:
         damaged_unless(quantization(source) == quantization(output), "it changes the scale")
         lowest, highest = map(str, quantized_limits(activation, output))
-    suffix = "float" if is_float else "int8"
-    if operator.kind == "MAX_POOL_2D":
-        smallest = "-INFINITY" if is_float else "-128"
-        program.kernel("max_pool", **(FLOAT if is_float else INTEGER), SMALLEST=smallest)
-        name = f"max_pool_{suffix}"
-    else:
-        name = f"average_{suffix}"
-        program.kernel(name)
+    name = f"{operator.kind.lower()}_{'float' if is_float else 'int8'}"
+    program.kernel(
+        "pool",
+        NAME=name,
+        **(FLOAT if is_float else INTEGER),
+        **(LARGEST if operator.kind == "MAX_POOL_2D" else AVERAGE)[is_float],
+    )
     places = program.place(source), program.place(output)
     code = window.repeated(call(name, "&p", lowest, highest, *places), places)
     program.add(operator, window.record() + code, window.above())
