@@ -53,17 +53,13 @@ class KernelOptions(CommandOptions):
     """The kernels of LiteRT: xnnpack, builtin (as on microcontrollers) or reference (very slow)."""
 
 
-class ValidateOptions(
-    KernelOptions,
-    OnOptions,
-    LimitOptions,
-    TrustOptions,
-    LabelOptions,
-    InputOptions,
-    TaskOptions,
-    MeasuredDataOptions,
-    MeasureOptions,
+class JudgedFileOptions(
+    LimitOptions, TrustOptions, LabelOptions, InputOptions, TaskOptions, MeasuredDataOptions
 ):
+    """The meaning of a file that is measured, and the limits that it is judged by."""
+
+
+class ValidateOptions(KernelOptions, OnOptions, JudgedFileOptions, MeasureOptions):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
     def request(self) -> "ValidationRequest":
@@ -88,15 +84,7 @@ def validate(
         return validation.validate_any(request, context)
 
 
-class DeployOptions(
-    TargetOptions,
-    LimitOptions,
-    TrustOptions,
-    LabelOptions,
-    InputOptions,
-    TaskOptions,
-    MeasuredDataOptions,
-):
+class DeployOptions(TargetOptions, JudgedFileOptions):
     """Options of ``edgecv deploy`` and ``edgecv.deploy``."""
 
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]

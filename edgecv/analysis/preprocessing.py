@@ -1,11 +1,12 @@
 """The preprocessing of the files and the baseline of an analysis, found as a run finds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgecv.core.artifact import PRECISION_NOT_KNOWN
-from edgecv.core.data import Dataset, Images, Outputs
+from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
@@ -17,7 +18,7 @@ from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, no_outputs
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, one_by_one
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
 from edgecv.system.storage import is_sealed
 
@@ -147,22 +148,17 @@ def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReade
     """Return a file as the search for its preprocessing reads it."""
     pool, name = context.measurements, runtime_of_file(path).name
 
-    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
-        context.emit("evaluate", f"{len(images):,} images through {path} with each preprocessing")
-        found = {}
-        for key, choice in choices.items():
-            asked = spec.model_copy(update={"preprocess": choice})
-            try:
-                found[key] = pool.predict(name, path, images, asked)
-            except RuntimeFailure:
-                found[key] = no_outputs(images)
-        return found
-
     def evidence(images: Images) -> InputEvidence:
         if is_sealed(path):
             return InputEvidence(OF_A_RUN)
         return pool.evaluator(name).input_evidence(path, images, spec)
 
+    predict = one_by_one(
+        str(path),
+        spec,
+        lambda images, asked: pool.predict(name, path, images, asked),
+        partial(context.emit, "evaluate"),
+    )
     return ModelReader(str(path), predict, evidence)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from edgecv.core.text import counted
 from edgecv.formats.dtypes import BITS
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.fixed_point import rounded
+from edgecv.targets.c.fixed_point import real, rounded
 from edgecv.targets.c.lacking import Lacking, damaged_unless
 
 LONGEST_SIDE = 32767
@@ -63,6 +63,12 @@ def elements(tensor: TFLiteTensor) -> int:
     return count
 
 
+def sides(end: str, tensor: TFLiteTensor) -> dict[str, object]:
+    """Return height, width and channels of an image as fields of a struct in C."""
+    names = (f"{end}_height", f"{end}_width", f"{end}_channels")
+    return dict(zip(names, tensor.shape[1:], strict=True))
+
+
 def kind_of(*tensors: TFLiteTensor) -> str:
     """Return the one type of some tensors: int8 or float32."""
     kinds = {each.type for each in tensors}
@@ -86,20 +92,18 @@ def quantization(tensor: TFLiteTensor) -> tuple[float, int]:
     return tensor.scales[0], zero
 
 
-def quantized_limits(activation: int, output: TFLiteTensor) -> tuple[int, int]:
-    """Return the lowest and highest code that a fused activation lets through."""
+def activation_limits(operator: TFLiteOperator, output: TFLiteTensor) -> tuple[str, str]:
+    """Return C for the lowest and highest value, or code, that a fused activation lets through."""
+    activation = operator.option("FusedActivationFunction")
+    if activation not in BOUNDS:
+        raise Lacking(f"its fused activation {activation}")
+    low, high = BOUNDS[activation]
+    if output.type == "float32":
+        return real(low), real(high)
     scale, zero = quantization(output)
     lowest, highest = LIMITS[output.type]
-    low, high = bounds(activation)
     if math.isfinite(low):
         lowest = max(lowest, zero + rounded(np.float32(low) / np.float32(scale)))
     if math.isfinite(high):
         highest = min(highest, zero + rounded(np.float32(high) / np.float32(scale)))
-    return lowest, highest
-
-
-def bounds(activation: int) -> tuple[float, float]:
-    """Return the range that a fused activation lets through."""
-    if activation not in BOUNDS:
-        raise Lacking(f"its fused activation {activation}")
-    return BOUNDS[activation]
+    return str(lowest), str(highest)

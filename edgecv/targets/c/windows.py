@@ -7,7 +7,7 @@ from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import record
-from edgecv.targets.c.tensors import LONGEST_SIDE, elements, size
+from edgecv.targets.c.tensors import LONGEST_SIDE, elements, sides, size
 
 SAME, VALID = 0, 1
 ACROSS = "HW"
@@ -58,17 +58,11 @@ class Window:
     def record(self) -> str:
         """Return C for its constant ``p``."""
         rows, columns = self.axes
-        _, input_height, input_width, input_channels = self.source.shape
-        _, output_height, output_width, output_channels = self.output.shape
         return record(
             "window",
             "p",
-            input_height=input_height,
-            input_width=input_width,
-            input_channels=input_channels,
-            output_height=output_height,
-            output_width=output_width,
-            output_channels=output_channels,
+            **sides("input", self.source),
+            **sides("output", self.output),
             height=rows.taps,
             width=columns.taps,
             stride_y=rows.stride,

@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.fixed_point import real, scaled
+from edgecv.targets.c.fixed_point import scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import (
     LIMITS,
-    bounds,
+    activation_limits,
     elements,
     kind_of,
     quantization,
-    quantized_limits,
     size,
 )
 
@@ -160,12 +159,11 @@ Parts = tuple[str, str, str, tuple[str, ...], str]
 
 def _float(operator: TFLiteOperator) -> Parts:
     fused = operator.kind in FUSED
-    limits = bounds(operator.option("FusedActivationFunction")) if fused else ()
     return (
         " clamp_float" if fused else "",
         "float lowest, float highest," if fused else "",
         "",
-        tuple(map(real, limits)),
+        activation_limits(operator, operator.outputs[0]) if fused else (),
         f"*output++ = {FLOATS[operator.kind]};",
     )
 
@@ -196,7 +194,7 @@ def _factors(
     )
     single = np.float32
     parts: dict[str, Any] = {}
-    lowest, highest = LIMITS["int8"]
+    lowest, highest = map(str, LIMITS["int8"])
     if operator.kind in ("ADD", "SUB", "SQUARED_DIFFERENCE"):
         twice = 2 * max(one, other)
         parts["first"], parts["first_shift"] = scaled(one / twice)
@@ -210,7 +208,7 @@ def _factors(
     if operator.kind == "PRELU":
         parts["first"], parts["first_shift"] = scaled(float(single(one) / single(made)))
     elif operator.kind in FUSED:
-        lowest, highest = quantized_limits(operator.option("FusedActivationFunction"), output)
+        lowest, highest = activation_limits(operator, output)
     parts["factor"], parts["shift"] = scaled(factor)
     zeros = {"first_zero": first_zero, "second_zero": second_zero, "zero": zero}
     return {**parts, **zeros, "lowest": lowest, "highest": highest}

@@ -7,17 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.fixed_point import real, scaled
+from edgecv.targets.c.fixed_point import scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import SCRATCH, Program, call, record
 from edgecv.targets.c.tensors import (
     LIMITS,
-    bounds,
+    activation_limits,
     elements,
     kind_of,
     quantization,
-    quantized_limits,
     size,
 )
 from edgecv.targets.c.windows import Window, axes
@@ -76,9 +75,7 @@ class WeightedLayer:
         if self.kind == "float32":
             program.kernel(f"{kernel}_float")
             name = f"{kernel}_float"
-            limits: tuple[object, ...] = tuple(
-                map(real, bounds(operator.option("FusedActivationFunction")))
-            )
+            limits: tuple[str, ...] = activation_limits(operator, self.output)
             if weights.dtype != np.float32:
                 raise Lacking(f"{weights.dtype} weights that are used as float32")
             constants = [weights, self._bias(outputs, np.float32)]
@@ -108,9 +105,7 @@ class WeightedLayer:
         return values.astype(kind)
 
     def _range(self) -> str:
-        lowest, highest = quantized_limits(
-            self.operator.option("FusedActivationFunction"), self.output
-        )
+        lowest, highest = activation_limits(self.operator, self.output)
         return record(
             "range",
             "q",

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator
-from edgecv.targets.c.fixed_point import real, rounded, scaled
+from edgecv.targets.c.fixed_point import rounded, scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.program import Program, call
-from edgecv.targets.c.tensors import bounds, elements, kind_of, only, quantization, quantized_limits
+from edgecv.targets.c.tensors import activation_limits, elements, kind_of, only, quantization
 from edgecv.targets.c.windows import Window, axes
 
 INTEGER = {"ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
@@ -34,13 +34,9 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
     taps = operator.option("FilterHeight"), operator.option("FilterWidth")
     window = Window(source, output, axes(operator, source.shape[1:3], output.shape[1:3], taps))
     same_sides(output.shape[3:], source.shape[3:])
-    activation = operator.option("FusedActivationFunction")
     is_float = kind_of(source, output) == "float32"
-    if is_float:
-        lowest, highest = map(real, bounds(activation))
-    else:
+    if not is_float:
         damaged_unless(quantization(source) == quantization(output), "it changes the scale")
-        lowest, highest = map(str, quantized_limits(activation, output))
     name = f"{operator.kind.lower()}_{'float' if is_float else 'int8'}"
     program.kernel(
         "pool",
@@ -49,7 +45,7 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
         **(LARGEST if operator.kind == "MAX_POOL_2D" else AVERAGE)[is_float],
     )
     places = program.place(source), program.place(output)
-    code = window.repeated(call(name, "&p", lowest, highest, *places), places)
+    code = window.repeated(call(name, "&p", *activation_limits(operator, output), *places), places)
     program.add(operator, window.record() + code, window.above())
 
 
