@@ -29,7 +29,6 @@ class Task(Plugin):
     ``normalized`` returns them, ``Targets`` as a data set holds them.
     """
 
-    terms: ClassVar[Terms] = Terms()
     target: ClassVar[str] = "class"
     """The kind of targets that it learns from and measures with, as in ``core.targets``."""
     features: ClassVar[str] = "row"
@@ -267,6 +266,8 @@ class Task(Plugin):
         return []
 
     # The report.
+
+    terms: ClassVar[Terms] = Terms()
 
     def score_text(self, value: float) -> str:
         """Write a mean score."""

@@ -29,11 +29,6 @@ class Depth(Task):
     name: ClassVar[str] = "depth"
     features: ClassVar[str] = "map"
     target: ClassVar[str] = "depth"
-    terms: ClassVar[Terms] = Terms(
-        output="a depth, of the range,",
-        outputs="depths",
-        same="the depths are the same within the tolerance",
-    )
     tolerance: float = Field(default=0.05, gt=0, le=1)
     """Largest mean difference of the same answer, as a part of the baseline's depth."""
 
@@ -101,6 +96,11 @@ class Depth(Task):
         ((name, values),) = outputs.arrays.items()
         return Outputs.one(_one_channel(values), name), ()
 
+    terms: ClassVar[Terms] = Terms(
+        output="a depth, of the range,",
+        outputs="depths",
+        same="the depths are the same within the tolerance",
+    )
     method: ClassVar[str] = (
         "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
         "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "

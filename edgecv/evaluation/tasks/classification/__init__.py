@@ -50,13 +50,6 @@ class Classification(ProbabilityTask):
     has_binary_scores: ClassVar[bool] = True
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
-    terms: ClassVar[Terms] = Terms(
-        output="a probability",
-        outputs="classes",
-        same="the likeliest class is the same",
-        groups="classes",
-    )
-    method: ClassVar[str] = text.METHOD
 
     class_weights: (
         Literal["balanced"]
@@ -226,6 +219,14 @@ class Classification(ProbabilityTask):
         if not are_logits(outputs.only):
             return None
         return "Sigmoid" if outputs.only.shape[1] == 1 else "Softmax"
+
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="classes",
+        same="the likeliest class is the same",
+        groups="classes",
+    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -45,11 +45,6 @@ class Detection(ProbabilityTask):
     target: ClassVar[str] = "boxes"
     features: ClassVar[str] = "map"
     conversion_limit: ClassVar[float] = 1e-3
-    terms: ClassVar[Terms] = Terms(
-        output="a number, of the range of its output,",
-        same="nearly the same boxes",
-    )
-    method: ClassVar[str] = text.METHOD
     group_figure: ClassVar[str] = "AP"
     group_points: ClassVar[str] = "F1 points"
 
@@ -164,6 +159,12 @@ class Detection(ProbabilityTask):
         found = match(boxes, targets, classes)
         _MATCHED[outputs] = (self.decoder, targets, found)
         return found
+
+    terms: ClassVar[Terms] = Terms(
+        output="a number, of the range of its output,",
+        same="nearly the same boxes",
+    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

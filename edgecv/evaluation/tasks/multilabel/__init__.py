@@ -37,16 +37,6 @@ class Multilabel(ProbabilityTask):
     group: ClassVar[str] = "label"
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
-    terms: ClassVar[Terms] = Terms(
-        output="a probability",
-        outputs="labels",
-        same="the labels are the same",
-    )
-    method: ClassVar[str] = (
-        "mAP: the mean over the labels of the area under precision over recall. A label is given "
-        "where its probability reaches the threshold; each is compared by the exact McNemar test, "
-        "corrected by Holm's method for the number of labels."
-    )
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Probability from which on an image has a label."""
@@ -159,6 +149,17 @@ class Multilabel(ProbabilityTask):
         if are_logits(values):
             return Outputs.one(sigmoid(values), name), (LOGITS,)
         return outputs, ()
+
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="labels",
+        same="the labels are the same",
+    )
+    method: ClassVar[str] = (
+        "mAP: the mean over the labels of the area under precision over recall. A label is given "
+        "where its probability reaches the threshold; each is compared by the exact McNemar test, "
+        "corrected by Holm's method for the number of labels."
+    )
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

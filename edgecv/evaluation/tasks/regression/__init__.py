@@ -40,16 +40,6 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
-    terms: ClassVar[Terms] = Terms(
-        output="a number, of its range,",
-        same="the numbers are the same within the tolerance",
-    )
-    method: ClassVar[str] = (
-        "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
-        "test targets, of each number by its own; of a box the range of them all. PCK of keypoints "
-        "is the fraction of visible points within the distance, and a point one percent of them. "
-        + drawing.METHOD
-    )
 
     kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
     """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""
@@ -205,6 +195,17 @@ class Regression(Task):
                 accepted="x and y of each point" if self.kind == "keypoints" else "one a number",
             )
         return data
+
+    terms: ClassVar[Terms] = Terms(
+        output="a number, of its range,",
+        same="the numbers are the same within the tolerance",
+    )
+    method: ClassVar[str] = (
+        "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
+        "test targets, of each number by its own; of a box the range of them all. PCK of keypoints "
+        "is the fraction of visible points within the distance, and a point one percent of them. "
+        + drawing.METHOD
+    )
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -42,12 +42,6 @@ class Segmentation(ProbabilityTask):
     features: ClassVar[str] = "map"
     ending: ClassVar[str] = "probabilities"
     target: ClassVar[str] = "mask"
-    terms: ClassVar[Terms] = Terms(
-        output="a probability",
-        outputs="classes a pixel",
-        same="nearly the same map",
-    )
-    method: ClassVar[str] = text.METHOD
     group_figure: ClassVar[str] = "IoU"
     same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
@@ -165,6 +159,13 @@ class Segmentation(ProbabilityTask):
                 "gives maps that are not probabilities",
                 remedy="end the model with a Softmax layer",
             )
+
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="classes a pixel",
+        same="nearly the same map",
+    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
