@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
 from edgecv.analysis.number_comparison import any_ends, compare_numbers
-from edgecv.analysis.preprocessing import ReadModels, settled
+from edgecv.analysis.preprocessing import PreprocessingSearch, ReadModels
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.data import Dataset, Outputs
@@ -166,7 +166,7 @@ def _settled(
     notes: list[str] = []
     for group in groups:
         models = ReadModels(group.files, baseline, request.baseline_input, is_of_run)
-        models, added = settled(models, group.data, task, context)
+        models, added = PreprocessingSearch(group.data, task, context).settled(models)
         spec, notes = models.baseline_input, [*notes, *added]
         found.append(replace(group, files=models.files))
     specs = {file.path: file for group in found for file in group.files}

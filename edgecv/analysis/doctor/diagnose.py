@@ -17,7 +17,7 @@ from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
-from edgecv.analysis.preprocessing import ReadModels, settled
+from edgecv.analysis.preprocessing import PreprocessingSearch, ReadModels
 from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.analysis.validate_request import read_as, single_file
 from edgecv.core.artifact import SessionFacts
@@ -93,7 +93,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         if loaded is not None:
             data = task.of_task(loaded)
             models = read_models(options, file, examined.report)
-            models, _ = settled(models, data, task, context)
+            models, _ = PreprocessingSearch(data, task, context).settled(models)
             images, file = data.test.images, models.files[0]
         twin = None
         if options.baseline is not None:

@@ -18,6 +18,11 @@ from edgecv.models.tf import keras, tensorflow
 
 Maps = NDArray[np.float64]
 """A number for each pixel: float64 (N, H, W)."""
+METHOD = (
+    "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
+    "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "
+    "are not known and count nowhere. One point is one percent of the depth."
+)
 NEAR = 1.25
 """Ratio of two depths, the larger over the smaller, that are near each other: delta1."""
 SMALLEST = 1e-12
@@ -101,11 +106,7 @@ class Depth(Task):
         outputs="depths",
         same="the depths are the same within the tolerance",
     )
-    method: ClassVar[str] = (
-        "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
-        "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "
-        "are not known and count nowhere. One point is one percent of the depth."
-    )
+    method: ClassVar[str] = METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -156,10 +157,8 @@ class Depth(Task):
         middle = np.median(targets[_known(targets)])
         constant = Outputs.one(np.full((*targets.shape, 1), middle, np.float32))
         own, other = (-self.score_per_image(each, targets) for each in (outputs, constant))
-        text = (
-            f"is off by {own.mean():.1%} of the depth, and one depth everywhere by "
-            f"{other.mean():.1%}"
-        )
+        found, constant = own.mean(), other.mean()
+        text = f"is off by {found:.1%} of the depth, and one depth everywhere by {constant:.1%}"
         return proof_of_errors(own, other, text, "are these its images, and its unit?")
 
     def captions(

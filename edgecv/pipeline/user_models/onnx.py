@@ -133,14 +133,6 @@ class OnnxModel(UserModel):
         """Sentences for the report: layout, range and outputs of the file."""
         return self.remarks
 
-    def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return a warning if another class order would be right more often."""
-        if not self.data.has_labels:
-            return ()
-        where = str(self.recipe.baseline.model)
-        found = self.recipe.task.doubts(reference.outputs, self.data, where)
-        return () if found is None else (found,)
-
     @cached_property
     def original(self) -> ModelFile:
         """The user's own file; its key covers the given preprocessing too."""

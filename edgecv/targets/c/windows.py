@@ -22,6 +22,15 @@ class WindowAxis:
     dilation: int
     pad: int
 
+    def fields(self, side: str, axis: str, end: str) -> dict[str, object]:
+        """Return it as fields of a struct in C."""
+        return {
+            side: self.taps,
+            f"stride_{axis}": self.stride,
+            f"dilation_{axis}": self.dilation,
+            f"pad_{end}": self.pad,
+        }
+
 
 def axes(
     operator: TFLiteOperator, inputs: Sequence[int], outputs: Sequence[int], taps: Sequence[int]
@@ -63,14 +72,8 @@ class Window:
             "p",
             **sides("input", self.source),
             **sides("output", self.output),
-            height=rows.taps,
-            width=columns.taps,
-            stride_y=rows.stride,
-            stride_x=columns.stride,
-            dilation_y=rows.dilation,
-            dilation_x=columns.dilation,
-            pad_top=rows.pad,
-            pad_left=columns.pad,
+            **rows.fields("height", "y", "top"),
+            **columns.fields("width", "x", "left"),
         )
 
     def repeated(self, call: str, places: tuple[str, str]) -> str:

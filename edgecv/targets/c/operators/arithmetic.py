@@ -11,7 +11,6 @@ from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import (
-    LIMITS,
     activation_limits,
     elements,
     kind_of,
@@ -194,7 +193,6 @@ def _factors(
     )
     single = np.float32
     parts: dict[str, Any] = {}
-    lowest, highest = map(str, LIMITS["int8"])
     if operator.kind in ("ADD", "SUB", "SQUARED_DIFFERENCE"):
         twice = 2 * max(one, other)
         parts["first"], parts["first_shift"] = scaled(one / twice)
@@ -207,9 +205,8 @@ def _factors(
         factor = float(single(one) * single(other) / single(made))
     if operator.kind == "PRELU":
         parts["first"], parts["first_shift"] = scaled(float(single(one) / single(made)))
-    elif operator.kind in FUSED:
-        lowest, highest = activation_limits(operator, output)
     parts["factor"], parts["shift"] = scaled(factor)
+    lowest, highest = activation_limits(operator, output)
     zeros = {"first_zero": first_zero, "second_zero": second_zero, "zero": zero}
     return {**parts, **zeros, "lowest": lowest, "highest": highest}
 

@@ -24,6 +24,35 @@ from edgecv.targets.c.windows import Window, axes
 WIDEST = LIMITS["int8"][1] - LIMITS["int8"][0]
 """The largest distance of an int8 code from its zero point."""
 INT32_MAX = 2**31 - 1
+FLOAT = {
+    "TYPE": "float",
+    "ELEMENT": "float",
+    "SUM": "float",
+    "LIMITS": "float lowest, float highest",
+    "FACTORS": "",
+    "NEEDS": "clamp_float",
+    "BLOCK": "16",
+    "FROM": "",
+    "LESS": "",
+    "CAST": "",
+    "RESULT": "clamp_float(sum, lowest, highest)",
+}
+INT8 = {
+    "TYPE": "int8",
+    "ELEMENT": "int8_t",
+    "SUM": "int32_t",
+    "LIMITS": "const range *q",
+    "FACTORS": "const int32_t *multipliers, const int8_t *shifts, int32_t lanes, ",
+    "NEEDS": "range clamp rescale",
+    "BLOCK": "32",
+    "FROM": "(int16_t)(",
+    "LESS": " - q->input_zero)",
+    "CAST": "(int16_t)",
+    "RESULT": "(int8_t)clamp(rescale(sum, multipliers[k], shifts[k], k < lanes)"
+    " + q->output_zero, q->lowest, q->highest)",
+}
+TEMPLATES = ("depthwise", "transposed")
+"""Kernels of both types; the others have a file for each."""
 LANES = 8
 TAPS = 16
 """The weights of a filter are filled up to a multiple of it, which vector instructions take."""
@@ -72,16 +101,16 @@ class WeightedLayer:
         declared = "" if window is None else window.record()
         arguments = shape if isinstance(shape, tuple) else ("&p",)
         outputs = self.output.shape[-1]
-        if self.kind == "float32":
-            program.kernel(f"{kernel}_float")
-            name = f"{kernel}_float"
+        is_float = self.kind == "float32"
+        parts = FLOAT if is_float else INT8
+        name = f"{kernel}_{parts['TYPE']}"
+        program.kernel(kernel if kernel in TEMPLATES else name, **parts)
+        if is_float:
             limits: tuple[str, ...] = activation_limits(operator, self.output)
             if weights.dtype != np.float32:
                 raise Lacking(f"{weights.dtype} weights that are used as float32")
             constants = [weights, self._bias(outputs, np.float32)]
         else:
-            program.kernel(f"{kernel}_int8")
-            name = f"{kernel}_int8"
             declared += self._range()
             limits = ("&q",)
             constants = self._integers(kernel, weights, outputs)
