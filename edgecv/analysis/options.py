@@ -76,12 +76,12 @@ def validate(
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and files again, and judge them by the limits."""
-    from edgecv.analysis import validate as validation
+    from edgecv.analysis.any_files import validate_any
     from edgecv.pipeline.context import open_analysis
 
     request = options.request()
     with open_analysis(request.settings, on_event, log, request.trust) as context:
-        return validation.validate_any(request, context)
+        return validate_any(request, context)
 
 
 class DeployOptions(TargetOptions, JudgedFileOptions):

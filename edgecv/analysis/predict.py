@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecv.analysis.described_files import report_in, single_file
 from edgecv.analysis.options import PredictOptions
 from edgecv.analysis.preprocessing import PreprocessingSearch
-from edgecv.analysis.validate_request import report_in, single_file
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError

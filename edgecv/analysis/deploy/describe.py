@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgecv.analysis.inspection.read_file import inspect
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import PeakMemory
 from edgecv.core.sample import sample_rows
