@@ -14,9 +14,14 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.core.text import name_at
-from edgecv.evaluation import drawing
-from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
-from edgecv.evaluation.tasks.regression.checks import check_one_box, check_pairs
+from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
+from edgecv.evaluation.tasks.regression import text, training
+from edgecv.evaluation.tasks.regression.checks import (
+    check_for_sigmoid,
+    check_numbers,
+    check_one_box,
+    check_pairs,
+)
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
     mean_absolute_error,
@@ -27,11 +32,7 @@ from edgecv.evaluation.tasks.regression.figures import (
 from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
 from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
-from edgecv.models.tf import tensorflow
 
-SHOWN = 4
-"""Numbers below a picture."""
-FEWEST_IMAGES = 2
 SMALLEST = 1e-12
 
 
@@ -76,12 +77,7 @@ class Regression(Task):
         if not data.has_labels:
             return data
         found = with_targets(data, self.kind, self.name)
-        if found.test.labels.dtype.kind in "iu" or len(found.test) < FEWEST_IMAGES:
-            raise InputError(
-                data.name,
-                f"has {found.test.labels.dtype} targets of {len(found.test)} test images",
-                accepted="numbers (float32) of two test images or more",
-            )
+        check_numbers(found)
         if self.kind == "boxes":
             check_one_box(found)
         check_pairs(self.swap, found)
@@ -95,13 +91,8 @@ class Regression(Task):
         dense layer in exported files.
         """
         wanted = wanted_of(data.train.labels)
-        if self.ends_in == "sigmoid" and (wanted.values.min() < 0 or wanted.values.max() > 1):
-            raise InputError(
-                data.name,
-                f"has targets of {wanted.values.min():.4g} to {wanted.values.max():.4g}",
-                accepted="0 to 1 for a sigmoid",
-                remedy='leave ends_in = "sigmoid" out',
-            )
+        if self.ends_in == "sigmoid":
+            check_for_sigmoid(wanted, data.name)
         return NumbersHead(wanted, self.ends_in)
 
     def targets(self, labels: Targets) -> Targets:
@@ -117,57 +108,21 @@ class Regression(Task):
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Squared errors or Huber's loss, in standard deviations: (N, 3, K), (N, ...) -> (N,)."""
-        errors = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 1]
-        losses = errors**2
-        if self.huber is not None:
-            linear = 2 * self.huber * errors - self.huber**2
-            losses = tensorflow.where(errors <= self.huber, losses, linear)
-        return _mean(losses, targets)
+        return training.loss_of(targets, raw, self.huber)
 
     def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
         """Mean of squared differences, in deviations of the teacher: (N, ...), (N, ...) -> (N,)."""
-        wanted = _row(teacher)
-        variance = tensorflow.math.reduce_variance(wanted, axis=0)
-        far = (_row(raw) - wanted) ** 2 / (variance + SMALLEST)
-        return tensorflow.reduce_mean(far, axis=-1)
+        return training.imitation_loss_of(teacher, raw)
 
     def moved(self, targets: Any, move: Move) -> Any:
         """Return targets after the images were moved; numbers of an image do not move."""
         if self.kind == "numbers":
             return targets
-        x, y = move.points(targets[:, 0, 0::2], targets[:, 0, 1::2])
-        ends, _ = move.points(tensorflow.constant([[0.0, 1.0]]) + 0 * x[:, :1], 0 * x[:, :2])
-        is_mirrored = ends[:, :1] > ends[:, 1:]
-        weights = targets[:, 1:]
-        if self.kind == "boxes":
-            x = tensorflow.where(is_mirrored, x[:, ::-1], x)
-        elif self.swap:
-            order = np.arange(x.shape[1])
-            for left, right in self.swap:
-                order[[left, right]] = right, left
-            x, y = (
-                tensorflow.where(is_mirrored, tensorflow.gather(each, order, axis=1), each)
-                for each in (x, y)
-            )
-            twice = np.stack([2 * order, 2 * order + 1], axis=1).ravel()
-            weights = tensorflow.where(
-                is_mirrored[..., None], tensorflow.gather(weights, twice, axis=2), weights
-            )
-        values = tensorflow.reshape(
-            tensorflow.stack([x, y], axis=2), tensorflow.shape(targets[:, 0])
-        )
-        return tensorflow.concat([values[:, None], weights], axis=1)
+        return training.moved(targets, move, is_box=self.kind == "boxes", swap=self.swap)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return minus the mean error, of the range, or PCK: (N, 3, K), (N, ...) -> (N,)."""
-        far = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2]
-        if self.kind != "keypoints":
-            return -_mean(far, targets)
-        is_near = tensorflow.square(far[:, 0::2]) + tensorflow.square(far[:, 1::2]) <= (
-            self.within**2
-        )
-        hits = tensorflow.repeat(tensorflow.cast(is_near, far.dtype), 2, axis=1)
-        return _mean(hits * tensorflow.cast(targets[:, 1] > 0, far.dtype), targets)
+        return training.score_of(targets, raw, self.within if self.kind == "keypoints" else None)
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
@@ -200,12 +155,7 @@ class Regression(Task):
         output="a number, of its range,",
         same="the numbers are the same within the tolerance",
     )
-    method: ClassVar[str] = (
-        "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
-        "test targets, of each number by its own; of a box the range of them all. PCK of keypoints "
-        "is the fraction of visible points within the distance, and a point one percent of them. "
-        + drawing.METHOD
-    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -280,17 +230,17 @@ class Regression(Task):
         mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
         sums = (self._errors(each, targets) for each in (outputs, mean))
         own, others = (errors / np.maximum(counts, 1) for errors, counts in sums)
-        text = (
+        reason = (
             f"is off by {own.mean():.2%} of the range of the targets in the mean, and the mean of "
             f"the targets by {others.mean():.2%}"
         )
-        return proof_of_errors(own, others, text, "are these its images, --preprocess and unit?")
+        return proof_of_errors(own, others, reason, "are these its images, --preprocess and unit?")
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
     ) -> tuple[str, ...]:
         """Return the numbers of an image, before and after."""
-        before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
+        before, after = (text.numbers(_values(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
 
     def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
@@ -303,19 +253,15 @@ class Regression(Task):
         image: Images = data.test.images[place]
         if self.kind == "numbers":
             return image
-        picture, times = enlarged(image)
-        draw, width = (draw_boxes, 4) if self.kind == "boxes" else (draw_points, 2)
         rows = [(_values(baseline)[place], BEFORE), (_values(outputs)[place], AFTER)]
         if data.test_labels is not None:
             wanted = wanted_of(data.test.labels[place : place + 1])
             rows.insert(0, (np.where(wanted.counts, wanted.values, np.nan)[0], TRUTH))
-        for values, colour in rows:
-            picture = draw(picture, values.reshape(-1, width) * times, colour)
-        return picture
+        return text.picture(image, rows, is_box=self.kind == "boxes")
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the numbers of a test image as they should be."""
-        return _text(wanted_of(data.test.labels[place : place + 1]).values[0])
+        return text.numbers(wanted_of(data.test.labels[place : place + 1]).values[0])
 
 
 def _values(outputs: Outputs) -> Values:
@@ -334,18 +280,3 @@ def _figure(
     figure: Callable[[Values, WantedNumbers], float],
 ) -> Callable[[Outputs, Targets], float]:
     return lambda outputs, targets: figure(_values(outputs), wanted_of(targets))
-
-
-def _text(values: Values) -> str:
-    more = ", ..." if len(values) > SHOWN else ""
-    return ", ".join(f"{each:.4g}" for each in values[:SHOWN]) + more
-
-
-def _row(raw: Any) -> Any:
-    return tensorflow.reshape(raw, [tensorflow.shape(raw)[0], -1])
-
-
-def _mean(losses: Any, targets: Any) -> Any:
-    """Return the mean over the numbers that count: (N, K) -> (N,)."""
-    counted = tensorflow.reduce_sum(tensorflow.cast(targets[:, 1] > 0, losses.dtype), axis=-1)
-    return tensorflow.reduce_sum(losses, axis=-1) / tensorflow.maximum(counted, 1.0)
