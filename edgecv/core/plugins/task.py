@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Options, Several
@@ -139,7 +139,7 @@ class Task(TrainedTask, ReportedTask):
         return lambda rows: float(scores[rows].mean())
 
     @abstractmethod
-    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> Bools:
         """Return True for each image with the reference's answer: bool (N,)."""
 
     @abstractmethod
@@ -188,11 +188,7 @@ class Task(TrainedTask, ReportedTask):
         return found
 
     def lost_groups(
-        self,
-        right: NDArray[np.bool_],
-        baseline_right: NDArray[np.bool_],
-        targets: Targets,
-        names: Sequence[str],
+        self, right: Bools, baseline_right: Bools, targets: Targets, names: Sequence[str]
     ) -> list[str]:
         """Describe each group of images that got worse, the worst first.
 

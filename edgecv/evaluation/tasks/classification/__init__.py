@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
 from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
@@ -220,13 +220,13 @@ class Classification(ProbabilityTask):
             return None
         return "Sigmoid" if outputs.only.shape[1] == 1 else "Softmax"
 
+    method: ClassVar[str] = text.METHOD
     terms: ClassVar[Terms] = Terms(
         output="a probability",
         outputs="classes",
         same="the likeliest class is the same",
         groups="classes",
     )
-    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -249,9 +249,9 @@ class Classification(ProbabilityTask):
         right: NDArray[np.float64] = (likeliest(outputs) == targets).astype(np.float64)
         return right
 
-    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> Bools:
         """Return True for each image with the reference's likeliest class: bool (N,)."""
-        same: NDArray[np.bool_] = likeliest(outputs) == likeliest(reference)
+        same: Bools = likeliest(outputs) == likeliest(reference)
         return same
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
@@ -304,11 +304,7 @@ class Classification(ProbabilityTask):
         )
 
     def lost_groups(
-        self,
-        right: NDArray[np.bool_],
-        baseline_right: NDArray[np.bool_],
-        targets: Targets,
-        names: Sequence[str],
+        self, right: Bools, baseline_right: Bools, targets: Targets, names: Sequence[str]
     ) -> list[str]:
         """Describe each class that lost points."""
         found = group_differences(right, baseline_right, targets)

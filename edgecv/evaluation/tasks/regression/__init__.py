@@ -151,11 +151,11 @@ class Regression(Task):
             )
         return data
 
+    method: ClassVar[str] = text.METHOD
     terms: ClassVar[Terms] = Terms(
         output="a number, of its range,",
         same="the numbers are the same within the tolerance",
     )
-    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
