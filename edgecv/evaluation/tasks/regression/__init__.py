@@ -24,10 +24,14 @@ from edgecv.evaluation.tasks.regression.checks import (
 )
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
+    distances,
+    errors_of_images,
+    figure_of,
     mean_absolute_error,
     mean_box_overlap,
     r2,
     root_mean_square_error,
+    values_of,
 )
 from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
@@ -126,8 +130,8 @@ class Regression(Task):
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
-        exact = _values(whole)
-        far = (exact - _values(cut)) ** 2
+        exact = values_of(whole)
+        far = (exact - values_of(cut)) ** 2
         return float(np.mean(far / (exact.var(axis=0) + SMALLEST)))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
@@ -161,35 +165,29 @@ class Regression(Task):
     def metrics(self) -> tuple[Metric, ...]:
         """Mean absolute error, RMSE and R2; of keypoints PCK first, of a box its overlap last."""
         errors = (
-            Metric("MAE", _figure(mean_absolute_error), is_fraction=False, higher_is_better=False),
             Metric(
-                "RMSE", _figure(root_mean_square_error), is_fraction=False, higher_is_better=False
+                "MAE", figure_of(mean_absolute_error), is_fraction=False, higher_is_better=False
             ),
-            Metric("R2", _figure(r2), is_fraction=False),
+            Metric(
+                "RMSE", figure_of(root_mean_square_error), is_fraction=False, higher_is_better=False
+            ),
+            Metric("R2", figure_of(r2), is_fraction=False),
         )
         if self.kind == "keypoints":
             return Metric("PCK", self._correct), *errors
         if self.kind == "boxes":
-            return *errors, Metric("IoU", _figure(mean_box_overlap))
+            return *errors, Metric("IoU", figure_of(mean_box_overlap))
         return errors
 
     def _correct(self, outputs: Outputs, targets: Targets) -> float:
-        hits, seen = correct_keypoints(_values(outputs), wanted_of(targets), self.within)
+        hits, seen = correct_keypoints(values_of(outputs), wanted_of(targets), self.within)
         return float(hits.sum() / seen.sum()) if seen.any() else math.nan
-
-    def _errors(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
-        """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
-        wanted = wanted_of(targets)
-        scaled = WantedNumbers(
-            wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales
-        )
-        return scaled.mean_errors(_values(outputs) / wanted.ranges)
 
     def _gains(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
         """Return what is summed of each image, higher is better, and how often it counts."""
         if self.kind == "keypoints":
-            return correct_keypoints(_values(outputs), wanted_of(targets), self.within)
-        errors, counts = self._errors(outputs, targets)
+            return correct_keypoints(values_of(outputs), wanted_of(targets), self.within)
+        errors, counts = errors_of_images(outputs, targets)
         return -errors, counts
 
     def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
@@ -208,7 +206,7 @@ class Regression(Task):
 
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
         """Return True for each image whose numbers are all within the tolerance: bool (N,)."""
-        near: NDArray[np.bool_] = _far(outputs, reference).max(axis=1) <= self.tolerance
+        near: NDArray[np.bool_] = distances(outputs, reference).max(axis=1) <= self.tolerance
         return near
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
@@ -217,18 +215,18 @@ class Regression(Task):
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, of the range of the reference's numbers."""
-        far = _far(outputs, reference)
+        far = distances(outputs, reference)
         return float(far.mean()), float(far.max())
 
     def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
         """Return if the numbers are better than the mean of the targets for every image."""
         if targets is None:
-            return proof_of_spread(_values(outputs), "numbers")
+            return proof_of_spread(values_of(outputs), "numbers")
         wanted = wanted_of(targets)
         known = np.maximum(wanted.counts.sum(axis=0), 1)
         middle = (wanted.values * wanted.counts).sum(axis=0) / known
         mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
-        sums = (self._errors(each, targets) for each in (outputs, mean))
+        sums = (errors_of_images(each, targets) for each in (outputs, mean))
         own, others = (errors / np.maximum(counts, 1) for errors, counts in sums)
         reason = (
             f"is off by {own.mean():.2%} of the range of the targets in the mean, and the mean of "
@@ -240,12 +238,12 @@ class Regression(Task):
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
     ) -> tuple[str, ...]:
         """Return the numbers of an image, before and after."""
-        before, after = (text.numbers(_values(each)[place]) for each in (baseline, outputs))
+        before, after = (text.numbers(values_of(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
 
     def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
         """Return the numbers of an image with their names."""
-        found = enumerate(_values(outputs)[place])
+        found = enumerate(values_of(outputs)[place])
         return ", ".join(f"{name_at(names, number)} {each:.4g}" for number, each in found)
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
@@ -253,7 +251,7 @@ class Regression(Task):
         image: Images = data.test.images[place]
         if self.kind == "numbers":
             return image
-        rows = [(_values(baseline)[place], BEFORE), (_values(outputs)[place], AFTER)]
+        rows = [(values_of(baseline)[place], BEFORE), (values_of(outputs)[place], AFTER)]
         if data.test_labels is not None:
             wanted = wanted_of(data.test.labels[place : place + 1])
             rows.insert(0, (np.where(wanted.counts, wanted.values, np.nan)[0], TRUTH))
@@ -262,21 +260,3 @@ class Regression(Task):
     def truth(self, data: Dataset, place: int) -> str:
         """Return the numbers of a test image as they should be."""
         return text.numbers(wanted_of(data.test.labels[place : place + 1]).values[0])
-
-
-def _values(outputs: Outputs) -> Values:
-    """Return the outputs as one row an image: float64 (N, K)."""
-    return outputs.only.reshape(len(outputs), -1).astype(np.float64)
-
-
-def _far(outputs: Outputs, reference: Outputs) -> Values:
-    """Return the differences of two outputs, of the range of the reference's: float64 (N, K)."""
-    own, other = _values(outputs), _values(reference)
-    width = np.ptp(other, axis=0)
-    return np.abs(own - other) / np.where(width > 0, width, 1.0)
-
-
-def _figure(
-    figure: Callable[[Values, WantedNumbers], float],
-) -> Callable[[Outputs, Targets], float]:
-    return lambda outputs, targets: figure(_values(outputs), wanted_of(targets))
