@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -35,7 +36,7 @@ from edgecv.evaluation.tasks.regression.figures import (
 )
 from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
-from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
+from edgecv.evaluation.tasks.regression.values import Values, wanted_of
 
 SMALLEST = 1e-12
 
@@ -164,13 +165,10 @@ class Regression(Task):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Mean absolute error, RMSE and R2; of keypoints PCK first, of a box its overlap last."""
+        error = partial(Metric, is_fraction=False, higher_is_better=False)
         errors = (
-            Metric(
-                "MAE", figure_of(mean_absolute_error), is_fraction=False, higher_is_better=False
-            ),
-            Metric(
-                "RMSE", figure_of(root_mean_square_error), is_fraction=False, higher_is_better=False
-            ),
+            error("MAE", figure_of(mean_absolute_error)),
+            error("RMSE", figure_of(root_mean_square_error)),
             Metric("R2", figure_of(r2), is_fraction=False),
         )
         if self.kind == "keypoints":
