@@ -67,8 +67,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
     from edgecv.models.training.loop import fit
 
     set_seed(context.seed)
-    head = recipe.task.head(data)
-    model = recipe.architecture.build(recipe.baseline.input_shape, head)
+    model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
     schedule = recipe.schedule.for_data(data, mirrors=recipe.mirrors)
     history = fit(
         model,
@@ -79,7 +78,6 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
         checkpoint=context.store.checkpoint(_key(recipe, data)),
         on_event=context.on_event,
     )
-    model = recipe.architecture.folded(model, head)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, recipe.task.curves, folder / "curves.png")

@@ -52,10 +52,9 @@ class Student(Technique):
         """Return a network of the student's architecture, trained from nothing."""
         check_features(self.network, context.task, self.name)
         student = self.network.build(context.input_shape, context.head)
-        context.fit(student, self.training, None, self.distil)
-        folded = self.network.folded(student, context.head)
         context.note(
-            f"{self.network.name} of {folded.count_params():,} parameters, in place of "
+            f"{self.network.name} of {student.count_params():,} parameters, in place of "
             f"{model.count_params():,}"
         )
-        return folded
+        context.fit(student, self.training, None, self.distil)
+        return student

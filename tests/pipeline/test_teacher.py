@@ -19,7 +19,13 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
 
 TUNING = {"epochs": 8, "minimum_steps": 100, "batch": 32, "learning_rate": 0.01}
-NETWORK = {"architecture": "plain_cnn", "filters": [8, 8], "strides": [2, 2]}
+NETWORK = {
+    "architecture": "plain_cnn",
+    "filters": [8, 8],
+    "strides": [2, 2],
+    "kernels": [3, 3],
+    "unpadded": [],
+}
 STUDENT = {
     "technique": "student",
     "network": NETWORK,
@@ -82,7 +88,7 @@ def test_a_student_learns_all_from_the_teacher(taught: Report) -> None:
 def test_the_recipe_of_a_run_names_network_and_teacher(taught: Report, teacher: Path) -> None:
     assert taught.recipe["baseline"]["teacher"] == str(teacher)
     (table,) = taught.recipe["technique"]
-    assert table["network"] == {**NETWORK, "residual": False, "branches": False}
+    assert table["network"] == {**NETWORK, "residual": False}
     assert TECHNIQUES.table(TECHNIQUES.parse(table, "test")) == table
 
 

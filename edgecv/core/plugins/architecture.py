@@ -25,10 +25,3 @@ class Architecture(Plugin):
         head, so that two builds give the same graph. Raises InputError where the shape is too
         small.
         """
-
-    def folded(self, model: KerasModel, head: Head) -> KerasModel:
-        """Return a trained model as it is used: what is for the training alone is folded away.
-
-        ``head``: as ``build`` was given it. The same function, up to the rounding of float32.
-        """
-        return model

@@ -46,8 +46,8 @@ class TrainedModel(UserModel):
     @property
     def untrained(self) -> Any:
         """The architecture with its initial weights."""
-        architecture, head = self.recipe.architecture, self.recipe.task.head(self.data)
-        return architecture.folded(architecture.build(self.recipe.baseline.input_shape, head), head)
+        shape = self.recipe.baseline.input_shape
+        return self.recipe.architecture.build(shape, self.recipe.task.head(self.data))
 
     @cached_property
     def keras_model(self) -> Any:
