@@ -118,14 +118,14 @@ class TechniqueRunner:
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
-            write_curves(stage.history, task.terms, folder / "curves.png")
+            write_curves(stage.history, task.curves, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
                 "shared_kernels": sorted(technique.shared_kernels(result)),
-                "history": [epoch.table(task.terms.score) for epoch in stage.history],
+                "history": [epoch.table(task.curves.score) for epoch in stage.history],
             },
         )
 

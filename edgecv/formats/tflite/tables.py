@@ -5,7 +5,8 @@ The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import EdgecvError
 from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count, for_one_image
 from edgecv.formats.tflite.sparse import densified
@@ -117,6 +119,19 @@ class TFLiteOperator:
 
 
 damaged = partial(damaged_file, "TFLite")
+
+
+@contextmanager
+def damage_refused(where: str) -> Iterator[None]:
+    """Raise InputError for what the tables of a damaged file make Python raise."""
+    try:
+        yield
+    except EdgecvError:
+        raise
+    except struct.error:
+        raise damaged(where, "it refers to places beyond its end") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise damaged(where, f"{type(error).__name__}: {error}") from error
 
 
 class TFLiteTables:
