@@ -1,12 +1,14 @@
 """What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from paths import SHARED
+from warm_children import WarmSubprocess
 
 if TYPE_CHECKING:
     from edgecv.core.report import Report
@@ -58,6 +60,24 @@ def patient_child() -> Iterator[None]:
     before, process_pool.IDLE_S = process_pool.IDLE_S, 3600.0
     yield
     process_pool.IDLE_S = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_children() -> Iterator[None]:
+    """Fork the children from a process that has made their imports."""
+    from edgecv.system.isolation import process
+
+    warm = WarmSubprocess(process.PROGRAM)
+    process.subprocess = warm  # type: ignore[attr-defined]
+    yield
+    process.subprocess = subprocess  # type: ignore[attr-defined]
+    warm.close()
+
+
+@pytest.fixture
+def fresh_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each child as users do."""
+    monkeypatch.setattr("edgecv.system.isolation.process.subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")
