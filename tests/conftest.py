@@ -1,12 +1,14 @@
 """What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from paths import SHARED
 from warm_children import WarmSubprocess
 
@@ -90,26 +92,48 @@ def cifar_zip() -> Path:
 
 
 @pytest.fixture(scope="session")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an output folder with a baseline on digits, trained for three epochs."""
-    from edgecv.pipeline.recipe.from_flags import CompressOptions
-    from edgecv.pipeline.run import train
-    from edgecv.system.storage import Store
+def once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return what gives a folder that was filled once for all processes of this session: copy it.
 
-    folder = tmp_path_factory.mktemp("output") / "exported"
-    train(CompressOptions(data="digits", epochs=3).to_recipe(), Store(folder))
+    It is called with a name, and with what fills a folder that does not exist.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        path = root / f"once-{name}"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                draft = root / f"once-{name}.draft"
+                fill(draft)
+                draft.rename(path)
+        return path
+
     return folder
 
 
 @pytest.fixture(scope="session")
-def main_report(output: Path) -> "Report":
-    """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
+def output(
+    once: Callable[[str, Callable[[Path], object]], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return an output folder with a baseline on digits, trained for three epochs, and a run."""
     from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
     from edgecv.system.storage import Store
 
     recipe = CompressOptions(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
-    return run(recipe, Store(output))
+    made = once("output", lambda draft: run(recipe, Store(draft)))
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("output") / "exported"))
+
+
+@pytest.fixture(scope="session")
+def main_report(output: Path) -> "Report":
+    """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
+    from edgecv.reports.json_file import read_report
+
+    return read_report(output / "main")
 
 
 @pytest.fixture
