@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 from paths import SHARED
-from warm_children import WarmSubprocess
+from warm_children import WarmSubprocess, measure_quickly
 
 if TYPE_CHECKING:
     from edgecv.core.report import Report
@@ -46,12 +46,19 @@ def quick_measuring() -> Iterator[None]:
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
-    from edgecv.pipeline import measure as measuring
+    from edgecv.pipeline import measure, trial_export
 
-    before = measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES
-    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = 0.05, 1, 2
-    yield
-    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = before
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "SECONDS_A_FILE": 0.05,
+            "CORES": 1,
+            "PROCESSES": 2,
+            "LOOK_S": 0.01,
+        }.items():
+            patch.setattr(measure, name, value)
+        patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)
+        measure_quickly()
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
