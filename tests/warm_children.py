@@ -37,6 +37,8 @@ KINDS = {
 }
 READ_LATE = ("TMPDIR", "PYTEST_CURRENT_TEST", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL")
 """Variables that no import reads, and those that each import of TensorFlow here sets alike."""
+_LOCK = threading.Lock()
+"""Held while a child is forked: whose child an orphan becomes is a setting of the process."""
 LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 
 
@@ -71,7 +73,6 @@ class Source:
                 env=dict(environment), pass_fds=[theirs.fileno()], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         self._ours.close()
@@ -83,19 +84,20 @@ class Source:
         requests, stdin = os.pipe()
         stdout, responses = os.pipe()
         asked = {"args": args, "environment": dict(environment), "folder": os.getcwd()}
-        with self._lock:
+        with _LOCK:
             # A child whose own parent has ended goes to the next one above that takes orphans.
             ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(
                     self._ours, [json.dumps(asked).encode()], [requests, responses, stderr]
                 )
-                pid = int(self._ours.recv(64))
+                answer = self._ours.recv(64).decode()
             finally:
                 ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         os.close(requests)
         os.close(responses)
-        return ForkedProcess(pid, args, stdin, stdout)
+        assert answer.isdigit(), answer
+        return ForkedProcess(int(answer), args, stdin, stdout)
 
 
 class WarmSubprocess:
@@ -110,12 +112,14 @@ class WarmSubprocess:
         self._program = program
         self._sources: dict[tuple[str, str], Source] = {}
         self._asked: Counter[tuple[str, str]] = Counter()
+        self._process = os.getpid()
         self._limits = [resource.getrlimit(each) for each in LIMITS]
 
     def Popen(self, args: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:  # noqa: N802
         """Fork a child, or start one."""
         limits = [resource.getrlimit(each) for each in LIMITS]
-        if args[3] != self._program or limits != self._limits:
+        is_other = args[3] != self._program or os.getpid() != self._process
+        if is_other or limits != self._limits:
             return subprocess.Popen(args, **options)
         environment, settings = options["env"], json.loads(args[4])
         runtime = settings.get("runtime", {}).get("runtime", "plain")
@@ -156,10 +160,10 @@ def serve(asked: socket.socket) -> None:
             os._exit(0)
         while os.getppid() == between:
             time.sleep(0.0005)
-        assert os.getppid() == parent
         break
     os.setsid()
-    asked.send(str(os.getpid()).encode())
+    is_ours = os.getppid() == parent
+    asked.send(str(os.getpid() if is_ours else "it got another parent").encode())
     asked.close()
     for number, each in enumerate(files):
         os.dup2(each, number)

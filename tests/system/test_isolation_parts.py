@@ -21,6 +21,8 @@ from edgecv.system.isolation.amx import machine_has_tiles
 from edgecv.system.isolation.protocol import MAGIC, MalformedFrame, pack, unpack
 from edgecv.system.isolation.timing import interleave, runs_a_block, warm_up
 
+pytestmark = pytest.mark.usefixtures("fresh_children")
+
 IMAGES = np.zeros((5, 4, 4, 1), np.uint8)
 
 
