@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from paths import SHARED
 from warm_children import WarmSubprocess, measure_quickly
 
@@ -26,6 +27,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     alone = config.getoption("capture") == "no" or config.getoption("usepdb")
     is_benchmark = "benchmark" in config.getoption("markexpr").replace("not benchmark", "")
     return 0 if alone or is_benchmark else min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def pytest_configure() -> None:
+    """Let no example of a property fail because the machine is busy."""
+    settings.register_profile("busy", deadline=None)
+    settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)
