@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.models.preprocessing import pixel_layers
+from edgecv.models.kernels import variables_of_kernel
+from edgecv.models.preprocessing import is_augmentation, pixel_layers
 from edgecv.models.tf import keras
-from edgecv.techniques.quantizers.kinds import KERNELS, is_augmentation
+from edgecv.techniques.quantizers.kinds import KERNELS
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
 HALF_STEP = 0.5 + 1e-6
@@ -125,15 +126,11 @@ def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
 def _take_up(rescale: Any, wrapper: Any, zero: float) -> None:
     """Move the factor of a rescaling into the weights behind it, and its offset into the bias."""
     layer = wrapper.layer
-    kind = type(layer).__name__
-    if wrapper._weight_vars:
-        ((kernel, _, limits),) = wrapper._weight_vars
-    else:
-        kernel, limits = layer.depthwise_kernel, {}
+    variables = variables_of_kernel(wrapper)
     rest = rescale.offset + rescale.scale * zero
     if rest:
-        layer.bias.assign_add(rest * _sums(kernel.numpy(), kind))
-    for variable in (kernel, *limits.values()):
+        layer.bias.assign_add(rest * _sums(variables[0].numpy(), type(layer).__name__))
+    for variable in variables:
         variable.assign(variable * rescale.scale)
 
 
