@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.preprocessing import PIXEL_STEP
-from edgecv.models.kernels import variables_of_kernel
+from edgecv.core.preprocessing import PIXEL_STEPS
 from edgecv.models.preprocessing import (
     folded,
     is_augmentation,
@@ -103,22 +102,28 @@ def declared_pixels(model: KerasModel) -> PixelInput:
 
 
 def _with_zero(model: KerasModel, front: _Front, zero: int) -> PixelInput:
-    """Return a model whose input is zero at a pixel; other scales go into its first kernels."""
-    step = PIXEL_STEP if zero else 1.0
+    """Return a model whose input is zero at a pixel; other scales go into its first kernels.
+
+    Scales that were trained with quantizers stay: ``qat`` leaves a rescaling by 1.
+    """
+    whole, part = PIXEL_STEPS
+    step = part if zero and not _is_close(front.scale, whole) else whole
     factors = front.scale / step
-    is_plain = bool(np.allclose(factors, 1, rtol=CLOSE, atol=0))
+    is_plain = _is_close(factors, 1.0)
     if not is_plain and not all(_takes_factors(each, factors) for each in front.takers):
-        if zero or not np.allclose(front.scale, 1 / LARGEST_PIXEL, rtol=CLOSE, atol=0):
+        if zero or not _is_close(front.scale, 1 / LARGEST_PIXEL):
             return PixelInput(model, note=_note(front, -front.offset / front.scale))
         step, is_plain = 1 / LARGEST_PIXEL, True
     with quantizers_known() if has_quantizers(model) else nullcontext():
         copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     takers = _stop_rescaling(copy)
-    factor = factors[0] if np.ptp(factors) == 0 else factors[:, np.newaxis]
     for layer in () if is_plain else takers:
-        for variable in variables_of_kernel(layer):
-            variable.assign(variable.numpy().astype(np.float64) * factor)
+        is_depthwise = type(layer) is keras.layers.DepthwiseConv2D
+        kernel = layer.depthwise_kernel if is_depthwise else layer.kernel
+        # A scalar for one factor: the channels of a group are not those of the image.
+        factor = factors[0] if np.ptp(factors) == 0 else factors[:, np.newaxis]
+        kernel.assign(kernel.numpy().astype(np.float64) * factor)
     return PixelInput(copy, step, zero)
 
 
@@ -176,6 +181,10 @@ def _affine_of(layer: KerasLayer) -> tuple[Reals, Reals] | None:
     return scale, offset
 
 
+def _is_close(scales: Reals, scale: float) -> bool:
+    return bool(np.allclose(scales, scale, rtol=CLOSE, atol=0))
+
+
 def _is_kernel(layer: KerasLayer) -> bool:
     """Return True for a convolution that is called once; it may stand in quantizers."""
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -188,10 +197,9 @@ def _padding(layer: KerasLayer) -> str:
 
 def _takes_factors(layer: KerasLayer, factors: Reals) -> bool:
     """Return True if factors of the channels can go into the kernel of a layer."""
-    if not _is_kernel(layer):
+    if not _is_kernel(layer) or hasattr(layer, "quantize_config"):
         return False
-    is_one = np.ptp(factors) == 0 and factors[0] > 0
-    return is_one or (not hasattr(layer, "layer") and getattr(layer, "groups", 1) == 1)
+    return bool(np.ptp(factors) == 0) or layer.groups == 1
 
 
 def _note(front: _Front, zeros: Reals) -> str:

@@ -36,16 +36,6 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
     return found
 
 
-def variables_of_kernel(wrapper: Any) -> list[Any]:
-    """Return a layer's kernel and the limits of its quantizers: all that a factor multiplies."""
-    if found := getattr(wrapper, "_weight_vars", ()):
-        ((kernel, _, limits),) = found
-        return [kernel, *limits.values()]
-    layer = getattr(wrapper, "layer", wrapper)
-    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-    return [layer.depthwise_kernel if is_depthwise else layer.kernel]
-
-
 def _leaves(model: KerasModel) -> list[Any]:
     leaves: list[Any] = []
     for layer in model.layers:

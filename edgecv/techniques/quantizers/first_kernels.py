@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.models.kernels import variables_of_kernel
 from edgecv.models.preprocessing import is_augmentation, pixel_layers
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.kinds import KERNELS
@@ -126,11 +125,15 @@ def _takers(nodes: list[Any], tensor: Tensor) -> list[Any]:
 def _take_up(rescale: Any, wrapper: Any, zero: float) -> None:
     """Move the factor of a rescaling into the weights behind it, and its offset into the bias."""
     layer = wrapper.layer
-    variables = variables_of_kernel(wrapper)
+    kind = type(layer).__name__
+    if wrapper._weight_vars:
+        ((kernel, _, limits),) = wrapper._weight_vars
+    else:
+        kernel, limits = layer.depthwise_kernel, {}
     rest = rescale.offset + rescale.scale * zero
     if rest:
-        layer.bias.assign_add(rest * _sums(variables[0].numpy(), type(layer).__name__))
-    for variable in variables:
+        layer.bias.assign_add(rest * _sums(kernel.numpy(), kind))
+    for variable in (kernel, *limits.values()):
         variable.assign(variable * rescale.scale)
 
 

@@ -11,7 +11,7 @@ from exported_runs import Runtimes
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import StepError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.preprocessing import PIXEL_STEP, Preprocessing
+from edgecv.core.preprocessing import PIXEL_STEPS, Preprocessing
 from edgecv.formats.image_input import pixel_encoder, preprocessing_of
 from edgecv.formats.tflite.check import prove
 from edgecv.formats.tflite.exporter import TFLite
@@ -19,22 +19,24 @@ from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.models.declared_pixels import PixelInput, declared_pixels
 from edgecv.models.tf import keras
 
+PIXEL_STEP = 1 / 128
 BYTES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 GIVEN = InputSpec(preprocess=Preprocessing())
 
 
+@pytest.mark.parametrize("step", PIXEL_STEPS)
 @pytest.mark.parametrize("asked", [DEFAULT_INPUT, GIVEN])
 @pytest.mark.parametrize(("kind", "shift"), [("int8", 128), ("uint8", 0)])
 def test_each_byte_is_its_own_code_at_every_zero_point(
-    kind: str, shift: int, asked: InputSpec
+    kind: str, shift: int, asked: InputSpec, step: float
 ) -> None:
     for zero in range(256):
-        tensor = TensorFacts("image", (1, 16, 16, 1), kind, PIXEL_STEP, zero - shift)
+        tensor = TensorFacts("image", (1, 16, 16, 1), kind, step, zero - shift)
         read, _ = preprocessing_of(Path("a.tflite"), tensor, asked, 1)
         codes = pixel_encoder(tensor, asked=read, channels=1)(BYTES)
         np.testing.assert_array_equal(codes.astype(np.int32), BYTES.astype(np.int32) - shift)
-        stands_for = (codes.astype(np.float32) - (zero - shift)) * np.float32(PIXEL_STEP)
-        taken = PixelInput(None, PIXEL_STEP, zero).values(BYTES)  # type: ignore[arg-type]
+        stands_for = (codes.astype(np.float32) - (zero - shift)) * np.float32(step)
+        taken = PixelInput(None, step, zero).values(BYTES)  # type: ignore[arg-type]
         np.testing.assert_array_equal(stands_for, taken)
 
 
@@ -63,6 +65,7 @@ SCALES = [1 / 100, 1 / 50, 1 / 25]
     [
         (1 / 128, -1.0, "same", (PIXEL_STEP, 128)),
         (1 / 64, -2.0, "same", (PIXEL_STEP, 128)),
+        (1.0, -100.0, "same", (1.0, 100)),
         (1 / 100, -0.5, "same", (PIXEL_STEP, 50)),
         (-1 / 255, 1.0, "same", (PIXEL_STEP, 255)),
         (SCALES, [-1.0, -2.0, -4.0], "same", (PIXEL_STEP, 100)),
