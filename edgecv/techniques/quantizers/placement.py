@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.models.preprocessing import is_augmentation
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.first_kernels import taken_up
 from edgecv.techniques.quantizers.kinds import (
@@ -15,7 +16,6 @@ from edgecv.techniques.quantizers.kinds import (
     TAKES_UP_RELU,
     check_has_integers,
     has_range,
-    is_augmentation,
     is_fused_relu,
 )
 from edgecv.techniques.rewrites.plain_layers import nodes_of, rewritten
