@@ -22,7 +22,10 @@ from edgecv.formats.onnx.graph import (
     stored_constant,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
+from edgecv.formats.onnx.plain_pixels import read_in_pixels, write_in_pixels
 from edgecv.formats.onnx.session import write_optimized
+
+BLOCKS = "the first convolution takes blocks of pixels: the same numbers, sooner"
 
 
 def prove_float(model: ModelProto, where: str) -> None:
@@ -42,7 +45,9 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     run as integers. Recurrent layers, which ONNX has no integers for, are left as they are.
     """
     _check_valid(model, where)
-    nodes = list(read_model(model).graph)
+    graph = read_model(model).graph
+    is_in_blocks = write_in_pixels(graph)
+    nodes = list(graph)
     floats = [node.name for node in nodes if node.op_type in KERNELS and not _is_integer(node)]
     if floats:
         raise StepError(
@@ -52,6 +57,8 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
             remedy="replace these layers, or choose the tflite format",
         )
     notes = _count_kernels(model, where)
+    if is_in_blocks:
+        notes = (*notes, BLOCKS)
     if left := [node.name for node in nodes if node.op_type in RECURRENT]:
         text = (
             f"left in float32, as ONNX has no integers for recurrent layers: {listed(left, SHOWN)}"
@@ -73,7 +80,7 @@ def kernels_in(model: ModelProto) -> list[StoredKernel]:
     """Return the weights of each layer as they are stored, in the order of the file."""
     found = [
         (node, stored)
-        for node in read_model(model).graph
+        for node in read_in_pixels(model).graph
         if node.op_type in KERNELS and (stored := stored_constant(node.inputs[1])) is not None
     ]
     return [

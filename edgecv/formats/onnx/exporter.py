@@ -1,7 +1,9 @@
 """The ONNX exporter."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images
@@ -36,6 +38,15 @@ class Onnx(FileExporter):
     io: Literal["uint8", "int8", "float32"] | None = None
     """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
     minus 128; float32, pixels of 0..255, with a float32 output."""
+    first_convolution: Literal["blocks", "plain"] | None = None
+    """The first convolution of an int8 file: blocks, the default, lets it take blocks of pixels
+    where its channels are no multiple of 4, which is faster on x86; plain leaves it as it is."""
+
+    @model_validator(mode="after")
+    def _convolution_is_of_integers(self) -> Self:
+        if self.first_convolution is not None and self.precision != "int8":
+            raise ValueError("first_convolution is of int8 files: leave it out for float32")
+        return self
 
     def export(self, model: KerasModel | OnnxNetwork, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -68,7 +79,8 @@ class Onnx(FileExporter):
         self, converted: ModelProto, calibration: Images, where: str, scales: KernelScales
     ) -> tuple[ModelProto, tuple[str, ...]]:
         io = self.io or "uint8"
-        quantizer = Quantizer(converted, calibration, where, scales, io)
+        in_blocks = self.first_convolution != "plain"
+        quantizer = Quantizer(converted, calibration, where, scales, io, in_blocks=in_blocks)
         candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
         kernels, refusals = dict[str, tuple[str, ...]](), dict[str, StepError]()
         for kind, model in candidates.items():

@@ -14,10 +14,10 @@ from edgecv.formats.onnx.graph import (
     constant,
     image_input,
     input_of,
-    read_model,
     stored_constant,
 )
 from edgecv.formats.onnx.graph_types import Graph, Node, Value
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 NORMALIZATION = "BatchNormalization"
@@ -36,8 +36,11 @@ class OnnxProbe:
     def __init__(
         self, content: bytes, run: Callable[[bytes, Sequence[str], Values], Sequence[Any]]
     ) -> None:
-        self._content, self._run = content, run
-        self._graph = read_model(content).graph
+        import onnx_ir
+
+        model = read_in_pixels(content)
+        self._content, self._run = onnx_ir.to_proto(model).SerializeToString(), run
+        self._graph = model.graph
 
     def first_weights(self, values: Values) -> NDArray[np.float64] | None:
         """Return the input of the first operator with weights: (N, ...) -> (N, H, W, C)."""

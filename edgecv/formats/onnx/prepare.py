@@ -57,7 +57,7 @@ def _rescaling(image: Value) -> tuple[list[Node], Node | None]:
     """Return the arithmetic and layout nodes behind the input, and the node that follows them."""
     chain: list[Node] = []
     node = only_consumer(image)
-    while node is not None and (node.op_type in ARITHMETIC or _moves_channels(node)):
+    while node is not None and (node.op_type in ARITHMETIC or moves_channels(node)):
         chain.append(node)
         node = only_consumer(node.outputs[0])
     return chain, node
@@ -113,7 +113,7 @@ def _affine(chain: list[Node], channels: int) -> Affine | None:
     return (factor, offset) if factor.all() else None
 
 
-def _moves_channels(node: Node) -> bool:
+def moves_channels(node: Node) -> bool:
     """Return True if a node moves the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
         return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST

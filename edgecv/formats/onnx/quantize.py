@@ -27,6 +27,7 @@ from edgecv.formats.onnx.graph import (
 )
 from edgecv.formats.onnx.graph_types import Graph, ModelProto, Value
 from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.pixel_blocks import take_blocks
 from edgecv.formats.onnx.prepare import fold_rescaling
 from edgecv.formats.onnx.session import write_optimized
 from edgecv.formats.onnx.trained_ranges import take_trained_ranges
@@ -44,7 +45,8 @@ class Quantizer:
 
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
     ``kernels``: the scales that some kernels must have. ``io``: the input type, "uint8" for bytes,
-    "int8" for the byte minus 128, or "float32".
+    "int8" for the byte minus 128, or "float32". ``in_blocks``: whether the first convolution may
+    take blocks of pixels.
     """
 
     def __init__(
@@ -54,11 +56,14 @@ class Quantizer:
         where: str,
         kernels: KernelScales,
         io: str = "uint8",
+        *,
+        in_blocks: bool = True,
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
         self._where = where
         self._io = io
+        self._in_blocks = in_blocks
         self._kernels = kernels
         self._model = read_model(model)
         self._outputs = [str(each.name) for each in self._model.graph.outputs]
@@ -117,8 +122,12 @@ class Quantizer:
             ) from error
         if self._io == "float32":
             self._take_floats(model.graph)
+            if self._in_blocks:
+                take_blocks(model.graph)
             return canonical(model, self._where, outputs=self._outputs)
         self._take_bytes(model.graph, activations)
+        if self._in_blocks:
+            take_blocks(model.graph)
         metadata = self._give_integers(model.graph)
         return canonical(model, self._where, metadata, self._outputs)
 

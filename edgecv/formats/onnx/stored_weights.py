@@ -13,10 +13,10 @@ from edgecv.formats.onnx.graph import (
     image_input,
     input_of,
     only_consumer,
-    read_model,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
 from edgecv.formats.onnx.layers import layer_of, operator_behind, real_constant, reals_of, steps_of
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 from edgecv.formats.onnx.qdq_form import write_as_qdq
 from edgecv.formats.pixel_transform import Pixels
 
@@ -30,7 +30,7 @@ class OnnxWeights:
     """The weights of one model's main graph. ``model``: a ModelProto, or the bytes of one."""
 
     def __init__(self, model: ModelProto | bytes) -> None:
-        self.graph = read_model(model).graph
+        self.graph = read_in_pixels(model).graph
         write_as_qdq(self.graph)
         found = [(node, layer_of(node)) for node in self.graph]
         self._layers = {node: layer for node, layer in found if layer is not None}
