@@ -1,0 +1,68 @@
+"""The page beside other tools, from files of two peers that live in our own environment."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.peers import measuring, tools
+from benchmarks.peers.__main__ import compare
+from benchmarks.peers.page import ahead_of, page
+
+from edgecv.system.environment import environment
+
+HERE = {"TFLite converter", "ONNX Runtime static"}
+"""Peers whose packages are ours too."""
+
+
+def row(name: str, *, ours: bool = False, **changes: object) -> measuring.Row:
+    same = {"format": "tflite", "recipe": "int8", "bytes": 100, "gzip": 90, "images": 1000}
+    counts = {"wins": [0, 1], "losses": [2, 3], "than_ours": [1.0, 0.9, 1.1]}
+    return {"peer": name, "is_ours": ours, **same, **counts, **changes}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"bytes": 99}, "1 bytes smaller"),
+        ({"gzip": 80}, "10 bytes smaller after gzip"),
+        ({"than_ours": [1.2, 1.1, 1.3]}, "1.20 (1.10 to 1.30) times faster"),
+        ({"than_ours": [1.2, 0.9, 1.5]}, ""),
+        ({"than_ours": "not timed", "bytes": 50}, "50 bytes smaller"),
+        ({"wins": list(range(30)), "losses": []}, "more accurate by"),
+        ({"wins": [], "losses": list(range(30)), "bytes": 1}, ""),
+    ],
+)
+def test_a_peer_is_ahead_at_equal_accuracy_alone(changes: dict[str, object], said: str) -> None:
+    """A smaller file that is less accurate is not ahead, nor a time that may be chance."""
+    text = "".join(ahead_of([row("edgecv int8", ours=True), row("other", **changes)], "tflite"))
+    assert said in text
+    assert ("No peer is ahead" in text) == (not said)
+
+
+@pytest.mark.quick
+def test_points_against_ours_are_paired() -> None:
+    """An image that both files have changed alike says nothing."""
+    one, other = row("a", wins=[1, 2], losses=[3]), row("b", wins=[1], losses=[3, 4])
+    points, low, high = measuring.against(one, other)
+    assert points == pytest.approx(0.2)
+    assert low < 0 < points < high
+
+
+@pytest.mark.slow
+def test_two_peers_and_ours_on_one_page(
+    output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file is measured alike; a peer that fails is a row with its own words."""
+    monkeypatch.setattr(tools, "install", lambda peer, folder: (Path(sys.executable), ""))
+    (model,) = output.glob("baselines/*/model.keras")
+    broken = tools.Peer("Broken", "no_such_script", "none")
+    peers = [each for each in tools.PEERS if each.name in HERE]
+    found = compare(model, "digits", tmp_path, [*peers, broken], budget_s=5)
+    text = page([found], environment(), "digits")
+    measured = [each for each in found["rows"] if "format" in each]
+    assert {each["peer"] for each in measured} >= {"edgecv int8", *HERE}
+    assert all(each["bytes"] > 0 and each["faster"][1] <= each["faster"][2] for each in measured)
+    assert "can't open file" in text.partition("### Without a result")[2]
+    assert text.count("\n### ") == 3
