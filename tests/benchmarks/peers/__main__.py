@@ -36,22 +36,28 @@ def compare(
 ) -> Model:
     """Return the rows of a model: its files by us and by each peer, measured."""
     folder = output / model.stem
-    print(f"{model.stem}: edgecv", flush=True)
-    ours = once(folder / "ours.json", lambda: _ours(model, data, folder))
-    rows, run = ours, folder / "edgecv"
     inputs, made = folder / "inputs", []
-    if not (inputs / "train_labels.npy").is_file():
-        measuring.prepare(run, data, inputs)
+    rows: list[Row] = []
+    for arguments in dict.fromkeys([tools.CONVERTED, *(peer.ours for peer in peers)]):
+        print(f"{model.stem}: edgecv {' '.join(arguments)}", flush=True)
+        run = folder / ("edgecv" + arguments[0].replace("--quantize", "").replace("--", "-"))
+        found = once(
+            run.with_suffix(".json"),
+            lambda r=run, a=arguments: measuring.compress(model, data, r, a),
+        )
+        if not inputs.exists():
+            measuring.prepare(run, data, inputs)
+        rows += _measured(found, run.with_suffix(".measured.json"), inputs, data, arguments)
     for peer in peers:
         print(f"{model.stem}: {peer.name}", flush=True)
         place = folder / peer.script
         result = once(place / "made.json", lambda p=peer, o=place: _make(p, inputs, o, output))
         made.append({**result, "peer": peer.name})
-        rows += once(
-            place / "measured.json",
-            lambda m=made[-1], o=place: _measured(m, o, inputs / "model.keras", data),
-        )
-    report = json.loads((run / "report.json").read_text("utf-8"))
+        files = [{**each, "file": str(place / each["file"])} for each in result["files"]]
+        files += [{"error": result["error"]}] if result["error"] else []
+        found = [{**each, "peer": peer.name} for each in files]
+        rows += _measured(found, place / "measured.json", inputs, data, peer.ours)
+    report = json.loads((folder / "edgecv" / "report.json").read_text("utf-8"))
     return {
         "name": model.stem,
         "parameters": report["baseline"]["parameters"],
@@ -62,52 +68,39 @@ def compare(
     }
 
 
-def _ours(model: Path, data: str, folder: Path) -> list[Row]:
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = measuring.compress(model, data, folder / "edgecv")
-    return _validated(rows, model, data, folder / "validate.log", is_ours=True)
-
-
 def _make(peer: tools.Peer, inputs: Path, place: Path, output: Path) -> dict[str, Any]:
     python, error = tools.install(peer, output / "environments")
     return {"files": [], "error": error} if error else tools.make(peer, python, inputs, place)
 
 
-def _measured(made: dict[str, Any], place: Path, baseline: Path, data: str) -> list[Row]:
-    rows = [
-        {**each, "file": str(place / each["file"]), "peer": made["peer"]} for each in made["files"]
-    ]
-    measured = _validated(rows, baseline, data, place / "validate.log", is_ours=False)
-    if made["error"]:
-        measured.append({"peer": made["peer"], "error": made["error"], "is_ours": False})
-    return measured
-
-
-def _validated(
-    rows: list[Row], baseline: Path, data: str, log: Path, *, is_ours: bool
+def _measured(
+    rows: list[Row], stored: Path, inputs: Path, data: str, way: tuple[str, ...]
 ) -> list[Row]:
+    """Return the rows of files with their size and quality, and those without a file as they are.
+
+    Of ours and theirs with one way the same was asked.
+    """
     files = [row for row in rows if "error" not in row]
-    found = measuring.validate(files, baseline, data, log) if files else []
-    return [{**row, "is_ours": is_ours} for row in [*found, *(r for r in rows if "error" in r)]]
+    twin = inputs / FLOAT["tflite"]
+    found = once(stored, lambda: measuring.validate(files, twin, data) if files else [])
+    failed = [row for row in rows if "error" in row]
+    return [{**row, "way": " ".join(way)} for row in [*found, *failed]]
 
 
 def timed(rows: list[Row], inputs: Path, folder: Path, budget_s: float) -> list[Row]:
-    """Return rows with their speed against the float file and against ours, for each format."""
+    """Return rows with their speed over the float file, and over each file of ours."""
     for form, name in FLOAT.items():
         own = [row for row in rows if row.get("format") == form]
-        ours = next((row["file"] for row in own if row["is_ours"]), None)
-        for key, first in (("faster", str(inputs / name)), ("than_ours", ours)):
-            if first is None or not own:
-                continue
-            paths, log = [row["file"] for row in own], folder / f"bench-{form}-{key}"
-            ratios = once(
-                log.with_suffix(".json"),
-                lambda f=first, p=paths, g=log: measuring.bench(
-                    f, p, budget_s, g.with_suffix(".log")
-                ),
-            )
-            for row in own:
-                row[key] = ratios.get(row["file"], "not timed")
+        twin, paths = str(inputs / name), [row["file"] for row in own]
+        stored = folder / f"bench-{form}.json"
+        ratios = once(stored, lambda p=[twin, *paths]: measuring.bench(p, budget_s))
+        if set(ratios.get(twin, ())) != {twin, *paths}:
+            # Of other peers.
+            stored.unlink()
+            ratios = once(stored, lambda p=[twin, *paths]: measuring.bench(p, budget_s))
+        for row in own:
+            row["faster"] = ratios[twin][row["file"]]
+            row["than"] = {first: found[row["file"]] for first, found in ratios.items()}
     return rows
 
 

@@ -6,18 +6,27 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgecv.analysis.bench import Bench
+from edgecv.analysis.options import BenchOptions, ValidateOptions
+from edgecv.analysis.validate import validate as edgecv_validate
+from edgecv.analysis.validate_request import request_of
+from edgecv.core.errors import EdgecvError
+from edgecv.core.report import Comparison
 from edgecv.datasets.resolve import resolve
+from edgecv.evaluation.latency import Blocks, speedup
 from edgecv.evaluation.statistics.binary_scores import difference_interval
+from edgecv.pipeline.context import open_analysis
+from edgecv.pipeline.recipe.parts import RunSettings
 
 CALIBRATION_IMAGES = 200
 """As many as `edgecv` takes by default."""
-OURS = ("int8", "dynamic")
-"""Precisions of ours, as peers have them."""
+OURS = "edgecv"
 FLOAT = {"tflite": "float32.tflite", "onnx": "float32.onnx"}
 Row = dict[str, Any]
 
@@ -32,26 +41,19 @@ def edgecv(*arguments: str | Path, log: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def compress(model: Path, data: str, run: Path) -> list[Row]:
+def compress(model: Path, data: str, run: Path, arguments: Sequence[str]) -> list[Row]:
     """Compress a model as `edgecv` does, and return a row for each file that is no twin."""
     before = sum(os.times()[2:4])
     report = edgecv(
-        "compress", model, "--quantize", ",".join(OURS), "--data", data,
-        "--name", run.name, "--output", run.parent, log=run.parent / "compress.log",
+        "compress", model, *arguments, "--data", data, "--name", run.name,
+        "--output", run.parent, log=run.with_suffix(".log"),
     )  # fmt: skip
-    seconds = sum(os.times()[2:4]) - before
+    recipe = " ".join(arguments)
+    made = {"peer": OURS, "recipe": recipe, "seconds": sum(os.times()[2:4]) - before}
     if "error" in report:
-        return [{"peer": "edgecv", "error": report["error"]}]
-    return [
-        {
-            "peer": f"edgecv {each['artifact']['precision']}",
-            "recipe": f"edgecv compress --quantize {each['artifact']['precision']}",
-            "seconds": seconds,
-            "file": str(run / each["artifact"]["path"]),
-        }
-        for each in report["comparisons"]
-        if not each["is_twin"]
-    ]
+        return [{**made, "error": report["error"]}]
+    files = [each["artifact"] for each in report["comparisons"] if not each["is_twin"]]
+    return [{**made, "file": str(run / each["path"])} for each in files]
 
 
 def prepare(run: Path, data: str, inputs: Path) -> None:
@@ -69,59 +71,70 @@ def prepare(run: Path, data: str, inputs: Path) -> None:
     np.save(inputs / "train_labels.npy", images.train.labels)
 
 
-def validate(rows: Sequence[Row], baseline: Path, data: str, log: Path) -> list[Row]:
+def validate(rows: Sequence[Row], baseline: Path, data: str) -> list[Row]:
     """Return the rows of files with their size and quality, or with why they have none."""
-    paths = [row["file"] for row in rows]
-    report = edgecv(
-        "validate", *paths, "--baseline", baseline, "--data", data, "--preprocess", "0..255",
-        log=log,
-    )  # fmt: skip
-    measured = {each["artifact"]["path"]: each for each in report.get("comparisons", ())}
-    reasons = {
-        each["artifact"]: each["reason"]
-        for each in report.get("gates", ())
-        if each["name"] == "runs" and each["outcome"] == "failed"
+    options = ValidateOptions(
+        paths=[Path(row["file"]) for row in rows],
+        baseline=baseline,
+        data=data,
+        preprocess="0..255",
+    )
+    request = replace(request_of(options), timed=False, unproven=())
+    try:
+        with open_analysis(request.settings) as context:
+            report, _ = edgecv_validate(request, context)
+    except EdgecvError as error:
+        return [{**row, "error": str(error)} for row in rows]
+    measured = {each.artifact.path: each for each in report.comparisons}
+    reasons = {each.artifact: each.reason for each in report.gates if each.name == "runs"}
+    return [
+        {**row, "error": reasons[row["file"]]}
+        if row["file"] not in measured
+        else {**row, **quality(measured[row["file"]])}
+        for row in rows
+    ]
+
+
+def quality(measured: Comparison) -> Row:
+    """Return what the page shows of a comparison, and the images whose answer has changed."""
+    assert measured.statistics is not None
+    accuracy, flips = measured.statistics.accuracy, measured.statistics.flips
+    return {
+        "format": measured.artifact.format,
+        "input": measured.input.type,
+        "bytes": measured.artifact.bytes,
+        "gzip": measured.artifact.gzip_bytes,
+        "value": measured.value,
+        "points": accuracy.difference_points,
+        "interval": accuracy.interval_points,
+        "images": accuracy.images,
+        "wins": flips.wins,
+        "losses": flips.losses,
     }
-    found = []
-    for row in rows:
-        one = measured.get(row["file"])
-        if one is None:
-            error = reasons.get(row["file"]) or report.get("error", "not measured")
-            found.append({**row, "error": error})
-            continue
-        artifact, accuracy = one["artifact"], one["statistics"]["accuracy"]
-        flips = one["statistics"]["flips"]
-        found.append(
-            {
-                **row,
-                "format": artifact["format"],
-                "input": one["input"]["type"],
-                "bytes": artifact["bytes"],
-                "gzip": artifact["gzip_bytes"],
-                "value": one["value"],
-                "points": accuracy["difference_points"],
-                "interval": accuracy["interval_points"],
-                "images": accuracy["images"],
-                "wins": flips["wins"],
-                "losses": flips["losses"],
-            }
-        )
-    return found
 
 
-def bench(first: str, paths: Sequence[str], budget_s: float, log: Path) -> dict[str, Any]:
-    """Return path -> (ratio, low, high): how many times faster than the first file it is.
+def bench(paths: Sequence[str], budget_s: float) -> dict[str, Any]:
+    """Time files as `edgecv bench` does, in one run; return first -> second -> how many times
+    faster the second is, with its interval, or a sentence where one was not timed."""
+    places = [Path(path) for path in paths]
+    with open_analysis(RunSettings(name="bench")) as context:
+        timing = Bench(places, BenchOptions(budget=budget_s), context)
+        timing.run()
+    return {
+        str(first): {
+            str(each): timing.failures[str(each)]
+            if str(each) in timing.failures
+            else _ratio(timing.blocks[first], timing.blocks[each])
+            for each in places
+        }
+        for first in places
+        if str(first) not in timing.failures
+    }
 
-    A string in place of the numbers says why there are none.
-    """
-    others = [path for path in paths if path != first]
-    result = edgecv("bench", first, *others, "--budget", str(budget_s), log=log)
-    ratios: dict[str, Any] = dict.fromkeys(paths, result.get("error", "not timed"))
-    ratios.update(result.get("failures", {}))
-    for each in result.get("timings", ()):
-        low, high = each["interval"] or (each["ratio"],) * 2
-        ratios[each["path"]] = (1 / each["ratio"], 1 / high, 1 / low)
-    return ratios
+
+def _ratio(first: Sequence[Blocks], second: Sequence[Blocks]) -> tuple[float, float, float]:
+    ratio, interval = speedup(first, second)
+    return (ratio, *(interval or (0.0, np.inf)))
 
 
 def against(row: Row, ours: Row) -> tuple[float, float, float]:

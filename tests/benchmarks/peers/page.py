@@ -4,9 +4,10 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from .measuring import Row, against
+from .measuring import OURS, Row, against
 
 HEAD = """# Beside other tools
 
@@ -18,7 +19,8 @@ with XNNPACK, ONNX files in ONNX Runtime on the CPU, one thread, one image, fres
 
 """
 NOTES = """
-- points: against the Keras model on the same test images, with Tango's 95% interval.
+- points: against the float32 TFLite file, which answers as the Keras model does, on the same test
+  images, with Tango's 95% interval.
 - faster: than the float32 file of the same format and model, with its 95% interval over processes.
 - input: a file that takes `float32` leaves the conversion of a camera's bytes to its caller; that
   time is not in the table.
@@ -26,7 +28,9 @@ NOTES = """
   ours are those of the whole command, which also evaluates, times and proves its files.
 - A peer is called ahead of ours where its accuracy is not worse (interval of the difference on the
   same images) and its file is smaller, or faster by the whole interval; or where it is more
-  accurate. Ours is the int8 file of the same format, except that dynamic files meet dynamic ones.
+  accurate. Ours is the file of the same format, with activations of the same kind, by the
+  same techniques.
+- Peers that start from a float32 TFLite or ONNX file start from ours, which is packed.
 
 Repeat it with a folder of trained `.keras` files, from a checkout:
 
@@ -114,18 +118,21 @@ def _ratio(value: Any) -> str:
 def ahead_of(rows: Sequence[Row], form: str) -> Iterator[str]:
     """Yield a line for each file of a peer that is ahead of ours in a format."""
     files = [row for row in rows if row.get("format") == form]
-    ours = [row for row in files if row["is_ours"]]
-    peers = [row for row in files if not row["is_ours"]]
-    if not ours or not peers:
-        return
-    lines = [line for row in peers if (line := _ahead(row, _rival(row, ours)))]
-    yield "".join(lines) or "No peer is ahead of ours.\n"
+    ours = [row for row in files if row["peer"] == OURS]
+    peers = [row for row in files if row["peer"] != OURS]
+    if ours and peers:
+        lines = [line for row in peers if (line := _ahead(row, _rival(row, ours)))]
+        yield "".join(lines) or "No peer is ahead of ours.\n"
 
 
 def _rival(row: Row, ours: Sequence[Row]) -> Row:
-    """Return the file of ours that a file is held against: with float activations, or without."""
-    same = [each for each in ours if ("dynamic" in each["peer"]) == ("dynamic" in row["recipe"])]
-    return (same or ours)[0]
+    """Return the file of ours for which most of the same was asked."""
+    return max(ours, key=lambda each: (each["way"] == row["way"], _kind(each) == _kind(row)))
+
+
+def _kind(row: Row) -> bool:
+    """Return True for a file with float activations and int8 weights: it is called so."""
+    return "dynamic" in Path(row["file"]).name
 
 
 def _ahead(row: Row, ours: Row) -> str:
@@ -139,9 +146,9 @@ def _ahead(row: Row, ours: Row) -> str:
         found.append(f"{ours['bytes'] - row['bytes']:,} bytes smaller")
     if row["gzip"] < ours["gzip"]:
         found.append(f"{ours['gzip'] - row['gzip']:,} bytes smaller after gzip")
-    ratio = row["than_ours"]
+    ratio = row["than"].get(ours["file"], "not timed")
     if not isinstance(ratio, str) and ratio[1] > 1:
         found.append(f"{_ratio(ratio)} times faster")
     if not found:
         return ""
-    return f"- **{_named(row)}** is ahead of {ours['peer']}: {'; '.join(found)}.\n"
+    return f"- **{_named(row)}** is ahead of {_named(ours)}: {'; '.join(found)}.\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 INSTALL_S, MAKE_S = 1200, 1200
+CONVERTED = ("--quantize", "int8,dynamic")
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,17 @@ class Peer:
     name: str
     script: str
     environment: str
+    ours: tuple[str, ...] = CONVERTED
+    """What `edgecv compress` is told, to do the same."""
 
 
 PEERS = (
     Peer("TFLite converter", "tflite_converter", "tflite_converter"),
     Peer("LiteRT Quantizer", "litert_quantizer_recipes", "litert_quantizer"),
-    Peer("TFMOT quantize_model", "tfmot_qat", "tfmot"),
-    Peer("TFMOT pruning", "tfmot_pruning", "tfmot"),
+    Peer("TFMOT quantize_model", "tfmot_qat", "tfmot", ("--qat",)),
+    Peer(
+        "TFMOT pruning", "tfmot_pruning", "tfmot", ("--prune", "0.8", "--quantize", "int8,dynamic")
+    ),
     Peer("Sony MCT", "mct_ptq", "mct"),
     Peer("onnx2tf", "onnx2tf_int8", "onnx2tf"),
     Peer("ONNX Runtime static", "onnxruntime_static", "onnxruntime_static"),

@@ -21,7 +21,9 @@ if find_spec("tf_keras"):
     # The models are of Keras 2. TensorFlow reads this when it is imported, after this module.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
 Made = Iterator[tuple[Path, str]]
-"""Each file as soon as it is written, and how it was made in a few words."""
+"""Each file as soon as it is written, and how it was made in a few words.
+
+One with float activations and int8 weights is called dynamic."""
 
 
 def calibration(inputs: Path) -> Iterator[np.ndarray]:
