@@ -48,6 +48,8 @@ def tuning_on(
         task=learnt,
         calibration=data.calibration,
         note=note,
+        input_shape=data.train.images.shape[1:],
+        head=learnt.head(data),
         progress=lambda message, done, total: None,
         trial=lambda model, runtime, precision: pytest.fail("nothing is to be measured here"),
         remember=lambda name, make: make(),

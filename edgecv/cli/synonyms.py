@@ -13,7 +13,7 @@ OPTIONS = {
     "--prune": "sparsity pruning magnitude-pruning prune-ratio amount",
     "--cluster": "clusters num-clusters clustering palettize weight-sharing n-clusters",
     "--shrink": "channels width filters channel-pruning structured width-multiplier flops macs",
-    "--distil": "distill distillation teacher kd knowledge-distillation",
+    "--distil": "distill distillation kd knowledge-distillation",
     "--qat": "quantization-aware fake-quant quantize-aware",
     "--calibration-images": "calibrate calibration num-calibration calib samples "
     "representative-dataset calibration-size calibration-samples",

@@ -12,7 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import Constraint, ModelProperty, Technique, TechniqueContext
+from edgecv.core.plugins import (
+    Constraint,
+    ModelProperty,
+    Technique,
+    TechniqueContext,
+)
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -20,6 +25,7 @@ from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.curves import write_curves
@@ -50,6 +56,7 @@ class TechniqueRunner:
 
     model: UserModel
     context: RunContext
+    teacher: RunTeacher
 
     def apply(self) -> AppliedTechniques:
         """Apply all techniques, one after the other.
@@ -65,6 +72,8 @@ class TechniqueRunner:
             plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
+            if technique.distillation is not None and self.teacher.is_another:
+                notes.append(f"{technique.name}: {self.teacher.note}")
             shared |= frozenset(facts["shared_kernels"])
             trained = trained or bool(facts["history"])
         return AppliedTechniques(made, plain, tuple(notes), shared, trained)
@@ -97,7 +106,13 @@ class TechniqueRunner:
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
             shared |= self._named_by_exports(model)
             stage = TechniqueStage(
-                self.model, self.context, technique, key, Path(trial_folder), shared
+                self.model,
+                self.context,
+                technique,
+                key,
+                Path(trial_folder),
+                teacher=self.teacher,
+                shared_kernels=shared,
             )
             result = technique.apply(task.separated(by_name(model)), stage.technique_context())
         suffix, content = model_bytes(result)
@@ -126,6 +141,7 @@ class TechniqueRunner:
 
     def _key(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> str:
         recipe, data = self.model.recipe, self.model.data
+        learns_from_another = technique.distillation is not None and self.teacher.is_another
         return content_key(
             "technique",
             STAGE_VERSION,
@@ -142,6 +158,7 @@ class TechniqueRunner:
             version("tensorflow"),
             os.cpu_count(),
             *task_key(recipe.task),
+            *([self.teacher.file.sha256] if learns_from_another else []),
         )
 
 
@@ -154,6 +171,7 @@ class TechniqueStage:
     technique: Technique
     key: str
     folder: Path
+    teacher: RunTeacher
     shared_kernels: frozenset[str] = frozenset()
     """Layers in whose kernels weights are equal on purpose, before this technique."""
     notes: list[str] = field(default_factory=list)
@@ -172,6 +190,8 @@ class TechniqueStage:
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
+            input_shape=self.model.data.train.images.shape[1:],
+            head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
         )
@@ -214,7 +234,7 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            original = by_name(self.model.keras_model)
+            original = by_name(self.teacher.load())
             teacher = Teacher(recipe.task.separated(original), distillation)
         epochs = fit(
             model,

@@ -30,6 +30,7 @@ from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
+from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.isolation import check_hdf5
@@ -84,18 +85,20 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
+        teacher = RunTeacher(model)
+        teacher.open()
         with context.store.writing(place, replace=force) as folder:
-            return _write(model, folder, context)
+            return _write(model, teacher, folder, context)
 
 
-def _write(model: UserModel, folder: Path, context: RunContext) -> Report:
+def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunContext) -> Report:
     """Perform the steps of a run, from the baseline's predictions to the report."""
     recipe, data = model.recipe, model.data
     context.measurements.start([exporter.format for exporter in recipe.exports])
     warnings = model.warnings(model.reference)
     control = ControlRunner(model, context)
     control.announce()
-    applied = TechniqueRunner(model, context).apply()
+    applied = TechniqueRunner(model, context, teacher).apply()
     trained_on = control.make() if applied.trained else None
     unwritable = format_notes(recipe)
     for note in unwritable:

@@ -27,13 +27,17 @@ class Distil(Distillation, Technique):
     training: Schedule = Schedule(epochs=30, minimum_steps=1000, learning_rate=0.005)
     """The fine-tuning."""
 
+    @property
+    def distillation(self) -> Distillation:
+        """Its own options."""
+        return Distillation(temperature=self.temperature, mix=self.mix)
+
     def check_model(self, model: KerasModel) -> None:
         """Accept every model; the training itself checks for logits."""
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model, trained on."""
         student = clone(model)
-        distillation = Distillation(temperature=self.temperature, mix=self.mix)
         constraint = kept(student, context.shared_kernels, context.note)
-        context.fit(student, self.training, constraint, distillation)
+        context.fit(student, self.training, constraint, self.distillation)
         return student

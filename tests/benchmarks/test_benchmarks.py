@@ -1,6 +1,7 @@
 """Timings, printed and compared as ratios in one run: `pytest -m benchmark -s`."""
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -78,10 +79,32 @@ def test_the_two_schedules(exported: Path, cifar_zip: Path, tmp_path: Path) -> N
     print(f"quick over reference: {ratio:.2f} of the time")
 
 
+def test_an_epoch_of_training(exported: Path) -> None:
+    """Print the seconds of an epoch beside `fit` of Keras, and a compiled loop of PyTorch.
+
+    PyTorch is none of our packages: name the Python of an environment that has it by EDGECV_TORCH.
+    """
+    (record,) = exported.glob("baselines/*/training.json")
+    history = json.loads(record.read_text())["history"]
+    seconds = {"edgecv": statistics.median(epoch["seconds"] for epoch in history[1:])}
+    pythons = {"keras": sys.executable, "torch": os.environ.get("EDGECV_TORCH")}
+    for how, python in pythons.items():
+        if python is None:
+            print(f"\n{how}: not timed, as EDGECV_TORCH is not set")
+            continue
+        done = subprocess.run(
+            [python, BY_HAND.parent / "train_by_hand.py", how, "46500", "4"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seconds[how] = statistics.median(json.loads(done.stdout)[1:])
+    ratios = {how: f"{seconds['edgecv'] / each:.2f}" for how, each in seconds.items()}
+    print(f"\nseconds an epoch {seconds}; ours over each: {ratios}")
+
+
 def test_evaluation_of_5000_images(output: Path) -> None:
     """Print the time of 5,000 images through one int8 TFLite file, on all cores."""
-    import os
-
     import numpy as np
 
     from edgecv.pipeline.recipe.from_flags import CompressOptions

@@ -64,6 +64,7 @@ def example_folder(
     folder = tmp_path_factory.mktemp("documentation")
     shutil.copytree(output / "main", folder / "exported" / "quickstart")
     shutil.copy(output / "main" / "baseline.keras", folder / "my_model.keras")
+    shutil.copy(output / "main" / "baseline.keras", folder / "better_model.keras")
     shutil.copy(output / "main" / "float32.onnx", folder / "model.onnx")
     shutil.copy(output / "main" / "labels.txt", folder)
     shutil.copytree(REPOSITORY / "recipes", folder / "recipes")

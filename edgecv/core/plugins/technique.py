@@ -10,11 +10,12 @@ from pydantic import field_validator
 
 from edgecv.core.artifact import Layer
 from edgecv.core.costs import Costs, TrialExport
-from edgecv.core.data import Split
+from edgecv.core.data import Shape, Split
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
+from edgecv.core.plugins.task_parts import Head
 from edgecv.core.report import Comparison, Gate
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class Fit(Protocol):
         constraint: Constraint | None = None,
         distillation: "Distillation | None" = None,
     ) -> None:
-        """Train on ``schedule``; with a ``distillation`` also on the baseline's outputs."""
+        """Train on ``schedule``; with a ``distillation`` also on the outputs of the teacher: the
+        baseline, unless the run has another one.
+        """
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class TechniqueContext:
     """Takes the current activity, the number of finished steps and their total."""
     trial: Callable[[KerasModel, str, str], TrialExport]
     """Exports a model for a runtime at a precision, and returns its bytes and latency."""
+    input_shape: Shape
+    """Height, width and channels of the images."""
+    head: Head
+    """The last layers of a network for the task of the run."""
     remember: Callable[[str, Callable[[], Any]], Any]
     """``remember(name, make)``: JSON values that are computed once, also after a kill."""
     shared_kernels: frozenset[str] = frozenset()
@@ -145,6 +152,12 @@ class Technique(Plugin):
         """The schedules that it trains on, in their order: a control trains on them too."""
         schedule = getattr(self, "training", None)
         return () if schedule is None else (schedule,)
+
+    @property
+    def distillation(self) -> "Distillation | None":
+        """Options of the training against a teacher; None where it learns from labels alone."""
+        found: Distillation | None = getattr(self, "distil", None)
+        return found
 
     def shared_kernels(self, model: KerasModel) -> frozenset[str]:
         """Return the layers in whose kernels it makes weights equal: files give them one scale.

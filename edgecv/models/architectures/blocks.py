@@ -46,10 +46,18 @@ def rescaled(image: Tensor) -> Tensor:
 
 
 def convolved(
-    x: Tensor, filters: int, side: int, name: str, *, stride: int = 1, normalized: bool = True
+    x: Tensor,
+    filters: int,
+    side: int,
+    name: str,
+    *,
+    stride: int = 1,
+    normalized: bool = True,
+    padding: str = "same",
 ) -> Tensor:
-    """Convolve, padded to the same size, and normalize: (N, H, W, C) -> (N, H, W, filters)."""
-    x = keras.layers.Conv2D(filters, side, **_options("kernel", stride, name))(x)
+    """Convolve, padded to the same size by default, and normalize: (N, H, W, C) -> (N, ...)."""
+    options = {**_options("kernel", stride, name), "padding": padding}
+    x = keras.layers.Conv2D(filters, side, **options)(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x) if normalized else x
 
 

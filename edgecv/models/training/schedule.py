@@ -1,6 +1,7 @@
 """Schedule of a training: epochs, learning rate, variations of the images."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from edgecv.core.data import Dataset
-from edgecv.core.options import Options
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options, parse_options
+from edgecv.core.text import nearest
 
 
 class Schedule(Options):
@@ -128,3 +131,19 @@ SCHEDULES = {
         shift=0,
     ),
 }
+
+
+def parse_schedule(training: Any, where: str) -> Schedule:
+    """Read a table of training options, which may name a schedule to start from."""
+    if not isinstance(training, Mapping):
+        raise InputError(where, f"{training!r} is not a table")
+    options = dict(training)
+    name = options.pop("schedule", USUAL_SCHEDULE)
+    if not isinstance(name, str) or name not in SCHEDULES:
+        raise InputError(
+            where,
+            f"unknown schedule {name!r}",
+            accepted=", ".join(SCHEDULES),
+            remedy=nearest(str(name), SCHEDULES),
+        )
+    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)

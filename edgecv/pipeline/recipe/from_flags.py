@@ -14,7 +14,7 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule
+from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule, parse_schedule
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -44,7 +44,6 @@ from edgecv.pipeline.recipe.recipe import (
     check_order,
     check_precisions,
     load_recipe,
-    parse_schedule,
 )
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 from edgecv.targets.board import profile_named
@@ -58,6 +57,7 @@ OF_A_NEW_RECIPE = (
     "one_scale",
     "task",
     "profile",
+    "teacher",
     *technique_flags(),
     *(name for name in TrainingOptions.model_fields if name != "seed"),
 )
@@ -246,6 +246,7 @@ class CompressOptions(
         spec = self.input_spec
         options = {
             "model": self.model,
+            "teacher": self.teacher,
             "preprocess": self.preprocess,
             "layout": spec.layout,
             "input_size": spec.input_size,

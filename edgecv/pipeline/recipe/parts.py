@@ -1,5 +1,6 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +12,8 @@ from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.registry import TARGETS
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
+from edgecv.models.network import Network
+from edgecv.models.training.schedule import SCHEDULES, Schedule, parse_schedule
 
 
 class RunSettings(Options):
@@ -67,6 +70,20 @@ class RunSettings(Options):
         )
 
 
+class TeacherNetwork(Options):
+    """A network of ours that is trained as the teacher of a run."""
+
+    network: Network
+    """The architecture of the teacher, with its options."""
+    training: Schedule = SCHEDULES["default"]
+    """The training, which may name a schedule to start from."""
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _may_name_one(cls, given: Any) -> Any:
+        return parse_schedule(given, "teacher, training") if isinstance(given, Mapping) else given
+
+
 class BaselineOptions(Options):
     """The original: a model file, or an architecture to train."""
 
@@ -84,6 +101,9 @@ class BaselineOptions(Options):
     """Allow the model file to run any code of its author, as layers of its own need it."""
     custom_objects: tuple[str, ...] = Field(default=(), strict=False)
     """The user's own classes and functions that the model needs, each as "module:name"."""
+    teacher: str | TeacherNetwork | None = None
+    """A better model of the same classes and images, which techniques that distil learn from in
+    place of the baseline: a model file, or a network that is trained once and stored."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -105,7 +125,7 @@ class BaselineOptions(Options):
             raise ValueError("layout and input_size are for a model; input_shape: an architecture")
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
-        if (self.trust or self.custom_objects) and self.model is None:
+        if (self.trust or self.custom_objects) and not (self.model or self.teacher):
             raise ValueError("trust and custom_objects are for a model; an architecture is ours")
         check_custom_objects(self.custom_objects)
         return self

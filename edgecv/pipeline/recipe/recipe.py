@@ -27,7 +27,7 @@ from edgecv.core.registry import (
 )
 from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
+from edgecv.models.training.schedule import Schedule, parse_schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.pipeline.recipe.toml_file import read_toml
@@ -151,22 +151,6 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     )
 
 
-def parse_schedule(training: Any, where: str) -> Schedule:
-    """Read a table of training options, which may name a schedule to start from."""
-    if not isinstance(training, Mapping):
-        raise InputError(where, f"{training!r} is not a table")
-    options = dict(training)
-    name = options.pop("schedule", USUAL_SCHEDULE)
-    if not isinstance(name, str) or name not in SCHEDULES:
-        raise InputError(
-            where,
-            f"unknown schedule {name!r}",
-            accepted=", ".join(SCHEDULES),
-            remedy=nearest(str(name), SCHEDULES),
-        )
-    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)
-
-
 def check_encodable(recipe: Recipe) -> None:
     """Raise InputError for a path that no ``recipe.toml`` can name: before anything is done."""
     for key in ("data", "baseline"):
@@ -265,6 +249,7 @@ def check_data(
     where: str,
 ) -> None:
     """Raise InputError where something is asked for that the images cannot give."""
+    check_teacher(baseline, techniques, where)
     if not source.is_real:
         raise InputError(
             where,
@@ -285,6 +270,21 @@ def check_data(
             remedy="put class folders under train/ and test/, or leave it out",
         )
     check_limits(source, gates, where)
+
+
+def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for a teacher from whom nothing learns, or who is not there."""
+    if baseline.teacher is None:
+        return
+    if not any(each.distillation is not None for each in techniques):
+        raise InputError(
+            where,
+            "names a teacher, and no technique learns from one",
+            accepted="distil, student, or a technique with a table distil",
+            remedy="add --distil, or leave the teacher out",
+        )
+    if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
+        raise InputError("teacher", f"there is no file {baseline.teacher}")
 
 
 def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:

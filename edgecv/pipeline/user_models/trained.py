@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from edgecv.core.errors import InputError
-from edgecv.core.registry import ARCHITECTURES
 from edgecv.formats.model_file import ModelFile
+from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import BaselinePredictions, trained_baseline
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
@@ -27,19 +26,7 @@ class TrainedModel(UserModel):
 
         Techniques check the architecture themselves.
         """
-        task, architecture = recipe.task, recipe.architecture
-        kinds = {head.task.features for head in task.heads()}
-        wanted = "map" if "map" in kinds else "row"
-        if architecture.features != wanted:
-            fitting = [
-                name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted
-            ]
-            raise InputError(
-                "--architecture",
-                f"{architecture.name} gives a {architecture.features} of features, and the task "
-                f"{task.name} takes a {wanted}",
-                accepted=", ".join(fitting),
-            )
+        check_features(recipe.architecture, recipe.task, "--architecture")
 
     @classmethod
     def open(cls, recipe: Recipe, context: RunContext) -> Self:

@@ -1,0 +1,66 @@
+"""Plain stack of convolutions, after VGG, for files of a few ten kilobytes.
+
+Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014;
+with batch normalization, strides in place of pooling, and the mean over positions in place of the
+large dense layers. The first convolution halves the image: time and memory are at the input.
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from edgecv.core.data import Shape
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import Architecture, Head
+from edgecv.models.architectures import blocks
+from edgecv.models.tf import keras
+
+SMALLEST_SIDE = 8
+
+
+class PlainCnn(Architecture):
+    """Plain stack of convolutions, halved at the first: few bytes, and fast everywhere."""
+
+    name: ClassVar[str] = "plain_cnn"
+    filters: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
+        default=(16, 16, 32, 32, 32, 64), min_length=1, max_length=64, strict=False
+    )
+    """Filters of each convolution. Multiples of 16 fill the vectors of int8 kernels."""
+    strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] = Field(
+        default=(2, 1, 2, 1, 1, 1), min_length=1, max_length=64, strict=False
+    )
+    """Stride of each convolution."""
+    kernels: tuple[Literal[1, 3, 5], ...] = Field(
+        default=(3, 3, 3, 3, 3, 1), min_length=1, max_length=64, strict=False
+    )
+    """Side of each kernel. A last one of 1, to more filters, gives the mean more to look at."""
+    unpadded: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(2,), strict=False)
+    """Numbers of the convolutions that lose a border: fewer places, and kernels without padding are
+    faster."""
+    residual: bool = False
+    """Add its input to each convolution that keeps size and filters."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        count = len(self.filters)
+        if not len(self.strides) == len(self.kernels) == count:
+            raise ValueError(f"strides and kernels for all {count} convolutions of filters")
+        if any(number > count for number in self.unpadded):
+            raise ValueError(f"no number above {count} in unpadded: there are as many convolutions")
+        return self
+
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
+        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
+        image = keras.layers.Input(input_shape, name="image")
+        x = blocks.rescaled(image)
+        for number, (filters, side, stride) in enumerate(
+            zip(self.filters, self.kernels, self.strides, strict=True), start=1
+        ):
+            name = f"conv_{number}"
+            padding = "valid" if number in self.unpadded else "same"
+            y = blocks.convolved(x, filters, side, name, stride=stride, padding=padding)
+            if self.residual and y.shape == x.shape:
+                y = keras.layers.Add(name=f"{name}_add")([x, y])
+            x = blocks.rectified(y, name)
+        return keras.Model(image, blocks.ended(x, head), name=self.name)

@@ -1,0 +1,110 @@
+"""The teacher of a run: a better model than the baseline, for techniques that distil."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.options import parse_options
+from edgecv.core.text import counted
+from edgecv.evaluation.comparison import metric_of
+from edgecv.formats.model_file import ModelFile
+from edgecv.models.network import check_features
+from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
+from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
+from edgecv.pipeline.user_models import open_user_model
+from edgecv.pipeline.user_models.user_model import UserModel
+
+
+@dataclass(frozen=True)
+class RunTeacher:
+    """The model that a run learns from: the file that the recipe names, or the baseline itself."""
+
+    model: UserModel
+    """The model of the run."""
+
+    @property
+    def is_another(self) -> bool:
+        """True if the recipe names a model to learn from."""
+        return self.model.recipe.baseline.teacher is not None
+
+    def open(self) -> None:
+        """Open the file that the recipe names, where it names one: before anything is trained.
+
+        Raises InputError where it has other inputs or classes than the baseline.
+        """
+        if self.is_another:
+            self.model.context.emit("technique", self.note)
+
+    @cached_property
+    def file(self) -> ModelFile:
+        """The file of the teacher, which takes pixels and gives what the baseline gives.
+
+        A network is trained now, unless it is stored.
+        """
+        recipe, teacher = self.model.recipe, self.model.recipe.baseline.teacher
+        if teacher is None:
+            return self.model.source
+        if isinstance(teacher, TeacherNetwork):
+            check_features(teacher.network, recipe.task, "teacher")
+            shape = self.model.data.train.images.shape[1:]
+            trained = recipe.replace(
+                baseline=recipe.baseline.model_copy(update={"input_shape": shape}),
+                architecture=teacher.network,
+                schedule=teacher.training,
+            )
+            return trained_baseline(trained, self.model.data, self.model.context)
+        options = {
+            "model": teacher,
+            "trust": recipe.baseline.trust,
+            "custom_objects": recipe.baseline.custom_objects,
+        }
+        own = recipe.replace(baseline=parse_options(BaselineOptions, options, teacher))
+        opened = open_user_model(own, self.model.context)
+        _check_same(opened, self.model, teacher)
+        opened.keras_model  # noqa: B018  raises InputError for a kind that TensorFlow cannot run
+        return opened.source
+
+    @cached_property
+    def note(self) -> str:
+        """A sentence for the report: how good the teacher is, beside the baseline."""
+        task, data = self.model.recipe.task, self.model.data
+        scores = []
+        for file in (self.file, self.model.source):
+            found = baseline_predictions(file, data.validation, task, self.model.context)
+            values = (
+                head.task.headline.text(
+                    metric_of(
+                        head.of(found.outputs), head.targets(data.validation.labels), head.task
+                    )
+                )
+                for head in task.heads()
+            )
+            scores.append(", ".join(values))
+        names = ", ".join(head.task.headline.name for head in task.heads())
+        return (
+            f"taught by {self.file.path}: {names} {scores[0]} on the validation"
+            f" images, where the baseline has {scores[1]}"
+        )
+
+    def load(self) -> KerasModel:
+        """Return the model in this process."""
+        return self.file.load() if self.is_another else self.model.keras_model
+
+
+def _check_same(teacher: UserModel, model: UserModel, path: str) -> None:
+    """Raise InputError where the teacher's images or classes are not those of the run."""
+    where = f"the teacher {path}"
+    sizes = [each.data.test.images.shape[1:] for each in (teacher, model)]
+    if sizes[0] != sizes[1]:
+        own, wanted = ("x".join(map(str, each)) for each in sizes)
+        raise InputError(
+            where, f"takes images of {own}", accepted=f"those of the baseline: {wanted}"
+        )
+    names = [each.data.class_names for each in (teacher, model)]
+    if names[0] != names[1]:
+        raise InputError(
+            where,
+            f"gives {counted(len(names[0]), 'class')}: {', '.join(names[0][:12])}",
+            accepted=f"the outputs of the baseline, in their order: {', '.join(names[1][:12])}",
+        )

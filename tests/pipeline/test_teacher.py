@@ -1,0 +1,174 @@
+"""A student in place of the network, and a teacher in place of the baseline."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marks import Marks, recipe
+
+from edgecv.core.errors import InputError
+from edgecv.core.registry import ARCHITECTURES, DATASETS, TASKS, TECHNIQUES
+from edgecv.core.report import Report
+from edgecv.models.tf import keras
+from edgecv.models.training.schedule import Schedule
+from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.run import run, train
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import Store
+
+TUNING = {"epochs": 8, "minimum_steps": 100, "batch": 32, "learning_rate": 0.01}
+NETWORK = {
+    "architecture": "plain_cnn",
+    "filters": [8, 8],
+    "strides": [2, 2],
+    "kernels": [3, 3],
+    "unpadded": [],
+}
+STUDENT = {
+    "technique": "student",
+    "network": NETWORK,
+    "training": TUNING,
+    "distil": {"mix": 0.0},  # Labels are not looked at: all that it knows is the teacher's.
+}
+
+
+def plan(name: str, teacher: Path | None, *techniques: dict[str, Any]) -> Recipe:
+    """Return a recipe whose baseline has hardly been trained, without a control."""
+    made = recipe(TASKS.parse({"task": "classification"}, "test"), *techniques)
+    own = {"teacher": None if teacher is None else str(teacher)}
+    settings = made.settings.model_copy(update={"name": name, "control": "off"})
+    return made.replace(
+        settings=settings,
+        schedule=Schedule(epochs=1, minimum_steps=0, batch=32, learning_rate=0.0005, warmup=0.0),
+        exports=made.exports[:1],
+        baseline=made.baseline.model_copy(update=own),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
+        yield
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("teachers"))
+
+
+@pytest.fixture(scope="module")
+def teacher(store: Store) -> Path:
+    trained = train(recipe(TASKS.parse({"task": "classification"}, "test")), store)
+    assert trained.test.value > 0.9
+    return trained.folder / "model.keras"
+
+
+@pytest.fixture(scope="module")
+def taught(store: Store, teacher: Path) -> Report:
+    return run(plan("taught", teacher, STUDENT), store)
+
+
+def test_a_student_learns_all_from_the_teacher(taught: Report) -> None:
+    twin, student = taught.comparisons
+    assert twin.value is not None
+    assert student.value is not None
+    assert twin.value < 0.8, "the baseline itself has nothing to teach"
+    assert student.value > 0.9
+    assert taught.costs is not None
+    assert taught.costs.compressed.parameters < taught.costs.baseline.parameters
+    notes = [note for note in taught.notes if note.startswith("student: ")]
+    assert notes[0].startswith("student: plain_cnn of ")
+    assert "student: taught by " in notes[1]
+    assert " on the validation images, where the baseline has " in notes[1]
+
+
+def test_the_recipe_of_a_run_names_network_and_teacher(taught: Report, teacher: Path) -> None:
+    assert taught.recipe["baseline"]["teacher"] == str(teacher)
+    (table,) = taught.recipe["technique"]
+    assert table["network"] == {**NETWORK, "residual": False}
+    assert TECHNIQUES.table(TECHNIQUES.parse(table, "test")) == table
+
+
+def test_another_teacher_is_another_training(
+    taught: Report, store: Store, teacher: Path, tmp_path: Path
+) -> None:
+    messages: list[str] = []
+    other = keras.models.load_model(teacher)
+    kernel = next(each for each in other.trainable_variables if "kernel" in each.name)
+    kernel.assign(kernel * 1.01)
+    other.save(tmp_path / "other.keras")
+    for path in (teacher, tmp_path / "other.keras"):
+        run(
+            plan(f"again-{path.stem}", path, {**STUDENT, "training": {**TUNING, "epochs": 8}}),
+            store,
+            on_event=lambda event: messages.append(event.message),
+        )
+    assert messages.count("student is stored already") == 1
+
+
+def test_a_network_is_trained_as_the_teacher_and_stored_like_a_baseline(
+    taught: Report, store: Store
+) -> None:
+    wanted = recipe(TASKS.parse({"task": "classification"}, "test"))
+    table = {
+        "network": ARCHITECTURES.table(wanted.architecture),
+        "training": {"schedule": "reference", **wanted.schedule.model_dump()},
+    }
+    options = BaselineOptions.model_validate({"teacher": table})
+    assert BaselineOptions.model_validate(options.model_dump(exclude_none=True)) == options
+    made = plan("network", None, STUDENT)
+    baseline = made.baseline.model_copy(update={"teacher": options.teacher})
+    messages: list[str] = []
+    run(
+        made.replace(baseline=baseline),
+        store,
+        on_event=lambda event: messages.append(event.message),
+    )
+    assert "student is stored already" in messages, "it is the model that was named by its path"
+    read = read_report(store.run_folder("network") / "report.json")
+    assert read.recipe["baseline"]["teacher"]["network"] == table["network"]
+
+
+def network(side: int, classes: int) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.InputLayer((side, side, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "found"),
+    [(16, 5, "5"), (12, 3, "takes images of 12x12x1")],
+)
+def test_a_teacher_of_other_images_or_classes_is_refused(
+    store: Store, tmp_path: Path, side: int, classes: int, found: str
+) -> None:
+    network(side, classes).save(tmp_path / "other.keras")
+    with pytest.raises(InputError) as caught:
+        run(plan("refused", tmp_path / "other.keras", STUDENT), store)
+    assert "other.keras" in str(caught.value)
+    assert found in str(caught.value)
+    assert not store.run_folder("refused").exists()
+
+
+def test_a_teacher_that_is_not_there_or_teaches_nobody_is_refused(tmp_path: Path) -> None:
+    from edgecv.pipeline.recipe.recipe import parse_recipe
+
+    table = {
+        "name": "refused",
+        "data": {"source": "digits"},
+        "baseline": {"teacher": str(tmp_path / "none.keras")},
+        "export": [{"format": "tflite", "precision": "int8"}],
+    }
+    with pytest.raises(InputError, match="no technique learns from one"):
+        parse_recipe({**table, "technique": [{"technique": "prune"}]}, "test")
+    with pytest.raises(InputError, match=r"there is no file .*none\.keras"):
+        parse_recipe({**table, "technique": [{"technique": "distil"}]}, "test")
