@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .measuring import OURS, Row, against
+from .tools import PEERS
 
 HEAD = """# Beside other tools
 
@@ -74,10 +75,12 @@ def page(models: Sequence[Mapping[str, Any]], environment: Mapping[str, Any], da
 
 def _tools(models: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     tools = {tool["peer"]: tool for model in models for tool in model["tools"]}
-    for name, tool in tools.items():
+    for name in [peer.name for peer in PEERS]:
+        tool = tools.get(name, {})
         versions = ", ".join(f"{key} {value}" for key, value in tool.get("versions", {}).items())
         guide = f" ([guide]({tool['guide']}))" if "guide" in tool else ""
-        yield f"- {name}: {versions or 'not run'}{guide}"
+        left_out = f"failed: {tool['error']}" if tool.get("error") else "left out of this run"
+        yield f"- {name}: {versions or left_out}{guide}"
 
 
 def _model(model: Mapping[str, Any]) -> str:
