@@ -49,7 +49,11 @@ def compress(model: Path, data: str, run: Path, arguments: Sequence[str]) -> lis
         "--output", run.parent, log=run.with_suffix(".log"),
     )  # fmt: skip
     recipe = " ".join(arguments)
-    made = {"peer": OURS, "recipe": recipe, "seconds": sum(os.times()[2:4]) - before}
+    seconds = sum(os.times()[2:4]) - before
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    made = {"peer": OURS, "recipe": recipe, "seconds": seconds, "commit": commit.stdout.strip()}
     if "error" in report:
         return [{**made, "error": report["error"]}]
     files = [each["artifact"] for each in report["comparisons"] if not each["is_twin"]]

@@ -1,6 +1,5 @@
 """The page of results: a table for each model and format, and who is ahead."""
 
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -54,14 +53,12 @@ AGAINST = (
 
 def page(models: Sequence[Mapping[str, Any]], environment: Mapping[str, Any], data: str) -> str:
     """Return the page in Markdown."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commits = {row["commit"] for model in models for row in model["rows"] if row.get("commit")}
     facts = [
         f"- machine: {environment['processor']}, {environment['cores']} cores"
         f" (`{environment['machine']}`)",
         f"- date: {date.today().isoformat()}",
-        *([f"- commit: `{commit}`"] if commit else []),
+        *(f"- commit: `{commit}`" for commit in sorted(commits)),
         f"- data: {data}",
         "- measured with: "
         + ", ".join(
