@@ -66,3 +66,4 @@ def test_two_peers_and_ours_on_one_page(
     assert all(each["bytes"] > 0 and each["faster"][1] <= each["faster"][2] for each in measured)
     assert "can't open file" in text.partition("### Without a result")[2]
     assert text.count("\n### ") == 3
+    assert "- NNCF: left out of this run by --peers" in text

@@ -89,6 +89,9 @@ def _model(model: Mapping[str, Any]) -> str:
         rows = [row for row in model["rows"] if row.get("format") == form]
         parts += [f"\n### {title}\n\n", _table(rows), against_ours(rows, form)]
     broken = [row for row in model["rows"] if "format" not in row]
+    run = {tool["peer"] for tool in model["tools"]}
+    left_out = "left out of this run by --peers"
+    broken += [{"peer": each.name, "error": left_out} for each in PEERS if each.name not in run]
     if broken:
         parts.append("\n### Without a result\n\n")
         parts += [f"- {_named(row)}: {row['error']}\n" for row in broken]
