@@ -170,6 +170,7 @@ def kernels_in(content: bytes, where: str) -> list[StoredKernel]:
                 scales=kernel.scales,
                 output_scale=output.scales[0] if quantized else None,
                 output_zero_point=(output.zero_point or 0) + shift if quantized else None,
+                type=kernel.type if kernel.type == "int4" else "",
             )
         )
     return found

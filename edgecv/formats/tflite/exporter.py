@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Shape
@@ -19,6 +20,7 @@ from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.packing import Packed
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tflite.check import kernels_in, prove
+from edgecv.formats.tflite.four_bits import with_four_bits
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.packing import packed
 from edgecv.models.declared_pixels import PixelInput, declared_pixels
@@ -48,6 +50,16 @@ class TFLite(FileExporter):
     """The input type of an int8 file: int8, the bytes of a camera minus 128, if not given; uint8,
     these bytes, for an operator more; float32, pixels of 0..255, with a float32 output."""
 
+    bits: dict[str, Literal[4, 8]] = Field(default={})
+    """Bits of the weights of an int8 file, by the name pattern of layers: {"dense_*" = 4}. Dense
+    layers run as fast with 4; convolutions must be named in full, for TFLite Micro and C."""
+
+    @model_validator(mode="after")
+    def _bits_are_of_int8(self) -> Self:
+        if self.bits and self.precision != "int8":
+            raise ValueError(f"{self.precision} has weights of its own bits: leave bits out")
+        return self
+
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
@@ -70,6 +82,9 @@ class TFLite(FileExporter):
         if names and not is_whole:
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *self._pixel_notes(pixels), *one_scale_note(names, self.precision))
+        if self.bits:
+            content, rounded = with_four_bits(content, model, self.bits, where)
+            notes += rounded
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
     def packed(self, content: bytes, *, keep_names: bool) -> Packed:

@@ -206,11 +206,18 @@ class TFLiteTables:
     def values(self, tensor: TFLiteTensor | None) -> NDArray[Any] | None:
         """Return the stored values of a constant; None if it is computed or cannot be read."""
         stored = self.constant(tensor)
-        if stored is None or stored.type not in READ_AS:
+        if stored is None or stored.type not in (*READ_AS, "int4"):
             return None
         assert stored.place is not None
         assert stored.stored_bytes is not None
         content = self._content[stored.place : stored.place + stored.stored_bytes]
+        if stored.type == "int4":
+            if stored.is_sparse:
+                return None
+            pairs = np.frombuffer(content, np.uint8)
+            # A byte holds two, the first in its low half.
+            halves = np.stack([pairs << 4, pairs & 0xF0], axis=-1).view(np.int8) >> 4
+            return halves.ravel()[: math.prod(stored.declared)].reshape(stored.declared)
         values = np.frombuffer(content, stored.type)
         if not stored.is_sparse:
             return values.reshape(stored.declared)

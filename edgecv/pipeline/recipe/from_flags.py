@@ -124,7 +124,7 @@ class CompressOptions(
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
-            technique.check_exports(exports, "--shrink")
+            technique.check_exports(exports, _flag(technique.name))
         return Recipe(
             settings=self._settings(
                 {
@@ -180,10 +180,10 @@ class CompressOptions(
                 options |= {key: min(most, options.get(key, most)) for key, most in board.items()}
             for other in asked:
                 options |= flag.beside.get(other, {})
-            cls = TECHNIQUES.get(name, f"--{name}")
+            cls = TECHNIQUES.get(name, _flag(name))
             if training and trains(cls, options):
                 options["training"] = training
-            techniques.append(parse_options(cls, options, f"--{name}"))
+            techniques.append(parse_options(cls, options, _flag(name)))
         if training and not any("training" in each.model_fields_set for each in techniques):
             raise InputError(
                 _flag(next(each for each in TRAINING if getattr(self, each) is not None)),
