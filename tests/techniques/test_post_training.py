@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bars import bars
 from tuning import tuning_on
+from weights import weights_sha256
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
@@ -16,7 +17,7 @@ from edgecv.core.registry import EXPORTERS
 from edgecv.formats.kernel_layout import layer_kernels, rows_of
 from edgecv.formats.onnx.check import kernels_in as onnx_kernels
 from edgecv.formats.tflite.check import kernels_in as tflite_kernels
-from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.techniques.adaround import AdaRound
