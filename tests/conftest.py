@@ -1,12 +1,17 @@
 """What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
+from hypothesis import settings
 from paths import SHARED
+from warm_children import WarmSubprocess, measure_quickly
 
 if TYPE_CHECKING:
     from edgecv.core.report import Report
@@ -22,6 +27,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     alone = config.getoption("capture") == "no" or config.getoption("usepdb")
     is_benchmark = "benchmark" in config.getoption("markexpr").replace("not benchmark", "")
     return 0 if alone or is_benchmark else min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def pytest_configure() -> None:
+    """Let no example of a property fail because the machine is busy."""
+    settings.register_profile("busy", deadline=None)
+    settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,12 +53,23 @@ def quick_measuring() -> Iterator[None]:
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
-    from edgecv.pipeline import measure as measuring
+    from edgecv.analysis import bench
+    from edgecv.analysis.doctor import slow_files
+    from edgecv.pipeline import measure, trial_export
 
-    before = measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES
-    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = 0.05, 1, 2
-    yield
-    measuring.SECONDS_A_FILE, measuring.CORES, measuring.PROCESSES = before
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "SECONDS_A_FILE": 0.05,
+            "CORES": 1,
+            "PROCESSES": 2,
+            "LOOK_S": 0.01,
+        }.items():
+            patch.setattr(measure, name, value)
+        patch.setattr(bench, "LOOK_S", 0.01)
+        patch.setattr(slow_files, "TIMING", slow_files.TIMING.model_copy(update={"budget": 0.3}))
+        patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)
+        measure_quickly()
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +82,24 @@ def patient_child() -> Iterator[None]:
     process_pool.IDLE_S = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm_children() -> Iterator[None]:
+    """Fork the children from a process that has made their imports."""
+    from edgecv.system.isolation import process
+
+    warm = WarmSubprocess(process.PROGRAM)
+    process.subprocess = warm  # type: ignore[attr-defined]
+    yield
+    process.subprocess = subprocess  # type: ignore[attr-defined]
+    warm.close()
+
+
+@pytest.fixture
+def fresh_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each child as users do."""
+    monkeypatch.setattr("edgecv.system.isolation.process.subprocess", subprocess)
+
+
 @pytest.fixture(scope="session")
 def cifar_zip() -> Path:
     """Return the CIFAR-10 (JPEG copy) archive that lies beside the project, or skip."""
@@ -70,26 +110,48 @@ def cifar_zip() -> Path:
 
 
 @pytest.fixture(scope="session")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an output folder with a baseline on digits, trained for three epochs."""
-    from edgecv.pipeline.recipe.from_flags import CompressOptions
-    from edgecv.pipeline.run import train
-    from edgecv.system.storage import Store
+def once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return what gives a folder that was filled once for all processes of this session: copy it.
 
-    folder = tmp_path_factory.mktemp("output") / "exported"
-    train(CompressOptions(data="digits", epochs=3).to_recipe(), Store(folder))
+    It is called with a name, and with what fills a folder that does not exist.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        path = root / f"once-{name}"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                draft = root / f"once-{name}.draft"
+                fill(draft)
+                draft.rename(path)
+        return path
+
     return folder
 
 
 @pytest.fixture(scope="session")
-def main_report(output: Path) -> "Report":
-    """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
+def output(
+    once: Callable[[str, Callable[[Path], object]], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return an output folder with a baseline on digits, trained for three epochs, and a run."""
     from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
     from edgecv.system.storage import Store
 
     recipe = CompressOptions(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
-    return run(recipe, Store(output))
+    made = once("output", lambda draft: run(recipe, Store(draft)))
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("output") / "exported"))
+
+
+@pytest.fixture(scope="session")
+def main_report(output: Path) -> "Report":
+    """Return the report of a run of both formats, in ``main`` of the output folder: look only."""
+    from edgecv.reports.json_file import read_report
+
+    return read_report(output / "main")
 
 
 @pytest.fixture

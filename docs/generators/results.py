@@ -17,7 +17,8 @@ HEAD = """# Results
 
 Made from `report.json` of finished runs by `python docs/generators/results.py RUN...`; nothing here
 is written by hand. Times are of the machine that is named, ratios carry further. Each page has the
-recipe, so that the run can be repeated.
+recipe, so that the run can be repeated. [Beside other tools](peers.md) holds our files against
+those of converters and quantizers of other makers.
 
 | run | date | data | file | bytes | accuracy | points | agreement | speed-up |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |

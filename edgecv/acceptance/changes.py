@@ -6,7 +6,7 @@ from edgecv.acceptance.answer_bits import answers_sha256, right_of, scores_of, u
 from edgecv.acceptance.lock import AcceptedArtifact, Lock
 from edgecv.acceptance.make_lock import accepted_control, versions
 from edgecv.acceptance.records import Change, Figures, Status
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.data import Outputs
 from edgecv.core.paired_results import PairedAccuracy, PairedScores
 from edgecv.core.report import Comparison, Report

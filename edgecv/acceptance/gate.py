@@ -12,7 +12,8 @@ from edgecv.acceptance.make_lock import accepted_head, accepted_run, commit_of, 
 from edgecv.acceptance.options import GateOptions
 from edgecv.acceptance.records import Change, Judgement, Since
 from edgecv.analysis.options import ValidateOptions
-from edgecv.analysis.validate import ValidationArrays, validate
+from edgecv.analysis.validate import validate
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.options import parse_flags, parse_options

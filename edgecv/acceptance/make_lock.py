@@ -22,7 +22,7 @@ from edgecv.acceptance.lock import (
     AcceptedSpeeds,
     Lock,
 )
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.report import Comparison, Latency, Report

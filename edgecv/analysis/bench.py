@@ -16,9 +16,9 @@ from typing import Literal
 
 import numpy as np
 
+from edgecv.analysis.described_files import described_input, report_in
 from edgecv.analysis.disturbances import Disturbances, spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
-from edgecv.analysis.validate_request import described_input, report_in
 from edgecv.core.display import Displayed
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgecv.analysis.bench import Bench
-from edgecv.analysis.validate_request import report_in, single_file
+from edgecv.analysis.described_files import report_in, single_file
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.text import counted

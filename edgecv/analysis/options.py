@@ -53,17 +53,13 @@ class KernelOptions(CommandOptions):
     """The kernels of LiteRT: xnnpack, builtin (as on microcontrollers) or reference (very slow)."""
 
 
-class ValidateOptions(
-    KernelOptions,
-    OnOptions,
-    LimitOptions,
-    TrustOptions,
-    LabelOptions,
-    InputOptions,
-    TaskOptions,
-    MeasuredDataOptions,
-    MeasureOptions,
+class JudgedFileOptions(
+    LimitOptions, TrustOptions, LabelOptions, InputOptions, TaskOptions, MeasuredDataOptions
 ):
+    """The meaning of a file that is measured, and the limits that it is judged by."""
+
+
+class ValidateOptions(KernelOptions, OnOptions, JudgedFileOptions, MeasureOptions):
     """Options of ``edgecv validate`` and ``edgecv.validate``."""
 
     def request(self) -> "ValidationRequest":
@@ -80,23 +76,15 @@ def validate(
     log: Path | None = None,
 ) -> Report:
     """Measure run folders and files again, and judge them by the limits."""
-    from edgecv.analysis import validate as validation
+    from edgecv.analysis.any_files import validate_any
     from edgecv.pipeline.context import open_analysis
 
     request = options.request()
     with open_analysis(request.settings, on_event, log, request.trust) as context:
-        return validation.validate_any(request, context)
+        return validate_any(request, context)
 
 
-class DeployOptions(
-    TargetOptions,
-    LimitOptions,
-    TrustOptions,
-    LabelOptions,
-    InputOptions,
-    TaskOptions,
-    MeasuredDataOptions,
-):
+class DeployOptions(TargetOptions, JudgedFileOptions):
     """Options of ``edgecv deploy`` and ``edgecv.deploy``."""
 
     paths: Annotated[Paths, Flag("RUN", is_argument=True)]

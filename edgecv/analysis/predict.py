@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecv.analysis.described_files import report_in, single_file
 from edgecv.analysis.options import PredictOptions
-from edgecv.analysis.preprocessing import settled_input
-from edgecv.analysis.validate_request import report_in, single_file
+from edgecv.analysis.preprocessing import PreprocessingSearch
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError
@@ -63,7 +63,8 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
     images, places = _decoded(options, facts, found)
     if places:
         task = task or (usual_task(facts.answers) if report is None else task_of(report))
-        spec, _ = settled_input(path, file.input_spec, _as_data(images, names), task, context)
+        search = PreprocessingSearch(_as_data(images, names), task, context)
+        spec, _ = search.settled_input(path, file.input_spec)
         raw = context.measurements.predict(runtime, path, images, spec)
         task, outputs = _normalized(task, raw, facts, context)
         for row, place in enumerate(places):

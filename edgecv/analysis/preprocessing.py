@@ -1,11 +1,12 @@
 """The preprocessing of the files and the baseline of an analysis, found as a run finds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgecv.core.artifact import PRECISION_NOT_KNOWN
-from edgecv.core.data import Dataset, Images, Outputs
+from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
@@ -17,13 +18,15 @@ from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, no_outputs
+from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, one_by_one
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
 from edgecv.system.storage import is_sealed
 
 RAW = Preprocessing()
 IMAGES = 200
 """Images for the agreement of a file with its baseline."""
+SettledInput = tuple[InputSpec, tuple[str, ...]]
+"""How a file is read, and notes."""
 
 
 @dataclass(frozen=True)
@@ -37,133 +40,121 @@ class ReadModels:
     """True if the report of a run says how the baseline is read."""
 
 
-def settled(
-    models: ReadModels, data: Dataset, task: Task, context: AnalysisContext
-) -> tuple[ReadModels, tuple[str, ...]]:
-    """Return models with the preprocessing of each, and notes.
+@dataclass(frozen=True)
+class PreprocessingSearch:
+    """The search for how each file is read, by its answers for test images.
 
-    The baseline decides for the files that are measured against it. Raises InputError where
-    another preprocessing is clearly better, or none can be known.
+    The task says which answers are better, or the same.
     """
-    notes: list[str] = []
-    if models.baseline is not None and not models.is_of_run:
-        asked = models.baseline_input.preprocess
-        spec, added = settled_input(models.baseline, models.baseline_input, data, task, context)
-        notes += added
-        files = models.files if asked is not None else _read_as(models.files, spec.preprocess)
-        models = replace(models, files=files, baseline_input=spec)
-    files_read: list[MeasuredFile] = []
-    for file in models.files:
-        try:
-            spec, added = _settled_file(file, models, data, task, context)
-        except RuntimeFailure:  # It cannot be run: that becomes the reason of its gate.
-            spec, added = file.input_spec, ()
-        files_read.append(replace(file, input_spec=spec))
-        notes += added
-    for note in notes:
-        context.emit("note", note)
-    return replace(models, files=tuple(files_read)), tuple(notes)
 
+    data: Dataset
+    task: Task
+    context: AnalysisContext
 
-def settled_input(
-    path: Path, spec: InputSpec, data: Dataset, task: Task, context: AnalysisContext
-) -> tuple[InputSpec, tuple[str, ...]]:
-    """Return how a model of any origin is read, and notes; see ``choose_preprocessing``."""
-    reader = _reader(path, spec, context)
-    if spec.preprocess not in (None, RAW):
-        images = data.test.images[sample_rows(len(data.test), IMAGES)]
-        rescaling = reader.evidence(images).rescaling
-        if rescaling and runtime_of_file(path).needs_tensorflow:
-            own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
-            return spec.model_copy(update={"preprocess": RAW}), (own,)
-    choice = choose_preprocessing(reader, data, task, spec.preprocess)
-    notes = tuple(f"{path}: {note}" for note in choice.notes)
-    found = choice.preprocess
-    if found is None:
-        return spec, notes
-    chosen = NAMED[found] if isinstance(found, str) else found
-    return spec.model_copy(update={"preprocess": chosen}), notes
+    def settled(self, models: ReadModels) -> tuple[ReadModels, tuple[str, ...]]:
+        """Return models with the preprocessing of each, and notes.
 
-
-def _settled_file(
-    file: MeasuredFile,
-    models: ReadModels,
-    data: Dataset,
-    task: Task,
-    context: AnalysisContext,
-) -> tuple[InputSpec, tuple[str, ...]]:
-    path, spec = file.path, file.input_spec
-    if file.artifact.precision != PRECISION_NOT_KNOWN:
-        return spec, ()  # The report of its run describes it.
-    if spec.preprocess not in (None, RAW) and _takes_bytes(path, spec, context):
-        note = f"{path}: its integer input stands for 0 to 255, so that --preprocess is part of it"
-        return spec.model_copy(update={"preprocess": RAW}), (note,)
-    if models.baseline is None:
-        return settled_input(path, spec, data, task, context)
-    if spec.preprocess in (None, RAW):
-        return spec, ()
-    return _by_agreement(file, models, data, task, context)
-
-
-def _by_agreement(
-    file: MeasuredFile,
-    models: ReadModels,
-    data: Dataset,
-    task: Task,
-    context: AnalysisContext,
-) -> tuple[InputSpec, tuple[str, ...]]:
-    """Read a file without preprocessing if it answers as its baseline only then.
-
-    Its own first layers have the preprocessing in them, as those of edgecv's exports have.
-    """
-    assert models.baseline is not None
-    assert file.input_spec.preprocess is not None
-    images = data.test.images[sample_rows(len(data.test), IMAGES)]
-    baseline, name = models.baseline, runtime_of_file(models.baseline).name
-    values = context.measurements.predict(name, baseline, images, models.baseline_input)
-    choices = {"asked": file.input_spec.preprocess, "raw": RAW}
-    reader = _reader(file.path, file.input_spec, context)
-    trial = run_agreement_trial(reader, choices, images, values, task)
-    if not trial.is_better("raw", "asked"):
-        return file.input_spec, ()
-    note = (
-        f"{file.path}: pixels of 0..255 enter it as they are, as --preprocess is part of it: it"
-        f" agrees with the baseline on {trial.mean('raw'):.1%} of"
-        f" {counted(trial.images, 'image')} so, and on"
-        f" {trial.mean('asked'):.1%} otherwise"
-    )
-    return file.input_spec.model_copy(update={"preprocess": RAW}), (note,)
-
-
-def _takes_bytes(path: Path, spec: InputSpec, context: AnalysisContext) -> bool:
-    """Return True if an integer input stands for pixels of 0..255."""
-    facts = context.measurements.open(runtime_of_file(path).name, path, spec)
-    if facts.input.scale is None:
-        return False
-    return names_by_range(facts.input, facts.image[2]) == ["0..255"]
-
-
-def _reader(path: Path, spec: InputSpec, context: AnalysisContext) -> ModelReader:
-    """Return a file as the search for its preprocessing reads it."""
-    pool, name = context.measurements, runtime_of_file(path).name
-
-    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
-        context.emit("evaluate", f"{len(images):,} images through {path} with each preprocessing")
-        found = {}
-        for key, choice in choices.items():
-            asked = spec.model_copy(update={"preprocess": choice})
+        The baseline decides for the files that are measured against it. Raises InputError where
+        another preprocessing is clearly better, or none can be known.
+        """
+        notes: list[str] = []
+        if models.baseline is not None and not models.is_of_run:
+            asked = models.baseline_input.preprocess
+            spec, added = self.settled_input(models.baseline, models.baseline_input)
+            notes += added
+            files = models.files if asked is not None else _read_as(models.files, spec.preprocess)
+            models = replace(models, files=files, baseline_input=spec)
+        files_read: list[MeasuredFile] = []
+        for file in models.files:
             try:
-                found[key] = pool.predict(name, path, images, asked)
-            except RuntimeFailure:
-                found[key] = no_outputs(images)
-        return found
+                spec, added = self._settled_file(file, models)
+            except RuntimeFailure:  # It cannot be run: that becomes the reason of its gate.
+                spec, added = file.input_spec, ()
+            files_read.append(replace(file, input_spec=spec))
+            notes += added
+        for note in notes:
+            self.context.emit("note", note)
+        return replace(models, files=tuple(files_read)), tuple(notes)
 
-    def evidence(images: Images) -> InputEvidence:
-        if is_sealed(path):
-            return InputEvidence(OF_A_RUN)
-        return pool.evaluator(name).input_evidence(path, images, spec)
+    def settled_input(self, path: Path, spec: InputSpec) -> SettledInput:
+        """Return how a model of any origin is read, and notes; see ``choose_preprocessing``."""
+        reader = self._reader(path, spec)
+        if spec.preprocess not in (None, RAW):
+            rescaling = reader.evidence(self._some_images()).rescaling
+            if rescaling and runtime_of_file(path).needs_tensorflow:
+                own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
+                return spec.model_copy(update={"preprocess": RAW}), (own,)
+        choice = choose_preprocessing(reader, self.data, self.task, spec.preprocess)
+        notes = tuple(f"{path}: {note}" for note in choice.notes)
+        found = choice.preprocess
+        if found is None:
+            return spec, notes
+        chosen = NAMED[found] if isinstance(found, str) else found
+        return spec.model_copy(update={"preprocess": chosen}), notes
 
-    return ModelReader(str(path), predict, evidence)
+    def _settled_file(self, file: MeasuredFile, models: ReadModels) -> SettledInput:
+        path, spec = file.path, file.input_spec
+        if file.artifact.precision != PRECISION_NOT_KNOWN:
+            return spec, ()  # The report of its run describes it.
+        if spec.preprocess not in (None, RAW) and self._takes_bytes(path, spec):
+            note = (
+                f"{path}: its integer input stands for 0 to 255, so that --preprocess is part of it"
+            )
+            return spec.model_copy(update={"preprocess": RAW}), (note,)
+        if models.baseline is None:
+            return self.settled_input(path, spec)
+        if spec.preprocess in (None, RAW):
+            return spec, ()
+        return self._by_agreement(file, spec.preprocess, models.baseline, models.baseline_input)
+
+    def _by_agreement(
+        self, file: MeasuredFile, asked: Preprocessing, baseline: Path, baseline_input: InputSpec
+    ) -> SettledInput:
+        """Read a file without preprocessing if it answers as its baseline only then.
+
+        Its own first layers have the preprocessing in them, as those of edgecv's exports have.
+        """
+        images, name = self._some_images(), runtime_of_file(baseline).name
+        values = self.context.measurements.predict(name, baseline, images, baseline_input)
+        reader = self._reader(file.path, file.input_spec)
+        choices = {"asked": asked, "raw": RAW}
+        trial = run_agreement_trial(reader, choices, images, values, self.task)
+        if not trial.is_better("raw", "asked"):
+            return file.input_spec, ()
+        note = (
+            f"{file.path}: pixels of 0..255 enter it as they are, as --preprocess is part of it: it"
+            f" agrees with the baseline on {trial.mean('raw'):.1%} of"
+            f" {counted(trial.images, 'image')} so, and on"
+            f" {trial.mean('asked'):.1%} otherwise"
+        )
+        return file.input_spec.model_copy(update={"preprocess": RAW}), (note,)
+
+    def _some_images(self) -> Images:
+        return self.data.test.images[sample_rows(len(self.data.test), IMAGES)]
+
+    def _takes_bytes(self, path: Path, spec: InputSpec) -> bool:
+        """Return True if an integer input stands for pixels of 0..255."""
+        facts = self.context.measurements.open(runtime_of_file(path).name, path, spec)
+        if facts.input.scale is None:
+            return False
+        return names_by_range(facts.input, facts.image[2]) == ["0..255"]
+
+    def _reader(self, path: Path, spec: InputSpec) -> ModelReader:
+        """Return a file as the search for its preprocessing reads it."""
+        pool, name = self.context.measurements, runtime_of_file(path).name
+
+        def evidence(images: Images) -> InputEvidence:
+            if is_sealed(path):
+                return InputEvidence(OF_A_RUN)
+            return pool.evaluator(name).input_evidence(path, images, spec)
+
+        predict = one_by_one(
+            str(path),
+            spec,
+            lambda images, asked: pool.predict(name, path, images, asked),
+            partial(self.context.emit, "evaluate"),
+        )
+        return ModelReader(str(path), predict, evidence)
 
 
 def _read_as(

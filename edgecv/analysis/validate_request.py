@@ -2,12 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from edgecv.analysis.described_files import (
+    described_input,
+    file_name,
+    from_disk,
+    is_baseline_of,
+    report_in,
+    single_file,
+)
 from edgecv.analysis.options import ValidateOptions
-from edgecv.core.artifact import PRECISION_NOT_KNOWN, Artifact
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
@@ -15,7 +22,6 @@ from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.registry import DATASETS
 from edgecv.core.report import Control, Report
-from edgecv.core.text import short_name
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.npz_arrays import holds_inputs
 from edgecv.datasets.resolve import accepted_data, resolve
@@ -25,11 +31,9 @@ from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.reports.json_file import read_report
-from edgecv.system.storage import check_seal, describe
-
-LONGEST_FILE_NAME_BYTES = 255
+from edgecv.system.storage import check_seal
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     kernels = options.kernels or USUAL_KERNELS
     if report is not None:
         if baseline is None and report.baseline is not None:
-            baseline = runs[0] / _file_name(report.baseline.path, runs[0])
+            baseline = runs[0] / file_name(report.baseline.path, runs[0])
             parameters = report.baseline.parameters
         kernels = options.kernels or str(report.recipe.get("kernels", USUAL_KERNELS))
         if source is None and inputs is None:
@@ -139,7 +143,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     files: list[MeasuredFile] = []
     for path in paths:
         files += (
-            [_from_disk(path, each.artifact) for each in report.files]
+            [from_disk(path, each.artifact) for each in report.files]
             if report and path.is_dir()
             else [single_file(path, input_spec, report_of(path.parent))]
         )
@@ -168,7 +172,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         else described_input(baseline, input_spec, of_baseline),
         baseline_is_of_run=baseline is not None and is_baseline_of(baseline, of_baseline),
         control=control,
-        control_file=runs[0] / _file_name(control.path, runs[0])
+        control_file=runs[0] / file_name(control.path, runs[0])
         if control is not None and control.path
         else None,
         parameters=parameters,
@@ -234,59 +238,3 @@ def _check_unique(paths: Sequence[Path]) -> None:
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError("PATH", f"{paths[number]} is given twice", remedy="give it once")
-
-
-def _from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
-    """Return a file of a run with its size and hash on disk, whatever the report says."""
-    path = folder / _file_name(artifact.path, folder)
-    if not path.is_file():
-        raise InputError(str(path), "is in report.json but not on disk")
-    now = describe(path, format=artifact.format, precision=artifact.precision)
-    return MeasuredFile(replace(now, notes=artifact.notes, layers=artifact.layers), path)
-
-
-def _file_name(name: str, folder: Path) -> str:
-    if (
-        Path(name).name != name
-        or name in ("", "..")
-        or len(name.encode()) > LONGEST_FILE_NAME_BYTES
-    ):
-        where = str(folder / "report.json")
-        raise InputError(where, f'is damaged: "{short_name(name)}" is not a plain file name')
-    return name
-
-
-def report_in(folder: Path) -> Report | None:
-    """Return the report of the run in a folder; None if there is none."""
-    return read_report(folder) if (folder / "report.json").is_file() else None
-
-
-def single_file(path: Path, asked: InputSpec, report: Report | None) -> MeasuredFile:
-    """Return a file that stands alone: one that the run beside it has written describes its input.
-
-    ``report``: of the run in its folder.
-    """
-    runtime = runtime_of_file(path)
-    artifact = describe(path, format=runtime.format, precision=PRECISION_NOT_KNOWN)
-    if report is not None:
-        same = [each.artifact for each in report.comparisons]
-        artifact = next((each for each in same if each.sha256 == artifact.sha256), artifact)
-    is_own = artifact.precision != PRECISION_NOT_KNOWN
-    input_spec = DEFAULT_INPUT if is_own else described_input(path, asked, report)
-    return MeasuredFile(replace(artifact, path=str(path)), path, input_spec)
-
-
-def is_baseline_of(path: Path, report: Report | None) -> bool:
-    """Return True if the report of a run says how this file, its baseline, is read."""
-    return report is not None and report.baseline is not None and report.baseline.path == path.name
-
-
-def described_input(path: Path, asked: InputSpec, report: Report | None) -> InputSpec:
-    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
-    if report is None or not is_baseline_of(path, report):
-        return asked
-    if not runtime_of_file(path).runs_on_devices:
-        return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
-    table = report.recipe.get("baseline", {})
-    kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
-    return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec

@@ -16,6 +16,8 @@ Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
 Targets = NDArray[Any]
 """Labels of any task, a row an image: (N, ...); of several kinds as in ``core.targets``."""
+Bools = NDArray[np.bool_]
+"""Yes or no for each image: bool (N,)."""
 UNKNOWN_LABEL = -1
 """Label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]

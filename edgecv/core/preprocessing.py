@@ -13,6 +13,8 @@ from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options
 from edgecv.core.text import counted
 
+PIXEL_STEPS = 1.0, 1 / 128
+"""Scales of an 8-bit input that takes the bytes of pixels, whatever its zero point."""
 Number = float | Annotated[tuple[float, ...], Field(strict=False)]
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
 from edgecv.core.data import Dataset, Shape
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.text import counted, listed, nearest, were
+from edgecv.core.text import counted, listed, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import Decoded, cached
 from edgecv.datasets.image_tree.decoding import fit_all
@@ -100,12 +100,8 @@ def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
         named = {str(name): value for name, value in given.items() if value is not None}
         strange = [name for name in named if not is_array(name)]
         if strange:
-            raise InputError(
-                WHERE,
-                f'there is an array called "{strange[0]}"',
-                accepted=", ".join(ARRAY_NAMES),
-                remedy=nearest(strange[0], ARRAY_NAMES),
-            )
+            found = f'there is an array called "{strange[0]}"'
+            raise unknown_name(WHERE, found, strange[0], ARRAY_NAMES)
     elif len(given) in (2, 4):
         named = dict(zip(ARRAY_NAMES[-len(given) - 1 : -1], given, strict=True))
     else:

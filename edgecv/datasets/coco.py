@@ -17,8 +17,8 @@ from edgecv.datasets.annotations.glimpse import (
     has_class_folders,
 )
 from edgecv.datasets.annotations.source import AnnotatedSource
-from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
-from edgecv.datasets.image_tree.folder_tree import Tree
+from edgecv.datasets.image_tree.decoding import SUFFIXES
+from edgecv.datasets.image_tree.folder_tree import Tree, read_needed
 
 _SPLIT_WORD = re.compile(r"[_ .-]?(train|val|valid|validation|test)(ing)?\d{0,4}(?![a-z])")
 
@@ -57,10 +57,7 @@ class Coco(AnnotatedSource):
         groups: dict[str, list[str]] = defaultdict(list)
         contents = {}
         for name in [file] if file else [each for each in files if each.lower().endswith(".json")]:
-            try:
-                content = tree.read(name)
-            except BadImage as error:
-                raise InputError(where, f"{name} cannot be read: {error}") from None
+            content = read_needed(tree, name, where)
             if file or all(key in content for key in KEYS):
                 contents[name] = content
                 groups[_SPLIT_WORD.sub("", name.rpartition("/")[2].lower())].append(name)

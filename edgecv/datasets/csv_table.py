@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
@@ -14,8 +13,8 @@ from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders, hold
 from edgecv.datasets.annotations.mask_files import NAME_FILES
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.tables import read_table
-from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
-from edgecv.datasets.image_tree.folder_tree import Tree
+from edgecv.datasets.image_tree.decoding import SUFFIXES
+from edgecv.datasets.image_tree.folder_tree import Tree, read_needed
 
 ENDINGS = (".csv", ".tsv")
 MOST_LINES = 10
@@ -50,12 +49,8 @@ class CsvTable(AnnotatedSource):
     def read(self, tree: Tree, file: str, where: str, progress: Progress) -> Annotations:
         """Read the rows of one file, or of all files at the top of the folder."""
         files = tree.listing().files
-        found = []
-        for name in [file] if file else _tables(files):
-            try:
-                found.append(read_table(tree.read(name), name, where))
-            except BadImage as error:
-                raise InputError(where, f"{name} cannot be read: {error}") from None
+        names = [file] if file else _tables(files)
+        found = [read_table(read_needed(tree, name, where), name, where) for name in names]
         columns = max((each.columns for each in found), key=len)
         used = [each for each in found if each.columns == columns]
         others = [each.name for each in found if each.columns != columns]

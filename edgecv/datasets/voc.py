@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
@@ -15,7 +14,7 @@ from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.voc import VocFile, parse_voc
 from edgecv.datasets.image_tree.decoding import BadImage
-from edgecv.datasets.image_tree.folder_tree import Tree
+from edgecv.datasets.image_tree.folder_tree import Tree, read_needed
 
 MOST_TRIED = 20
 LISTS = ("train", "val", "test", "trainval")
@@ -113,10 +112,7 @@ def _lists(tree: Tree, files: Mapping[str, int], where: str) -> dict[str, str]:
             each for each in files if f"/{each.lower()}".endswith(f"/imagesets/main/{key}.txt")
         ]
         for name in names[:1]:
-            try:
-                lines = tree.read(name).decode("utf-8-sig", "replace").splitlines()
-            except BadImage as error:
-                raise InputError(where, f"{name} cannot be read: {error}") from None
+            lines = read_needed(tree, name, where).decode("utf-8-sig", "replace").splitlines()
             split = {"val": "validation", "trainval": "train"}.get(key, key)
             for line in lines:
                 if line.strip():

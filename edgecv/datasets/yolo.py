@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
@@ -14,7 +13,7 @@ from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.yolo import YoloFacts, YoloObjects, parse_objects, parse_yaml
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
-from edgecv.datasets.image_tree.folder_tree import Tree
+from edgecv.datasets.image_tree.folder_tree import Tree, read_needed
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "predefined_classes.txt")
 YAML = (".yaml", ".yml")
@@ -115,16 +114,13 @@ def _facts(tree: Tree, files: Mapping[str, int], where: str) -> YoloFacts:
     tops = sorted((name for name in files if name.count("/") < 2), key=lambda name: name.count("/"))
     tables = [name for name in tops if name.lower().endswith(YAML)]
     lists = [name for name in files if name.rpartition("/")[2].lower() in NAME_FILES]
-    try:
-        for name in tables:
-            content = tree.read(name)
-            if b"names" in content:
-                return parse_yaml(content, name, where)
-        for name in lists:
-            lines = tree.read(name).decode("utf-8-sig", "replace").splitlines()
-            return YoloFacts(tuple(printable(line.strip()) for line in lines if line.strip()))
-    except BadImage as error:
-        raise InputError(where, f"{name} cannot be read: {error}") from None
+    for name in tables:
+        content = read_needed(tree, name, where)
+        if b"names" in content:
+            return parse_yaml(content, name, where)
+    for name in lists:
+        lines = read_needed(tree, name, where).decode("utf-8-sig", "replace").splitlines()
+        return YoloFacts(tuple(printable(line.strip()) for line in lines if line.strip()))
     return YoloFacts()
 
 

@@ -18,6 +18,7 @@ SMALLEST = 1e-12
 class ProbabilityTask(Task):
     """A task of probabilities: its loss takes what is before the last softmax or sigmoid."""
 
+    conversion_limit: ClassVar[float] = 1e-4
     group: ClassVar[str] = "class"
     """One of the groups of images that are compared one by one."""
     group_figure: ClassVar[str] = ""

@@ -29,7 +29,7 @@ def read_layers(
             Layer(
                 name=name or f"kernel {number}",
                 shape=kernel.shape if name is None else shapes[name],
-                type=str(kernel.dtype),
+                type=stored.type or str(kernel.dtype),
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),

@@ -11,7 +11,7 @@ from edgecv.core.artifact import TensorFacts
 from edgecv.core.data import Images
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.preprocessing import Preprocessing, affine_of, fitting
+from edgecv.core.preprocessing import PIXEL_STEPS, Preprocessing, affine_of, fitting
 
 PIXELS = 256
 NARROWEST_PIXELS = 64.0
@@ -27,14 +27,21 @@ def preprocessing_of(
     """Return the preprocessing of pixels, and a note if it was inferred from the input's range.
 
     Scale and zero point of an integer input give its range, which distinguishes 0..1, -1..1 and
-    0..255. Raises UnsuitableFile if the range is ambiguous and no preprocessing is given.
+    0..255. One of scale 1/128 or 1 takes the bytes themselves, whatever its zero point. Raises
+    UnsuitableFile if the range is ambiguous and no preprocessing is given.
     """
-    if input_spec.preprocess is not None:
-        return input_spec.preprocess, ()
-    if tensor.scale is None:
-        return RAW, ()
+    asked = input_spec.preprocess
+    if asked not in (None, RAW) or tensor.scale is None:
+        return asked or RAW, ()
     low, high = range_of(tensor)
     range_text = f"its {tensor.type} input stands for {low:.3g} to {high:.3g}"
+    if takes_bytes(tensor):
+        byte = "x" if tensor.type == "uint8" else "x - 128"
+        declared = Preprocessing(scale=tensor.scale, offset=low)
+        note = f"{range_text}: byte x of a pixel enters as {byte}"
+        return declared, () if declared == RAW else (note,)
+    if asked is not None:
+        return asked, ()
     found = names_by_range(tensor, channels)
     if len(found) == 1:
         (name,) = found
@@ -47,6 +54,11 @@ def preprocessing_of(
         f"{range_text}, which does not say what it expects of pixels",
         remedy=f"give --preprocess with one of {', '.join(found or fitting(channels))}",
     )
+
+
+def takes_bytes(tensor: TensorFacts) -> bool:
+    """Return True for an input whose scale and zero point declare what rescales pixels."""
+    return tensor.type in ("uint8", "int8") and tensor.scale in PIXEL_STEPS
 
 
 def names_by_range(tensor: TensorFacts, channels: int) -> list[str]:

@@ -23,6 +23,8 @@ class StoredKernel:
     scales: tuple[float, ...] = ()
     output_scale: float | None = None
     output_zero_point: int | None = None
+    type: str = ""
+    """The type of its weights, where numpy has none: int4."""
 
 
 @dataclass(frozen=True)

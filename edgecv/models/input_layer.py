@@ -4,7 +4,7 @@ from typing import Any
 
 from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.preprocessing import put_after_input
+from edgecv.models.preprocessing import put_after_input, takers_of
 from edgecv.models.tf import keras
 
 FRONT = "image"
@@ -47,14 +47,8 @@ def _first_layer(model: KerasModel) -> Any:
 
 
 def _takers(model: KerasModel) -> list[Any]:
-    (tensor,) = model.inputs
-    return [
-        node.layer
-        for nodes in model._nodes_by_depth.values()
-        for node in nodes
-        if any(each is tensor for each in node.keras_inputs)
-        and not isinstance(node.layer, keras.layers.InputLayer)
-    ]
+    (pixels,) = model.inputs
+    return takers_of(model, pixels)
 
 
 def _front_layer(model: KerasModel, order: str, image: Shape) -> KerasLayer | None:

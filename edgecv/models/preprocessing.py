@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.models.tf import keras
 
 LAYER = "preprocess"
+NOISES = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 def found_in(model: KerasModel) -> str | None:
@@ -27,6 +28,24 @@ def pixel_layers(model: KerasModel) -> list[Any]:
     return [layer for layer in _first_layers(model) if isinstance(layer, kinds)]
 
 
+def pixel_normalization(layer: KerasLayer) -> tuple[Any, Any] | None:
+    """Return factor and offset of a normalization: of all channels, or of each.
+
+    None for one of other axes, or an inverted one.
+    """
+    rank = len(layer.get_input_shape_at(0))
+    if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
+        return None
+    mean, variance = (np.asarray(each, np.float64).ravel() for each in (layer.mean, layer.variance))
+    scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    return scale, -mean * scale
+
+
+def is_augmentation(layer: KerasLayer) -> bool:
+    """Return True if a layer acts only in training."""
+    return type(layer).__name__.startswith("Random") or type(layer).__name__ in NOISES
+
+
 def with_preprocessing(
     model: KerasModel, asked: Preprocessing, where: str
 ) -> tuple[KerasModel, str]:
@@ -38,9 +57,11 @@ def with_preprocessing(
     scale, offset, order = affine_of(asked, int(model.inputs[0].shape[-1]), where)
     if asked == Preprocessing():
         return model, "pixels of 0..255 enter the model as they are"
-    first = _first_convolution(model)
-    if first is not None and (first.padding == "valid" or not offset.any()):
-        return _folded(model, first, scale, offset, order), f"folded into {first.name}, exactly"
+    (pixels,) = model.inputs
+    takers = takers_of(model, pixels)
+    if is_plain_convolution(takers) and (takers[0].padding == "valid" or not offset.any()):
+        (first,) = takers
+        return folded(model, first, scale, offset, order), f"folded into {first.name}, exactly"
     return _inserted(model, scale, offset, order), "a layer of its own in front of the model"
 
 
@@ -58,23 +79,24 @@ def _first_layers(model: KerasModel) -> Sequence[Any]:
     return found
 
 
-def _first_convolution(model: KerasModel) -> Any | None:
-    """Return the convolution that is the only layer to take the pixels, else None."""
-    (tensor,) = model.inputs
-    takers = [
+def takers_of(model: KerasModel, tensor: Tensor) -> list[Any]:
+    """Return the layers of a flat model that take a tensor."""
+    return [
         node.layer
         for nodes in model._nodes_by_depth.values()
         for node in nodes
         if any(each is tensor for each in node.keras_inputs)
         and not isinstance(node.layer, keras.layers.InputLayer)
     ]
-    is_plain = len(takers) == 1 and type(takers[0]) is keras.layers.Conv2D
-    if not is_plain or takers[0].groups != 1 or len(takers[0].inbound_nodes) != 1:
-        return None
-    return takers[0]
 
 
-def _folded(
+def is_plain_convolution(takers: Sequence[Any]) -> bool:
+    """Return True for one convolution that is called once."""
+    is_one = len(takers) == 1 and type(takers[0]) is keras.layers.Conv2D
+    return is_one and takers[0].groups == 1 and len(takers[0].inbound_nodes) == 1
+
+
+def folded(
     model: KerasModel, first: Any, scale: Any, offset: Any, order: Sequence[int]
 ) -> KerasModel:
     """Return a copy whose first convolution takes pixels, with the scale in kernel and bias."""

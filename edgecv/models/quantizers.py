@@ -33,8 +33,8 @@ class TrainedKernel:
 
     def by_output(self) -> NDArray[np.float64]:
         """Return the weights as (weights of an output, outputs)."""
-        outputs = math.prod(self.weights.shape[axis] for axis in _output_axes(self.kind))
-        axes = [axis % self.weights.ndim for axis in _output_axes(self.kind)]
+        outputs = math.prod(self.weights.shape[axis] for axis in output_axes(self.kind))
+        axes = [axis % self.weights.ndim for axis in output_axes(self.kind)]
         moved = np.moveaxis(self.weights, axes, range(-len(axes), 0))
         return moved.reshape(-1, outputs)
 
@@ -85,7 +85,7 @@ def trained_kernels(model: KerasModel) -> list[TrainedKernel]:
             name, kind = wrapper.layer.name, type(wrapper.layer).__name__
             factor = _normalization_behind(wrapper)
             if factor is not None:
-                axes = _output_axes(kind)
+                axes = output_axes(kind)
                 behind = -axes[0] - len(axes)
                 sides = [kernel.shape[axis] for axis in axes] + [1] * behind
                 rounded, scales = rounded * factor.reshape(sides), scales * np.abs(factor)
@@ -143,6 +143,6 @@ def _normalization_behind(wrapper: Any) -> NDArray[np.float64] | None:
     return factor
 
 
-def _output_axes(kind: str) -> tuple[int, ...]:
+def output_axes(kind: str) -> tuple[int, ...]:
     """Return the axes of a kernel that number its outputs."""
     return {"DepthwiseConv2D": (-2, -1), "Conv2DTranspose": (-2,)}.get(kind, (-1,))

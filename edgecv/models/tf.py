@@ -141,18 +141,6 @@ def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[An
     return infer
 
 
-def weights_sha256(model: KerasModel) -> str:
-    """Hash the weights of a model, in order: a ``.keras`` file is never byte-stable."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        value = weight.numpy()
-        digest.update(f"{value.dtype}{value.shape}".encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()
-
-
 def model_bytes(model: KerasModel) -> tuple[str, bytes]:
     """Return the suffix and the bytes of a model's file.
 

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any
 
 from edgecv.core.plugins import (
     Constraint,
+    Exporter,
     ModelProperty,
     Technique,
     TechniqueContext,
@@ -118,14 +119,14 @@ class TechniqueRunner:
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
         if stage.history:
-            write_curves(stage.history, task.terms, folder / "curves.png")
+            write_curves(stage.history, task.curves, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {
                 "technique": TECHNIQUES.table(technique),
                 "notes": stage.notes,
                 "shared_kernels": sorted(technique.shared_kernels(result)),
-                "history": [epoch.table(task.terms.score) for epoch in stage.history],
+                "history": [epoch.table(task.curves.score) for epoch in stage.history],
             },
         )
 
@@ -149,6 +150,7 @@ class TechniqueRunner:
             before.sha256,
             sorted(shared),
             [exporter.one_scale for exporter in recipe.exports],
+            *sorted(bits_of(recipe.exports).items()),
             self.model.source.sha256,
             data.calibration.sha256,
             recipe.mirrors,
@@ -194,6 +196,7 @@ class TechniqueStage:
             head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
+            bits=bits_of(self.model.recipe.exports),
         )
 
     @cached_property
@@ -267,3 +270,12 @@ class TechniqueStage:
         except (FileNotFoundError, ValueError):  # A damaged one is made again.
             write_json(path, make())
         return json.loads(path.read_text("utf-8"))
+
+
+def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:
+    """Return the bits of weights that exports ask for, by the name pattern of layers."""
+    return {
+        pattern: bits
+        for exporter in exports
+        for pattern, bits in getattr(exporter, "bits", {}).items()
+    }

@@ -80,7 +80,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
     )
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
-    write_curves(history, recipe.task.terms, folder / "curves.png")
+    write_curves(history, recipe.task.curves, folder / "curves.png")
     write_json(
         folder / "training.json",
         {
@@ -89,7 +89,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
             "seed": context.seed,
             "schedule": schedule.model_dump(),
             "parameters": model.count_params(),
-            "history": [epoch.table(recipe.task.terms.score) for epoch in history],
+            "history": [epoch.table(recipe.task.curves.score) for epoch in history],
         },
     )
 

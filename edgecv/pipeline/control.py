@@ -122,7 +122,7 @@ class ControlRunner:
             on_event=self.context.on_event,
         )
         write_bytes(folder / MODEL, keras_bytes(trained))
-        rows = [epoch.table(task.terms.score) for epoch in history]
+        rows = [epoch.table(task.curves.score) for epoch in history]
         write_json(folder / "facts.json", {"epochs": len(history), "history": rows})
 
     def _measured(self, file: ModelFile, epochs: int) -> TrainedControl:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecv.core.data import Images
-from edgecv.core.plugins import DeployedFile
+from edgecv.core.plugins import DeployedFile, Task
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.image_input import preprocessing_of
 from edgecv.formats.lookup import runtime_of_file
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def deployed_file(
-    file: "MeasuredFile", pool: "MeasurementPool", golden: Images | None = None
+    file: "MeasuredFile",
+    pool: "MeasurementPool",
+    golden: Images | None = None,
+    task: Task | None = None,
 ) -> DeployedFile:
     """Return a file with what this machine's runtime says of it, and golden images if given.
+
+    ``task``: says if the outputs for these are logits.
 
     Labels, and everything else that only people need, are left open.
     """
@@ -32,7 +37,7 @@ def deployed_file(
         input_spec=spec,
         preprocess=preprocessing_of(file.path, facts.input, spec, facts.image[2])[0],
         resize="stretch",
-        task=default_task(),
+        task=task or default_task(),
         labels=(),
         golden=np.zeros((0, *facts.image), np.uint8) if golden is None else golden,
         golden_outputs=()
@@ -40,6 +45,6 @@ def deployed_file(
         else tuple(
             encode_output(outputs.arrays[each.name], each, str(file.path)) for each in facts.outputs
         ),
-        activation=None,
+        activation=None if task is None or outputs is None else task.activation(outputs),
         peak=None,
     )

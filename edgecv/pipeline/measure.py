@@ -102,10 +102,10 @@ class MeasurementPool(Closing):
 
     def _options(self, runtime: str) -> dict[str, Any]:
         """Return the options of a runtime: its kernels, or what a Keras model may contain."""
-        if _takes_trust(runtime):
+        cls = RUNTIMES.get(runtime, "runtime")
+        if cls.takes_trust:
             return self.trust.model_dump(mode="json")
-        has_kernels = "kernels" in RUNTIMES.get(runtime, "runtime").model_fields
-        return {"kernels": self.kernels} if has_kernels else {}
+        return {"kernels": self.kernels} if "kernels" in cls.model_fields else {}
 
     def open(self, runtime: str, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Return the input and output of a file as its runtime sees them. Raises RuntimeFailure."""
@@ -153,11 +153,9 @@ class MeasurementPool(Closing):
 
     def device_context(self) -> DeployContext:
         """Return the context of the device."""
-
-        def emit(stage: str, message: str) -> None:
-            self.on_event(Event(stage, message))
-
-        return DeployContext(emit, self.log, self.threads)
+        return DeployContext(
+            lambda stage, message: self.on_event(Event(stage, message)), self.log, self.threads
+        )
 
     def measure(
         self, files: Sequence[MeasuredFile], images: Images, *, timed: bool = True
@@ -256,7 +254,3 @@ def _timed(
         input_specs=[file.input_spec for file in some],
         cores=least_busy(threads, LOOK_S),
     )
-
-
-def _takes_trust(runtime: str) -> bool:
-    return RUNTIMES.get(runtime, "runtime").takes_trust

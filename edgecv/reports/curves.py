@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.plugins import Terms
+from edgecv.core.plugins import Curves
 from edgecv.reports.png import write_picture
 
 
-def write_curves(history: Sequence[Any], terms: Terms, path: Path) -> None:
+def write_curves(history: Sequence[Any], terms: Curves, path: Path) -> None:
     """Draw loss and score of each epoch into a PNG file."""
     from matplotlib.figure import Figure
 

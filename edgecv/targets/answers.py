@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
+from edgecv.core.report import Blocks
 from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tensors import finite_outputs
 
@@ -65,3 +66,15 @@ def real_outputs(
             )
     values_in_order = [stored[each.name] for each in file.facts.outputs]
     return finite_outputs(file.path, file.facts, values_in_order)
+
+
+def checked_times(blocks: NDArray[Any] | None, where: str) -> Blocks:
+    """Return what a device gave as timed runs in nanoseconds: int64 (blocks, runs).
+
+    Raises StepError for anything else, and for times of 0 or less.
+    """
+    if blocks is None or blocks.ndim != 2 or blocks.dtype != np.int64 or not blocks.size:
+        raise StepError(where, "gives no times")
+    if blocks.min() <= 0:
+        raise StepError(where, "gives times of 0 or less")
+    return blocks

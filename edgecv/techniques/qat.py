@@ -8,6 +8,8 @@ constraint after every step, in kernels of every size.
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import (
     Constraint,
@@ -16,24 +18,16 @@ from edgecv.core.plugins import (
     TechniqueContext,
     TechniqueFlag,
 )
+from edgecv.models.quantizers import LARGEST_CODE, wrappers_of
 from edgecv.models.tf import keras
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.quantizers.first_kernels import take_pixels
+from edgecv.techniques.quantizers.linear_layers import largest_code
 from edgecv.techniques.quantizers.placement import quantize
 from edgecv.techniques.quantizers.ranges import set_ranges
-from edgecv.techniques.rewrites.fold_batch_norm import (
-    fold,
-    folded_note,
-    fuse_relus,
-    normalizations_in,
-)
-from edgecv.techniques.rewrites.plain_layers import (
-    merge_rescalings,
-    one_thing_a_layer,
-    with_biases,
-    without_normalizations,
-)
+from edgecv.techniques.rewrites.fold_batch_norm import folded_note
+from edgecv.techniques.rewrites.plain_network import plain
 from edgecv.techniques.weight_sharing import kept
 
 IMAGES_FOR_RANGES = 200
@@ -77,7 +71,7 @@ class Qat(Technique):
         model, folded = plain(model)
         if folded:
             context.note(folded_note(folded))
-        quantized, left_out = quantize(model, context.shared_kernels)
+        quantized, left_out = quantize(model, context.shared_kernels, context.bits)
         if left_out:
             context.note(
                 f"{', '.join(left_out)} has no quantizer of its own: exact arithmetic on pixels,"
@@ -90,6 +84,7 @@ class Qat(Technique):
         ]
         asked = AllOf([each for each in constraints if each is not None])
         context.fit(quantized, self.training, asked, self.distil)
+        _as_bytes(quantized, quantized)
         take_pixels(quantized)
         return quantized
 
@@ -100,21 +95,29 @@ class Qat(Technique):
         with quantize_scope():
             copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
+        _as_bytes(copy, model)
         take_pixels(copy)
         return copy
 
 
-def plain(model: KerasModel) -> tuple[KerasModel, tuple[str, ...]]:
-    """Return a flat copy without batch normalization and relu as layers, and what was folded.
+def _as_bytes(copy: KerasModel, trained: KerasModel) -> None:
+    """Write kernels of fewer bits, in place, as int8 with the same steps: few of its codes.
 
-    Both converters then get plain convolutions, with one range behind each. Otherwise tfmot would
-    round kernels before the normalization that converters fold into them, and would not round
-    kernels with a relu layer behind them.
+    ``trained``: the model whose quantizers say how many bits, which become 8 in ``copy``.
     """
-    folded, names = fold(merge_rescalings(one_thing_a_layer(model)))
-    if any(True for _ in normalizations_in(folded)):
-        folded = without_normalizations(folded)
-    return fuse_relus(with_biases(folded)), names
+    for wrapper, own in zip(wrappers_of(copy), wrappers_of(trained), strict=True):
+        for (kernel, quantizer, limits), (_, other, _) in zip(
+            wrapper._weight_vars, own._weight_vars, strict=True
+        ):
+            if other.num_bits == 8:
+                continue
+            most = largest_code(other.num_bits)
+            step = limits["max_var"].numpy() / most
+            codes = np.clip(np.round(kernel.numpy() / np.where(step > 0, step, 1)), -most, most)
+            kernel.assign(codes * step)
+            limits["min_var"].assign(-LARGEST_CODE * step)
+            limits["max_var"].assign(LARGEST_CODE * step)
+            quantizer.num_bits = 8
 
 
 class AllOf(Constraint):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.records import Judgement
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.report import Report
 
 

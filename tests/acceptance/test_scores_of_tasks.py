@@ -14,7 +14,7 @@ from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import cells, headings, verdict_line
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.plugins import Task

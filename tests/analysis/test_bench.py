@@ -17,6 +17,10 @@ from edgecv.analysis.bench_text import HEADINGS, how, to_json, to_lines, to_text
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 
+# Forked children lie alike in memory: over them a speed varies less than over started ones.
+pytestmark = pytest.mark.usefixtures("fresh_children")
+
+
 ONE_SECOND = BenchOptions(budget=1.0)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bars import bars
+from weights import weights_sha256
 
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError, StepError
@@ -15,7 +16,7 @@ from edgecv.core.plugins import Constraint
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
-from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation

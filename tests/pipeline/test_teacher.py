@@ -115,7 +115,7 @@ def test_a_network_is_trained_as_the_teacher_and_stored_like_a_baseline(
     wanted = recipe(TASKS.parse({"task": "classification"}, "test"))
     table = {
         "network": ARCHITECTURES.table(wanted.architecture),
-        "training": {"schedule": "reference", **wanted.schedule.model_dump()},
+        "training": wanted.schedule.model_dump(),
     }
     options = BaselineOptions.model_validate({"teacher": table})
     assert BaselineOptions.model_validate(options.model_dump(exclude_none=True)) == options

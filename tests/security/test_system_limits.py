@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import StepError
+from edgecv.models.tf import load_tensorflow
 from edgecv.system.system_limits import OwnLimits, as_limit, limit_reached
 
 OWN = OwnLimits(memory_bytes=2**30, cpu_s=10)
@@ -18,13 +19,10 @@ OWN = OwnLimits(memory_bytes=2**30, cpu_s=10)
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.keras"
-    code = (
-        "from edgecv.models.tf import load_tensorflow; l = load_tensorflow()[1].layers; "
-        "load_tensorflow()[1].Sequential([l.InputLayer((8, 8, 1)), l.Flatten(), l.Dense(500), "
-        "l.Dense(500)]).save('model.keras')"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    _, keras = load_tensorflow()
+    layers, path = keras.layers, tmp_path / "model.keras"
+    dense = [layers.Dense(500), layers.Dense(500)]
+    keras.Sequential([layers.InputLayer((8, 8, 1)), layers.Flatten(), *dense]).save(path)
     return path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.models.tf import load_tensorflow
 from edgecv.system import temporary
 from edgecv.system.temporary import OWNER, PREFIX, UNOWNED_S, sweep
 
@@ -95,12 +96,11 @@ def test_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     folder = tmp_path / "tmp"
     folder.mkdir()
-    code = (
-        "from edgecv.models.tf import load_tensorflow; l = load_tensorflow()[1].layers; "
-        "load_tensorflow()[1].Sequential([l.InputLayer((8, 8, 1)), l.Rescaling(1 / 255), "
-        "l.Flatten(), l.Dense(2), l.Softmax()]).save('m.keras')"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    ends = [layers.Flatten(), layers.Dense(2), layers.Softmax()]
+    model = keras.Sequential([layers.InputLayer((8, 8, 1)), layers.Rescaling(1 / 255), *ends])
+    model.save(tmp_path / "m.keras")
     done = subprocess.run(
         [sys.executable, "-m", "edgecv", "compress", "m.keras", "--data", "data.npz",
          "--quantize", "none", "--format", "tflite"],

@@ -20,6 +20,8 @@ from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
 
+pytestmark = pytest.mark.usefixtures("fresh_children")
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
 ENDLESS = 2**62
 SLOW = 6_000

@@ -319,7 +319,7 @@ def test_a_new_bundle_is_compared_with_an_old_one(
     golden.write_bytes(np.roll(np.frombuffer(golden.read_bytes(), "int8"), 1).tobytes())
     (new / "labels.txt").write_text("a\n")
     assert dict(changes(old, new)) == {
-        "inputs[0] zero_point": "0 -> 3",
+        "inputs[0] zero_point": "-128 -> 3",
         "labels.txt": "10 names -> 1 name, or other names",
         "answers": "1 of 20 golden images get another answer",
     }

@@ -36,7 +36,7 @@ def test_the_array_is_the_file_and_the_operators_are_its_own(
     assert bytes(map(int, numbers)) == file.path.read_bytes()
     resolver = (tmp_path / "edgecv_resolver.h").read_text()
     added = re.findall(r"resolver\.(\w+)\(\)", resolver)
-    kinds = ["Conv2D", "FullyConnected", "MaxPool2D", "Quantize", "Reshape", "Softmax"]
+    kinds = ["Conv2D", "FullyConnected", "MaxPool2D", "Reshape", "Softmax"]
     assert added == [f"Add{kind}" for kind in kinds]
     assert f"MicroMutableOpResolver<{len(kinds)}>" in resolver
     arena = re.search(r"kEdgecvArenaBytes = (\d+)", (tmp_path / "edgecv_model.h").read_text())

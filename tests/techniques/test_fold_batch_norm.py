@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from weights import weights_sha256
 
 from edgecv.core.errors import InputError
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.techniques.cluster import Cluster
 from edgecv.techniques.quantizers.first_kernels import take_pixels
 from edgecv.techniques.quantizers.placement import quantize

@@ -21,13 +21,14 @@ from shrinking import (
     widths_of,
     with_dead,
 )
+from weights import weights_sha256
 
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.registry import TECHNIQUES
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of_model
-from edgecv.models.tf import load_tensorflow, weights_sha256
+from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.ladder import MOST_CUTS, steps_of
 from edgecv.techniques.shrink import Shrink

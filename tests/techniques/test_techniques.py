@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tuning import tuning_on
+from weights import weights_sha256
 
 from edgecv.core.artifact import Artifact, Layer
 from edgecv.core.data import Dataset, Split
@@ -21,7 +22,7 @@ from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.models.kernels import kernels_of
-from edgecv.models.tf import load_tensorflow, model_bytes, set_seed, weights_sha256
+from edgecv.models.tf import load_tensorflow, model_bytes, set_seed
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.cluster import Cluster, cluster
 from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four

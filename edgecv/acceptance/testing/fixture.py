@@ -10,7 +10,8 @@ from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.analysis.options import LabelOptions, ValidateOptions
-from edgecv.analysis.validate import ValidationArrays, validate
+from edgecv.analysis.validate import validate
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.data import Split
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.options import parse_options, with_parameters

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from edgecv.acceptance.testing.session import CompareSession
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.report import Comparison, Report
 from edgecv.evaluation.task_of import per_head
 

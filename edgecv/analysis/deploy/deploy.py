@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from edgecv.analysis.any_files import whole_file
 from edgecv.analysis.deploy.describe import completed, described
 from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.deploy.proof import DeviceProof
 from edgecv.analysis.deploy.request import check_one, origin_of, parse_target, request_of_deployment
 from edgecv.analysis.options import DeployOptions
-from edgecv.analysis.validate import validate, whole_file
+from edgecv.analysis.validate import validate
 from edgecv.core.events import OnEvent
 from edgecv.core.plugins import DeployContext
 from edgecv.core.report import Report

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from edgecv.analysis.inspection.read_file import inspect
-from edgecv.analysis.validate import ValidationArrays
+from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import PeakMemory
 from edgecv.core.sample import sample_rows
 from edgecv.formats.contents import Contents
-from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.deployed_file import deployed_file
 from edgecv.pipeline.measure import MeasuredFile
@@ -52,18 +51,12 @@ def completed(
     data = arrays.data
     (settled,) = (each for each in arrays.files if each.path == file.path)
     golden = data.test.images[np.sort(sample_rows(len(data.test), GOLDEN))]
-    runtime = runtime_of_file(file.path).name
-    outputs = context.measurements.predict(runtime, file.path, golden, settled.input_spec)
-    found = deployed_file(settled, context.measurements, golden)
     return replace(
-        file,
-        facts=found.facts,
-        input_spec=found.input_spec,
-        preprocess=found.preprocess,
+        deployed_file(settled, context.measurements, golden, arrays.task),
+        artifact=file.artifact,
         resize=resize,
-        task=arrays.task,
         labels=data.class_names,
-        golden=golden,
-        golden_outputs=found.golden_outputs,
-        activation=arrays.task.activation(outputs),
+        peak=file.peak,
+        others=file.others,
+        origin=file.origin,
     )

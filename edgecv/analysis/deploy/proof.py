@@ -7,7 +7,7 @@ import numpy as np
 
 from edgecv.analysis.deploy.request import limits_without_times
 from edgecv.analysis.options import DeployOptions
-from edgecv.analysis.validate import ValidationArrays, usable_measurements
+from edgecv.analysis.validation_arrays import ValidationArrays, usable_measurements
 from edgecv.core.data import Outputs
 from edgecv.core.plugins import DeployedFile, Device, Target
 from edgecv.core.registry import TARGETS

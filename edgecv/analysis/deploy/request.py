@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgecv.analysis.described_files import report_in
 from edgecv.analysis.options import DeployOptions, ValidateOptions
-from edgecv.analysis.validate_request import ValidationRequest, report_in
+from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.plugins import Target
 from edgecv.core.registry import TARGETS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.analysis.described_files import single_file
 from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers, other_weights
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
@@ -17,9 +18,9 @@ from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions
-from edgecv.analysis.preprocessing import ReadModels, settled
+from edgecv.analysis.preprocessing import PreprocessingSearch, ReadModels
 from edgecv.analysis.reference_check.twin import Twin, export_twin
-from edgecv.analysis.validate_request import read_as, single_file
+from edgecv.analysis.validate_request import read_as
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
@@ -93,7 +94,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         if loaded is not None:
             data = task.of_task(loaded)
             models = read_models(options, file, examined.report)
-            models, _ = settled(models, data, task, context)
+            models, _ = PreprocessingSearch(data, task, context).settled(models)
             images, file = data.test.images, models.files[0]
         twin = None
         if options.baseline is not None:

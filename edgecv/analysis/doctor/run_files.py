@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.analysis.described_files import described_input, is_baseline_of, report_in, single_file
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels
-from edgecv.analysis.validate_request import (
-    described_input,
-    is_baseline_of,
-    report_in,
-    single_file,
-)
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.registry import DATASETS

@@ -83,7 +83,7 @@ def _swapped_outputs(pair: KernelPair, classes: Sequence[str]) -> str | None:
     )
     meant = same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(outputs))
-    if not len(moved) or not explains(pair.off, pair.own, pair.true[meant], pair.room):
+    if not len(moved) or not pair.is_read_as(pair.own, pair.true[meant], pair.room):
         return None
     return f"{_outputs(pair, moved, classes)} are swapped"
 
@@ -97,7 +97,7 @@ def _swapped_inputs(pair: KernelPair) -> str | None:
     )
     meant = same_rows(own, true)
     moved = np.flatnonzero(meant != np.arange(inputs))
-    if not len(moved) or not explains(pair.off, pair.own, pair.true[:, meant], pair.room):
+    if not len(moved) or not pair.is_read_as(pair.own, pair.true[:, meant], pair.room):
         return None
     return (
         f"{pair.name} takes channels {and_listed([str(each) for each in moved])} in another order"
@@ -126,7 +126,7 @@ def _other_factors(pair: KernelPair, classes: Sequence[str]) -> Cause | None:
     room = 2 * pair.room.reshape(outputs, -1) * np.maximum(1, np.abs(wide))
     other = gains[np.abs(gains - 1) > OTHER_FACTOR]
     is_folded = 2 * len(other) > outputs > 1 and float(np.ptp(other)) > OTHER_FACTOR
-    if explains(pair.off, own, true * wide, room):
+    if pair.is_read_as(own, true * wide, room):
         return Cause(_factor_text(pair, wrong, gains[wrong], classes), is_folded=is_folded)
     # Weights of anything have medians.
     if is_folded and np.mean(np.abs(own - true * wide) <= room) >= MOSTLY:
@@ -161,7 +161,7 @@ def _zero_point(pair: KernelPair) -> str | None:
     whole = np.rint(shifts).astype(np.float64)
     wrong = np.flatnonzero(whole)
     moved = (whole * pair.steps)[:, np.newaxis, np.newaxis].astype(np.float32)
-    if not len(wrong) or not explains(pair.off, pair.own - moved, pair.true, pair.room):
+    if not len(wrong) or not pair.is_read_as(pair.own - moved, pair.true, pair.room):
         return None
     by = and_listed(sorted({f"{-int(each):+d}" for each in whole[wrong]}))
     return f"the zero points of {len(wrong)} of the outputs of {pair.name} are off by {by}"

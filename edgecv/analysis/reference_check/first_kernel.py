@@ -11,7 +11,6 @@ from edgecv.analysis.reference_check.readings import (
     SMALLEST,
     SMALLEST_GAIN,
     and_listed,
-    explains,
 )
 
 MOST_CHANNELS = 4
@@ -28,7 +27,7 @@ def swapped_colours(pair: KernelPair) -> str | None:
     for own, true, room in filter(None, (pair.raw, (pair.own, pair.true, pair.room))):
         for order in permutations(range(channels)):
             moved = [names[place] for place in range(channels) if order[place] != place]
-            if moved and explains(pair.off, own[:, order], true, room):
+            if moved and pair.is_read_as(own[:, order], true, room):
                 return f"{and_listed(moved)} are swapped in its input"
     return None
 
@@ -43,7 +42,7 @@ def other_colours(pair: KernelPair) -> str | None:
     # The factors themselves are known from a few rounded weights only.
     room = 2 * pair.room * np.maximum(1, np.abs(wide))
     is_same = bool(np.all(np.abs(gains - 1) <= SMALLEST_GAIN))
-    if is_same or not explains(pair.off, pair.own, pair.true * wide, room):
+    if is_same or not pair.is_read_as(pair.own, pair.true * wide, room):
         return None
     if np.ptp(gains) <= SAME_GAIN * abs(float(np.median(gains))):
         return other_rescaling(float(np.median(gains)))

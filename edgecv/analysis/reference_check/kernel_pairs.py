@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgecv.analysis.reference_check.channel_order import in_twins_order
 from edgecv.analysis.reference_check.layer_matching import Match, match_layers
+from edgecv.analysis.reference_check.readings import Reals, explains
 from edgecv.core.quantization import Floats, Kernel, Stored
 
 HALF = 0.5 * (1 + 1e-3)
@@ -52,6 +53,10 @@ class KernelPair:
     """True if the file has its outputs in another order, and all that take them do so too."""
     others: tuple[str, str] = ("", "")
     """The layers of the twin that its weights and its biases are of, if they are of others."""
+
+    def is_read_as(self, own: Reals, true: Reals, room: Reals) -> bool:
+        """Return True if another reading of the kernel explains its weights."""
+        return explains(self.off, own, true, room)
 
     @cached_property
     def off(self) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from edgecv.core.plugins.target import (
     Target,
 )
 from edgecv.core.plugins.task import Task, TaskHead
-from edgecv.core.plugins.task_parts import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins.task_parts import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.plugins.technique import (
     Constraint,
     Fit,
@@ -31,6 +31,7 @@ from edgecv.core.plugins.technique import (
 __all__ = [
     "Architecture",
     "Constraint",
+    "Curves",
     "Data",
     "DatasetSource",
     "DeployContext",

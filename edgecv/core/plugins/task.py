@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Images, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import KerasModel, Tensor
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Options, Several
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
-from edgecv.core.plugins.plugin import Plugin
-from edgecv.core.plugins.task_parts import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins.task_parts import Metric, Proof
+from edgecv.core.plugins.task_report import ReportedTask
+from edgecv.core.plugins.task_training import TrainedTask
 from edgecv.core.targets import kinds_of, of_field, with_targets
-from edgecv.core.text import TextTable
 
 
-class Task(Plugin):
+class Task(TrainedTask, ReportedTask):
     """The meaning of a model's outputs: what is learned, measured, compared and shown.
 
     Raw outputs are one tensor, or a mapping of several by the names of the outputs; targets of
@@ -29,21 +29,13 @@ class Task(Plugin):
     ``normalized`` returns them, ``Targets`` as a data set holds them.
     """
 
-    terms: ClassVar[Terms] = Terms()
     target: ClassVar[str] = "class"
     """The kind of targets that it learns from and measures with, as in ``core.targets``."""
-    features: ClassVar[str] = "row"
-    """Features that its head takes, as ``Architecture.features``."""
-    has_binary_scores: ClassVar[bool] = False
-    """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
-    are compared by ``resampled``."""
-    conversion_limit: ClassVar[float] = 1e-4
+    conversion_limit: ClassVar[float] = 1e-3
     """The most that a float32 twin may differ from the Keras model, by ``differences``."""
 
     compares_numbers: ClassVar[bool] = False
     """True if every number of the outputs is compared with the baseline's, and judged by that."""
-    blends: ClassVar[bool] = False
-    """True if training may blend images, and hide parts of them: labels of a whole image."""
     ending: ClassVar[str] = ""
     """Kind of outputs that ``finished`` leaves as they are: "probabilities", "sigmoid"; empty for
     any numbers."""
@@ -79,68 +71,12 @@ class Task(Plugin):
         """Return the data with the targets of this task. Raises InputError where it has none."""
         return with_targets(data, self.target, self.name) if data.has_labels else data
 
-    # The network and its training, in TensorFlow.
-
-    @abstractmethod
-    def head(self, data: Dataset) -> Head:
-        """Return the last layers of an architecture for a data set."""
-
-    @property
-    def mirrors(self) -> bool:
-        """True if training may mirror images, where the data allows it."""
-        return True
-
-    @abstractmethod
-    def targets(self, labels: Targets) -> Targets:
-        """Return the targets of ``loss`` for labels of the data set: (N, ...) -> (N, ...)."""
-
-    @abstractmethod
-    def loss(self, targets: Tensor, raw: Tensor) -> Tensor:
-        """Per-image training loss of raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
-
-    @abstractmethod
-    def imitation_loss(self, teacher: Tensor, raw: Tensor, temperature: float) -> Tensor:
-        """Per-image loss of raw outputs against the teacher's: (N, ...), (N, ...) -> (N,)."""
-
-    def moved(self, targets: Tensor, move: Move) -> Tensor:
-        """Return a batch's targets after its images were moved: TensorFlow (N, ...).
-
-        The class of an image does not move.
-        """
-        return targets
-
-    @abstractmethod
-    def training_score(self, targets: Tensor, raw: Tensor) -> Tensor:
-        """Score of each image by its raw outputs: TensorFlow (N, ...), (N, ...) -> (N,)."""
-
     def finished(self, model: KerasModel, where: str) -> tuple[KerasModel, str]:
         """Return a user's model as files are made of it, and a sentence on its outputs.
 
         Logits get their activation. Raises InputError where its outputs are none of this task.
         """
         return model, f"its outputs are taken as {self.terms.outputs}"
-
-    def separated(self, model: KerasModel) -> KerasModel:
-        """Return the same function, with the last activation as a layer of its own."""
-        return model
-
-    def raw_model(self, model: KerasModel) -> KerasModel:
-        """Return a model that shares all layers and gives raw outputs, as ``loss`` takes them.
-
-        Raises StepError where the model does not end as ``separated`` models do.
-        """
-        return model
-
-    def divergence(self, whole: Outputs, cut: Outputs) -> float:
-        """Return the distance of a pruned model's outputs from the original's.
-
-        0 where they are equal. Channel pruning ranks its cuts by it.
-        """
-        pairs = zip(whole.arrays.values(), cut.arrays.values(), strict=True)
-        found = (np.mean((one.astype(np.float64) - other) ** 2) for one, other in pairs)
-        return float(sum(found))
-
-    # Outputs of any runtime, in numpy.
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
         """Return the numbers of outputs that fit the data, the usual first; none where all do."""
@@ -203,7 +139,7 @@ class Task(Plugin):
         return lambda rows: float(scores[rows].mean())
 
     @abstractmethod
-    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> Bools:
         """Return True for each image with the reference's answer: bool (N,)."""
 
     @abstractmethod
@@ -252,63 +188,13 @@ class Task(Plugin):
         return found
 
     def lost_groups(
-        self,
-        right: NDArray[np.bool_],
-        baseline_right: NDArray[np.bool_],
-        targets: Targets,
-        names: Sequence[str],
+        self, right: Bools, baseline_right: Bools, targets: Targets, names: Sequence[str]
     ) -> list[str]:
         """Describe each group of images that got worse, the worst first.
 
         ``right``: bool (N,), True for correct images; ``names`` of the data's classes.
         """
         return []
-
-    # The report.
-
-    def score_text(self, value: float) -> str:
-        """Write a mean score."""
-        return f"{value:.1%}" if self.has_binary_scores else f"{value:.4g}"
-
-    def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Return parts of the summary line of an artifact. ``names`` of the data's classes."""
-        return []
-
-    def details(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
-        """Return details of an artifact for the report."""
-        return []
-
-    def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
-        """Return a table of an artifact for the report."""
-        return None
-
-    method: ClassVar[str] = ""
-    """Description of how ``summary`` and ``table`` are computed."""
-
-    @abstractmethod
-    def captions(
-        self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
-    ) -> tuple[str, ...]:
-        """Return the lines below a test image whose answer changed: before, and after."""
-
-    def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
-        """Return the answer for one image in a line: the range of each output.
-
-        ``names`` of the classes or numbers; there may be fewer than outputs, or none.
-        """
-        return "; ".join(
-            f"{name} {list(each.shape[1:])}: {each[place].min():.4g} to {each[place].max():.4g}"
-            for name, each in outputs.arrays.items()
-        )
-
-    def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
-        """Return the picture of a test image: uint8 (H, W, 1 or 3), 0..255."""
-        image: Images = data.test.images[place]
-        return image
-
-    def truth(self, data: Dataset, place: int) -> str:
-        """Write the label of a test image."""
-        return str(data.test.labels[place])
 
 
 class TaskHead(Options):

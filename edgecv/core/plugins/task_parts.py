@@ -67,13 +67,19 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Terms of a task for pictures and reports."""
+class Curves:
+    """Terms of a task for the record of a training, and its curves."""
 
-    score: str = "score"
-    """Name of the mean of ``score_per_image`` in the record of a training."""
-    score_axis: str = "mean score"
     loss: str = "loss"
+    score: str = "score"
+    """Name of the mean of ``training_score``."""
+    score_axis: str = "mean score"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms of a task for reports."""
+
     output: str = "an output"
     """One number of the outputs, for differences from the baseline."""
     outputs: str = "numbers"

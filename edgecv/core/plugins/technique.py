@@ -10,7 +10,8 @@ from pydantic import field_validator
 
 from edgecv.core.artifact import Layer
 from edgecv.core.costs import Costs, TrialExport
-from edgecv.core.data import Shape, Split
+from edgecv.core.data import Images, Shape, Split
+from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
@@ -78,6 +79,18 @@ class TechniqueContext:
     """``remember(name, make)``: JSON values that are computed once, also after a kill."""
     shared_kernels: frozenset[str] = frozenset()
     """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Bits of the weights of layers by name pattern, where an export asks for fewer than 8."""
+
+    def calibration_images(self, most: int) -> Images:
+        """Return at most so many calibration images. Raises InputError if there are none."""
+        if not len(self.calibration):
+            raise InputError(
+                "the data",
+                "has no calibration images, and the values of layers are measured on these",
+                remedy="add training images: some of them are taken",
+            )
+        return self.calibration.images[:most]
 
 
 class ModelProperty(StrEnum):
@@ -93,6 +106,8 @@ class ModelProperty(StrEnum):
     """Weights of a kernel that are equal."""
     QUANTIZERS = "quantizers"
     """Layers inside quantizers: the model is trained with the rounding of integers."""
+    ROUNDING = "rounding"
+    """Weights that are whole steps of the integers in a file, with the biases for them."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,14 @@ class Tree(Protocol):
         """Read one file. Raises BadImage where it cannot be read."""
 
 
+def read_needed(tree: Tree, name: str, where: str) -> bytes:
+    """Read a file that says what the others are. Raises InputError where it cannot be read."""
+    try:
+        return tree.read(name)
+    except BadImage as error:
+        raise InputError(where, f"{name} cannot be read: {error}") from None
+
+
 def locate(text: str) -> Path:
     """Return the path that a user means, with ~ for their home."""
     return Path(os.path.expanduser(text))  # unlike Path.expanduser, it never raises

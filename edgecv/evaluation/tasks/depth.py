@@ -9,22 +9,23 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
-from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of
-from edgecv.evaluation.tasks.classification.proof import NOTHING
+from edgecv.evaluation.tasks.regression.numbers_head import scaled
+from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
 from edgecv.evaluation.tasks.segmentation.maps import channels_last, resized
 from edgecv.models.tf import keras, tensorflow
 
 Maps = NDArray[np.float64]
 """A number for each pixel: float64 (N, H, W)."""
+METHOD = (
+    "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
+    "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "
+    "are not known and count nowhere. One point is one percent of the depth."
+)
 NEAR = 1.25
 """Ratio of two depths, the larger over the smaller, that are near each other: delta1."""
-GAIN = 0.05
-"""Part of the error of one depth everywhere that a model must save to have learned something."""
-SIGNIFICANCE = 0.05
 SMALLEST = 1e-12
-EPSILON = 1e-3
-"""Added to a variance of 1 by the batch normalization that is only a scale."""
 
 
 class Depth(Task):
@@ -33,21 +34,6 @@ class Depth(Task):
     name: ClassVar[str] = "depth"
     features: ClassVar[str] = "map"
     target: ClassVar[str] = "depth"
-    conversion_limit: ClassVar[float] = 1e-3
-    terms: ClassVar[Terms] = Terms(
-        score="closeness",
-        score_axis="minus the mean relative error",
-        loss="absolute error",
-        output="a depth, of the range,",
-        outputs="depths",
-        same="the depths are the same within the tolerance",
-    )
-    method: ClassVar[str] = (
-        "AbsRel is the mean of the error of each pixel over its depth, delta1 the part of the "
-        "pixels within a ratio of 1.25; MAE and RMSE have the unit of the depth. Pixels of depth 0 "
-        "are not known and count nowhere. One point is one percent of the depth."
-    )
-
     tolerance: float = Field(default=0.05, gt=0, le=1)
     """Largest mean difference of the same answer, as a part of the baseline's depth."""
 
@@ -75,6 +61,12 @@ class Depth(Task):
     def targets(self, labels: Targets) -> Targets:
         """Return depths, and 1 where they are known: float32 (N, H, W, 2)."""
         return np.stack([labels, _known(labels)], axis=-1).astype(np.float32)
+
+    curves: ClassVar[Curves] = Curves(
+        score="closeness",
+        score_axis="minus the mean relative error",
+        loss="absolute error",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Absolute error over the mean depth of the batch: (N, H, W, 2), (N, h, w, 1) -> (N,)."""
@@ -108,6 +100,13 @@ class Depth(Task):
         """Return depths, (N, H, W, 1). Raises ValueError where they are no maps of one channel."""
         ((name, values),) = outputs.arrays.items()
         return Outputs.one(_one_channel(values), name), ()
+
+    terms: ClassVar[Terms] = Terms(
+        output="a depth, of the range,",
+        outputs="depths",
+        same="the depths are the same within the tolerance",
+    )
+    method: ClassVar[str] = METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -153,20 +152,14 @@ class Depth(Task):
 
     def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
         """Return if the depths are better than one depth everywhere."""
-        from scipy.stats import wilcoxon
-
         if targets is None:
-            spread = float(np.ptp(outputs.only, axis=0).max())
-            text = f"gives depths that differ by {spread:.3g} at the most over the images"
-            return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+            return proof_of_spread(outputs.only, "depths")
         middle = np.median(targets[_known(targets)])
         constant = Outputs.one(np.full((*targets.shape, 1), middle, np.float32))
         own, other = (-self.score_per_image(each, targets) for each in (outputs, constant))
-        found, limit = float(own.mean()), float(other.mean()) * (1 - GAIN)
-        is_better = found < limit and wilcoxon(own, other, alternative="less").pvalue < SIGNIFICANCE
-        text = f"is off by {found:.1%} of the depth, and one depth everywhere by {other.mean():.1%}"
-        reason = text if is_better else f"{text}: {NOTHING}; are these its images, and its unit?"
-        return Proof(found, limit, reason, bool(is_better))
+        found, constant = own.mean(), other.mean()
+        text = f"is off by {found:.1%} of the depth, and one depth everywhere by {constant:.1%}"
+        return proof_of_errors(own, other, text, "are these its images, and its unit?")
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
@@ -272,12 +265,5 @@ class DepthHead:
 
     def __call__(self, **options: Any) -> Sequence[Any]:
         """Return a 1x1 convolution with ``options``, and the scale of the training depths."""
-        constant = keras.initializers.Constant
-        scale = keras.layers.BatchNormalization(
-            epsilon=EPSILON,
-            gamma_initializer=constant(self.scale * np.sqrt(1 + EPSILON)),
-            beta_initializer=constant(self.mean),
-            trainable=False,
-            name="depth",
-        )
-        return [keras.layers.Conv2D(1, 1, name="scaled_depth", **options), scale]
+        dense = keras.layers.Conv2D(1, 1, name="scaled_depth", **options)
+        return [dense, scaled("depth", self.mean, self.scale)]

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from edgecv.core.data import Dataset, Outputs, Targets
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import Head, Metric, Move, Task, TaskHead, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Task, TaskHead, Terms
 from edgecv.core.targets import with_fields
-from edgecv.core.text import nearest
 from edgecv.datasets.named_targets import NAMED, as_kind, columns_of, target_names
 from edgecv.evaluation.limits import Limits, all_limits
 from edgecv.evaluation.task_of import compared_outputs
@@ -25,11 +24,7 @@ class Heads(Task):
 
     name: ClassVar[str] = "heads"
     ending: ClassVar[str] = "heads"
-    terms: ClassVar[Terms] = Terms(
-        score_axis="mean score of the heads",
-        loss="weighted loss of the heads",
-        same="the answers of all heads are the same",
-    )
+    terms: ClassVar[Terms] = Terms(same="the answers of all heads are the same")
 
     parts: tuple[TaskHead, ...] = Field(min_length=1, strict=False)
     """The task of each head. An output that none has is compared by numbers."""
@@ -64,12 +59,7 @@ class Heads(Task):
         given = [name for part in self.parts for name in part.output]
         for name in given:
             if name not in names:
-                raise InputError(
-                    where,
-                    f'has no output "{name}"',
-                    accepted=", ".join(names),
-                    remedy=nearest(name, names),
-                )
+                raise unknown_name(where, f'has no output "{name}"', name, names)
         others = (name for name in names if name not in given)
         added = (TaskHead(output=(name,), task=compared_outputs()) for name in others)
         return self.model_copy(update={"parts": (*self.parts, *added)})
@@ -122,6 +112,11 @@ class Heads(Task):
     def targets(self, labels: Targets) -> Any:
         """Return the targets of each head by its name."""
         return {part.name: part.task.targets(labels[part.name]) for part in self.parts}
+
+    curves: ClassVar[Curves] = Curves(
+        score_axis="mean score of the heads",
+        loss="weighted loss of the heads",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Return the weighted sum of the losses of the heads: mappings by name -> (N,)."""

@@ -19,7 +19,6 @@ class ComparedOutputs(Task):
 
     name: ClassVar[str] = "outputs"
     compares_numbers: ClassVar[bool] = True
-    conversion_limit: ClassVar[float] = 1e-3
     terms: ClassVar[Terms] = Terms(
         output="a number, as a fraction of the range of its output,",
         same="every output is near the baseline's",

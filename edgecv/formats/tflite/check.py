@@ -21,7 +21,7 @@ KERNEL_TYPE = {
     "int8": "int8",
     "int16x8": "int8",
 }
-ENDS = {"int8": ("uint8", "int8"), "int16x8": ("int16", "int16")}
+ENDS = {"int8": ("int8", "int8"), "int16x8": ("int16", "int16")}
 LARGEST_FLOAT16 = 65504.0
 SMALLEST_DYNAMIC = 1024
 """The fewest elements of a kernel that the converter stores as int8 at precision dynamic."""
@@ -170,6 +170,7 @@ def kernels_in(content: bytes, where: str) -> list[StoredKernel]:
                 scales=kernel.scales,
                 output_scale=output.scales[0] if quantized else None,
                 output_zero_point=(output.zero_point or 0) + shift if quantized else None,
+                type=kernel.type if kernel.type == "int4" else "",
             )
         )
     return found

@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Shape
@@ -19,12 +20,14 @@ from edgecv.formats.file_exporter import FileExporter
 from edgecv.formats.packing import Packed
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tflite.check import kernels_in, prove
+from edgecv.formats.tflite.four_bits import with_four_bits
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.packing import packed
+from edgecv.models.declared_pixels import PixelInput, declared_pixels
 from edgecv.models.kernels import kernels_of
 from edgecv.models.outputs import file_output_names
 from edgecv.models.preprocessing import pixel_layers
-from edgecv.models.quantizers import LARGEST_CODE, PIXELS, trained_kernels
+from edgecv.models.quantizers import LARGEST_CODE, trained_kernels
 from edgecv.models.tf import compile_function, tensorflow
 from edgecv.system.isolation.heartbeat import heartbeat
 
@@ -44,8 +47,18 @@ class TFLite(FileExporter):
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
     throughout; int16x8: int16 activations, int8 weights."""
     io: Literal["uint8", "int8", "float32"] | None = None
-    """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
-    minus 128, which saves an operator; float32, pixels of 0..255, with a float32 output."""
+    """The input type of an int8 file: int8, the bytes of a camera minus 128, if not given; uint8,
+    these bytes, for an operator more; float32, pixels of 0..255, with a float32 output."""
+
+    bits: dict[str, Literal[4, 8]] = Field(default={})
+    """Bits of the weights of an int8 file, by the name pattern of layers: {"dense_*" = 4}. Dense
+    layers run as fast with 4; convolutions must be named in full, for TFLite Micro and C."""
+
+    @model_validator(mode="after")
+    def _bits_are_of_int8(self) -> Self:
+        if self.bits and self.precision != "int8":
+            raise ValueError(f"{self.precision} has weights of its own bits: leave bits out")
+        return self
 
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -58,28 +71,43 @@ class TFLite(FileExporter):
         if self.precision == "int8":
             check_convertible_to_int8(model, where)
         calibration = self.calibration_for(shape, calibration, where)
+        pixels = PixelInput(model)
+        if self.precision == "int8" and self.io != "float32":
+            pixels = declared_pixels(model)
+            model = pixels.model
         names = self.one_scale_names(model, where)
         is_whole = bool(names) and set(names) == set(kernels_of(model, depthwise=True))
-        content = self._convert(model, shape, calibration, where, one_scale=is_whole)
+        content = self._convert(pixels, shape, calibration, where, one_scale=is_whole)
         proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
         if names and not is_whole:
             content = with_one_scale(content, model, names, where)
-        notes = (*proven, *one_scale_note(names, self.precision))
+        notes = (*proven, *self._pixel_notes(pixels), *one_scale_note(names, self.precision))
+        if self.bits:
+            content, rounded = with_four_bits(content, model, self.bits, where)
+            notes += rounded
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
     def packed(self, content: bytes, *, keep_names: bool) -> Packed:
         """Return the packed file. Raises UnknownStructure for one that must stay as it is."""
         return packed(content, keep_names=keep_names)
 
+    def _pixel_notes(self, pixels: PixelInput) -> Iterator[str]:
+        """Yield sentences on how a pixel becomes a code, and what is computed on the way."""
+        if self.precision == "int8" and self.io in (None, "int8"):
+            yield "the byte x of a pixel enters as the int8 x - 128, that is x ^ 0x80"
+        if pixels.note:
+            yield pixels.note
+
     def _convert(
-        self, model: KerasModel, shape: Shape, calibration: Images, where: str, *, one_scale: bool
+        self, pixels: PixelInput, shape: Shape, calibration: Images, where: str, *, one_scale: bool
     ) -> bytes:
+        model = pixels.model
         is_open, names = needs_range_of_pixels(model), file_output_names(model)
 
         def serve(image: Any) -> dict[str, Any]:
             if is_open:
                 # The converter finds the scales of a kernel again where its input has no range.
-                image = tensorflow.quantization.fake_quant_with_min_max_args(image, *PIXELS)
+                image = tensorflow.quantization.fake_quant_with_min_max_args(image, *pixels.ends)
             answers = tensorflow.nest.flatten(model(image, training=False))
             return dict(zip(names, answers, strict=True))
 
@@ -95,7 +123,7 @@ class TFLite(FileExporter):
                 converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
                     [function], owner
                 )
-                self._set_precision(converter, calibration)
+                self._set_precision(converter, pixels, calibration)
                 if holds_graph(model) and self.precision == "int8":
                     # Its operations are whatever its author took: some have no integer kernel.
                     converter.target_spec.supported_ops.append(
@@ -110,7 +138,7 @@ class TFLite(FileExporter):
             ) from error
         return content
 
-    def _set_precision(self, converter: Any, calibration: Images) -> None:
+    def _set_precision(self, converter: Any, pixels: PixelInput, calibration: Images) -> None:
         operators = tensorflow.lite.OpsSet
         if self.precision == "float32":
             return
@@ -118,10 +146,10 @@ class TFLite(FileExporter):
         if self.precision == "float16":
             converter.target_spec.supported_types = [tensorflow.float16]
         if self.is_calibrated:
-            converter.representative_dataset = lambda: _one_by_one(calibration)
+            converter.representative_dataset = lambda: _one_by_one(pixels, calibration)
         if self.precision == "int8":
             converter.target_spec.supported_ops = [operators.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = getattr(tensorflow, self.io or "uint8")
+            converter.inference_input_type = getattr(tensorflow, self.io or "int8")
             is_float = self.io == "float32"
             converter.inference_output_type = tensorflow.float32 if is_float else tensorflow.int8
         if self.precision == "int16x8":
@@ -151,16 +179,16 @@ def needs_range_of_pixels(model: KerasModel) -> bool:
     return False
 
 
-def _one_by_one(images: Images) -> Iterator[list[NDArray[np.float32]]]:
-    """Yield each image as float32 (1, H, W, C); together they span 0..255.
+def _one_by_one(pixels: PixelInput, images: Images) -> Iterator[list[NDArray[np.float32]]]:
+    """Yield each image as the model takes it, float32 (1, H, W, C); together they span 0..255.
 
     The input's scale is computed from them: only with both ends is a byte its own code.
     """
     for image in images:
         heartbeat()
-        yield [image[np.newaxis].astype(np.float32)]
+        yield [pixels.values(image[np.newaxis])]
     if images.min() > 0 or images.max() < 255:
         # Two changed pixels of a repeated image: other ranges hardly move.
-        spanning = images[:1].astype(np.float32)
+        spanning = images[:1].copy()
         spanning.flat[0], spanning.flat[-1] = 0, 255
-        yield [spanning]
+        yield [pixels.values(spanning)]

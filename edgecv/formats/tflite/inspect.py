@@ -4,12 +4,10 @@ The interpreter is used for one thing: the shapes of all tensors where the file 
 """
 
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import counted, listed
 from edgecv.formats.contents import OPEN, Arithmetic, Contents, End, Operator, known_total, total
@@ -23,7 +21,7 @@ from edgecv.formats.tflite.tables import (
     TFLiteOperator,
     TFLiteTables,
     TFLiteTensor,
-    damaged,
+    damage_refused,
 )
 
 WEIGHTS = 1
@@ -52,7 +50,7 @@ Tensors = Sequence[TFLiteTensor | None]
 
 def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> Contents:
     """Read the first subgraph of a TFLite file. Raises InputError if it is damaged."""
-    try:
+    with damage_refused(where):
         tables = TFLiteTables(content, where)
         inputs = tuple(map(_end, tables.inputs))
         if input_spec.input_size is not None and len(inputs) == 1:
@@ -61,12 +59,6 @@ def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> C
             if OPEN in inputs[0].shape[1:]:
                 tables = TFLiteTables(content, where, shapes_for(content, where, axes.shape(1)))
         return replace(TFLiteInspector(tables).contents(), inputs=inputs)
-    except EdgecvError:
-        raise
-    except struct.error:
-        raise damaged(where, "it refers to places beyond its end") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise damaged(where, f"{type(error).__name__}: {error}") from error
 
 
 class TFLiteInspector:

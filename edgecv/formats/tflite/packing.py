@@ -4,13 +4,8 @@ Equal parts stand once, and no gap is left; names are those of layers; what the 
 itself is left out. Tensors, operators and their options keep their order and their values.
 """
 
-import io
-import zipfile
-import zlib
-
-import numpy as np
-
 from edgecv.formats.packing import Packed, UnknownStructure
+from edgecv.formats.tflite.edit import check_in_tables, with_attachments
 from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.packing_proof import difference
 from edgecv.formats.tflite.tree import Leaf, TableNode, TreeReader, text
@@ -20,8 +15,6 @@ NOTES_OF_CONVERTERS = ("min_runtime_version", "CONVERSION_METADATA")
 WITHOUT_NUMBERS = ("TFLITE_METADATA",)
 """Metadata that do not refer to buffers: their numbers may change."""
 DESCRIPTIONS = ("MLIR Converted.", "TOCO Converted.")
-LARGEST_ATTACHMENT = 2**26
-"""Bytes of all the files in the archive behind a model, unpacked."""
 
 
 def packed(content: bytes, *, keep_names: bool = False) -> Packed:
@@ -33,7 +26,7 @@ def packed(content: bytes, *, keep_names: bool = False) -> Packed:
         model.values[name] = [each.copy() for each in model.tables(name)]
     for graph in model.tables("Subgraphs"):
         graph.values["Tensors"] = [each.copy() for each in graph.tables("Tensors")]
-    _check(model)
+    check_in_tables(model)
     result = Packed()
     _drop_notes(model, result)
     _drop_unused(model)
@@ -43,20 +36,10 @@ def packed(content: bytes, *, keep_names: bool = False) -> Packed:
             _shorten(graph)
         after = [each.text("Name") or "" for each in graph.tables("Tensors")]
         result.names.append(dict(zip(after, before, strict=True)))
-    result.content = _with_attachments(written(model), content, reader.end)
+    result.content = with_attachments(written(model), content, reader.end)
     if changed := difference(content, result.content):
         raise UnknownStructure(f"would be changed in {changed}: please report it")
     return result
-
-
-def _check(model: TableNode) -> None:
-    """Raise UnknownStructure if weights or options lie behind the tables."""
-    for buffer in model.tables("Buffers"):
-        if buffer.number("Offset"):
-            raise UnknownStructure("keeps weights behind its tables")
-    for graph in model.tables("Subgraphs"):
-        if any(each.number("LargeCustomOptionsOffset") for each in graph.tables("Operators")):
-            raise UnknownStructure("keeps options of operators behind its tables")
 
 
 def _drop_notes(model: TableNode, result: Packed) -> None:
@@ -103,9 +86,9 @@ def _shorten(graph: TableNode) -> None:
     """Name what is computed by layer and operator, and everything else but the ends by number."""
     graph.values.pop("Name", None)
     tensors = graph.tables("Tensors")
-    ends = {*_numbers(graph, "Inputs"), *_numbers(graph, "Outputs")}
+    ends = {*graph.numbers("Inputs"), *graph.numbers("Outputs")}
     operators = graph.tables("Operators")
-    computed = {number for each in operators for number in _numbers(each, "Outputs")} - ends
+    computed = {number for each in operators for number in each.numbers("Outputs")} - ends
     names = [(each.text("Name") or "").split(";")[0] for each in tensors]
     taken = {tensors[number].text("Name") for number in ends if 0 <= number < len(tensors)}
     for number, tensor in enumerate(tensors):
@@ -117,28 +100,3 @@ def _shorten(graph: TableNode) -> None:
             name += f":{number}"
         taken.add(name)
         tensor.values["Name"] = text(name)
-
-
-def _numbers(table: TableNode, name: str) -> list[int]:
-    """Return the numbers of tensors in a vector."""
-    leaf = table.values.get(name)
-    return [] if leaf is None else np.frombuffer(leaf.values, "<i4").tolist()
-
-
-def _with_attachments(content: bytes, source: bytes, end: int) -> bytes:
-    """Return the file with the archive of files that stands behind the tables of another."""
-    if not source[end:].strip(b"\0"):
-        return content
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(source))
-        entries = archive.infolist()
-        if sum(each.file_size for each in entries) > LARGEST_ATTACHMENT:
-            raise UnknownStructure("has large files behind its tables")
-        files = [(each, archive.read(each)) for each in entries]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError):
-        raise UnknownStructure("has something behind its tables that is no archive") from None
-    whole = io.BytesIO(content)
-    with zipfile.ZipFile(whole, "a") as archive:
-        for entry, file in files:
-            archive.writestr(entry, file)
-    return whole.getvalue()

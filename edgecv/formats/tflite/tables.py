@@ -5,7 +5,8 @@ The one reader of TFLite files: exporter, runtime, inspection and checks use it.
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.errors import EdgecvError
 from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count, for_one_image
 from edgecv.formats.tflite.sparse import densified
@@ -119,6 +121,19 @@ class TFLiteOperator:
 damaged = partial(damaged_file, "TFLite")
 
 
+@contextmanager
+def damage_refused(where: str) -> Iterator[None]:
+    """Raise InputError for what the tables of a damaged file make Python raise."""
+    try:
+        yield
+    except EdgecvError:
+        raise
+    except struct.error:
+        raise damaged(where, "it refers to places beyond its end") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise damaged(where, f"{type(error).__name__}: {error}") from error
+
+
 class TFLiteTables:
     """One file: the tensors and operators of its first subgraph. Raises InputError on damage.
 
@@ -191,11 +206,18 @@ class TFLiteTables:
     def values(self, tensor: TFLiteTensor | None) -> NDArray[Any] | None:
         """Return the stored values of a constant; None if it is computed or cannot be read."""
         stored = self.constant(tensor)
-        if stored is None or stored.type not in READ_AS:
+        if stored is None or stored.type not in (*READ_AS, "int4"):
             return None
         assert stored.place is not None
         assert stored.stored_bytes is not None
         content = self._content[stored.place : stored.place + stored.stored_bytes]
+        if stored.type == "int4":
+            if stored.is_sparse:
+                return None
+            pairs = np.frombuffer(content, np.uint8)
+            # A byte holds two, the first in its low half.
+            halves = np.stack([pairs << 4, pairs & 0xF0], axis=-1).view(np.int8) >> 4
+            return halves.ravel()[: math.prod(stored.declared)].reshape(stored.declared)
         values = np.frombuffer(content, stored.type)
         if not stored.is_sparse:
             return values.reshape(stored.declared)

@@ -5,8 +5,11 @@ is lost when the tree is written.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from edgecv.formats.packing import UnknownStructure
 from edgecv.formats.tflite.schema import Field, fields_of, union_of
@@ -48,6 +51,11 @@ class TableNode:
         """Return a number or its default."""
         return int(self.values.get(name, 0))
 
+    def numbers(self, name: str) -> list[int]:
+        """Return the int32 values of a vector, empty if it is left out."""
+        leaf = self.values.get(name)
+        return [] if leaf is None else np.frombuffer(leaf.values, "<i4").tolist()
+
     def text(self, name: str) -> str | None:
         """Return a text, or None."""
         leaf = self.values.get(name)
@@ -58,6 +66,11 @@ def vector(content: bytes, element: int) -> Leaf:
     """Return a vector of numbers of ``element`` bytes each."""
     size = len(content) // element
     return Leaf(struct.pack("<I", size) + content, BYTES_ALIGNMENT if element == 1 else element)
+
+
+def int32s(numbers: Sequence[int]) -> Leaf:
+    """Return a vector of int32."""
+    return vector(np.asarray(numbers, "<i4").tobytes(), 4)
 
 
 def text(value: str) -> Leaf:

@@ -98,7 +98,7 @@ def fit(
             break
         progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
         write_progress(checkpoint, progress)
-        values = progress.history[-1].table(task.terms.score)
+        values = progress.history[-1].table(task.curves.score)
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
     steps = len(progress.history) * trainer.steps
@@ -164,7 +164,7 @@ def _one_epoch(
     steps = trainer.steps
     for step, loss, score in trainer.epoch(epoch):
         values = {"epoch": epoch + 1, "epochs": epochs, "loss": loss}
-        values[trainer.task.terms.score] = score
+        values[trainer.task.curves.score] = score
         on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
         if not math.isfinite(loss):
             found = (

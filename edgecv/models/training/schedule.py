@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from edgecv.core.data import Dataset
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
-from edgecv.core.text import nearest
 
 
 class Schedule(Options):
@@ -140,10 +139,5 @@ def parse_schedule(training: Any, where: str) -> Schedule:
     options = dict(training)
     name = options.pop("schedule", USUAL_SCHEDULE)
     if not isinstance(name, str) or name not in SCHEDULES:
-        raise InputError(
-            where,
-            f"unknown schedule {name!r}",
-            accepted=", ".join(SCHEDULES),
-            remedy=nearest(str(name), SCHEDULES),
-        )
+        raise unknown_name(where, f"unknown schedule {name!r}", str(name), SCHEDULES)
     return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)

@@ -50,6 +50,11 @@ from edgecv.targets.board import profile_named
 
 TRAINING = ("epochs", "learning_rate", "batch", "patience")
 """Options that are keys of a schedule too."""
+OF_A_BASELINE = (
+    ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
+    " technique"
+)
+"""Where options of a baseline's training go when there is a MODEL."""
 OF_A_NEW_RECIPE = (
     "quantize",
     "formats",
@@ -99,7 +104,7 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule", "minutes"))
+            self._refuse("MODEL", ("architecture", "schedule", "minutes"), OF_A_BASELINE)
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
@@ -119,7 +124,7 @@ class CompressOptions(
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
-            technique.check_exports(exports, "--shrink")
+            technique.check_exports(exports, _flag(technique.name))
         return Recipe(
             settings=self._settings(
                 {
@@ -175,10 +180,10 @@ class CompressOptions(
                 options |= {key: min(most, options.get(key, most)) for key, most in board.items()}
             for other in asked:
                 options |= flag.beside.get(other, {})
-            cls = TECHNIQUES.get(name, f"--{name}")
+            cls = TECHNIQUES.get(name, _flag(name))
             if training and trains(cls, options):
                 options["training"] = training
-            techniques.append(parse_options(cls, options, f"--{name}"))
+            techniques.append(parse_options(cls, options, _flag(name)))
         if training and not any("training" in each.model_fields_set for each in techniques):
             raise InputError(
                 _flag(next(each for each in TRAINING if getattr(self, each) is not None)),
@@ -282,13 +287,13 @@ class CompressOptions(
             named["maximum_steps"] = None
         return parse_schedule({**named, **self._training()}, "--schedule")
 
-    def _refuse(self, beside: str, fields: Sequence[str]) -> None:
+    def _refuse(self, beside: str, fields: Sequence[str], further: str = "") -> None:
         for field in fields:
             value = getattr(self, field)
             if value is not None and value is not False and value != ():
                 flag = _flag(field)
                 raise InputError(
-                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}"
+                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}{further}"
                 )
 
 

@@ -218,7 +218,7 @@ class ModelOptions(CommandOptions):
     output), int16x8; or several with a comma, each as files of its own."""
     formats: Annotated[Several, Flag("--format", default="both")] = ()
     """The files to write: tflite or onnx, or both with a comma."""
-    io: Annotated[Name | None, Flag(default="uint8")] = None
+    io: Annotated[Name | None, Flag(default="int8 for TFLite, uint8 for ONNX")] = None
     """The type that an int8 file takes: uint8, int8 (the byte minus 128) or float32."""
     one_scale: Several = ()
     """A layer, by name pattern, whose int8 kernel has one scale: weights that are equal in MODEL

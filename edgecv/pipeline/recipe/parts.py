@@ -13,7 +13,7 @@ from edgecv.core.registry import TARGETS
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
 from edgecv.models.network import Network
-from edgecv.models.training.schedule import SCHEDULES, Schedule, parse_schedule
+from edgecv.models.training.schedule import SCHEDULES, Schedule
 
 
 class RunSettings(Options):
@@ -76,12 +76,13 @@ class TeacherNetwork(Options):
     network: Network
     """The architecture of the teacher, with its options."""
     training: Schedule = SCHEDULES["default"]
-    """The training, which may name a schedule to start from."""
+    """Changes to the schedule to convergence."""
 
     @field_validator("training", mode="before")
     @classmethod
-    def _may_name_one(cls, given: Any) -> Any:
-        return parse_schedule(given, "teacher, training") if isinstance(given, Mapping) else given
+    def _changes_the_default(cls, given: Any) -> Any:
+        own = SCHEDULES["default"].model_dump()
+        return {**own, **given} if isinstance(given, Mapping) else given
 
 
 class BaselineOptions(Options):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edgecv.core.data import Dataset
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import (
     Architecture,
@@ -25,7 +25,6 @@ from edgecv.core.registry import (
     TASKS,
     TECHNIQUES,
 )
-from edgecv.core.text import nearest
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule, parse_schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
@@ -110,12 +109,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
     for key in table:
         if key not in known:
-            raise InputError(
-                where,
-                f'unknown key "{key}"',
-                accepted=", ".join(known),
-                remedy=nearest(key, known),
-            )
+            raise unknown_name(where, f'unknown key "{key}"', key, known)
     own = {key: table[key] for key in RunSettings.model_fields if key in table}
     if "device" in own:
         own["device"] = TARGETS.parse(own["device"], f"{where}, [device]")

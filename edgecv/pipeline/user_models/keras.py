@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.model_file import ModelFile
-from edgecv.pipeline.baseline import BaselinePredictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.preprocessing import choose_preprocessing
@@ -70,14 +69,6 @@ class KerasModel(UserModel):
     def notes(self) -> tuple[str, ...]:
         """Sentences for the report: preprocessing, softmax, conversion from Keras 3."""
         return self.adapted.notes
-
-    def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return a warning if another class order would be right more often."""
-        if not self.data.has_labels:
-            return ()
-        where = str(self.adapted.file.path)
-        found = self.recipe.task.doubts(reference.outputs, self.data, where)
-        return () if found is None else (found,)
 
     @cached_property
     def original(self) -> ModelFile:

@@ -1,9 +1,8 @@
 """An ONNX file: a child runs it for the baseline; its exports start from an adapted copy."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,7 +12,7 @@ import numpy as np
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
 from edgecv.core.data import Images, Outputs, Predictions
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing
@@ -26,7 +25,7 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.conversion.client import PlainOnnx
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import CORES
-from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
+from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, one_by_one
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel, fitted_to_task
 from edgecv.system.isolation import ModelClient
@@ -134,14 +133,6 @@ class OnnxModel(UserModel):
         """Sentences for the report: layout, range and outputs of the file."""
         return self.remarks
 
-    def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
-        """Return a warning if another class order would be right more often."""
-        if not self.data.has_labels:
-            return ()
-        where = str(self.recipe.baseline.model)
-        found = self.recipe.task.doubts(reference.outputs, self.data, where)
-        return () if found is None else (found,)
-
     @cached_property
     def original(self) -> ModelFile:
         """The user's own file; its key covers the given preprocessing too."""
@@ -214,18 +205,12 @@ def _reader(
     path: Path, file: Path, input_spec: InputSpec, worker: ModelClient, context: RunContext
 ) -> ModelReader:
     """Return the file as the search for its preprocessing reads it: ``file`` is its plain form."""
-
-    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
-        context.emit("baseline", f"{len(images):,} images through {path} with each preprocessing")
-        found = {}
-        for name, choice in choices.items():
-            asked = input_spec.model_copy(update={"preprocess": choice})
-            try:
-                found[name] = worker.predict(file, images, input_spec=asked)
-            except RuntimeFailure:
-                found[name] = no_outputs(images)
-        return found
-
+    predict = one_by_one(
+        str(path),
+        input_spec,
+        lambda images, asked: worker.predict(file, images, input_spec=asked),
+        partial(context.emit, "baseline"),
+    )
     return ModelReader(
         str(path), predict, lambda images: worker.input_evidence(file, images, input_spec)
     )

@@ -117,12 +117,16 @@ class UserModel(ABC):
         """Sentences for the report: how the model was read."""
         return ()
 
-    @abstractmethod
     def warnings(self, reference: BaselinePredictions) -> tuple[str, ...]:
         """Return sentences for the report if the model seems to be read wrongly.
 
         Raises InputError if it clearly is: no export of it could be correct.
         """
+        if not self.data.has_labels:
+            return ()
+        where = str(self.recipe.baseline.model)
+        found = self.recipe.task.doubts(reference.outputs, self.data, where)
+        return () if found is None else (found,)
 
     @property
     @abstractmethod

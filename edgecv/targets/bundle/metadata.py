@@ -1,7 +1,7 @@
 """TFLite metadata, as the Task Library reads it: labels and normalization, in the file itself.
 
 The table is that of ``metadata_schema.fbs`` (version 1.0.0, identifier M001). It becomes a buffer
-of the model without writing the rest of the file anew, and labels are a zip archive behind it.
+of the model, and labels are a zip archive behind it.
 """
 
 import io
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.text import counted, printable
-from edgecv.formats.tflite.new_root import BUFFERS, METADATA, NewRoot
+from edgecv.formats.tflite.edit import edited
+from edgecv.formats.tflite.tree import TableNode, text, vector
 
 NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -24,18 +25,24 @@ GRAYSCALE, RGB = 2, 1
 IMAGE_PROPERTIES, FEATURE_PROPERTIES, NORMALIZATION = 2, 1, 1
 """Numbers of the members of unions."""
 AXIS_LABELS = 2
-BUFFER_ALIGNMENT = 16
 
 
 def with_metadata(content: bytes, file: DeployedFile) -> bytes:
     """Return a .tflite file with its metadata; a runtime that ignores them gives the same answers.
 
-    A file that has metadata keeps its own. Raises StepError for one whose table has fields that are
-    not known.
+    A file that has metadata keeps its own. Raises StepError for one that cannot be written again.
     """
     if NAME in content:
         return content
-    whole = _with_buffer(content, model_metadata(file), str(file.path))
+    metadata = model_metadata(file)
+
+    def add(model: TableNode) -> None:
+        buffers = model.tables("Buffers")
+        entry = TableNode("Metadata", {"Name": text(NAME.decode()), "Buffer": len(buffers)})
+        model.values["Metadata"] = [*model.tables("Metadata"), entry]
+        model.values["Buffers"] = [*buffers, TableNode("Buffer", {"Data": vector(metadata, 1)})]
+
+    whole = edited(content, str(file.path), add)
     packed = io.BytesIO()
     packed.write(whole)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
@@ -99,9 +106,9 @@ def _output(builder: Any, file: DeployedFile, number: int) -> int:
     content = _table(builder, {1: _table(builder, {})}, numbers={0: FEATURE_PROPERTIES})
     fields = {0: builder.CreateString(name), 3: content}
     if labels and file.facts.answers[number][-1] == len(labels):
-        text = builder.CreateString(counted(len(labels), "label"))
+        counts = builder.CreateString(counted(len(labels), "label"))
         of_axis = _table(
-            builder, {0: builder.CreateString(LABELS), 1: text}, numbers={2: AXIS_LABELS}
+            builder, {0: builder.CreateString(LABELS), 1: counts}, numbers={2: AXIS_LABELS}
         )
         fields[6] = _tables(builder, [of_axis])
     return _table(builder, fields)
@@ -137,28 +144,3 @@ def _floats(builder: Any, values: NDArray[np.float64]) -> int:
     """Write one number for each channel, or one for all where they are equal."""
     some = values[:1] if np.all(values == values[0]) else values
     return int(builder.CreateNumpyVector(some.astype(np.float32)))
-
-
-def _with_buffer(content: bytes, metadata: bytes, where: str) -> bytes:
-    """Return a model with one more buffer, and its name among the model's metadata."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    front = NewRoot(content, where)
-    model, builder = front.model, front.builder
-    name = builder.CreateString(NAME)
-    builder.StartVector(1, len(metadata), BUFFER_ALIGNMENT)
-    for byte in reversed(metadata):
-        builder.PrependByte(byte)
-    data = builder.EndVector()
-    schema.MetadataStart(builder)
-    schema.MetadataAddName(builder, name)
-    schema.MetadataAddBuffer(builder, model.BuffersLength())
-    entry = schema.MetadataEnd(builder)
-    schema.BufferStart(builder)
-    schema.BufferAddData(builder, data)
-    buffer = schema.BufferEnd(builder)
-    named = [front.place(model.Metadata(number)) for number in range(model.MetadataLength())]
-    buffers = [front.place(model.Buffers(number)) for number in range(model.BuffersLength())]
-    return front.bytes(
-        {METADATA: front.tables([*named, entry]), BUFFERS: front.tables([*buffers, buffer])}
-    )

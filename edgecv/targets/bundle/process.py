@@ -16,7 +16,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.report import Blocks
 from edgecv.core.text import printable
-from edgecv.targets.answers import real_outputs
+from edgecv.targets.answers import checked_times, real_outputs
 from edgecv.targets.programs import run_program
 
 AT_ONCE = 1000
@@ -44,11 +44,7 @@ class BundleProcess:
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C)."""
-        blocks = self._call(image, "--time").get("nanoseconds")
-        is_table = blocks is not None and blocks.ndim == 2 and blocks.dtype == np.int64
-        if blocks is None or not is_table or not blocks.size or blocks.min() <= 0:
-            raise StepError("predict.py", "gives no times")
-        return (blocks,)
+        return (checked_times(self._call(image, "--time").get("nanoseconds"), "predict.py"),)
 
     def _answers(self, images: Images) -> Outputs:
         arrays = self._call(images)

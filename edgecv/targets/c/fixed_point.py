@@ -1,10 +1,12 @@
-"""Fixed-point numbers as LiteRT makes them of real scales."""
+"""Numbers of C: fixed-point as LiteRT makes them of real scales, and real ones."""
 
 import math
 from ctypes import CDLL, c_float
 from functools import cache
 
 import numpy as np
+
+from edgecv.targets.c.lacking import Lacking
 
 INT32 = 2**31
 UNIT = INT32 - 1
@@ -24,10 +26,26 @@ def multiplier(real: float) -> tuple[int, int]:
     ((1073741824, 0), (1610612736, 2), (0, 0))
     """
     fraction, exponent = math.frexp(real)
-    fixed = _away(fraction * INT32)
+    fixed = rounded(fraction * INT32)
     if fixed == INT32:
         fixed, exponent = fixed // 2, exponent + 1
     return (0, 0) if exponent < -31 else (fixed, exponent)
+
+
+def scaled(real_multiplier: float) -> tuple[int, int]:
+    """Return a fixed-point multiplier that C can shift by."""
+    fixed, shift = multiplier(real_multiplier)
+    if shift > 30:
+        raise Lacking(f"its scales make a factor of {real_multiplier:g}")
+    return fixed, shift
+
+
+def rounded(x: "float | np.float32") -> int:
+    """Return the nearest integer, halves away from zero."""
+    value = float(x)
+    if not math.isfinite(value):
+        raise Lacking("its scales do not fit a float32")
+    return math.floor(value + 0.5) if value >= 0 else -math.floor(0.5 - value)
 
 
 def multiply(x: int, factor: tuple[int, int]) -> int:
@@ -96,6 +114,18 @@ def inverse_root(x: int) -> tuple[int, int]:
     return root << max(-down, 0), -max(down, 0)
 
 
+def real(value: float) -> str:
+    """Return a float32 as C writes it.
+
+    >>> real(0.1), real(math.inf)
+    ('0.100000001f', 'INFINITY')
+    """
+    if not math.isfinite(value):
+        return {True: "INFINITY", False: "-INFINITY"}.get(value > 0, "NAN")
+    text = f"{np.float32(value):.9g}"
+    return (text if "." in text or "e" in text else text + ".0") + "f"
+
+
 def float32(function: str, x: float) -> float:
     """Return exp, tanh or erfc of a float32, as the C library rounds it.
 
@@ -118,7 +148,3 @@ def _library() -> CDLL | None:
         single = getattr(library, name)
         single.restype, single.argtypes = c_float, [c_float]
     return library
-
-
-def _away(x: float) -> int:
-    return math.floor(x + 0.5) if x >= 0 else -math.floor(0.5 - x)

@@ -1,16 +1,17 @@
 """The C project of a TFLite file."""
 
-import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.errors import InputError
 from edgecv.core.text import counted
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor, damaged
+from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor, damage_refused
+from edgecv.targets.c.lacking import Lacking
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
-from edgecv.targets.c.program import Arithmetic, Lacking, Program, elements, size
+from edgecv.targets.c.program import Arithmetic, Program
 from edgecv.targets.c.project import PlacedProgram
+from edgecv.targets.c.tensors import elements, size
 
 SHOWN = 5
 SCRATCH_ALIGNMENT = 2
@@ -22,15 +23,9 @@ def generate(content: bytes, where: str, arithmetic: Arithmetic = "builtin") -> 
     Its integers are those of the LiteRT kernels named. Raises InputError where an operator, a type
     or a shape is not supported: all of them are named.
     """
-    try:
+    with damage_refused(where):
         program = Program(TFLiteTables(content, where), arithmetic)
         refused = _written(program)
-    except EdgecvError:
-        raise
-    except struct.error:
-        raise damaged(where, "it refers to places beyond its end") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise damaged(where, f"{type(error).__name__}: {error}") from error
     if refused:
         more = f" and {counted(len(refused) - SHOWN, 'other')}" if len(refused) > SHOWN else ""
         raise InputError(

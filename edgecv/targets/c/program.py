@@ -1,8 +1,7 @@
 """A model as C: calls of kernels, their constants, and the tensors that each reads and writes."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -12,37 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.text import counted
-from edgecv.formats.dtypes import BITS
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
-from edgecv.targets.c.fixed_point import multiplier
+from edgecv.targets.c.lacking import Lacking
 
 Arithmetic = Literal["builtin", "reference"]
 """The kernels of LiteRT whose answers the project gives bit for bit."""
 SCRATCH = "@scratch@"
-LONGEST_SIDE = 32767
-LARGEST_TENSOR = 2**28
-C_TYPES = {
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "uint16": "uint16_t",
-    "int32": "int32_t",
-    "float32": "float",
-    "float64": "double",
-}
-LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
-NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
-BOUNDS = {
-    NONE: (-math.inf, math.inf),
-    RELU: (0.0, math.inf),
-    RELU_N1_TO_1: (-1.0, 1.0),
-    RELU6: (0.0, 6.0),
-}
-
-
-class Lacking(Exception):
-    """Something that an operator needs and the C target does not have."""
 
 
 @dataclass(frozen=True)
@@ -141,125 +115,10 @@ def call(name: str, *arguments: object) -> str:
     return f"{name}({', '.join(map(str, arguments))});"
 
 
-def real(value: float) -> str:
-    """Return a float32 as C writes it.
-
-    >>> real(0.1), real(math.inf)
-    ('0.100000001f', 'INFINITY')
-    """
-    if not math.isfinite(value):
-        return {True: "INFINITY", False: "-INFINITY"}.get(value > 0, "NAN")
-    text = f"{np.float32(value):.9g}"
-    return (text if "." in text or "e" in text else text + ".0") + "f"
-
-
 def record(kind: str, name: str, **fields: object) -> str:
     """Return C for a constant of a struct."""
     parts = ", ".join(f".{key} = {value}" for key, value in fields.items())
     return f"static const {kind} {name} = {{{parts}}};\n"
-
-
-def only(operator: TFLiteOperator, inputs: int = 1) -> tuple[TFLiteTensor, TFLiteTensor]:
-    """Return the first input and the one output of an operator that has so many inputs."""
-    damaged_unless(
-        len(operator.inputs) == inputs and len(operator.outputs) == 1,
-        f"it has {counted(len(operator.inputs), 'input')} and"
-        f" {counted(len(operator.outputs), 'output')}",
-    )
-    source = operator.inputs[0]
-    if source is None:
-        raise Lacking("an input that is left out")
-    return source, operator.outputs[0]
-
-
-def size(tensor: TFLiteTensor) -> int:
-    """Return the bytes of an element."""
-    if tensor.type not in C_TYPES:
-        raise Lacking(f'"{tensor.first_name}" of {tensor.type}')
-    return BITS[tensor.type] // 8
-
-
-def elements(tensor: TFLiteTensor) -> int:
-    """Return the number of elements; sides that are open or too long are refused."""
-    for side in tensor.shape:
-        if not 0 < side <= LONGEST_SIDE:
-            found = "is open" if side < 0 else f"has a side of {side:,}"
-            raise Lacking(f'the shape of "{tensor.first_name}" {found}')
-    count = math.prod(tensor.shape)
-    if count * size(tensor) > LARGEST_TENSOR:
-        raise Lacking(f'"{tensor.first_name}" has {count:,} elements')
-    return count
-
-
-def kind_of(*tensors: TFLiteTensor) -> str:
-    """Return the one type of some tensors: int8 or float32."""
-    kinds = {each.type for each in tensors}
-    if len(kinds) == 1 and kinds <= {"int8", "float32"}:
-        return kinds.pop()
-    raise Lacking(f"it takes {' and '.join(sorted(kinds))}")
-
-
-def quantization(tensor: TFLiteTensor) -> tuple[float, int]:
-    """Return the one scale and zero point of a quantized tensor."""
-    lowest, highest = LIMITS.get(tensor.type, (0, 0))
-    zero = tensor.zero_point
-    if (
-        len(tensor.scales) != 1
-        or zero is None
-        or not tensor.has_finite_scales
-        or tensor.scales[0] <= 0
-        or not lowest <= zero <= highest
-    ):
-        raise Lacking(f'"{tensor.first_name}" has no scale and zero point')
-    return tensor.scales[0], zero
-
-
-def quantized_limits(activation: int, output: TFLiteTensor) -> tuple[int, int]:
-    """Return the lowest and highest code that a fused activation lets through."""
-    scale, zero = quantization(output)
-    lowest, highest = LIMITS[output.type]
-    low, high = bounds(activation)
-    if math.isfinite(low):
-        lowest = max(lowest, zero + rounded(np.float32(low) / np.float32(scale)))
-    if math.isfinite(high):
-        highest = min(highest, zero + rounded(np.float32(high) / np.float32(scale)))
-    return lowest, highest
-
-
-def bounds(activation: int) -> tuple[float, float]:
-    """Return the range that a fused activation lets through."""
-    if activation not in BOUNDS:
-        raise Lacking(f"its fused activation {activation}")
-    return BOUNDS[activation]
-
-
-def rounded(x: "float | np.float32") -> int:
-    """Return the nearest integer, halves away from zero."""
-    value = float(x)
-    if not math.isfinite(value):
-        raise Lacking("its scales do not fit a float32")
-    return math.floor(value + 0.5) if value >= 0 else -math.floor(0.5 - value)
-
-
-def scaled(real_multiplier: float) -> tuple[int, int]:
-    """Return a fixed-point multiplier that C can shift by."""
-    fixed, shift = multiplier(real_multiplier)
-    if shift > 30:
-        raise Lacking(f"its scales make a factor of {real_multiplier:g}")
-    return fixed, shift
-
-
-def damaged_unless(condition: bool, what: str) -> None:
-    """Refuse a file whose shapes contradict each other."""
-    if not condition:
-        raise Lacking(f"{what}: the file is damaged")
-
-
-def same_sides(found: Sequence[int], wanted: Sequence[int]) -> None:
-    """Refuse an output whose shape is not the one that follows."""
-    damaged_unless(
-        tuple(found) == tuple(wanted), f"its output is {list(found)} and not {list(wanted)}"
-    )
 
 
 @cache

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.tables import TFLiteTensor
-from edgecv.targets.c.program import C_TYPES, KernelCall, Program, elements, real, size
+from edgecv.targets.c.fixed_point import real
+from edgecv.targets.c.program import KernelCall, Program
+from edgecv.targets.c.tensors import C_TYPES, elements, size
 
 PLACE = re.compile(r"@(-?\d+):(\w+)@")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]")

@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
-    LONGEST_SIDE,
-    damaged_unless,
-    elements,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.program import record
+from edgecv.targets.c.tensors import LONGEST_SIDE, elements, sides, size
 
 SAME, VALID = 0, 1
 ACROSS = "HW"
@@ -26,6 +21,15 @@ class WindowAxis:
     stride: int
     dilation: int
     pad: int
+
+    def fields(self, side: str, axis: str, end: str) -> dict[str, object]:
+        """Return it as fields of a struct in C."""
+        return {
+            side: self.taps,
+            f"stride_{axis}": self.stride,
+            f"dilation_{axis}": self.dilation,
+            f"pad_{end}": self.pad,
+        }
 
 
 def axes(
@@ -63,25 +67,13 @@ class Window:
     def record(self) -> str:
         """Return C for its constant ``p``."""
         rows, columns = self.axes
-        _, input_height, input_width, input_channels = self.source.shape
-        _, output_height, output_width, output_channels = self.output.shape
         return record(
             "window",
             "p",
-            input_height=input_height,
-            input_width=input_width,
-            input_channels=input_channels,
-            output_height=output_height,
-            output_width=output_width,
-            output_channels=output_channels,
-            height=rows.taps,
-            width=columns.taps,
-            stride_y=rows.stride,
-            stride_x=columns.stride,
-            dilation_y=rows.dilation,
-            dilation_x=columns.dilation,
-            pad_top=rows.pad,
-            pad_left=columns.pad,
+            **sides("input", self.source),
+            **sides("output", self.output),
+            **rows.fields("height", "y", "top"),
+            **columns.fields("width", "x", "left"),
         )
 
     def repeated(self, call: str, places: tuple[str, str]) -> str:

@@ -11,11 +11,9 @@ from pydantic import Field
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, DeviceFacts
 from edgecv.core.profile import Profile
-from edgecv.system.storage import write_bytes
 from edgecv.targets.c.target import CProject
 from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
-from edgecv.targets.firmware.files import firmware_files
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -40,12 +38,6 @@ class SerialBoard(CProject):
         if not self.port:
             raise InputError("--to serial", "names no port", accepted="serial:/dev/ttyACM0")
         _pyserial()
-
-    def build(self, file: DeployedFile, folder: Path) -> None:
-        """Write the C project with the firmware, as it is on the board."""
-        super().build(file, folder)
-        for name, text in firmware_files(file).items():
-            write_bytes(folder / name, text.encode())
 
     @contextmanager
     def open(

@@ -2,14 +2,12 @@
 
 import os
 import select
-import shlex
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,43 +22,12 @@ from edgecv.targets.ssh.agent.start import (
     ARE_THERE,
     MISSING,
     NO_NUMPY,
-    NO_ROOM,
     NO_RUNTIME,
 )
-from edgecv.targets.ssh.failures import FAILURES, NO_FOLDER, NO_PYTHON, OF_SSH
-from edgecv.targets.ssh.wheels import Wheels, download
+from edgecv.targets.ssh.failures import FAILURES, OF_SSH
+from edgecv.targets.ssh.login import Login
+from edgecv.targets.ssh.wheels import download
 
-OPTIONS = (
-    "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
-    "NoHostAuthenticationForLocalhost=no",
-    "UpdateHostKeys=no",
-    "ForwardAgent=no",
-    "ForwardX11=no",
-    "ClearAllForwardings=yes",
-    "PermitLocalCommand=no",
-    "RemoteCommand=none",
-    "RequestTTY=no",
-    "LogLevel=ERROR",
-    "ConnectTimeout=20",
-    "ServerAliveInterval=15",
-    "ServerAliveCountMax=3",
-)
-"""Options that hold whatever the user's configuration says: nothing is asked, no host key is
-accepted, and nothing of this machine is offered to the host."""
-SCRIPT = (
-    'umask 077; t="${{TMPDIR:-/tmp}}/edgecv-{token}"; rm -rf "$t"-*;'
-    f' d=$(mktemp -d "$t-XXXXXX") || exit {NO_FOLDER};'
-    ' clean() {{ rm -rf "$d"; }}; trap clean EXIT; trap "exit 130" HUP INT TERM;'
-    # Byte by byte: what follows the program on the same stream is left to it.
-    f' dd bs=1 count={{bytes}} of="$d/program" 2>/dev/null || exit {NO_ROOM};'
-    f" command -v {{python}} >/dev/null || exit {NO_PYTHON};"
-    # Python leaves compiled files, and ONNX Runtime those of its telemetry.
-    ' export TMPDIR="$d" PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1;'
-    ' {python} "$d/program" "$d" {kind} {wheels} {kept}; exit $?'
-)
-"""The command on the host. It has no quote ', no ! and no line break: any login shell may read it.
-A new connection removes the folders of the ones before."""
 START_S, SILENCE_S, CLOSE_S, EXIT_S = 120.0, 120.0, 10.0, 5.0
 """Longest waits in seconds: for the start, for a frame, for an end in order, for a last message."""
 FACTS = ("runtime", "python", "machine", "processor", "cores")
@@ -79,26 +46,6 @@ class ProgramDied(ConnectionLost):
     """A connection whose program there ended by itself, while it ran a file."""
 
 
-@dataclass(frozen=True)
-class Login:
-    """The way to a program on a host."""
-
-    url: str
-    """ssh://[USER@]HOST[:PORT]"""
-    python: str
-    """The interpreter there."""
-    config: str
-    """The configuration of the client; empty for the user's own."""
-    kind: str
-    """The format that the program runs."""
-    token: str
-    """The part of the names of its folders that no other deployment has."""
-    wheels: Wheels | None = None
-    """Packages that are sent along."""
-    keeps_wheels: bool = False
-    """True if they stay there for the next time."""
-
-
 class Connection(Closing):
     """A running program on a host. Its ``facts`` are what it says of itself: untrusted text.
 
@@ -107,20 +54,9 @@ class Connection(Closing):
 
     def __init__(self, login: Login, program: bytes, log: Path | None) -> None:
         self._login, self._log, self._is_ready = login, log, False
-        wheels = login.wheels
-        script = SCRIPT.format(
-            token=login.token,
-            bytes=len(program),
-            python=login.python,
-            kind=login.kind,
-            wheels=0 if wheels is None else len(wheels.archive),
-            kept=f"wheels-{wheels.name}" if wheels is not None and login.keeps_wheels else '""',
-        )
-        command = ["ssh", *(["-F", os.path.abspath(login.config)] if login.config else [])]
-        command += [part for each in OPTIONS for part in ("-o", each)]
         try:
             self._process = subprocess.Popen(
-                [*command, "--", login.url, f"exec sh -c {shlex.quote(script)}"],
+                login.command(len(program)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -141,8 +77,8 @@ class Connection(Closing):
         self._reader.start()
         try:
             self._send(program, START_S)
-            if wheels is not None and self._needs_wheels():
-                self._send(wheels.archive, START_S)
+            if login.wheels is not None and self._needs_wheels():
+                self._send(login.wheels.archive, START_S)
             header = self._await("ready", START_S).header
         except BaseException:
             self.close()
@@ -157,7 +93,7 @@ class Connection(Closing):
         *,
         most_bytes: int,
         heartbeats: int,
-        silence_s: float,
+        silence_s: float = SILENCE_S,
     ) -> Frame:
         """Return the answer to a request, with arrays of ``most_bytes`` at most."""
         self._send(pack(header, arrays), silence_s)

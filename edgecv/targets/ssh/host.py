@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
 from edgecv.core.data import Images, Outputs
@@ -18,14 +17,8 @@ from edgecv.core.text import counted
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.environment import machine_of
 from edgecv.system.isolation.protocol import Frame
-from edgecv.targets.answers import output_bytes, outputs_of_bytes, pixel_values
-from edgecv.targets.ssh.connection import (
-    PACKAGES,
-    SILENCE_S,
-    Connection,
-    ConnectionLost,
-    ProgramDied,
-)
+from edgecv.targets.answers import checked_times, output_bytes, outputs_of_bytes, pixel_values
+from edgecv.targets.ssh.connection import PACKAGES, Connection, ConnectionLost, ProgramDied
 
 WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before each further connection; a part that no connection brings ends the deployment."""
@@ -74,8 +67,8 @@ class Host(Closing):
         parts, start, size = [], 0, min(most, batch * FIRST_IMAGES)
         while start < len(images):
             some, began = images[start : start + size], time.monotonic()
-            most_bytes = len(some) * size_of_answer
-            arrays = self._ask({"do": "predict"}, [some], most_bytes, len(some)).arrays
+            limits = {"most_bytes": len(some) * size_of_answer, "heartbeats": len(some)}
+            arrays = self._ask({"do": "predict"}, some, **limits).arrays
             if len(arrays) != 1 or arrays[0].shape[:1] != (len(some),):
                 raise StepError(self._url, f"gives no answer for each of {len(some)} images")
             parts.append(outputs_of_bytes(self._file, arrays[0], self._url))
@@ -87,12 +80,9 @@ class Host(Closing):
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C), in nanoseconds."""
         request = {"do": "time", "budget_s": TIMED_S}
-        arrays = self._ask(request, [image], PART_BYTES, 0, LONGEST_TIMING_S).arrays
-        if len(arrays) != 1 or arrays[0].dtype != np.int64 or arrays[0].ndim != 2:
-            raise StepError(self._url, "gives no times")
-        if not arrays[0].size or arrays[0].min() <= 0:
-            raise StepError(self._url, "gives times of 0 or less")
-        return (arrays[0],)
+        limits = {"most_bytes": PART_BYTES, "heartbeats": 0, "silence_s": LONGEST_TIMING_S}
+        arrays = self._ask(request, image, **limits).arrays
+        return (checked_times(arrays[0] if len(arrays) == 1 else None, self._url),)
 
     def close(self) -> None:
         """End the program on the host, which leaves nothing there."""
@@ -100,19 +90,12 @@ class Host(Closing):
             self._connection.close()
             self._connection = None
 
-    def _ask(
-        self,
-        header: Mapping[str, Any],
-        arrays: Sequence[NDArray[Any]],
-        most_bytes: int,
-        heartbeats: int,
-        silence_s: float = SILENCE_S,
-    ) -> Frame:
+    def _ask(self, header: Mapping[str, Any], image: Images, **limits: Any) -> Frame:
+        """Return the answer to a request; ``limits`` as ``Connection.ask`` takes them."""
+
         def ask() -> Frame:
             connection = self._connection or self._open()
-            return connection.ask(
-                header, arrays, most_bytes=most_bytes, heartbeats=heartbeats, silence_s=silence_s
-            )
+            return connection.ask(header, [image], **limits)
 
         return self._retried(ask, WAITS_S)
 
@@ -159,7 +142,6 @@ class Host(Closing):
             ],
             most_bytes=0,
             heartbeats=1,
-            silence_s=SILENCE_S,
         )
         found, notes = connection.facts, []
         if found["runtime"] != (here := f"{TITLES[kind]} {version(PACKAGES[kind])}"):

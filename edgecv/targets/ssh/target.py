@@ -19,8 +19,9 @@ from edgecv.core.text import counted
 from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.system.isolation.protocol import LARGEST_ARRAYS_BYTES
 from edgecv.system.storage import write_bytes
-from edgecv.targets.ssh.connection import Connection, Login
+from edgecv.targets.ssh.connection import Connection
 from edgecv.targets.ssh.host import Host
+from edgecv.targets.ssh.login import Login
 from edgecv.targets.ssh.wheels import wheels_in
 
 ADDRESS = re.compile(

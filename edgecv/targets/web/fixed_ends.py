@@ -6,19 +6,15 @@ stands for the very same number. The rest of the file stays as it is.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.plugins import DeployedFile
-from edgecv.formats.tflite.new_root import OPERATOR_CODES, SIGNATURES, SUBGRAPHS, NewRoot
+from edgecv.formats.tflite.edit import edited
 from edgecv.formats.tflite.tables import INT8_SHIFT
+from edgecv.formats.tflite.tree import TableNode, int32s, vector
 
-GRAPH_FIELDS = (*["offset"] * 5, "number")
-TENSORS, INPUTS, OUTPUTS, OPERATORS = 0, 1, 2, 3
-QUANTIZATION = 4
-"""The field of a tensor's table."""
 QUANTIZE_VERSION = 2
 """The version of the operator that takes uint8 and int8."""
 
@@ -51,110 +47,61 @@ def with_fixed_ends(
     """Return a .tflite file whose ends have the shapes of a run, uint8 where they were int8.
 
     ``shapes``: of the input, and of the outputs. The file has no signatures, so that its outputs
-    have the order of the file. Raises StepError for a file of another version.
+    have the order of the file. Raises StepError for a file that cannot be written again.
     """
-    return _Ends(content, where).fixed(*shapes)
+    return edited(content, where, lambda model: _fix_ends(model, *shapes))
 
 
-class _Ends:
-    """A file that gets other ends."""
+def _fix_ends(model: TableNode, taken: Sequence[int], given: Sequence[Sequence[int]]) -> None:
+    from ai_edge_litert import schema_py_generated as schema
 
-    def __init__(self, content: bytes, where: str) -> None:
-        self._front = NewRoot(content, where)
-        self._model = self._front.model
-        self._graph = self._model.Subgraphs(0)
-        self._tensors = self._places(self._graph.Tensors, self._graph.TensorsLength())
-        self._code = self._model.OperatorCodesLength()
+    codes, graphs = model.tables("OperatorCodes"), model.tables("Subgraphs")
+    graph = graphs[0].copy()
+    tensors = [*graph.tables("Tensors")]
+    inputs, outputs = graph.numbers("Inputs"), graph.numbers("Outputs")
+    new_inputs = [_new_end(tensors, number, taken) for number in inputs]
+    new_outputs = [
+        _new_end(tensors, number, shape) for number, shape in zip(outputs, given, strict=True)
+    ]
+    before = zip(new_inputs, inputs, strict=True)
+    behind = zip(outputs, new_outputs, strict=True)
+    first, last = (
+        [
+            TableNode(
+                "Operator",
+                {"OpcodeIndex": len(codes), "Inputs": int32s([one]), "Outputs": int32s([other])},
+            )
+            for one, other in pairs
+            if one != other
+        ]
+        for pairs in (before, behind)
+    )
+    graph.values["Tensors"] = tensors
+    graph.values["Inputs"], graph.values["Outputs"] = int32s(new_inputs), int32s(new_outputs)
+    graph.values["Operators"] = [*first, *graph.tables("Operators"), *last]
+    kind = schema.BuiltinOperator.QUANTIZE
+    quantize = {"DeprecatedBuiltinCode": kind, "BuiltinCode": kind, "Version": QUANTIZE_VERSION}
+    model.values["OperatorCodes"] = [*codes, TableNode("OperatorCode", quantize)]
+    model.values["Subgraphs"] = [graph, *graphs[1:]]
+    model.values.pop("SignatureDefs", None)
 
-    def fixed(self, taken: Sequence[int], given: Sequence[Sequence[int]]) -> bytes:
-        """Return the file."""
-        graph, front, vector = self._graph, self._front, self._front.builder.CreateNumpyVector
-        inputs, before = graph.InputsAsNumpy().copy(), []
-        for place, number in enumerate(inputs):
-            inputs[place] = self._end(number, taken)
-            if inputs[place] != number:
-                before.append(self._quantize(inputs[place], number))
-        outputs, behind = graph.OutputsAsNumpy().copy(), []
-        for place, (number, shape) in enumerate(zip(outputs, given, strict=True)):
-            outputs[place] = self._end(number, shape)
-            if outputs[place] != number:
-                behind.append(self._quantize(number, outputs[place]))
-        operators = self._places(graph.Operators, graph.OperatorsLength())
-        main = front.table(
-            graph,
-            GRAPH_FIELDS,
-            {
-                TENSORS: front.tables(self._tensors),
-                INPUTS: vector(inputs),
-                OUTPUTS: vector(outputs),
-                OPERATORS: front.tables([*before, *operators, *behind]),
-            },
-        )
-        graphs = self._places(self._model.Subgraphs, self._model.SubgraphsLength())
-        codes = self._places(self._model.OperatorCodes, self._code)
-        return front.bytes(
-            {
-                OPERATOR_CODES: front.tables([*codes, self._quantize_code()]),
-                SUBGRAPHS: front.tables([main, *graphs[1:]]),
-                SIGNATURES: front.tables([]),
-            }
-        )
 
-    def _places(self, table: Any, count: int) -> list[int]:
-        return [self._front.place(table(number)) for number in range(count)]
+def _new_end(tensors: list[TableNode], number: int, shape: Sequence[int]) -> int:
+    """Give a tensor another shape; return its number, that of a new one in place of int8."""
+    from ai_edge_litert import schema_py_generated as schema
 
-    def _end(self, number: int, shape: Sequence[int]) -> int:
-        """Write a tensor with another shape; return its number, a new one in place of int8."""
-        from ai_edge_litert import schema_py_generated as schema
-
-        builder, old = self._front.builder, self._graph.Tensors(number)
-        is_int8 = old.Type() == schema.TensorType.INT8
-        quantization = old.Quantization()
-        if is_int8:
-            scale = builder.CreateNumpyVector(quantization.ScaleAsNumpy())
-            zero_point = builder.CreateNumpyVector(quantization.ZeroPointAsNumpy() + INT8_SHIFT)
-            schema.QuantizationParametersStart(builder)
-            schema.QuantizationParametersAddScale(builder, scale)
-            schema.QuantizationParametersAddZeroPoint(builder, zero_point)
-            kept = schema.QuantizationParametersEnd(builder)
-        elif quantization is not None:
-            kept = self._front.kept(old, QUANTIZATION)
-        name = builder.CreateString(old.Name() or b"")
-        sides = builder.CreateNumpyVector(np.array(shape, np.int32))
-        schema.TensorStart(builder)
-        schema.TensorAddShape(builder, sides)
-        schema.TensorAddType(builder, schema.TensorType.UINT8 if is_int8 else old.Type())
-        schema.TensorAddBuffer(builder, 0 if is_int8 else old.Buffer())
-        schema.TensorAddName(builder, name)
-        if quantization is not None:
-            schema.TensorAddQuantization(builder, kept)
-        schema.TensorAddHasRank(builder, hasRank=True)
-        written = int(schema.TensorEnd(builder))
-        if not is_int8:
-            self._tensors[number] = written
-            return number
-        self._tensors.append(written)
-        return len(self._tensors) - 1
-
-    def _quantize(self, taken: int, given: int) -> int:
-        """Write an operator that moves codes from one tensor to another."""
-        from ai_edge_litert import schema_py_generated as schema
-
-        builder = self._front.builder
-        inputs = builder.CreateNumpyVector(np.array([taken], np.int32))
-        outputs = builder.CreateNumpyVector(np.array([given], np.int32))
-        schema.OperatorStart(builder)
-        schema.OperatorAddOpcodeIndex(builder, self._code)
-        schema.OperatorAddInputs(builder, inputs)
-        schema.OperatorAddOutputs(builder, outputs)
-        return int(schema.OperatorEnd(builder))
-
-    def _quantize_code(self) -> int:
-        from ai_edge_litert import schema_py_generated as schema
-
-        builder, kind = self._front.builder, schema.BuiltinOperator.QUANTIZE
-        schema.OperatorCodeStart(builder)
-        schema.OperatorCodeAddDeprecatedBuiltinCode(builder, kind)
-        schema.OperatorCodeAddBuiltinCode(builder, kind)
-        schema.OperatorCodeAddVersion(builder, QUANTIZE_VERSION)
-        return int(schema.OperatorCodeEnd(builder))
+    kept = ("Type", "Buffer", "Name", "Quantization")
+    old = tensors[number]
+    new = TableNode("Tensor", {key: old.values[key] for key in kept if key in old.values})
+    new.values |= {"Shape": int32s(shape), "HasRank": True}
+    if old.number("Type") != schema.TensorType.INT8:
+        tensors[number] = new
+        return number
+    quantization = old.values["Quantization"].values
+    zeros = np.frombuffer(quantization["ZeroPoint"].values, "<i8") + INT8_SHIFT
+    moved = {"Scale": quantization["Scale"], "ZeroPoint": vector(zeros.tobytes(), 8)}
+    new.values["Type"] = schema.TensorType.UINT8
+    new.values["Quantization"] = TableNode("QuantizationParameters", moved)
+    new.values.pop("Buffer", None)
+    tensors.append(new)
+    return len(tensors) - 1

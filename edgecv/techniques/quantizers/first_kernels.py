@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
-from edgecv.models.preprocessing import pixel_layers
+from edgecv.models.preprocessing import is_augmentation, pixel_layers
 from edgecv.models.tf import keras
-from edgecv.techniques.quantizers.kinds import KERNELS, is_augmentation
+from edgecv.techniques.quantizers.kinds import KERNELS
 from edgecv.techniques.rewrites.plain_layers import nodes_of
 
 HALF_STEP = 0.5 + 1e-6

@@ -4,7 +4,6 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer
 from edgecv.models.tf import keras
 
-NOISES = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 MOVES = frozenset(
     """
     Flatten Reshape Permute RepeatVector Identity ActivityRegularization Dropout SpatialDropout1D
@@ -39,11 +38,6 @@ NOT_AS_INTEGERS = frozenset(
     """.split()
 )
 REMEDY = "replace it in the model, or leave qat out; --quantize int8 needs no training"
-
-
-def is_augmentation(layer: KerasLayer) -> bool:
-    """Return True if a layer acts only in training."""
-    return type(layer).__name__.startswith("Random") or type(layer).__name__ in NOISES
 
 
 def is_fused_relu(layer: KerasLayer) -> bool:

@@ -4,28 +4,33 @@ tensorflow-model-optimization places quantizers by patterns of two or three laye
 layers that have no weights. Here each layer gets its own by its kind, so any graph can be trained.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.models.preprocessing import is_augmentation
 from edgecv.models.tf import keras
+from edgecv.techniques.layer_selection import target_of
 from edgecv.techniques.quantizers.first_kernels import taken_up
 from edgecv.techniques.quantizers.kinds import (
     KERNELS,
     TAKES_UP_RELU,
     check_has_integers,
     has_range,
-    is_augmentation,
     is_fused_relu,
 )
 from edgecv.techniques.rewrites.plain_layers import nodes_of, rewritten
 
 
-def quantize(model: KerasModel, shared: Collection[str] = ()) -> tuple[KerasModel, list[str]]:
+def quantize(
+    model: KerasModel, shared: Collection[str] = (), bits: Mapping[str, int] = MappingProxyType({})
+) -> tuple[KerasModel, list[str]]:
     """Return a copy with quantizers, and the names of the layers that got none.
 
-    ``shared``: layers whose kernels have one scale, so that equal weights stay equal. Raises
-    InputError if a layer has no integer counterpart.
+    ``shared``: layers whose kernels have one scale, so that equal weights stay equal. ``bits``:
+    bits of kernels by the name pattern of layers, where they are not 8. Raises InputError if a
+    layer has no integer counterpart.
     """
     from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer import (
         QuantizeLayer,
@@ -49,6 +54,8 @@ def quantize(model: KerasModel, shared: Collection[str] = ()) -> tuple[KerasMode
             copy.build(layer.get_input_shape_at(0))
             copy.set_weights(layer.get_weights())
         config = _config(layer, one_scale=layer.name in shared, is_open=layer.name in relus)
+        if getattr(config, "weight_attrs", ()):
+            config.weight_quantizer.num_bits = target_of(layer.name, bits, 8)
         return [QuantizeWrapperV2(copy, config)]
 
     def pixels() -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint
+from edgecv.models.preprocessing import is_augmentation
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.quantizers.kinds import (
@@ -15,7 +16,6 @@ from edgecv.techniques.quantizers.kinds import (
     SAME_RANGE,
     TAKES_UP_RELU_IN_ITS_RANGE,
     has_range,
-    is_augmentation,
     is_fused_relu,
 )
 from edgecv.techniques.rewrites.plain_layers import nodes_of

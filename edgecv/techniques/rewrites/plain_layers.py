@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.outputs import output_names, with_outputs
+from edgecv.models.preprocessing import pixel_normalization
 from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
 
@@ -240,12 +241,10 @@ def _split(layer: KerasLayer, name: str) -> Chain:
 
 def _as_rescaling(layer: KerasLayer, name: str) -> KerasLayer | None:
     """Return a normalization of pixels as factor and offset: of all channels, or of each."""
-    rank = len(layer.get_input_shape_at(0))
-    if layer.invert or [axis % rank for axis in layer.axis] not in ([], [rank - 1]):
+    found = pixel_normalization(layer)
+    if found is None:
         return None
-    mean, variance = (np.asarray(each, np.float64).ravel() for each in (layer.mean, layer.variance))
-    scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
-    values = [each[0] if np.ptp(each) == 0 else each for each in (scale, -mean * scale)]
+    values = [each[0] if np.ptp(each) == 0 else each for each in found]
     rescaling = keras.layers.Rescaling(
         *(float(each) if np.ndim(each) == 0 else each.tolist() for each in values), name=name
     )

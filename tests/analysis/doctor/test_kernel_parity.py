@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from paths import HOSTILE
 
+from edgecv.analysis.described_files import single_file
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.records import KernelCell, KernelParity
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, doctor
-from edgecv.analysis.validate_request import single_file
 from edgecv.core.data import Images
 from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.evaluation.task_of import default_task

@@ -113,7 +113,7 @@ def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_report_of_a_run_is_read_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgecv.analysis import validate_request
+    from edgecv.analysis import described_files, validate_request
     from edgecv.analysis.doctor import run_files
 
     read: list[Path] = []
@@ -122,7 +122,7 @@ def test_the_report_of_a_run_is_read_once(run: Path, monkeypatch: pytest.MonkeyP
         read.append(folder)
         return read_report(folder)
 
-    for module in (validate_request, run_files):
+    for module in (validate_request, described_files, run_files):
         monkeypatch.setattr(module, "read_report", reader)
     ValidateOptions(paths=(run,)).request()
     assert read == [run]
@@ -133,7 +133,7 @@ def test_the_report_of_a_run_is_read_once(run: Path, monkeypatch: pytest.MonkeyP
     assert read == [run, run]
     options = DoctorOptions(path=run / "int8.tflite", data="digits")
     examined = run_files.examined_file(options)
-    file = validate_request.single_file(run / "int8.tflite", options.input_spec, examined.report)
+    file = described_files.single_file(run / "int8.tflite", options.input_spec, examined.report)
     models = run_files.read_models(examined.options, file, examined.report)
     assert models.baseline == run / "compressed.keras"
     assert read == [run, run, run]

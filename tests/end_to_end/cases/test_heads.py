@@ -10,7 +10,7 @@ from PIL import Image
 
 import edgecv
 from edgecv.analysis.deploy.difference import changes
-from edgecv.analysis.validate_request import report_in
+from edgecv.analysis.described_files import report_in
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 

@@ -77,7 +77,7 @@ def test_bgr_and_numbers_a_channel(tmp_path: Path) -> None:
         ({}, "it takes channels before height and width"),
         (
             {"taken": "uint8", "quantization": (1 / 128, 128), "layout": "nhwc"},
-            "its uint8 input stands for -1 to 0.992: pixels enter as -1..1",
+            "its uint8 input stands for -1 to 0.992: byte x of a pixel enters as x",
         ),
     ],
 )

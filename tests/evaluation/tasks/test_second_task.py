@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgecv.core.data import Dataset, Outputs, Shape, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DatasetSource, Head, Metric, Progress, Task, Terms
+from edgecv.core.plugins import Curves, DatasetSource, Head, Metric, Progress, Task, Terms
 from edgecv.core.registry import ARCHITECTURES, DATASETS, EXPORTERS, TASKS, TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
@@ -49,10 +49,7 @@ class Height(Task):
     """One number an image: trained on squared errors, judged by the mean absolute error."""
 
     name: ClassVar[str] = "height"
-    conversion_limit: ClassVar[float] = 1e-3
-    terms: ClassVar[Terms] = Terms(
-        score="closeness", loss="squared error", output="a height", outputs="heights"
-    )
+    terms: ClassVar[Terms] = Terms(output="a height", outputs="heights")
     method: ClassVar[str] = "Heights are compared one by one."
 
     def head(self, data: Dataset) -> Head:
@@ -60,6 +57,8 @@ class Height(Task):
 
     def targets(self, labels: Targets) -> Targets:
         return labels.astype(np.float32)[:, None]
+
+    curves: ClassVar[Curves] = Curves(score="closeness", loss="squared error")
 
     def loss(self, targets: Any, raw: Any) -> Any:
         return self._squared(targets, raw)

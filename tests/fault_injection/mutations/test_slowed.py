@@ -16,6 +16,10 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, seal
 
+# Forked children lie alike in memory: over them a speed varies less than over started ones.
+pytestmark = pytest.mark.usefixtures("fresh_children")
+
+
 MUCH = 200
 """Idle poolings: with so many a .tflite file takes about three times as long."""
 A_THIRD = {"tflite": 35, "onnx": 3}

@@ -83,7 +83,8 @@ def test_tflite_micro_gives_the_same_bytes(converted: Converted) -> None:
         interpreter = runtime.Interpreter.from_bytes(content)
         found.append([])
         for image in tiny_models.images(50, seed=3):
-            interpreter.set_input(image[np.newaxis], 0)
+            kind = interpreter.get_input_details(0)["dtype"]
+            interpreter.set_input(image[np.newaxis].astype(kind), 0)
             interpreter.invoke()
             found[-1].append(interpreter.get_output(0).tobytes())
     assert found[0] == found[1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from heads import head_for
 from paths import SHARED
+from weights import weights_sha256
 
 from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
@@ -21,7 +22,7 @@ from edgecv.models.architectures.regressor import Regressor
 from edgecv.models.architectures.resnet8 import Resnet8
 from edgecv.models.architectures.unet_small import UnetSmall
 from edgecv.models.channels.costs import cost_of_model
-from edgecv.models.tf import load_tensorflow, set_seed, weights_sha256
+from edgecv.models.tf import load_tensorflow, set_seed
 
 # Not imported from conftest: which of the conftest files that name means depends on the order.
 

@@ -73,7 +73,7 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
     assert any("logits: a softmax was added after logits" in note for note in report.notes)
     assert any("folded into conv_1, exactly" in note for note in report.notes)
     candidate = next(each for each in report.comparisons if not each.is_twin)
-    assert candidate.input.type == "uint8"
+    assert candidate.input.type == "int8"
     assert candidate.value == pytest.approx(report.baseline.value, abs=0.03)
     again, _ = compress(path, output, "adopted", preprocess="0..1")
     assert again.notes == report.notes

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Dataset, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
-from edgecv.core.plugins import Head, Metric, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import counted, name_at
 from edgecv.datasets.class_order import in_order_of
@@ -50,16 +50,6 @@ class Classification(ProbabilityTask):
     has_binary_scores: ClassVar[bool] = True
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
-    terms: ClassVar[Terms] = Terms(
-        score="accuracy",
-        score_axis="fraction right",
-        loss="cross-entropy",
-        output="a probability",
-        outputs="classes",
-        same="the likeliest class is the same",
-        groups="classes",
-    )
-    method: ClassVar[str] = text.METHOD
 
     class_weights: (
         Literal["balanced"]
@@ -114,6 +104,12 @@ class Classification(ProbabilityTask):
         else:
             weights = np.array(self.class_weights)
         return np.stack([labels, weights[labels]], axis=1).astype(np.float32)
+
+    curves: ClassVar[Curves] = Curves(
+        score="accuracy",
+        score_axis="fraction right",
+        loss="cross-entropy",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy of logits, the numerically stable form: (N,), (N, K) -> (N,)."""
@@ -224,6 +220,14 @@ class Classification(ProbabilityTask):
             return None
         return "Sigmoid" if outputs.only.shape[1] == 1 else "Softmax"
 
+    method: ClassVar[str] = text.METHOD
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="classes",
+        same="the likeliest class is the same",
+        groups="classes",
+    )
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Accuracy: the fraction of images whose likeliest class is the label; and by class."""
@@ -245,9 +249,9 @@ class Classification(ProbabilityTask):
         right: NDArray[np.float64] = (likeliest(outputs) == targets).astype(np.float64)
         return right
 
-    def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
+    def same_answer(self, outputs: Outputs, reference: Outputs) -> Bools:
         """Return True for each image with the reference's likeliest class: bool (N,)."""
-        same: NDArray[np.bool_] = likeliest(outputs) == likeliest(reference)
+        same: Bools = likeliest(outputs) == likeliest(reference)
         return same
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
@@ -300,11 +304,7 @@ class Classification(ProbabilityTask):
         )
 
     def lost_groups(
-        self,
-        right: NDArray[np.bool_],
-        baseline_right: NDArray[np.bool_],
-        targets: Targets,
-        names: Sequence[str],
+        self, right: Bools, baseline_right: Bools, targets: Targets, names: Sequence[str]
     ) -> list[str]:
         """Describe each class that lost points."""
         found = group_differences(right, baseline_right, targets)
@@ -353,12 +353,12 @@ def _figure(figure: Callable[..., float], outputs: Outputs, targets: Targets) ->
 class ClassHead:
     """The last layers of a classifier: float32 (N, F) -> probabilities (N, classes)."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, several: bool = False) -> None:
         self.classes = classes
+        self.several = several
 
     def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a dense layer with ``options``, and a softmax."""
-        return [
-            keras.layers.Dense(self.classes, name="logits", **options),
-            keras.layers.Softmax(name="probabilities"),
-        ]
+        """Return a dense layer with ``options``, and a softmax; a sigmoid for several classes."""
+        last = partial(keras.layers.Activation, "sigmoid") if self.several else keras.layers.Softmax
+        logits = keras.layers.Dense(self.classes, name="logits", **options)
+        return [logits, last(name="probabilities")]

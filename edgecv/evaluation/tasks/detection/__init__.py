@@ -12,7 +12,7 @@ from pydantic import Field
 from edgecv.core.data import SPLITS, Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import NO_BOX, kinds_of
 from edgecv.core.text import name_at
 from edgecv.evaluation.output_differences import of_ranges
@@ -45,16 +45,6 @@ class Detection(ProbabilityTask):
     target: ClassVar[str] = "boxes"
     features: ClassVar[str] = "map"
     conversion_limit: ClassVar[float] = 1e-3
-    terms: ClassVar[Terms] = Terms(
-        score="score",
-        score_axis="mean F1 of an image",
-        loss="focal + GIoU loss",
-        output="a number, of the range of its output,",
-        outputs="numbers",
-        same="nearly the same boxes",
-        groups="classes",
-    )
-    method: ClassVar[str] = text.METHOD
     group_figure: ClassVar[str] = "AP"
     group_points: ClassVar[str] = "F1 points"
 
@@ -99,6 +89,8 @@ class Detection(ProbabilityTask):
     def targets(self, labels: Targets) -> Targets:
         """Return the boxes: float32 (N, most, 5)."""
         return labels
+
+    curves: ClassVar[Curves] = Curves(score_axis="mean F1 of an image", loss="focal + GIoU loss")
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Focal loss of classes and GIoU of boxes: (N, most, 5), two maps -> (N,)."""
@@ -167,6 +159,12 @@ class Detection(ProbabilityTask):
         found = match(boxes, targets, classes)
         _MATCHED[outputs] = (self.decoder, targets, found)
         return found
+
+    terms: ClassVar[Terms] = Terms(
+        output="a number, of the range of its output,",
+        same="nearly the same boxes",
+    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

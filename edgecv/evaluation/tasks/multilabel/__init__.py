@@ -11,17 +11,18 @@ from pydantic import Field
 from edgecv.core.data import SPLITS, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.plugins import Head, Metric, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import listed, name_at
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.models.outputs import ending_of
 from edgecv.models.softmax import with_activation
-from edgecv.models.tf import keras, tensorflow
+from edgecv.models.tf import tensorflow
 
 LOGITS = "it gives logits: a sigmoid is taken of each"
 SHUFFLES, CHANCE = 100, 0.95
@@ -36,20 +37,6 @@ class Multilabel(ProbabilityTask):
     group: ClassVar[str] = "label"
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
-    terms: ClassVar[Terms] = Terms(
-        score="overlap",
-        score_axis="overlap of the labels",
-        loss="binary cross-entropy",
-        output="a probability",
-        outputs="labels",
-        same="the labels are the same",
-        groups="labels",
-    )
-    method: ClassVar[str] = (
-        "mAP: the mean over the labels of the area under precision over recall. A label is given "
-        "where its probability reaches the threshold; each is compared by the exact McNemar test, "
-        "corrected by Holm's method for the number of labels."
-    )
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Probability from which on an image has a label."""
@@ -76,11 +63,17 @@ class Multilabel(ProbabilityTask):
 
     def head(self, data: Dataset) -> Head:
         """Return a dense layer and sigmoids, one output for each label of the data."""
-        return LabelHead(len(data.class_names))
+        return ClassHead(len(data.class_names), several=True)
 
     def targets(self, labels: Targets) -> Targets:
         """Return 1 where an image has a label, else 0: float32 (N, K)."""
         return labels.astype(np.float32)
+
+    curves: ClassVar[Curves] = Curves(
+        score="overlap",
+        score_axis="overlap of the labels",
+        loss="binary cross-entropy",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Binary cross-entropy of logits, the mean over the labels: (N, K), (N, K) -> (N,)."""
@@ -156,6 +149,17 @@ class Multilabel(ProbabilityTask):
         if are_logits(values):
             return Outputs.one(sigmoid(values), name), (LOGITS,)
         return outputs, ()
+
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="labels",
+        same="the labels are the same",
+    )
+    method: ClassVar[str] = (
+        "mAP: the mean over the labels of the area under precision over recall. A label is given "
+        "where its probability reaches the threshold; each is compared by the exact McNemar test, "
+        "corrected by Holm's method for the number of labels."
+    )
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -258,17 +262,3 @@ class Multilabel(ProbabilityTask):
 
 def _names(given: NDArray[np.bool_], data: Dataset) -> str:
     return ", ".join(data.class_names[place] for place in np.flatnonzero(given)) or "none"
-
-
-class LabelHead:
-    """The last layers of a model of several labels: float32 (N, F) -> probabilities (N, K)."""
-
-    def __init__(self, labels: int) -> None:
-        self.labels = labels
-
-    def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a dense layer with ``options``, and a sigmoid."""
-        return [
-            keras.layers.Dense(self.labels, name="logits", **options),
-            keras.layers.Activation("sigmoid", name="probabilities"),
-        ]

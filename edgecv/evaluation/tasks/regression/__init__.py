@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,30 +12,32 @@ from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.core.text import name_at
-from edgecv.evaluation import drawing
-from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH, draw_boxes, draw_points, enlarged
-from edgecv.evaluation.tasks.classification.proof import NOTHING
-from edgecv.evaluation.tasks.regression.checks import check_one_box, check_pairs
+from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
+from edgecv.evaluation.tasks.regression import text, training
+from edgecv.evaluation.tasks.regression.checks import (
+    check_for_sigmoid,
+    check_numbers,
+    check_one_box,
+    check_pairs,
+)
 from edgecv.evaluation.tasks.regression.figures import (
     correct_keypoints,
+    distances,
+    errors_of_images,
+    figure_of,
     mean_absolute_error,
     mean_box_overlap,
     r2,
     root_mean_square_error,
+    values_of,
 )
 from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
-from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
-from edgecv.models.tf import tensorflow
+from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
+from edgecv.evaluation.tasks.regression.values import Values, wanted_of
 
-GAIN = 0.05
-"""Part of the error of the mean that a model must save to have learned something."""
-SIGNIFICANCE = 0.05
-SHOWN = 4
-"""Numbers below a picture."""
-FEWEST_IMAGES = 2
 SMALLEST = 1e-12
 
 
@@ -43,21 +46,6 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
-    conversion_limit: ClassVar[float] = 1e-3
-    terms: ClassVar[Terms] = Terms(
-        score="score",
-        score_axis="PCK of keypoints, else minus the mean error, of the range",
-        loss="squared error",
-        output="a number, of its range,",
-        outputs="numbers",
-        same="the numbers are the same within the tolerance",
-    )
-    method: ClassVar[str] = (
-        "MAE and RMSE have the unit of the numbers. One point is one percent of the range of the "
-        "test targets, of each number by its own; of a box the range of them all. PCK of keypoints "
-        "is the fraction of visible points within the distance, and a point one percent of them. "
-        + drawing.METHOD
-    )
 
     kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
     """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""
@@ -94,12 +82,7 @@ class Regression(Task):
         if not data.has_labels:
             return data
         found = with_targets(data, self.kind, self.name)
-        if found.test.labels.dtype.kind in "iu" or len(found.test) < FEWEST_IMAGES:
-            raise InputError(
-                data.name,
-                f"has {found.test.labels.dtype} targets of {len(found.test)} test images",
-                accepted="numbers (float32) of two test images or more",
-            )
+        check_numbers(found)
         if self.kind == "boxes":
             check_one_box(found)
         check_pairs(self.swap, found)
@@ -113,13 +96,8 @@ class Regression(Task):
         dense layer in exported files.
         """
         wanted = wanted_of(data.train.labels)
-        if self.ends_in == "sigmoid" and (wanted.values.min() < 0 or wanted.values.max() > 1):
-            raise InputError(
-                data.name,
-                f"has targets of {wanted.values.min():.4g} to {wanted.values.max():.4g}",
-                accepted="0 to 1 for a sigmoid",
-                remedy='leave ends_in = "sigmoid" out',
-            )
+        if self.ends_in == "sigmoid":
+            check_for_sigmoid(wanted, data.name)
         return NumbersHead(wanted, self.ends_in)
 
     def targets(self, labels: Targets) -> Targets:
@@ -128,64 +106,33 @@ class Regression(Task):
         weights = (wanted.counts / each for each in (wanted.scales, wanted.ranges))
         return np.stack([wanted.values, *weights], axis=1).astype(np.float32)
 
+    curves: ClassVar[Curves] = Curves(
+        score_axis="PCK of keypoints, else minus the mean error, of the range",
+        loss="squared error",
+    )
+
     def loss(self, targets: Any, raw: Any) -> Any:
         """Squared errors or Huber's loss, in standard deviations: (N, 3, K), (N, ...) -> (N,)."""
-        errors = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 1]
-        losses = errors**2
-        if self.huber is not None:
-            linear = 2 * self.huber * errors - self.huber**2
-            losses = tensorflow.where(errors <= self.huber, losses, linear)
-        return _mean(losses, targets)
+        return training.loss_of(targets, raw, self.huber)
 
     def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
         """Mean of squared differences, in deviations of the teacher: (N, ...), (N, ...) -> (N,)."""
-        wanted = _row(teacher)
-        variance = tensorflow.math.reduce_variance(wanted, axis=0)
-        far = (_row(raw) - wanted) ** 2 / (variance + SMALLEST)
-        return tensorflow.reduce_mean(far, axis=-1)
+        return training.imitation_loss_of(teacher, raw)
 
     def moved(self, targets: Any, move: Move) -> Any:
         """Return targets after the images were moved; numbers of an image do not move."""
         if self.kind == "numbers":
             return targets
-        x, y = move.points(targets[:, 0, 0::2], targets[:, 0, 1::2])
-        ends, _ = move.points(tensorflow.constant([[0.0, 1.0]]) + 0 * x[:, :1], 0 * x[:, :2])
-        is_mirrored = ends[:, :1] > ends[:, 1:]
-        weights = targets[:, 1:]
-        if self.kind == "boxes":
-            x = tensorflow.where(is_mirrored, x[:, ::-1], x)
-        elif self.swap:
-            order = np.arange(x.shape[1])
-            for left, right in self.swap:
-                order[[left, right]] = right, left
-            x, y = (
-                tensorflow.where(is_mirrored, tensorflow.gather(each, order, axis=1), each)
-                for each in (x, y)
-            )
-            twice = np.stack([2 * order, 2 * order + 1], axis=1).ravel()
-            weights = tensorflow.where(
-                is_mirrored[..., None], tensorflow.gather(weights, twice, axis=2), weights
-            )
-        values = tensorflow.reshape(
-            tensorflow.stack([x, y], axis=2), tensorflow.shape(targets[:, 0])
-        )
-        return tensorflow.concat([values[:, None], weights], axis=1)
+        return training.moved(targets, move, is_box=self.kind == "boxes", swap=self.swap)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Return minus the mean error, of the range, or PCK: (N, 3, K), (N, ...) -> (N,)."""
-        far = tensorflow.abs(_row(raw) - targets[:, 0]) * targets[:, 2]
-        if self.kind != "keypoints":
-            return -_mean(far, targets)
-        is_near = tensorflow.square(far[:, 0::2]) + tensorflow.square(far[:, 1::2]) <= (
-            self.within**2
-        )
-        hits = tensorflow.repeat(tensorflow.cast(is_near, far.dtype), 2, axis=1)
-        return _mean(hits * tensorflow.cast(targets[:, 1] > 0, far.dtype), targets)
+        return training.score_of(targets, raw, self.within if self.kind == "keypoints" else None)
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
-        exact = _values(whole)
-        far = (exact - _values(cut)) ** 2
+        exact = values_of(whole)
+        far = (exact - values_of(cut)) ** 2
         return float(np.mean(far / (exact.var(axis=0) + SMALLEST)))
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
@@ -209,39 +156,36 @@ class Regression(Task):
             )
         return data
 
+    method: ClassVar[str] = text.METHOD
+    terms: ClassVar[Terms] = Terms(
+        output="a number, of its range,",
+        same="the numbers are the same within the tolerance",
+    )
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Mean absolute error, RMSE and R2; of keypoints PCK first, of a box its overlap last."""
+        error = partial(Metric, is_fraction=False, higher_is_better=False)
         errors = (
-            Metric("MAE", _figure(mean_absolute_error), is_fraction=False, higher_is_better=False),
-            Metric(
-                "RMSE", _figure(root_mean_square_error), is_fraction=False, higher_is_better=False
-            ),
-            Metric("R2", _figure(r2), is_fraction=False),
+            error("MAE", figure_of(mean_absolute_error)),
+            error("RMSE", figure_of(root_mean_square_error)),
+            Metric("R2", figure_of(r2), is_fraction=False),
         )
         if self.kind == "keypoints":
             return Metric("PCK", self._correct), *errors
         if self.kind == "boxes":
-            return *errors, Metric("IoU", _figure(mean_box_overlap))
+            return *errors, Metric("IoU", figure_of(mean_box_overlap))
         return errors
 
     def _correct(self, outputs: Outputs, targets: Targets) -> float:
-        hits, seen = correct_keypoints(_values(outputs), wanted_of(targets), self.within)
+        hits, seen = correct_keypoints(values_of(outputs), wanted_of(targets), self.within)
         return float(hits.sum() / seen.sum()) if seen.any() else math.nan
-
-    def _errors(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
-        """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
-        wanted = wanted_of(targets)
-        scaled = WantedNumbers(
-            wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales
-        )
-        return scaled.mean_errors(_values(outputs) / wanted.ranges)
 
     def _gains(self, outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
         """Return what is summed of each image, higher is better, and how often it counts."""
         if self.kind == "keypoints":
-            return correct_keypoints(_values(outputs), wanted_of(targets), self.within)
-        errors, counts = self._errors(outputs, targets)
+            return correct_keypoints(values_of(outputs), wanted_of(targets), self.within)
+        errors, counts = errors_of_images(outputs, targets)
         return -errors, counts
 
     def resampled(self, outputs: Outputs, targets: Targets) -> Callable[[NDArray[np.int64]], float]:
@@ -260,7 +204,7 @@ class Regression(Task):
 
     def same_answer(self, outputs: Outputs, reference: Outputs) -> NDArray[np.bool_]:
         """Return True for each image whose numbers are all within the tolerance: bool (N,)."""
-        near: NDArray[np.bool_] = _far(outputs, reference).max(axis=1) <= self.tolerance
+        near: NDArray[np.bool_] = distances(outputs, reference).max(axis=1) <= self.tolerance
         return near
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
@@ -269,45 +213,35 @@ class Regression(Task):
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, of the range of the reference's numbers."""
-        far = _far(outputs, reference)
+        far = distances(outputs, reference)
         return float(far.mean()), float(far.max())
 
     def proof(self, outputs: Outputs, targets: Targets | None) -> Proof:
         """Return if the numbers are better than the mean of the targets for every image."""
-        from scipy.stats import wilcoxon
-
         if targets is None:
-            spread = float(np.ptp(_values(outputs), axis=0).max())
-            text = f"gives numbers that differ by {spread:.3g} at the most over the images"
-            return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+            return proof_of_spread(values_of(outputs), "numbers")
         wanted = wanted_of(targets)
         known = np.maximum(wanted.counts.sum(axis=0), 1)
         middle = (wanted.values * wanted.counts).sum(axis=0) / known
         mean = Outputs.one(np.broadcast_to(middle, wanted.values.shape).astype(np.float32))
-        sums = (self._errors(each, targets) for each in (outputs, mean))
+        sums = (errors_of_images(each, targets) for each in (outputs, mean))
         own, others = (errors / np.maximum(counts, 1) for errors, counts in sums)
-        found, limit = float(own.mean()), float(others.mean()) * (1 - GAIN)
-        text = (
-            f"is off by {found:.2%} of the range of the targets in the mean, and the mean of the "
-            f"targets by {float(others.mean()):.2%}"
+        reason = (
+            f"is off by {own.mean():.2%} of the range of the targets in the mean, and the mean of "
+            f"the targets by {others.mean():.2%}"
         )
-        chance = 1.0
-        if found < limit:
-            chance = float(wilcoxon(own, others, alternative="less").pvalue)
-        if chance > SIGNIFICANCE:
-            text += f": {NOTHING}; are these its images, --preprocess and unit?"
-        return Proof(found, limit, text, chance <= SIGNIFICANCE)
+        return proof_of_errors(own, others, reason, "are these its images, --preprocess and unit?")
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
     ) -> tuple[str, ...]:
         """Return the numbers of an image, before and after."""
-        before, after = (_text(_values(each)[place]) for each in (baseline, outputs))
+        before, after = (text.numbers(values_of(each)[place]) for each in (baseline, outputs))
         return f"{before} ->", after
 
     def answer_text(self, outputs: Outputs, names: Sequence[str], place: int) -> str:
         """Return the numbers of an image with their names."""
-        found = enumerate(_values(outputs)[place])
+        found = enumerate(values_of(outputs)[place])
         return ", ".join(f"{name_at(names, number)} {each:.4g}" for number, each in found)
 
     def picture(self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int) -> Images:
@@ -315,49 +249,12 @@ class Regression(Task):
         image: Images = data.test.images[place]
         if self.kind == "numbers":
             return image
-        picture, times = enlarged(image)
-        draw, width = (draw_boxes, 4) if self.kind == "boxes" else (draw_points, 2)
-        rows = [(_values(baseline)[place], BEFORE), (_values(outputs)[place], AFTER)]
+        rows = [(values_of(baseline)[place], BEFORE), (values_of(outputs)[place], AFTER)]
         if data.test_labels is not None:
             wanted = wanted_of(data.test.labels[place : place + 1])
             rows.insert(0, (np.where(wanted.counts, wanted.values, np.nan)[0], TRUTH))
-        for values, colour in rows:
-            picture = draw(picture, values.reshape(-1, width) * times, colour)
-        return picture
+        return text.picture(image, rows, is_box=self.kind == "boxes")
 
     def truth(self, data: Dataset, place: int) -> str:
         """Return the numbers of a test image as they should be."""
-        return _text(wanted_of(data.test.labels[place : place + 1]).values[0])
-
-
-def _values(outputs: Outputs) -> Values:
-    """Return the outputs as one row an image: float64 (N, K)."""
-    return outputs.only.reshape(len(outputs), -1).astype(np.float64)
-
-
-def _far(outputs: Outputs, reference: Outputs) -> Values:
-    """Return the differences of two outputs, of the range of the reference's: float64 (N, K)."""
-    own, other = _values(outputs), _values(reference)
-    width = np.ptp(other, axis=0)
-    return np.abs(own - other) / np.where(width > 0, width, 1.0)
-
-
-def _figure(
-    figure: Callable[[Values, WantedNumbers], float],
-) -> Callable[[Outputs, Targets], float]:
-    return lambda outputs, targets: figure(_values(outputs), wanted_of(targets))
-
-
-def _text(values: Values) -> str:
-    more = ", ..." if len(values) > SHOWN else ""
-    return ", ".join(f"{each:.4g}" for each in values[:SHOWN]) + more
-
-
-def _row(raw: Any) -> Any:
-    return tensorflow.reshape(raw, [tensorflow.shape(raw)[0], -1])
-
-
-def _mean(losses: Any, targets: Any) -> Any:
-    """Return the mean over the numbers that count: (N, K) -> (N,)."""
-    counted = tensorflow.reduce_sum(tensorflow.cast(targets[:, 1] > 0, losses.dtype), axis=-1)
-    return tensorflow.reduce_sum(losses, axis=-1) / tensorflow.maximum(counted, 1.0)
+        return text.numbers(wanted_of(data.test.labels[place : place + 1]).values[0])

@@ -1,10 +1,12 @@
 """Figures of numbers: RMSE, R2, correct keypoints, overlap of boxes."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers
+from edgecv.core.data import Outputs, Targets
+from edgecv.evaluation.tasks.regression.values import Values, WantedNumbers, wanted_of
 
 
 def mean_absolute_error(given: Values, wanted: WantedNumbers) -> float:
@@ -55,3 +57,31 @@ def mean_box_overlap(given: Values, wanted: WantedNumbers) -> float:
     overlap = both / np.maximum(areas - both, np.finfo(float).tiny)
     seen = wanted.counts[:, 0]
     return float(overlap[seen].mean()) if seen.any() else math.nan
+
+
+def values_of(outputs: Outputs) -> Values:
+    """Return the outputs as one row an image: float64 (N, K)."""
+    return outputs.only.reshape(len(outputs), -1).astype(np.float64)
+
+
+def distances(outputs: Outputs, reference: Outputs) -> Values:
+    """Return the differences of two outputs, of the range of the reference's: float64 (N, K)."""
+    own, other = values_of(outputs), values_of(reference)
+    width = np.ptp(other, axis=0)
+    return np.abs(own - other) / np.where(width > 0, width, 1.0)
+
+
+def figure_of(
+    figure: Callable[[Values, WantedNumbers], float],
+) -> Callable[[Outputs, Targets], float]:
+    """Return a figure of numbers as one of outputs and targets."""
+    return lambda outputs, targets: figure(values_of(outputs), wanted_of(targets))
+
+
+def errors_of_images(outputs: Outputs, targets: Targets) -> tuple[Values, Values]:
+    """Return the sum of errors of each image, of the range, and their number: (N,), (N,)."""
+    wanted = wanted_of(targets)
+    scaled = WantedNumbers(
+        wanted.values / wanted.ranges, wanted.counts, wanted.ranges, wanted.scales
+    )
+    return scaled.mean_errors(values_of(outputs) / wanted.ranges)

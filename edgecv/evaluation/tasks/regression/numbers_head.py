@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgecv.evaluation.tasks.regression.values import WantedNumbers
 from edgecv.models.tf import keras
@@ -26,12 +27,16 @@ class NumbersHead:
         dense = keras.layers.Dense(len(means), name="scaled_numbers", **options)
         if self.output == "sigmoid":
             return [dense, keras.layers.Activation("sigmoid", name="numbers")]
-        constant = keras.initializers.Constant
-        scale = keras.layers.BatchNormalization(
-            epsilon=EPSILON,
-            gamma_initializer=constant((self.wanted.scales * np.sqrt(1 + EPSILON)).tolist()),
-            beta_initializer=constant(means.tolist()),
-            trainable=False,
-            name="numbers",
-        )
-        return [dense, scale]
+        return [dense, scaled("numbers", means, self.wanted.scales)]
+
+
+def scaled(name: str, means: ArrayLike, scales: ArrayLike) -> Any:
+    """Return a layer that turns numbers of mean 0 and deviation 1 into the unit of the targets."""
+    constant = keras.initializers.Constant
+    return keras.layers.BatchNormalization(
+        epsilon=EPSILON,
+        gamma_initializer=constant((np.asarray(scales) * np.sqrt(1 + EPSILON)).tolist()),
+        beta_initializer=constant(np.asarray(means).tolist()),
+        trainable=False,
+        name=name,
+    )

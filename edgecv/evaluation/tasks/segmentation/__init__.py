@@ -10,7 +10,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.plugins import Head, Metric, Move, Proof, Terms
+from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.targets import IGNORED, kinds_of
 from edgecv.core.text import listed, name_at
 from edgecv.datasets.class_order import in_order_of
@@ -42,16 +42,6 @@ class Segmentation(ProbabilityTask):
     features: ClassVar[str] = "map"
     ending: ClassVar[str] = "probabilities"
     target: ClassVar[str] = "mask"
-    terms: ClassVar[Terms] = Terms(
-        score="IoU",
-        score_axis="mean IoU of an image",
-        loss="cross-entropy + Dice loss",
-        output="a probability",
-        outputs="classes a pixel",
-        same="nearly the same map",
-        groups="classes",
-    )
-    method: ClassVar[str] = text.METHOD
     group_figure: ClassVar[str] = "IoU"
     same_iou: float = Field(default=0.85, gt=0, le=1)
     """Smallest IoU of two maps that are the same answer: the mean of the classes in either."""
@@ -76,6 +66,12 @@ class Segmentation(ProbabilityTask):
     def targets(self, labels: Targets) -> Targets:
         """Return the masks: uint8 (N, H, W)."""
         return labels
+
+    curves: ClassVar[Curves] = Curves(
+        score="IoU",
+        score_axis="mean IoU of an image",
+        loss="cross-entropy + Dice loss",
+    )
 
     def loss(self, targets: Any, raw: Any) -> Any:
         """Cross-entropy plus soft Dice loss: (N, H, W), (N, h, w, K) -> (N,)."""
@@ -163,6 +159,13 @@ class Segmentation(ProbabilityTask):
                 "gives maps that are not probabilities",
                 remedy="end the model with a Softmax layer",
             )
+
+    terms: ClassVar[Terms] = Terms(
+        output="a probability",
+        outputs="classes a pixel",
+        same="nearly the same map",
+    )
+    method: ClassVar[str] = text.METHOD
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

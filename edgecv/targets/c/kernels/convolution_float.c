@@ -7,22 +7,17 @@ static void convolution_float(const window *p, float lowest, float highest, cons
     enum { BLOCK = 16 };
     const int32_t filters = p->output_channels / (p->input_channels / depth);
     for (int32_t oy = 0; oy < p->output_height; oy++) {
-        const int32_t top = oy * p->stride_y - p->pad_top;
-        const int32_t y0 = first_tap(top, p->dilation_y);
-        const int32_t y1 = end_tap(top, p->dilation_y, p->height, p->input_height);
         for (int32_t ox = 0; ox < p->output_width; ox++) {
-            const int32_t left = ox * p->stride_x - p->pad_left;
-            const int32_t x0 = first_tap(left, p->dilation_x);
-            const int32_t x1 = end_tap(left, p->dilation_x, p->width, p->input_width);
+            const taps t = taps_at(p, oy, ox);
             for (int32_t channel = 0; channel < p->output_channels;) {
                 const int32_t rest = filters - channel % filters;
                 const int32_t count = rest < BLOCK ? rest : BLOCK;
                 float sums[BLOCK] = {0};
-                for (int32_t ky = y0; ky < y1; ky++) {
-                    const int32_t row = (top + ky * p->dilation_y) * p->input_width;
-                    for (int32_t kx = x0; kx < x1; kx++) {
+                for (int32_t ky = t.y0; ky < t.y1; ky++) {
+                    const int32_t row = (t.top + ky * p->dilation_y) * p->input_width;
+                    for (int32_t kx = t.x0; kx < t.x1; kx++) {
                         const float *x = input + channel / filters * depth
-                                         + (row + left + kx * p->dilation_x) * p->input_channels;
+                                         + (row + t.left + kx * p->dilation_x) * p->input_channels;
                         const float *w = weights + channel
                                          + (ky * p->width + kx) * depth * p->output_channels;
                         for (int32_t i = 0; i < depth; i++, w += p->output_channels) {

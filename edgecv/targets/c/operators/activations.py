@@ -12,24 +12,15 @@ from edgecv.targets.c.fixed_point import (
     high_product,
     inverse_root,
     multiply,
-    shift_right,
-)
-from edgecv.targets.c.overlap import elementwise
-from edgecv.targets.c.program import (
-    LIMITS,
-    Lacking,
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
     real,
     rounded,
     scaled,
-    size,
+    shift_right,
 )
+from edgecv.targets.c.lacking import Lacking, damaged_unless
+from edgecv.targets.c.overlap import elementwise
+from edgecv.targets.c.program import Program, call
+from edgecv.targets.c.tensors import LIMITS, elements, kind_of, only, quantization, size
 
 single = np.float32
 RECTIFIERS = {

@@ -6,22 +6,15 @@ from typing import Any
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise
-from edgecv.targets.c.program import (
-    LIMITS,
-    Lacking,
-    Program,
-    bounds,
-    call,
-    damaged_unless,
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import (
+    activation_limits,
     elements,
     kind_of,
     quantization,
-    quantized_limits,
-    real,
-    record,
-    same_sides,
-    scaled,
     size,
 )
 
@@ -165,12 +158,11 @@ Parts = tuple[str, str, str, tuple[str, ...], str]
 
 def _float(operator: TFLiteOperator) -> Parts:
     fused = operator.kind in FUSED
-    limits = bounds(operator.option("FusedActivationFunction")) if fused else ()
     return (
         " clamp_float" if fused else "",
         "float lowest, float highest," if fused else "",
         "",
-        tuple(map(real, limits)),
+        activation_limits(operator, operator.outputs[0]) if fused else (),
         f"*output++ = {FLOATS[operator.kind]};",
     )
 
@@ -201,7 +193,6 @@ def _factors(
     )
     single = np.float32
     parts: dict[str, Any] = {}
-    lowest, highest = LIMITS["int8"]
     if operator.kind in ("ADD", "SUB", "SQUARED_DIFFERENCE"):
         twice = 2 * max(one, other)
         parts["first"], parts["first_shift"] = scaled(one / twice)
@@ -214,9 +205,8 @@ def _factors(
         factor = float(single(one) * single(other) / single(made))
     if operator.kind == "PRELU":
         parts["first"], parts["first_shift"] = scaled(float(single(one) / single(made)))
-    elif operator.kind in FUSED:
-        lowest, highest = quantized_limits(operator.option("FusedActivationFunction"), output)
     parts["factor"], parts["shift"] = scaled(factor)
+    lowest, highest = activation_limits(operator, output)
     zeros = {"first_zero": first_zero, "second_zero": second_zero, "zero": zero}
     return {**parts, **zeros, "lowest": lowest, "highest": highest}
 

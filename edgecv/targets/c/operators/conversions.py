@@ -1,23 +1,12 @@
 """Conversions between real and quantized numbers."""
 
 from edgecv.formats.tflite.tables import TFLiteOperator
-from edgecv.targets.c.fixed_point import multiply
+from edgecv.targets.c.fixed_point import multiply, real, scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.operators.activations import add_table, codes
 from edgecv.targets.c.overlap import elementwise
-from edgecv.targets.c.program import (
-    C_TYPES,
-    LIMITS,
-    Lacking,
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    only,
-    quantization,
-    real,
-    scaled,
-    size,
-)
+from edgecv.targets.c.program import Program, call
+from edgecv.targets.c.tensors import C_TYPES, LIMITS, elements, only, quantization, size
 
 
 def convert(program: Program, operator: TFLiteOperator) -> None:

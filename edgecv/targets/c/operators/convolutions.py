@@ -7,22 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
+from edgecv.targets.c.program import SCRATCH, Program, call, record
+from edgecv.targets.c.tensors import (
     LIMITS,
-    SCRATCH,
-    Lacking,
-    Program,
-    bounds,
-    call,
-    damaged_unless,
+    activation_limits,
     elements,
     kind_of,
     quantization,
-    quantized_limits,
-    real,
-    record,
-    scaled,
     size,
 )
 from edgecv.targets.c.windows import Window, axes
@@ -30,6 +24,35 @@ from edgecv.targets.c.windows import Window, axes
 WIDEST = LIMITS["int8"][1] - LIMITS["int8"][0]
 """The largest distance of an int8 code from its zero point."""
 INT32_MAX = 2**31 - 1
+FLOAT = {
+    "TYPE": "float",
+    "ELEMENT": "float",
+    "SUM": "float",
+    "LIMITS": "float lowest, float highest",
+    "FACTORS": "",
+    "NEEDS": "clamp_float",
+    "BLOCK": "16",
+    "FROM": "",
+    "LESS": "",
+    "CAST": "",
+    "RESULT": "clamp_float(sum, lowest, highest)",
+}
+INT8 = {
+    "TYPE": "int8",
+    "ELEMENT": "int8_t",
+    "SUM": "int32_t",
+    "LIMITS": "const range *q",
+    "FACTORS": "const int32_t *multipliers, const int8_t *shifts, int32_t lanes, ",
+    "NEEDS": "range clamp rescale",
+    "BLOCK": "32",
+    "FROM": "(int16_t)(",
+    "LESS": " - q->input_zero)",
+    "CAST": "(int16_t)",
+    "RESULT": "(int8_t)clamp(rescale(sum, multipliers[k], shifts[k], k < lanes)"
+    " + q->output_zero, q->lowest, q->highest)",
+}
+TEMPLATES = ("depthwise", "transposed")
+"""Kernels of both types; the others have a file for each."""
 LANES = 8
 TAPS = 16
 """The weights of a filter are filled up to a multiple of it, which vector instructions take."""
@@ -78,18 +101,16 @@ class WeightedLayer:
         declared = "" if window is None else window.record()
         arguments = shape if isinstance(shape, tuple) else ("&p",)
         outputs = self.output.shape[-1]
-        if self.kind == "float32":
-            program.kernel(f"{kernel}_float")
-            name = f"{kernel}_float"
-            limits: tuple[object, ...] = tuple(
-                map(real, bounds(operator.option("FusedActivationFunction")))
-            )
+        is_float = self.kind == "float32"
+        parts = FLOAT if is_float else INT8
+        name = f"{kernel}_{parts['TYPE']}"
+        program.kernel(kernel if kernel in TEMPLATES else name, **parts)
+        if is_float:
+            limits: tuple[str, ...] = activation_limits(operator, self.output)
             if weights.dtype != np.float32:
                 raise Lacking(f"{weights.dtype} weights that are used as float32")
             constants = [weights, self._bias(outputs, np.float32)]
         else:
-            program.kernel(f"{kernel}_int8")
-            name = f"{kernel}_int8"
             declared += self._range()
             limits = ("&q",)
             constants = self._integers(kernel, weights, outputs)
@@ -113,9 +134,7 @@ class WeightedLayer:
         return values.astype(kind)
 
     def _range(self) -> str:
-        lowest, highest = quantized_limits(
-            self.operator.option("FusedActivationFunction"), self.output
-        )
+        lowest, highest = activation_limits(self.operator, self.output)
         return record(
             "range",
             "q",
@@ -236,13 +255,14 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
         "its weights are for other sizes",
     )
     read, written = inputs * size(layer.source), outputs * size(layer.output)
+    is_reference, is_float = program.arithmetic == "reference", layer.kind == "float32"
+    in_eights = 0 if is_reference else inputs - inputs % 8
     layer.add(
-        {"int8": "dense_real", "float32": "dense_plain"}[layer.kind]
-        if program.arithmetic == "reference"
-        else "dense",
+        "dense_real" if is_reference and not is_float else "dense",
         (rows, inputs, outputs),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
+        more=(in_eights,) if is_float else (),
     )
 
 

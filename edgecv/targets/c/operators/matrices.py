@@ -3,20 +3,11 @@
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.operators.arithmetic import repeated_steps
-from edgecv.targets.c.program import (
-    Lacking,
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
-    record,
-    same_sides,
-    scaled,
-)
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import elements, kind_of, only, quantization
 
 AXES = 5
 DEEPEST = 2**31 // 255**2

@@ -5,20 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.program import (
-    C_TYPES,
-    Lacking,
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    only,
-    quantization,
-    real,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.fixed_point import real
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import C_TYPES, elements, only, quantization, size
 
 AXES = 5
 MOST_BLOCKS = 64
@@ -152,29 +142,15 @@ def concatenation(program: Program, operator: TFLiteOperator) -> None:
     output = operator.outputs[0]
     if operator.option("FusedActivationFunction"):
         raise Lacking("a fused activation")
-    axis = _axis(operator.option("Axis"), output)
-    written, start, parts = steps(output.shape), 0, []
     for source in operator.inputs:
         if source is None:
             raise Lacking("an input that is left out")
-        elements(source)
-        damaged_unless(source.type == output.type, "it changes the type")
         if source.type != "float32":
             damaged_unless(quantization(source) == quantization(output), "it changes the scale")
-        damaged_unless(
-            len(source.shape) == len(output.shape)
-            and source.shape[:axis] == output.shape[:axis]
-            and source.shape[axis + 1 :] == output.shape[axis + 1 :],
-            "its inputs have other shapes",
-        )
-        block = Block(
-            source.shape, steps(source.shape), written, written_start=start * written[axis]
-        )
-        parts.append(copy(program, block, source, output))
-        start += source.shape[axis]
-    damaged_unless(start == output.shape[axis], "its inputs do not fill its output")
-    elements(output)
-    program.add(operator, "".join(parts))
+    axis = _axis(operator.option("Axis"), output)
+    _copy_parts(
+        program, operator, output, [each for each in operator.inputs if each is not None], axis
+    )
 
 
 def split(program: Program, operator: TFLiteOperator) -> None:
@@ -184,20 +160,34 @@ def split(program: Program, operator: TFLiteOperator) -> None:
     if source is None:
         raise Lacking("an input that is left out")
     axis = _axis(int(program.weights(place).reshape(-1)[0]), source)
-    start, parts = 0, []
-    for output in operator.outputs:
-        elements(output)
-        damaged_unless(source.type == output.type, "it changes the type")
-        wanted = list(source.shape)
-        wanted[axis] = output.shape[axis]
-        same_sides(output.shape, wanted)
-        read = steps(source.shape)
-        block = Block(output.shape, read, steps(output.shape), read_start=start * read[axis])
-        parts.append(copy(program, block, source, output))
-        start += output.shape[axis]
-    damaged_unless(start == source.shape[axis], "its outputs do not use up its input")
-    elements(source)
-    program.add(operator, "".join(parts))
+    _copy_parts(program, operator, source, operator.outputs, axis)
+
+
+def _copy_parts(
+    program: Program,
+    operator: TFLiteOperator,
+    whole: TFLiteTensor,
+    parts: Sequence[TFLiteTensor],
+    axis: int,
+) -> None:
+    """Copy parts that lie one behind another along an axis of a tensor, into it or out of it."""
+    elements(whole)
+    is_split = whole is not operator.outputs[0]
+    strides, start, code = steps(whole.shape), 0, []
+    for part in parts:
+        elements(part)
+        damaged_unless(part.type == whole.type, "it changes the type")
+        along = part.shape[axis : axis + 1]
+        sides = (*whole.shape[:axis], *along, *whole.shape[axis + 1 :])
+        damaged_unless(tuple(part.shape) == sides, "its parts have other shapes")
+        block = Block(part.shape, steps(part.shape), strides, written_start=start * strides[axis])
+        if is_split:
+            code.append(copy(program, block.turned(), whole, part))
+        else:
+            code.append(copy(program, block, part, whole))
+        start += sum(along)
+    damaged_unless(start == whole.shape[axis], "its parts do not fill the whole")
+    program.add(operator, "".join(code))
 
 
 def transpose(program: Program, operator: TFLiteOperator) -> None:

@@ -5,26 +5,24 @@ import math
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator
-from edgecv.targets.c.program import (
-    Lacking,
-    Program,
-    bounds,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
-    quantized_limits,
-    real,
-    rounded,
-    same_sides,
-    scaled,
-)
+from edgecv.targets.c.fixed_point import rounded, scaled
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
+from edgecv.targets.c.program import Program, call
+from edgecv.targets.c.tensors import activation_limits, elements, kind_of, only, quantization
 from edgecv.targets.c.windows import Window, axes
 
-INTEGER = {"TYPE": "int8", "ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
-FLOAT = {"TYPE": "float", "ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
+INTEGER = {"ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
+FLOAT = {"ELEMENT": "float", "WIDE": "float", "CLAMP": "clamp_float"}
+LARGEST = [
+    {"START": start, "NEXT": "x > found ? x : found", "RESULT": "found"}
+    for start in ("-128", "-INFINITY")
+]
+ROUNDED_MEAN = "(found + (found > 0 ? t.count / 2 : -(t.count / 2))) / t.count"
+AVERAGE = [
+    {"START": "0", "NEXT": "found + x", "RESULT": result}
+    for result in (ROUNDED_MEAN, "found / (float)t.count")
+]
+"""Code of a pool of int8, and of float."""
 
 LANES = 16
 """The channels that LiteRT's mean of an image takes at a time, by vector instructions."""
@@ -36,23 +34,18 @@ def pool(program: Program, operator: TFLiteOperator) -> None:
     taps = operator.option("FilterHeight"), operator.option("FilterWidth")
     window = Window(source, output, axes(operator, source.shape[1:3], output.shape[1:3], taps))
     same_sides(output.shape[3:], source.shape[3:])
-    activation = operator.option("FusedActivationFunction")
     is_float = kind_of(source, output) == "float32"
-    if is_float:
-        lowest, highest = map(real, bounds(activation))
-    else:
+    if not is_float:
         damaged_unless(quantization(source) == quantization(output), "it changes the scale")
-        lowest, highest = map(str, quantized_limits(activation, output))
-    suffix = "float" if is_float else "int8"
-    if operator.kind == "MAX_POOL_2D":
-        smallest = "-INFINITY" if is_float else "-128"
-        program.kernel("max_pool", **(FLOAT if is_float else INTEGER), SMALLEST=smallest)
-        name = f"max_pool_{suffix}"
-    else:
-        name = f"average_{suffix}"
-        program.kernel(name)
+    name = f"{operator.kind.lower()}_{'float' if is_float else 'int8'}"
+    program.kernel(
+        "pool",
+        NAME=name,
+        **(FLOAT if is_float else INTEGER),
+        **(LARGEST if operator.kind == "MAX_POOL_2D" else AVERAGE)[is_float],
+    )
     places = program.place(source), program.place(output)
-    code = window.repeated(call(name, "&p", lowest, highest, *places), places)
+    code = window.repeated(call(name, "&p", *activation_limits(operator, output), *places), places)
     program.add(operator, window.record() + code, window.above())
 
 

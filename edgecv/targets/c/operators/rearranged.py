@@ -1,8 +1,10 @@
 """Operators that exchange depth and space, or stack tensors along a new axis."""
 
 from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.operators.moves import Block, copy, moved, steps
-from edgecv.targets.c.program import Lacking, Program, damaged_unless, elements, same_sides
+from edgecv.targets.c.program import Program
+from edgecv.targets.c.tensors import elements
 
 IMAGE_AXES = 4
 

@@ -5,23 +5,22 @@ import math
 import numpy as np
 
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.targets.c.fixed_point import real
+from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
-from edgecv.targets.c.program import (
-    Program,
-    call,
-    damaged_unless,
-    elements,
-    kind_of,
-    only,
-    quantization,
-    real,
-    record,
-    same_sides,
-    size,
-)
+from edgecv.targets.c.program import Program, call, record
+from edgecv.targets.c.tensors import elements, kind_of, only, quantization, size
 
 PARTS = 1024
 """The parts of a pixel in which the int8 kernel measures."""
+FLOAT = {"TYPE": "float", "ELEMENT": "float", "WIDE": "float", "ONE": "1", "RESULT": "sum"}
+INT8 = {
+    "TYPE": "int8",
+    "ELEMENT": "int8_t",
+    "WIDE": "int32_t",
+    "ONE": f"{PARTS}",
+    "RESULT": "(int8_t)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20))",
+}
 single = np.float32
 
 
@@ -100,10 +99,11 @@ def bilinear(program: Program, operator: TFLiteOperator) -> None:
                 for place in range(made)
             ]
         )
-    name = "bilinear_float" if is_float else "bilinear_int8"
-    program.kernel(name)
+    code = FLOAT if is_float else INT8
+    name = f"bilinear_{code['TYPE']}"
+    program.kernel("bilinear", **code)
     declared = record(
-        "bilinear_floats" if is_float else "bilinear",
+        f"{name}_sizes",
         "p",
         input_height=source.shape[1],
         input_width=source.shape[2],

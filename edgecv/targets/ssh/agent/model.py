@@ -78,11 +78,8 @@ class HostModel:
             images = np.concatenate([images, np.repeat(images[:1], missing, axis=0)])
         channels, axes = self._asked["channels"], self._asked["axes"]
         planes = [self._table[:, n].take(images[..., c]) for n, c in enumerate(channels)]
-        values = np.stack(planes, axis=-1)
-        if "C" not in axes:
-            values = values[..., 0]
-        if "N" not in axes:
-            values = values[0]
+        taken = tuple(slice(None) if axis in axes else 0 for axis in "NHWC")
+        values = np.stack(planes, axis=-1)[taken]
         own = [axis for axis in "NHWC" if axis in axes]
         return np.ascontiguousarray(values.transpose([own.index(axis) for axis in axes]))
 

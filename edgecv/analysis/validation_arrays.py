@@ -1,0 +1,124 @@
+"""The outputs of measured files as their task takes them."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.data import Dataset, Outputs
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import Task, TaskHead
+from edgecv.core.report import Measurement
+from edgecv.evaluation.control import ControlOutputs
+from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.measure import MeasuredFile
+
+RawOutputs = tuple[Outputs, dict[str, float | None]]
+"""Outputs as a runtime gives them, and the scale of each."""
+
+
+@dataclass(frozen=True)
+class ValidationArrays:
+    """The arrays behind a report, for a comparison with another run."""
+
+    data: Dataset
+    task: Task
+    baseline: Outputs | None
+    outputs: Mapping[str, Outputs]
+    """Outputs of each artifact that was compared, by its path in the report."""
+
+    def of_head(self, head: TaskHead) -> "ValidationArrays":
+        """Return the arrays of one head of the model."""
+        baseline = None if self.baseline is None else head.of(self.baseline)
+        outputs = {path: head.of(each) for path, each in self.outputs.items()}
+        control = None if self.control is None else self.control.of_head(head)
+        data = head.data(self.data)
+        return ValidationArrays(data, head.task, baseline, outputs, control=control)
+
+    files: tuple[MeasuredFile, ...] = ()
+    """The files, with the preprocessing that was found."""
+    control: ControlOutputs | None = None
+    """None where the run has no control."""
+
+
+def tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], task: Task) -> bool:
+    """Return True if a file, or the baseline, gives answers as the task takes them."""
+    found = [] if raw is None else [raw]
+    found += [(each.outputs, each.facts.scales) for each in measurements]
+    for outputs, scales in found:
+        with suppress(ValueError):
+            _, converted = task.normalized(outputs, scales)
+            if not converted:
+                return True
+    return False
+
+
+def normalized(request: ValidationRequest, raw: RawOutputs, data: Dataset, task: Task) -> Outputs:
+    """Return the baseline's outputs as the task takes them."""
+    outputs, scales = raw
+    if mismatch := _mismatch(outputs, data, task):
+        found, wanted = mismatch
+        raise InputError(
+            str(request.baseline),
+            found,
+            accepted=f"{wanted}, as {data.name} has",
+            remedy="" if request.labels else "--labels FILE names each output",
+        )
+    try:
+        return task.normalized(outputs, scales)[0]
+    except ValueError as error:
+        raise InputError(
+            str(request.baseline), str(error), remedy="end the model with a softmax"
+        ) from None
+
+
+def numbered(
+    whole: Dataset, head: TaskHead, reference: Outputs | None, measurements: Sequence[Measurement]
+) -> Dataset:
+    """Return the data of a head; without names its classes are as many as most files have."""
+    data = head.data(whole)
+    seen = [each.outputs for each in measurements] if reference is None else [reference]
+    if not seen or not head.task.ending or data.class_names:
+        return data
+    ((outputs, _),) = Counter(_numbers(head.of(each)) for each in seen).most_common(1)
+    return head.task.fit_data(data, outputs, None, data.name)
+
+
+def _mismatch(outputs: Outputs, data: Dataset, task: Task) -> tuple[str, int] | None:
+    """Return the numbers that a head gives if the data has another count of them, and that."""
+    for head in task.heads():
+        wanted, found = head.task.count_outputs(head.data(data)), _numbers(head.of(outputs))
+        if wanted and found not in wanted:
+            name = f"its head {head.name} " if head.name else ""
+            return f"{name}gives {found} {head.task.terms.outputs}", wanted[0]
+    return None
+
+
+def _numbers(outputs: Outputs) -> int:
+    """Return the number of output values for one image."""
+    return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
+
+
+def usable_measurements(
+    measurements: Sequence[Measurement], data: Dataset, task: Task, context: AnalysisContext
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Return the comparable measurements, normalized, and path -> reason for the others."""
+    usable, failures = [], {}
+    for each in measurements:
+        path = each.artifact.path
+        if mismatch := _mismatch(each.outputs, data, task):
+            failures[path] = f"{mismatch[0]}, the data has {mismatch[1]}"
+            continue
+        try:
+            outputs, changes = task.normalized(each.outputs, each.facts.scales)
+        except ValueError as error:
+            failures[path] = str(error)
+            continue
+        notes = (*each.facts.notes, *changes)
+        for note in notes:
+            context.emit("note", f"{path}: {note}")
+        artifact = replace(each.artifact, notes=(*each.artifact.notes, *notes))
+        usable.append(replace(each, artifact=artifact, outputs=outputs))
+    return usable, failures

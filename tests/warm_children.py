@@ -1,0 +1,196 @@
+"""Child processes forked from one that has made their imports: a start with TensorFlow takes 4 s.
+
+A forked child is as fresh as a started one: nothing has run in it but imports. It is given all that
+a started child is given: arguments, environment, folder, pipes, a session of its own, this process
+as its parent. Children of another program, or with limits of their own, are started.
+"""
+
+import ctypes
+import importlib
+import io
+import json
+import os
+import random
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SET_CHILD_SUBREAPER = 36
+LIBRARIES = {
+    "keras": ("tensorflow", "tf_keras", "onnx", "onnx_ir", "tf2onnx", "onnxruntime"),
+    "keras3": ("keras", "edgecv.formats.keras.keras3.child"),
+    "litert": ("ai_edge_litert.interpreter",),
+    "onnxruntime": ("onnxruntime",),
+    "plain": ("h5py",),
+}
+"""The libraries of a child, by its kind: its runtime where it has one."""
+KINDS = {
+    "edgecv.pipeline.conversion.server": "keras",
+    "edgecv.formats.keras.keras3.child": "keras3",
+}
+READ_LATE = ("TMPDIR", "PYTEST_CURRENT_TEST", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL")
+"""Variables that no import reads, and those that each import of TensorFlow here sets alike."""
+_LOCK = threading.Lock()
+"""Held while a child is forked: whose child an orphan becomes is a setting of the process."""
+LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+
+
+def measure_quickly() -> None:
+    """Time each file for a moment: none has to be fast here."""
+    from edgecv.formats.onnx import activation_type
+    from edgecv.system.isolation import timing
+
+    activation_type.BUDGET_S = 0.05
+    timing.WARM_UP_S = 0.02
+    timing.warm_up.__defaults__ = (0.2,)
+
+
+class ForkedProcess(subprocess.Popen):  # type: ignore[type-arg]
+    """A child of this process that another one has forked."""
+
+    def __init__(self, pid: int, args: Sequence[str], stdin: int, stdout: int) -> None:
+        self.args, self.pid, self.returncode = args, pid, None
+        self.stdin, self.stdout, self.stderr = io.FileIO(stdin, "w"), io.FileIO(stdout), None
+        self._waitpid_lock = threading.Lock()
+        self._child_created, self._sigint_wait_secs = True, 0.25
+
+
+class Source:
+    """A process that has made its imports, and forks children of this one."""
+
+    def __init__(self, kind: str, environment: Mapping[str, str], packages: str) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", __file__, kind, str(theirs.fileno()), packages],
+                env=dict(environment), pass_fds=[theirs.fileno()], start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        self._ours.close()
+        self._process.wait()
+
+    def fork(
+        self, args: Sequence[str], environment: Mapping[str, str], stderr: int
+    ) -> ForkedProcess:
+        requests, stdin = os.pipe()
+        stdout, responses = os.pipe()
+        asked = {"args": args, "environment": dict(environment), "folder": os.getcwd()}
+        with _LOCK:
+            # A child whose own parent has ended goes to the next one above that takes orphans.
+            ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            try:
+                socket.send_fds(
+                    self._ours, [json.dumps(asked).encode()], [requests, responses, stderr]
+                )
+                answer = self._ours.recv(64).decode()
+            finally:
+                ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        os.close(requests)
+        os.close(responses)
+        assert answer.isdigit(), answer
+        return ForkedProcess(int(answer), args, stdin, stdout)
+
+
+class WarmSubprocess:
+    """Stands for the module ``subprocess`` where children are started.
+
+    A child whose environment no other has had is started: its imports may read that.
+    """
+
+    PIPE, TimeoutExpired = subprocess.PIPE, subprocess.TimeoutExpired
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._sources: dict[tuple[str, str], Source] = {}
+        self._asked: Counter[tuple[str, str]] = Counter()
+        self._process = os.getpid()
+        self._limits = [resource.getrlimit(each) for each in LIMITS]
+
+    def Popen(self, args: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:  # noqa: N802
+        """Fork a child, or start one."""
+        limits = [resource.getrlimit(each) for each in LIMITS]
+        is_other = args[3] != self._program or os.getpid() != self._process
+        if is_other or limits != self._limits:
+            return subprocess.Popen(args, **options)
+        environment, settings = options["env"], json.loads(args[4])
+        runtime = settings.get("runtime", {}).get("runtime", "plain")
+        kind = KINDS.get(args[-1], runtime if runtime in LIBRARIES else "plain")
+        read = {
+            name: value
+            for name, value in environment.items()
+            if name not in READ_LATE and not name.startswith("EDGECV_")
+        }
+        key = kind, json.dumps(read, sort_keys=True)
+        self._asked[key] += 1
+        if key not in self._sources:
+            if self._asked[key] == 1 and any(kind == known for known, _ in self._sources):
+                return subprocess.Popen(args, **options)
+            self._sources[key] = Source(kind, environment, args[5])
+        return self._sources[key].fork(args, environment, options["stderr"].fileno())
+
+    def close(self) -> None:
+        for source in self._sources.values():
+            source.close()
+
+
+def serve(asked: socket.socket) -> None:
+    """Fork a child a message; return in each."""
+    parent = os.getppid()
+    while True:
+        message, files, _, _ = socket.recv_fds(asked, 2**20, 3)
+        if not message:
+            os._exit(0)
+        between = os.fork()
+        if between:
+            os.waitpid(between, 0)
+            for each in files:
+                os.close(each)
+            continue
+        between = os.getpid()
+        if os.fork():
+            os._exit(0)
+        while os.getppid() == between:
+            time.sleep(0.0005)
+        break
+    os.setsid()
+    is_ours = os.getppid() == parent
+    asked.send(str(os.getpid() if is_ours else "it got another parent").encode())
+    asked.close()
+    for number, each in enumerate(files):
+        os.dup2(each, number)
+        os.close(each)
+    wanted = json.loads(message)
+    os.chdir(wanted["folder"])
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    sys.argv = ["-c", *wanted["args"][4:]]
+    tempfile.tempdir = None
+    random.seed()
+
+
+def main(kind: str, number: str, packages: str) -> None:
+    """Import, then fork."""
+    sys.path.insert(0, packages)
+    for each in ("edgecv.core.registry", "edgecv.system.isolation.model_server", "psutil"):
+        importlib.import_module(each)
+    if kind == "keras":
+        importlib.import_module("edgecv.models.tf").load_tensorflow()
+    for each in LIBRARIES[kind]:
+        importlib.import_module(each)
+    measure_quickly()
+    with socket.socket(fileno=int(number)) as asked:
+        serve(asked)
+    importlib.import_module(sys.argv[3]).main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
