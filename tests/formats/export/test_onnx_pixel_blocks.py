@@ -11,6 +11,7 @@ from edgecv.formats.onnx.canonical import canonical, serialized
 from edgecv.formats.onnx.check import kernels_in
 from edgecv.formats.onnx.exporter import Onnx
 from edgecv.formats.onnx.graph import read_model
+from edgecv.formats.onnx.inspect import read
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.packing import packed
 from edgecv.formats.onnx.plain_pixels import read_in_pixels, write_in_pixels
@@ -110,6 +111,8 @@ def test_blocks_give_the_same_numbers_and_are_read_as_what_they_compute(
         assert [each.weights.tolist() for each in kernels_in(onnx.load_from_string(content))] == [
             each.weights.tolist() for each in kernels_in(plain)
         ]
+    # An operator in float between integers would be a fault to doctor.
+    assert "float" not in {each.arithmetic for each in read(small, "network").operators}
     write_optimized(small, tmp_path / "optimized.onnx", "all")
     nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
     assert [each.op_type for each in nodes].count("QLinearConv") == 2
