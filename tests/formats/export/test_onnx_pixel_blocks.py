@@ -106,8 +106,8 @@ def test_blocks_give_the_same_numbers_and_are_read_as_what_they_compute(
     for content in (serialized(blocks), small):
         assert np.array_equal(answers(content, pixels), expected)
         again = read_in_pixels(content)
-        read = onnx_ir.to_proto(again).SerializeToString()
-        assert np.array_equal(answers(read, pixels), expected)
+        plainly = onnx_ir.to_proto(again).SerializeToString()
+        assert np.array_equal(answers(plainly, pixels), expected)
         assert [each.weights.tolist() for each in kernels_in(onnx.load_from_string(content))] == [
             each.weights.tolist() for each in kernels_in(plain)
         ]
