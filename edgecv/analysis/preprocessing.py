@@ -26,7 +26,7 @@ RAW = Preprocessing()
 IMAGES = 200
 """Images for the agreement of a file with its baseline."""
 SettledInput = tuple[InputSpec, tuple[str, ...]]
-"""How a file is read, and notes."""
+"""Input of a file, and notes on how it was found."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from edgecv.core.registry import ARCHITECTURES, DATASETS, TASKS, TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.models.tf import keras
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import run, train
 from edgecv.reports.json_file import read_report
@@ -115,10 +115,11 @@ def test_a_network_is_trained_as_the_teacher_and_stored_like_a_baseline(
     wanted = recipe(TASKS.parse({"task": "classification"}, "test"))
     table = {
         "network": ARCHITECTURES.table(wanted.architecture),
-        "training": wanted.schedule.model_dump(),
+        "training": {**wanted.schedule.model_dump(), "maximum_steps": None},
     }
     options = BaselineOptions.model_validate({"teacher": table})
-    assert BaselineOptions.model_validate(options.model_dump(exclude_none=True)) == options
+    assert isinstance(options.teacher, TeacherNetwork)
+    assert options.teacher.training == wanted.schedule
     made = plan("network", None, STUDENT)
     baseline = made.baseline.model_copy(update={"teacher": options.teacher})
     messages: list[str] = []

@@ -206,7 +206,7 @@ def test_learned_rounding_is_better_and_in_both_files(
     nearest = network.noise(network.to_nearest())
     notes: list[str] = []
     result = AdaRound(steps=300).apply(model, replace(four, note=notes.append))
-    assert network.noise(result) < 0.7 * nearest
+    assert network.noise(result) < 0.95 * nearest
     assert "of 2,984 weights are not rounded to nearest" in notes[-2]
     for each in linear_layers(result):
         kernel = each.matrices(each.kernel.numpy())

@@ -15,6 +15,7 @@ from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
+from edgecv.formats.onnx.plain_pixels import write_in_pixels
 from edgecv.formats.onnx.session import NUMPY_NAMES
 from edgecv.formats.onnx.shape_values import inferred_shapes
 
@@ -83,6 +84,9 @@ class CheckedGraph:
         self._check_external_data(content)
         self.constants = {each.name: self._constant(each, each.name) for each in self._stored()}
         self._take_out_sparse_constants()
+        if self._write_in_pixels():
+            self.constants = {each.name: self._constant(each, each.name) for each in self._stored()}
+            graph = self.model.graph
         self.inputs = {
             each.name: self._value(each) for each in graph.input if each.name not in self.constants
         }
@@ -100,6 +104,20 @@ class CheckedGraph:
         """Return the shape of a tensor, None if it is not known."""
         known = self.constants.get(value.name) or self.values.get(value.name)
         return None if known is None else known.shape
+
+    def _write_in_pixels(self) -> bool:
+        """Show a first convolution over blocks of pixels as the plain one that it computes."""
+        import onnx_ir
+
+        found = read_model(self.model)
+        if not write_in_pixels(found.graph):
+            return False
+        self.model = onnx_ir.to_proto(found)
+        self.model.graph.ClearField("value_info")  # Of shapes in blocks.
+        self.notes.append(
+            "the first convolution takes blocks of pixels; it is shown as the plain one"
+        )
+        return True
 
     def _take_out_sparse_constants(self) -> None:
         """Note the Constant nodes that are sparse, which onnx-ir does not read."""

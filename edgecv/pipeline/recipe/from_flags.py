@@ -54,7 +54,7 @@ OF_A_BASELINE = (
     ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
     " technique"
 )
-"""Where options of a baseline's training go when there is a MODEL."""
+"""Further remedy for options of a baseline's training beside a MODEL."""
 OF_A_NEW_RECIPE = (
     "quantize",
     "formats",

@@ -95,7 +95,7 @@ def test_activations_take_as_much_as_their_type(exported, name: str, peak: int) 
 @pytest.mark.parametrize(
     ("name", "types", "scales"),
     [
-        ("int8.tflite", ("uint8", "int8"), (1.0, 1 / 256)),
+        ("int8.tflite", ("int8", "int8"), (1.0, 1 / 256)),
         ("int8.onnx", ("uint8", "uint8"), (1.0, 1 / 256)),
         ("float32.tflite", ("float32", "float32"), (None, None)),
     ],

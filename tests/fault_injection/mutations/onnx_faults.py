@@ -5,17 +5,22 @@ from typing import Any
 import numpy as np
 from tflite_faults import flipped, moved
 
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
+
 KERNELS = ("Conv", "Gemm", "MatMul")
 
 
 class Editor:
-    """An int8 file in the QDQ form whose constants can be changed, each of them for itself."""
+    """An int8 file in the QDQ form whose constants can be changed, each of them for itself.
+
+    A first convolution over blocks of pixels is written as the plain one.
+    """
 
     def __init__(self, content: bytes) -> None:
-        import onnx
+        import onnx_ir
         from onnx import numpy_helper
 
-        self.model = onnx.ModelProto.FromString(content)
+        self.model = onnx_ir.to_proto(read_in_pixels(content))
         self._helper = numpy_helper
         graph = self.model.graph
         self.constants = {each.name: each for each in graph.initializer}
