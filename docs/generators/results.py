@@ -54,7 +54,7 @@ def measured(markdown: str) -> str:
 
 def without_folders(recipe: str) -> str:
     """Return a recipe whose files are named without the folders of one machine."""
-    return re.sub(r'^((?:path|model) = ")[^"]*/', r"\1", recipe, flags=re.MULTILINE)
+    return re.sub(r'^((?:path|model|teacher) = ")[^"]*/', r"\1", recipe, flags=re.MULTILINE)
 
 
 def summary(report: dict[str, Any], day: str) -> list[str]:
