@@ -161,3 +161,15 @@ def converter() -> Iterator["Converter"]:
 
     with open_converter() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def marks_registered() -> Iterator[None]:
+    """Let the registry know the images of ``marks`` for the tests of one file."""
+    from marks import Marks
+
+    from edgecv.core.registry import DATASETS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
+        yield

@@ -49,6 +49,18 @@ class Options(BaseModel):
         return made
 
 
+class OwnTraining(Options):
+    """The base of options with a training: a table changes the schedule that is their own."""
+
+    @field_validator("training", mode="before", check_fields=False)
+    @classmethod
+    def _changes_its_own_schedule(cls, given: Any) -> Any:
+        """Keep its own options of the training where a recipe sets only some of them."""
+        if not isinstance(given, Mapping):
+            return given
+        return {**cls.model_fields["training"].default.model_dump(), **given}
+
+
 O = TypeVar("O", bound=Options)  # noqa: E741
 C = TypeVar("C", bound=Callable[..., Any])
 

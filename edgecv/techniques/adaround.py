@@ -4,7 +4,6 @@ Nagel, Amjad, van Baalen, Louizos and Blankevoort, "Up or down? Adaptive roundin
 quantization", 2020, on samples of the values that enter a layer behind rounded ones.
 """
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,9 +11,7 @@ from pydantic import Field
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import (
-    Exporter,
     ModelProperty,
-    Technique,
     TechniqueContext,
     TechniqueFlag,
 )
@@ -24,8 +21,7 @@ from edgecv.techniques.quantizers.rounding import (
     Array,
     RoundedLayer,
     RoundedNetwork,
-    check_linear_layers,
-    check_with_integers,
+    RoundingTechnique,
 )
 
 STRETCH = 1.2
@@ -41,11 +37,10 @@ HELD_OUT = 0.2
 SAMPLES = 256
 
 
-class AdaRound(Technique):
+class AdaRound(RoundingTechnique):
     """Learns whether each weight is rounded up or down for an int8 file, without labels."""
 
     name: ClassVar[str] = "adaround"
-    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.ROUNDING})
     keeps: ClassVar[frozenset[str]] = frozenset(
         {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
     )
@@ -62,14 +57,6 @@ class AdaRound(Technique):
     """Weight of the term that pushes each weight up or down, beside the error of the outputs."""
     bias_correction: bool = True
     """Correct the biases for what is left of the shift."""
-
-    def check_model(self, model: KerasModel) -> None:
-        """Raise InputError if no layer can be rounded."""
-        check_linear_layers(model, self.name)
-
-    def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
-        """Raise InputError if no file has integer weights."""
-        check_with_integers(exports, where)
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy in plain layers whose kernels are rounded as learned."""

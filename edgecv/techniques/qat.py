@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import (
+    OF_FLOAT_MODELS,
     Constraint,
     ModelProperty,
     Technique,
@@ -38,14 +39,7 @@ class Qat(Technique):
 
     name: ClassVar[str] = "qat"
     makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.QUANTIZERS})
-    keeps: ClassVar[frozenset[str]] = frozenset(
-        {
-            ModelProperty.WIDTHS,
-            ModelProperty.OUTPUTS,
-            ModelProperty.ZEROS,
-            ModelProperty.SHARED_VALUES,
-        }
-    )
+    keeps: ClassVar[frozenset[str]] = OF_FLOAT_MODELS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Train on with the rounding of int8 in place.",
         place=50,

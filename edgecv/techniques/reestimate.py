@@ -7,7 +7,7 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins import OF_FLOAT_MODELS, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.text import counted
 from edgecv.models.tf import keras
 from edgecv.models.training.batch_norm import estimate
@@ -22,14 +22,7 @@ class Reestimate(Technique):
     """Estimates means and variances of batch normalization again, for a changed network."""
 
     name: ClassVar[str] = "reestimate"
-    keeps: ClassVar[frozenset[str]] = frozenset(
-        {
-            ModelProperty.WIDTHS,
-            ModelProperty.OUTPUTS,
-            ModelProperty.ZEROS,
-            ModelProperty.SHARED_VALUES,
-        }
-    )
+    keeps: ClassVar[frozenset[str]] = OF_FLOAT_MODELS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Estimate batch normalization again, from calibration images.",
         place=42,

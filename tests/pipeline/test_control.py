@@ -1,12 +1,11 @@
 """The control of a run that retrains: trained, stored, shared, shown, and what it decides."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import Marks, recipe
+from marks import recipe
 
 from edgecv.acceptance.gate import gate_run
 from edgecv.acceptance.lock_file import lock_text, read_lock
@@ -14,7 +13,7 @@ from edgecv.acceptance.options import GateOptions
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.errors import DivergedError, StepError
 from edgecv.core.events import Event
-from edgecv.core.registry import DATASETS, TASKS
+from edgecv.core.registry import TASKS
 from edgecv.core.report import Report
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.control import ControlRunner, trainings
@@ -25,6 +24,8 @@ from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown import to_markdown
 from edgecv.reports.verdict import verdict_line
 from edgecv.system.storage import Store
+
+pytestmark = pytest.mark.usefixtures("marks_registered")
 
 TUNING = {"epochs": 6, "minimum_steps": 0, "batch": 32, "learning_rate": 0.004}
 PRUNE = {"technique": "prune", "training": TUNING}
@@ -43,13 +44,6 @@ def plan(name: str, *techniques: dict[str, Any], **limits: Any) -> Recipe:
 
 def without_control(made: Recipe) -> Recipe:
     return made.replace(settings=made.settings.model_copy(update={"control": "off"}))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
-        yield
 
 
 @pytest.fixture(scope="module")

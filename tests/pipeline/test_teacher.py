@@ -1,14 +1,13 @@
 """A student in place of the network, and a teacher in place of the baseline."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import Marks, recipe
+from marks import recipe
 
 from edgecv.core.errors import InputError
-from edgecv.core.registry import ARCHITECTURES, DATASETS, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.models.tf import keras
 from edgecv.models.training.schedule import Schedule
@@ -17,6 +16,8 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import run, train
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
+
+pytestmark = pytest.mark.usefixtures("marks_registered")
 
 TUNING = {"epochs": 8, "minimum_steps": 100, "batch": 32, "learning_rate": 0.01}
 NETWORK = {
@@ -45,13 +46,6 @@ def plan(name: str, teacher: Path | None, *techniques: dict[str, Any]) -> Recipe
         exports=made.exports[:1],
         baseline=made.baseline.model_copy(update=own),
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
-        yield
 
 
 @pytest.fixture(scope="module")

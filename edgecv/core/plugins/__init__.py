@@ -20,6 +20,7 @@ from edgecv.core.plugins.target import (
 from edgecv.core.plugins.task import Task, TaskHead
 from edgecv.core.plugins.task_parts import Curves, Head, Metric, Move, Proof, Terms
 from edgecv.core.plugins.technique import (
+    OF_FLOAT_MODELS,
     Constraint,
     Fit,
     ModelProperty,
@@ -29,6 +30,7 @@ from edgecv.core.plugins.technique import (
 )
 
 __all__ = [
+    "OF_FLOAT_MODELS",
     "Architecture",
     "Constraint",
     "Curves",

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pydantic import field_validator
-
 from edgecv.core.artifact import Layer
 from edgecv.core.costs import Costs, TrialExport
 from edgecv.core.data import Images, Shape, Split
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.options import OwnTraining
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
@@ -110,6 +109,17 @@ class ModelProperty(StrEnum):
     """Weights that are whole steps of the integers in a file, with the biases for them."""
 
 
+OF_FLOAT_MODELS = frozenset(
+    {
+        ModelProperty.WIDTHS,
+        ModelProperty.OUTPUTS,
+        ModelProperty.ZEROS,
+        ModelProperty.SHARED_VALUES,
+    }
+)
+"""Properties of a model whose weights are not held to integers."""
+
+
 @dataclass(frozen=True)
 class TechniqueFlag:
     """A flag with the name of its technique, set as the technique's class attribute ``flag``."""
@@ -126,7 +136,7 @@ class TechniqueFlag:
     """Additional options where another technique, the key, is on the command line too."""
 
 
-class Technique(Plugin):
+class Technique(OwnTraining, Plugin):
     """Changes a Keras model into a smaller one: Keras in, Keras out."""
 
     makes: ClassVar[frozenset[str]] = frozenset()
@@ -142,14 +152,6 @@ class Technique(Plugin):
     def may_follow(cls, earlier: "type[Technique]") -> bool:
         """Return True if this technique keeps all properties that an earlier one gave the model."""
         return earlier.makes <= cls.keeps
-
-    @field_validator("training", mode="before", check_fields=False)
-    @classmethod
-    def _changes_its_own_schedule(cls, given: Any) -> Any:
-        """Keep the technique's own fine-tuning options where a recipe sets only some of them."""
-        if not isinstance(given, Mapping):
-            return given
-        return {**cls.model_fields["training"].default.model_dump(), **given}
 
     @abstractmethod
     def check_model(self, model: KerasModel) -> None:

@@ -1,12 +1,11 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from edgecv.core.input_spec import InputSpec, Layout, Side, SizeOfImages
-from edgecv.core.options import Options
+from edgecv.core.options import Options, OwnTraining
 from edgecv.core.plugins import Target
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.core.registry import TARGETS
@@ -70,19 +69,13 @@ class RunSettings(Options):
         )
 
 
-class TeacherNetwork(Options):
+class TeacherNetwork(OwnTraining):
     """A network of ours that is trained as the teacher of a run."""
 
     network: Network
     """The architecture of the teacher, with its options."""
     training: Schedule = SCHEDULES["default"]
     """Changes to the schedule to convergence."""
-
-    @field_validator("training", mode="before")
-    @classmethod
-    def _changes_the_default(cls, given: Any) -> Any:
-        own = SCHEDULES["default"].model_dump()
-        return {**own, **given} if isinstance(given, Mapping) else given
 
 
 class BaselineOptions(Options):

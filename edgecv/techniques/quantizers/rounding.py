@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Exporter, TechniqueContext
+from edgecv.core.plugins import Exporter, ModelProperty, Technique, TechniqueContext
 from edgecv.core.plugins.exporter import WITH_INTEGER_KERNELS
 from edgecv.core.text import counted
 from edgecv.models.tf import keras, tensorflow
@@ -170,17 +170,23 @@ def _outputs(rows: Array, kernel: Array) -> Array:
     return product
 
 
-def check_linear_layers(model: KerasModel, where: str) -> None:
-    """Raise InputError if a model has no layer whose rounding can be measured."""
-    if not any(True for _ in linear_layers(plain(model)[0])):
-        raise InputError(where, "the model has no convolution or dense layer that is used once")
+class RoundingTechnique(Technique):
+    """The base of techniques that round the weights as files with integers do."""
 
+    makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.ROUNDING})
 
-def check_with_integers(exports: Sequence[Exporter], where: str) -> None:
-    """Raise InputError if no file of a recipe has integer weights."""
-    if not any(each.precision in WITH_INTEGER_KERNELS for each in exports):
-        raise InputError(
-            where,
-            "rounds weights as integers, and no file has any",
-            accepted=f"a precision of {', '.join(WITH_INTEGER_KERNELS)}",
-        )
+    def check_model(self, model: KerasModel) -> None:
+        """Raise InputError if the model has no layer whose rounding can be measured."""
+        if not any(True for _ in linear_layers(plain(model)[0])):
+            raise InputError(
+                self.name, "the model has no convolution or dense layer that is used once"
+            )
+
+    def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
+        """Raise InputError if no file of a recipe has integer weights."""
+        if not any(each.precision in WITH_INTEGER_KERNELS for each in exports):
+            raise InputError(
+                where,
+                "rounds weights as integers, and no file has any",
+                accepted=f"a precision of {', '.join(WITH_INTEGER_KERNELS)}",
+            )

@@ -1,16 +1,17 @@
 """Runs of the tasks with targets of their own: trained, compressed, exported and judged."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from marks import Marks, recipe
+from marks import recipe
 
-from edgecv.core.registry import DATASETS, TASKS
+from edgecv.core.registry import TASKS
 from edgecv.core.report import Report
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
+
+pytestmark = pytest.mark.usefixtures("marks_registered")
 
 TUNING = {"epochs": 2, "minimum_steps": 0, "batch": 32, "learning_rate": 0.002}
 SHRINK = {"technique": "shrink", "keep": 0.7, "multiple": 4, "ranking": "taylor",
@@ -20,14 +21,6 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "keypoints": ({"task": "regression", "kind": "keypoints", "swap": [[0, 1]]}, [SHRINK, QAT]),
     "labels": ({"task": "multilabel"}, [QAT]),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
-    """Let the registry know the data set of these tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(vars(DATASETS), "classes", {**DATASETS.classes, Marks.name: Marks})
-        yield
 
 
 @pytest.fixture(scope="module", params=SETTINGS)
