@@ -8,6 +8,7 @@ from typing import Any
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.plugins import Head
+from edgecv.core.text import counted
 from edgecv.models.architectures.blocks import headed
 from edgecv.models.tf import keras
 
@@ -23,7 +24,7 @@ class Backbone:
     layers: tuple[KerasLayer, ...]
     """The layers with weights, those within nested models too."""
     sentence: str
-    """Where the backbone ends, and what was left out."""
+    """The end of the backbone, and the layers that were left out."""
 
     @contextmanager
     def frozen(self, *, all_weights: bool) -> Iterator[None]:
@@ -94,7 +95,7 @@ def _before_head(model: KerasModel, where: str) -> Tensor:
     if len(model.outputs) != 1:
         raise InputError(
             where,
-            f"has {len(model.outputs)} outputs: nobody can see which layer ends its backbone",
+            f"has {counted(len(model.outputs), 'output')}: nobody can see which layer ends its backbone",
             remedy="name it by layer = under [baseline.backbone]",
         )
     tensor = model.outputs[0]

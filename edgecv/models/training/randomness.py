@@ -9,7 +9,7 @@ from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.models.tf import tensorflow
 
 PLACE = "_random_generator"
-"""Where Keras keeps the generator of a layer with chance."""
+"""The attribute with which Keras keeps the generator of a layer with chance."""
 
 
 @contextmanager
