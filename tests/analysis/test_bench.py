@@ -143,7 +143,11 @@ def test_a_file_that_never_opens_is_one_line_and_single_values_add_nothing(tmp_p
         (["a.keras"], ONE_SECOND, "not a file for a device; accepted: files in .tflite, .onnx"),
         (["a.txt"], ONE_SECOND, 'has the ending ".txt"'),
         (["a.onnx"], BenchOptions(threads=1000), "--threads: 1000; accepted: 1 to"),
-        (["a.onnx"], BenchOptions(batch=tuple(range(1, 80))), "79 combinations of files, threads and"),
+        (
+            ["a.onnx"],
+            BenchOptions(batch=tuple(range(1, 80))),
+            "79 combinations of files, threads and",
+        ),
         (["a.onnx"], BenchOptions(markdown="no/a.md"), "--markdown: there is no folder no"),
     ],
 )
