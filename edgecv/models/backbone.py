@@ -95,7 +95,7 @@ def _before_head(model: KerasModel, where: str) -> Tensor:
     if len(model.outputs) != 1:
         raise InputError(
             where,
-            f"has {counted(len(model.outputs), 'output')}: nobody can see which layer ends its backbone",
+            f"has {counted(len(model.outputs), 'output')}: none shows where its backbone ends",
             remedy="name it by layer = under [baseline.backbone]",
         )
     tensor = model.outputs[0]
