@@ -46,7 +46,8 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
 def class_counts(data: Dataset, split: str = "test") -> dict[str, int]:
     """Return the images of each class, the most first; empty where labels are no classes."""
     labels = data.split(split).labels
-    if "class" not in kinds_of(labels) or not data.class_names:
+    is_number = labels.dtype.names is None and (labels.ndim > 1 or labels.dtype.kind == "f")
+    if is_number or "class" not in kinds_of(labels) or not data.class_names:
         return {}
     counts = np.bincount(class_of_each(labels), minlength=len(data.class_names))
     order = np.argsort(-counts, kind="stable")
