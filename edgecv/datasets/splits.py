@@ -12,6 +12,7 @@ from edgecv.core.images import ImageSequence, chunks, image_rows
 from edgecv.core.sample import sample_rows
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
+from edgecv.datasets.split_hashes import split_sha256
 
 CALIBRATION_IMAGES = 1000
 CALIBRATION_PERCENT = 15
@@ -304,14 +305,6 @@ def sampled(split: Split, most: int) -> Split:
 
 def hashed(images: ImageSequence, labels: Targets) -> Split:
     """Return the split of images and their targets, with its hash."""
-    digest = hashlib.sha256()
-    for part in chunks(images):
-        digest.update(np.ascontiguousarray(part).data)
     if labels.dtype.names is None:
         labels = labels.astype(np.int64)
-        digest.update(labels.astype("<i8").tobytes())
-    for name in labels.dtype.names or ():
-        values = labels[name].astype(labels[name].dtype.newbyteorder("<"))
-        digest.update(f"{name}{values.dtype.str}{values.shape}".encode())
-        digest.update(values.tobytes())
-    return Split(images, labels, digest.hexdigest())
+    return Split(images, labels, split_sha256(images, labels))
