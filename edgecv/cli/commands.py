@@ -35,6 +35,11 @@ COMMANDS: dict[str, Command] = {
         "Train a baseline and keep it, its history and its learning curves.",
         "edgecv train --data digits",
     ),
+    "search": Command(
+        MAKE,
+        "Search the recipes that hold limits, within a budget, and prove the best of them.",
+        "edgecv search model.keras --data photos --max-drop 1 --max-size 35KB --trials 40",
+    ),
     "table": Command(
         MAKE,
         "Run recipes that were not run yet, and print what all of them gave, as Markdown.",

@@ -1,0 +1,1 @@
+"""Search: recipes that hold limits, found by trials judged on validation images."""
