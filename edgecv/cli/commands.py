@@ -38,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     "search": Command(
         MAKE,
         "Search the recipes that hold limits, within a budget, and prove the best of them.",
-        "edgecv search model.keras --data photos --max-drop 1 --max-size 35KB --trials 40",
+        "edgecv search model.keras --data photos --max-drop 1 --trials 40",
     ),
     "table": Command(
         MAKE,

@@ -1,1 +1,1 @@
-"""Search: recipes that hold limits, found by trials judged on validation images."""
+"""RecipeSearch: recipes that hold limits, found by trials judged on validation images."""

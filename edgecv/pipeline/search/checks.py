@@ -46,15 +46,15 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
             )
 
 
-def check_reachable(limits: Limits, looked: ModelAndData, task: Task, name: str) -> None:
+def check_reachable(limits: Limits, facts: ModelAndData, task: Task, name: str) -> None:
     """Raise InputError for a limit on the drop that no file could be shown to hold."""
-    if not looked.has_labels:
+    if not facts.has_labels:
         raise InputError(
             name,
             "has no labels, and trials are compared by their answers to labelled images",
             remedy="use edgecv compress, or put class folders under train/ and test/",
         )
-    images, limit = looked.images["validation"], limits.max_drop_points
+    images, limit = facts.images["validation"], limits.max_drop_points
     if not images:
         raise InputError(
             name,

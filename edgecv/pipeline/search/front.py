@@ -7,7 +7,7 @@ from typing import Any
 from edgecv.core.report import Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.search.trial import Figures, Trial
+from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
 
 INDISTINCT = 1.03
@@ -15,13 +15,13 @@ INDISTINCT = 1.03
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontPoint:
     """A recipe of the front: its trial, and its run on the test images."""
 
-    trial: Trial
+    trial: SearchTrial
     folder: str
     """The folder of the run."""
-    figures: Figures
+    figures: TrialFigures
     """Figures on the test images."""
     outcome: Outcome
     """Verdict on the test images."""
@@ -34,9 +34,9 @@ class SearchResult:
     name: str
     folder: str
     limits: dict[str, Any]
-    trials: tuple[Trial, ...]
-    front: tuple[Point, ...]
-    nearest: Trial | None
+    trials: tuple[SearchTrial, ...]
+    front: tuple[FrontPoint, ...]
+    nearest: SearchTrial | None
     """The trial that came nearest, where none holds all limits on validation images."""
     notes: tuple[str, ...]
 
@@ -48,7 +48,7 @@ class SearchResult:
         return next((each for each in order if each in outcomes), "failed")
 
 
-def front_of(trials: Sequence[Trial]) -> list[Trial]:
+def front_of(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
     """Return the finished trials that hold all limits and are not dominated, fewest bytes first."""
     held = [each for each in trials if each.state == "finished" and each.outcome == "passed"]
     kept = [
@@ -59,7 +59,7 @@ def front_of(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(kept, key=lambda each: (each.figures.bytes if each.figures else 0, each.number))
 
 
-def dominates(one: Figures | None, other: Figures) -> bool:
+def dominates(one: TrialFigures | None, other: TrialFigures) -> bool:
     """Return True if a file is no worse in quality, bytes and speed, and better in one of them."""
     if one is None or one.lost_points > other.lost_points or one.bytes > other.bytes:
         return False
@@ -70,7 +70,7 @@ def dominates(one: Figures | None, other: Figures) -> bool:
     return is_better or ratio > INDISTINCT
 
 
-def violations(figures: Figures, limits: Limits) -> dict[str, float]:
+def violations(figures: TrialFigures, limits: Limits) -> dict[str, float]:
     """Return how far each limit is exceeded, as a fraction of it; not above 0 where it holds.
 
     Times are left out: they differ from one measurement to the next.
@@ -85,12 +85,12 @@ def violations(figures: Figures, limits: Limits) -> dict[str, float]:
     return found
 
 
-def exceeded(figures: Figures, limits: Limits) -> float:
+def exceeded(figures: TrialFigures, limits: Limits) -> float:
     """Return the sum of the fractions by which limits do not hold, without those on times."""
     return sum(max(0.0, each) for each in violations(figures, limits).values())
 
 
-def missing(figures: Figures, limits: Limits) -> float:
+def missing(figures: TrialFigures, limits: Limits) -> float:
     """Return the sum of the fractions by which limits do not hold, that on the speed included."""
     found = exceeded(figures, limits)
     if limits.min_speedup is not None and figures.speedup:
@@ -98,10 +98,10 @@ def missing(figures: Figures, limits: Limits) -> float:
     return found
 
 
-def ranked(trials: Sequence[Trial], limits: Limits) -> list[Trial]:
+def ranked(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:
     """Return screened trials, the most promising first: by limits, then by how many beat them."""
 
-    def rank(trial: Trial) -> tuple[float, int, int]:
+    def rank(trial: SearchTrial) -> tuple[float, int, int]:
         own = trial.screened
         assert own is not None
         beaten = sum(
@@ -138,7 +138,7 @@ def to_markdown(result: SearchResult) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def nearest_text(trial: Trial) -> str:
+def nearest_text(trial: SearchTrial) -> str:
     """Return a sentence on the trial that came nearest to the limits."""
     figures = trial.figures
     assert figures is not None
@@ -172,7 +172,7 @@ def exit_code(result: SearchResult) -> int:
     return {"passed": 0, "failed": 1, "inconclusive": 4}[result.outcome]
 
 
-def _row(point: Point) -> tuple[str, ...]:
+def _row(point: FrontPoint) -> tuple[str, ...]:
     own, before = point.figures, point.trial.figures
     return (
         str(point.trial.number),
@@ -187,7 +187,7 @@ def _row(point: Point) -> tuple[str, ...]:
     )
 
 
-def significance_notes(trials: Sequence[Trial], front: Sequence[Point]) -> list[str]:
+def significance_notes(trials: Sequence[SearchTrial], front: Sequence[FrontPoint]) -> list[str]:
     """Return what choosing among many trials costs."""
     judged = [each for each in trials if each.figures is not None]
     if not judged or judged[0].figures is None:

@@ -40,7 +40,7 @@ class BudgetOptions(CommandOptions):
     )
     """Begin no trial after so many minutes; those that began are finished."""
     sampler: Literal["tpe", "nsga2"] = "tpe"
-    """How Optuna proposes recipes: tpe learns from all trials, nsga2 breeds from the best."""
+    """Optuna's way to propose recipes: tpe learns from all trials, nsga2 breeds from the best."""
     generation: int = Field(default=8, ge=1, le=10_000)
     """Recipes that are proposed at a time: the next ones know the results of all of them."""
     screening: float = Field(default=0.25, gt=0, le=1)

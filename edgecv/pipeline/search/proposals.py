@@ -13,7 +13,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.space import FixedDraw, SearchSpace, Steps
-from edgecv.pipeline.search.trial import Trial, trial_of
+from edgecv.pipeline.search.trial import SearchTrial, trial_of
 from edgecv.system.storage import content_key
 
 JOURNAL = "journal.log"
@@ -86,11 +86,11 @@ class Proposals:
             self._study.enqueue_trial(draw.places)
 
     @property
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[SearchTrial]:
         """All trials, in the order of their proposal."""
         return [trial_of(each) for each in self._study.user_attrs.values()]
 
-    def generation(self, number: int, size: int, training: Mapping[str, Any]) -> list[Trial]:
+    def generation(self, number: int, size: int, training: Mapping[str, Any]) -> list[SearchTrial]:
         """Return the trials of a generation: those that were proposed before, then new ones.
 
         Fewer than ``size`` where the space has no more.
@@ -103,7 +103,9 @@ class Proposals:
         while len(found) < size and duplicates < DUPLICATES_IN_A_ROW:
             asked = self._study.ask()
             recipe = self._space.recipe(self._base, OptunaDraw(asked), training)
-            trial = Trial.proposed(recipe, len(known), generation=number, proposal=asked.number)
+            trial = SearchTrial.proposed(
+                recipe, len(known), generation=number, proposal=asked.number
+            )
             if trial.key in known:
                 duplicates += 1
                 self._study.tell(asked, state=self._library.trial.TrialState.FAIL)
@@ -114,11 +116,11 @@ class Proposals:
             self.keep(trial)
         return found
 
-    def keep(self, trial: Trial) -> None:
+    def keep(self, trial: SearchTrial) -> None:
         """Keep what is known of a trial."""
         self._study.set_user_attr(f"trial-{trial.number}", trial.record())
 
-    def tell(self, trial: Trial, violations: Mapping[str, float]) -> None:
+    def tell(self, trial: SearchTrial, violations: Mapping[str, float]) -> None:
         """Tell what came of a trial. ``violations``: above 0 where a limit does not hold."""
         if trial.figures is None:
             self._study.tell(trial.proposal, state=self._library.trial.TrialState.FAIL)
@@ -129,7 +131,7 @@ class Proposals:
             open_trial.set_constraint(limit, value)
         self._study.tell(trial.proposal, trial.figures.objectives)
 
-    def is_told(self, trial: Trial) -> bool:
+    def has_values(self, trial: SearchTrial) -> bool:
         """Return True if the study knows what came of a trial."""
         found = self._study.get_trials(deepcopy=False)[trial.proposal]
         return bool(found.state.is_finished())

@@ -23,7 +23,7 @@ from edgecv.pipeline.search.engine import (
     usual_workers,
 )
 from edgecv.pipeline.search.front import (
-    Point,
+    FrontPoint,
     SearchResult,
     front_of,
     missing,
@@ -39,7 +39,7 @@ from edgecv.pipeline.search.options import (
 )
 from edgecv.pipeline.search.proposals import Proposals, optuna
 from edgecv.pipeline.search.space import LADDER, SearchSpace, default_space, techniques_of
-from edgecv.pipeline.search.trial import Trial, figures_of, unmeasured
+from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.system.storage import Store, write_bytes
 
@@ -61,14 +61,14 @@ def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchRe
     store = Store(Path(options.output), base.name)
     store.check_writable()
     with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
-        opened = Search(options, base, store, engine, on_event)
-        space, looked = opened.look()
+        opened = RecipeSearch(options, base, store, engine, on_event)
+        space, facts = opened.look()
         with store.lock(f"search-{base.name}", label=base.name):
-            return opened.run(space, looked)
+            return opened.run(space, facts)
 
 
 @dataclass
-class Search:
+class RecipeSearch:
     """One search while it goes on."""
 
     options: SearchOptions
@@ -80,11 +80,11 @@ class Search:
     failures: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
 
-    def run(self, space: SearchSpace, looked: ModelAndData) -> SearchResult:
+    def run(self, space: SearchSpace, facts: ModelAndData) -> SearchResult:
         """Run all trials, prove the front, and write its pages."""
         folder = self.store.root / self.store.group
         folder.mkdir(parents=True, exist_ok=True)
-        check_identity(folder, self._identity(space, looked))
+        check_identity(folder, self._identity(space, facts))
         self.proposals = Proposals(folder, space, self.base, self.options.sampler)
         self.proposals.first(LADDER, self.options.training)
         number = 0
@@ -106,16 +106,16 @@ class Search:
         space = default_space(self.base)
         self._say("opening model and data")
         every = techniques_of({name: {} for name in space.classes()}, self.options.training)
-        looked = self.engine.look(self.base, every)
-        check_reachable(self.base.gates, looked, self.base.task, self.base.data.name)
-        for name, reason in looked.unfit.items():
+        facts = self.engine.look(self.base, every)
+        check_reachable(self.base.gates, facts, self.base.task, self.base.data.name)
+        for name, reason in facts.unfit.items():
             self._say(f"{name} is left out: {reason}")
-        return space.without([*looked.unfit]), looked
+        return space.without([*facts.unfit]), facts
 
-    def _identity(self, space: SearchSpace, looked: ModelAndData) -> dict[str, Any]:
+    def _identity(self, space: SearchSpace, facts: ModelAndData) -> dict[str, Any]:
         """Return what must be the same for a search to go on."""
         return {
-            "data": looked.sha256,
+            "data": facts.sha256,
             "recipe": self.base.table(),
             "space": space.model_dump(mode="json"),
             "sampler": self.options.sampler,
@@ -135,7 +135,7 @@ class Search:
         minutes = self.options.minutes
         return minutes is not None and time.monotonic() - self.began > 60 * minutes
 
-    def _generation(self, batch: Sequence[Trial]) -> bool:
+    def _generation(self, batch: Sequence[SearchTrial]) -> bool:
         """Run the trials of a generation; False where the time was over before its end."""
         known = {each.number: each for each in batch}
         part = self.options.screening
@@ -153,13 +153,15 @@ class Search:
         if any(each.state == "proposed" for each in known.values()):
             return False
         for each in sorted(known.values(), key=lambda each: each.number):
-            if not self.proposals.is_told(each):
+            if not self.proposals.has_values(each):
                 figures = each.figures
                 over = {} if figures is None else violations(figures, self.base.gates)
                 self.proposals.tell(each, over)
         return True
 
-    def _run(self, trials: Sequence[Trial], fraction: float, known: dict[int, Trial]) -> None:
+    def _run(
+        self, trials: Sequence[SearchTrial], fraction: float, known: dict[int, SearchTrial]
+    ) -> None:
         """Run the recipes of trials on validation images, and keep what came of each."""
         recipes = {each.number: self._recipe(each, fraction) for each in trials}
         numbers = {recipe.name: number for number, recipe in recipes.items()}
@@ -179,7 +181,7 @@ class Search:
 
         self.engine.run_all(list(recipes.values()), done, lambda: not self._is_over())
 
-    def _recipe(self, trial: Trial, fraction: float) -> Recipe:
+    def _recipe(self, trial: SearchTrial, fraction: float) -> Recipe:
         """Return the recipe of a trial for validation images."""
         kind = "validation" if fraction == 1 else "screening"
         name = f"{self.base.name}-{trial.number:03d}-{kind}"
@@ -218,17 +220,17 @@ class Search:
             notes=(*self.notes, *significance_notes(trials, points)),
         )
 
-    def _points(self, front: Sequence[Trial]) -> list[Point]:
+    def _points(self, front: Sequence[SearchTrial]) -> list[FrontPoint]:
         """Run the recipes of the front on the test images."""
         if front:
             self._say(f"proving {counted(len(front), 'recipe')} on the test images")
-        points: dict[str, Point] = {}
+        points: dict[str, FrontPoint] = {}
         trials = {f"{self.base.name}-{each.number:03d}": each for each in front}
 
         def done(recipe: Recipe, result: Result) -> None:
             if isinstance(result, EdgecvError):
                 raise result
-            points[recipe.name] = Point(
+            points[recipe.name] = FrontPoint(
                 trials[recipe.name],
                 str(self.store.run_folder(recipe.name)),
                 figures_of(result, recipe),
@@ -246,12 +248,12 @@ class Search:
         self.on_event(Event("search", message))
 
 
-def _is_screened(trial: Trial) -> bool:
+def _is_screened(trial: SearchTrial) -> bool:
     """Return True for a trial whose recipe trains, and which was not tried on a part yet."""
     return trial.trains and trial.state == "proposed" and trial.screened is None
 
 
-def _line(trial: Trial) -> str:
+def _line(trial: SearchTrial) -> str:
     """Return a line on a trial that has ended."""
     if trial.state == "failed":
         return f"trial {trial.number}, {trial.steps}: failed: {trial.reason}"

@@ -16,7 +16,7 @@ State = Literal["proposed", "screened", "finished", "failed"]
 
 
 @dataclass(frozen=True)
-class Figures:
+class TrialFigures:
     """The figures of one file of a run."""
 
     images: int
@@ -38,7 +38,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Trial:
+class SearchTrial:
     """One recipe of a search, and what came of it."""
 
     number: int
@@ -52,9 +52,9 @@ class Trial:
     recipe: Mapping[str, Any]
     trains: bool
     state: State = "proposed"
-    screened: Figures | None = None
+    screened: TrialFigures | None = None
     """Figures after a training on a part of the images."""
-    figures: Figures | None = None
+    figures: TrialFigures | None = None
     outcome: Outcome | None = None
     """The verdict on the validation images."""
     reason: str = ""
@@ -84,13 +84,13 @@ class Trial:
         return asdict(self)
 
 
-def trial_of(record: Mapping[str, Any]) -> Trial:
+def trial_of(record: Mapping[str, Any]) -> SearchTrial:
     """Return the trial of a record."""
     figures = {
-        key: None if record[key] is None else Figures(**record[key])
+        key: None if record[key] is None else TrialFigures(**record[key])
         for key in ("screened", "figures")
     }
-    return Trial(**{**record, **figures})
+    return SearchTrial(**{**record, **figures})
 
 
 def steps_of(recipe: Recipe) -> str:
@@ -117,13 +117,13 @@ def unmeasured(report: Report) -> RuntimeFailure | None:
     return RuntimeFailure(gates[0].artifact, gates[0].reason) if gates else None
 
 
-def figures_of(report: Report, recipe: Recipe) -> Figures:
+def figures_of(report: Report, recipe: Recipe) -> TrialFigures:
     """Return the figures of the file of a run, against the better of baseline and control."""
     file = next(each for each in report.comparisons if is_candidate(each, recipe))
     judged, costs = file.against_better, report.costs
     difference = None if judged.statistics is None else judged.statistics.difference
     assert difference is not None  # Searches are refused for images without labels.
-    return Figures(
+    return TrialFigures(
         images=report.data.splits["test"].images,
         points=difference.difference_points,
         lost_points=0.0 - difference.interval_points[0],

@@ -19,8 +19,8 @@ from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engine import ModelAndData
 from edgecv.pipeline.search.front import SearchResult, dominates, front_of, to_markdown
 from edgecv.pipeline.search.options import SearchOptions
-from edgecv.pipeline.search.search import Search
-from edgecv.pipeline.search.trial import Figures
+from edgecv.pipeline.search.search import RecipeSearch
+from edgecv.pipeline.search.trial import TrialFigures
 from edgecv.system.storage import Store
 
 pytest.importorskip("optuna", reason='needs Optuna: pip install "edgecv[search]"')
@@ -92,7 +92,7 @@ def searched(folder: Path, engine: KnowingEngine | None = None, **options: Any) 
     given = {"data": "digits", "formats": "tflite", "max_drop": 3, "trials": 16, "name": "s"}
     asked = SearchOptions(output=folder, **{**given, **options})
     base, store = asked.to_recipe(), Store(folder, "s")
-    search = Search(asked, base, store, engine or KnowingEngine(), lambda event: None)
+    search = RecipeSearch(asked, base, store, engine or KnowingEngine(), lambda event: None)
     return search.run(*search.look())
 
 
@@ -224,7 +224,7 @@ def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:
-    one = Figures(1000, 0.0, 0.5, 100, 90, 0, 10.0, 2.0)
+    one = TrialFigures(1000, 0.0, 0.5, 100, 90, 0, 10.0, 2.0)
     assert dominates(one, replace(one, bytes=101))
     assert dominates(one, replace(one, median_us=10.4))
     assert not dominates(one, replace(one, bytes=101, median_us=9.0))
